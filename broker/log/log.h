@@ -1,0 +1,197 @@
+/* log.h - one partition on disk: segments, indexes, recovery, retention, producer state, and the
+ * group commit of a log directory. Files are Apache Kafka's, byte for byte (protocol.md 6). The log
+ * calls the door itself; nothing here knows who leads. */
+#ifndef KILN_LOG_H
+#define KILN_LOG_H
+
+#include "env/env.h"
+#include "wire/wire.h"
+
+enum log_flush {
+    LOG_FLUSH_ACK, /* flush.policy = ack: what counts is what was synced in this life */
+    LOG_FLUSH_OS,  /* flush.policy = os: what counts is what was written to the page cache */
+};
+
+/* One log directory (log.dirs has one entry). Owns the lock, meta.properties, the checkpoints, the
+ * cache of open files and the rounds of syncs. After a failed sync it is offline for good (S-5). */
+struct log_dir;
+
+struct log_dir_config {
+    const char *path;
+    enum log_flush flush;
+    int32_t node_id;
+    const char *cluster_id;   /* NULL: take what meta.properties says, or make one */
+    int32_t open_files_max;   /* of the file cache */
+    int64_t checkpoint_bytes; /* a recovery point after so many synced bytes ... */
+    int64_t checkpoint_ms;    /* ... or so long */
+};
+
+/* One partition's settings; the names are Kafka's topic configs. */
+struct log_config {
+    int64_t segment_bytes, segment_ms, segment_index_bytes, index_interval_bytes;
+    int64_t retention_ms, retention_bytes; /* -1: for ever, without bound */
+    int64_t file_delete_delay_ms, max_message_bytes;
+    bool log_append_time; /* message.timestamp.type */
+    int64_t producer_id_expiration_ms;
+};
+
+/* How an operation of this module ends. msg holds a sentence when e is not ERR_NONE. */
+struct log_op;
+typedef void log_done(struct log_op *op, enum err e);
+struct log_op {
+    log_done *done;
+    struct errmsg msg;
+    struct list link; /* the log's own */
+};
+
+/* Told of every change of a log's ends, as an event's last act. e != ERR_NONE: the log is offline
+ * from now on; what was not durable is not known to be stored and must never be acknowledged. */
+struct log_watch {
+    void (*moved)(struct log_watch *watch, enum err e);
+};
+
+/* ---- the directory ---- */
+
+/* Makes the object; touches nothing yet. ERR_NOMEM. config's strings are copied. */
+enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
+                     const struct log_dir_config *config) MUST_USE;
+/* Creates or opens the directory: lock, meta.properties (refused when it names another node or
+ * cluster), clean-shutdown marker (read, then removed durably), checkpoints. Errors: ERR_BUSY
+ * (another broker has it), ERR_INVALID (another node's), ERR_CORRUPT, ERR_NOSPACE, ERR_READONLY,
+ * ERR_ACCESS, ERR_IO, ERR_NOMEM; the message says what to do. */
+void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done);
+/* The partitions found by log_dir_open, as directories "topic-N" that hold partition.metadata. */
+struct log_dir_entry {
+    const char *topic;
+    int32_t partition;
+    uint8_t topic_id[16];
+};
+int log_dir_entries(const struct log_dir *dir, const struct log_dir_entry **out);
+const char *log_dir_cluster_id(const struct log_dir *dir);
+const uint8_t *log_dir_id(const struct log_dir *dir); /* directory.id, 16 bytes */
+bool log_dir_clean(const struct log_dir *dir);        /* the last life ended with the marker */
+enum err log_dir_status(const struct log_dir *dir);   /* ERR_OFFLINE after a failed sync */
+/* Clean shutdown: every log is synced, its snapshot and checkpoints written, then the marker. All
+ * logs must be idle. */
+void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done);
+/* Frees memory only; no operation may be in flight. */
+void log_dir_free(struct log_dir *dir);
+
+/* ---- one partition ---- */
+
+struct log;
+
+/* Opens "topic-N", creating it (durably, with partition.metadata) when it is not there, and
+ * recovers it: S-1 to S-7. On success *out is set before done is called. ERR_CORRUPT: a bad batch
+ * below the recovery point; the message names file, position and remedy, and the other logs go on.
+ * Else as log_dir_open. watch may be NULL. */
+void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
+              const uint8_t topic_id[16], const struct log_config *config, struct log_watch *watch,
+              struct log_op *op, log_done *done);
+/* Waits for what is in flight and lets go of the files; nothing is written. */
+void log_close(struct log *log, struct log_op *op, log_done *done);
+void log_reconfigure(struct log *log, const struct log_config *config);
+/* Removes the partition's directory: renamed to a "-delete" name durably, then emptied. */
+void log_delete(struct log *log, struct log_op *op, log_done *done);
+
+int64_t log_start(const struct log *log);       /* log start offset */
+int64_t log_end(const struct log *log);         /* log end offset: what has been assigned */
+int64_t log_written_end(const struct log *log); /* completed appends */
+int64_t log_durable_end(const struct log *log); /* synced in this life, or verified below the
+                                                   recovery point of a clean one */
+/* The end that counts for acknowledgements under the directory's flush policy. */
+int64_t log_counting_end(const struct log *log);
+uint64_t log_bytes(const struct log *log);
+uint64_t log_trace_id(const struct log *log);
+enum err log_status(const struct log *log);
+
+enum log_verdict {
+    LOG_APPENDED,
+    LOG_DUPLICATE, /* I-1: first and last are the original's; the answer waits for the same end as
+                      the original's (I-3) */
+    LOG_REFUSED,   /* code says why (Kafka's error code); nothing was appended */
+};
+
+struct log_appended {
+    enum log_verdict verdict;
+    int16_t code;
+    int64_t first, last;  /* offsets */
+    int64_t timestamp_ms; /* log append time, or -1 */
+    const char *reason;   /* for Produce v8's error_message, or NULL */
+};
+
+/* Validates, assigns offsets in place (batches is writable and retained until written) and starts
+ * the write. All of it or nothing. The bytes count once log_counting_end passes them; the watch
+ * tells. Never waits; back-pressure is log_in_flight_bytes. The log is offline: LOG_REFUSED with
+ * KAFKA_STORAGE_ERROR. */
+void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
+                struct log_appended *out);
+int64_t log_in_flight_bytes(const struct log *log);
+
+/* A read: finds the batch that holds offset and the bytes from there on. */
+struct log_read {
+    struct log_op op;
+    /* in */
+    int64_t offset, offset_end; /* batches wholly below offset_end only (high watermark) */
+    int32_t bytes_max;
+    bool at_least_one; /* the first batch comes whole even when it is larger than bytes_max */
+    /* out; the files stay open until log_read_release, also when their segment is deleted meanwhile
+     */
+    struct env_part parts[4];
+    int32_t part_count;
+    int64_t bytes;
+    int64_t next_offset; /* behind the last whole batch in it; == offset when there is none */
+    /* the log's own */
+    struct log *log;
+    struct env_op io;
+    void *held[4];
+    void *scratch;
+};
+
+/* ERR_RANGE: offset is below log_start or above log_end. ERR_IO, ERR_CORRUPT (the batch found is
+ * none), ERR_OFFLINE, ERR_NOMEM. offset == offset_end gives no bytes. A cached position makes the
+ * sequential case free of reads. */
+void log_read(struct log *log, struct log_read *read, log_done *done);
+void log_read_release(struct log_read *read);
+
+/* Reads batches into memory, for those who replay a log: as log_read with one memory range in
+ * read->parts[0]. */
+void log_load(struct log *log, struct log_read *read, log_done *done);
+
+/* The first offset whose timestamp is >= timestamp_ms (ListOffsets), through the time index. found:
+ * false when there is none. */
+struct log_seek {
+    struct log_op op;
+    int64_t timestamp_ms; /* -3: the record with the greatest timestamp */
+    int64_t offset_end;
+    bool found;
+    int64_t offset, timestamp_found_ms;
+    int32_t leader_epoch;
+    struct log *log;
+    struct env_op io;
+    void *scratch;
+};
+void log_seek(struct log *log, struct log_seek *seek, log_done *done);
+
+/* Retention: removes whole segments that age or size allow, never one at or above limit (the high
+ * watermark). wall_ms may jump: only segments whose greatest timestamp is older than retention_ms
+ * before *both* this wall time and the broker's steady clock go. */
+void log_retain(struct log *log, int64_t limit, int64_t wall_ms);
+
+/* Epoch of the leader that wrote offset's batch; -1 when there is none (E-1). Durable when done. */
+void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_done *done);
+int32_t log_latest_epoch(const struct log *log);
+
+/* ---- small durable files, for all of the broker (S-4): new name, sync, rename, sync of the
+ * directory, checksum beside it ---- */
+struct log_file_write {
+    struct log_op op;
+    const char *path;
+    struct bytes bytes;
+    bool checksum; /* also writes path.crc */
+    struct env_op io;
+    void *own[8];
+};
+void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done);
+
+#endif

@@ -1,0 +1,23 @@
+# dependencies.cmake - Debian packages (./dev installs them), static where a version must be part of the build.
+find_package(Threads REQUIRED)
+
+# A library's archive where there is one, so that its version cannot change under a finished binary.
+function(kiln_static_library variable name)
+  find_library(${variable} NAMES lib${name}.a ${name})
+  if(NOT ${variable})
+    message(FATAL_ERROR "lib${name} is missing: run ./dev install")
+  endif()
+endfunction()
+
+kiln_static_library(JEMALLOC_ARCHIVE jemalloc)
+kiln_static_library(LUA_ARCHIVE lua5.4)
+kiln_static_library(ZSTD_ARCHIVE zstd)
+set(JEMALLOC_LIBRARIES ${JEMALLOC_ARCHIVE} m dl)
+set(LUA_STATIC_LIBRARIES ${LUA_ARCHIVE} m)
+set(ZSTD_LIBRARIES ${ZSTD_ARCHIVE})
+set(XXHASH_LIBRARIES "") # header only (XXH_INLINE_ALL)
+find_path(LUA_INCLUDE lua.h PATH_SUFFIXES lua5.4 REQUIRED)
+find_path(CMOCKA_INCLUDE cmocka.h)
+find_library(CMOCKA_LIBRARY cmocka)
+kiln_static_library(FIU_ARCHIVE fiu)
+kiln_static_library(JANSSON_ARCHIVE jansson)

@@ -1,0 +1,51 @@
+/* config.h - configuration as rows: one row a key, from which parsing, ranges, help and "did you
+ * mean" all follow. Pure. */
+#ifndef KILN_BASE_CONFIG_H
+#define KILN_BASE_CONFIG_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/text.h"
+
+enum config_type {
+    CONFIG_BOOL,   /* bool: true, false */
+    CONFIG_INT,    /* int64_t within [min, max]; sizes and times take Kafka's plain numbers */
+    CONFIG_ENUM,   /* int32_t: the index into values */
+    CONFIG_STRING, /* char[CONFIG_STRING_SIZE] */
+};
+
+#define CONFIG_STRING_SIZE 256
+
+struct config_row {
+    const char *key; /* Kafka's spelling where Kafka has the key: "log.segment.bytes" */
+    enum config_type type;
+    uint32_t offset;      /* of the field in the struct that is configured */
+    int64_t min, max;     /* CONFIG_INT */
+    const char *values;   /* CONFIG_ENUM: "ack|os" */
+    const char *fallback; /* the default, as text */
+    const char *help;     /* one sentence */
+};
+
+struct config_table {
+    const struct config_row *rows;
+    int count;
+};
+
+/* Sets every field to its fallback. */
+void config_defaults(const struct config_table *table, void *target);
+/* The row of that key, or NULL. */
+const struct config_row *config_find(const struct config_table *table, const char *key);
+/* ERR_NOTFOUND (the message names the nearest key), ERR_INVALID, ERR_RANGE (it names key, value and
+ * range). */
+enum err config_set(const struct config_table *table, void *target, const char *key,
+                    struct bytes value, struct errmsg *msg) MUST_USE;
+/* Java properties: key=value lines, # and ! comments, \ continuation, \uXXXX. name is for messages
+ * ("FILE:12: ..."). Keys that ignore(key) accepts are passed over; ignore may be NULL. Errors as
+ * config_set. */
+enum err config_parse(const struct config_table *table, void *target, struct bytes file,
+                      const char *name, bool (*ignore)(const char *key),
+                      struct errmsg *msg) MUST_USE;
+/* Appends the field's value as text. */
+void config_print(const struct config_row *row, const void *target, struct text *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* test.h - how a test case is written: TEST(a_sentence) { ... }; every case registers itself and is
+ * a ctest of its own. */
+#ifndef KILN_TEST_H
+#define KILN_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "base/base.h"
+
+struct test_case {
+    const char *name;
+    void (*run)(void **state);
+    struct test_case *next;
+};
+
+void test_register(struct test_case *test);
+
+#define TEST(sentence)                                                                             \
+    static void sentence(void **state);                                                            \
+    __attribute__((constructor)) static void register_##sentence(void)                             \
+    {                                                                                              \
+        static struct test_case test = {.name = #sentence, .run = sentence};                       \
+        test_register(&test);                                                                      \
+    }                                                                                              \
+    static void sentence(__attribute__((unused)) void **state)
+
+#define assert_ok(expression) assert_int_equal((expression), ERR_NONE)
+
+/* Reads tests/<path> whole into malloc'ed memory; fails the test when it cannot. */
+uint8_t *test_read_file(const char *path, size_t *size);
+
+/* A heap whose n-th allocation from now fails (n = 1: the next); n = 0 disarms. failed counts the
+ * refusals. It fails the test at test_mem_done when something is still live. For fault loops: n =
+ * 1, 2, ... until failed stays 0. */
+struct test_mem {
+    struct mem mem;
+    uint64_t fail_at;
+    uint64_t failed;
+};
+
+void test_mem_init(struct test_mem *mem);
+void test_mem_done(struct test_mem *mem);
+
+#endif
