@@ -1,0 +1,79 @@
+/* node.h - one broker: it wires the modules, listens, and shuts down in good order. A process, and
+ * the simulator, holds as many of them as it likes; nothing here is global. */
+#ifndef KILN_NODE_H
+#define KILN_NODE_H
+
+#include "env/env.h"
+
+/* Filled through broker_config_table: broker_config_defaults, then config_set or config_parse. The
+ * keys are Kafka's; those of kiln's own are flush.policy, cluster.id, log.open.files.max and
+ * log.checkpoint.*. */
+struct broker_config {
+    int64_t node_id;
+    char cluster_id[CONFIG_STRING_SIZE]; /* "": what the directory says, or a new one */
+    char log_dirs[CONFIG_STRING_SIZE];   /* one directory */
+    char listeners[CONFIG_STRING_SIZE];  /* "PLAINTEXT://host:port" or "host:port"; port 0: any */
+    char advertised_listeners[CONFIG_STRING_SIZE]; /* "": where it listens */
+    int32_t flush_policy;                          /* enum log_flush */
+    bool auto_create_topics_enable;
+    int64_t num_partitions, default_replication_factor, min_insync_replicas;
+    /* Defaults of topics. */
+    int64_t log_segment_bytes, log_roll_ms, log_index_size_max_bytes, log_index_interval_bytes;
+    int64_t log_retention_ms; /* -2: as minutes say, and when those are -1: as hours say */
+    int64_t log_retention_minutes, log_retention_hours;
+    int64_t log_retention_bytes, log_retention_check_interval_ms, log_segment_delete_delay_ms;
+    int64_t message_max_bytes;
+    int32_t log_cleanup_policy, log_message_timestamp_type;
+    int64_t producer_id_expiration_ms;
+    /* The disk. */
+    int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
+    int64_t replica_high_watermark_checkpoint_interval_ms;
+    /* Clients. */
+    int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
+    int64_t queued_max_request_bytes, fetch_max_bytes;
+};
+
+extern const struct config_table broker_config_table;
+
+/* Keys of Kafka's server.properties that kiln does not have: config_parse passes over them, and who
+ * reads the file warns by name. */
+bool broker_config_foreign(const char *key);
+/* What no row can say alone: the form of the listeners. ERR_INVALID. */
+enum err broker_config_check(const struct broker_config *config, struct errmsg *msg) MUST_USE;
+
+/* How starting and stopping end; msg holds a sentence that says what to do when e is not ERR_NONE.
+ */
+struct broker_op;
+typedef void broker_done(struct broker_op *op, enum err e);
+struct broker_op {
+    broker_done *done;
+    struct errmsg msg;
+};
+
+/* What a person should read while the broker runs: one sentence, no newline. */
+struct broker_say {
+    void (*say)(struct broker_say *say, const char *sentence);
+};
+
+struct broker;
+
+/* Makes the object and touches nothing. config is copied; env, mem and trace stay the caller's and
+ * outlive the broker; say may be NULL. ERR_NOMEM. */
+enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
+                    const struct broker_config *config, struct broker_say *say) MUST_USE;
+/* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
+ * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
+ * others serve. Errors: as log_dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
+ * then it has let go of everything and is to be freed. done is never called inside broker_start. */
+void broker_start(struct broker *broker, struct broker_op *op, broker_done *done);
+uint16_t broker_port(const struct broker *broker);
+const char *broker_cluster_id(const struct broker *broker);
+/* Answers what is in flight, syncs, writes snapshots, checkpoints and the clean-shutdown marker.
+ * May be called while it starts. Connections that do not end within BROKER_STOP_NS_MAX are closed.
+ * An error says that the next start will recover. done is never called inside broker_stop. */
+#define BROKER_STOP_NS_MAX (5ll * 1000 * 1000 * 1000)
+void broker_stop(struct broker *broker, struct broker_op *op, broker_done *done);
+/* Frees all memory. Only before broker_start, after a start that failed, or after broker_stop. */
+void broker_free(struct broker *broker);
+
+#endif
