@@ -1,0 +1,400 @@
+/* core.h - the client as a value: producer, consumer, admin and what they know of the cluster, in
+ * one step machine. Pure: time, chance and bytes come in with events; requests, ended operations
+ * and the next moment to wake go out as effects. It knows no socket, no clock and no thread. */
+#ifndef KILN_CLIENT_CORE_H
+#define KILN_CLIENT_CORE_H
+
+#include "base/base.h"
+#include "wire/wire.h"
+
+/* Limits with names. */
+#define CLIENT_TOPIC_NAME_MAX 250     /* bytes of a topic's name, with its zero (Kafka: 249) */
+#define CLIENT_HOST_MAX 256           /* bytes of a host's name, with its zero */
+#define CLIENT_BOOTSTRAP_MAX 16       /* addresses in bootstrap.servers */
+#define CLIENT_NODES_MAX 1024         /* brokers that metadata may name */
+#define CLIENT_TOPICS_MAX 65536       /* topics that a client keeps an eye on */
+#define CLIENT_PARTITIONS_MAX 1000000 /* partitions of one topic that it believes */
+#define CLIENT_IN_FLIGHT_MAX                                                                       \
+    5                           /* produce requests of one connection: a broker remembers the      \
+                                   last 5 batches of a producer (KIP-98), I-2 */
+#define CLIENT_HEADERS_MAX 1024 /* of one record */
+#define CLIENT_PARTITION_ANY (-1)
+
+/* ---- configuration: Kafka's client names, all of them rows --------------------------------- */
+
+enum client_acks {
+    CLIENT_ACKS_NONE,
+    CLIENT_ACKS_LEADER,
+    CLIENT_ACKS_ALL,
+    CLIENT_ACKS_MINUS_ONE, /* Kafka's other spelling of all */
+};
+
+enum client_idempotence {
+    CLIENT_IDEMPOTENCE_AUTO, /* on exactly when acks=all */
+    CLIENT_IDEMPOTENCE_ON,
+    CLIENT_IDEMPOTENCE_OFF,
+};
+
+enum client_reset {
+    CLIENT_RESET_EARLIEST,
+    CLIENT_RESET_LATEST,
+    CLIENT_RESET_NONE,
+};
+
+struct client_config {
+    /* Of the connections. */
+    char bootstrap_servers[CONFIG_STRING_SIZE];
+    char client_id[CONFIG_STRING_SIZE];
+    int64_t request_timeout_ms;
+    int64_t retry_backoff_ms, retry_backoff_ms_max;
+    int64_t reconnect_backoff_ms, reconnect_backoff_ms_max;
+    int64_t connections_idle_ms_max;
+    int64_t metadata_age_ms_max;
+    int64_t api_timeout_ms; /* default.api.timeout.ms: of create topic, list offsets, ... */
+    bool auto_create_topics;
+    /* Of the producer. */
+    int32_t acks;        /* enum client_acks */
+    int32_t idempotence; /* enum client_idempotence */
+    int64_t linger_ms, batch_bytes, buffer_bytes, request_bytes_max;
+    int64_t delivery_timeout_ms, block_ms_max;
+    int64_t retry_count_max;
+    int64_t in_flight_max;
+    /* Of the consumer. */
+    int32_t offset_reset; /* enum client_reset */
+    int64_t fetch_bytes_min, fetch_bytes_max, fetch_wait_ms_max, partition_fetch_bytes_max;
+    int64_t queued_bytes_max; /* fetched and not yet polled, of all partitions */
+    bool check_crcs;
+};
+
+extern const struct config_table client_config_table;
+
+/* What no row can say alone: bootstrap.servers must parse, idempotence needs acks=all and at most 5
+ * in flight, delivery.timeout.ms covers linger.ms + request.timeout.ms. ERR_INVALID, with a message
+ * that names both keys. */
+enum err client_config_check(const struct client_config *config, struct errmsg *msg) MUST_USE;
+
+/* ---- operations ---------------------------------------------------------------------------- */
+
+/* How an operation ended. UNKNOWN is an answer too: the broker may or may not have done it. */
+enum client_outcome {
+    CLIENT_OK,
+    CLIENT_FAILED,  /* it did not happen and will not */
+    CLIENT_UNKNOWN, /* it may have happened, or may still */
+};
+
+enum client_op_kind {
+    CLIENT_SEND,
+    CLIENT_FLUSH,
+    CLIENT_POLL,
+    CLIENT_OFFSETS,
+    CLIENT_TOPICS,
+    CLIENT_CREATE_TOPIC,
+};
+
+/* When something is due; one heap of these drives the machine. */
+struct client_timer {
+    struct heap_node node;
+    int64_t deadline_ns;
+    uint64_t sequence;
+    int32_t kind;
+};
+
+/* Embedded at the head of every operation. Zero the whole operation once; submitting fills this.
+ * Until it is done the owner keeps the operation, and all that it points to, in place. Each
+ * submitted operation is done exactly once, and never inside the step that submitted it unless the
+ * effects of that step say so. */
+struct client_op {
+    struct list link; /* first: in the effects of the step that ended it */
+    enum client_op_kind kind;
+    enum client_outcome outcome;
+    int16_t code; /* Kafka's code where the broker or a rule of Kafka's decided; 0 else */
+    enum err err; /* ERR_TIMEOUT, ERR_CANCELLED (closed), ERR_NOMEM, ... ; ERR_NONE with a code */
+    bool in_flight;
+    struct client_timer timer;
+};
+
+/* Null is data == NULL; an empty key or value has a pointer and size 0. */
+struct client_header {
+    struct bytes key, value;
+};
+
+/* CLIENT_SEND: one record. In: */
+struct client_send {
+    struct client_op op;
+    char topic[CLIENT_TOPIC_NAME_MAX];
+    int32_t
+        partition; /* CLIENT_PARTITION_ANY: by key (murmur2), without a key sticky. Out: where */
+    int64_t timestamp_ms; /* -1: the wall clock when it is submitted. Out: as stored */
+    struct bytes key, value;
+    const struct client_header *headers;
+    int32_t header_count;
+    /* Out. offset is -1 with acks=0 (whose outcome is UNKNOWN with no error: nobody was asked),
+     * with any outcome but OK, and with an OK whose answer was lost for so long that the broker
+     * knows only that it is a duplicate. */
+    int64_t offset;
+    /* The machine's own. */
+    struct list in_batch, by_order;
+    uint64_t number;
+};
+
+/* CLIENT_FLUSH: done (always OK) when every record submitted before it is done; it waits for no
+ * linger. */
+struct client_flush {
+    struct client_op op;
+    uint64_t number;
+};
+
+struct client_assignment;
+
+struct client_fetched {
+    struct client_assignment *assignment;
+    int64_t offset, timestamp_ms;
+    int32_t leader_epoch;
+    struct bytes key, value; /* borrowed until the next poll is submitted or the assignment ends */
+    struct bytes headers;    /* encoded; client_fetched_header decodes them */
+    int32_t header_count;
+};
+
+/* What a reader must know beside records. A poll brings either records or one notice. */
+enum client_notice {
+    CLIENT_NOTICE_NONE,
+    CLIENT_NOTICE_STARTED, /* the first position is known: `to` */
+    CLIENT_NOTICE_RESET, /* `from` was out of range; reading goes on at `to` (auto.offset.reset) */
+    CLIENT_NOTICE_TRUNCATED, /* the log was cut below `from`; reading goes on at `to` (KIP-320) */
+    CLIENT_NOTICE_CORRUPT, /* the batch at `from` fails its CRC or does not parse; reading stops */
+    CLIENT_NOTICE_FAILED,  /* `code` says why (offset out of range without a reset, no rights);
+                              reading stops until it is assigned anew */
+};
+
+/* CLIENT_POLL: done with up to record_max records, or with a notice, as soon as there is one; with
+ * nothing (OK, record_count 0) after wait_ms. At most one at a time. */
+struct client_poll {
+    struct client_op op;
+    struct client_fetched *records; /* the owner's array */
+    int32_t record_max;
+    int64_t wait_ms;
+    /* Out. */
+    int32_t record_count;
+    enum client_notice notice;
+    struct client_assignment *notice_assignment;
+    int64_t notice_from, notice_to;
+    int16_t notice_code;
+};
+
+#define CLIENT_TIMESTAMP_LATEST (-1)   /* ListOffsets: the end of the log (high watermark) */
+#define CLIENT_TIMESTAMP_EARLIEST (-2) /* its start */
+
+/* CLIENT_OFFSETS: the offset of the first record at or after timestamp_ms, or of an end. */
+struct client_offsets {
+    struct client_op op;
+    char topic[CLIENT_TOPIC_NAME_MAX];
+    int32_t partition;
+    int64_t timestamp_ms;
+    /* Out; offset -1: no record is that young. */
+    int64_t offset, offset_timestamp_ms;
+    int32_t leader_epoch;
+    /* The machine's own. */
+    bool sent;
+    int64_t retry_ns;
+};
+
+struct client_topic_config {
+    const char *key, *value;
+};
+
+/* CLIENT_CREATE_TOPIC. UNKNOWN: no answer came. */
+struct client_create_topic {
+    struct client_op op;
+    char topic[CLIENT_TOPIC_NAME_MAX];
+    int32_t partition_count;    /* -1: the broker's default */
+    int16_t replication_factor; /* -1: the broker's default */
+    const struct client_topic_config *configs;
+    int32_t config_count;
+    /* Out. */
+    char message[ERRMSG_SIZE]; /* the broker's, or empty */
+    int32_t partition_count_created;
+    /* The machine's own. */
+    bool sent, maybe_done;
+    int64_t retry_ns;
+};
+
+struct client_partition_info {
+    int32_t id, leader, leader_epoch, replica_count, isr_count;
+    int16_t code;
+};
+
+struct client_topic_info {
+    char name[CLIENT_TOPIC_NAME_MAX];
+    uint8_t topic_id[16];
+    int16_t code;
+    bool internal;
+    int32_t partition_count;
+    struct client_partition_info *partitions; /* by id */
+};
+
+/* CLIENT_TOPICS: what Metadata says. Nothing is created. */
+struct client_topics {
+    struct client_op op;
+    char topic[CLIENT_TOPIC_NAME_MAX]; /* empty: all */
+    /* Out, the owner's to free with client_topics_free: in the order of the answer. */
+    int32_t topic_count;
+    struct client_topic_info *topics;
+    struct arena arena;
+    /* The machine's own. */
+    bool sent;
+    int64_t retry_ns;
+};
+
+/* ---- reading: assignments ------------------------------------------------------------------- */
+
+enum client_start {
+    CLIENT_START_OFFSET,
+    CLIENT_START_EARLIEST,
+    CLIENT_START_LATEST,
+    CLIENT_START_TIMESTAMP, /* the first record at or after it; the end when there is none */
+};
+
+/* A partition that is read. Its owner keeps it in place while it is assigned. Assigning it again
+ * (with other values) is a seek: what was fetched and not polled is dropped. */
+struct client_assignment {
+    char topic[CLIENT_TOPIC_NAME_MAX];
+    int32_t partition;
+    enum client_start start;
+    int64_t start_at; /* the offset or the timestamp in ms */
+    /* Out: the offset that the next poll of this partition goes on with; -1 until it is known. It
+     * passes over what is no record (control batches, gaps). */
+    int64_t position;
+    int64_t high_watermark, log_start; /* as the last answer said; -1 at first */
+    /* The machine's own. */
+    struct list link, queue;
+    int64_t queued_bytes, fetch_offset, retry_ns;
+    int32_t state, fetch_epoch, leader_epoch, retry_count;
+    uint32_t version; /* counts seeks: answers to older questions are dropped (KAFKA-8429) */
+    bool assigned, in_flight;
+};
+
+/* ---- the cluster as the client knows it ----------------------------------------------------- */
+
+/* A connection's answers come in order, so a long poll would hold up everything behind it: fetches
+ * have a connection of their own. */
+enum client_lane {
+    CLIENT_LANE_MAIN,
+    CLIENT_LANE_FETCH,
+    CLIENT_LANE_COUNT,
+};
+
+struct client_api_version {
+    int16_t api_key, min, max;
+};
+
+struct client_lane_state {
+    bool wanted;       /* connect, as soon as the back-off allows */
+    bool up;           /* told by CLIENT_EV_LANE_UP */
+    int32_t in_flight; /* requests */
+    int32_t produce_in_flight;
+};
+
+#define CLIENT_APIS_MAX 128
+
+/* A broker. Bootstrap addresses are nodes with the ids -1, -2, ... */
+struct client_node {
+    struct list link; /* client_nodes */
+    int32_t id;
+    char host[CLIENT_HOST_MAX];
+    uint16_t port;
+    uint32_t address_version; /* counts changes of host and port: reconnect */
+    struct client_lane_state lanes[CLIENT_LANE_COUNT];
+    struct client_api_version apis[CLIENT_APIS_MAX];
+    int32_t api_count;
+    struct list ready; /* partitions with something to send, in the order in which they got ready */
+};
+
+/* ---- the machine ---------------------------------------------------------------------------- */
+
+/* A request to send. It stays with its bytes until CLIENT_EV_ANSWER or CLIENT_EV_LOST names it,
+ * each of which ends it. */
+struct client_request {
+    struct list link; /* in the effects; free for the sender's own list after that */
+    int32_t node;
+    enum client_lane lane;
+    int16_t api_key, api_version;
+    bool expects_answer; /* false: acks=0; CLIENT_EV_LOST with ERR_NONE says that it has left */
+    const struct slice *parts; /* the body; the header (with its correlation id) is the sender's */
+    int32_t part_count;
+    uint64_t size; /* of the parts */
+};
+
+struct client; /* client_new: it lives in the heap it is given */
+
+enum client_event_kind {
+    CLIENT_EV_TICK,      /* the time that the last effects named has come */
+    CLIENT_EV_SUBMIT,    /* op */
+    CLIENT_EV_ASSIGN,    /* assignment: read it, or seek */
+    CLIENT_EV_UNASSIGN,  /* assignment: the machine has let go of it when the step returns */
+    CLIENT_EV_LANE_UP,   /* node, lane, apis, api_count: connected, versions known */
+    CLIENT_EV_LANE_DOWN, /* node, lane, err: the connection failed or was closed; its requests have
+                            been reported as lost before */
+    CLIENT_EV_ANSWER,    /* request, body: what follows the response header */
+    CLIENT_EV_LOST,      /* request, err: no answer will come */
+    CLIENT_EV_CLOSE,     /* every operation ends now: CANCELLED; nothing is sent any more */
+};
+
+struct client_event {
+    enum client_event_kind kind;
+    int64_t now_ns; /* monotonic; never goes back */
+    int64_t wall_ms;
+    uint64_t random; /* 64 fresh bits */
+    struct client_op *op;
+    struct client_assignment *assignment;
+    int32_t node;
+    enum client_lane lane;
+    const struct client_api_version *apis;
+    int32_t api_count;
+    struct client_request *request;
+    struct slice body; /* retained when kept */
+    enum err err;
+};
+
+/* What a step wants done, in this order. Lists are the caller's from then on. */
+struct client_effects {
+    struct list requests; /* struct client_request: send, in order */
+    struct list done;     /* struct client_op: tell their owners, in order */
+    int64_t wake_ns;      /* step with CLIENT_EV_TICK then; INT64_MAX: no need to */
+};
+
+/* A machine in mem; config is copied, trace borrowed for its life. Writes PRODUCER_ID and
+ * CLIENT_ERROR rows. ERR_NOMEM; ERR_INVALID as client_config_check. */
+enum err client_new(struct client **out, struct mem *mem, struct trace *trace,
+                    const struct client_config *config, struct errmsg *msg) MUST_USE;
+/* After CLIENT_EV_CLOSE, and when every request has been answered or lost. c may be NULL. */
+void client_free(struct client *c);
+/* Steps by one event. Borrows ev until return. out is overwritten; its lists must be initialised
+ * heads or garbage, not lists in use. */
+void client_step(struct client *c, const struct client_event *ev, struct client_effects *out);
+
+/* All nodes: walk with LIST_EACH(n, client_nodes(c), struct client_node, link). */
+struct list *client_nodes(struct client *c);
+/* NULL when unknown. */
+struct client_node *client_node_find(struct client *c, int32_t id);
+const struct client_config *client_config_of(const struct client *c);
+/* -1 when nothing is known yet. */
+int32_t client_partition_count(const struct client *c, const char *topic);
+/* Bytes that accepted records hold of buffer.memory. */
+int64_t client_producer_buffered(const struct client *c);
+/* Bytes fetched and not yet polled. */
+int64_t client_consumer_queued(const struct client *c);
+/* Lets go of what a done CLIENT_TOPICS brought. */
+void client_topics_free(struct client_topics *op);
+
+/* Takes the next of header_count headers off *headers. False when they are malformed. */
+bool client_fetched_header(struct bytes *headers, struct client_header *out);
+
+/* Kafka's hash of keys (MurmurHash2, seed 0x9747b28c) and the partition it chooses. */
+uint32_t client_murmur2(struct bytes key);
+int32_t client_partition_of(struct bytes key, int32_t partition_count);
+
+/* "CORRUPT_MESSAGE" ... the name of a Kafka code, or "UNKNOWN_CODE". */
+const char *client_code_name(int16_t code);
+const char *client_outcome_name(enum client_outcome outcome);
+
+#endif

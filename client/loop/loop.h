@@ -1,0 +1,90 @@
+/* loop.h - the client over the door: connections, their back-off and their versions, timers. It
+ * drives client/core and adds no decision of its own but when to connect. The simulator's clients,
+ * the command line and client/posix are this. */
+#ifndef KILN_CLIENT_LOOP_H
+#define KILN_CLIENT_LOOP_H
+
+#include "client/core/core.h"
+#include "conn/conn.h"
+
+/* Operations are structs embedded in their owners, as at the door: zero one, fill what is "in" of
+ * it, start it, and it ends exactly once by a call of done, as an event of its own, never inside
+ * the call that started it. Until then the owner keeps it, and what it points to, in place. done
+ * may start the same operation again. */
+
+/* One record. Its topic, key, value and so on are `send`'s; send.op.outcome says how it ended. */
+struct loop_send {
+    struct client_send send;
+    void (*done)(struct loop_send *op);
+};
+
+struct loop_flush {
+    struct client_flush flush;
+    void (*done)(struct loop_flush *op);
+};
+
+struct loop_poll {
+    struct client_poll poll;
+    void (*done)(struct loop_poll *op);
+};
+
+struct loop_offsets {
+    struct client_offsets offsets;
+    void (*done)(struct loop_offsets *op);
+};
+
+struct loop_topics {
+    struct client_topics topics;
+    void (*done)(struct loop_topics *op);
+};
+
+struct loop_create_topic {
+    struct client_create_topic create;
+    void (*done)(struct loop_create_topic *op);
+};
+
+struct loop_close {
+    void (*done)(struct loop_close *op);
+};
+
+/* Everything in here is the loop's own. Zeroed by its owner, in place from loop_start until
+ * loop_close is done. */
+struct loop_client {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct client *core;
+    struct list links;     /* connections, struct link */
+    struct list done;      /* operations that have ended and whose owners are not told yet */
+    struct env_timer wake; /* the machine's next deadline, a back-off, or done at once */
+    int64_t core_wake_ns;
+    struct loop_close *closing;
+    int32_t node_id; /* of CLIENT rows and of the keys of draws: the owner's, 0 when it has none */
+    bool stepping;
+};
+
+/* Nothing is connected until something is asked for. config is copied. ERR_NOMEM; ERR_INVALID, with
+ * a message that names the keys. */
+enum err loop_start(struct loop_client *c, struct env *env, struct mem *mem, struct trace *trace,
+                    const struct client_config *config, struct errmsg *msg) MUST_USE;
+
+void loop_send(struct loop_client *c, struct loop_send *op);
+void loop_flush(struct loop_client *c, struct loop_flush *op);
+/* At most one at a time. */
+void loop_poll(struct loop_client *c, struct loop_poll *op);
+void loop_offsets(struct loop_client *c, struct loop_offsets *op);
+void loop_topics(struct loop_client *c, struct loop_topics *op);
+void loop_create_topic(struct loop_client *c, struct loop_create_topic *op);
+
+/* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of
+ * the log that the last fetch told may be read at any time. */
+void loop_assign(struct loop_client *c, struct client_assignment *a);
+/* Nothing of it is used any more when this returns; records that a poll lent out from it are gone.
+ */
+void loop_unassign(struct loop_client *c, struct client_assignment *a);
+
+/* Ends every operation (records that were sent and not answered: UNKNOWN), closes the connections
+ * and lets go of all memory. Flush first to lose nothing. */
+void loop_close(struct loop_client *c, struct loop_close *op);
+
+#endif
