@@ -32,6 +32,8 @@ struct log_config {
     int64_t retention_ms, retention_bytes; /* -1: for ever, without bound */
     int64_t file_delete_delay_ms, max_message_bytes;
     bool log_append_time; /* message.timestamp.type */
+    bool always_sync;     /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
+                             log, whose answers wait for a sync always */
     int64_t producer_id_expiration_ms;
 };
 
