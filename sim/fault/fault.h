@@ -1,0 +1,252 @@
+/* fault.h - what goes wrong and when: plans of faults as lines of text, swarms that draw them from
+ * a seed, keyed chance, and fault points. It decides and records; it harms nothing itself. */
+#ifndef KILN_FAULT_H
+#define KILN_FAULT_H
+
+#include "base/base.h"
+
+/* ---- keyed chance ---- */
+
+/* Draws are pure functions of (seed, node, use, key, how often this was drawn before), so that one
+ * draw more or less moves no other. The counts live in FAULT_COUNTS buckets: two keys that share
+ * one see higher counts than they need, never the same draw twice. */
+#define FAULT_COUNTS (1 << 15)
+
+struct fault_dice {
+    struct mem *mem;
+    uint64_t seed;
+    uint32_t *counts; /* FAULT_COUNTS of them */
+};
+
+/* ERR_NOMEM. */
+enum err fault_dice_init(struct fault_dice *dice, struct mem *mem, uint64_t seed) MUST_USE;
+void fault_dice_free(struct fault_dice *dice);
+/* 64 random bits. use is a constant of the caller or hash_text() of a name. */
+uint64_t fault_draw(struct fault_dice *dice, uint32_t node, uint64_t use, uint64_t key);
+
+/* ---- fault points ---- */
+
+/* X(name, text, the error it gives) */
+#define FAULT_SITES(X)                                                                             \
+    X(DISK_OPEN, "disk/open", IO)                                                                  \
+    X(DISK_READ, "disk/read", IO)                                                                  \
+    X(DISK_WRITE, "disk/write", IO)                                                                \
+    X(DISK_SPACE, "disk/space", NOSPACE)                                                           \
+    X(DISK_SYNC, "disk/sync", IO)                                                                  \
+    X(DISK_SYNC_DIR, "disk/sync_dir", IO)                                                          \
+    X(DISK_RENAME, "disk/rename", IO)                                                              \
+    X(DISK_UNLINK, "disk/unlink", IO)                                                              \
+    X(DISK_LIST, "disk/list", IO)                                                                  \
+    X(NET_CONNECT, "net/connect", REFUSED)                                                         \
+    X(NET_ACCEPT, "net/accept", TOOMANY)                                                           \
+    X(NET_SEND, "net/send", RESET)                                                                 \
+    X(NET_RECEIVE, "net/receive", RESET)                                                           \
+    X(ALLOC, "alloc", NOMEM)
+
+enum fault_site {
+#define X(name, text, error) FAULT_##name,
+    FAULT_SITES(X)
+#undef X
+        FAULT_SITE_COUNT
+};
+
+/* "disk/sync" */
+const char *fault_site_name(enum fault_site site);
+
+/* ---- plans ---- */
+
+/* What a line harms. */
+enum fault_target {
+    FAULT_ON_NODES, /* node 0 | node 0,2 */
+    FAULT_ON_LINK,  /* link 0-1 both ways | link 0>1 one way */
+};
+
+/* Everything a line may say, beside its time, its target, `for` and file=. */
+enum fault_param {
+    FAULT_P_OP,     /* op=3: at the third operation that the node starts from then on */
+    FAULT_P_BY,     /* by=+1d: a time; by how much */
+    FAULT_P_TIMES,  /* times=2: so often, then no more */
+    FAULT_P_BYTES,  /* bytes=4096 */
+    FAULT_P_FACTOR, /* factor=100 */
+    FAULT_P_OFFSET, /* offset=1234: a byte of the file */
+    FAULT_P_BIT,    /* bit=3: of that byte */
+    FAULT_P_WITH,   /* with=1: the other node */
+    FAULT_P_RATE,   /* rate=1000: per million */
+    FAULT_P_SITE,   /* site=disk/sync */
+    FAULT_P_KEY,    /* key=0x12ab: what was attempted */
+    FAULT_P_COUNT,  /* count=2: equal attempts before */
+    FAULT_P_ERROR,  /* error=IO */
+    FAULT_P_CHOICE, /* choice=0x12ab: which of the states that a loss of power may leave */
+    FAULT_P_SCRIPT, /* script=4: the fourth harm that the script did */
+    FAULT_PARAM_COUNT
+};
+
+#define FAULT_TAKES(param) (1u << (FAULT_P_##param))
+#define FAULT_TAKES_FILE (1u << 30)
+#define FAULT_TAKES_FOR (1u << 31)
+
+/* X(name, text, target, what its line may say). A kill without `for` is for good (or until somebody
+ * starts the node); with it the node starts again so much later. Everything else without `for`
+ * happens once or stays until world_heal. */
+#define FAULT_KINDS(X)                                                                             \
+    X(KILL, "kill", NODES, FAULT_TAKES(OP) | FAULT_TAKES_FOR)                                      \
+    X(POWER_LOSS, "power_loss", NODES, FAULT_TAKES(CHOICE) | FAULT_TAKES_FOR)                      \
+    X(PAUSE, "pause", NODES, FAULT_TAKES_FOR)                                                      \
+    X(CLOCK, "clock", NODES, FAULT_TAKES(BY) | FAULT_TAKES_FOR)                                    \
+    X(SYNC_FAILS, "disk sync_fails", NODES,                                                        \
+      FAULT_TAKES(TIMES) | FAULT_TAKES(ERROR) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                \
+    X(WRITE_FAILS, "disk write_fails", NODES,                                                      \
+      FAULT_TAKES(TIMES) | FAULT_TAKES(ERROR) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                \
+    X(READ_FAILS, "disk read_fails", NODES,                                                        \
+      FAULT_TAKES(TIMES) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                                     \
+    X(DISK_FULL, "disk full", NODES, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                         \
+    X(DISK_SLOW, "disk slow", NODES, FAULT_TAKES(FACTOR) | FAULT_TAKES_FOR)                        \
+    X(DISK_HANG, "disk hang", NODES, FAULT_TAKES_FOR)                                              \
+    X(DISK_FLIP, "disk flip", NODES, FAULT_TAKES(OFFSET) | FAULT_TAKES(BIT) | FAULT_TAKES_FILE)    \
+    X(DISK_LOSE, "disk lose", NODES, 0)                                                            \
+    X(DISK_SWAP, "disk swap", NODES, FAULT_TAKES(WITH))                                            \
+    X(CUT, "cut", LINK, FAULT_TAKES_FOR)                                                           \
+    X(RESET, "reset", LINK, 0)                                                                     \
+    X(HALF_OPEN, "half_open", LINK, 0)                                                             \
+    X(DELAY, "delay", LINK, FAULT_TAKES(BY) | FAULT_TAKES_FOR)                                     \
+    X(BANDWIDTH, "bandwidth", LINK, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                          \
+    X(SLOW_READER, "slow_reader", NODES, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                     \
+    X(RATE, "rate", NODES, FAULT_TAKES(SITE) | FAULT_TAKES(RATE) | FAULT_TAKES_FOR)                \
+    X(FAIL, "fail", NODES,                                                                         \
+      FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR))
+
+enum fault_kind {
+#define X(name, text, target, takes) FAULT_##name,
+    FAULT_KINDS(X)
+#undef X
+        FAULT_KIND_COUNT
+};
+
+/* "disk sync_fails" */
+const char *fault_kind_name(enum fault_kind kind);
+enum fault_target fault_kind_target(enum fault_kind kind);
+
+#define FAULT_NODES_MAX 64
+#define FAULT_FILE_MAX 64
+#define FAULT_LINE_TEXT_MAX 320
+
+/* One fault. Zeroed fields say nothing; a line compares and hashes by fault_line_id. */
+struct fault_line {
+    int64_t at_ns;
+    int64_t for_ns; /* 0: not said */
+    enum fault_kind kind;
+    uint64_t nodes; /* FAULT_ON_NODES: a bit each */
+    int32_t from, to;
+    bool one_way; /* FAULT_ON_LINK: from > to alone */
+    int64_t param[FAULT_PARAM_COUNT];
+    char file[FAULT_FILE_MAX]; /* a part of the path; "" is every file */
+};
+
+static inline uint64_t fault_node(uint32_t node)
+{
+    ASSERT(node < FAULT_NODES_MAX);
+    return 1ull << node;
+}
+
+/* A line's text, as `at 12.4s node 0 kill op=3 for 250ms`. Appends no newline. */
+void fault_line_print(const struct fault_line *line, struct text *out);
+/* ERR_INVALID: the message says which word. */
+enum err fault_line_parse(struct fault_line *line, struct bytes text, struct errmsg *msg) MUST_USE;
+/* The same for the same text, whatever plan it stands in. */
+uint64_t fault_line_id(const struct fault_line *line);
+
+/* "1.5s", "250ms", "-3d": exact. ns, us, ms, s, m, h, d and y (365 days); ERR_INVALID, ERR_RANGE.
+ */
+void fault_time_print(int64_t ns, struct text *out);
+enum err fault_time_parse(struct bytes text, int64_t *ns) MUST_USE;
+
+#define FAULT_PLAN_LINES_MAX 65536
+
+struct fault_plan {
+    struct mem *mem;
+    struct fault_line *lines;
+    int32_t count, cap;
+    bool truncated; /* there were more than FAULT_PLAN_LINES_MAX */
+};
+
+void fault_plan_init(struct fault_plan *plan, struct mem *mem);
+void fault_plan_free(struct fault_plan *plan);
+/* ERR_NOMEM, ERR_LIMIT. */
+enum err fault_plan_add(struct fault_plan *plan, const struct fault_line *line) MUST_USE;
+/* Takes out one line; the others keep their order. What a shrinker does. */
+void fault_plan_remove(struct fault_plan *plan, int32_t index);
+/* By time; equal times keep their order. ERR_NOMEM. */
+enum err fault_plan_sort(struct fault_plan *plan) MUST_USE;
+/* One line each; # begins a comment. */
+void fault_plan_print(const struct fault_plan *plan, struct text *out);
+/* Adds the lines of a text to plan. ERR_INVALID (the message has the line's number), ERR_LIMIT,
+ * ERR_NOMEM. */
+enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct errmsg *msg) MUST_USE;
+
+/* ---- swarms ---- */
+
+#define FAULT_BIT(kind) (1ull << FAULT_##kind)
+/* What an honest system with one copy of everything survives without losing what it acknowledged.
+ */
+#define FAULT_SURVIVABLE                                                                           \
+    (FAULT_BIT(KILL) | FAULT_BIT(POWER_LOSS) | FAULT_BIT(PAUSE) | FAULT_BIT(CLOCK) |               \
+     FAULT_BIT(SYNC_FAILS) | FAULT_BIT(WRITE_FAILS) | FAULT_BIT(READ_FAILS) |                      \
+     FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(DISK_HANG) | FAULT_BIT(CUT) |         \
+     FAULT_BIT(RESET) | FAULT_BIT(HALF_OPEN) | FAULT_BIT(DELAY) | FAULT_BIT(BANDWIDTH) |           \
+     FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
+#define FAULT_DAMAGING (FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_LOSE) | FAULT_BIT(DISK_SWAP))
+
+struct fault_swarm {
+    uint64_t seed;
+    uint64_t kinds;   /* FAULT_BIT of what may happen at all; each is then on or off by the seed */
+    uint64_t servers; /* nodes whose process, disk and clock may be harmed */
+    uint64_t nodes;   /* nodes whose links may be harmed */
+    int64_t start_ns, end_ns; /* every fault begins and ends between */
+};
+
+/* Draws a plan: which kinds are on, how often each comes, when, on whom, how long. Adds to plan.
+ * ERR_NOMEM, ERR_LIMIT. */
+enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swarm) MUST_USE;
+
+/* ---- the engine: one a world ---- */
+
+struct fault_point_line;
+
+struct fault_engine {
+    struct mem *mem;
+    struct fault_dice dice;       /* of the points alone */
+    struct fault_plan fired;      /* every fault that fired, in order */
+    bool armed[FAULT_SITE_COUNT]; /* tested first: a point that is not costs one byte */
+    uint32_t *counts[FAULT_SITE_COUNT];
+    uint32_t rate[FAULT_SITE_COUNT][FAULT_NODES_MAX]; /* per million, now */
+    struct fault_point_line *lines;                   /* FAIL lines by hash */
+    struct hmap by_key;
+    int64_t now_ns;
+};
+
+/* Arms the sites that plan names in RATE and FAIL lines, for the whole run, so that counts begin at
+ * its beginning. plan may be NULL. ERR_NOMEM. */
+enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_t seed,
+                           const struct fault_plan *plan) MUST_USE;
+void fault_engine_free(struct fault_engine *engine);
+/* From now on; rate per million. The site must be armed. */
+void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                       uint32_t rate);
+/* Notes that a fault fired. Beyond FAULT_PLAN_LINES_MAX the record says so and stays as it is. */
+void fault_engine_fired(struct fault_engine *engine, const struct fault_line *line);
+/* The slow half of FAULT. */
+enum err fault_engine_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                          uint64_t key);
+
+/* A fault point: ERR_NONE, or the error that this attempt shall have. key says what is attempted
+ * (a hash of path, bytes ...), so that the same attempt fails again only by a draw of its own. */
+static inline enum err fault_point(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                                   uint64_t key)
+{
+    return __builtin_expect(engine->armed[site], 0) ? fault_engine_ask(engine, site, node, key)
+                                                    : ERR_NONE;
+}
+
+#define FAULT(engine, site, node, key) fault_point(engine, FAULT_##site, node, key)
+
+#endif
