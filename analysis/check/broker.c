@@ -1,0 +1,228 @@
+/* broker.c - the invariants of one replica's log, of what it acknowledges and of what it shows: L1
+ * to L12. */
+#include <inttypes.h>
+#include "check/internal.h"
+
+static struct about about_log(const struct replica *r, uint64_t offset)
+{
+    return (struct about){.partition = r->key[1], .offset = offset};
+}
+
+static struct host *find_host(struct check *c, uint64_t id)
+{
+    struct hmap_node *found = hmap_find(&c->hosts, hash_mix(id), &id);
+    if (found != NULL)
+        return CONTAINER_OF(found, struct host, node);
+    struct host *host = mem_zalloc(c->mem, sizeof *host);
+    if (host == NULL) {
+        c->error = ERR_NOMEM;
+        return NULL;
+    }
+    host->id = id;
+    hmap_insert(&c->hosts, hash_mix(id), &host->node);
+    return host;
+}
+
+static struct replica *find_replica(struct check *c, uint64_t node, uint64_t partition)
+{
+    uint64_t key[2] = {node, partition};
+    uint64_t hash = hash_combine(node, partition);
+    struct hmap_node *found = hmap_find(&c->replicas, hash, key);
+    if (found != NULL)
+        return CONTAINER_OF(found, struct replica, node);
+    struct replica *r = mem_zalloc(c->mem, sizeof *r);
+    if (r == NULL) {
+        c->error = ERR_NOMEM;
+        return NULL;
+    }
+    memcpy(r->key, key, sizeof key);
+    hmap_insert(&c->replicas, hash, &r->node);
+    return r;
+}
+
+static void check_ends(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    bool ordered = r->start <= r->end && r->written <= r->end && r->durable <= r->written &&
+                   r->watermark <= r->end;
+    if (!ordered)
+        note(c, CHECK_ENDS_CROSSED, row, about_log(r, r->end), false,
+             "start %" PRIu64 ", watermark %" PRIu64 ", durable %" PRIu64 ", written %" PRIu64
+             ", end %" PRIu64,
+             r->start, r->watermark, r->durable, r->written, r->end);
+}
+
+/* Recovery has decided what this life begins with. */
+static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    struct part *part = tables_part(&c->tables, row->arg[0]);
+    r->start = row->arg[1];
+    r->end = r->written = row->arg[2];
+    r->durable = r->watermark = r->start;
+    r->open = true;
+    if (part == NULL)
+        return;
+    cut_records(c, row, part, r->end);
+    if (r->start > part->start)
+        tables_expire(&c->tables, part, r->start);
+    else if (r->start < part->start)
+        note(c, CHECK_START_BACK, row, about_log(r, r->start), false, "%" PRIu64 " after %" PRIu64,
+             r->start, part->start);
+}
+
+static void on_append(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    if (row->arg[1] != r->end)
+        note(c, CHECK_OFFSET_GAP, row, about_log(r, row->arg[1]), false,
+             "append at %" PRIu64 " on a log that ends at %" PRIu64, row->arg[1], r->end);
+    r->end = row->arg[2] + 1;
+}
+
+static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    struct part *part = tables_part(&c->tables, row->arg[0]);
+    if (part != NULL && r->open)
+        cut_records(c, row, part, row->arg[1]);
+    r->end = row->arg[1];
+    r->written = MIN(r->written, r->end);
+    r->durable = MIN(r->durable, r->end);
+}
+
+/* A segment that goes by age must be older than its retention by the true time, whatever the
+ * broker's clock says. */
+static void check_age(struct check *c, const struct trace_row *row, const struct replica *r)
+{
+    int64_t retention_ms = c->contract.retention_ms;
+    int64_t true_ms = c->contract.wall_base_ms + row->time_ns / 1000000;
+    int64_t greatest_ms = (int64_t)row->arg[4];
+    bool by_time = row->arg[3] == 1;
+    if (by_time && (retention_ms < 0 || true_ms - greatest_ms < retention_ms))
+        note(c, CHECK_YOUNG_DELETED, row, about_log(r, row->arg[1]), false,
+             "its youngest record was %" PRId64 " ms old", true_ms - greatest_ms);
+}
+
+static void on_start(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    struct part *part = tables_part(&c->tables, row->arg[0]);
+    if (row->arg[1] < r->start)
+        note(c, CHECK_START_BACK, row, about_log(r, row->arg[1]), false,
+             "%" PRIu64 " after %" PRIu64, row->arg[1], r->start);
+    check_age(c, row, r);
+    r->start = row->arg[1];
+    if (part != NULL && r->start > part->start)
+        tables_expire(&c->tables, part, r->start);
+    check_ends(c, row, r);
+}
+
+static void on_watermark(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    uint64_t to = row->arg[1];
+    uint64_t counting = c->contract.durable_acks ? r->durable : r->written;
+    if (to < r->watermark)
+        note(c, CHECK_WATERMARK_BACK, row, about_log(r, to), false, "%" PRIu64 " after %" PRIu64,
+             to, r->watermark);
+    if (to > counting)
+        note(c, CHECK_WATERMARK_AHEAD, row, about_log(r, to), false,
+             "%" PRIu64 ", but only %" PRIu64 " counts", to, counting);
+    r->watermark = to;
+}
+
+static void on_ack(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    struct host *host = find_host(c, row->node);
+    int64_t acks = (int64_t)row->arg[3];
+    if (acks == -1 && row->arg[2] >= r->watermark)
+        note(c, CHECK_EARLY_ACK, row, about_log(r, row->arg[2]), false,
+             "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
+             r->watermark);
+    if (host != NULL && host->dir_offline && acks != 0)
+        note(c, CHECK_ACK_AFTER_FAILED_SYNC, row, about_log(r, row->arg[2]), false,
+             "offsets %" PRIu64 " to %" PRIu64, row->arg[1], row->arg[2]);
+}
+
+static void on_serve(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    if (row->arg[2] > r->watermark)
+        note(c, CHECK_EARLY_SERVE, row, about_log(r, row->arg[2]), false,
+             "served up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
+             r->watermark);
+}
+
+static void on_replica_row(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    switch (row->kind) {
+    case TRACE_LOG_OPEN:
+        on_open(c, row, r);
+        break;
+    case TRACE_LOG_APPEND:
+        on_append(c, row, r);
+        break;
+    case TRACE_LOG_CUT:
+        on_cut(c, row, r);
+        break;
+    case TRACE_LOG_START:
+        on_start(c, row, r);
+        break;
+    case TRACE_HIGH_WATERMARK:
+        on_watermark(c, row, r);
+        break;
+    case TRACE_ACK:
+        on_ack(c, row, r);
+        break;
+    case TRACE_SERVE:
+        on_serve(c, row, r);
+        break;
+    case TRACE_LOG_WRITTEN:
+        r->written = row->arg[1];
+        check_ends(c, row, r);
+        break;
+    case TRACE_LOG_DURABLE:
+        r->durable = row->arg[1];
+        check_ends(c, row, r);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_host_row(struct check *c, const struct trace_row *row)
+{
+    struct host *host = find_host(c, row->node);
+    if (host == NULL)
+        return;
+    bool failed_sync = row->kind == TRACE_SYNC_DONE && row->arg[1] != ERR_NONE;
+    if (row->kind == TRACE_NODE_START)
+        host->dir_offline = false;
+    else if (row->kind == TRACE_DIR_OFFLINE || failed_sync)
+        host->dir_offline = true;
+    else if (row->kind == TRACE_REQUEST_REFUSED && !c->contract.hostile_clients)
+        note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false, "reason %s, size %" PRId64,
+             err_name((enum err)MIN(row->arg[0], ERR_COUNT - 1)), (int64_t)row->arg[1]);
+}
+
+void on_broker_row(struct check *c, const struct trace_row *row)
+{
+    switch (row->kind) {
+    case TRACE_LOG_OPEN:
+    case TRACE_LOG_APPEND:
+    case TRACE_LOG_WRITTEN:
+    case TRACE_LOG_DURABLE:
+    case TRACE_LOG_CUT:
+    case TRACE_LOG_START:
+    case TRACE_HIGH_WATERMARK:
+    case TRACE_ACK:
+    case TRACE_SERVE: {
+        struct replica *r = find_replica(c, row->node, row->arg[0]);
+        if (r != NULL)
+            on_replica_row(c, row, r);
+        break;
+    }
+    case TRACE_NODE_START:
+    case TRACE_SYNC_DONE:
+    case TRACE_DIR_OFFLINE:
+    case TRACE_REQUEST_REFUSED:
+        on_host_row(c, row);
+        break;
+    default:
+        break;
+    }
+}

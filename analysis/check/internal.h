@@ -1,0 +1,60 @@
+/* internal.h - what the files of this folder share: the check's state, and how a finding is noted.
+ */
+#ifndef KILN_CHECK_INTERNAL_H
+#define KILN_CHECK_INTERNAL_H
+
+#include "check/check.h"
+#include "check/tables.h"
+
+/* One replica's log as its broker tells of it, in its present life. */
+struct replica {
+    struct hmap_node node;
+    uint64_t key[2]; /* node, partition */
+    uint64_t start, end, written, durable, watermark;
+    bool open;
+};
+
+/* One node. */
+struct host {
+    struct hmap_node node;
+    uint64_t id;
+    bool dir_offline;
+};
+
+/* An acknowledged topic. */
+struct topic {
+    struct hmap_node node;
+    uint64_t id;
+    bool acked, seen;
+    struct trace_row row;
+};
+
+struct check {
+    struct mem *mem;
+    struct check_contract contract;
+    struct check_finding findings[CHECK_CODE_COUNT];
+    struct check_counts counts;
+    struct tables tables;
+    struct hmap replicas, hosts, topics;
+    int64_t power_loss_ns; /* of the latest; -1: none */
+    bool topics_listed, ended;
+    enum err error;
+};
+
+/* What a finding is about; 0 where it does not apply. */
+struct about {
+    uint64_t partition, offset, vid;
+};
+
+/* Notes a violation, or, when it is allowed, that it happened. */
+void note(struct check *c, enum check_code code, const struct trace_row *row, struct about about,
+          bool allowed, const char *format, ...) PRINTF_LIKE(6, 7);
+
+void on_client_row(struct check *c, const struct trace_row *row);
+void on_broker_row(struct check *c, const struct trace_row *row);
+/* The log came back with this end: what stood above it is gone. */
+void cut_records(struct check *c, const struct trace_row *row, struct part *part, uint64_t end);
+void judge_records(struct check *c);
+void judge_topics(struct check *c);
+
+#endif

@@ -1,0 +1,101 @@
+/* tables.h - what the checks remember: records by sender and sequence, slots by partition and
+ * offset, both in pages that go when their log has expired, so that memory follows the lag and not
+ * the history. */
+#ifndef KILN_CHECK_TABLES_H
+#define KILN_CHECK_TABLES_H
+
+#include "check/check.h"
+
+#define PAGE_BITS 10
+#define PAGE_COUNT (1u << PAGE_BITS)
+
+enum value_state {
+    VALUE_SENT = 1,
+    VALUE_OK = 2,
+    VALUE_FAIL = 4,
+    VALUE_UNKNOWN = 8,
+    VALUE_PLACED = 16, /* offset is where it stands; before that, the greatest offset acknowledged
+                          when it was sent */
+    VALUE_SEEN = 32,
+    VALUE_EXPIRED = 64, /* its offset is below the log start */
+    VALUE_LOST = 128,   /* found to be gone already */
+};
+
+#define NO_OFFSET UINT64_MAX
+
+struct value {
+    uint64_t offset;
+    int64_t acked_ns;
+    uint32_t part;
+    uint32_t body;
+    uint8_t state, flags;
+};
+
+struct value_page {
+    uint32_t sent_count, closed_count;
+    struct value values[PAGE_COUNT];
+};
+
+/* One sender. */
+struct session {
+    struct hmap_node node;
+    uint64_t id;
+    struct value_page **pages; /* NULL: not yet, or gone again (index < page_end) */
+    uint32_t page_cap, page_end;
+    uint64_t sequence_end; /* what has been sent is below it */
+};
+
+struct slot_page {
+    uint64_t vid[PAGE_COUNT]; /* vid + 1; 0: nothing seen there */
+};
+
+/* One partition as clients see it. */
+struct part {
+    struct hmap_node node;
+    uint64_t id;
+    uint32_t index;
+    struct slot_page **pages; /* of offsets from page_first on */
+    uint64_t page_first;
+    uint32_t page_cap, page_count;
+    uint64_t start;     /* log start offset */
+    uint64_t acked_end; /* behind the greatest offset acknowledged */
+    uint64_t acked_count, final_end;
+    bool final;
+};
+
+/* The last sent, by session and partition; the position of a reader, by node and partition; the
+ * last of a key. */
+struct place {
+    struct hmap_node node;
+    uint64_t key[3];
+    uint64_t sequence, offset, op;
+};
+
+struct tables {
+    struct mem *mem;
+    struct hmap sessions, parts, places;
+    struct part **part_list;
+    uint32_t part_count, part_cap;
+    struct session *last;
+    bool failed; /* out of memory */
+};
+
+enum err tables_init(struct tables *t, struct mem *mem) MUST_USE;
+void tables_free(struct tables *t);
+/* NULL: out of memory, and failed is set. */
+struct part *tables_part(struct tables *t, uint64_t id);
+struct session *tables_session(struct tables *t, uint64_t id);
+/* Zeroed when new; *fresh says so. */
+struct place *tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh);
+/* Makes the value of a new vid; NULL when it was sent before or memory is out. */
+struct value *tables_send(struct tables *t, uint64_t vid);
+/* NULL: never sent, or gone with its page (*gone). */
+struct value *tables_value(struct tables *t, uint64_t vid, bool *gone);
+/* The slot of an offset: vid + 1, or 0; NULL below the first page or out of memory. */
+uint64_t *tables_slot(struct tables *t, struct part *part, uint64_t offset);
+/* Moves the log start and lets go of slots and values below it. */
+void tables_expire(struct tables *t, struct part *part, uint64_t start);
+/* A value that needs no more attention; its page goes when all of it is closed. */
+void tables_close(struct tables *t, uint64_t vid);
+
+#endif

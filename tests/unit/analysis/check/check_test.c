@@ -1,0 +1,624 @@
+/* check_test.c - each check fires on the history that breaks it, and stays silent on the good twin.
+ */
+#include "check/check.h"
+#include "support/test.h"
+
+#define P 0x1000u
+#define VID(session, sequence) ((uint64_t)(session) << CHECK_SEQUENCE_BITS | (sequence))
+#define BODY 7u
+#define ALL (CHECK_ACKS_ALL | CHECK_IDEMPOTENT)
+
+enum { BROKER = 0, PRODUCER = 1, READER = 2 };
+
+struct run {
+    struct test_mem mem;
+    struct check *check;
+    int64_t now_ns;
+};
+
+static void begin(struct run *r, struct check_contract contract)
+{
+    test_mem_init(&r->mem);
+    r->now_ns = 1000000000;
+    assert_ok(check_new(&r->check, &r->mem.mem, &contract));
+}
+
+static void durable(struct run *r)
+{
+    begin(r, (struct check_contract){.durable_acks = true, .retention_ms = -1});
+}
+
+static void say(struct run *r, uint32_t node, enum trace_kind kind, const uint64_t *args, int count)
+{
+    struct trace_row row = {.time_ns = r->now_ns++, .node = node, .kind = (uint16_t)kind};
+    assert_int_equal(count, trace_kinds[kind].arg_count);
+    memcpy(row.arg, args, (size_t)count * sizeof *args);
+    check_row(r->check, &row);
+}
+
+#define SAY(r, node, kind, ...)                                                                    \
+    say(r, node, TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                                    \
+        (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+
+static void end(struct run *r)
+{
+    check_end(r->check);
+}
+
+static uint64_t count(const struct run *r, enum check_code code)
+{
+    return check_finding(r->check, code)->count;
+}
+
+/* Nothing but that code broke the contract; CHECK_CODE_COUNT: nothing at all did. */
+static void expect_only(struct run *r, enum check_code code)
+{
+    end(r);
+    for (int i = 0; i < CHECK_CODE_COUNT; i++) {
+        const struct check_finding *f = check_finding(r->check, (enum check_code)i);
+        if ((f->count > 0) != (i == (int)code))
+            fail_msg("%s: %lu findings: %s", check_infos[i].name, (unsigned long)f->count, f->text);
+    }
+    check_free(r->check);
+    test_mem_done(&r->mem);
+}
+
+static void send_record(struct run *r, uint64_t vid, uint64_t flags)
+{
+    SAY(r, PRODUCER, PRODUCE_INVOKE, P, vid, 1, BODY, flags);
+}
+
+static void ack(struct run *r, uint64_t vid, uint64_t offset)
+{
+    SAY(r, PRODUCER, PRODUCE_OK, P, vid, offset, 0);
+}
+
+static void read_record(struct run *r, uint64_t op, uint64_t offset, uint64_t vid)
+{
+    SAY(r, READER, POLL_RECORD, op, P, offset, vid, 1, BODY, 0);
+}
+
+static void final(struct run *r, uint64_t to)
+{
+    SAY(r, READER, FINAL_READ, P, 0, to);
+}
+
+/* count records of session 1 are sent and acknowledged, read and read to the end. */
+static void good_history(struct run *r, uint64_t records)
+{
+    for (uint64_t i = 0; i < records; i++) {
+        send_record(r, VID(1, i), ALL);
+        ack(r, VID(1, i), i);
+    }
+    SAY(r, READER, ASSIGN, P, 0, 0);
+    for (uint64_t i = 0; i < records; i++)
+        read_record(r, 1, i, VID(1, i));
+}
+
+TEST(a_faultless_history_has_no_findings)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 5000);
+    final(&r, 5000);
+    assert_int_equal(check_counts(r.check)->acked, 5000);
+    assert_int_equal(check_counts(r.check)->read, 5000);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(an_acknowledged_record_that_is_never_read_is_lost)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 0);
+    final(&r, 5);
+    expect_only(&r, CHECK_LOST_WRITE);
+}
+
+TEST(an_acknowledged_record_behind_the_final_end_is_unseen)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 3);
+    send_record(&r, VID(1, 3), ALL);
+    ack(&r, VID(1, 3), 3);
+    final(&r, 3);
+    expect_only(&r, CHECK_UNSEEN);
+}
+
+TEST(without_a_final_read_the_verdict_is_open)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 0);
+    assert_ok(check_status(r.check));
+    end(&r);
+    assert_int_not_equal(check_status(r.check), ERR_NONE);
+    assert_int_equal(check_violations(r.check), 0);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
+TEST(two_records_at_one_offset_are_inconsistent)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 2);
+    send_record(&r, VID(1, 2), ALL);
+    SAY(&r, READER, ASSIGN, P, 1, 0);
+    read_record(&r, 2, 1, VID(1, 2));
+    final(&r, 2);
+    expect_only(&r, CHECK_INCONSISTENT_OFFSET);
+}
+
+TEST(an_idempotent_record_at_two_offsets_is_a_duplicate)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 1);
+    read_record(&r, 1, 1, VID(1, 0));
+    final(&r, 2);
+    expect_only(&r, CHECK_DUPLICATE);
+}
+
+TEST(without_idempotence_a_duplicate_is_counted_and_allowed)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), CHECK_ACKS_ALL);
+    ack(&r, VID(1, 0), 0);
+    read_record(&r, 1, 0, VID(1, 0));
+    read_record(&r, 1, 1, VID(1, 0));
+    final(&r, 2);
+    assert_int_equal(check_counts(r.check)->twice_allowed, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(an_acknowledgement_for_another_offset_is_spurious)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 0);
+    SAY(&r, READER, ASSIGN, P, 1, 0);
+    read_record(&r, 1, 1, VID(1, 0));
+    final(&r, 2);
+    end(&r);
+    assert_int_equal(count(&r, CHECK_SPURIOUS_ACK), 1);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
+TEST(a_record_nobody_sent_is_unexpected)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 1);
+    read_record(&r, 1, 1, VID(9, 4));
+    final(&r, 2);
+    expect_only(&r, CHECK_UNEXPECTED_READ);
+}
+
+TEST(other_bytes_than_were_sent_are_corrupt)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 0, VID(1, 0), 1, BODY + 1, 0);
+    final(&r, 1);
+    expect_only(&r, CHECK_CORRUPT_PAYLOAD);
+}
+
+TEST(one_poll_that_goes_back_is_nonmonotonic)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 3);
+    read_record(&r, 1, 1, VID(1, 1));
+    final(&r, 3);
+    expect_only(&r, CHECK_INTERNAL_NONMONOTONIC_POLL);
+}
+
+TEST(a_later_poll_that_goes_back_is_nonmonotonic)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 3);
+    read_record(&r, 2, 1, VID(1, 1));
+    final(&r, 3);
+    expect_only(&r, CHECK_NONMONOTONIC_POLL);
+}
+
+TEST(after_a_seek_a_poll_may_go_back)
+{
+    struct run r;
+    durable(&r);
+    good_history(&r, 3);
+    SAY(&r, READER, ASSIGN, P, 1, 0);
+    read_record(&r, 2, 1, VID(1, 1));
+    final(&r, 3);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+static void skip(struct run *r, uint64_t second_op)
+{
+    durable(r);
+    for (uint64_t i = 0; i < 3; i++) {
+        send_record(r, VID(1, i), ALL);
+        ack(r, VID(1, i), i);
+    }
+    SAY(r, READER, ASSIGN, P, 0, 0);
+    read_record(r, 1, 0, VID(1, 0));
+    read_record(r, second_op, 2, VID(1, 2));
+    SAY(r, READER, ASSIGN, P, 1, 0);
+    read_record(r, 9, 1, VID(1, 1));
+    final(r, 3);
+}
+
+TEST(a_poll_that_leaves_a_hole_skips)
+{
+    struct run r;
+    skip(&r, 1);
+    expect_only(&r, CHECK_INTERNAL_POLL_SKIP);
+    skip(&r, 2);
+    expect_only(&r, CHECK_POLL_SKIP);
+}
+
+TEST(records_below_the_log_start_may_be_skipped)
+{
+    struct run r;
+    begin(&r, (struct check_contract){.durable_acks = true, .retention_ms = 0});
+    for (uint64_t i = 0; i < 3; i++) {
+        send_record(&r, VID(1, i), ALL);
+        ack(&r, VID(1, i), i);
+    }
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    SAY(&r, BROKER, LOG_START, P, 2, 0, 0, 0, 0);
+    read_record(&r, 1, 2, VID(1, 2));
+    final(&r, 3);
+    /* The log was never opened here, so its ends are unknown; only the readers count. */
+    end(&r);
+    assert_int_equal(count(&r, CHECK_INTERNAL_POLL_SKIP), 0);
+    assert_int_equal(count(&r, CHECK_LOST_WRITE), 0);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
+TEST(a_producers_records_in_another_order_are_nonmonotonic)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    send_record(&r, VID(1, 1), ALL);
+    ack(&r, VID(1, 0), 1);
+    ack(&r, VID(1, 1), 0);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 0, VID(1, 1), 0, BODY, 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 1, VID(1, 0), 0, BODY, 0);
+    final(&r, 2);
+    expect_only(&r, CHECK_NONMONOTONIC_SEND);
+}
+
+TEST(records_of_one_key_out_of_order_are_found_by_their_reader)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    send_record(&r, VID(1, 1), ALL);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    read_record(&r, 1, 0, VID(1, 1));
+    read_record(&r, 1, 1, VID(1, 0));
+    final(&r, 2);
+    expect_only(&r, CHECK_KEY_ORDER);
+}
+
+TEST(a_record_sent_after_an_acknowledgement_may_not_stand_before_it)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 5);
+    send_record(&r, VID(2, 0), ALL);
+    ack(&r, VID(2, 0), 3);
+    SAY(&r, READER, ASSIGN, P, 3, 0);
+    read_record(&r, 1, 3, VID(2, 0));
+    SAY(&r, READER, ASSIGN, P, 5, 0);
+    read_record(&r, 1, 5, VID(1, 0));
+    final(&r, 6);
+    expect_only(&r, CHECK_REALTIME_ORDER);
+}
+
+TEST(a_refused_record_that_is_read_contradicts_itself)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    SAY(&r, PRODUCER, PRODUCE_FAIL, P, VID(1, 0), 2);
+    read_record(&r, 1, 0, VID(1, 0));
+    final(&r, 1);
+    expect_only(&r, CHECK_FAILED_BUT_VISIBLE);
+}
+
+TEST(an_unknown_record_that_is_read_is_recovered)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    SAY(&r, PRODUCER, PRODUCE_UNKNOWN, P, VID(1, 0), -1);
+    read_record(&r, 1, 0, VID(1, 0));
+    final(&r, 1);
+    assert_int_equal(check_counts(r.check)->recovered, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* ---- the log's own invariants ---- */
+
+static void open_log(struct run *r, uint64_t start, uint64_t to)
+{
+    SAY(r, BROKER, LOG_OPEN, P, start, to, 0, 1);
+}
+
+static void append(struct run *r, uint64_t first, uint64_t last)
+{
+    SAY(r, BROKER, LOG_APPEND, P, first, last, 0, 0, 0, 100);
+}
+
+static void store(struct run *r, uint64_t first, uint64_t last)
+{
+    append(r, first, last);
+    SAY(r, BROKER, LOG_WRITTEN, P, last + 1);
+    SAY(r, BROKER, LOG_DURABLE, P, last + 1);
+    SAY(r, BROKER, HIGH_WATERMARK, P, last + 1);
+}
+
+TEST(a_log_that_is_stored_in_order_has_no_findings)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    store(&r, 0, 4);
+    SAY(&r, BROKER, ACK, P, 0, 4, (uint64_t)-1, 1, 0);
+    SAY(&r, BROKER, SERVE, P, 0, 5, 5);
+    store(&r, 5, 5);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(an_append_that_leaves_a_gap_is_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 3);
+    append(&r, 4, 5);
+    expect_only(&r, CHECK_OFFSET_GAP);
+}
+
+TEST(a_watermark_above_the_durable_end_is_ahead)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    append(&r, 0, 4);
+    SAY(&r, BROKER, LOG_WRITTEN, P, 5);
+    SAY(&r, BROKER, HIGH_WATERMARK, P, 5);
+    expect_only(&r, CHECK_WATERMARK_AHEAD);
+}
+
+TEST(with_the_page_cache_policy_written_counts)
+{
+    struct run r;
+    begin(&r, (struct check_contract){.retention_ms = -1});
+    open_log(&r, 0, 0);
+    append(&r, 0, 4);
+    SAY(&r, BROKER, LOG_WRITTEN, P, 5);
+    SAY(&r, BROKER, HIGH_WATERMARK, P, 5);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(a_watermark_that_goes_back_is_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    store(&r, 0, 4);
+    SAY(&r, BROKER, HIGH_WATERMARK, P, 3);
+    expect_only(&r, CHECK_WATERMARK_BACK);
+}
+
+TEST(an_answer_before_the_watermark_is_early)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    append(&r, 0, 4);
+    SAY(&r, BROKER, ACK, P, 0, 4, (uint64_t)-1, 1, 0);
+    expect_only(&r, CHECK_EARLY_ACK);
+}
+
+TEST(bytes_above_the_watermark_are_early)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    store(&r, 0, 4);
+    append(&r, 5, 6);
+    SAY(&r, BROKER, SERVE, P, 0, 7, 5);
+    expect_only(&r, CHECK_EARLY_SERVE);
+}
+
+TEST(ends_in_the_wrong_order_are_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 2);
+    SAY(&r, BROKER, LOG_DURABLE, P, 4);
+    expect_only(&r, CHECK_ENDS_CROSSED);
+}
+
+TEST(a_log_start_that_goes_back_is_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 5, 9);
+    SAY(&r, BROKER, LOG_DURABLE, P, 9);
+    SAY(&r, BROKER, LOG_START, P, 4, 5, 0, 0, 0);
+    expect_only(&r, CHECK_START_BACK);
+}
+
+static void delete_aged(struct run *r, int64_t age_ms)
+{
+    begin(r, (struct check_contract){
+                 .durable_acks = true, .retention_ms = 1000, .wall_base_ms = 1000000});
+    open_log(r, 0, 9);
+    SAY(r, BROKER, LOG_DURABLE, P, 9);
+    int64_t true_ms = 1000000 + r->now_ns / 1000000;
+    SAY(r, BROKER, LOG_START, P, 5, 0, 1, (uint64_t)(true_ms - age_ms), 0);
+}
+
+TEST(a_segment_younger_than_its_retention_must_stay)
+{
+    struct run r;
+    delete_aged(&r, 999);
+    expect_only(&r, CHECK_YOUNG_DELETED);
+    delete_aged(&r, 1001);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(an_acknowledgement_after_a_failed_sync_is_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    store(&r, 0, 4);
+    SAY(&r, BROKER, SYNC_DONE, 1, ERR_IO);
+    SAY(&r, BROKER, ACK, P, 0, 4, (uint64_t)-1, 1, 0);
+    expect_only(&r, CHECK_ACK_AFTER_FAILED_SYNC);
+}
+
+TEST(a_log_that_comes_back_short_of_an_acknowledgement_is_a_confirmed_loss)
+{
+    struct run r;
+    durable(&r);
+    for (uint64_t i = 0; i < 3; i++) {
+        send_record(&r, VID(1, i), ALL);
+        ack(&r, VID(1, i), i);
+    }
+    SAY(&r, BROKER, POWER_LOSS, 0);
+    open_log(&r, 0, 2);
+    end(&r);
+    assert_int_equal(count(&r, CHECK_CONFIRMED_LOSS), 1);
+    assert_int_equal(count(&r, CHECK_LOST_WRITE), 0);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
+TEST(with_the_page_cache_policy_a_power_loss_may_take_and_a_kill_may_not)
+{
+    for (int power = 0; power < 2; power++) {
+        struct run r;
+        begin(&r, (struct check_contract){.retention_ms = -1});
+        send_record(&r, VID(1, 0), ALL);
+        ack(&r, VID(1, 0), 0);
+        if (power)
+            SAY(&r, BROKER, POWER_LOSS, 0);
+        open_log(&r, 0, 0);
+        assert_int_equal(check_counts(r.check)->lost_allowed, power);
+        expect_only(&r, power ? CHECK_CODE_COUNT : CHECK_CONFIRMED_LOSS);
+    }
+}
+
+TEST(a_record_that_was_read_and_is_gone_is_unrepeatable)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    read_record(&r, 1, 0, VID(1, 0));
+    open_log(&r, 0, 0);
+    expect_only(&r, CHECK_UNREPEATABLE_READ);
+}
+
+TEST(an_acknowledged_topic_that_is_not_listed_is_lost)
+{
+    for (int seen = 0; seen < 2; seen++) {
+        struct run r;
+        durable(&r);
+        SAY(&r, PRODUCER, TOPIC_CREATE_OK, 77, 1);
+        SAY(&r, BROKER, NODE_START, 0);
+        if (seen)
+            SAY(&r, PRODUCER, TOPIC_SEEN, 77, 1);
+        SAY(&r, PRODUCER, TOPIC_SEEN, 0, 0);
+        expect_only(&r, seen ? CHECK_CODE_COUNT : CHECK_LOST_TOPIC);
+    }
+}
+
+TEST(a_producer_id_given_twice_is_found)
+{
+    struct run r;
+    durable(&r);
+    SAY(&r, BROKER, PRODUCER_ID_GIVEN, 1000, 0);
+    SAY(&r, BROKER, PRODUCER_ID_GIVEN, 1001, 0);
+    SAY(&r, BROKER, PRODUCER_ID_GIVEN, 1000, 0);
+    expect_only(&r, CHECK_PRODUCER_ID_TWICE);
+}
+
+TEST(a_refused_connection_is_found_unless_clients_are_hostile)
+{
+    for (int hostile = 0; hostile < 2; hostile++) {
+        struct run r;
+        begin(&r, (struct check_contract){.durable_acks = true, .hostile_clients = hostile});
+        SAY(&r, BROKER, REQUEST_REFUSED, ERR_LIMIT, 1 << 30);
+        expect_only(&r, hostile ? CHECK_CODE_COUNT : CHECK_UNEXPECTED_CLOSE);
+    }
+}
+
+/* With retention, memory follows the lag and not the history. */
+TEST(memory_does_not_grow_with_the_history)
+{
+    struct run r;
+    begin(&r, (struct check_contract){.durable_acks = true, .retention_ms = -1});
+    open_log(&r, 0, 0);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    int64_t live_early = 0;
+    for (uint64_t i = 0; i < 200000; i++) {
+        send_record(&r, VID(1, i), ALL);
+        append(&r, i, i);
+        ack(&r, VID(1, i), i);
+        read_record(&r, i / 10 + 1, i, VID(1, i));
+        if (i % 1000 == 999 && i > 5000)
+            SAY(&r, BROKER, LOG_START, P, i - 5000, 0, 0, 0, 0);
+        if (i == 20000)
+            live_early = r.mem.mem.live_count;
+    }
+    assert_true(r.mem.mem.live_count <= live_early + 2);
+    final(&r, 200000);
+    end(&r);
+    assert_int_equal(count(&r, CHECK_LOST_WRITE), 0);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
+/* Whatever rows come, in whatever order, the checks give a verdict. */
+TEST(random_rows_never_crash_the_checks)
+{
+    struct rng rng = {1};
+    for (int round = 0; round < 50; round++) {
+        struct run r;
+        durable(&r);
+        for (int i = 0; i < 2000; i++) {
+            struct trace_row row = {.time_ns = r.now_ns++, .node = (uint32_t)(rng_next(&rng) % 4)};
+            row.kind = (uint16_t)(rng_next(&rng) % TRACE_KIND_COUNT);
+            for (int a = 0; a < TRACE_ARGS_MAX; a++)
+                row.arg[a] =
+                    random_chance(rng_next(&rng), 1, 50) ? (uint64_t)-1 : rng_next(&rng) % 64;
+            if (row.kind == TRACE_PRODUCE_INVOKE)
+                row.arg[1] = VID(row.arg[1] % 3, (uint64_t)i / 100);
+            check_row(r.check, &row);
+        }
+        check_end(r.check);
+        check_free(r.check);
+        test_mem_done(&r.mem);
+    }
+}

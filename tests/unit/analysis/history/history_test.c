@@ -1,0 +1,145 @@
+/* history_test.c - what is written to a trace file is read back; damage is named, never followed.
+ */
+#include <stdlib.h>
+#include "history/history.h"
+#include "support/test.h"
+
+struct file {
+    struct mem *mem;
+    struct text text;
+};
+
+static enum err to_file(void *context, struct bytes bytes)
+{
+    struct file *file = context;
+    text_add(&file->text, bytes.data, bytes.size);
+    return file->text.failed ? ERR_NOMEM : ERR_NONE;
+}
+
+static struct trace_row random_row(struct rng *rng, int64_t time_ns)
+{
+    struct trace_row row = {.time_ns = time_ns, .cause = rng_next(rng) >> 40};
+    row.node = (uint32_t)(rng_next(rng) % 5);
+    row.incarnation = (uint16_t)(rng_next(rng) % 3);
+    row.kind = (uint16_t)(rng_next(rng) % TRACE_KIND_COUNT);
+    for (int i = 0; i < trace_kinds[row.kind].arg_count; i++)
+        row.arg[i] = rng_next(rng) >> (rng_next(rng) % 64);
+    return row;
+}
+
+static void write_rows(struct mem *mem, struct file *file, int count, uint64_t seed)
+{
+    struct rng rng = {seed};
+    struct history_writer *writer;
+    file->mem = mem;
+    text_init(&file->text, mem);
+    assert_ok(history_open(&writer, mem, to_file, file));
+    for (int i = 0; i < count; i++) {
+        struct trace_row row = random_row(&rng, i * 1000);
+        history_row(writer, &row);
+    }
+    assert_ok(history_close(writer));
+}
+
+struct expected {
+    struct rng rng;
+    int count, wrong;
+};
+
+static bool compare(void *context, const struct trace_row *row)
+{
+    struct expected *expected = context;
+    struct trace_row want = random_row(&expected->rng, expected->count * 1000);
+    expected->wrong += memcmp(row, &want, sizeof want) != 0;
+    expected->count++;
+    return true;
+}
+
+TEST(rows_come_back_as_they_were_written)
+{
+    const int counts[] = {0, 1, HISTORY_BLOCK_ROWS, 40000};
+    for (int i = 0; i < COUNT_OF(counts); i++) {
+        struct test_mem mem;
+        test_mem_init(&mem);
+        struct file file;
+        write_rows(&mem.mem, &file, counts[i], 3);
+        struct expected expected = {.rng = {3}};
+        struct errmsg msg = {0};
+        assert_ok(history_read(&mem.mem, bytes_of(file.text.data, file.text.size), compare,
+                               &expected, &msg));
+        assert_int_equal(expected.count, counts[i]);
+        assert_int_equal(expected.wrong, 0);
+        text_free(&file.text);
+        test_mem_done(&mem);
+    }
+}
+
+static bool ignore_row(void *context, const struct trace_row *row)
+{
+    (void)context;
+    assert_true(row->kind < TRACE_KIND_COUNT);
+    return true;
+}
+
+TEST(a_damaged_file_is_reported_and_never_believed)
+{
+    struct test_mem mem;
+    test_mem_init(&mem);
+    struct file file;
+    write_rows(&mem.mem, &file, 300, 5);
+    struct rng rng = {9};
+    int found_count = 0;
+    for (int i = 0; i < 300; i++) {
+        size_t at = (size_t)(rng_next(&rng) % file.text.size);
+        uint8_t flip = (uint8_t)(1u << (rng_next(&rng) % 8));
+        file.text.data[at] = (char)((uint8_t)file.text.data[at] ^ flip);
+        struct errmsg msg = {0};
+        enum err e = history_read(&mem.mem, bytes_of(file.text.data, file.text.size), ignore_row,
+                                  NULL, &msg);
+        /* A flipped letter of a kind's name only makes that kind unknown. */
+        found_count += e == ERR_CORRUPT;
+        file.text.data[at] = (char)((uint8_t)file.text.data[at] ^ flip);
+    }
+    assert_true(found_count > 200);
+    text_free(&file.text);
+    test_mem_done(&mem);
+}
+
+TEST(a_cut_file_is_reported)
+{
+    struct test_mem mem;
+    test_mem_init(&mem);
+    struct file file;
+    write_rows(&mem.mem, &file, 300, 5);
+    struct errmsg msg = {0};
+    for (size_t cut = 1; cut < 200; cut++)
+        assert_int_equal(history_read(&mem.mem, bytes_of(file.text.data, file.text.size - cut),
+                                      ignore_row, NULL, &msg),
+                         ERR_CORRUPT);
+    text_free(&file.text);
+    test_mem_done(&mem);
+}
+
+TEST(a_row_prints_with_the_names_of_its_ids)
+{
+    struct test_mem mem;
+    test_mem_init(&mem);
+    struct history_names *names;
+    assert_ok(history_names_new(&names, &mem.mem));
+    struct trace_row rows[8];
+    struct trace ring;
+    trace_init(&ring, rows, 8, true);
+    trace_name(&ring, 42, "orders-0");
+    TRACE(&ring, HIGH_WATERMARK, 42, 17);
+    history_names_row(names, trace_take(&ring));
+    struct trace_row *row = trace_take(&ring);
+    row->time_ns = 1500000000;
+    struct text out;
+    text_init(&out, &mem.mem);
+    history_print(row, names, &out);
+    assert_string_equal(out.data,
+                        "    1.500000  node 0     moved the high watermark orders-0 offset 17");
+    text_free(&out);
+    history_names_free(names);
+    test_mem_done(&mem);
+}
