@@ -1,0 +1,48 @@
+/* api.h - what a broker answers: one file per API, each of which checks, acts and answers. A
+ * handler posts an operation to each partition that it needs and joins them; it never assumes where
+ * a partition lives. */
+#ifndef KILN_API_H
+#define KILN_API_H
+
+#include "conn/conn.h"
+#include "metadata/metadata.h"
+#include "replica/replica.h"
+
+/* Work of one handler before it yields. */
+#define API_PARTITIONS_PER_STEP 512
+/* Memory that one request may decode to, beside its frame. */
+#define API_ARENA_BYTES (64u << 20)
+#define API_WAIT_MS_MAX (10 * 60 * 1000) /* a fetch or produce waits no longer, whatever it asks   \
+                                          */
+
+struct api;
+
+struct api_settings {
+    const char *cluster_id;
+    bool auto_create_topics;
+    int64_t fetch_bytes_max;   /* fetch.max.bytes */
+    int64_t produce_bytes_max; /* of all appends that are not written yet; beyond it produce
+                                  requests wait */
+};
+
+/* ERR_NOMEM. All that is passed in outlives it. */
+enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
+                 struct metadata *metadata, struct replica_set *replicas,
+                 const struct api_settings *settings) MUST_USE;
+/* A frame came (conn_owner.request). It is answered with conn_answer, now or later; a frame that
+ * breaks the protocol closes the connection. */
+void api_request(struct api *api, struct conn *conn, struct conn_request *request,
+                 struct slice frame);
+/* Nobody waits for the answer any more (conn_owner.cancel). What was begun runs to its end. */
+void api_cancel(struct api *api, struct conn_request *request);
+
+struct api_idle {
+    void (*idle)(struct api_idle *idle);
+};
+/* Ends every wait, answers what can be, and calls idle once when no request is left, perhaps before
+ * this returns. Requests that come later are refused. */
+void api_stop(struct api *api, struct api_idle *idle);
+/* No request may be left. */
+void api_free(struct api *api);
+
+#endif

@@ -1,0 +1,221 @@
+/* metadata.h - the cluster as a log of metadata records and the image they add up to. Who changes
+ * the cluster appends to `__cluster_metadata` and waits until that is durable; who reads it holds
+ * an image, which never changes. The log has the shape of a KRaft quorum of one (protocol.md 6.4).
+ */
+#ifndef KILN_METADATA_H
+#define KILN_METADATA_H
+
+#include "log/log.h"
+
+#define METADATA_LOG_TOPIC "__cluster_metadata"
+#define METADATA_VERSION 25         /* 4.0-IV3: the level of the records that are written */
+#define METADATA_VERSION_OLDEST 7   /* 3.3-IV3: the oldest that kiln says it understands */
+#define METADATA_TOPIC_NAME_MAX 249 /* bytes (org.apache.kafka.common.internals.Topic) */
+#define METADATA_HOST_MAX ENV_HOST_MAX
+#define METADATA_CONFIG_VALUE_MAX (CONFIG_STRING_SIZE - 1)
+#define METADATA_PARTITIONS_MAX 200000  /* of the cluster: a broker keeps a log for each */
+#define METADATA_RECORDS_MAX 10000      /* of one request, which is one batch (QuorumController) */
+#define METADATA_PRODUCER_ID_BLOCK 1000 /* ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE */
+
+/* ---- settings of a topic ---- */
+
+/* Kafka's topic configs, all of them rows of metadata_topic_table. */
+struct metadata_topic_config {
+    int64_t segment_bytes, segment_ms, segment_index_bytes, index_interval_bytes;
+    int64_t retention_ms, retention_bytes, file_delete_delay_ms, max_message_bytes;
+    int64_t min_insync_replicas;
+    int32_t message_timestamp_type; /* 0 CreateTime, 1 LogAppendTime */
+    int32_t cleanup_policy, compression_type;
+    bool preallocate, unclean_leader_election_enable;
+};
+
+extern const struct config_table metadata_topic_table;
+
+/* What the log of the topic's partitions is to do. */
+struct log_config metadata_log_config(const struct metadata_topic_config *config,
+                                      int64_t producer_id_expiration_ms);
+
+/* NULL when name may be a topic's; else why not, as the end of the sentence "topic name ...". */
+const char *metadata_topic_name_fault(struct bytes name);
+
+/* ---- the image: immutable, reference-counted ---- */
+
+struct metadata_partition {
+    int32_t leader, leader_epoch, partition_epoch; /* leader -1: none */
+};
+
+struct metadata_setting {
+    char *key, *value;
+};
+
+struct metadata_topic {
+    uint32_t refs;
+    struct mem *mem;
+    char *name;
+    struct wire_uuid id;
+    int32_t partition_count, setting_count;
+    struct metadata_partition *partitions; /* by number */
+    struct metadata_setting *settings;     /* what was set for this topic alone, by key */
+};
+
+struct metadata_broker {
+    int32_t id;
+    int64_t epoch; /* offset of its registration; -1: never registered */
+    bool fenced;
+    uint16_t port;
+    char host[METADATA_HOST_MAX];
+};
+
+struct metadata_image {
+    uint32_t refs;
+    struct mem *mem;
+    int64_t offset;           /* of the last record in it; -1: none */
+    int16_t metadata_version; /* finalized level; 0: none yet */
+    struct metadata_broker broker;
+    int64_t next_producer_id; /* first of the next block */
+    int32_t topic_count, partition_count;
+    struct metadata_topic **topics; /* by name */
+    struct metadata_topic **by_id;
+};
+
+void metadata_image_retain(const struct metadata_image *image);
+/* image may be NULL. */
+void metadata_image_release(const struct metadata_image *image);
+/* NULL when there is none. */
+const struct metadata_topic *metadata_find(const struct metadata_image *image, struct bytes name);
+const struct metadata_topic *metadata_find_id(const struct metadata_image *image,
+                                              const struct wire_uuid *id);
+/* A topic whose name is the same once '.' and '_' are (metrics would mix them up), or NULL. */
+const struct metadata_topic *metadata_find_collision(const struct metadata_image *image,
+                                                     struct bytes name);
+/* defaults, and over them what was set for the topic. */
+void metadata_topic_configured(const struct metadata_topic *topic,
+                               const struct metadata_topic_config *defaults,
+                               struct metadata_topic_config *out);
+void metadata_topic_retain(const struct metadata_topic *topic);
+void metadata_topic_release(const struct metadata_topic *topic);
+
+/* ---- changing an image, purely ---- */
+
+/* A version in the making: topics are shared with base until they change. */
+struct metadata_edit {
+    struct metadata_image *image; /* not visible to anybody yet */
+};
+
+/* base may be NULL: an empty cluster. ERR_NOMEM. */
+enum err metadata_edit_begin(struct metadata_edit *edit, struct mem *mem,
+                             const struct metadata_image *base) MUST_USE;
+/* Applies one record of the log: type and version as its head says. Records of types that kiln has
+ * no use for are passed over. ERR_CORRUPT (it makes no sense here; msg says why), ERR_UNSUPPORTED
+ * (a newer version, or a feature level that kiln does not understand), ERR_NOMEM. After an error
+ * abandon the edit. */
+enum err metadata_edit_apply(struct metadata_edit *edit, int64_t offset, struct wire_bytes value,
+                             struct arena *arena, struct errmsg *msg) MUST_USE;
+/* The finished image, one reference. */
+struct metadata_image *metadata_edit_finish(struct metadata_edit *edit);
+void metadata_edit_abandon(struct metadata_edit *edit);
+
+/* ---- the quorum of one ---- */
+
+struct metadata;
+
+struct metadata_settings {
+    int32_t node_id;
+    const char *dir; /* the log directory's path */
+    struct metadata_topic_config topic_defaults;
+    int32_t partition_count_default; /* num.partitions */
+};
+
+struct metadata_op;
+typedef void metadata_done(struct metadata_op *op, enum err e);
+struct metadata_op {
+    metadata_done *done;
+    struct errmsg msg; /* a sentence when e is not ERR_NONE */
+};
+
+/* Told of topics that have become durable, before anybody can see them; the owner gets their
+ * partitions ready and calls metadata_publish. Once at a time. */
+struct metadata_watch {
+    void (*prepare)(struct metadata_watch *watch, const struct metadata_topic *const *topics,
+                    int32_t count);
+    /* The metadata log is offline from now on: no further change will succeed. */
+    void (*failed)(struct metadata_watch *watch, enum err e);
+};
+
+/* ERR_NOMEM. dir, the strings of settings and watch outlive it. */
+enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, struct trace *trace,
+                      struct log_dir *dir, const struct metadata_settings *settings,
+                      struct metadata_watch *watch) MUST_USE;
+/* Replays the log and leads it in a new epoch: quorum-state first, then the LeaderChange batch, and
+ * on an empty log the feature levels. bump_leaders: every partition gets a new leader epoch, for
+ * the last life did not end cleanly and may have lost what it wrote (E-1). Done when all of this is
+ * durable and metadata_current has it. Errors as log_open, ERR_UNSUPPORTED. */
+void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders,
+                   metadata_done *done);
+/* Registers this broker under that address and unfences it. Done when durable. Errors as
+ * log_append's: ERR_OFFLINE, ERR_NOSPACE, ERR_NOMEM. */
+void metadata_register(struct metadata *m, struct metadata_op *op, const char *host, uint16_t port,
+                       metadata_done *done);
+/* What is durable and prepared. Borrowed until return; retain it to keep it. */
+const struct metadata_image *metadata_current(const struct metadata *m);
+int32_t metadata_epoch(const struct metadata *m);
+int32_t metadata_node_id(const struct metadata *m);
+/* The log behind it, for the checkpoint of its high watermark. */
+const struct log *metadata_log(const struct metadata *m);
+const struct metadata_topic_config *metadata_topic_defaults(const struct metadata *m);
+/* The owner has prepared the topics that it was told of. */
+void metadata_publish(struct metadata *m);
+
+/* One topic to create. in: */
+struct metadata_new_topic {
+    struct bytes name;
+    int32_t partition_count;    /* -1: num.partitions, or as many as are assigned */
+    int16_t replication_factor; /* -1: 1 */
+    const struct wire_create_topics_request_assignment *assignments;
+    int32_t assignment_count;
+    const struct wire_create_topics_request_config *configs;
+    int32_t config_count;
+    /* out: */
+    int16_t code; /* Kafka's */
+    struct errmsg msg;
+    const struct metadata_topic *topic; /* retained; metadata_create_free lets go of it */
+};
+
+struct metadata_create;
+typedef void metadata_create_done(struct metadata_create *create);
+struct metadata_create {
+    struct metadata_new_topic *topics;
+    int32_t topic_count;
+    bool validate_only; /* topics that would be made get code 0 and a topic that is in no image */
+    metadata_create_done *done;
+    struct list link; /* metadata's own */
+    uint64_t change;
+};
+
+/* Creates those of the topics that may be; all of them are one batch. done is called when they are
+ * durable and published, perhaps before this returns. A topic that is being created by somebody
+ * else gets TOPIC_ALREADY_EXISTS, and done waits until it is there. */
+void metadata_create(struct metadata *m, struct metadata_create *create,
+                     metadata_create_done *done);
+void metadata_create_free(struct metadata_create *create);
+
+/* A producer id that nobody has been given before, from a block that is durable. */
+struct metadata_producer_id;
+typedef void metadata_producer_id_done(struct metadata_producer_id *op);
+struct metadata_producer_id {
+    metadata_producer_id_done *done;
+    int16_t code; /* 0, or Kafka's */
+    int64_t producer_id;
+    struct list link; /* metadata's own */
+};
+
+/* done is called perhaps before this returns. */
+void metadata_producer_id(struct metadata *m, struct metadata_producer_id *op,
+                          metadata_producer_id_done *done);
+
+/* Waits for what is in flight and closes the log; changes that come later are refused. */
+void metadata_close(struct metadata *m, struct metadata_op *op, metadata_done *done);
+/* Frees memory only; not before metadata_close is done, or metadata_open has failed. */
+void metadata_free(struct metadata *m);
+
+#endif

@@ -1,0 +1,166 @@
+/* replica.h - a partition and the broker that leads it: its high watermark, and the producers and
+ * consumers that wait for it. It never answers what the high watermark does not cover. In this
+ * slice the leader is its own only in-sync replica, so the high watermark is the end that counts
+ * (P-8). */
+#ifndef KILN_REPLICA_H
+#define KILN_REPLICA_H
+
+#include "log/log.h"
+
+struct replica;
+
+/* ---- all partitions of a broker, by topic id and number ---- */
+
+struct replica_set {
+    struct mem *mem;
+    struct hmap map;
+};
+
+/* ERR_NOMEM. */
+enum err replica_set_init(struct replica_set *set, struct mem *mem) MUST_USE;
+/* The replicas must be gone. Harmless on a zeroed set. */
+void replica_set_free(struct replica_set *set);
+/* NULL when the broker has none. */
+struct replica *replica_find(const struct replica_set *set, const struct wire_uuid *topic_id,
+                             int32_t partition);
+struct replica *replica_first(const struct replica_set *set);
+struct replica *replica_next(const struct replica_set *set, const struct replica *replica);
+
+/* ---- one of them ---- */
+
+struct replica_config {
+    struct log_config log;
+    int32_t min_insync_replicas;
+};
+
+struct replica_op;
+typedef void replica_done(struct replica_op *op, enum err e);
+struct replica_op {
+    replica_done *done;
+    struct errmsg msg;
+};
+
+/* Puts a partition into the set; nothing is opened. topic is copied. ERR_NOMEM. */
+enum err replica_new(struct replica **out, struct replica_set *set, struct env *env,
+                     struct mem *mem, struct trace *trace, const char *topic,
+                     const struct wire_uuid *topic_id, int32_t partition,
+                     const struct replica_config *config) MUST_USE;
+/* Opens the log and leads it in leader_epoch, which the log notes durably when it is new (P-1).
+ * Errors as log_open; the replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
+void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
+                  int32_t leader_epoch, replica_done *done);
+/* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */
+void replica_resign(struct replica *r);
+/* Closes the log. Nothing may be read from it any more; what waits has been resigned. */
+void replica_close(struct replica *r, struct replica_op *op, replica_done *done);
+/* Takes it out of the set and frees it. Not open, nothing in flight. */
+void replica_free(struct replica *r);
+
+const char *replica_topic(const struct replica *r);
+int32_t replica_partition(const struct replica *r);
+int32_t replica_leader_epoch(const struct replica *r);
+/* ERR_NONE: it leads. ERR_OFFLINE and others: why it does not. */
+enum err replica_status(const struct replica *r);
+/* 0, or Kafka's code for the leader epoch that a client believes in (-1: none):
+ * FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, or KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER. */
+int16_t replica_check(const struct replica *r, int32_t leader_epoch);
+int64_t replica_high_watermark(const struct replica *r);
+int64_t replica_log_start(const struct replica *r);
+/* Bytes of its log: what has been appended between two moments is the difference. */
+uint64_t replica_bytes(const struct replica *r);
+/* Age and size: deletes old segments, never at or above the high watermark. */
+void replica_retain(struct replica *r);
+
+/* ---- produce ---- */
+
+struct replica_produce;
+typedef void replica_produce_done(struct replica_produce *p);
+struct replica_produce {
+    /* in; batches are retained by the log until they are written */
+    struct slice batches;
+    int16_t acks; /* 0, 1, -1 */
+    /* out */
+    int16_t code; /* Kafka's */
+    int64_t first_offset, timestamp_ms, log_start;
+    const char *reason; /* or NULL */
+    /* the replica's own */
+    replica_produce_done *done;
+    struct replica *replica;
+    struct list link;
+    int64_t last_offset, producer_id;
+    int32_t base_sequence;
+    bool duplicate;
+};
+
+/* Appends. acks 0: done at once; 1: when it is written; -1: when the high watermark has passed it
+ * (also for a duplicate, I-3). done may be called before this returns. */
+void replica_produce(struct replica *r, struct replica_produce *p, replica_produce_done *done);
+/* Nobody waits any longer: done is called now, with that code. The records stay where they are. */
+void replica_produce_cancel(struct replica_produce *p, int16_t code);
+
+/* ---- fetch ---- */
+
+struct replica_read;
+typedef void replica_read_done(struct replica_read *read);
+struct replica_read {
+    /* in */
+    int64_t offset;
+    int32_t bytes_max;
+    bool at_least_one;
+    /* out: code, and in log the parts and bytes; the parts stay until replica_read_release */
+    int16_t code;
+    int64_t high_watermark, log_start;
+    struct log_read log;
+    /* the replica's own */
+    replica_read_done *done;
+    struct replica *replica;
+    bool held;
+};
+
+/* Whether a read would bring anything: 0, or the code that it would end with (OFFSET_OUT_OF_RANGE
+ * and those of replica_check), and what it may read up to. */
+int16_t replica_readable(const struct replica *r, int64_t offset, bool *some);
+/* Reads whole batches below the high watermark. done may be called before this returns. */
+void replica_read(struct replica *r, struct replica_read *read, replica_read_done *done);
+/* Harmless when nothing is held. */
+void replica_read_release(struct replica_read *read);
+
+/* Waits for the high watermark to move, or for the partition to be led no more. Embedded in its
+ * owner; woken may remove any waiter of any replica. */
+struct replica_wait {
+    struct list link;
+    void (*woken)(struct replica_wait *wait);
+};
+/* Zero a waiter once, then list_init its link. */
+void replica_wait(struct replica *r, struct replica_wait *wait);
+void replica_unwait(struct replica_wait *wait);
+
+/* ---- offsets by time ---- */
+
+#define REPLICA_LATEST (-1)
+#define REPLICA_EARLIEST (-2)
+#define REPLICA_MAX_TIMESTAMP (-3)
+#define REPLICA_EARLIEST_LOCAL (-4)
+#define REPLICA_LATEST_TIERED (-5)
+#define REPLICA_EARLIEST_PENDING_UPLOAD (-6)
+
+struct replica_offsets;
+typedef void replica_offsets_done(struct replica_offsets *o);
+struct replica_offsets {
+    /* in */
+    int64_t timestamp_ms; /* or one of the above */
+    /* out; offset -1: no record is that young */
+    int16_t code;
+    int64_t offset, timestamp_found_ms;
+    int32_t leader_epoch;
+    /* the replica's own */
+    struct log_seek seek;
+    replica_offsets_done *done;
+    struct replica *replica;
+};
+
+/* done may be called before this returns. OFFSET_NOT_AVAILABLE: after an unclean start the high
+ * watermark has not yet reached what an earlier life may have shown (P-10). */
+void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offsets_done *done);
+
+#endif
