@@ -32,12 +32,14 @@ struct log_config {
     int64_t retention_ms, retention_bytes; /* -1: for ever, without bound */
     int64_t file_delete_delay_ms, max_message_bytes;
     bool log_append_time; /* message.timestamp.type */
-    bool always_sync;     /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
-                             log, whose answers wait for a sync always */
+    bool always_sync; /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
+                         log, whose answers wait for a sync always */
     int64_t producer_id_expiration_ms;
 };
 
-/* How an operation of this module ends. msg holds a sentence when e is not ERR_NONE. */
+/* How an operation of this module ends. msg holds a sentence when e is not ERR_NONE. done may be
+ * called before the function that started the operation returns (a read that needs no disk, no
+ * memory to begin with), always as its last act: a caller who starts several counts itself in. */
 struct log_op;
 typedef void log_done(struct log_op *op, enum err e);
 struct log_op {
@@ -46,10 +48,15 @@ struct log_op {
     struct list link; /* the log's own */
 };
 
-/* Told of every change of a log's ends, as an event's last act. e != ERR_NONE: the log is offline
- * from now on; what was not durable is not known to be stored and must never be acknowledged. */
+/* Told of what happens to a log by itself. Both may append, read and release, but not close.
+ * moved: an end moved on, or (e != ERR_NONE, once) the log is offline from now on: what was not
+ *   durable is not known to be stored and must never be acknowledged. The last act of an event.
+ * cut: a write failed (a full disk). What stood at or above end is not in the log and never will
+ *   be; its offsets are given again to others. Whoever waits for one of them is refused, at once.
+ *   Appends are refused until the log has repaired itself; reads go on. */
 struct log_watch {
     void (*moved)(struct log_watch *watch, enum err e);
+    void (*cut)(struct log_watch *watch, int64_t end);
 };
 
 /* ---- the directory ---- */
@@ -90,10 +97,12 @@ struct log;
 void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
               const uint8_t topic_id[16], const struct log_config *config, struct log_watch *watch,
               struct log_op *op, log_done *done);
-/* Waits for what is in flight and lets go of the files; nothing is written. */
+/* Waits for what is in flight (reads must have been released), lets go of the files and frees the
+ * log; nothing is written. */
 void log_close(struct log *log, struct log_op *op, log_done *done);
 void log_reconfigure(struct log *log, const struct log_config *config);
-/* Removes the partition's directory: renamed to a "-delete" name durably, then emptied. */
+/* Closes the log, then removes the partition's directory: renamed to a "-delete" name durably (that
+ * is when done is called and the log is freed), then emptied. */
 void log_delete(struct log *log, struct log_op *op, log_done *done);
 
 int64_t log_start(const struct log *log);       /* log start offset */
@@ -103,6 +112,10 @@ int64_t log_durable_end(const struct log *log); /* synced in this life, or verif
                                                    recovery point of a clean one */
 /* The end that counts for acknowledgements under the directory's flush policy. */
 int64_t log_counting_end(const struct log *log);
+/* The high watermark that is written to replication-offset-checkpoint from now on; and the one that
+ * was found there by log_open, cut to the log's ends. Never ahead of what counts. */
+void log_note_high_watermark(struct log *log, int64_t offset);
+int64_t log_high_watermark_found(const struct log *log);
 uint64_t log_bytes(const struct log *log);
 uint64_t log_trace_id(const struct log *log);
 enum err log_status(const struct log *log);
@@ -124,8 +137,9 @@ struct log_appended {
 
 /* Validates, assigns offsets in place (batches is writable and retained until written) and starts
  * the write. All of it or nothing. The bytes count once log_counting_end passes them; the watch
- * tells. Never waits; back-pressure is log_in_flight_bytes. The log is offline: LOG_REFUSED with
- * KAFKA_STORAGE_ERROR. */
+ * tells. Never waits; back-pressure is log_in_flight_bytes. The log is offline, or its disk is
+ * full: LOG_REFUSED with KAFKA_STORAGE_ERROR. Who may write control or transactional batches is the
+ * caller's to know. */
 void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
                 struct log_appended *out);
 int64_t log_in_flight_bytes(const struct log *log);
@@ -145,14 +159,15 @@ struct log_read {
     int64_t next_offset; /* behind the last whole batch in it; == offset when there is none */
     /* the log's own */
     struct log *log;
-    struct env_op io;
-    void *held[4];
-    void *scratch;
+    void *own; /* what the read holds until it is released */
 };
 
-/* ERR_RANGE: offset is below log_start or above log_end. ERR_IO, ERR_CORRUPT (the batch found is
- * none), ERR_OFFLINE, ERR_NOMEM. offset == offset_end gives no bytes. A cached position makes the
- * sequential case free of reads. */
+/* Gives whole batches only, from the one that holds offset on. The first may begin below offset;
+ * what is given never comes from two segments. ERR_RANGE: offset is below log_start or above
+ * log_end. ERR_IO, ERR_CORRUPT (a batch's CRC or head is wrong: the log is offline from then on),
+ * ERR_OFFLINE, ERR_NOMEM. offset >= offset_end gives no bytes. A cached position makes the
+ * sequential case free of reads; bytes found at start are checked before they are given for the
+ * first time in this life. */
 void log_read(struct log *log, struct log_read *read, log_done *done);
 void log_read_release(struct log_read *read);
 
@@ -169,15 +184,19 @@ struct log_seek {
     bool found;
     int64_t offset, timestamp_found_ms;
     int32_t leader_epoch;
+    /* the log's own */
     struct log *log;
-    struct env_op io;
-    void *scratch;
+    void *own;
 };
+/* The batch is found by its head and the record in it by its own timestamp; of a compressed batch
+ * the first offset is given, so that nothing is ever passed over. Errors as log_read. */
 void log_seek(struct log *log, struct log_seek *seek, log_done *done);
 
-/* Retention: removes whole segments that age or size allow, never one at or above limit (the high
- * watermark). wall_ms may jump: only segments whose greatest timestamp is older than retention_ms
- * before *both* this wall time and the broker's steady clock go. */
+/* Retention: removes whole segments that age or size allow, never one that reaches above limit (the
+ * high watermark); also forgets producers that have expired. Call it every few seconds to minutes;
+ * one pass at a time, the rest is done in the background. wall_ms may jump: a segment goes by age
+ * only when it is older than retention_ms by a wall time that the steady clock of this life
+ * confirms, and when it was left alone for min(retention_ms, 10 min) of that steady clock. */
 void log_retain(struct log *log, int64_t limit, int64_t wall_ms);
 
 /* Epoch of the leader that wrote offset's batch; -1 when there is none (E-1). Durable when done. */
@@ -191,9 +210,10 @@ struct log_file_write {
     const char *path;
     struct bytes bytes;
     bool checksum; /* also writes path.crc */
-    struct env_op io;
-    void *own[8];
+    void *own;     /* the log's own */
 };
+/* path and bytes are borrowed until done. ERR_NOSPACE, ERR_READONLY, ERR_ACCESS, ERR_IO, ERR_NOMEM:
+ * the old file is still there. A sync that fails with ERR_IO takes the directory offline (S-5). */
 void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done);
 
 #endif
