@@ -99,42 +99,47 @@ struct client_timer {
     int32_t kind;
 };
 
+struct client_topic;
+struct client_call;
+
 /* Embedded at the head of every operation. Zero the whole operation once; submitting fills this.
  * Until it is done the owner keeps the operation, and all that it points to, in place. Each
- * submitted operation is done exactly once, and never inside the step that submitted it unless the
- * effects of that step say so. */
+ * submitted operation is done exactly once: it stands in the effects of one step, which may be the
+ * step that submitted it. */
 struct client_op {
     struct list link; /* first: in the effects of the step that ended it */
     enum client_op_kind kind;
     enum client_outcome outcome;
     int16_t code; /* Kafka's code where the broker or a rule of Kafka's decided; 0 else */
-    enum err err; /* ERR_TIMEOUT, ERR_CANCELLED (closed), ERR_NOMEM, ... ; ERR_NONE with a code */
+    enum err err; /* ERR_TIMEOUT, ERR_CANCELLED (closed), ERR_NOMEM, ...; ERR_NONE with a code */
     bool in_flight;
+    /* The machine's own. */
+    bool maybe_done;
+    int32_t attempt_count;
+    int64_t deadline_ns, retry_ns;
     struct client_timer timer;
+    struct client_call *call;
 };
 
-/* Null is data == NULL; an empty key or value has a pointer and size 0. */
-struct client_header {
-    struct bytes key, value;
-};
-
-/* CLIENT_SEND: one record. In: */
+/* CLIENT_SEND: one record. Null is data == NULL; an empty key or value has a pointer and size 0. */
 struct client_send {
     struct client_op op;
-    char topic[CLIENT_TOPIC_NAME_MAX];
-    int32_t
-        partition; /* CLIENT_PARTITION_ANY: by key (murmur2), without a key sticky. Out: where */
-    int64_t timestamp_ms; /* -1: the wall clock when it is submitted. Out: as stored */
+    const char *topic;
+    int32_t partition;    /* CLIENT_PARTITION_ANY: by key (murmur2), without a key sticky */
+    int64_t timestamp_ms; /* -1: the wall clock when it is submitted */
     struct bytes key, value;
-    const struct client_header *headers;
+    const struct wire_record_header *headers;
     int32_t header_count;
-    /* Out. offset is -1 with acks=0 (whose outcome is UNKNOWN with no error: nobody was asked),
-     * with any outcome but OK, and with an OK whose answer was lost for so long that the broker
-     * knows only that it is a duplicate. */
-    int64_t offset;
+    /* Out. partition_placed is -1 while nothing chose one. timestamp_stored_ms is the broker's when
+     * the topic says so. offset is -1 with acks=0 (whose outcome is UNKNOWN with no error: nobody
+     * was asked), with any outcome but OK, and with an OK whose answer was lost for so long that
+     * the broker knows only that it is a duplicate. */
+    int32_t partition_placed;
+    int64_t offset, timestamp_stored_ms;
     /* The machine's own. */
     struct list in_batch, by_order;
     uint64_t number;
+    struct client_topic *waits_for;
 };
 
 /* CLIENT_FLUSH: done (always OK) when every record submitted before it is done; it waits for no
@@ -151,7 +156,7 @@ struct client_fetched {
     int64_t offset, timestamp_ms;
     int32_t leader_epoch;
     struct bytes key, value; /* borrowed until the next poll is submitted or the assignment ends */
-    struct bytes headers;    /* encoded; client_fetched_header decodes them */
+    struct bytes headers;    /* encoded: wire_record_headers takes them off one by one */
     int32_t header_count;
 };
 
@@ -187,15 +192,12 @@ struct client_poll {
 /* CLIENT_OFFSETS: the offset of the first record at or after timestamp_ms, or of an end. */
 struct client_offsets {
     struct client_op op;
-    char topic[CLIENT_TOPIC_NAME_MAX];
+    const char *topic;
     int32_t partition;
     int64_t timestamp_ms;
     /* Out; offset -1: no record is that young. */
     int64_t offset, offset_timestamp_ms;
     int32_t leader_epoch;
-    /* The machine's own. */
-    bool sent;
-    int64_t retry_ns;
 };
 
 struct client_topic_config {
@@ -205,7 +207,7 @@ struct client_topic_config {
 /* CLIENT_CREATE_TOPIC. UNKNOWN: no answer came. */
 struct client_create_topic {
     struct client_op op;
-    char topic[CLIENT_TOPIC_NAME_MAX];
+    const char *topic;
     int32_t partition_count;    /* -1: the broker's default */
     int16_t replication_factor; /* -1: the broker's default */
     const struct client_topic_config *configs;
@@ -213,9 +215,6 @@ struct client_create_topic {
     /* Out. */
     char message[ERRMSG_SIZE]; /* the broker's, or empty */
     int32_t partition_count_created;
-    /* The machine's own. */
-    bool sent, maybe_done;
-    int64_t retry_ns;
 };
 
 struct client_partition_info {
@@ -235,14 +234,11 @@ struct client_topic_info {
 /* CLIENT_TOPICS: what Metadata says. Nothing is created. */
 struct client_topics {
     struct client_op op;
-    char topic[CLIENT_TOPIC_NAME_MAX]; /* empty: all */
+    const char *topic; /* NULL: all */
     /* Out, the owner's to free with client_topics_free: in the order of the answer. */
     int32_t topic_count;
     struct client_topic_info *topics;
     struct arena arena;
-    /* The machine's own. */
-    bool sent;
-    int64_t retry_ns;
 };
 
 /* ---- reading: assignments ------------------------------------------------------------------- */
@@ -257,7 +253,7 @@ enum client_start {
 /* A partition that is read. Its owner keeps it in place while it is assigned. Assigning it again
  * (with other values) is a seek: what was fetched and not polled is dropped. */
 struct client_assignment {
-    char topic[CLIENT_TOPIC_NAME_MAX];
+    const char *topic;
     int32_t partition;
     enum client_start start;
     int64_t start_at; /* the offset or the timestamp in ms */
@@ -266,9 +262,12 @@ struct client_assignment {
     int64_t position;
     int64_t high_watermark, log_start; /* as the last answer said; -1 at first */
     /* The machine's own. */
-    struct list link, queue;
+    struct list link, chunks;
+    struct client_topic *of;
     int64_t queued_bytes, fetch_offset, retry_ns;
-    int32_t state, fetch_epoch, leader_epoch, retry_count;
+    int64_t notice_from, notice_to;
+    int32_t state, notice, leader_epoch, attempt_count;
+    int16_t notice_code;
     uint32_t version; /* counts seeks: answers to older questions are dropped (KAFKA-8429) */
     bool assigned, in_flight;
 };
@@ -386,15 +385,11 @@ int64_t client_consumer_queued(const struct client *c);
 /* Lets go of what a done CLIENT_TOPICS brought. */
 void client_topics_free(struct client_topics *op);
 
-/* Takes the next of header_count headers off *headers. False when they are malformed. */
-bool client_fetched_header(struct bytes *headers, struct client_header *out);
-
 /* Kafka's hash of keys (MurmurHash2, seed 0x9747b28c) and the partition it chooses. */
 uint32_t client_murmur2(struct bytes key);
 int32_t client_partition_of(struct bytes key, int32_t partition_count);
 
-/* "CORRUPT_MESSAGE" ... the name of a Kafka code, or "UNKNOWN_CODE". */
-const char *client_code_name(int16_t code);
+/* "ok", "failed", "unknown". */
 const char *client_outcome_name(enum client_outcome outcome);
 
 #endif
