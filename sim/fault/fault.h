@@ -210,18 +210,20 @@ enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swar
 
 /* ---- the engine: one a world ---- */
 
+#define FAULT_RATE_WHOLE 1000000 /* rates are parts of it */
+
 struct fault_point_line;
 
 struct fault_engine {
     struct mem *mem;
-    struct fault_dice dice;       /* of the points alone */
-    struct fault_plan fired;      /* every fault that fired, in order */
-    bool armed[FAULT_SITE_COUNT]; /* tested first: a point that is not costs one byte */
-    uint32_t *counts[FAULT_SITE_COUNT];
+    uint64_t seed;
+    struct fault_plan fired;            /* every fault that fired, in order */
+    bool armed[FAULT_SITE_COUNT];       /* tested first: a point that is not costs one byte */
+    uint32_t *counts[FAULT_SITE_COUNT]; /* FAULT_COUNTS of attempts, of armed sites */
     uint32_t rate[FAULT_SITE_COUNT][FAULT_NODES_MAX]; /* per million, now */
-    struct fault_point_line *lines;                   /* FAIL lines by hash */
-    struct hmap by_key;
-    int64_t now_ns;
+    struct fault_point_line *lines;                   /* the plan's FAIL lines, found by_attempt */
+    struct hmap by_attempt;
+    int64_t now_ns; /* the owner's clock, for the record */
 };
 
 /* Arms the sites that plan names in RATE and FAIL lines, for the whole run, so that counts begin at

@@ -1,0 +1,163 @@
+/* engine.c - whether an attempt fails: by a line of the plan that names it, or by the rate in force
+ * and a draw keyed by what is attempted. Every failure it gives is written down as such a line. */
+#include "fault/inside.h"
+
+struct fault_point_line {
+    struct hmap_node node;
+    const struct fault_line *line;
+};
+
+struct attempt {
+    enum fault_site site;
+    uint32_t node;
+    uint64_t key;
+    uint32_t count;
+};
+
+static uint64_t attempt_hash(enum fault_site site, uint64_t key, uint32_t count)
+{
+    return hash_combine(hash_combine((uint64_t)site, key), count);
+}
+
+static bool names_attempt(const void *key, const struct hmap_node *node)
+{
+    const struct attempt *attempt = key;
+    const struct fault_line *line = CONTAINER_OF(node, struct fault_point_line, node)->line;
+    return line->param[FAULT_P_SITE] == (int64_t)attempt->site &&
+           (line->nodes & fault_node(attempt->node)) != 0 &&
+           (uint64_t)line->param[FAULT_P_KEY] == attempt->key &&
+           line->param[FAULT_P_COUNT] == attempt->count;
+}
+
+static enum err arm(struct fault_engine *engine, enum fault_site site)
+{
+    if (engine->armed[site])
+        return ERR_NONE;
+    engine->counts[site] = mem_array(engine->mem, FAULT_COUNTS, sizeof(uint32_t));
+    if (engine->counts[site] == NULL)
+        return ERR_NOMEM;
+    engine->armed[site] = true;
+    fault_fiu_bind(site);
+    return ERR_NONE;
+}
+
+static void add_line(struct fault_engine *engine, struct fault_point_line *at,
+                     const struct fault_line *line)
+{
+    at->line = line;
+    hmap_insert(&engine->by_attempt,
+                attempt_hash((enum fault_site)line->param[FAULT_P_SITE],
+                             (uint64_t)line->param[FAULT_P_KEY],
+                             (uint32_t)line->param[FAULT_P_COUNT]),
+                &at->node);
+}
+
+static enum err take_plan(struct fault_engine *engine, const struct fault_plan *plan)
+{
+    if (plan->count == 0)
+        return ERR_NONE;
+    engine->lines = mem_array(engine->mem, (size_t)plan->count, sizeof *engine->lines);
+    if (engine->lines == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < plan->count; i++) {
+        const struct fault_line *line = &plan->lines[i];
+        if (line->kind != FAULT_RATE && line->kind != FAULT_FAIL)
+            continue;
+        enum err e = arm(engine, (enum fault_site)line->param[FAULT_P_SITE]);
+        if (e != ERR_NONE)
+            return e;
+        if (line->kind == FAULT_FAIL)
+            add_line(engine, &engine->lines[i], line);
+    }
+    return ERR_NONE;
+}
+
+enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_t seed,
+                           const struct fault_plan *plan)
+{
+    *engine = (struct fault_engine){.mem = mem, .seed = seed};
+    fault_plan_init(&engine->fired, mem);
+    enum err e = hmap_init(&engine->by_attempt, mem, names_attempt);
+    if (e == ERR_NONE && plan != NULL)
+        e = take_plan(engine, plan);
+    if (e != ERR_NONE)
+        fault_engine_free(engine);
+    return e;
+}
+
+void fault_engine_free(struct fault_engine *engine)
+{
+    for (int i = 0; i < FAULT_SITE_COUNT; i++)
+        mem_free(engine->mem, engine->counts[i]);
+    hmap_free(&engine->by_attempt);
+    mem_free(engine->mem, engine->lines);
+    fault_plan_free(&engine->fired);
+    *engine = (struct fault_engine){.mem = engine->mem, .fired = {.mem = engine->mem}};
+}
+
+void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                       uint32_t rate)
+{
+    ASSERT(engine->armed[site]);
+    ASSERT(rate <= FAULT_RATE_WHOLE);
+    engine->rate[site][node] = rate;
+}
+
+void fault_engine_fired(struct fault_engine *engine, const struct fault_line *line)
+{
+    /* Without memory or room the record is cut short and says so; the run goes on as it would. */
+    if (fault_plan_add(&engine->fired, line) != ERR_NONE)
+        engine->fired.truncated = true;
+}
+
+static const struct fault_line *planned(const struct fault_engine *engine,
+                                        const struct attempt *attempt)
+{
+    uint64_t hash = attempt_hash(attempt->site, attempt->key, attempt->count);
+    struct hmap_node *node = hmap_find(&engine->by_attempt, hash, attempt);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct fault_point_line, node)->line;
+}
+
+static bool drawn(const struct fault_engine *engine, const struct attempt *attempt)
+{
+    uint32_t rate = engine->rate[attempt->site][attempt->node];
+    if (rate == 0)
+        return false;
+    uint64_t bits = hash_combine(attempt_hash(attempt->site, attempt->key, attempt->count),
+                                 hash_combine(engine->seed, attempt->node));
+    return random_chance(bits, rate, FAULT_RATE_WHOLE);
+}
+
+static enum err fire(struct fault_engine *engine, const struct attempt *attempt, enum err error)
+{
+    struct fault_line line = {
+        .at_ns = engine->now_ns, .kind = FAULT_FAIL, .nodes = fault_node(attempt->node)};
+    line.param[FAULT_P_SITE] = attempt->site;
+    line.param[FAULT_P_KEY] = (int64_t)attempt->key;
+    line.param[FAULT_P_COUNT] = attempt->count;
+    if (error != fault_site_error(attempt->site))
+        line.param[FAULT_P_ERROR] = error;
+    fault_engine_fired(engine, &line);
+    return error;
+}
+
+enum err fault_engine_decide(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                             uint64_t key)
+{
+    uint32_t bucket = (uint32_t)(hash_combine(key, node) % FAULT_COUNTS);
+    struct attempt attempt = {
+        .site = site, .node = node, .key = key, .count = engine->counts[site][bucket]++};
+    const struct fault_line *line = planned(engine, &attempt);
+    if (line != NULL && line->param[FAULT_P_ERROR] != ERR_NONE)
+        return fire(engine, &attempt, (enum err)line->param[FAULT_P_ERROR]);
+    if (line != NULL || drawn(engine, &attempt))
+        return fire(engine, &attempt, fault_site_error(site));
+    return ERR_NONE;
+}
+
+enum err fault_engine_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                          uint64_t key)
+{
+    ASSERT(engine->armed[site]);
+    return fault_fiu_ask(engine, site, node, key);
+}

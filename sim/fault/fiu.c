@@ -1,0 +1,52 @@
+/* fiu.c - fault points as libfiu knows them: each armed site is enabled by its exact name, and its
+ * external callback asks our engine. The only mutable thing outside of a world: libfiu hands its
+ * callback neither world nor key, so the question that is being asked stands here. */
+#define FIU_ENABLE 1
+#include <fiu.h>
+#include <fiu-control.h>
+#include "fault/inside.h"
+
+/* What is being asked, for as long as fiu_fail runs. */
+static _Thread_local struct {
+    struct fault_engine *engine;
+    uint32_t node;
+    uint64_t key;
+    enum fault_site site;
+    enum err answer;
+} asked;
+
+static int decide(const char *name, int *failnum, void **failinfo, unsigned int *flags)
+{
+    (void)name;
+    (void)failnum;
+    (void)failinfo;
+    (void)flags;
+    if (asked.engine == NULL)
+        return 0;
+    asked.answer = fault_engine_decide(asked.engine, asked.site, asked.node, asked.key);
+    asked.engine = NULL;
+    return asked.answer != ERR_NONE;
+}
+
+void fault_fiu_bind(enum fault_site site)
+{
+    int e = fiu_init(0);
+    ASSERT(e == 0);
+    e = fiu_enable_external(fault_site_name(site), 1, NULL, 0, decide);
+    ASSERT(e == 0);
+}
+
+enum err fault_fiu_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                       uint64_t key)
+{
+    asked.engine = engine;
+    asked.site = site;
+    asked.node = node;
+    asked.key = key;
+    asked.answer = ERR_NONE;
+    bool failed = fiu_fail(fault_site_name(site)) != 0;
+    asked.engine = NULL;
+    if (asked.answer == ERR_NONE && failed)
+        return fault_site_error(site); /* somebody else enabled the point: fiu-ctrl */
+    return asked.answer;
+}

@@ -1,0 +1,19 @@
+/* inside.h - what the files of this folder share. */
+#ifndef KILN_FAULT_INSIDE_H
+#define KILN_FAULT_INSIDE_H
+
+#include "fault/fault.h"
+
+/* What a site gives when the line does not say otherwise. */
+enum err fault_site_error(enum fault_site site);
+/* Counts the attempt, decides, and records what it decides against. */
+enum err fault_engine_decide(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                             uint64_t key);
+
+/* Registers the site with libfiu, by its exact name. */
+void fault_fiu_bind(enum fault_site site);
+/* Asks libfiu, which asks fault_engine_decide. */
+enum err fault_fiu_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
+                       uint64_t key);
+
+#endif

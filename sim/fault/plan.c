@@ -1,0 +1,101 @@
+/* plan.c - a list of faults that can be printed, read, sorted and shortened. */
+#include "fault/fault.h"
+
+void fault_plan_init(struct fault_plan *plan, struct mem *mem)
+{
+    *plan = (struct fault_plan){.mem = mem};
+}
+
+void fault_plan_free(struct fault_plan *plan)
+{
+    mem_free(plan->mem, plan->lines);
+    fault_plan_init(plan, plan->mem);
+}
+
+static enum err grow(struct fault_plan *plan)
+{
+    int32_t cap = plan->cap == 0 ? 16 : plan->cap * 2;
+    void *lines = mem_realloc(plan->mem, plan->lines, (size_t)cap * sizeof *plan->lines);
+    if (lines == NULL)
+        return ERR_NOMEM;
+    plan->lines = lines;
+    plan->cap = cap;
+    return ERR_NONE;
+}
+
+enum err fault_plan_add(struct fault_plan *plan, const struct fault_line *line)
+{
+    if (plan->count == FAULT_PLAN_LINES_MAX) {
+        plan->truncated = true;
+        return ERR_LIMIT;
+    }
+    enum err e = plan->count == plan->cap ? grow(plan) : ERR_NONE;
+    if (e != ERR_NONE)
+        return e;
+    plan->lines[plan->count++] = *line;
+    return ERR_NONE;
+}
+
+void fault_plan_remove(struct fault_plan *plan, int32_t index)
+{
+    ASSERT(index >= 0);
+    ASSERT(index < plan->count);
+    plan->count--;
+    memmove(plan->lines + index, plan->lines + index + 1,
+            (size_t)(plan->count - index) * sizeof *plan->lines);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct fault_line *x = a, *y = b;
+    return x->at_ns < y->at_ns ? -1 : x->at_ns > y->at_ns;
+}
+
+enum err fault_plan_sort(struct fault_plan *plan)
+{
+    return sort_stable(plan->mem, plan->lines, (size_t)plan->count, sizeof *plan->lines, by_time);
+}
+
+void fault_plan_print(const struct fault_plan *plan, struct text *out)
+{
+    for (int32_t i = 0; i < plan->count; i++) {
+        fault_line_print(&plan->lines[i], out);
+        text_add(out, "\n", 1);
+    }
+    if (plan->truncated)
+        text_printf(out, "# and more than %d faults: the rest was not written down\n",
+                    FAULT_PLAN_LINES_MAX);
+}
+
+/* What stands before a comment, without the blanks around it. */
+static struct bytes trimmed(struct bytes line)
+{
+    const uint8_t *comment = line.size > 0 ? memchr(line.data, '#', line.size) : NULL;
+    if (comment != NULL)
+        line.size = (size_t)(comment - line.data);
+    while (line.size > 0 && strchr(" \t\r", line.data[line.size - 1]) != NULL)
+        line.size--;
+    while (line.size > 0 && strchr(" \t", line.data[0]) != NULL)
+        line = bytes_of(line.data + 1, line.size - 1);
+    return line;
+}
+
+enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct errmsg *msg)
+{
+    for (int number = 1; text.size > 0; number++) {
+        const uint8_t *newline = memchr(text.data, '\n', text.size);
+        size_t size = newline == NULL ? text.size : (size_t)(newline - text.data);
+        struct bytes words = trimmed(bytes_of(text.data, size));
+        struct fault_line line;
+        enum err e = ERR_NONE;
+        if (words.size > 0)
+            e = fault_line_parse(&line, words, msg);
+        if (e == ERR_NONE && words.size > 0)
+            e = fault_plan_add(plan, &line);
+        if (e != ERR_NONE)
+            return errmsg_wrap(msg, e, "line %d", number);
+        size += newline != NULL;
+        text = bytes_of(text.data + size, text.size - size);
+    }
+    return ERR_NONE;
+}
