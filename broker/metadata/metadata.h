@@ -15,6 +15,7 @@
 #define METADATA_CONFIG_VALUE_MAX (CONFIG_STRING_SIZE - 1)
 #define METADATA_PARTITIONS_MAX 200000  /* of the cluster: a broker keeps a log for each */
 #define METADATA_RECORDS_MAX 10000      /* of one request, which is one batch (QuorumController) */
+#define METADATA_SAME_LEADER (-2)       /* a PartitionChange that changes no leader */
 #define METADATA_PRODUCER_ID_BLOCK 1000 /* ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE */
 
 /* ---- settings of a topic ---- */
@@ -100,6 +101,7 @@ void metadata_topic_release(const struct metadata_topic *topic);
 /* A version in the making: topics are shared with base until they change. */
 struct metadata_edit {
     struct metadata_image *image; /* not visible to anybody yet */
+    int32_t topic_cap;
 };
 
 /* base may be NULL: an empty cluster. ERR_NOMEM. */

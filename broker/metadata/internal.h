@@ -1,0 +1,100 @@
+/* internal.h - what the files of metadata share and nobody else sees. */
+#ifndef KILN_METADATA_INTERNAL_H
+#define KILN_METADATA_INTERNAL_H
+
+#include "metadata/metadata.h"
+
+/* ---- image.c ---- */
+
+/* Byte order, the shorter first. */
+int image_compare_names(struct bytes a, struct bytes b);
+/* Where a topic of that name or id stands, or would. */
+int32_t image_name_index(const struct metadata_image *image, struct bytes name);
+int32_t image_id_index(const struct metadata_image *image, const struct wire_uuid *id);
+
+/* ---- batch.c: records on their way into the log ---- */
+
+#define BATCH_BYTES_MAX (8 << 20) /* KafkaRaftClient.MAX_BATCH_SIZE_BYTES */
+#define BATCH_BYTES_FIRST 4096
+
+struct batch {
+    struct mem *mem;
+    struct buf *buf; /* NULL: nothing was added yet */
+    struct wire_builder builder;
+    int64_t timestamp_ms;
+    bool control;
+};
+
+void batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms);
+void batch_free(struct batch *b);
+/* ERR_NOMEM, ERR_LIMIT (the batch would become too large), else as wire_encode. */
+enum err batch_add(struct batch *b, const struct wire_message *m, int version,
+                   const void *record) MUST_USE;
+enum err batch_add_leader_change(struct batch *b,
+                                 const struct wire_leader_change_message *m) MUST_USE;
+/* What the log holds when the batch stands at offset: image and the batch. ERR_NOMEM and those of
+ * metadata_edit_apply. */
+enum err batch_image(struct batch *b, int64_t offset, int32_t epoch,
+                     const struct metadata_image *base, struct metadata_image **out,
+                     struct errmsg *msg) MUST_USE;
+/* Applies the records of a stored batch. */
+enum err batch_replay(struct metadata_edit *edit, const struct wire_batch *batch, struct bytes in,
+                      struct arena *arena, struct errmsg *msg) MUST_USE;
+
+/* ---- the live part ---- */
+
+/* One appended batch that is not published yet. */
+struct change {
+    struct list link;
+    uint64_t number;
+    int64_t first, end;                   /* offsets: first, and behind the last */
+    struct metadata_image *image;         /* with it */
+    const struct metadata_topic **topics; /* that are new in it; the image holds them */
+    int32_t topic_count;
+    int64_t producer_ids; /* first of a new block; -1: none */
+};
+
+struct replay; /* of metadata_open */
+
+struct metadata {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct log_dir *dir;
+    struct metadata_settings settings;
+    struct metadata_watch *watch;
+    struct log *log;
+    struct log_watch log_watch;
+    int32_t epoch;
+    struct metadata_image *current; /* durable and prepared */
+    struct metadata_image *tail;    /* with all changes that were appended */
+    struct list changes;            /* not yet published, oldest first */
+    uint64_t change_last;           /* number of the newest */
+    bool preparing;                 /* the owner is told of the oldest change */
+    bool advancing, advance_again;
+    struct list creates; /* that wait for a change */
+    struct list ids;     /* producer id requests that wait for a block */
+    int64_t id_next, id_end;
+    bool id_block_asked;
+    struct metadata_op *op; /* open, register, close: one at a time */
+    uint64_t op_change;     /* op is done when this change is published */
+    struct replay *replay;
+    bool closing, offline;
+};
+
+/* change.c */
+/* Appends the batch (which it takes) and queues what comes of it. Returns Kafka's code. */
+int16_t change_append(struct metadata *m, struct batch *b, struct change *change,
+                      struct errmsg *msg);
+struct change *change_new(struct metadata *m, int32_t topic_max);
+void change_free(struct metadata *m, struct change *change);
+/* Publishes what is durable; the log's watch and everything that may let it go on. */
+void change_advance(struct metadata *m);
+void change_moved(struct log_watch *watch, enum err e);
+void op_done(struct metadata *m, enum err e);
+
+/* producer_id.c */
+void producer_ids_usable(struct metadata *m, int64_t first);
+void producer_ids_fail(struct metadata *m, int16_t code);
+
+#endif
