@@ -184,6 +184,10 @@ void change_advance(struct metadata *m)
             ;
     }
     m->advancing = false;
+    if (m->closing && !m->closed && list_empty(&m->changes)) {
+        m->closed = true;
+        quorum_close(m);
+    }
 }
 
 void metadata_publish(struct metadata *m)

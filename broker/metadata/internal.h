@@ -79,7 +79,8 @@ struct metadata {
     struct metadata_op *op; /* open, register, close: one at a time */
     uint64_t op_change;     /* op is done when this change is published */
     struct replay *replay;
-    bool closing, offline;
+    struct log_op log_closing;
+    bool closing, closed, offline;
 };
 
 /* change.c */
@@ -92,6 +93,15 @@ void change_free(struct metadata *m, struct change *change);
 void change_advance(struct metadata *m);
 void change_moved(struct log_watch *watch, enum err e);
 void op_done(struct metadata *m, enum err e);
+
+/* quorum_state.c */
+void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
+/* False when it is no such file. */
+bool quorum_state_parse(struct bytes file, int32_t *epoch);
+
+/* quorum.c */
+/* The last change has been published or has failed: metadata_close goes on. */
+void quorum_close(struct metadata *m);
 
 /* producer_id.c */
 void producer_ids_usable(struct metadata *m, int64_t first);

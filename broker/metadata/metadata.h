@@ -215,9 +215,10 @@ struct metadata_producer_id {
 void metadata_producer_id(struct metadata *m, struct metadata_producer_id *op,
                           metadata_producer_id_done *done);
 
-/* Waits for what is in flight and closes the log; changes that come later are refused. */
+/* Waits for what is in flight and closes the log; changes that come later are refused. Also after
+ * an open that failed. done is called perhaps before this returns. */
 void metadata_close(struct metadata *m, struct metadata_op *op, metadata_done *done);
-/* Frees memory only; not before metadata_close is done, or metadata_open has failed. */
+/* Frees memory only; not before metadata_close is done, or without metadata_open. */
 void metadata_free(struct metadata *m);
 
 #endif
