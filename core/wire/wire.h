@@ -93,9 +93,13 @@ struct wire_message {
     const struct wire_field *fields; /* in the order of the bytes */
 };
 
-/* wire_produce_request_message and so on, for each BEGIN in rows.def. */
-#define BEGIN(...) extern const struct wire_message WIRE_NAME(wire_, M, _message);
-#define STRUCT
+/* wire_produce_request_message and so on, for each BEGIN in rows.def; and for each block
+ * wire_<name>_defaults, which fills a struct with what its fields are when nothing says otherwise.
+ */
+#define BEGIN(...)                                                                                 \
+    extern const struct wire_message WIRE_NAME(wire_, M, _message);                                \
+    STRUCT
+#define STRUCT void WIRE_NAME(wire_, M, _defaults)(struct WIRE_NAME(wire_, M, ) * out);
 #define FIELD(...)
 #define LIST(...)
 #define ARRAY(...)
@@ -131,7 +135,7 @@ int wire_response_header_version(const struct wire_api *api, int16_t version);
 /* What the metadata record of that type looks like; NULL: none that kiln knows. */
 const struct wire_message *wire_metadata_message(uint32_t type);
 
-/* Fills the fields with what they are when nothing says otherwise. */
+/* wire_<name>_defaults for a message that is not known by name. */
 void wire_defaults(const struct wire_message *m, void *out);
 
 /* Decodes in from its start; *used is what it took. used NULL: anything behind it is an error.

@@ -1,0 +1,148 @@
+/* messages.c - the rows as tables, and which of them answer to which key. Holds no logic of any
+ * message. */
+#include "wire/field.h"
+
+#define LAST INT8_MAX
+#define FLEXIBLE(version) (version)
+#define NULLABLE(version) .nullable = 1 + (version)
+#define TAG(number) .tag = 1 + (number)
+#define IGNORABLE .ignorable = true
+#define FALLBACK(value) .fallback = (value)
+#define FALLBACK_NULL .fallback_null = true
+#define NEVER_COMPACT .never_compact = true
+
+#define ROWS(m) WIRE_NAME(, m, _rows)
+#define THIS struct WIRE_NAME(wire_, M, )
+
+#define BEGIN(...) static const struct wire_field ROWS(M)[] = {
+#define STRUCT BEGIN()
+#define ROW(field, kind, from, to, ...)                                                            \
+    .name = #field, .type = WIRE_TYPE_##kind, .since = (from), .until = (to),                      \
+    .offset = offsetof(THIS, field), __VA_ARGS__
+#define FIELD(field, kind, ...) {.size = sizeof(WIRE_C_##kind), ROW(field, kind, __VA_ARGS__)},
+#define NESTED(field, struct_name, ...)                                                            \
+    {.size = sizeof(struct wire_##struct_name),                                                    \
+     .part = ROWS(struct_name),                                                                    \
+     ROW(field, STRUCT, __VA_ARGS__)},
+#define LIST(field, kind, ...)                                                                     \
+    {.size = sizeof(WIRE_C_##kind),                                                                \
+     .array = true,                                                                                \
+     .count_offset = offsetof(THIS, field##_count),                                                \
+     ROW(field, kind, __VA_ARGS__)},
+#define ARRAY(field, struct_name, ...)                                                             \
+    {.size = sizeof(struct wire_##struct_name),                                                    \
+     .part = ROWS(struct_name),                                                                    \
+     .array = true,                                                                                \
+     .count_offset = offsetof(THIS, field##_count),                                                \
+     ROW(field, STRUCT, __VA_ARGS__)},
+#define END                                                                                        \
+    {                                                                                              \
+        .type = WIRE_TYPE_END                                                                      \
+    }                                                                                              \
+    }                                                                                              \
+    ;
+#include "wire/rows.def"
+
+#define TEXT_OF(m) #m
+#define TEXT(m) TEXT_OF(m)
+#define BEGIN(number, from, to, flexible)                                                          \
+    const struct wire_message WIRE_NAME(wire_, M, _message) = {                                    \
+        .name = TEXT(M),                                                                           \
+        .key = (number),                                                                           \
+        .oldest = (from),                                                                          \
+        .newest = (to),                                                                            \
+        .flexible_since = (flexible),                                                              \
+        .size = sizeof(THIS),                                                                      \
+        .fields = ROWS(M),                                                                         \
+    };                                                                                             \
+    STRUCT
+#define STRUCT                                                                                     \
+    void WIRE_NAME(wire_, M, _defaults)(THIS * out)                                                \
+    {                                                                                              \
+        wire_fields_reset(ROWS(M), out);                                                           \
+    }
+#define FIELD(...)
+#define LIST(...)
+#define ARRAY(...)
+#define NESTED(...)
+#define END
+#include "wire/rows.def"
+
+const struct wire_message *const wire_messages[] = {
+#define BEGIN(...) &WIRE_NAME(wire_, M, _message),
+#define STRUCT
+#define FIELD(...)
+#define LIST(...)
+#define ARRAY(...)
+#define NESTED(...)
+#define END
+#include "wire/rows.def"
+};
+const int wire_message_count = COUNT_OF(wire_messages);
+
+#define API(text, number, advertised, stem)                                                        \
+    {                                                                                              \
+        .name = (text), .key = (number), .advertised_oldest = (advertised),                        \
+        .request = &wire_##stem##_request_message, .response = &wire_##stem##_response_message     \
+    }
+
+/* Produce 0 to 2 are said to be served, and are not: librdkafka before 2.11 switches compression
+ * off otherwise (KAFKA-18659). */
+const struct wire_api wire_apis[] = {
+    API("Produce", 0, 0, produce),
+    API("Fetch", 1, 4, fetch),
+    API("ListOffsets", 2, 1, list_offsets),
+    API("Metadata", 3, 0, metadata),
+    API("FindCoordinator", 10, 0, find_coordinator),
+    API("ApiVersions", 18, 0, api_versions),
+    API("CreateTopics", 19, 2, create_topics),
+    API("InitProducerId", 22, 0, init_producer_id),
+};
+const int wire_api_count = COUNT_OF(wire_apis);
+
+const struct wire_api *wire_api(int16_t key)
+{
+    for (int i = 0; i < wire_api_count; i++) {
+        if (wire_apis[i].key == key)
+            return &wire_apis[i];
+    }
+    return NULL;
+}
+
+bool wire_api_serves(const struct wire_api *api, int16_t version)
+{
+    return api->request->oldest <= version && version <= api->request->newest;
+}
+
+int wire_request_header_version(const struct wire_api *api, int16_t version)
+{
+    return wire_flexible(api->request, version) ? 2 : 1;
+}
+
+int wire_response_header_version(const struct wire_api *api, int16_t version)
+{
+    if (api->response == &wire_api_versions_response_message)
+        return 0;
+    return wire_flexible(api->response, version) ? 1 : 0;
+}
+
+/* Metadata records alone; the control records among them have no key. */
+static const struct wire_message *const records[] = {
+#define BEGIN(...) &WIRE_NAME(wire_, M, _message),
+#define STRUCT
+#define FIELD(...)
+#define LIST(...)
+#define ARRAY(...)
+#define NESTED(...)
+#define END
+#include "wire/records.def"
+};
+
+const struct wire_message *wire_metadata_message(uint32_t type)
+{
+    for (int i = 0; i < COUNT_OF(records); i++) {
+        if (records[i]->key >= 0 && (uint32_t)records[i]->key == type)
+            return records[i];
+    }
+    return NULL;
+}

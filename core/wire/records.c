@@ -1,0 +1,172 @@
+/* records.c - the records of an uncompressed batch, one after the other. Every length is checked
+ * against the record's own end, and that against the batch's. */
+#include "wire/wire.h"
+
+/* A run of bytes being taken apart. After the first thing that cannot be, bad is set, everything
+ * taken is zero, and nothing moves any more. */
+struct cursor {
+    const uint8_t *p, *end;
+    bool bad;
+};
+
+static uint64_t take_uvarlong(struct cursor *c)
+{
+    uint64_t v;
+    int n = wire_uvarlong_get(c->p, (size_t)(c->end - c->p), &v);
+    if (n == 0)
+        c->bad = true;
+    if (c->bad)
+        return 0;
+    c->p += n;
+    return v;
+}
+
+static int64_t take_varlong(struct cursor *c)
+{
+    return wire_unzigzag64(take_uvarlong(c));
+}
+
+static int32_t take_varint(struct cursor *c)
+{
+    uint64_t v = take_uvarlong(c);
+    if (v > UINT32_MAX)
+        c->bad = true;
+    return c->bad ? 0 : wire_unzigzag32((uint32_t)v);
+}
+
+static const uint8_t *take_bytes(struct cursor *c, int32_t size)
+{
+    if (size < 0 || size > c->end - c->p)
+        c->bad = true;
+    if (c->bad)
+        return NULL;
+    const uint8_t *p = c->p;
+    c->p += size;
+    return p;
+}
+
+/* A varint length and so many bytes; -1 is null. */
+static struct wire_bytes take_run(struct cursor *c)
+{
+    int32_t size = take_varint(c);
+    if (size == -1)
+        return WIRE_NULL_BYTES;
+    const uint8_t *data = take_bytes(c, size);
+    return (struct wire_bytes){.data = data, .size = c->bad ? 0 : size};
+}
+
+static void take_header(struct cursor *c, struct wire_record_header *out)
+{
+    struct wire_bytes key = take_run(c);
+    if (key.size < 0)
+        c->bad = true;
+    out->key = (struct wire_string){.data = (const char *)key.data, .size = key.size};
+    out->value = take_run(c);
+}
+
+static struct bytes take_headers(struct cursor *c, int32_t *count)
+{
+    *count = take_varint(c);
+    const uint8_t *start = c->p;
+    if (*count < 0)
+        c->bad = true;
+    for (int32_t i = 0; i < *count && !c->bad; i++) {
+        struct wire_record_header header;
+        take_header(c, &header);
+    }
+    return bytes_of(start, (size_t)(c->p - start));
+}
+
+enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b, struct bytes in,
+                            struct errmsg *msg)
+{
+    ASSERT(b->size >= WIRE_BATCH_HEAD);
+    ASSERT((size_t)b->size <= in.size);
+    if (wire_batch_codec(b) != WIRE_CODEC_NONE)
+        return errmsg_set(msg, ERR_UNSUPPORTED, "the batch is compressed with codec %d",
+                          wire_batch_codec(b));
+    *it = (struct wire_records){.batch = *b,
+                                .next = in.data + WIRE_BATCH_HEAD,
+                                .end = in.data + b->size,
+                                .left = b->record_count,
+                                .last_delta = -1};
+    return ERR_NONE;
+}
+
+/* Takes one record's inside, which must end where its length said. */
+static void take_record(struct wire_records *it, struct cursor *c, struct wire_record *out)
+{
+    take_bytes(c, 1); /* attributes: none are defined */
+    int64_t timestamp_delta = take_varlong(c);
+    int32_t delta = take_varint(c);
+    out->key = take_run(c);
+    out->value = take_run(c);
+    out->headers = take_headers(c, &out->header_count);
+    if (c->p != c->end || delta <= it->last_delta || delta > it->batch.last_offset_delta)
+        c->bad = true;
+    it->last_delta = delta;
+    out->offset = it->batch.base_offset + delta;
+    out->timestamp_ms = (it->batch.attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0
+                            ? it->batch.max_timestamp
+                            : it->batch.base_timestamp + timestamp_delta;
+}
+
+enum err wire_records_next(struct wire_records *it, struct wire_record *out, struct errmsg *msg)
+{
+    ASSERT(it->left > 0);
+    int32_t number = it->batch.record_count - it->left;
+    struct cursor c = {.p = it->next, .end = it->end};
+    int32_t length = take_varint(&c);
+    const uint8_t *inside = take_bytes(&c, length);
+    if (c.bad)
+        return errmsg_set(msg, ERR_CORRUPT, "record %d does not fit into its batch", number);
+    it->next = c.p;
+    struct cursor record = {.p = inside, .end = c.p};
+    take_record(it, &record, out);
+    if (record.bad)
+        return errmsg_set(msg, ERR_CORRUPT, "record %d is malformed", number);
+    it->left--;
+    if (it->left == 0 && it->next != it->end)
+        return errmsg_set(msg, ERR_CORRUPT, "%d bytes behind the last record",
+                          (int)(it->end - it->next));
+    return ERR_NONE;
+}
+
+bool wire_record_headers(struct bytes *headers, struct wire_record_header *out)
+{
+    if (headers->size == 0)
+        return false;
+    struct cursor c = {.p = headers->data, .end = headers->data + headers->size};
+    take_header(&c, out);
+    ASSERT(!c.bad); /* wire_records_next has checked them */
+    *headers = bytes_of(c.p, (size_t)(c.end - c.p));
+    return true;
+}
+
+enum err wire_control_type(struct wire_bytes key, int16_t *type, struct errmsg *msg)
+{
+    if (key.size < 4 || get_i16(key.data) < 0)
+        return errmsg_set(msg, ERR_CORRUPT, "no key of a control record: %d bytes", key.size);
+    *type = get_i16(key.data + 2);
+    return ERR_NONE;
+}
+
+#define METADATA_FRAME_VERSION 1
+
+enum err wire_metadata_parse(struct wire_bytes value, struct wire_metadata_head *out,
+                             struct errmsg *msg)
+{
+    struct cursor c = {.p = value.data, .end = value.data + MAX(value.size, 0)};
+    uint64_t frame = take_uvarlong(&c);
+    uint64_t type = take_uvarlong(&c);
+    uint64_t version = take_uvarlong(&c);
+    if (c.bad || type > UINT32_MAX || version > INT16_MAX)
+        return errmsg_set(msg, ERR_CORRUPT, "no metadata record: %d bytes", value.size);
+    if (frame != METADATA_FRAME_VERSION)
+        return errmsg_set(msg, ERR_UNSUPPORTED, "metadata frame version %llu",
+                          (unsigned long long)frame);
+    out->type = (uint32_t)type;
+    out->version = (uint32_t)version;
+    out->message = bytes_of(c.p, (size_t)(c.end - c.p));
+    return ERR_NONE;
+}
