@@ -1,0 +1,89 @@
+/* cli.h - the command line: one file a verb, one table of them, one way to read options. */
+#ifndef KILN_CLI_H
+#define KILN_CLI_H
+
+#include "base/base.h"
+
+/* Exit codes; of several, the first of this order counts: CRASHED, DIFFERED, BROKEN, STUCK,
+ * INCONCLUSIVE, NOTHING, OK. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_BROKEN = 1,
+    CLI_INCONCLUSIVE = 2,
+    CLI_STUCK = 3,
+    CLI_DIFFERED = 4,
+    CLI_NOTHING = 5,
+    CLI_CRASHED = 6,
+    CLI_USAGE = 64,
+};
+
+/* A verb. argv[0] is its name. */
+struct cli_verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+};
+
+int cli_broker(int argc, char **argv);
+int cli_topic(int argc, char **argv);
+int cli_log(int argc, char **argv);
+int cli_run(int argc, char **argv);
+int cli_replay(int argc, char **argv);
+int cli_verify(int argc, char **argv);
+int cli_bugs(int argc, char **argv);
+int cli_version(int argc, char **argv);
+
+/* ---- options ---- */
+
+enum cli_option_type {
+    CLI_FLAG,   /* bool */
+    CLI_INT,    /* int64_t within [min, max] */
+    CLI_TEXT,   /* const char * */
+    CLI_CHOICE, /* int: the index into choices, "a|b" */
+};
+
+struct cli_option {
+    const char *name; /* "--seed" */
+    enum cli_option_type type;
+    void *value;
+    int64_t min, max;
+    const char *choices;
+    const char *help;
+};
+
+#define CLI_WORDS_MAX 256
+
+struct cli_usage {
+    const char *synopsis; /* "kiln run SCENARIO... | DIR [OPTIONS]" */
+    const char *about;    /* a paragraph */
+    const struct cli_option *options;
+    int option_count;
+    /* Takes an option that no row knows (value is what follows, or NULL); false: nobody knows it.
+     * May be NULL. */
+    bool (*other)(const char *name, const char *value, struct errmsg *msg);
+};
+
+struct cli_words {
+    const char *word[CLI_WORDS_MAX];
+    int count;
+};
+
+/* Reads argv behind the verb: "--name value", "--name=value", "-v" for flags of one letter. -1: go
+ * on; else the exit code
+ * (--help was asked for, or a mistake was told on stderr). */
+int cli_parse(const struct cli_usage *usage, int argc, char **argv, struct cli_words *words);
+void cli_help(const struct cli_usage *usage);
+/* "kiln: " and the sentence on stderr. Returns CLI_USAGE. */
+int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- files and identity ---- */
+
+/* Whole file into malloc'ed memory with a zero behind it; ERR_NOTFOUND, ERR_ACCESS, ERR_IO,
+ * ERR_NOMEM. */
+enum err cli_read_file(const char *path, struct bytes *out) MUST_USE;
+enum err cli_write_file(const char *path, struct bytes data) MUST_USE;
+void cli_free(struct bytes data);
+/* 16 hex digits that follow from the bytes of this program. */
+const char *cli_build_id(void);
+
+#endif

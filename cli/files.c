@@ -1,0 +1,79 @@
+/* files.c - whole files, and who this program is. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli/cli.h"
+
+static enum err from_errno(void)
+{
+    switch (errno) {
+    case ENOENT:
+        return ERR_NOTFOUND;
+    case EACCES:
+    case EPERM:
+        return ERR_ACCESS;
+    case ENOSPC:
+        return ERR_NOSPACE;
+    case EROFS:
+        return ERR_READONLY;
+    default:
+        return ERR_IO;
+    }
+}
+
+enum err cli_read_file(const char *path, struct bytes *out)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return from_errno();
+    uint8_t *data = NULL;
+    size_t size = 0, cap = 0, n;
+    do {
+        if (cap - size < 65536) {
+            cap = cap == 0 ? 65536 : cap * 2;
+            uint8_t *grown = realloc(data, cap + 1);
+            if (grown == NULL)
+                break;
+            data = grown;
+        }
+        n = fread(data + size, 1, cap - size, file);
+        size += n;
+    } while (n > 0);
+    bool failed = ferror(file) != 0 || data == NULL;
+    fclose(file);
+    if (failed) {
+        free(data);
+        return ERR_IO;
+    }
+    data[size] = 0;
+    *out = bytes_of(data, size);
+    return ERR_NONE;
+}
+
+enum err cli_write_file(const char *path, struct bytes data)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL)
+        return from_errno();
+    bool good = fwrite(data.data, 1, data.size, file) == data.size;
+    good &= fclose(file) == 0;
+    return good ? ERR_NONE : from_errno();
+}
+
+void cli_free(struct bytes data)
+{
+    free((void *)(uintptr_t)data.data);
+}
+
+const char *cli_build_id(void)
+{
+    static char id[17];
+    struct bytes self;
+    if (id[0] != 0)
+        return id;
+    if (cli_read_file("/proc/self/exe", &self) != ERR_NONE)
+        return "unknown";
+    snprintf(id, sizeof id, "%016llx", (unsigned long long)hash_bytes(self.data, self.size, 0));
+    cli_free(self);
+    return id;
+}

@@ -1,0 +1,42 @@
+/* main.c - finds the verb. */
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+
+static const struct cli_verb verbs[] = {
+#ifndef KILN_KNOWN_BUGS
+    {"broker", cli_broker, "serve Kafka clients from a directory"},
+    {"topic", cli_topic, "create, list and describe topics"},
+    {"log", cli_log, "dump and check segment files, offline"},
+#endif
+    {"run", cli_run, "run scenarios in the simulated world"},
+    {"replay", cli_replay, "repeat a failed run exactly"},
+    {"verify", cli_verify,
+     "run a seed twice under different circumstances and compare every event"},
+    {"bugs", cli_bugs, "known bugs: list them, or hunt them to show that the checks work"},
+    {"version", cli_version, "versions of kiln and of what is linked into it"},
+};
+
+static void help(FILE *out)
+{
+    fprintf(out,
+            "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
+            "usage: kiln VERB [OPTIONS]; kiln VERB --help says more\n\n");
+    for (int i = 0; i < COUNT_OF(verbs); i++)
+        fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "help";
+    for (int i = 0; i < COUNT_OF(verbs); i++) {
+        if (strcmp(verb, verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    }
+    bool asked =
+        strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0;
+    help(asked ? stdout : stderr);
+    if (asked)
+        return CLI_OK;
+    return cli_complain("there is no verb \"%s\"", verb);
+}

@@ -1,0 +1,81 @@
+/* broker.c - the real broker as a program of the simulated world. */
+#include "node/node.h"
+#include "script/workload.h"
+
+struct seated {
+    struct world_seat *seat;
+    struct broker *broker;
+    struct broker_op starting, stopping;
+    struct broker_say say;
+    bool ended;
+};
+
+/* A sentence of any length as rows of 56 bytes; the last one ends with a zero. */
+static void say(struct broker_say *op, const char *sentence)
+{
+    struct seated *s = CONTAINER_OF(op, struct seated, say);
+    size_t size = strlen(sentence) + 1;
+    for (size_t at = 0; at < size; at += sizeof(uint64_t) * TRACE_ARGS_MAX) {
+        uint64_t args[TRACE_ARGS_MAX] = {0};
+        memcpy(args, sentence + at, MIN(size - at, sizeof args));
+        trace_put(s->seat->trace, TRACE_SAY, args, TRACE_ARGS_MAX);
+    }
+}
+
+static void end(struct seated *s, enum err e)
+{
+    struct world_seat *seat = s->seat;
+    broker_free(s->broker);
+    mem_free(seat->mem, s);
+    world_exit(seat, e);
+}
+
+static void on_started(struct broker_op *op, enum err e)
+{
+    struct seated *s = CONTAINER_OF(op, struct seated, starting);
+    /* A start that is cut short by a stop ends with the stop. */
+    if (e == ERR_NONE || s->ended)
+        return;
+    say(&s->say, op->msg.text);
+    end(s, e);
+}
+
+static void on_stopped(struct broker_op *op, enum err e)
+{
+    (void)e; /* The next start recovers; that is no failure of the world. */
+    end(CONTAINER_OF(op, struct seated, stopping), ERR_NONE);
+}
+
+static void stop(struct world_seat *seat)
+{
+    struct seated *s = seat->self;
+    if (s->ended)
+        return;
+    s->ended = true;
+    broker_stop(s->broker, &s->stopping, on_stopped);
+}
+
+static enum err start(struct world_seat *seat)
+{
+    struct errmsg msg = {{0}};
+    struct broker_config config;
+    config_defaults(&broker_config_table, &config);
+    enum err e = config_parse(&broker_config_table, &config, seat->args, seat->name, NULL, &msg);
+    if (e != ERR_NONE)
+        return e;
+    struct seated *s = mem_zalloc(seat->mem, sizeof *s);
+    if (s == NULL)
+        return ERR_NOMEM;
+    s->seat = seat;
+    s->say.say = say;
+    seat->self = s;
+    e = broker_new(&s->broker, seat->env, seat->mem, seat->trace, &config, &s->say);
+    if (e != ERR_NONE) {
+        mem_free(seat->mem, s);
+        return e;
+    }
+    broker_start(s->broker, &s->starting, on_started);
+    return ERR_NONE;
+}
+
+const struct world_program script_broker = {.kind = "broker", .start = start, .stop = stop};

@@ -1,0 +1,223 @@
+/* consumer.c - a consumer on a node: reads all partitions of a topic, either for as long as it
+ * lives or once to the end, and writes down what it read. */
+#include "script/workload.h"
+
+#define MILLISECOND_NS 1000000ll
+#define POLL_WAIT_MS 500
+#define RETRY_MS 200
+
+struct consumer {
+    struct world_seat *seat;
+    struct workload_config config;
+    struct loop_client client;
+    struct loop_close closing;
+    struct loop_poll poll;
+    struct loop_offsets offsets;
+    struct env_timer timer;
+    struct client_fetched records[WORKLOAD_POLL_MAX];
+    struct client_assignment assigned[WORKLOAD_PARTITIONS_MAX];
+    int64_t end[WORKLOAD_PARTITIONS_MAX]; /* final: where the log ended when it was asked */
+    int32_t asked_count;                  /* final: ends that are known */
+    uint64_t op, read_count;
+    bool stopping, told;
+};
+
+static bool left_out(const struct consumer *c, int32_t partition)
+{
+    return c->config.except == partition;
+}
+
+static uint64_t id_of(const struct client_assignment *a)
+{
+    return trace_partition(a->topic, a->partition);
+}
+
+static void poll_again(struct consumer *c);
+
+static void on_timer(struct env_timer *timer)
+{
+    poll_again(CONTAINER_OF(timer, struct consumer, timer));
+}
+
+static void later(struct consumer *c, int64_t ms)
+{
+    env_arm(c->seat->env, &c->timer, env_now(c->seat->env) + ms * MILLISECOND_NS);
+}
+
+static bool has_read_all(const struct consumer *c)
+{
+    for (int32_t i = 0; i < c->config.partitions; i++) {
+        if (!left_out(c, i) && c->assigned[i].position < c->end[i])
+            return false;
+    }
+    return true;
+}
+
+static void tell_final(struct consumer *c)
+{
+    for (int32_t i = 0; i < c->config.partitions; i++) {
+        struct client_assignment *a = &c->assigned[i];
+        if (!left_out(c, i))
+            TRACE(c->seat->trace, FINAL_READ, id_of(a), (uint64_t)MAX(a->log_start, 0),
+                  (uint64_t)c->end[i]);
+    }
+    TRACE(c->seat->trace, CLIENT_DONE, c->read_count, 0);
+    c->told = true;
+}
+
+static void write_record(struct consumer *c, const struct client_fetched *r)
+{
+    TRACE(c->seat->trace, POLL_RECORD, c->op, id_of(r->assignment), (uint64_t)r->offset,
+          workload_value_vid(r->value), workload_key_digest(r->key), workload_digest(r->value),
+          (uint64_t)r->timestamp_ms);
+    c->read_count++;
+}
+
+static void take_notice(struct consumer *c, const struct client_poll *p)
+{
+    struct trace *trace = c->seat->trace;
+    switch (p->notice) {
+    case CLIENT_NOTICE_NONE:
+        return;
+    case CLIENT_NOTICE_STARTED:
+    case CLIENT_NOTICE_RESET:
+    case CLIENT_NOTICE_TRUNCATED:
+        TRACE(trace, ASSIGN, id_of(p->notice_assignment), (uint64_t)p->notice_to,
+              (uint64_t)p->notice);
+        return;
+    case CLIENT_NOTICE_CORRUPT:
+    case CLIENT_NOTICE_FAILED:
+        TRACE(trace, POLL_FAIL, c->op, (uint64_t)p->notice_code);
+        /* Reading has stopped; whoever wants to go on assigns anew. */
+        p->notice_assignment->start = CLIENT_START_OFFSET;
+        p->notice_assignment->start_at = p->notice_from;
+        loop_assign(&c->client, p->notice_assignment);
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void on_polled(struct loop_poll *op)
+{
+    struct consumer *c = CONTAINER_OF(op, struct consumer, poll);
+    const struct client_poll *p = &op->poll;
+    if (c->stopping)
+        return;
+    bool failed = p->op.outcome != CLIENT_OK;
+    if (failed)
+        TRACE(c->seat->trace, POLL_FAIL, c->op, (uint64_t)p->op.code);
+    for (int32_t i = 0; !failed && i < p->record_count; i++)
+        write_record(c, &p->records[i]);
+    if (!failed) {
+        take_notice(c, p);
+        TRACE(c->seat->trace, POLL_OK, c->op, (uint64_t)p->record_count);
+    }
+    bool corrupt = p->notice == CLIENT_NOTICE_CORRUPT || p->notice == CLIENT_NOTICE_FAILED;
+    if (c->config.final && has_read_all(c)) {
+        if (!c->told)
+            tell_final(c);
+        return;
+    }
+    /* Not in this event: the buffer that the records stand in is the client's until the next poll.
+     */
+    later(c, failed || corrupt ? RETRY_MS : c->config.think_ms);
+}
+
+static void poll_again(struct consumer *c)
+{
+    struct client_poll *p = &c->poll.poll;
+    p->records = c->records;
+    p->record_max = (int32_t)c->config.poll_records;
+    p->wait_ms = POLL_WAIT_MS;
+    c->poll.done = on_polled;
+    TRACE(c->seat->trace, POLL_INVOKE, ++c->op);
+    loop_poll(&c->client, &c->poll);
+}
+
+static void assign_all(struct consumer *c)
+{
+    for (int32_t i = 0; i < c->config.partitions; i++) {
+        struct client_assignment *a = &c->assigned[i];
+        a->topic = c->config.topic;
+        a->partition = i;
+        a->start = CLIENT_START_EARLIEST;
+        if (!left_out(c, i))
+            loop_assign(&c->client, a);
+    }
+    poll_again(c);
+}
+
+static void ask_next_end(struct consumer *c);
+
+static void on_end(struct loop_offsets *op)
+{
+    struct consumer *c = CONTAINER_OF(op, struct consumer, offsets);
+    if (c->stopping)
+        return;
+    /* The final reader is patient: the script decides how long is too long. */
+    if (op->offsets.op.outcome == CLIENT_OK)
+        c->end[c->asked_count++] = op->offsets.offset;
+    ask_next_end(c);
+}
+
+static void ask_next_end(struct consumer *c)
+{
+    while (c->asked_count < c->config.partitions && left_out(c, c->asked_count))
+        c->asked_count++;
+    if (c->asked_count == c->config.partitions) {
+        assign_all(c);
+        return;
+    }
+    struct client_offsets *o = &c->offsets.offsets;
+    o->topic = c->config.topic;
+    o->partition = c->asked_count;
+    o->timestamp_ms = CLIENT_TIMESTAMP_LATEST;
+    c->offsets.done = on_end;
+    loop_offsets(&c->client, &c->offsets);
+}
+
+static void on_closed(struct loop_close *op)
+{
+    struct consumer *c = CONTAINER_OF(op, struct consumer, closing);
+    struct world_seat *seat = c->seat;
+    mem_free(seat->mem, c);
+    world_exit(seat, ERR_NONE);
+}
+
+static void stop(struct world_seat *seat)
+{
+    struct consumer *c = seat->self;
+    if (c->stopping)
+        return;
+    c->stopping = true;
+    env_disarm(seat->env, &c->timer);
+    c->closing.done = on_closed;
+    loop_close(&c->client, &c->closing);
+}
+
+static enum err start(struct world_seat *seat)
+{
+    struct client_config client;
+    struct errmsg msg = {{0}};
+    struct consumer *c = mem_zalloc(seat->mem, sizeof *c);
+    if (c == NULL)
+        return ERR_NOMEM;
+    seat->self = c;
+    c->seat = seat;
+    c->timer.fire = on_timer;
+    enum err e = workload_parse(seat->args, &c->config, &client, &msg);
+    if (e == ERR_NONE)
+        e = loop_start(&c->client, seat->env, seat->mem, seat->trace, &client, &msg);
+    if (e != ERR_NONE) {
+        mem_free(seat->mem, c);
+        return e;
+    }
+    workload_name_partitions(seat->trace, c->config.topic, c->config.partitions);
+    if (c->config.final)
+        ask_next_end(c);
+    else
+        assign_all(c);
+    return ERR_NONE;
+}
+
+const struct world_program script_consumer = {.kind = "consumer", .start = start, .stop = stop};

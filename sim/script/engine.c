@@ -1,0 +1,392 @@
+/* engine.c - runs one script to one verdict: its tasks in virtual time, its world, and the check
+ * that watches it. */
+#include <stdio.h>
+#include "script/internal.h"
+
+const char *script_verdict_name(enum script_verdict verdict)
+{
+    switch (verdict) {
+    case SCRIPT_HELD:
+        return "held";
+    case SCRIPT_BROKEN:
+        return "BROKEN";
+    case SCRIPT_INCONCLUSIVE:
+        return "inconclusive";
+    case SCRIPT_STUCK:
+        return "STUCK";
+    case SCRIPT_WRONG:
+        return "WRONG SCRIPT";
+    }
+    UNREACHABLE();
+}
+
+/* The first end counts; nothing after it can be trusted to mean anything. */
+void script_end(struct script *s, enum script_verdict verdict, const char *format, ...)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    s->result->verdict = verdict;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(s->result->why, sizeof s->result->why, format, args);
+    va_end(args);
+    if (s->world != NULL)
+        world_halt(s->world);
+}
+
+/* ---- tasks ---- */
+
+static void end_task(struct task *task)
+{
+    struct script *s = task->script;
+    luaL_unref(s->lua, LUA_REGISTRYINDEX, task->ref);
+    list_remove(&task->link);
+    mem_free(s->mem, task);
+}
+
+static void start_finish(struct script *s)
+{
+    s->finishing = true;
+    lua_getfield(s->lua, LUA_REGISTRYINDEX, "kiln");
+    lua_getfield(s->lua, -1, "finish");
+    lua_remove(s->lua, -2);
+    if (script_spawn(s, s->lua) != ERR_NONE)
+        script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
+}
+
+static void after_task(struct script *s)
+{
+    if (!list_empty(&s->tasks) || s->ended)
+        return;
+    if (s->finishing)
+        script_end(s, SCRIPT_HELD, "%s", "");
+    else
+        start_finish(s);
+}
+
+static void on_steps(lua_State *lua, lua_Debug *ar)
+{
+    (void)ar;
+    luaL_error(lua, "more than %d steps without a wait", SCRIPT_INSTRUCTIONS_MAX);
+}
+
+static void resume(struct task *task, int arg_count)
+{
+    struct script *s = task->script;
+    int result_count;
+    s->running = task;
+    lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SCRIPT_INSTRUCTIONS_MAX);
+    int status = lua_resume(task->co, NULL, arg_count, &result_count);
+    s->running = NULL;
+    if (status == LUA_YIELD) {
+        lua_pop(task->co, result_count);
+        return;
+    }
+    if (status != LUA_OK) {
+        const char *text = lua_tostring(task->co, -1);
+        script_end(s, SCRIPT_WRONG, "%s", text == NULL ? "an error without a text" : text);
+    }
+    end_task(task);
+    after_task(s);
+}
+
+static void on_call(struct world_call *call)
+{
+    resume(CONTAINER_OF(call, struct task, call), 0);
+}
+
+/* The function on top of lua's stack becomes a coroutine; it is popped. NULL: out of memory. */
+static struct task *new_task(struct script *s, lua_State *lua)
+{
+    struct task *task = mem_zalloc(s->mem, sizeof *task);
+    if (task == NULL)
+        return NULL;
+    task->script = s;
+    task->call.run = on_call;
+    list_init(&task->link);
+    task->co = lua_newthread(lua);
+    lua_insert(lua, -2);
+    lua_xmove(lua, task->co, 1);
+    task->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
+    list_push_back(&s->tasks, &task->link);
+    return task;
+}
+
+enum err script_spawn(struct script *s, lua_State *lua)
+{
+    struct task *task = new_task(s, lua);
+    if (task == NULL)
+        return ERR_NOMEM;
+    world_call_at(s->world, &task->call, world_now(s->world));
+    return ERR_NONE;
+}
+
+/* ---- what it sees ---- */
+
+static void take_sentence(struct script_node *node, const struct trace_row *row)
+{
+    const char *text = (const char *)row->arg;
+    size_t size = strnlen(text, sizeof row->arg);
+    size_t room = sizeof node->said - node->said_size;
+    bool last = size < sizeof row->arg;
+    if (size + last > room)
+        return;
+    memcpy(node->said + node->said_size, text, size);
+    node->said_size += size;
+    if (last)
+        node->said[node->said_size++] = '\n';
+}
+
+static void on_row(struct world_sink *sink, const struct trace_row *row)
+{
+    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    check_row(s->check, row);
+    s->row_count[row->kind]++;
+    if (row->node >= s->node_count)
+        return;
+    struct script_node *node = &s->nodes[row->node];
+    switch (row->kind) {
+    case TRACE_NODE_START:
+        node->ready = node->done = node->offline = false;
+        break;
+    case TRACE_BROKER_READY:
+        node->ready = true;
+        break;
+    case TRACE_BROKER_STOPPED:
+    case TRACE_NODE_KILL:
+        node->ready = false;
+        break;
+    case TRACE_CLIENT_DONE:
+        node->done = true;
+        break;
+    case TRACE_DIR_OFFLINE:
+        node->offline = true;
+        break;
+    case TRACE_SAY:
+        take_sentence(node, row);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_reply(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply)
+{
+    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    (void)node;
+    LIST_EACH (task, &s->tasks, struct task, link) {
+        if (task->command != id)
+            continue;
+        task->reply_size = MIN(reply.size, sizeof task->reply);
+        memcpy(task->reply, reply.data, task->reply_size);
+        task->replied = true;
+        world_call_at(s->world, &task->call, world_now(s->world));
+    }
+}
+
+static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count)
+{
+    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    (void)e;
+    if (leaked_count != 0)
+        script_end(s, SCRIPT_BROKEN, "%s left %lld pieces of memory behind", s->nodes[node].name,
+                   (long long)leaked_count);
+}
+
+/* ---- the world ---- */
+
+/* A script's nodes that serve may be harmed themselves; the links of all may. */
+static enum err draw_swarm(struct script *s)
+{
+    struct fault_swarm swarm = {.seed = s->options->seed,
+                                .kinds = s->swarm_kinds,
+                                .start_ns = s->swarm_from_ns,
+                                .end_ns = s->swarm_until_ns};
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        swarm.nodes |= fault_node(i);
+        if (s->nodes[i].program == &script_broker)
+            swarm.servers |= fault_node(i);
+    }
+    return fault_plan_draw(&s->swarm, &swarm);
+}
+
+static bool make_world(struct script *s)
+{
+    const struct script_options *o = s->options;
+    if (s->has_swarm && o->plan == NULL && draw_swarm(s) != ERR_NONE) {
+        script_end(s, SCRIPT_INCONCLUSIVE, "no memory for the plan");
+        return false;
+    }
+    struct world_config config = {.seed = o->seed,
+                                  .disk_dir = o->disk_dir,
+                                  .plan = o->plan != NULL ? o->plan : &s->swarm,
+                                  .plan_only = o->plan_only,
+                                  .split = s->split,
+                                  .shuffle = o->shuffle,
+                                  .poison = o->poison,
+                                  .range = o->range};
+    struct errmsg msg = {{0}};
+    s->world = world_new(s->mem, &config, &msg);
+    if (s->world == NULL)
+        script_end(s, SCRIPT_INCONCLUSIVE, "%s", msg.text);
+    return s->world != NULL;
+}
+
+static bool add_nodes(struct script *s)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        struct script_node *node = &s->nodes[i];
+        uint32_t id;
+        if (world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id) !=
+            ERR_NONE) {
+            script_end(s, SCRIPT_WRONG, "two nodes are called %s", node->name);
+            return false;
+        }
+        ASSERT(id == i);
+    }
+    return true;
+}
+
+static bool start_cluster(struct script *s)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        const struct world_program *program = s->nodes[i].program;
+        if (program == &script_broker || program == &script_admin)
+            world_start(s->world, i);
+    }
+    lua_getfield(s->lua, LUA_REGISTRYINDEX, "kiln");
+    lua_getfield(s->lua, -1, "setup");
+    lua_remove(s->lua, -2);
+    return script_spawn(s, s->lua) == ERR_NONE;
+}
+
+bool script_boot(struct script *s)
+{
+    if (s->world != NULL)
+        return true;
+    if (s->ended || s->node_count == 0) {
+        script_end(s, SCRIPT_WRONG, "there is no Cluster");
+        return false;
+    }
+    if (!make_world(s))
+        return false;
+    s->contract.wall_base_ms = world_wall_base_ms();
+    if (check_new(&s->check, s->mem, &s->contract) != ERR_NONE) {
+        script_end(s, SCRIPT_INCONCLUSIVE, "no memory for the check");
+        return false;
+    }
+    world_add_sink(s->world, &s->sink);
+    for (int i = 0; i < s->options->sink_count; i++)
+        world_add_sink(s->world, s->options->sinks[i]);
+    return add_nodes(s) && start_cluster(s);
+}
+
+/* ---- a run ---- */
+
+static void init(struct script *s, struct mem *mem, const struct script_options *options,
+                 struct script_result *result)
+{
+    *s = (struct script){.mem = mem, .options = options, .result = result};
+    *result = (struct script_result){.seed = options->seed};
+    s->contract.retention_ms = -1;
+    s->sink = (struct world_sink){.row = on_row, .reply = on_reply, .exited = on_exited};
+    list_init(&s->tasks);
+    fault_plan_init(&s->swarm, mem);
+}
+
+/* The chunk becomes the first task. False: it does not parse, and the result says so. */
+static bool load(struct script *s, const char *name, struct bytes source)
+{
+    char chunk[256];
+    struct errmsg msg = {{0}};
+    if (script_open_lua(s, &msg) != ERR_NONE) {
+        script_end(s, SCRIPT_WRONG, "%s", msg.text);
+        return false;
+    }
+    snprintf(chunk, sizeof chunk, "@%s", name);
+    if (luaL_loadbufferx(s->lua, (const char *)source.data, source.size, chunk, "t") != LUA_OK) {
+        script_end(s, SCRIPT_WRONG, "%s", lua_tostring(s->lua, -1));
+        return false;
+    }
+    return true;
+}
+
+static void run(struct script *s)
+{
+    struct task *first = new_task(s, s->lua);
+    if (first == NULL) {
+        script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
+        return;
+    }
+    /* after_task needs a world to go on in, whatever the chunk did. */
+    list_remove(&first->link);
+    list_push_back(&s->tasks, &first->link);
+    resume(first, 0);
+    if (s->ended || s->only_claim || !script_boot(s))
+        return;
+    int64_t max = s->options->time_max_ns != 0 ? s->options->time_max_ns : SCRIPT_TIME_MAX_NS;
+    int64_t until = s->options->until_ns != 0 ? s->options->until_ns : max;
+    enum world_end end = world_run_until(s->world, until);
+    if (end != WORLD_HALTED && s->options->until_ns == 0)
+        script_end(s, SCRIPT_STUCK,
+                   end == WORLD_IDLE ? "nothing will ever happen again"
+                                     : "the time limit was reached");
+}
+
+static void release(struct script *s)
+{
+    while (!list_empty(&s->tasks)) {
+        struct task *task = LIST_FIRST(&s->tasks, struct task, link);
+        list_remove(&task->link);
+        mem_free(s->mem, task);
+    }
+    if (s->world != NULL)
+        world_free(s->world);
+    if (s->lua != NULL)
+        lua_close(s->lua);
+    check_free(s->check);
+    fault_plan_free(&s->swarm);
+}
+
+enum err script_claim(struct mem *mem, const char *name, struct bytes source,
+                      char claim[SCRIPT_CLAIM_MAX], struct errmsg *msg)
+{
+    struct script *s = mem_zalloc(mem, sizeof *s);
+    struct script_result *result = mem_zalloc(mem, sizeof *result);
+    enum err e = s == NULL || result == NULL ? ERR_NOMEM : ERR_NONE;
+    if (e == ERR_NONE) {
+        struct script_options options = {.seed = 1};
+        init(s, mem, &options, result);
+        s->only_claim = true;
+        if (load(s, name, source))
+            run(s);
+        if (result->claim[0] == 0)
+            e = errmsg_set(msg, ERR_INVALID, "%s: %s", name,
+                           result->why[0] != 0 ? result->why : "it states no scenario \"...\"");
+        memcpy(claim, result->claim, SCRIPT_CLAIM_MAX);
+        release(s);
+    }
+    mem_free(mem, s);
+    mem_free(mem, result);
+    return e;
+}
+
+void script_run(struct mem *mem, const char *name, struct bytes source,
+                const struct script_options *options, struct script_result *result,
+                struct fault_plan *fired)
+{
+    struct script *s = mem_zalloc(mem, sizeof *s);
+    if (s == NULL) {
+        *result = (struct script_result){.seed = options->seed, .verdict = SCRIPT_INCONCLUSIVE};
+        return;
+    }
+    init(s, mem, options, result);
+    if (load(s, name, source))
+        run(s);
+    script_judge(s);
+    if (fired != NULL && s->world != NULL)
+        script_copy_plan(fired, world_fired(s->world));
+    release(s);
+    mem_free(mem, s);
+}

@@ -1,0 +1,90 @@
+/* internal.h - one run of one script: its tasks, its nodes, what it has seen. */
+#ifndef KILN_SCRIPT_INTERNAL_H
+#define KILN_SCRIPT_INTERNAL_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include "script/script.h"
+#include "script/workload.h"
+
+#define SCRIPT_NODES_MAX 32
+#define SCRIPT_ARGS_MAX 2048
+#define SCRIPT_SAID_MAX 4096
+#define SCRIPT_REPLY_MAX 1024
+#define SCRIPT_MEMORY_MAX (64 << 20)     /* of the Lua state */
+#define SCRIPT_INSTRUCTIONS_MAX 50000000 /* between two waits of one task */
+#define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
+
+/* A node that the script asked for; added to the world when there is one. */
+struct script_node {
+    const struct world_program *program;
+    char name[WORLD_NAME_MAX];
+    char args[SCRIPT_ARGS_MAX];
+    bool added;
+    /* As its rows tell. */
+    bool ready, done, offline;
+    char said[SCRIPT_SAID_MAX];
+    size_t said_size;
+};
+
+/* A coroutine, and what it waits for. */
+struct task {
+    struct list link;
+    struct script *script;
+    struct world_call call;
+    lua_State *co;
+    int ref;          /* keeps co from being collected */
+    uint64_t command; /* whose reply it waits for; 0: none */
+    char reply[SCRIPT_REPLY_MAX];
+    size_t reply_size;
+    bool replied;
+};
+
+struct script {
+    struct mem *mem;
+    const struct script_options *options;
+    struct script_result *result;
+    struct world *world; /* NULL until something needs it */
+    struct world_sink sink;
+    struct check *check;
+    struct check_contract contract;
+    struct fault_plan swarm;
+    bool has_swarm;
+    int64_t swarm_from_ns, swarm_until_ns;
+    uint64_t swarm_kinds;
+    enum world_split split;
+    lua_State *lua;
+    size_t lua_bytes;
+    struct list tasks;
+    struct task *running;
+    struct script_node nodes[SCRIPT_NODES_MAX];
+    uint32_t node_count;
+    uint64_t last_command;
+    uint64_t row_count[TRACE_KIND_COUNT];
+    bool only_claim; /* script_claim: stop at the claim */
+    bool finishing, ended;
+};
+
+/* lua.c: a closed state with the prelude run. ERR_NOMEM; ERR_INVALID with a message. */
+enum err script_open_lua(struct script *s, struct errmsg *msg) MUST_USE;
+/* primitives.c: fills the table on top of the stack. */
+void script_add_primitives(struct script *s, lua_State *lua);
+struct script *script_of(lua_State *lua);
+
+/* engine.c */
+/* The world with all nodes so far, and the broker and admin started. False: the result says why
+ * not. */
+bool script_boot(struct script *s);
+/* Makes a task of the function on top of the stack (it is popped) and lets it run as an event of
+ * its own. */
+enum err script_spawn(struct script *s, lua_State *lua) MUST_USE;
+/* Ends the run with that verdict, unless a graver one stands. */
+void script_end(struct script *s, enum script_verdict verdict, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+/* verdict.c */
+void script_judge(struct script *s);
+void script_copy_plan(struct fault_plan *to, const struct fault_plan *from);
+
+#endif

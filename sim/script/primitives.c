@@ -1,0 +1,397 @@
+/* primitives.c - what the prelude is made of: the few functions that reach from a script into the
+ * world. */
+#include <stdio.h>
+#include "script/internal.h"
+
+struct script *script_of(lua_State *lua)
+{
+    void *context;
+    lua_getallocf(lua, &context);
+    return context;
+}
+
+static struct script *booted(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    if (!script_boot(s))
+        luaL_error(lua, "%s", s->result->why);
+    return s;
+}
+
+static struct script_node *node_at(lua_State *lua, int index)
+{
+    struct script *s = script_of(lua);
+    lua_Integer id = luaL_checkinteger(lua, index);
+    luaL_argcheck(lua, id >= 0 && id < s->node_count, index, "no such node");
+    return &s->nodes[id];
+}
+
+static uint32_t id_at(lua_State *lua, int index)
+{
+    return (uint32_t)(node_at(lua, index) - script_of(lua)->nodes);
+}
+
+static int get_now(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    lua_pushinteger(lua, s->world == NULL ? 0 : world_now(s->world));
+    return 1;
+}
+
+static int do_sleep(lua_State *lua)
+{
+    lua_Integer ns = luaL_checkinteger(lua, 1);
+    struct script *s = booted(lua);
+    luaL_argcheck(lua, ns >= 0, 1, "a time cannot be negative");
+    world_call_at(s->world, &s->running->call, world_now(s->world) + ns);
+    return lua_yield(lua, 0);
+}
+
+static int do_spawn(lua_State *lua)
+{
+    luaL_checktype(lua, 1, LUA_TFUNCTION);
+    struct script *s = booted(lua);
+    lua_settop(lua, 1);
+    if (script_spawn(s, lua) != ERR_NONE)
+        return luaL_error(lua, "out of memory");
+    return 0;
+}
+
+static int draw(lua_State *lua)
+{
+    lua_Integer n = luaL_checkinteger(lua, 1);
+    luaL_argcheck(lua, n > 0, 1, "must be positive");
+    lua_getfield(lua, LUA_REGISTRYINDEX, "draws");
+    lua_Integer count = lua_tointeger(lua, -1);
+    lua_pushinteger(lua, count + 1);
+    lua_setfield(lua, LUA_REGISTRYINDEX, "draws");
+    uint64_t bits = hash_combine(hash_combine(script_of(lua)->options->seed, hash_text("script")),
+                                 (uint64_t)count);
+    lua_pushinteger(lua, (lua_Integer)random_below(bits, (uint64_t)n) + 1);
+    return 1;
+}
+
+static int set_claim(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const char *claim = luaL_checkstring(lua, 1);
+    if (strlen(claim) >= SCRIPT_CLAIM_MAX)
+        return luaL_error(lua, "scenario: the claim is longer than %d bytes", SCRIPT_CLAIM_MAX - 1);
+    snprintf(s->result->claim, sizeof s->result->claim, "%s", claim);
+    /* Whoever wants the claim alone stops here. */
+    if (s->only_claim)
+        return luaL_error(lua, "claim");
+    return 0;
+}
+
+static int set_must_reach(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const char *text = luaL_checkstring(lua, 1);
+    for (int i = 0; i < TRACE_MARK_COUNT; i++) {
+        if (strcmp(trace_mark_texts[i], text) == 0) {
+            s->result->must_reach[i] = true;
+            return 0;
+        }
+    }
+    return luaL_error(lua, "must_reach: no mark is called \"%s\"", text);
+}
+
+static int broken(lua_State *lua)
+{
+    script_end(script_of(lua), SCRIPT_BROKEN, "%s", luaL_checkstring(lua, 1));
+    return lua_yield(lua, 0);
+}
+
+static int stuck(lua_State *lua)
+{
+    script_end(script_of(lua), SCRIPT_STUCK, "%s", luaL_checkstring(lua, 1));
+    return lua_yield(lua, 0);
+}
+
+static const struct world_program *program_of(const char *kind)
+{
+    static const struct world_program *const programs[] = {&script_broker, &script_producer,
+                                                           &script_consumer, &script_admin};
+    for (int i = 0; i < COUNT_OF(programs); i++) {
+        if (strcmp(programs[i]->kind, kind) == 0)
+            return programs[i];
+    }
+    return NULL;
+}
+
+static bool add_to_world(struct script *s, struct script_node *node)
+{
+    uint32_t id;
+    enum err e = world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id);
+    if (e != ERR_NONE)
+        return false;
+    ASSERT(id == (uint32_t)(node - s->nodes));
+    return node->added = true;
+}
+
+/* node(kind, name, args): its number. */
+static int add_node(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const struct world_program *program = program_of(luaL_checkstring(lua, 1));
+    const char *name = luaL_checkstring(lua, 2);
+    const char *args = luaL_checkstring(lua, 3);
+    if (s->node_count == SCRIPT_NODES_MAX)
+        return luaL_error(lua, "more than %d nodes", SCRIPT_NODES_MAX);
+    if (program == NULL || strlen(name) >= WORLD_NAME_MAX || strlen(args) >= SCRIPT_ARGS_MAX)
+        return luaL_error(lua, "node %s: its name or its options are too long", name);
+    struct script_node *node = &s->nodes[s->node_count];
+    node->program = program;
+    snprintf(node->name, sizeof node->name, "%s", name);
+    snprintf(node->args, sizeof node->args, "%s", args);
+    if (s->world != NULL && !add_to_world(s, node))
+        return luaL_error(lua, "node %s cannot be added; is the name taken?", name);
+    lua_pushinteger(lua, s->node_count++);
+    return 1;
+}
+
+static int start_node(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    uint32_t id = id_at(lua, 1);
+    world_start(s->world, id);
+    return 0;
+}
+
+static int stop_node(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    world_stop(s->world, id_at(lua, 1));
+    return 0;
+}
+
+static int is_alive(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    lua_pushboolean(lua, world_node_life(s->world, id_at(lua, 1)) != WORLD_DOWN);
+    return 1;
+}
+
+static int is_ready(lua_State *lua)
+{
+    lua_pushboolean(lua, node_at(lua, 1)->ready);
+    return 1;
+}
+
+static int is_done(lua_State *lua)
+{
+    lua_pushboolean(lua, node_at(lua, 1)->done);
+    return 1;
+}
+
+static int is_offline(lua_State *lua)
+{
+    lua_pushboolean(lua, node_at(lua, 1)->offline);
+    return 1;
+}
+
+static int what_said(lua_State *lua)
+{
+    const struct script_node *node = node_at(lua, 1);
+    lua_pushlstring(lua, node->said, node->said_size);
+    return 1;
+}
+
+static int do_harm(lua_State *lua)
+{
+    size_t size;
+    const char *text = luaL_checklstring(lua, 1, &size);
+    struct script *s = booted(lua);
+    struct fault_line line;
+    struct errmsg msg = {{0}};
+    lua_pushfstring(lua, "at 0s %s", text);
+    if (fault_line_parse(&line, bytes_text(lua_tostring(lua, -1)), &msg) != ERR_NONE)
+        return luaL_error(lua, "harm \"%s\": %s", text, msg.text);
+    world_harm(s->world, &line);
+    return 0;
+}
+
+static int do_heal(lua_State *lua)
+{
+    world_heal(booted(lua)->world);
+    return 0;
+}
+
+static int after_command(lua_State *lua, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct task *task = script_of(lua)->running;
+    task->command = 0;
+    if (!task->replied)
+        return 0;
+    lua_pushlstring(lua, task->reply, task->reply_size);
+    return 1;
+}
+
+/* command(node, text [, wait_ns]): its reply, or nothing when none came. */
+static int do_command(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    uint32_t id = id_at(lua, 1);
+    size_t size;
+    const char *text = luaL_checklstring(lua, 2, &size);
+    lua_Integer wait = luaL_optinteger(lua, 3, SCRIPT_COMMAND_WAIT_NS);
+    if (!world_command(s->world, id, ++s->last_command, bytes_of(text, size)))
+        return 0;
+    s->running->command = s->last_command;
+    s->running->replied = false;
+    world_call_at(s->world, &s->running->call, world_now(s->world) + wait);
+    return lua_yieldk(lua, 0, 0, after_command);
+}
+
+static int set_contract(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    s->contract.durable_acks = lua_toboolean(lua, 1);
+    s->contract.hostile_clients = lua_toboolean(lua, 2);
+    return 0;
+}
+
+/* The shortest retention of all topics is what the check holds deletions against. */
+static int set_retention(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    int64_t ms = luaL_checkinteger(lua, 1);
+    if (ms >= 0 && (s->contract.retention_ms < 0 || ms < s->contract.retention_ms))
+        s->contract.retention_ms = ms;
+    return 0;
+}
+
+static int set_split(lua_State *lua)
+{
+    static const char *const names[] = {"random", "none", "bytes", NULL};
+    script_of(lua)->split = (enum world_split)luaL_checkoption(lua, 1, NULL, names);
+    return 0;
+}
+
+/* The kinds that a list of their names holds. */
+static uint64_t kinds_at(lua_State *lua, int index)
+{
+    uint64_t kinds = 0;
+    luaL_checktype(lua, index, LUA_TTABLE);
+    for (lua_Integer i = 1; lua_geti(lua, index, i) != LUA_TNIL; i++) {
+        const char *name = luaL_checkstring(lua, -1);
+        int kind = 0;
+        while (kind < FAULT_KIND_COUNT && strcmp(fault_kind_name((enum fault_kind)kind), name) != 0)
+            kind++;
+        if (kind == FAULT_KIND_COUNT)
+            luaL_error(lua, "swarm: no fault is called \"%s\"", name);
+        kinds |= 1ull << kind;
+        lua_pop(lua, 1);
+    }
+    lua_pop(lua, 1);
+    return kinds;
+}
+
+static int set_swarm(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    if (s->world != NULL)
+        return luaL_error(lua, "swarm: must stand before the first wait");
+    s->swarm_from_ns = luaL_checkinteger(lua, 1);
+    s->swarm_until_ns = luaL_checkinteger(lua, 2);
+    uint64_t only = kinds_at(lua, 3);
+    s->swarm_kinds = (only != 0 ? only : FAULT_SURVIVABLE) & ~kinds_at(lua, 4);
+    s->has_swarm = true;
+    return 0;
+}
+
+static int count_rows(lua_State *lua)
+{
+    const char *name = luaL_checkstring(lua, 1);
+    for (int i = 0; i < TRACE_KIND_COUNT; i++) {
+        if (strcmp(trace_kinds[i].name, name) == 0) {
+            lua_pushinteger(lua, (lua_Integer)script_of(lua)->row_count[i]);
+            return 1;
+        }
+    }
+    return luaL_error(lua, "rows: no kind of row is called \"%s\"", name);
+}
+
+static int count_mark(lua_State *lua)
+{
+    const char *text = luaL_checkstring(lua, 1);
+    struct world_stats stats;
+    world_stats(booted(lua)->world, &stats);
+    for (int i = 0; i < TRACE_MARK_COUNT; i++) {
+        if (strcmp(trace_mark_texts[i], text) == 0) {
+            lua_pushinteger(lua, (lua_Integer)stats.mark_count[i]);
+            return 1;
+        }
+    }
+    return luaL_error(lua, "reached: no mark is called \"%s\"", text);
+}
+
+static int get_counts(lua_State *lua)
+{
+    const struct check_counts *c = check_counts(booted(lua)->check);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {{"sent", c->sent},
+                  {"acked", c->acked},
+                  {"failed", c->failed},
+                  {"unknown", c->unknown},
+                  {"read", c->read},
+                  {"lost_allowed", c->lost_allowed},
+                  {"twice_allowed", c->twice_allowed},
+                  {"recovered", c->recovered}};
+    lua_newtable(lua);
+    for (int i = 0; i < COUNT_OF(fields); i++) {
+        lua_pushinteger(lua, (lua_Integer)fields[i].value);
+        lua_setfield(lua, -2, fields[i].name);
+    }
+    return 1;
+}
+
+/* What a script prints goes where its trace goes: into the rows of no node. */
+static int do_print(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const char *text = luaL_checkstring(lua, 1);
+    if (s->options->print != NULL)
+        s->options->print(s->options->print_context, s->world == NULL ? 0 : world_now(s->world),
+                          text);
+    return 0;
+}
+
+void script_add_primitives(struct script *s, lua_State *lua)
+{
+    (void)s;
+    static const luaL_Reg functions[] = {{"now", get_now},
+                                         {"sleep", do_sleep},
+                                         {"spawn", do_spawn},
+                                         {"random", draw},
+                                         {"claim", set_claim},
+                                         {"must_reach", set_must_reach},
+                                         {"broken", broken},
+                                         {"stuck", stuck},
+                                         {"node", add_node},
+                                         {"start", start_node},
+                                         {"stop", stop_node},
+                                         {"alive", is_alive},
+                                         {"ready", is_ready},
+                                         {"done", is_done},
+                                         {"offline", is_offline},
+                                         {"said", what_said},
+                                         {"harm", do_harm},
+                                         {"heal", do_heal},
+                                         {"command", do_command},
+                                         {"contract", set_contract},
+                                         {"retention", set_retention},
+                                         {"split", set_split},
+                                         {"swarm", set_swarm},
+                                         {"rows", count_rows},
+                                         {"reached", count_mark},
+                                         {"counts", get_counts},
+                                         {"print", do_print},
+                                         {NULL, NULL}};
+    luaL_setfuncs(lua, functions, 0);
+}
