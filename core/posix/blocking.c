@@ -1,0 +1,237 @@
+/* blocking.c - the calls that may wait for a disk or a name server, run in a thread of the pool. It
+ * touches the operation, what the operation points to, and the file system; nothing of the loop. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include "posix/internal.h"
+
+#define FILE_MODE 0644
+#define DIR_MODE 0755
+/* A thread reads ahead in steps of this size, on its stack. */
+#define AHEAD_SIZE (64u << 10)
+
+/* ---- open ---- */
+
+/* Truncates after it has the lock: a file that another process holds must keep its bytes. */
+static int prepare_file(int fd, unsigned flags, uint64_t *size)
+{
+    struct stat s;
+    if ((flags & ENV_OPEN_LOCK) && flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return errno;
+    if ((flags & ENV_OPEN_TRUNCATE) && ftruncate(fd, 0) != 0)
+        return errno;
+    if (fstat(fd, &s) != 0)
+        return errno;
+    if (S_ISDIR(s.st_mode))
+        return EISDIR;
+    *size = (uint64_t)s.st_size;
+    return 0;
+}
+
+static int open_flags(unsigned flags)
+{
+    int how = O_CLOEXEC;
+    if ((flags & ENV_OPEN_READ) && (flags & ENV_OPEN_WRITE))
+        how |= O_RDWR;
+    else
+        how |= flags & ENV_OPEN_WRITE ? O_WRONLY : O_RDONLY;
+    if (flags & ENV_OPEN_CREATE)
+        how |= O_CREAT;
+    if (flags & ENV_OPEN_EXCLUSIVE)
+        how |= O_EXCL;
+    return how;
+}
+
+/* The descriptor goes to door_id, the size to door_done. */
+static int open_file(int root_fd, struct env_op *op)
+{
+    int fd = openat(root_fd, op->path, open_flags(op->flags), FILE_MODE);
+    if (fd < 0)
+        return errno;
+    int number = prepare_file(fd, op->flags, &op->door_done);
+    if (number != 0)
+        close(fd);
+    op->door_id = (uint64_t)fd;
+    return number;
+}
+
+/* ---- directories ---- */
+
+static int open_dir(int root_fd, const char *path)
+{
+    return openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int sync_dir(int root_fd, const char *path)
+{
+    int fd = open_dir(root_fd, path);
+    if (fd < 0)
+        return errno;
+    int number = fsync(fd) == 0 ? 0 : errno;
+    close(fd);
+    return number;
+}
+
+/* Some file systems do not say what an entry is. */
+static bool is_dir(int dir_fd, const struct dirent *entry)
+{
+    struct stat s;
+    if (entry->d_type != DT_UNKNOWN && entry->d_type != DT_LNK)
+        return entry->d_type == DT_DIR;
+    return fstatat(dir_fd, entry->d_name, &s, 0) == 0 && S_ISDIR(s.st_mode);
+}
+
+static void add_name(struct env_op *op, bool dir, const char *name)
+{
+    uint64_t used = op->door_done;
+    size_t size = strlen(name) + 1;
+    op->door_done += dir + size;
+    if (op->door_done > op->size)
+        return;
+    char *at = (char *)op->buffer + used;
+    if (dir)
+        *at++ = '/';
+    memcpy(at, name, size);
+}
+
+/* errno 0 and door_done bytes of names, of which the buffer may hold fewer. */
+static int list_dir(int root_fd, struct env_op *op)
+{
+    int fd = open_dir(root_fd, op->path);
+    if (fd < 0)
+        return errno;
+    DIR *dir = fdopendir(fd);
+    if (dir == NULL) {
+        close(fd);
+        return ENOMEM;
+    }
+    errno = 0;
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            add_name(op, is_dir(fd, entry), entry->d_name);
+        errno = 0;
+    }
+    int number = errno;
+    closedir(dir);
+    return number;
+}
+
+static int space(int root_fd, struct env_op *op)
+{
+    int fd = openat(root_fd, op->path, O_PATH | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    struct statvfs s;
+    int number = fstatvfs(fd, &s) == 0 ? 0 : errno;
+    if (number == 0)
+        op->door_done = (uint64_t)s.f_bavail * s.f_frsize;
+    close(fd);
+    return number;
+}
+
+static int unlink_any(int root_fd, const char *path)
+{
+    if (unlinkat(root_fd, path, 0) == 0)
+        return 0;
+    if (errno != EISDIR)
+        return errno;
+    return unlinkat(root_fd, path, AT_REMOVEDIR) == 0 ? 0 : errno;
+}
+
+/* ---- open files; their descriptor stands in door_id ---- */
+
+/* Goes on where the loop stopped: door_done bytes are there. */
+static int read_file(struct env_op *op)
+{
+    while (op->door_done < op->size) {
+        ssize_t n = pread((int)op->door_id, (uint8_t *)op->buffer + op->door_done,
+                          op->size - op->door_done, (off_t)(op->offset + op->door_done));
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n == 0)
+            return 0;
+        op->door_done += n > 0 ? (uint64_t)n : 0;
+    }
+    return 0;
+}
+
+static int truncate_file(struct env_op *op)
+{
+    if (ftruncate((int)op->door_id, (off_t)op->size) != 0)
+        return errno;
+    op->door_done = op->size;
+    return 0;
+}
+
+/* Reads door_done bytes at op->offset into the page cache, for a send. */
+static int read_ahead(struct env_op *op)
+{
+    uint8_t bytes[AHEAD_SIZE];
+    uint64_t left = op->door_done;
+    uint64_t at = op->offset;
+    while (left > 0) {
+        ssize_t n = pread((int)op->door_id, bytes, MIN(left, sizeof bytes), (off_t)at);
+        if (n < 0 && errno != EINTR)
+            return errno;
+        if (n == 0)
+            return 0; /* the file is shorter; the loop finds out */
+        left -= n > 0 ? (uint64_t)n : 0;
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    return 0;
+}
+
+static int run(int root_fd, struct env_op *op)
+{
+    switch ((enum env_verb)op->verb) {
+    case ENV_OPEN:
+        return open_file(root_fd, op);
+    case ENV_CLOSE_FILE:
+        return close((int)op->door_id) == 0 ? 0 : errno;
+    case ENV_READ:
+        return read_file(op);
+    case ENV_TRUNCATE:
+        return truncate_file(op);
+    case ENV_SYNC:
+        return fdatasync((int)op->door_id) == 0 ? 0 : errno;
+    case ENV_SYNC_DIR:
+        return sync_dir(root_fd, op->path);
+    case ENV_RENAME:
+        return renameat(root_fd, op->path, root_fd, op->path_to) == 0 ? 0 : errno;
+    case ENV_UNLINK:
+        return unlink_any(root_fd, op->path);
+    case ENV_MAKE_DIR:
+        return mkdirat(root_fd, op->path, DIR_MODE) == 0 ? 0 : errno;
+    case ENV_LIST:
+        return list_dir(root_fd, op);
+    case ENV_SPACE:
+        return space(root_fd, op);
+    case ENV_LISTEN:
+    case ENV_CONNECT:
+        posix_resolve(op);
+        return 0;
+    case ENV_SEND:
+        return read_ahead(op);
+    case ENV_OFFLOAD:
+        op->function(op->buffer);
+        return 0;
+    default:
+        break;
+    }
+    UNREACHABLE();
+}
+
+void posix_block(int root_fd, struct env_op *op)
+{
+    int number = run(root_fd, op);
+    op->door_err = number == 0 ? ERR_NONE : posix_errno((enum env_verb)op->verb, number);
+    if (op->verb == ENV_LIST && number == 0 && op->door_done > op->size)
+        op->door_err = ERR_RANGE;
+    else if (number != 0)
+        op->door_done = 0;
+}

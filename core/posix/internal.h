@@ -1,0 +1,236 @@
+/* internal.h - what the files of core/posix share: the loop's state, open things and their names,
+ * and the threads. Nobody else includes it. */
+#ifndef KILN_POSIX_INTERNAL_H
+#define KILN_POSIX_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include "posix/posix.h"
+
+/* Addresses of one name that are tried. */
+#define ADDRESSES_MAX 8
+#define LISTEN_BACKLOG 1024
+/* Reads up to this size are done on the loop when the page cache has the bytes. */
+#define READ_INLINE_MAX (256u << 10)
+/* File parts up to COPY_MAX are copied beside their neighbours into one sendmsg of at most
+ * SCRATCH_SIZE copied bytes; longer ones take sendfile, FILE_CHUNK at a time. */
+#define COPY_MAX (16u << 10)
+#define SCRATCH_SIZE (64u << 10)
+#define FILE_CHUNK (256u << 10)
+#define GATHER_MAX 64
+/* One stream's share of a turn. */
+#define SEND_TURN_BYTES (1u << 20)
+#define EPOLL_EVENTS_MAX 64
+#define DISK_SECTOR_SIZE 512
+
+/* ---- names (names.c) ---- */
+
+enum handle_kind {
+    HANDLE_FILE,
+    HANDLE_STREAM,
+    HANDLE_LISTENER,
+};
+
+/* The head of every open thing. */
+struct handle {
+    uint64_t name;
+    enum handle_kind kind;
+    int fd;
+};
+
+struct slot {
+    struct handle *handle;
+    uint32_t generation; /* of the next name given for this slot */
+    int32_t free_next;   /* -1: none */
+};
+
+/* A name is port << 48 | generation << 20 | index of the slot; generations begin with 1. */
+struct names {
+    struct slot *slots;
+    int32_t slot_count, slot_cap;
+    int32_t free_first; /* -1: none */
+};
+
+/* Names below this are none: epoll uses them for the door's own descriptors. */
+#define NAME_FIRST (1ull << 20)
+#define NAME_WAKE 1
+#define NAME_SIGNALS 2
+
+/* ERR_TOOMANY, ERR_NOMEM. */
+enum err posix_name_give(struct names *names, struct mem *mem, struct handle *handle,
+                         uint16_t port) MUST_USE;
+void posix_name_take(struct names *names, struct handle *handle);
+/* NULL: it was closed, or never was. */
+struct handle *posix_name_find(const struct names *names, uint64_t name);
+
+/* ---- open things ---- */
+
+struct file {
+    struct handle handle;
+    uint64_t end; /* of what was opened for writing: where the next append goes */
+    int32_t in_flight_count;
+    bool closing;
+    bool nowait_refused;          /* the file system knows no RWF_NOWAIT */
+    struct env_op *append_failed; /* until its completion is delivered, no append succeeds */
+};
+
+/* Where a host is. Belongs to the connect or listen whose door_done points to it. */
+struct addresses {
+    struct list link; /* in posix.resolving */
+    struct sockaddr_storage address[ADDRESSES_MAX];
+    socklen_t size[ADDRESSES_MAX];
+    int count, next;
+};
+
+enum stream_state {
+    STREAM_CONNECTING,
+    STREAM_OPEN,
+    STREAM_CLOSING,   /* env_close was called */
+    STREAM_LINGERING, /* closed for its owner; the kernel still delivers */
+};
+
+struct stream {
+    struct handle handle;
+    struct posix *posix;
+    enum stream_state state;
+    bool readable, writable; /* until a call says otherwise (edge-triggered) */
+    bool ended;              /* the other side sends no more: a short read is not the end of it */
+    bool prefetching;        /* a thread reads what sending names next */
+    enum err broken;         /* no send succeeds any more */
+    enum err receive_err;    /* no receive succeeds any more */
+    struct env_op *sending, *receiving, *closing;
+    struct env_op *connecting;
+    struct addresses *addresses;
+    /* How far the send in flight is. */
+    int32_t part_index;
+    uint64_t part_offset, sent;
+    uint64_t cached_until; /* in the current part: known to be in the page cache */
+    struct list again;     /* in posix.again: it used up its share of a turn */
+    struct env_timer timer;
+};
+
+struct listener {
+    struct handle handle;
+    bool readable;
+    struct env_op *accepting, *closing;
+};
+
+/* ---- the loop ---- */
+
+struct pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct list queued, done;     /* under lock */
+    int queued_count, idle_count; /* under lock */
+    bool stopping;                /* under lock */
+    int thread_count;
+    int root_fd;
+    pthread_t threads[POSIX_THREADS_MAX];
+    atomic_uint done_count; /* length of done, readable without the lock */
+    atomic_bool loop_sleeps;
+    int wake_fd;
+};
+
+struct posix {
+    struct posix_env public;
+    struct mem *mem;
+    struct posix_hook *hook;
+    int root_fd, epoll_fd;
+    struct names names;
+    struct heap timers;
+    uint64_t timer_sequence;
+    struct list ready;     /* completed, not yet delivered */
+    struct list again;     /* streams with more to send at once */
+    struct list resolving; /* addresses */
+    int64_t started_ns;    /* on the machine's clock; env_now counts from here */
+    bool in_event;         /* one has begun at env_now and its length is not yet known */
+    struct rng rng;
+    bool stopped;
+    bool timer_was_last;
+    int signal_fd; /* -1: none */
+    struct posix_signals *signals;
+    struct pool pool;
+    uint8_t scratch[SCRATCH_SIZE];
+};
+
+static inline struct posix *posix_of(struct env *env)
+{
+    return CONTAINER_OF(env, struct posix, public.env);
+}
+
+/* posix.c: the operation has ended; it is delivered as an event of its own. */
+void posix_finish(struct posix *p, struct env_op *op, enum err e, uint64_t n);
+/* Finishes it with what the verb lists for that errno. */
+void posix_fail(struct posix *p, struct env_op *op, int number);
+/* Ends it with ERR_CANCELLED, also when it had ended otherwise and was not delivered yet. No thread
+ * may have it. */
+void posix_cancel(struct posix *p, struct env_op *op);
+/* ERR_NOMEM, ERR_TOOMANY. */
+enum err posix_epoll_add(struct posix *p, int fd, uint32_t events, uint64_t name) MUST_USE;
+/* Also for deadlines of the door's own. */
+void posix_arm(struct env *env, struct env_timer *timer, int64_t deadline_ns);
+void posix_disarm(struct env *env, struct env_timer *timer);
+
+/* errors.c: only what env.h lists for the verb comes out of it. */
+enum err posix_errno(enum env_verb verb, int number);
+
+/* ---- threads ---- */
+
+/* ERR_TOOMANY, ERR_NOMEM, ERR_IO. */
+enum err posix_pool_init(struct pool *pool, struct posix *p) MUST_USE;
+void posix_pool_free(struct pool *pool);
+/* Has a thread call posix_block(op). */
+void posix_pool_submit(struct pool *pool, struct env_op *op);
+/* The next that a thread is done with, or NULL. */
+struct env_op *posix_pool_take(struct pool *pool);
+/* Says that the loop is about to sleep; false: there is work instead. */
+bool posix_pool_may_sleep(struct pool *pool);
+void posix_pool_woke(struct pool *pool);
+
+/* blocking.c: what a thread does. The result goes to op->door_err and op->door_done; open leaves
+ * its descriptor in op->door_id. */
+void posix_block(int root_fd, struct env_op *op);
+
+/* ---- verbs; *_submit starts one, *_settle lets go of it before its owner is told ---- */
+
+void posix_file_submit(struct posix *p, struct env_op *op);
+/* A thread is done with an open or a truncate. */
+void posix_file_blocked(struct posix *p, struct env_op *op);
+void posix_file_settle(struct posix *p, struct env_op *op);
+void posix_file_free(struct posix *p, struct file *file);
+struct file *posix_file(struct posix *p, uint64_t name);
+/* Reads without waiting for the disk. Bytes read; -1: errno (EAGAIN: the disk must be asked). */
+ssize_t posix_read_cached(struct file *file, void *buffer, uint64_t size, uint64_t offset);
+
+/* A stream without a socket. ERR_NOMEM, ERR_TOOMANY. */
+enum err posix_stream_new(struct posix *p, enum stream_state state, struct stream **out) MUST_USE;
+/* Gives it the socket, also on error. ERR_NOMEM, ERR_TOOMANY. */
+enum err posix_stream_attach(struct posix *p, struct stream *s, int fd) MUST_USE;
+void posix_stream_free(struct posix *p, struct stream *s);
+void posix_stream_event(struct posix *p, struct stream *s, uint32_t events);
+void posix_receive_submit(struct posix *p, struct env_op *op);
+void posix_send_submit(struct posix *p, struct env_op *op);
+/* A thread has read what the send names next. */
+void posix_send_blocked(struct posix *p, struct env_op *op);
+/* Goes on with sends that had used up their share of the last turn. */
+void posix_stream_again(struct posix *p);
+void posix_stream_settle(struct posix *p, struct env_op *op);
+void posix_stream_close(struct posix *p, struct stream *s, struct env_op *op);
+void posix_stream_close_settle(struct posix *p, struct stream *s);
+
+void posix_listen_submit(struct posix *p, struct env_op *op);
+void posix_accept_submit(struct posix *p, struct env_op *op);
+void posix_accept_settle(struct posix *p, struct env_op *op);
+void posix_listener_event(struct posix *p, struct listener *l);
+void posix_listener_close(struct posix *p, struct listener *l, struct env_op *op);
+void posix_listener_free(struct posix *p, struct listener *l);
+void posix_connect_submit(struct posix *p, struct env_op *op);
+void posix_connect_event(struct posix *p, struct stream *s);
+/* In a thread: fills the addresses at op->door_done. */
+void posix_resolve(struct env_op *op);
+/* On the loop: they are known. */
+void posix_resolved(struct posix *p, struct env_op *op);
+void posix_addresses_free(struct posix *p);
+
+#endif

@@ -1,0 +1,514 @@
+/* posix.c - the loop: it waits, samples the clocks, and delivers one event after the other. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "posix/internal.h"
+
+#define NS_PER_S 1000000000ll
+#define NS_PER_MS 1000000ll
+
+/* ---- time ---- */
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    int failed = clock_gettime(clock, &t);
+    ASSERT(failed == 0);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* Sets env_now; what ran since the last event began is that event's stall. */
+static void sample_now(struct posix *p)
+{
+    int64_t now = clock_ns(CLOCK_MONOTONIC) - p->started_ns + 1;
+    ASSERT(now >= p->public.env.now_ns);
+    if (p->in_event) {
+        int64_t stall = now - p->public.env.now_ns;
+        p->public.counters.stall_ns_max = MAX(p->public.counters.stall_ns_max, stall);
+        p->in_event = false;
+    }
+    p->public.env.now_ns = now;
+}
+
+static bool timer_before(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
+    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
+    if (x->deadline_ns != y->deadline_ns)
+        return x->deadline_ns < y->deadline_ns;
+    return x->sequence < y->sequence;
+}
+
+static struct env_timer *next_timer(struct posix *p)
+{
+    struct heap_node *min = heap_min(&p->timers);
+    return min == NULL ? NULL : CONTAINER_OF(min, struct env_timer, node);
+}
+
+void posix_arm(struct env *env, struct env_timer *timer, int64_t deadline_ns)
+{
+    struct posix *p = posix_of(env);
+    if (timer->node.queued)
+        heap_remove(&p->timers, &timer->node);
+    timer->deadline_ns = deadline_ns;
+    timer->sequence = ++p->timer_sequence;
+    heap_insert(&p->timers, &timer->node);
+}
+
+void posix_disarm(struct env *env, struct env_timer *timer)
+{
+    if (timer->node.queued)
+        heap_remove(&posix_of(env)->timers, &timer->node);
+}
+
+/* Real randomness: neither site nor key needs to steer it. */
+static uint64_t draw(struct env *env, const char *site, uint64_t key)
+{
+    (void)site;
+    (void)key;
+    return rng_next(&posix_of(env)->rng);
+}
+
+/* ---- operations ---- */
+
+static struct handle *find_stream_or_listener(struct posix *p, uint64_t name)
+{
+    struct handle *handle = posix_name_find(&p->names, name);
+    ASSERT(handle != NULL);
+    ASSERT(handle->kind != HANDLE_FILE);
+    return handle;
+}
+
+static void close_submit(struct posix *p, struct env_op *op)
+{
+    struct handle *handle = find_stream_or_listener(p, op->handle);
+    if (handle->kind == HANDLE_STREAM)
+        posix_stream_close(p, CONTAINER_OF(handle, struct stream, handle), op);
+    else
+        posix_listener_close(p, CONTAINER_OF(handle, struct listener, handle), op);
+}
+
+static void close_settle(struct posix *p, struct env_op *op)
+{
+    struct handle *handle = find_stream_or_listener(p, op->handle);
+    if (handle->kind == HANDLE_STREAM)
+        posix_stream_close_settle(p, CONTAINER_OF(handle, struct stream, handle));
+    else
+        posix_listener_free(p, CONTAINER_OF(handle, struct listener, handle));
+}
+
+static void submit(struct env *env, struct env_op *op)
+{
+    struct posix *p = posix_of(env);
+    switch ((enum env_verb)op->verb) {
+    case ENV_CLOSE_FILE:
+    case ENV_READ:
+    case ENV_WRITE:
+    case ENV_APPEND:
+    case ENV_TRUNCATE:
+    case ENV_SIZE:
+    case ENV_SYNC:
+        posix_file_submit(p, op);
+        return;
+    case ENV_OPEN:
+    case ENV_SYNC_DIR:
+    case ENV_RENAME:
+    case ENV_UNLINK:
+    case ENV_MAKE_DIR:
+    case ENV_LIST:
+    case ENV_SPACE:
+    case ENV_OFFLOAD:
+        posix_pool_submit(&p->pool, op);
+        return;
+    case ENV_LISTEN:
+        posix_listen_submit(p, op);
+        return;
+    case ENV_ACCEPT:
+        posix_accept_submit(p, op);
+        return;
+    case ENV_CONNECT:
+        posix_connect_submit(p, op);
+        return;
+    case ENV_SEND:
+        posix_send_submit(p, op);
+        return;
+    case ENV_RECEIVE:
+        posix_receive_submit(p, op);
+        return;
+    case ENV_CLOSE:
+        close_submit(p, op);
+        return;
+    case ENV_VERB_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
+void posix_finish(struct posix *p, struct env_op *op, enum err e, uint64_t n)
+{
+    ASSERT(op->in_flight);
+    op->door_err = e;
+    op->door_done = n;
+    list_push_back(&p->ready, &op->link);
+}
+
+void posix_fail(struct posix *p, struct env_op *op, int number)
+{
+    posix_finish(p, op, posix_errno((enum env_verb)op->verb, number), 0);
+}
+
+void posix_cancel(struct posix *p, struct env_op *op)
+{
+    list_remove(&op->link);
+    posix_finish(p, op, ERR_CANCELLED, 0);
+}
+
+/* A thread has done its part; some verbs go on from there. */
+static void blocked(struct posix *p, struct env_op *op)
+{
+    switch ((enum env_verb)op->verb) {
+    case ENV_OPEN:
+    case ENV_TRUNCATE:
+        posix_file_blocked(p, op);
+        return;
+    case ENV_SEND:
+        posix_send_blocked(p, op);
+        return;
+    case ENV_LISTEN:
+    case ENV_CONNECT:
+        posix_resolved(p, op);
+        return;
+    default:
+        posix_finish(p, op, op->door_err, op->door_done);
+        return;
+    }
+}
+
+/* What the door keeps about an operation in flight is let go before its owner hears of the end. */
+static void settle(struct posix *p, struct env_op *op)
+{
+    switch ((enum env_verb)op->verb) {
+    case ENV_CLOSE_FILE:
+    case ENV_READ:
+    case ENV_WRITE:
+    case ENV_APPEND:
+    case ENV_TRUNCATE:
+    case ENV_SIZE:
+    case ENV_SYNC:
+        posix_file_settle(p, op);
+        return;
+    case ENV_ACCEPT:
+        posix_accept_settle(p, op);
+        return;
+    case ENV_SEND:
+    case ENV_RECEIVE:
+        posix_stream_settle(p, op);
+        return;
+    case ENV_CLOSE:
+        close_settle(p, op);
+        return;
+    default:
+        return;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void event_begin(struct posix *p)
+{
+    p->public.env.wall_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+    p->public.counters.event_count++;
+    p->in_event = true;
+}
+
+static void event_end(struct posix *p)
+{
+    if (p->hook != NULL)
+        p->hook->after_event(p->hook);
+}
+
+static void deliver(struct posix *p, struct env_op *op)
+{
+    event_begin(p);
+    settle(p, op);
+    op->in_flight = false;
+    op->done(op, op->door_err, op->door_done);
+    event_end(p);
+}
+
+static void fire(struct posix *p, struct env_timer *timer)
+{
+    event_begin(p);
+    heap_remove(&p->timers, &timer->node);
+    timer->fire(timer);
+    event_end(p);
+}
+
+/* Delivers one event: timers that are due and completions take turns, so that neither starves. */
+static bool step(struct posix *p)
+{
+    sample_now(p);
+    struct env_timer *timer = next_timer(p);
+    bool due = timer != NULL && timer->deadline_ns <= p->public.env.now_ns;
+    if (due && (list_empty(&p->ready) || !p->timer_was_last)) {
+        p->timer_was_last = true;
+        fire(p, timer);
+        return true;
+    }
+    p->timer_was_last = false;
+    struct list *first = list_pop_front(&p->ready);
+    if (first == NULL)
+        return false;
+    deliver(p, CONTAINER_OF(first, struct env_op, link));
+    return true;
+}
+
+static int fire_signals(struct posix *p)
+{
+    struct signalfd_siginfo info;
+    int count = 0;
+    while (!p->stopped && read(p->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        sample_now(p);
+        event_begin(p);
+        p->signals->fire(p->signals, (int)info.ssi_signo);
+        event_end(p);
+        count++;
+    }
+    return count;
+}
+
+static void dispatch(struct posix *p, const struct epoll_event *event)
+{
+    struct handle *handle = posix_name_find(&p->names, event->data.u64);
+    if (handle == NULL)
+        return; /* closed since epoll_wait returned */
+    switch (handle->kind) {
+    case HANDLE_STREAM:
+        posix_stream_event(p, CONTAINER_OF(handle, struct stream, handle), event->events);
+        return;
+    case HANDLE_LISTENER:
+        posix_listener_event(p, CONTAINER_OF(handle, struct listener, handle));
+        return;
+    case HANDLE_FILE:
+        break;
+    }
+    UNREACHABLE();
+}
+
+/* How long the loop may sleep: 0 when there is work, -1 for ever. */
+static int64_t sleep_limit(struct posix *p, int64_t wait_ns)
+{
+    if (!list_empty(&p->ready) || !list_empty(&p->again))
+        return 0;
+    struct env_timer *timer = next_timer(p);
+    if (timer == NULL)
+        return wait_ns;
+    int64_t left = MAX(timer->deadline_ns - p->public.env.now_ns, 0);
+    return wait_ns < 0 ? left : MIN(left, wait_ns);
+}
+
+static int wait_epoll(struct posix *p, struct epoll_event *events, int64_t limit_ns)
+{
+    if (limit_ns < 0)
+        return epoll_wait(p->epoll_fd, events, EPOLL_EVENTS_MAX, -1);
+    if (limit_ns == 0)
+        return epoll_wait(p->epoll_fd, events, EPOLL_EVENTS_MAX, 0);
+    struct timespec limit = {.tv_sec = limit_ns / NS_PER_S, .tv_nsec = limit_ns % NS_PER_S};
+    int count = epoll_pwait2(p->epoll_fd, events, EPOLL_EVENTS_MAX, &limit, NULL);
+    if (count >= 0 || errno == EINTR)
+        return count;
+    /* Kernels before 5.11 and some sandboxes know only milliseconds. */
+    int64_t limit_ms = MIN((limit_ns + NS_PER_MS - 1) / NS_PER_MS, INT32_MAX);
+    return epoll_wait(p->epoll_fd, events, EPOLL_EVENTS_MAX, (int)limit_ms);
+}
+
+/* Sleeps when there is nothing to do, then turns what happened into completions. Returns the number
+ * of events that it delivered itself: signals. */
+static int gather(struct posix *p, int64_t wait_ns)
+{
+    struct epoll_event events[EPOLL_EVENTS_MAX];
+    int64_t limit_ns = sleep_limit(p, wait_ns);
+    if (limit_ns != 0 && !posix_pool_may_sleep(&p->pool))
+        limit_ns = 0;
+    int count = wait_epoll(p, events, limit_ns);
+    posix_pool_woke(&p->pool);
+    p->public.counters.turn_count++;
+    sample_now(p);
+    int delivered = 0;
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.u64 == NAME_SIGNALS)
+            delivered += fire_signals(p);
+        else if (events[i].data.u64 != NAME_WAKE)
+            dispatch(p, &events[i]);
+    }
+    posix_stream_again(p);
+    for (struct env_op *op = posix_pool_take(&p->pool); op != NULL; op = posix_pool_take(&p->pool))
+        blocked(p, op);
+    return delivered;
+}
+
+int posix_poll(struct posix_env *env, int64_t wait_ns)
+{
+    struct posix *p = env->inside;
+    p->stopped = false;
+    sample_now(p);
+    int delivered = gather(p, wait_ns);
+    while (delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p))
+        delivered++;
+    sample_now(p);
+    return delivered;
+}
+
+void posix_run(struct posix_env *env)
+{
+    do
+        posix_poll(env, -1);
+    while (!env->inside->stopped);
+}
+
+void posix_stop(struct posix_env *env)
+{
+    env->inside->stopped = true;
+}
+
+/* ---- life ---- */
+
+enum err posix_epoll_add(struct posix *p, int fd, uint32_t events, uint64_t name)
+{
+    struct epoll_event event = {.events = events | EPOLLET, .data.u64 = name};
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return ERR_NONE;
+    return errno == ENOMEM ? ERR_NOMEM : ERR_TOOMANY;
+}
+
+static void block_sigpipe(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    int failed = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    ASSERT(failed == 0);
+}
+
+static enum err open_root(struct posix *p, const char *root, struct errmsg *msg)
+{
+    p->root_fd = AT_FDCWD;
+    if (root == NULL)
+        return ERR_NONE;
+    p->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (p->root_fd >= 0)
+        return ERR_NONE;
+    enum err e = posix_errno(ENV_OPEN, errno);
+    return errmsg_set(msg, e, "cannot open the directory %s: %s", root, err_text(e));
+}
+
+static enum err start(struct posix *p, struct errmsg *msg)
+{
+    if (getrandom(&p->rng.state, sizeof p->rng.state, 0) != sizeof p->rng.state)
+        return errmsg_set(msg, ERR_IO, "the machine gives no random numbers");
+    p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (p->epoll_fd < 0) {
+        enum err e = posix_errno(ENV_OPEN, errno);
+        return errmsg_set(msg, e, "cannot start the event loop: %s", err_text(e));
+    }
+    enum err e = posix_pool_init(&p->pool, p);
+    if (e != ERR_NONE)
+        return errmsg_set(msg, e, "cannot start the event loop: %s", err_text(e));
+    return ERR_NONE;
+}
+
+enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
+                   struct posix_hook *hook, struct errmsg *msg)
+{
+    static const struct env_door door = {
+        .submit = submit, .arm = posix_arm, .disarm = posix_disarm, .random = draw};
+    struct posix *p = mem_zalloc(mem, sizeof *p);
+    if (p == NULL)
+        return errmsg_set(msg, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    p->public.env = (struct env){.door = &door, .disk = {.sector_size = DISK_SECTOR_SIZE}};
+    p->public.inside = p;
+    p->mem = mem;
+    p->hook = hook;
+    p->epoll_fd = p->signal_fd = p->pool.wake_fd = -1;
+    p->names.free_first = -1;
+    heap_init(&p->timers, timer_before);
+    list_init(&p->ready);
+    list_init(&p->again);
+    list_init(&p->resolving);
+    block_sigpipe();
+    p->started_ns = clock_ns(CLOCK_MONOTONIC);
+    sample_now(p);
+    p->public.env.wall_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+    enum err e = open_root(p, root, msg);
+    if (e == ERR_NONE)
+        e = start(p, msg);
+    if (e != ERR_NONE) {
+        posix_free(&p->public);
+        return e;
+    }
+    *out = &p->public;
+    return ERR_NONE;
+}
+
+static void close_handle(struct posix *p, struct handle *handle)
+{
+    switch (handle->kind) {
+    case HANDLE_FILE:
+        posix_file_free(p, CONTAINER_OF(handle, struct file, handle));
+        return;
+    case HANDLE_STREAM:
+        posix_stream_free(p, CONTAINER_OF(handle, struct stream, handle));
+        return;
+    case HANDLE_LISTENER:
+        posix_listener_free(p, CONTAINER_OF(handle, struct listener, handle));
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void posix_free(struct posix_env *env)
+{
+    if (env == NULL)
+        return;
+    struct posix *p = env->inside;
+    posix_pool_free(&p->pool);
+    for (int32_t i = 0; i < p->names.slot_count; i++)
+        if (p->names.slots[i].handle != NULL)
+            close_handle(p, p->names.slots[i].handle);
+    posix_addresses_free(p);
+    close_fd(p->root_fd);
+    close_fd(p->epoll_fd);
+    close_fd(p->signal_fd);
+    mem_free(p->mem, p->names.slots);
+    mem_free(p->mem, p);
+}
+
+enum err posix_watch_signals(struct posix_env *env, struct posix_signals *signals,
+                             const int *numbers, int count)
+{
+    struct posix *p = env->inside;
+    ASSERT(p->signal_fd < 0);
+    ASSERT(p->pool.thread_count == 0);
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++)
+        sigaddset(&set, numbers[i]);
+    p->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (p->signal_fd < 0)
+        return errno == ENOMEM ? ERR_NOMEM : ERR_TOOMANY;
+    int failed = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    ASSERT(failed == 0);
+    p->signals = signals;
+    return posix_epoll_add(p, p->signal_fd, EPOLLIN, NAME_SIGNALS);
+}

@@ -1,0 +1,69 @@
+/* posix.h - the door on a real machine: one loop thread over epoll, and a few threads for the calls
+ * that block. */
+#ifndef KILN_POSIX_H
+#define KILN_POSIX_H
+
+#include "env/env.h"
+
+/* Threads for calls that block; started when there is work for them. */
+#define POSIX_THREADS_MAX 4
+/* Open files, streams and listeners at once. */
+#define POSIX_HANDLES_MAX (1 << 20)
+/* Events of one turn of the loop before the sockets are looked at again. */
+#define POSIX_TURN_EVENTS_MAX 128
+/* An attempt to connect to one address that takes longer is ERR_TIMEOUT. */
+#define POSIX_CONNECT_NS_MAX 30000000000ll
+/* A closed stream lingers so long while the other side takes what was sent to it. */
+#define POSIX_LINGER_NS_MAX 2000000000ll
+
+/* For metrics. Only the loop's thread may look; it may set stall_ns_max back to 0. */
+struct posix_counters {
+    uint64_t event_count;
+    uint64_t turn_count;        /* calls of epoll_wait */
+    uint64_t blocking_count;    /* calls handed to the threads */
+    uint64_t read_missed_count; /* reads and sends that had to wait for the disk */
+    uint64_t bytes_received, bytes_sent;
+    int64_t stall_ns_max; /* the longest event */
+};
+
+/* Called after each event; the owner drains the trace. */
+struct posix_hook {
+    void (*after_event)(struct posix_hook *hook);
+};
+
+/* Called, as an event, for each signal that arrives. */
+struct posix_signals {
+    void (*fire)(struct posix_signals *signals, int signal);
+};
+
+struct posix;
+
+struct posix_env {
+    struct env env; /* what a node is given */
+    struct posix_counters counters;
+    struct posix *inside;
+};
+
+/* Makes a door whose relative paths stand under root (a directory that exists; NULL: where the
+ * process stands). hook may be NULL. mem must outlive it. Belongs to the calling thread, in which
+ * SIGPIPE is blocked from now on (sendfile knows no MSG_NOSIGNAL). ERR_NOTFOUND, ERR_NOTDIR,
+ * ERR_ACCESS, ERR_TOOMANY, ERR_NOMEM, ERR_IO; the message names root. */
+enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
+                   struct posix_hook *hook, struct errmsg *msg) MUST_USE;
+/* Closes everything. Operations in flight never complete, and their owners may be freed only
+ * afterwards. env may be NULL. */
+void posix_free(struct posix_env *env);
+
+/* Delivers events until one of them calls posix_stop. */
+void posix_run(struct posix_env *env);
+void posix_stop(struct posix_env *env);
+/* One turn, for those who have a loop of their own: waits up to wait_ns for an event (0: not at
+ * all, -1: as long as it takes) and delivers what there is. Returns the number of events. */
+int posix_poll(struct posix_env *env, int64_t wait_ns);
+
+/* Delivers these signals to signals->fire from now on; at most once a door. To be called before the
+ * first operation, because threads inherit which signals are blocked. ERR_TOOMANY, ERR_NOMEM. */
+enum err posix_watch_signals(struct posix_env *env, struct posix_signals *signals,
+                             const int *numbers, int count) MUST_USE;
+
+#endif
