@@ -64,6 +64,8 @@ enum err replica_status(const struct replica *r);
 /* 0, or Kafka's code for the leader epoch that a client believes in (-1: none):
  * FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, or KAFKA_STORAGE_ERROR, NOT_LEADER_OR_FOLLOWER. */
 int16_t replica_check(const struct replica *r, int32_t leader_epoch);
+/* Its log is open, so it must be closed before it is freed. */
+bool replica_is_open(const struct replica *r);
 int64_t replica_high_watermark(const struct replica *r);
 int64_t replica_log_start(const struct replica *r);
 /* Bytes of its log: what has been appended between two moments is the difference. */

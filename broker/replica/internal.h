@@ -1,0 +1,50 @@
+/* internal.h - what the files of replica share and nobody else sees. */
+#ifndef KILN_REPLICA_INTERNAL_H
+#define KILN_REPLICA_INTERNAL_H
+
+#include "replica/replica.h"
+
+enum role {
+    ROLE_CLOSED,  /* no log is open; a failed opening ends here */
+    ROLE_OPENING, /* replica_open is under way */
+    ROLE_LEADER,  /* takes records and serves them */
+    ROLE_OFFLINE, /* the log failed: what it holds is served, nothing is taken */
+    ROLE_RESIGNED,
+    ROLE_CLOSING,
+};
+
+struct replica {
+    struct hmap_node node;
+    struct replica_set *set;
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    char *topic;
+    struct wire_uuid topic_id;
+    int32_t partition;
+    struct replica_config config;
+    enum role role; /* moved by replica_move alone */
+    enum err error; /* why it does not lead */
+    struct log *log;
+    struct log_watch watch;
+    struct log_op log_op;
+    struct replica_op *op; /* of opening or closing */
+    uint64_t trace_id;
+    int32_t leader_epoch;
+    int64_t high_watermark;
+    int64_t epoch_start; /* log end offset when this epoch began (P-1) */
+    struct list written; /* acks=1: struct replica_produce, by last offset */
+    struct list counted; /* acks=all */
+    struct list waits;   /* struct replica_wait */
+};
+
+void replica_move(struct replica *r, enum role role);
+/* The log's ends have moved, or it went offline. */
+void replica_moved(struct log_watch *watch, enum err e);
+/* Answers everything that waits with that code. */
+void produce_fail_all(struct replica *r, int16_t code);
+/* Answers what the ends now allow; what stands above the log end was taken back. */
+void produce_advance(struct replica *r);
+void wait_wake_all(struct replica *r);
+
+#endif

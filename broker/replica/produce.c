@@ -1,0 +1,154 @@
+/* produce.c - records into the partition, and the producers that wait until they are safe. Nothing
+ * is acknowledged before the end that its acks asks for has passed it. */
+#include "replica/internal.h"
+
+static void finish(struct replica_produce *p, int16_t code)
+{
+    struct replica *r = p->replica;
+    p->code = code;
+    uint64_t id = (uint64_t)p->producer_id;
+    uint64_t sequence = (uint64_t)(int64_t)p->base_sequence;
+    if (code != WIRE_ERROR_NONE)
+        TRACE(r->trace, NACK, r->trace_id, (uint64_t)(int64_t)code, id, sequence);
+    else if (p->duplicate)
+        TRACE(r->trace, DUPLICATE, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
+              id, sequence);
+    else
+        TRACE(r->trace, ACK, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
+              (uint64_t)(int64_t)p->acks, id, sequence);
+    SOMETIMES(r->trace, DUPLICATE_ANSWERED, code == WIRE_ERROR_NONE && p->duplicate);
+    p->done(p);
+}
+
+/* By last offset: all but duplicates come in that order already. */
+static void wait_in(struct list *list, struct replica_produce *p)
+{
+    struct list *at = list;
+    while (at->prev != list &&
+           CONTAINER_OF(at->prev, struct replica_produce, link)->last_offset > p->last_offset)
+        at = at->prev;
+    list_insert_before(at, &p->link);
+}
+
+static void answer_upto(struct list *waiting, int64_t end)
+{
+    for (;;) {
+        struct replica_produce *p = LIST_FIRST(waiting, struct replica_produce, link);
+        if (p == NULL || p->last_offset >= end)
+            return;
+        list_remove(&p->link);
+        finish(p, WIRE_ERROR_NONE);
+    }
+}
+
+/* What was appended and taken back (a full disk) is refused: it is in no log. */
+static void refuse_from(struct list *waiting, int64_t end)
+{
+    while (!list_empty(waiting)) {
+        struct replica_produce *p = CONTAINER_OF(waiting->prev, struct replica_produce, link);
+        if (p->last_offset < end)
+            return;
+        list_remove(&p->link);
+        finish(p, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    }
+}
+
+void produce_advance(struct replica *r)
+{
+    refuse_from(&r->written, log_end(r->log));
+    refuse_from(&r->counted, log_end(r->log));
+    answer_upto(&r->written, log_written_end(r->log));
+    answer_upto(&r->counted, r->high_watermark);
+}
+
+static void fail_list(struct replica *r, struct list *waiting, int16_t code)
+{
+    bool any = !list_empty(waiting);
+    SOMETIMES(r->trace, SYNC_FAILED_WHILE_WAITING, any && code == WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    struct list *link;
+    while ((link = list_pop_front(waiting)) != NULL)
+        finish(CONTAINER_OF(link, struct replica_produce, link), code);
+}
+
+void produce_fail_all(struct replica *r, int16_t code)
+{
+    fail_list(r, &r->counted, code);
+    fail_list(r, &r->written, code);
+}
+
+void replica_produce_cancel(struct replica_produce *p, int16_t code)
+{
+    if (!list_linked(&p->link))
+        return;
+    list_remove(&p->link);
+    finish(p, code);
+}
+
+/* Who sends, for the trace: the head of the first batch, whole or not. */
+static void note_producer(struct replica_produce *p)
+{
+    p->producer_id = -1;
+    p->base_sequence = -1;
+    if (p->batches.size < WIRE_BATCH_HEAD)
+        return;
+    p->producer_id = get_i64(p->batches.data + 43);
+    p->base_sequence = get_i32(p->batches.data + 53);
+}
+
+static int16_t check(struct replica *r, const struct replica_produce *p)
+{
+    int16_t code = replica_check(r, -1);
+    if (code != WIRE_ERROR_NONE)
+        return code;
+    if (p->acks < -1 || p->acks > 1)
+        return WIRE_ERROR_INVALID_REQUIRED_ACKS;
+    /* P-9: the leader is its own only in-sync replica. */
+    if (p->acks == -1 && r->config.min_insync_replicas > 1)
+        return WIRE_ERROR_NOT_ENOUGH_REPLICAS;
+    return WIRE_ERROR_NONE;
+}
+
+static void wait_or_finish(struct replica *r, struct replica_produce *p)
+{
+    if (p->duplicate && KNOWN_BUG(duplicate_before_durable)) {
+        finish(p, WIRE_ERROR_NONE);
+        return;
+    }
+    if (p->acks == 1 && log_written_end(r->log) <= p->last_offset)
+        wait_in(&r->written, p);
+    else if (p->acks == -1 && r->high_watermark <= p->last_offset)
+        wait_in(&r->counted, p);
+    else
+        finish(p, WIRE_ERROR_NONE);
+}
+
+void replica_produce(struct replica *r, struct replica_produce *p, replica_produce_done *done)
+{
+    p->done = done;
+    p->replica = r;
+    p->first_offset = p->timestamp_ms = -1;
+    p->last_offset = -1;
+    p->log_start = -1;
+    p->reason = NULL;
+    p->duplicate = false;
+    list_init(&p->link);
+    note_producer(p);
+    int16_t code = check(r, p);
+    if (code != WIRE_ERROR_NONE) {
+        finish(p, code);
+        return;
+    }
+    struct log_appended appended = {.first = -1, .last = -1, .timestamp_ms = -1};
+    log_append(r->log, p->batches, r->leader_epoch, env_wall(r->env), &appended);
+    p->reason = appended.reason;
+    if (appended.verdict == LOG_REFUSED) {
+        finish(p, appended.code);
+        return;
+    }
+    p->first_offset = appended.first;
+    p->last_offset = appended.last;
+    p->timestamp_ms = appended.timestamp_ms;
+    p->log_start = log_start(r->log);
+    p->duplicate = appended.verdict == LOG_DUPLICATE;
+    wait_or_finish(r, p);
+}

@@ -1,0 +1,315 @@
+/* replica.c - the life of a partition on this broker: opened, led, taken offline, closed; and how
+ * far it may be shown. */
+#include "replica/internal.h"
+
+static const struct state roles[] = {
+    [ROLE_CLOSED] = {"closed", TO(ROLE_OPENING)},
+    [ROLE_OPENING] = {"opening", TO(ROLE_LEADER) | TO(ROLE_CLOSED)},
+    [ROLE_LEADER] = {"leader", TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED)},
+    [ROLE_OFFLINE] = {"offline", TO(ROLE_RESIGNED)},
+    [ROLE_RESIGNED] = {"resigned", TO(ROLE_CLOSING)},
+    [ROLE_CLOSING] = {"closing", TO(ROLE_CLOSED)},
+};
+
+void replica_move(struct replica *r, enum role role)
+{
+    STATE_MOVE(roles, &r->role, role);
+}
+
+/* ---- the set ---- */
+
+struct set_key {
+    const struct wire_uuid *topic_id;
+    int32_t partition;
+};
+
+static uint64_t hash_key(const struct wire_uuid *topic_id, int32_t partition)
+{
+    return hash_combine(get_u64(topic_id->b) ^ get_u64(topic_id->b + 8), (uint64_t)partition);
+}
+
+static bool equal_key(const void *key, const struct hmap_node *node)
+{
+    const struct set_key *k = key;
+    const struct replica *r = CONTAINER_OF(node, struct replica, node);
+    return k->partition == r->partition && wire_uuid_equal(k->topic_id, &r->topic_id);
+}
+
+enum err replica_set_init(struct replica_set *set, struct mem *mem)
+{
+    set->mem = mem;
+    return hmap_init(&set->map, mem, equal_key);
+}
+
+void replica_set_free(struct replica_set *set)
+{
+    ASSERT(set->map.count == 0);
+    hmap_free(&set->map);
+}
+
+struct replica *replica_find(const struct replica_set *set, const struct wire_uuid *topic_id,
+                             int32_t partition)
+{
+    struct set_key key = {.topic_id = topic_id, .partition = partition};
+    struct hmap_node *node = hmap_find(&set->map, hash_key(topic_id, partition), &key);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct replica, node);
+}
+
+struct replica *replica_first(const struct replica_set *set)
+{
+    return LIST_FIRST(&set->map.order, struct replica, node.order);
+}
+
+struct replica *replica_next(const struct replica_set *set, const struct replica *r)
+{
+    struct list *next = r->node.order.next;
+    return next == &set->map.order ? NULL : CONTAINER_OF(next, struct replica, node.order);
+}
+
+enum err replica_new(struct replica **out, struct replica_set *set, struct env *env,
+                     struct mem *mem, struct trace *trace, const char *topic,
+                     const struct wire_uuid *topic_id, int32_t partition,
+                     const struct replica_config *config)
+{
+    struct replica *r = mem_zalloc(mem, sizeof *r);
+    if (r == NULL)
+        return ERR_NOMEM;
+    *r = (struct replica){
+        .set = set,
+        .env = env,
+        .mem = mem,
+        .trace = trace,
+        .topic = mem_text(mem, topic, strlen(topic)),
+        .topic_id = *topic_id,
+        .partition = partition,
+        .config = *config,
+        .error = ERR_OFFLINE,
+        .watch = {.moved = replica_moved},
+        .trace_id = trace_partition(topic, partition),
+        .leader_epoch = -1,
+    };
+    if (r->topic == NULL) {
+        mem_free(mem, r);
+        return ERR_NOMEM;
+    }
+    list_init(&r->written);
+    list_init(&r->counted);
+    list_init(&r->waits);
+    hmap_insert(&set->map, hash_key(topic_id, partition), &r->node);
+    *out = r;
+    return ERR_NONE;
+}
+
+void replica_free(struct replica *r)
+{
+    ASSERT(r->role == ROLE_CLOSED);
+    ASSERT(r->log == NULL);
+    ASSERT(list_empty(&r->written));
+    ASSERT(list_empty(&r->counted));
+    ASSERT(list_empty(&r->waits));
+    hmap_remove(&r->set->map, &r->node);
+    mem_free(r->mem, r->topic);
+    mem_free(r->mem, r);
+}
+
+/* ---- opening ---- */
+
+static void end_op(struct replica *r, enum err e)
+{
+    struct replica_op *op = r->op;
+    r->op = NULL;
+    op->done(op, e);
+}
+
+static void lead(struct replica *r)
+{
+    replica_move(r, ROLE_LEADER);
+    r->error = ERR_NONE;
+    r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
+    r->epoch_start = log_end(r->log);
+    TRACE(r->trace, LEADER_ON, r->trace_id, (uint64_t)r->leader_epoch, (uint64_t)r->epoch_start);
+    TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)r->high_watermark);
+    end_op(r, ERR_NONE);
+}
+
+static void on_failed_closed(struct log_op *op, enum err e)
+{
+    (void)e;
+    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    r->log = NULL;
+    replica_move(r, ROLE_CLOSED);
+    end_op(r, r->error);
+}
+
+static void on_epoch(struct log_op *op, enum err e)
+{
+    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    if (e == ERR_NONE) {
+        lead(r);
+        return;
+    }
+    r->error = e;
+    r->op->msg = op->msg;
+    errmsg_wrap(&r->op->msg, e, "cannot lead partition %s-%d", r->topic, (int)r->partition);
+    log_close(r->log, &r->log_op, on_failed_closed);
+}
+
+static void on_open(struct log_op *op, enum err e)
+{
+    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    if (e != ERR_NONE) {
+        r->log = NULL;
+        r->error = e;
+        r->op->msg = op->msg;
+        replica_move(r, ROLE_CLOSED);
+        end_op(r, e);
+        return;
+    }
+    if (log_latest_epoch(r->log) < r->leader_epoch)
+        log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
+    else
+        lead(r);
+}
+
+void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
+                  int32_t leader_epoch, replica_done *done)
+{
+    ASSERT(r->op == NULL);
+    replica_move(r, ROLE_OPENING);
+    op->done = done;
+    op->msg = (struct errmsg){{0}};
+    r->op = op;
+    r->leader_epoch = leader_epoch;
+    log_open(dir, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->watch,
+             &r->log_op, on_open);
+}
+
+/* ---- leading ---- */
+
+void replica_moved(struct log_watch *watch, enum err e)
+{
+    struct replica *r = CONTAINER_OF(watch, struct replica, watch);
+    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
+        return;
+    int64_t counting = log_counting_end(r->log);
+    bool moved = counting > r->high_watermark;
+    if (moved) {
+        r->high_watermark = counting;
+        TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)counting);
+    }
+    produce_advance(r);
+    if (e != ERR_NONE && r->role == ROLE_LEADER) {
+        replica_move(r, ROLE_OFFLINE);
+        r->error = e;
+        TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+        produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    }
+    if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
+        wait_wake_all(r);
+}
+
+void replica_resign(struct replica *r)
+{
+    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
+        return;
+    if (r->role == ROLE_LEADER)
+        TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+    replica_move(r, ROLE_RESIGNED);
+    r->error = ERR_OFFLINE;
+    produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    wait_wake_all(r);
+}
+
+static void on_closed(struct log_op *op, enum err e)
+{
+    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    r->log = NULL;
+    r->op->msg = op->msg;
+    replica_move(r, ROLE_CLOSED);
+    end_op(r, e);
+}
+
+void replica_close(struct replica *r, struct replica_op *op, replica_done *done)
+{
+    ASSERT(r->op == NULL);
+    ASSERT(r->log != NULL);
+    replica_move(r, ROLE_CLOSING);
+    op->done = done;
+    op->msg = (struct errmsg){{0}};
+    r->op = op;
+    log_close(r->log, &r->log_op, on_closed);
+}
+
+void replica_retain(struct replica *r)
+{
+    if (r->role == ROLE_LEADER)
+        log_retain(r->log, r->high_watermark, env_wall(r->env));
+}
+
+/* ---- what it is ---- */
+
+const char *replica_topic(const struct replica *r)
+{
+    return r->topic;
+}
+
+int32_t replica_partition(const struct replica *r)
+{
+    return r->partition;
+}
+
+int32_t replica_leader_epoch(const struct replica *r)
+{
+    return r->leader_epoch;
+}
+
+enum err replica_status(const struct replica *r)
+{
+    return r->error;
+}
+
+bool replica_is_open(const struct replica *r)
+{
+    return r->log != NULL && r->role != ROLE_OPENING && r->role != ROLE_CLOSING;
+}
+
+int64_t replica_high_watermark(const struct replica *r)
+{
+    return r->high_watermark;
+}
+
+int64_t replica_log_start(const struct replica *r)
+{
+    return replica_is_open(r) ? log_start(r->log) : -1;
+}
+
+uint64_t replica_bytes(const struct replica *r)
+{
+    return replica_is_open(r) ? log_bytes(r->log) : 0;
+}
+
+static int16_t check_role(const struct replica *r)
+{
+    switch (r->role) {
+    case ROLE_LEADER:
+        return WIRE_ERROR_NONE;
+    case ROLE_CLOSED:
+    case ROLE_OPENING:
+    case ROLE_OFFLINE:
+        return WIRE_ERROR_KAFKA_STORAGE_ERROR;
+    case ROLE_RESIGNED:
+    case ROLE_CLOSING:
+        return WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+    }
+    UNREACHABLE();
+}
+
+int16_t replica_check(const struct replica *r, int32_t leader_epoch)
+{
+    int16_t code = check_role(r);
+    if (code != WIRE_ERROR_NONE || leader_epoch == -1)
+        return code;
+    if (leader_epoch < r->leader_epoch)
+        return WIRE_ERROR_FENCED_LEADER_EPOCH;
+    return leader_epoch > r->leader_epoch ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH : WIRE_ERROR_NONE;
+}
