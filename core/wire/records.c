@@ -85,6 +85,8 @@ enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b,
     if (wire_batch_codec(b) != WIRE_CODEC_NONE)
         return errmsg_set(msg, ERR_UNSUPPORTED, "the batch is compressed with codec %d",
                           wire_batch_codec(b));
+    if (b->record_count == 0 && b->size > WIRE_BATCH_HEAD)
+        return errmsg_set(msg, ERR_CORRUPT, "%d bytes where no record is", b->size);
     *it = (struct wire_records){.batch = *b,
                                 .next = in.data + WIRE_BATCH_HEAD,
                                 .end = in.data + b->size,

@@ -343,7 +343,8 @@ struct wire_records {
     int32_t last_delta; /* of the offset; they ascend */
 };
 
-/* in starts with the whole batch b. ERR_UNSUPPORTED: it is compressed. */
+/* in starts with the whole batch b. ERR_UNSUPPORTED: it is compressed. ERR_CORRUPT: it has bytes
+ * but no records. */
 enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b, struct bytes in,
                             struct errmsg *msg) MUST_USE;
 /* Gives the next record; call it while it->left > 0. ERR_CORRUPT: bounds, lengths or offsets cannot
