@@ -200,23 +200,30 @@ void metadata_publish(struct metadata *m)
     change_advance(m);
 }
 
-/* A failed append takes back what was appended behind the end; an offline log takes back all that
- * was not durable. A change that is being prepared is durable and stays. */
-static void take_back(struct metadata *m, enum err e)
+/* What stands above end is in no log. */
+static void take_back(struct metadata *m, int64_t end)
 {
-    int64_t kept = e == ERR_NONE ? log_end(m->log) : log_counting_end(m->log);
     LIST_EACH (change, &m->changes, struct change, link) {
-        if (change->end <= kept)
+        if (change->end <= end)
             continue;
         fail_from(m, change->number);
         return;
     }
 }
 
+void change_cut(struct log_watch *watch, int64_t end)
+{
+    struct metadata *m = CONTAINER_OF(watch, struct metadata, log_watch);
+    take_back(m, end);
+    change_advance(m);
+}
+
+/* A change that is being prepared is durable, and stays when the log goes offline. */
 void change_moved(struct log_watch *watch, enum err e)
 {
     struct metadata *m = CONTAINER_OF(watch, struct metadata, log_watch);
-    take_back(m, e);
+    if (e != ERR_NONE)
+        take_back(m, log_counting_end(m->log));
     change_advance(m);
     if (e == ERR_NONE || m->offline)
         return;

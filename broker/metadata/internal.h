@@ -92,6 +92,7 @@ void change_free(struct metadata *m, struct change *change);
 /* Publishes what is durable; the log's watch and everything that may let it go on. */
 void change_advance(struct metadata *m);
 void change_moved(struct log_watch *watch, enum err e);
+void change_cut(struct log_watch *watch, int64_t end);
 void op_done(struct metadata *m, enum err e);
 
 /* quorum_state.c */

@@ -43,7 +43,7 @@ enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, s
         .dir = dir,
         .settings = *settings,
         .watch = watch,
-        .log_watch = {.moved = change_moved},
+        .log_watch = {.moved = change_moved, .cut = change_cut},
     };
     list_init(&m->changes);
     list_init(&m->creates);

@@ -43,8 +43,10 @@ void replica_move(struct replica *r, enum role role);
 void replica_moved(struct log_watch *watch, enum err e);
 /* Answers everything that waits with that code. */
 void produce_fail_all(struct replica *r, int16_t code);
-/* Answers what the ends now allow; what stands above the log end was taken back. */
+/* Answers what the ends now allow. */
 void produce_advance(struct replica *r);
+/* What stands at or above end was taken back. */
+void produce_cut(struct log_watch *watch, int64_t end);
 void wait_wake_all(struct replica *r);
 
 #endif

@@ -53,10 +53,15 @@ static void refuse_from(struct list *waiting, int64_t end)
     }
 }
 
+void produce_cut(struct log_watch *watch, int64_t end)
+{
+    struct replica *r = CONTAINER_OF(watch, struct replica, watch);
+    refuse_from(&r->written, end);
+    refuse_from(&r->counted, end);
+}
+
 void produce_advance(struct replica *r)
 {
-    refuse_from(&r->written, log_end(r->log));
-    refuse_from(&r->counted, log_end(r->log));
     answer_upto(&r->written, log_written_end(r->log));
     answer_upto(&r->counted, r->high_watermark);
 }

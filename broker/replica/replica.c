@@ -84,7 +84,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         .partition = partition,
         .config = *config,
         .error = ERR_OFFLINE,
-        .watch = {.moved = replica_moved},
+        .watch = {.moved = replica_moved, .cut = produce_cut},
         .trace_id = trace_partition(topic, partition),
         .leader_epoch = -1,
     };
@@ -127,6 +127,7 @@ static void lead(struct replica *r)
     r->error = ERR_NONE;
     r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
     r->epoch_start = log_end(r->log);
+    log_note_high_watermark(r->log, r->high_watermark);
     TRACE(r->trace, LEADER_ON, r->trace_id, (uint64_t)r->leader_epoch, (uint64_t)r->epoch_start);
     TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)r->high_watermark);
     end_op(r, ERR_NONE);
@@ -195,6 +196,7 @@ void replica_moved(struct log_watch *watch, enum err e)
     bool moved = counting > r->high_watermark;
     if (moved) {
         r->high_watermark = counting;
+        log_note_high_watermark(r->log, counting);
         TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)counting);
     }
     produce_advance(r);
