@@ -59,6 +59,7 @@ enum err errmsg_wrap(struct errmsg *msg, enum err e, const char *format, ...)
     int n = vsnprintf(msg->text, sizeof msg->text, format, args);
     va_end(args);
     size_t at = n < 0 ? 0 : MIN((size_t)n, sizeof msg->text - 1);
-    snprintf(msg->text + at, sizeof msg->text - at, ": %s", inner);
+    int size = snprintf(msg->text + at, sizeof msg->text - at, ": %s", inner);
+    ASSERT(size > 0); /* that it was cut is no fault */
     return e;
 }

@@ -3,6 +3,7 @@
 #ifndef KILN_BASE_HMAP_H
 #define KILN_BASE_HMAP_H
 
+#include "base/err.h"
 #include "base/list.h"
 #include "base/mem.h"
 
