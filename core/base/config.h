@@ -35,13 +35,13 @@ struct config_table {
 void config_defaults(const struct config_table *table, void *target);
 /* The row of that key, or NULL. */
 const struct config_row *config_find(const struct config_table *table, const char *key);
-/* ERR_NOTFOUND (the message names the nearest key), ERR_INVALID, ERR_RANGE (it names key, value and
- * range). */
+/* ERR_NOTFOUND (the message names the nearest key, if one is near), ERR_INVALID, ERR_RANGE (it
+ * names key, value and range). On an error the field is as it was. */
 enum err config_set(const struct config_table *table, void *target, const char *key,
                     struct bytes value, struct errmsg *msg) MUST_USE;
 /* Java properties: key=value lines, # and ! comments, \ continuation, \uXXXX. name is for messages
  * ("FILE:12: ..."). Keys that ignore(key) accepts are passed over; ignore may be NULL. Errors as
- * config_set. */
+ * config_set; what stands before the line in error is set already. */
 enum err config_parse(const struct config_table *table, void *target, struct bytes file,
                       const char *name, bool (*ignore)(const char *key),
                       struct errmsg *msg) MUST_USE;

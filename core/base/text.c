@@ -1,4 +1,5 @@
 /* text.c - growing text, JSON strings, strict numbers and how far two words are apart. */
+#include <locale.h>
 #include <stdio.h>
 #include "base/text.h"
 
@@ -48,39 +49,34 @@ void text_add(struct text *t, const void *data, size_t size)
     t->data[t->size] = 0;
 }
 
-/* Whether the locale has no say in the format: it decides the point of floating numbers, the
- * grouping of "%'d" and the bytes of wide characters. */
-static bool knows_no_locale(const char *format)
+/* vsnprintf in the C locale: a host program's locale would decide the point of floating numbers.
+ * newlocale gives the built-in C locale; nothing is allocated. */
+static size_t print(char *to, size_t room, const char *format, va_list args)
 {
-    for (const char *p = strchr(format, '%'); p != NULL; p = strchr(p + 1, '%')) {
-        p += 1 + strspn(p + 1, "-+ #0123456789.*hzjt");
-        size_t longs = strspn(p, "l");
-        p += longs;
-        if (*p == 0 || strchr("diouxXcspn%", *p) == NULL)
-            return false;
-        if (*p == 'n' || (longs > 0 && (*p == 'c' || *p == 's')))
-            return false;
-    }
-    return true;
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    ASSERT(plain != (locale_t)0);
+    locale_t before = uselocale(plain);
+    int size = vsnprintf(to, room, format, args);
+    uselocale(before);
+    ASSERT(size >= 0);
+    return (size_t)size;
 }
 
 void text_printf(struct text *t, const char *format, ...)
 {
-    ASSERT(knows_no_locale(format));
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
     size_t room = t->failed ? 0 : t->cap - t->size;
-    int size = vsnprintf(room > 0 ? t->data + t->size : NULL, room, format, args);
+    size_t size = print(room > 0 ? t->data + t->size : NULL, room, format, args);
     va_end(args);
-    ASSERT(size >= 0);
-    if (reserve(t, (size_t)size)) {
-        if ((size_t)size >= room)
-            vsnprintf(t->data + t->size, t->cap - t->size, format, again);
-        t->size += (size_t)size;
+    if (size < room) {
+        t->size += size;
+    } else if (reserve(t, size)) {
+        print(t->data + t->size, t->cap - t->size, format, again);
+        t->size += size;
     } else if (room > 0) {
-        t->data[t->size] =
-            0; /* takes back what the first attempt left of a text that did not fit */
+        t->data[t->size] = 0; /* takes back the beginning of what did not fit */
     }
     va_end(again);
 }

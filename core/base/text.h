@@ -21,13 +21,13 @@ void text_init(struct text *t, struct mem *mem);
 void text_free(struct text *t);
 void text_add(struct text *t, const void *data, size_t size);
 void text_printf(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Adds it as a JSON string with quotes; bytes that are no UTF-8 become U+FFFD. */
+/* Adds it as a JSON string with quotes; each byte that is no UTF-8 becomes U+FFFD. */
 void text_json(struct text *t, struct bytes s);
 
 /* Decimal, optional '-'; all of s must be digits. ERR_INVALID, ERR_RANGE. */
 enum err text_parse_int(struct bytes s, int64_t *out) MUST_USE;
-/* The least number of insertions, deletions, changes and swaps of neighbours; both up to 63 long,
- * else 1000. */
+/* The least number of insertions, deletions, changes and swaps of neighbours (no place edited
+ * twice: optimal string alignment); both up to 63 long, else 1000. */
 int text_distance(const char *a, const char *b);
 
 #endif
