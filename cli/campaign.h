@@ -1,0 +1,103 @@
+/* campaign.h - many runs of scenarios: each in a process of its own, so that a crash of the code
+ * under test is a verdict and no end. */
+#ifndef KILN_CLI_CAMPAIGN_H
+#define KILN_CLI_CAMPAIGN_H
+
+#include "cli/cli.h"
+#include "script/script.h"
+
+#define CAMPAIGN_CLAIMS_MAX 256
+#define CAMPAIGN_JOBS_MAX 64
+#define CAMPAIGN_PATH_MAX 512
+
+/* One scenario file. */
+struct campaign_script {
+    char path[CAMPAIGN_PATH_MAX];
+    char claim[SCRIPT_CLAIM_MAX];
+    struct bytes source;
+};
+
+struct campaign_scripts {
+    struct campaign_script *at;
+    int count;
+};
+
+/* Reads the files, and for a directory all *.lua below it, in the order of their names. False: what
+ * is wrong was told on stderr. */
+bool campaign_load(struct campaign_scripts *scripts, const char *const *paths, int count);
+void campaign_unload(struct campaign_scripts *scripts);
+
+/* How each run is made; strings are borrowed. */
+struct campaign_mode {
+    bool files;            /* disks as real files */
+    const char *data_dir;  /* of them; NULL: a directory below the system's temporary one, removed
+                              afterwards */
+    const char *plan_path; /* only its lines fire; NULL: the script's and the seed's own */
+    const char *trace_path;
+    const char *steps_path; /* hashes of all steps, for verify and replay; NULL: none */
+    int64_t time_max_ns, until_ns;
+    bool timeline;
+    /* verify's other circumstances. */
+    bool shuffle;
+    uint8_t poison;
+    uint32_t range;
+    const char *bug; /* the known bug that is on; NULL: none */
+};
+
+struct campaign_outcome {
+    struct script_result result;
+    bool crashed;
+    int signal;
+    int64_t wall_ns;
+    char *plan; /* what fired, as text; malloc'ed, NULL when it crashed */
+};
+
+/* Runs script with seed in this process. Everything about it is in *result. plan_text, when not
+ * NULL, gets what fired (free it). */
+void campaign_run_here(const struct campaign_script *script, uint64_t seed,
+                       const struct campaign_mode *mode, struct script_result *result,
+                       char **plan_text);
+/* The same in a child; waits for it. */
+void campaign_run_child(const struct campaign_script *script, uint64_t seed,
+                        const struct campaign_mode *mode, struct campaign_outcome *outcome);
+
+/* A child that runs, and what it has said so far. */
+struct campaign_child;
+struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
+                                     const struct campaign_mode *mode);
+/* Its pipe, to poll. */
+int campaign_child_fd(const struct campaign_child *child);
+/* Takes what is there. True: it has ended, *outcome is filled, and child is freed. */
+bool campaign_child_read(struct campaign_child *child, struct campaign_outcome *outcome);
+
+enum cli_exit campaign_exit(const struct campaign_outcome *outcome);
+/* The graver of two. */
+enum cli_exit campaign_graver(enum cli_exit a, enum cli_exit b);
+
+/* ---- replay files ---- */
+
+struct campaign_replay {
+    char build[32];
+    uint64_t seed, hash;
+    bool files, has_hash;
+    struct campaign_script script; /* its source is a copy */
+    struct bytes plan;             /* the one it was given with --plan; empty: none */
+    struct bytes file;             /* what all of this points into */
+};
+
+/* Writes failures/NAME.replay; path gets its name. False: told on stderr. plan is what was given
+ * with --plan, or empty. */
+bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_script *script,
+                           uint64_t seed, const struct campaign_mode *mode, struct bytes plan);
+/* Adds how it ended. */
+bool campaign_replay_finish(const char *path, const struct script_result *result);
+bool campaign_replay_read(const char *path, struct campaign_replay *replay);
+
+/* Prints rows as they come: cause -> effect. */
+struct timeline;
+struct timeline *timeline_new(struct world_sink **sink);
+void timeline_free(struct timeline *timeline);
+/* What a script prints, among the rows. */
+void timeline_print(void *context, int64_t time_ns, const char *text);
+
+#endif

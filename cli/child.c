@@ -1,0 +1,260 @@
+/* child.c - one run in a process of its own; its result comes back through a pipe. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "cli/campaign.h"
+#include "cli/watch.h"
+
+static int64_t wall_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool switch_bug_on(const char *name)
+{
+    const struct script_bug *bugs;
+    int count = script_bugs(&bugs);
+    for (int i = 0; i < count; i++) {
+        if (strcmp(bugs[i].name, name) == 0) {
+            *bugs[i].on = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_plan(const char *path, struct mem *mem, struct fault_plan *plan,
+                      struct script_result *result)
+{
+    struct bytes text;
+    struct errmsg msg = {{0}};
+    fault_plan_init(plan, mem);
+    enum err e = cli_read_file(path, &text);
+    if (e != ERR_NONE) {
+        snprintf(result->why, sizeof result->why, "cannot read the plan %s: %s", path, err_text(e));
+        return false;
+    }
+    e = fault_plan_parse(plan, text, &msg);
+    cli_free(text);
+    if (e != ERR_NONE)
+        snprintf(result->why, sizeof result->why, "%s: %s", path, msg.text);
+    return e == ERR_NONE;
+}
+
+static char *print_plan(const struct fault_plan *plan, struct mem *mem)
+{
+    struct text text;
+    text_init(&text, mem);
+    fault_plan_print(plan, &text);
+    text_add(&text, "", 1);
+    char *copy = text.failed ? NULL : malloc(text.size);
+    if (copy != NULL)
+        memcpy(copy, text.data, text.size);
+    text_free(&text);
+    return copy;
+}
+
+/* The directory that stands for the disks: one that was named stays, one of our own goes. */
+static void remove_disks(const char *dir)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        execlp("rm", "rm", "-rf", "--", dir, (char *)NULL);
+        _exit(127);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
+void campaign_run_here(const struct campaign_script *script, uint64_t seed,
+                       const struct campaign_mode *mode, struct script_result *result,
+                       char **plan_text)
+{
+    struct mem mem;
+    struct fault_plan plan, fired;
+    struct watch watch;
+    char own_dir[] = "/tmp/kiln-disks-XXXXXX";
+    struct script_options options = {.seed = seed,
+                                     .time_max_ns = mode->time_max_ns,
+                                     .until_ns = mode->until_ns,
+                                     .shuffle = mode->shuffle,
+                                     .poison = mode->poison,
+                                     .range = mode->range};
+    mem_system(&mem);
+    *result = (struct script_result){.seed = seed, .verdict = SCRIPT_WRONG};
+    fault_plan_init(&plan, &mem);
+    fault_plan_init(&fired, &mem);
+    if (mode->bug != NULL && !switch_bug_on(mode->bug)) {
+        snprintf(result->why, sizeof result->why, "there is no known bug %s", mode->bug);
+        return;
+    }
+    if (mode->plan_path != NULL) {
+        if (!read_plan(mode->plan_path, &mem, &plan, result))
+            return;
+        options.plan = &plan;
+        options.plan_only = true;
+    }
+    if (mode->files)
+        options.disk_dir = mode->data_dir != NULL ? mode->data_dir : mkdtemp(own_dir);
+    if (watch_open(&watch, &mem, mode, &options, result)) {
+        script_run(&mem, script->path, script->source, &options, result, &fired);
+        watch_close(&watch, result);
+    }
+    if (mode->files && mode->data_dir == NULL)
+        remove_disks(own_dir);
+    if (plan_text != NULL)
+        *plan_text = print_plan(&fired, &mem);
+    fault_plan_free(&plan);
+    fault_plan_free(&fired);
+}
+
+struct campaign_child {
+    pid_t pid;
+    int fd;
+    int64_t start_ns;
+    uint8_t *data;
+    size_t size, cap;
+};
+
+static void write_all(int fd, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+    while (size > 0) {
+        ssize_t n = write(fd, p, size);
+        if (n < 0 && errno != EINTR)
+            return;
+        p += MAX(n, 0);
+        size -= (size_t)MAX(n, 0);
+    }
+}
+
+static _Noreturn void be_child(int fd, const struct campaign_script *script, uint64_t seed,
+                               const struct campaign_mode *mode)
+{
+    struct script_result *result = calloc(1, sizeof *result);
+    char *plan = NULL;
+    campaign_run_here(script, seed, mode, result, &plan);
+    fflush(NULL);
+    write_all(fd, result, sizeof *result);
+    if (plan != NULL)
+        write_all(fd, plan, strlen(plan) + 1);
+    free(plan);
+    free(result);
+    _exit(0);
+}
+
+struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
+                                     const struct campaign_mode *mode)
+{
+    int fds[2];
+    struct campaign_child *child = calloc(1, sizeof *child);
+    if (child == NULL || pipe2(fds, O_CLOEXEC) != 0) {
+        free(child);
+        return NULL;
+    }
+    fflush(NULL);
+    child->start_ns = wall_ns();
+    child->pid = fork();
+    if (child->pid == 0) {
+        close(fds[0]);
+        be_child(fds[1], script, seed, mode);
+    }
+    close(fds[1]);
+    child->fd = fds[0];
+    if (child->pid > 0)
+        return child;
+    close(child->fd);
+    free(child);
+    return NULL;
+}
+
+int campaign_child_fd(const struct campaign_child *child)
+{
+    return child->fd;
+}
+
+/* True: the pipe has ended. */
+static bool read_some(struct campaign_child *c)
+{
+    if (c->cap - c->size < 65536) {
+        uint8_t *grown = realloc(c->data, c->cap + 262144);
+        if (grown == NULL)
+            return true;
+        c->data = grown;
+        c->cap += 262144;
+    }
+    ssize_t n = read(c->fd, c->data + c->size, c->cap - c->size);
+    if (n > 0)
+        c->size += (size_t)n;
+    return n == 0 || (n < 0 && errno != EINTR);
+}
+
+bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
+{
+    if (!read_some(c))
+        return false;
+    int status = 0;
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    *outcome = (struct campaign_outcome){.wall_ns = wall_ns() - c->start_ns};
+    size_t head = sizeof outcome->result;
+    outcome->crashed = !WIFEXITED(status) || WEXITSTATUS(status) != 0 || c->size < head;
+    outcome->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (!outcome->crashed) {
+        memcpy(&outcome->result, c->data, head);
+        if (c->size > head)
+            outcome->plan = strndup((char *)c->data + head, c->size - head);
+    }
+    close(c->fd);
+    free(c->data);
+    free(c);
+    return true;
+}
+
+void campaign_run_child(const struct campaign_script *script, uint64_t seed,
+                        const struct campaign_mode *mode, struct campaign_outcome *outcome)
+{
+    struct campaign_child *child = campaign_fork(script, seed, mode);
+    if (child == NULL) {
+        *outcome = (struct campaign_outcome){.crashed = true};
+        return;
+    }
+    while (!campaign_child_read(child, outcome))
+        continue;
+}
+
+enum cli_exit campaign_exit(const struct campaign_outcome *outcome)
+{
+    if (outcome->crashed)
+        return CLI_CRASHED;
+    switch (outcome->result.verdict) {
+    case SCRIPT_HELD:
+        return CLI_OK;
+    case SCRIPT_BROKEN:
+        return CLI_BROKEN;
+    case SCRIPT_INCONCLUSIVE:
+        return CLI_INCONCLUSIVE;
+    case SCRIPT_STUCK:
+        return CLI_STUCK;
+    case SCRIPT_WRONG:
+        return CLI_USAGE;
+    }
+    UNREACHABLE();
+}
+
+enum cli_exit campaign_graver(enum cli_exit a, enum cli_exit b)
+{
+    static const enum cli_exit order[] = {CLI_USAGE, CLI_CRASHED,      CLI_DIFFERED, CLI_BROKEN,
+                                          CLI_STUCK, CLI_INCONCLUSIVE, CLI_NOTHING};
+    for (int i = 0; i < COUNT_OF(order); i++) {
+        if (a == order[i] || b == order[i])
+            return order[i];
+    }
+    return CLI_OK;
+}

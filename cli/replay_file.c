@@ -1,0 +1,149 @@
+/* replay_file.c - a failure as a file: everything that decides a run, readable, and what it came
+ * to. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include "cli/campaign.h"
+
+/* Lines "key value", then blocks "key SIZE" followed by that many bytes and a newline. */
+#define FIRST_LINE "kiln-replay 1\n"
+
+static void name_of(const char *path, char *name, size_t size)
+{
+    const char *base = strrchr(path, '/');
+    base = base == NULL ? path : base + 1;
+    size_t length = strcspn(base, ".");
+    snprintf(name, size, "%.*s", (int)MIN(length, size - 1), base);
+}
+
+bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_script *script,
+                           uint64_t seed, const struct campaign_mode *mode, struct bytes plan)
+{
+    char name[64];
+    name_of(script->path, name, sizeof name);
+    snprintf(path, CAMPAIGN_PATH_MAX, "failures/%s-%" PRIu64 "%s%s.replay", name, seed,
+             mode->bug != NULL ? "-" : "", mode->bug != NULL ? mode->bug : "");
+    if (mkdir("failures", 0777) != 0 && errno != EEXIST) {
+        cli_complain("cannot make the directory failures/ for replay files here");
+        return false;
+    }
+    FILE *file = fopen(path, "wb");
+    if (file == NULL) {
+        cli_complain("cannot write %s", path);
+        return false;
+    }
+    fprintf(file, FIRST_LINE "build %s\nseed %" PRIu64 "\ndisk %s\npath %s\n", cli_build_id(), seed,
+            mode->files ? "files" : "memory", script->path);
+    fprintf(file, "script %zu\n", script->source.size);
+    fwrite(script->source.data, 1, script->source.size, file);
+    fprintf(file, "\nplan %zu\n", plan.size);
+    if (plan.size > 0)
+        fwrite(plan.data, 1, plan.size, file);
+    fputc('\n', file);
+    if (fclose(file) == 0)
+        return true;
+    cli_complain("cannot write %s", path);
+    return false;
+}
+
+bool campaign_replay_finish(const char *path, const struct script_result *result)
+{
+    FILE *file = fopen(path, "ab");
+    if (file == NULL)
+        return false;
+    fprintf(file, "hash %016" PRIx64 "\nverdict %s\nwhy %s\n", result->hash,
+            script_verdict_name(result->verdict), result->why);
+    return fclose(file) == 0;
+}
+
+struct cursor {
+    struct bytes rest;
+};
+
+/* The next line without its end; false at the end of the file. */
+static bool next_line(struct cursor *c, struct bytes *line)
+{
+    if (c->rest.size == 0)
+        return false;
+    const uint8_t *end = memchr(c->rest.data, '\n', c->rest.size);
+    size_t size = end == NULL ? c->rest.size : (size_t)(end - c->rest.data);
+    *line = bytes_of(c->rest.data, size);
+    size_t step = MIN(size + 1, c->rest.size);
+    c->rest = bytes_of(c->rest.data + step, c->rest.size - step);
+    return true;
+}
+
+static bool is_key(struct bytes line, const char *key, struct bytes *value)
+{
+    size_t size = strlen(key);
+    if (line.size <= size || memcmp(line.data, key, size) != 0 || line.data[size] != ' ')
+        return false;
+    *value = bytes_of(line.data + size + 1, line.size - size - 1);
+    return true;
+}
+
+static bool take_block(struct cursor *c, struct bytes size_text, struct bytes *block)
+{
+    int64_t size;
+    if (text_parse_int(size_text, &size) != ERR_NONE || size < 0 || (size_t)size > c->rest.size)
+        return false;
+    *block = bytes_of(c->rest.data, (size_t)size);
+    size_t step = MIN((size_t)size + 1, c->rest.size);
+    c->rest = bytes_of(c->rest.data + step, c->rest.size - step);
+    return true;
+}
+
+static void copy_text(char *to, size_t size, struct bytes from)
+{
+    snprintf(to, size, "%.*s", (int)MIN(from.size, size - 1), (const char *)from.data);
+}
+
+static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes line)
+{
+    struct bytes v;
+    if (is_key(line, "build", &v)) {
+        copy_text(r->build, sizeof r->build, v);
+    } else if (is_key(line, "path", &v)) {
+        copy_text(r->script.path, sizeof r->script.path, v);
+    } else if (is_key(line, "disk", &v)) {
+        r->files = bytes_equal(v, bytes_text("files"));
+    } else if (is_key(line, "seed", &v)) {
+        char text[32];
+        copy_text(text, sizeof text, v);
+        r->seed = strtoull(text, NULL, 10);
+    } else if (is_key(line, "hash", &v)) {
+        char text[32];
+        copy_text(text, sizeof text, v);
+        r->hash = strtoull(text, NULL, 16);
+        r->has_hash = true;
+    } else if (is_key(line, "script", &v)) {
+        return take_block(c, v, &r->script.source);
+    } else if (is_key(line, "plan", &v)) {
+        return take_block(c, v, &r->plan);
+    }
+    return true;
+}
+
+bool campaign_replay_read(const char *path, struct campaign_replay *r)
+{
+    *r = (struct campaign_replay){0};
+    enum err e = cli_read_file(path, &r->file);
+    if (e != ERR_NONE) {
+        cli_complain("cannot read %s: %s", path, err_text(e));
+        return false;
+    }
+    struct cursor c = {r->file};
+    struct bytes line;
+    size_t first = strlen(FIRST_LINE);
+    bool good = r->file.size > first && memcmp(r->file.data, FIRST_LINE, first) == 0;
+    while (good && next_line(&c, &line))
+        good = take_line(r, &c, line);
+    if (!good || r->script.source.data == NULL) {
+        cli_complain("%s is no replay file", path);
+        cli_free(r->file);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,97 @@
+/* scripts.c - finds scenario files and asks each what it claims. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include "cli/campaign.h"
+
+static bool add_file(struct campaign_scripts *scripts, const char *path)
+{
+    struct mem mem;
+    struct errmsg msg = {{0}};
+    mem_system(&mem);
+    if (scripts->count == CAMPAIGN_CLAIMS_MAX || strlen(path) >= CAMPAIGN_PATH_MAX) {
+        cli_complain("%s: more than %d scenarios, or too long a name", path, CAMPAIGN_CLAIMS_MAX);
+        return false;
+    }
+    struct campaign_script *script = &scripts->at[scripts->count];
+    enum err e = cli_read_file(path, &script->source);
+    if (e != ERR_NONE) {
+        cli_complain("cannot read the scenario %s: %s", path, err_text(e));
+        return false;
+    }
+    scripts->count++;
+    snprintf(script->path, sizeof script->path, "%s", path);
+    if (script_claim(&mem, path, script->source, script->claim, &msg) != ERR_NONE) {
+        cli_complain("%s", msg.text);
+        return false;
+    }
+    return true;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static bool ends_with(const char *text, const char *tail)
+{
+    size_t size = strlen(text), tail_size = strlen(tail);
+    return size >= tail_size && strcmp(text + size - tail_size, tail) == 0;
+}
+
+static bool add_path(struct campaign_scripts *scripts, const char *path, bool named);
+
+static bool add_directory(struct campaign_scripts *scripts, const char *path)
+{
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, by_name);
+    bool good = count >= 0;
+    for (int i = 0; i < count; i++) {
+        char inner[CAMPAIGN_PATH_MAX];
+        size_t size = strlen(path);
+        const char *slash = size > 0 && path[size - 1] == '/' ? "" : "/";
+        int n = snprintf(inner, sizeof inner, "%s%s%s", path, slash, entries[i]->d_name);
+        if (good && entries[i]->d_name[0] != '.' && n < (int)sizeof inner)
+            good = add_path(scripts, inner, false);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return good;
+}
+
+/* A file that was found, not named, counts only as *.lua. */
+static bool add_path(struct campaign_scripts *scripts, const char *path, bool named)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        cli_complain("there is no scenario or directory %s", path);
+        return false;
+    }
+    if (S_ISDIR(st.st_mode))
+        return add_directory(scripts, path);
+    if (!named && !ends_with(path, ".lua"))
+        return true;
+    return add_file(scripts, path);
+}
+
+bool campaign_load(struct campaign_scripts *scripts, const char *const *paths, int count)
+{
+    scripts->at = calloc(CAMPAIGN_CLAIMS_MAX, sizeof *scripts->at);
+    scripts->count = 0;
+    bool good = scripts->at != NULL;
+    for (int i = 0; good && i < count; i++)
+        good = add_path(scripts, paths[i], true);
+    if (!good)
+        campaign_unload(scripts);
+    return good;
+}
+
+void campaign_unload(struct campaign_scripts *scripts)
+{
+    for (int i = 0; i < scripts->count; i++)
+        cli_free(scripts->at[i].source);
+    free(scripts->at);
+    *scripts = (struct campaign_scripts){0};
+}

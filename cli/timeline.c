@@ -1,0 +1,71 @@
+/* timeline.c - rows as lines for a person: what happened, and in answer to what. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli/campaign.h"
+#include "history/history.h"
+
+#define CAUSE_SIZE 48
+
+struct timeline {
+    struct world_sink sink;
+    struct mem mem;
+    struct history_names *names;
+    uint64_t number; /* of the event that is being delivered */
+    char cause[CAUSE_SIZE];
+};
+
+/* Told before the rows of its handler. */
+static void on_step(struct world_sink *sink, const struct world_step_info *info)
+{
+    struct timeline *t = CONTAINER_OF(sink, struct timeline, sink);
+    if (strncmp(info->what, "submit", 6) == 0)
+        return;
+    t->number = info->number;
+    const char *problem = info->err == ERR_NONE ? "" : ": ";
+    snprintf(t->cause, sizeof t->cause, "%s%s%s", info->what, problem,
+             info->err == ERR_NONE ? "" : err_text(info->err));
+}
+
+static void on_row(struct world_sink *sink, const struct trace_row *row)
+{
+    struct timeline *t = CONTAINER_OF(sink, struct timeline, sink);
+    struct text line;
+    history_names_row(t->names, row);
+    if (row->kind == TRACE_NAME)
+        return;
+    text_init(&line, &t->mem);
+    history_print(row, t->names, &line);
+    bool known = row->cause == t->number && t->cause[0] != 0;
+    fprintf(stderr, "%-22s -> %s\n", known ? t->cause : "", line.failed ? "" : line.data);
+    text_free(&line);
+}
+
+void timeline_print(void *context, int64_t time_ns, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "%-22s -> %12.6f  %s\n", "script", (double)time_ns / 1e9, text);
+}
+
+struct timeline *timeline_new(struct world_sink **sink)
+{
+    struct timeline *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    mem_system(&t->mem);
+    if (history_names_new(&t->names, &t->mem) != ERR_NONE) {
+        free(t);
+        return NULL;
+    }
+    t->sink = (struct world_sink){.row = on_row, .step = on_step};
+    *sink = &t->sink;
+    return t;
+}
+
+void timeline_free(struct timeline *t)
+{
+    if (t == NULL)
+        return;
+    history_names_free(t->names);
+    free(t);
+}

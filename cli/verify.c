@@ -1,0 +1,189 @@
+/* verify.c - kiln verify: the same seed in two processes that differ in all that must not matter;
+ * every event is compared. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "cli/campaign.h"
+#include "cli/watch.h"
+
+#define SIDES 2
+
+/* What differs between the sides: addresses (a new process each, other node ranges), the order of
+ * freed blocks, what fresh memory holds, and the environment. */
+static const struct {
+    bool shuffle;
+    uint8_t poison;
+    uint32_t range;
+    const char *environment[4];
+} sides[SIDES] = {
+    {false, 0, 0, {"LC_ALL=C", "TZ=UTC", NULL}},
+    {true,
+     0x5a,
+     7,
+     {"LC_ALL=C.UTF-8", "TZ=Asia/Kathmandu",
+      "KILN_VERIFY_PADDING=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL}},
+};
+
+/* Runs as one of the sides; prints the hash. */
+static int be_side(const struct campaign_script *script, uint64_t seed, int side, bool files,
+                   const char *steps)
+{
+    struct campaign_mode mode = {.files = files,
+                                 .steps_path = steps,
+                                 .shuffle = sides[side].shuffle,
+                                 .poison = sides[side].poison,
+                                 .range = sides[side].range};
+    struct script_result result;
+    campaign_run_here(script, seed, &mode, &result, NULL);
+    printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
+    if (result.verdict != SCRIPT_HELD)
+        fprintf(stderr, "%s: %s\n", script_verdict_name(result.verdict), result.why);
+    return CLI_OK;
+}
+
+/* Starts this program anew, so that the system lays it out anew. -1: it did not end well. */
+static int run_side(const char *path, uint64_t seed, int side, bool files, const char *steps)
+{
+    char seed_text[32], side_text[8];
+    snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
+    snprintf(side_text, sizeof side_text, "%d", side);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        char *const argv[] = {"kiln",
+                              "verify",
+                              (char *)path,
+                              "--seed",
+                              seed_text,
+                              "--disk",
+                              files ? "files" : "memory",
+                              "--side",
+                              side_text,
+                              "--steps",
+                              (char *)steps,
+                              NULL};
+        if (freopen("/dev/null", "w", stdout) == NULL)
+            _exit(127);
+        execve("/proc/self/exe", argv, (char *const *)sides[side].environment);
+        _exit(127);
+    }
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The index of the first step that differs; -1: none. */
+static int64_t compare(struct bytes a, struct bytes b)
+{
+    size_t size = MIN(a.size, b.size);
+    for (size_t at = 0; at + WATCH_STEP_BYTES <= size; at += WATCH_STEP_BYTES) {
+        if (memcmp(a.data + at, b.data + at, WATCH_STEP_BYTES) != 0)
+            return (int64_t)(at / WATCH_STEP_BYTES);
+    }
+    return a.size == b.size ? -1 : (int64_t)(size / WATCH_STEP_BYTES);
+}
+
+/* Counts steps and prints the one that matters. */
+struct finder {
+    struct world_sink sink;
+    int64_t index, wanted;
+    int side;
+};
+
+static void on_step(struct world_sink *sink, const struct world_step_info *info)
+{
+    struct finder *f = CONTAINER_OF(sink, struct finder, sink);
+    if (f->index++ != f->wanted)
+        return;
+    fprintf(stderr,
+            "  side %d: event %" PRIu64 " at %.9f s: node %" PRIu32 " life %" PRIu32
+            ", %s, its operation %" PRIu64 ", n %" PRIu64 ", digest %016" PRIx64 "\n",
+            f->side, info->number, (double)info->time_ns / 1e9, info->node, info->incarnation,
+            info->what, info->op, info->n, info->digest);
+}
+
+static void show_step(const struct campaign_script *script, uint64_t seed, int side, int64_t step)
+{
+    struct mem mem;
+    struct script_result result;
+    struct finder finder = {.sink = {.step = on_step}, .wanted = step, .side = side};
+    struct script_options options = {.seed = seed,
+                                     .shuffle = sides[side].shuffle,
+                                     .poison = sides[side].poison,
+                                     .range = sides[side].range,
+                                     .sinks = {&finder.sink},
+                                     .sink_count = 1};
+    mem_system(&mem);
+    script_run(&mem, script->path, script->source, &options, &result, NULL);
+}
+
+static int verify(const struct campaign_script *script, uint64_t seed, bool files)
+{
+    char dir[] = "/tmp/kiln-verify-XXXXXX";
+    char steps[SIDES][64];
+    struct bytes found[SIDES] = {{0}};
+    bool good = mkdtemp(dir) != NULL;
+    for (int i = 0; good && i < SIDES; i++) {
+        snprintf(steps[i], sizeof steps[i], "%s/steps-%d", dir, i);
+        good = run_side(script->path, seed, i, files, steps[i]) == 0 &&
+               cli_read_file(steps[i], &found[i]) == ERR_NONE;
+        unlink(steps[i]);
+    }
+    rmdir(dir);
+    int exit = CLI_CRASHED;
+    if (good) {
+        int64_t at = compare(found[0], found[1]);
+        exit = at < 0 ? CLI_OK : CLI_DIFFERED;
+        size_t count = found[0].size / WATCH_STEP_BYTES;
+        printf("%-9s %s, seed %" PRIu64 ": %zu steps\n", at < 0 ? "same" : "DIFFERENT",
+               script->claim, seed, count);
+        for (int i = 0; at >= 0 && i < SIDES; i++)
+            show_step(script, seed, i, at);
+    } else {
+        fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, seed);
+    }
+    for (int i = 0; i < SIDES; i++)
+        cli_free(found[i]);
+    return exit;
+}
+
+int cli_verify(int argc, char **argv)
+{
+    int64_t seed = 1, side = -1;
+    int disk = 0;
+    const char *steps = NULL;
+    const struct cli_option options[] = {
+        {"--seed", CLI_INT, &seed, 0, INT64_MAX, NULL, "the seed (1)"},
+        {"--disk", CLI_CHOICE, &disk, 0, 0, "memory|files", "where simulated disks live (memory)"},
+        {"--side", CLI_INT, &side, 0, SIDES - 1, NULL, "run one side alone"},
+        {"--steps", CLI_TEXT, &steps, 0, 0, NULL, "with --side: where its hashes go"},
+    };
+    const struct cli_usage usage = {
+        "kiln verify SCENARIO... | DIR [OPTIONS]",
+        "Runs a seed twice, in two processes with other addresses, another order of memory, other "
+        "contents of\n"
+        "fresh memory and another environment, and compares the hash after every event.\n"
+        "Exit: 0 the same, 4 different (the first event that differs is named), 6 crashed, 64 "
+        "usage.",
+        options, COUNT_OF(options), NULL};
+    struct cli_words words;
+    int exit = cli_parse(&usage, argc, argv, &words);
+    if (exit >= 0)
+        return exit;
+    struct campaign_scripts scripts;
+    if (words.count == 0)
+        return cli_complain("which scenario? usage: %s", usage.synopsis);
+    if (!campaign_load(&scripts, words.word, words.count))
+        return CLI_USAGE;
+    exit = scripts.count == 0 ? CLI_NOTHING : CLI_OK;
+    for (int i = 0; i < scripts.count; i++) {
+        int one = side >= 0 ? be_side(&scripts.at[i], (uint64_t)seed, (int)side, disk == 1, steps)
+                            : verify(&scripts.at[i], (uint64_t)seed, disk == 1);
+        exit = campaign_graver((enum cli_exit)exit, (enum cli_exit)one);
+    }
+    campaign_unload(&scripts);
+    return exit;
+}

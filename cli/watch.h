@@ -1,0 +1,26 @@
+/* watch.h - what may look on while a scenario runs: the trace file, the timeline, and the hashes of
+ * all steps. */
+#ifndef KILN_CLI_WATCH_H
+#define KILN_CLI_WATCH_H
+
+#include <stdio.h>
+#include "cli/campaign.h"
+#include "history/history.h"
+
+struct watch {
+    struct world_sink trace_sink, steps_sink;
+    struct history_writer *writer;
+    FILE *trace, *steps;
+    struct timeline *timeline;
+};
+
+/* Opens what mode asks for and puts it into options. False: result says what cannot be opened. */
+bool watch_open(struct watch *watch, struct mem *mem, const struct campaign_mode *mode,
+                struct script_options *options, struct script_result *result);
+/* Writes what is left; what cannot be written makes the result inconclusive. */
+void watch_close(struct watch *watch, struct script_result *result);
+
+/* A steps file: the chain's hash after each step, 8 bytes big-endian. */
+#define WATCH_STEP_BYTES 8
+
+#endif
