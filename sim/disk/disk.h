@@ -19,13 +19,13 @@
 
 #define DISK_PAGE_SIZE 4096  /* what is written back at once; writes are cut at its multiples */
 #define DISK_NAME_MAX 255    /* bytes of one component of a path */
-#define DISK_DEPTH_MAX 32    /* directories above a file */
 #define DISK_SECTOR_SIZE 512 /* unless the options say otherwise */
 #define DISK_FILES_MAX 1024  /* open files, unless ... */
 #define DISK_PENDING_MAX                                                                           \
     2048                       /* operations of a page or an entry that are not durable; with one  \
                                   more, writeback makes the oldest durable */
-#define DISK_STATES_OPS_MAX 16 /* of disk_crash_states */
+#define DISK_STATES_OPS_MAX 16 /* of disk_crash_states; what grows a file counts for two */
+#define DISK_FILE_SIZE_MAX (1ull << 40)
 #define DISK_BAD_SECTORS_MAX 256 /* in one file */
 
 struct disk;
@@ -105,7 +105,8 @@ uint64_t disk_write_size(const struct disk_write *write);
 
 /* ---- syncs ---- */
 
-/* What one sync covers: what was finished before its begin. A value; nothing to free. */
+/* What one sync covers: what was finished before its begin. A value; nothing to free. It is void
+ * once its file is closed or the process is dead. */
 struct disk_sync {
     uint64_t file; /* 0: a directory */
     uint64_t inode, sequence;
@@ -122,6 +123,10 @@ enum err disk_sync_finish(struct disk *disk, const struct disk_sync *sync) MUST_
  * Returns ERR_IO; with late ERR_NONE, and the next sync of the file says ERR_IO. */
 enum err disk_sync_fail(struct disk *disk, const struct disk_sync *sync, uint64_t key, bool late);
 
+/* The oldest of what is pending becomes durable without a sync, and what must come before it: what
+ * a kernel does in the background. A full disk does it by itself. */
+void disk_writeback(struct disk *disk, int32_t count);
+
 /* ---- deaths ---- */
 
 /* kill -9: handles, locks and writes in flight end (disk_write_crash); CACHE and PENDING stay. */
@@ -132,7 +137,8 @@ struct disk_loss {
     uint64_t lost_count;    /* of them, those that did not survive */
     uint64_t torn_count;    /* pages that survived in part */
     uint64_t bytes_lost;    /* written, and not there */
-    uint64_t files_lost;    /* names that were there and are not */
+    uint64_t files_lost;    /* names that were there and are not; what a lost directory held is not
+ counted */
 };
 
 /* Power loss, process included: a crash state is drawn, MEDIA and CACHE become it, nothing is

@@ -1,0 +1,77 @@
+/* damage.c - what goes wrong with bytes at rest: a bit that flips, a sector that cannot be read. */
+#include "disk/tree.h"
+
+#define PAGE DISK_PAGE_SIZE
+
+/* The file and its page, where offset is durable. */
+static enum err find_durable(struct disk *disk, const char *path, uint64_t offset,
+                             struct inode **out)
+{
+    enum err e = disk_place_file(disk->tree, path, out);
+    if (e != ERR_NONE)
+        return e;
+    if (offset >= (*out)->media_size)
+        return ERR_RANGE;
+    return disk_pages_extend(disk->tree, *out, offset / PAGE + 1);
+}
+
+/* Newer bytes lie over it in CACHE. */
+static bool hidden(const struct inode *inode, const struct page *page, uint64_t offset)
+{
+    if (page->diverged || offset >= inode->size)
+        return true;
+    for (const struct record *r = page->first; r != NULL; r = r->page_next)
+        if (r->offset <= offset && offset < r->offset + r->size)
+            return true;
+    return inode->truncate_count > 0 && (page->media == NULL || page->cache == NULL ||
+                                         page->media[offset % PAGE] != page->cache[offset % PAGE]);
+}
+
+enum err disk_flip(struct disk *disk, const char *path, uint64_t offset, int bit)
+{
+    struct inode *inode;
+    ASSERT(bit >= 0);
+    ASSERT(bit < 8);
+    enum err e = find_durable(disk, path, offset, &inode);
+    if (e != ERR_NONE)
+        return e;
+    struct page *page = disk_page_find(inode, offset / PAGE);
+    uint8_t flip = (uint8_t)(1 << bit);
+    bool show = !hidden(inode, page, offset);
+    if (page->split)
+        e = disk_page_need_media(disk->tree, page);
+    if (e == ERR_NONE && show)
+        e = disk_page_need_cache(disk->tree, page);
+    if (e != ERR_NONE)
+        return e;
+    if (page->split)
+        page->media[offset % PAGE] ^= flip;
+    if (!show)
+        return ERR_NONE;
+    page->cache[offset % PAGE] ^= flip;
+    disk_mirror_write(disk->mirror, inode, offset, &page->cache[offset % PAGE], 1);
+    return ERR_NONE;
+}
+
+enum err disk_break(struct disk *disk, const char *path, uint64_t offset)
+{
+    struct inode *inode;
+    enum err e = find_durable(disk, path, offset, &inode);
+    if (e != ERR_NONE)
+        return e;
+    uint64_t sector = offset / disk->options.sector_size;
+    for (int i = 0; i < inode->bad_count; i++) {
+        if (inode->bad[i].sector != sector)
+            continue;
+        inode->bad[i].healed = 0;
+        return ERR_NONE;
+    }
+    if (inode->bad_count == DISK_BAD_SECTORS_MAX)
+        return ERR_LIMIT;
+    if (inode->bad == NULL)
+        inode->bad = mem_array(disk->mem, DISK_BAD_SECTORS_MAX, sizeof *inode->bad);
+    if (inode->bad == NULL)
+        return ERR_NOMEM;
+    inode->bad[inode->bad_count++] = (struct bad_sector){.sector = sector};
+    return ERR_NONE;
+}
