@@ -269,7 +269,7 @@ struct client_assignment {
     int32_t state, notice, leader_epoch, attempt_count;
     int16_t notice_code;
     uint32_t version; /* counts seeks: answers to older questions are dropped (KAFKA-8429) */
-    bool assigned, in_flight;
+    bool assigned, in_flight, timestamp_missed;
 };
 
 /* ---- the cluster as the client knows it ----------------------------------------------------- */

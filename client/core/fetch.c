@@ -1,0 +1,246 @@
+/* fetch.c - what brings records: which partitions a fetch asks for, and what its answer means. */
+#include "client/core/internal.h"
+
+/* A piece that is this much smaller than the buffer it came in is copied out of it, so that what is
+ * queued holds little more memory than it counts for. */
+#define COPY_BELOW 4
+
+void client_chunk_free(struct client *c, struct client_chunk *chunk)
+{
+    list_remove(&chunk->link);
+    if (chunk->assignment != NULL) {
+        chunk->assignment->queued_bytes -= chunk->queued;
+        c->consumer.queued_bytes -= chunk->queued;
+    }
+    buf_release(chunk->bytes.buf);
+    mem_free(c->mem, chunk);
+}
+
+/* ---- asking ---- */
+
+static bool fetchable(struct client *c, struct client_node *node, struct client_assignment *a)
+{
+    return a->state == CLIENT_AT_READING && client_assignment_due(c, a) &&
+           a->queued_bytes < c->config.partition_fetch_bytes_max &&
+           client_leader(c, a->of, a->partition) == node;
+}
+
+static enum err describe(struct client *c, struct client_call *call,
+                         struct wire_fetch_request *request)
+{
+    size_t count = (size_t)call->item_count;
+    struct wire_fetch_request_partition *parts = arena_alloc(&c->arena, count * sizeof *parts);
+    wire_defaults(&wire_fetch_request_message, request);
+    request->topics = arena_alloc(&c->arena, count * sizeof *request->topics);
+    if (parts == NULL || request->topics == NULL)
+        return ERR_NOMEM;
+    request->max_wait_ms = (int32_t)c->config.fetch_wait_ms_max;
+    request->min_bytes = (int32_t)c->config.fetch_bytes_min;
+    request->max_bytes = (int32_t)c->config.fetch_bytes_max;
+    for (size_t i = 0; i < count; i++) {
+        const struct client_assignment *a = call->items[i].assignment;
+        parts[i] = (struct wire_fetch_request_partition){
+            .partition = a->partition,
+            .current_leader_epoch = a->of->partitions[a->partition].leader_epoch,
+            .fetch_offset = a->fetch_offset,
+            .last_fetched_epoch = call->request.api_version >= 12 ? a->leader_epoch : -1,
+            .log_start_offset = -1,
+            .partition_max_bytes = (int32_t)c->config.partition_fetch_bytes_max,
+            .high_watermark = INT64_MAX};
+        request->topics[i] = (struct wire_fetch_request_topic){
+            .topic = wire_text(a->topic), .partitions_count = 1, .partitions = &parts[i]};
+    }
+    request->topics_count = (int32_t)count;
+    return ERR_NONE;
+}
+
+static enum err ask(struct client *c, struct client_node *node,
+                    struct client_assignment *const *asking, int32_t count)
+{
+    struct client_call *call;
+    struct wire_fetch_request request;
+    enum err e = client_call_new(c, CLIENT_CALL_FETCH, node, CLIENT_LANE_FETCH, 1, &call);
+    if (e != ERR_NONE)
+        return e;
+    e = client_call_items(c, call, asking, count);
+    if (e == ERR_NONE)
+        e = describe(c, call, &request);
+    if (e != ERR_NONE) {
+        client_call_end(c, call);
+        return e;
+    }
+    return client_call_send(c, call, &request);
+}
+
+/* One fetch in flight a node: the next one asks for what this one brings no news of. */
+void client_fetch_pump(struct client *c, struct client_node *node)
+{
+    struct client_consumer *k = &c->consumer;
+    struct client_assignment **asking =
+        arena_alloc(&c->arena, (size_t)k->assignment_count * sizeof *asking);
+    int32_t count = 0;
+    if (asking == NULL || k->queued_bytes >= c->config.queued_bytes_max ||
+        node->lanes[CLIENT_LANE_FETCH].in_flight > 0)
+        return;
+    LIST_EACH (a, &k->assignments, struct client_assignment, link) {
+        if (fetchable(c, node, a))
+            asking[count++] = a;
+    }
+    if (count == 0 || !client_lane_ready(node, CLIENT_LANE_FETCH))
+        return;
+    client_assignments_asked(c, asking, count, ask(c, node, asking, count));
+}
+
+/* ---- what came ---- */
+
+/* How far the bytes are whole, checked batches, and what follows them. */
+struct extent {
+    size_t size;
+    int64_t next_offset;
+    int32_t leader_epoch;
+    bool corrupt, torn;
+};
+
+static struct extent measure(const struct client *c, const struct client_assignment *a,
+                             struct bytes in)
+{
+    struct extent x = {.next_offset = a->fetch_offset, .leader_epoch = a->leader_epoch};
+    for (;;) {
+        struct wire_batch b;
+        struct errmsg msg = {0};
+        enum wire_at at = wire_batch_at(in, x.size, &b, &msg);
+        x.corrupt = at == WIRE_AT_CORRUPT;
+        x.torn = at == WIRE_AT_TORN;
+        if (at != WIRE_AT_BATCH)
+            return x;
+        x.corrupt =
+            c->config.check_crcs && wire_batch_verify(&b, in.data + x.size, &msg) != ERR_NONE;
+        if (x.corrupt)
+            return x;
+        x.size += (size_t)b.size;
+        x.next_offset = MAX(x.next_offset, wire_batch_last_offset(&b) + 1);
+        x.leader_epoch = b.leader_epoch;
+    }
+}
+
+/* Keeps size bytes of frame, which start at data. */
+static enum err keep(struct client *c, struct client_assignment *a, struct slice frame,
+                     const uint8_t *data, size_t size)
+{
+    struct client_chunk *chunk = mem_zalloc(c->mem, sizeof *chunk);
+    if (chunk == NULL)
+        return ERR_NOMEM;
+    bool copy = frame.buf == NULL || size < frame.buf->cap / COPY_BELOW;
+    struct buf *buf = copy ? buf_new(c->mem, (uint32_t)size) : frame.buf;
+    if (buf == NULL) {
+        mem_free(c->mem, chunk);
+        return ERR_NOMEM;
+    }
+    if (copy) {
+        memcpy(buf->data, data, size);
+        chunk->bytes = slice_of(buf, 0, (uint32_t)size);
+    } else {
+        buf_retain(buf);
+        chunk->bytes = slice_of(buf, (uint32_t)(data - buf->data), (uint32_t)size);
+    }
+    chunk->assignment = a;
+    chunk->queued = (int64_t)size;
+    list_init(&chunk->link);
+    list_push_back(&a->chunks, &chunk->link);
+    a->queued_bytes += (int64_t)size;
+    c->consumer.queued_bytes += (int64_t)size;
+    return ERR_NONE;
+}
+
+static void on_records(struct client *c, struct client_assignment *a, struct slice frame,
+                       struct wire_bytes records)
+{
+    struct extent x = measure(c, a, bytes_of(records.data, (size_t)MAX(records.size, 0)));
+    if (x.size > 0 && keep(c, a, frame, records.data, x.size) != ERR_NONE) {
+        client_assignment_retry(c, a, 0);
+        return;
+    }
+    a->attempt_count = 0;
+    a->fetch_offset = x.next_offset;
+    a->leader_epoch = x.leader_epoch;
+    if (x.corrupt)
+        client_assignment_notice(c, a, CLIENT_NOTICE_CORRUPT, x.next_offset, -1, 0);
+    else if (x.torn && x.size == 0) /* brokers give the first batch whole (KIP-74) */
+        client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1,
+                                 WIRE_ERROR_MESSAGE_TOO_LARGE);
+    if (x.size == 0)
+        return;
+    /* Those that wait for their turn come first in the next fetch, which may be cut short. */
+    list_remove(&a->link);
+    list_push_back(&c->consumer.assignments, &a->link);
+}
+
+static void on_out_of_range(struct client *c, struct client_assignment *a)
+{
+    if (c->config.offset_reset == CLIENT_RESET_NONE)
+        client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1,
+                                 WIRE_ERROR_OFFSET_OUT_OF_RANGE);
+    else
+        client_assignment_unknown(c, a);
+}
+
+static void on_code(struct client *c, struct client_assignment *a, int16_t code)
+{
+    if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE)
+        on_out_of_range(c, a);
+    else if (code == WIRE_ERROR_CORRUPT_MESSAGE)
+        client_assignment_notice(c, a, CLIENT_NOTICE_CORRUPT, a->fetch_offset, -1, code);
+    else if (code == WIRE_ERROR_UNKNOWN_SERVER_ERROR || client_code_retriable(code))
+        client_assignment_retry(c, a, code);
+    else
+        client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1, code);
+}
+
+static void on_partition(struct client *c, struct client_assignment *a, struct slice frame,
+                         const struct wire_fetch_response_partition *in)
+{
+    if (in->current_leader.leader_id >= 0)
+        client_leader_hint(c, a->of, a->partition, in->current_leader.leader_id,
+                           in->current_leader.leader_epoch);
+    if (in->error_code != 0) {
+        on_code(c, a, in->error_code);
+        return;
+    }
+    a->high_watermark = in->high_watermark;
+    a->log_start = in->log_start_offset;
+    if (in->diverging_epoch.epoch >= 0 && in->diverging_epoch.end_offset >= 0) {
+        int64_t to = MIN(in->diverging_epoch.end_offset, a->fetch_offset);
+        a->leader_epoch = in->diverging_epoch.epoch;
+        client_assignment_notice(c, a, CLIENT_NOTICE_TRUNCATED, a->fetch_offset, to, 0);
+        return;
+    }
+    on_records(c, a, frame, in->records);
+}
+
+static bool understood(struct client *c, const struct client_call *call, struct slice body,
+                       struct wire_fetch_response *response)
+{
+    if (client_call_decode(c, call, slice_bytes(body), response) != ERR_NONE)
+        return false;
+    if (response->error_code != 0)
+        TRACE(c->trace, CLIENT_ERROR, (uint64_t)response->error_code, 0);
+    return response->error_code == 0;
+}
+
+void client_fetch_answer(struct client *c, struct client_call *call, struct slice body)
+{
+    struct wire_fetch_response response;
+    c->consumer.dirty = true;
+    bool good = understood(c, call, body, &response);
+    for (int32_t t = 0; good && t < response.responses_count; t++) {
+        const struct wire_fetch_response_topic *topic = &response.responses[t];
+        for (int32_t i = 0; i < topic->partitions_count; i++) {
+            const struct wire_fetch_response_partition *in = &topic->partitions[i];
+            struct client_item *item = client_item_find(call, topic->topic, in->partition_index);
+            struct client_assignment *a = item == NULL ? NULL : client_item_take(item);
+            if (a != NULL)
+                on_partition(c, a, body, in);
+        }
+    }
+    client_items_lost(c, call);
+}

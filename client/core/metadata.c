@@ -1,0 +1,407 @@
+/* metadata.c - the cluster as the client knows it: nodes, topics, leaders, and when to ask anew. */
+#include "client/core/internal.h"
+
+static bool topic_equal(const void *key, const struct hmap_node *node)
+{
+    return strcmp(key, CONTAINER_OF(node, struct client_topic, node)->name) == 0;
+}
+
+/* ---- nodes ---- */
+
+struct client_node *client_node_find(struct client *c, int32_t id)
+{
+    LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
+        if (node->id == id)
+            return node;
+    }
+    return NULL;
+}
+
+static struct client_node *node_add(struct client *c, int32_t id)
+{
+    if (c->metadata.node_count == CLIENT_NODES_MAX)
+        return NULL;
+    struct client_node *node = mem_zalloc(c->mem, sizeof *node);
+    if (node == NULL)
+        return NULL;
+    node->id = id;
+    list_init(&node->link);
+    list_init(&node->ready);
+    list_push_back(&c->metadata.nodes, &node->link);
+    c->metadata.node_count++;
+    return node;
+}
+
+enum err client_metadata_init(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    list_init(&m->nodes);
+    m->controller = -1;
+    enum err e = hmap_init(&m->topics, c->mem, topic_equal);
+    struct client_address addresses[CLIENT_BOOTSTRAP_MAX];
+    int count = client_addresses_parse(c->config.bootstrap_servers, addresses);
+    ASSERT(count > 0);
+    for (int i = 0; i < count && e == ERR_NONE; i++) {
+        struct client_node *node = node_add(c, -1 - i);
+        if (node == NULL)
+            return ERR_NOMEM;
+        memcpy(node->host, addresses[i].host, sizeof node->host);
+        node->port = addresses[i].port;
+    }
+    return e;
+}
+
+void client_metadata_free(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    LIST_EACH (node, &m->nodes, struct client_node, link)
+        mem_free(c->mem, node);
+    if (m->topics.buckets == NULL)
+        return;
+    LIST_EACH (topic, &m->topics.order, struct client_topic, node.order) {
+        mem_free(c->mem, topic->partitions);
+        mem_free(c->mem, topic);
+    }
+    hmap_free(&m->topics);
+}
+
+bool client_lane_ready(struct client_node *node, enum client_lane lane)
+{
+    if (!node->lanes[lane].up)
+        node->lanes[lane].wanted = true;
+    return node->lanes[lane].up;
+}
+
+/* The next node in turn after one that failed: all that are known take part, those that only
+ * bootstrap.servers names too, because the known ones may all have moved. */
+static struct client_node *candidate_draw(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    int32_t index = (int32_t)(m->rotation % (uint32_t)m->node_count);
+    LIST_EACH (node, &m->nodes, struct client_node, link) {
+        if (index-- == 0) {
+            m->candidate = node->id;
+            m->has_candidate = true;
+            return node;
+        }
+    }
+    UNREACHABLE();
+}
+
+/* Brokers that metadata named come before addresses that only bootstrap.servers names. */
+static bool busier(const struct client_node *a, const struct client_node *b)
+{
+    if ((a->id < 0) != (b->id < 0))
+        return a->id < 0;
+    return a->lanes[CLIENT_LANE_MAIN].in_flight > b->lanes[CLIENT_LANE_MAIN].in_flight;
+}
+
+struct client_node *client_any_node(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    struct client_node *best = NULL;
+    LIST_EACH (node, &m->nodes, struct client_node, link) {
+        if (node->lanes[CLIENT_LANE_MAIN].up && (best == NULL || busier(best, node)))
+            best = node;
+    }
+    if (best != NULL)
+        return best;
+    struct client_node *node = m->has_candidate ? client_node_find(c, m->candidate) : NULL;
+    if (node == NULL)
+        node = candidate_draw(c);
+    client_lane_ready(node, CLIENT_LANE_MAIN);
+    return NULL;
+}
+
+void client_lane_up(struct client *c, const struct client_event *ev)
+{
+    struct client_node *node = client_node_find(c, ev->node);
+    ASSERT(node != NULL);
+    struct client_lane_state *lane = &node->lanes[ev->lane];
+    ASSERT(!lane->up);
+    ASSERT(lane->in_flight == 0);
+    *lane = (struct client_lane_state){.up = true};
+    node->api_count = MIN(ev->api_count, CLIENT_APIS_MAX);
+    if (node->api_count > 0)
+        memcpy(node->apis, ev->apis, (size_t)node->api_count * sizeof *node->apis);
+    c->consumer.dirty = true;
+    c->ops_dirty = true;
+}
+
+void client_lane_down(struct client *c, const struct client_event *ev)
+{
+    struct client_node *node = client_node_find(c, ev->node);
+    ASSERT(node != NULL);
+    struct client_lane_state *lane = &node->lanes[ev->lane];
+    ASSERT(lane->in_flight == 0);
+    *lane = (struct client_lane_state){0};
+    c->consumer.dirty = true;
+    c->ops_dirty = true;
+    if (c->metadata.has_candidate && c->metadata.candidate == node->id) {
+        c->metadata.has_candidate = false;
+        c->metadata.rotation++;
+    }
+    if (ev->err != ERR_NONE)
+        TRACE(c->trace, CLIENT_ERROR, 0, (uint64_t)ev->err);
+    client_metadata_want(c);
+}
+
+/* ---- topics ---- */
+
+struct client_topic *client_topic_find(const struct client *c, const char *name)
+{
+    struct hmap_node *node = hmap_find(&c->metadata.topics, hash_text(name), name);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct client_topic, node);
+}
+
+static struct client_topic *topic_of_string(const struct client *c, struct wire_string name)
+{
+    char text[CLIENT_TOPIC_NAME_MAX];
+    if (name.size < 1 || name.size >= CLIENT_TOPIC_NAME_MAX)
+        return NULL;
+    memcpy(text, name.data, (size_t)name.size);
+    text[name.size] = 0;
+    return client_topic_find(c, text);
+}
+
+/* For what was never asked no back-off counts. */
+static void ask_at_once(struct client *c)
+{
+    c->metadata.needed = true;
+    c->metadata.retry_ns = 0;
+}
+
+struct client_topic *client_topic_of(struct client *c, const char *name)
+{
+    struct client_topic *topic = client_topic_find(c, name);
+    if (topic != NULL)
+        return topic;
+    if (c->metadata.topics.count >= CLIENT_TOPICS_MAX || strlen(name) >= CLIENT_TOPIC_NAME_MAX)
+        return NULL;
+    topic = mem_zalloc(c->mem, sizeof *topic);
+    if (topic == NULL)
+        return NULL;
+    memcpy(topic->name, name, strlen(name));
+    topic->sticky = -1;
+    list_init(&topic->waiting);
+    list_init(&topic->in_waits);
+    list_init(&topic->node.order);
+    hmap_insert(&c->metadata.topics, hash_text(name), &topic->node);
+    ask_at_once(c);
+    return topic;
+}
+
+int32_t client_partition_count(const struct client *c, const char *topic)
+{
+    const struct client_topic *t = client_topic_find(c, topic);
+    return t == NULL || t->partition_count == 0 ? -1 : t->partition_count;
+}
+
+struct client_node *client_leader(struct client *c, struct client_topic *topic, int32_t partition)
+{
+    struct client_node *node = NULL;
+    if (partition < topic->partition_count && topic->partitions[partition].leader >= 0)
+        node = client_node_find(c, topic->partitions[partition].leader);
+    if (node == NULL)
+        client_metadata_want(c);
+    return node;
+}
+
+void client_leader_hint(struct client *c, struct client_topic *topic, int32_t partition,
+                        int32_t leader, int32_t leader_epoch)
+{
+    if (leader < 0 || partition >= topic->partition_count || client_node_find(c, leader) == NULL)
+        return;
+    struct client_partition *p = &topic->partitions[partition];
+    if (leader_epoch <= p->leader_epoch)
+        return;
+    p->leader = leader;
+    p->leader_epoch = leader_epoch;
+}
+
+/* ---- asking ---- */
+
+void client_metadata_want(struct client *c)
+{
+    c->metadata.needed = true;
+}
+
+void client_metadata_timer(struct client *c)
+{
+    client_metadata_want(c);
+}
+
+/* The next moment to ask although nothing looks wrong. */
+static void arm_age(struct client *c)
+{
+    client_arm(c, &c->metadata.timer, CLIENT_TIMER_METADATA,
+               c->now_ns + c->config.metadata_age_ms_max * MS);
+}
+
+static void failed(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    m->needed = true;
+    m->failure_count++;
+    m->retry_ns = c->now_ns + client_backoff_ns(c, m->failure_count);
+}
+
+void client_metadata_lost(struct client *c)
+{
+    c->metadata.in_flight = false;
+    failed(c);
+}
+
+static enum err ask(struct client *c, struct client_node *node)
+{
+    struct client_metadata *m = &c->metadata;
+    struct client_call *call;
+    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, CLIENT_LANE_MAIN, 3, &call);
+    if (e != ERR_NONE)
+        return e;
+    struct wire_metadata_request request;
+    wire_defaults(&wire_metadata_request_message, &request);
+    request.topics = arena_alloc(&c->arena, m->topics.count * sizeof *request.topics);
+    if (request.topics == NULL) {
+        client_call_end(c, call);
+        return ERR_NOMEM;
+    }
+    LIST_EACH (topic, &m->topics.order, struct client_topic, node.order) {
+        request.topics[request.topics_count++].name = wire_text(topic->name);
+        topic->asked = true;
+    }
+    /* Versions below 4 always create; a client that must not has no broker that old. */
+    request.allow_auto_topic_creation =
+        c->config.auto_create_topics || call->request.api_version < 4;
+    e = client_call_send(c, call, &request);
+    arena_reset(&c->arena);
+    return e;
+}
+
+void client_metadata_pump(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    if (!m->needed || m->in_flight || m->topics.count == 0)
+        return;
+    if (c->now_ns < m->retry_ns) {
+        client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
+        return;
+    }
+    struct client_node *node = client_any_node(c);
+    if (node == NULL)
+        return;
+    enum err e = ask(c, node);
+    if (e != ERR_NONE) {
+        TRACE(c->trace, CLIENT_ERROR, 3, (uint64_t)e);
+        failed(c);
+        client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
+        return;
+    }
+    m->needed = false;
+    m->in_flight = true;
+    arm_age(c);
+}
+
+/* ---- learning ---- */
+
+static void learn_nodes(struct client *c, const struct wire_metadata_response *response)
+{
+    for (int32_t i = 0; i < response->brokers_count; i++) {
+        const struct wire_metadata_response_broker *b = &response->brokers[i];
+        bool usable = b->node_id >= 0 && b->host.size > 0 && b->host.size < CLIENT_HOST_MAX &&
+                      b->port > 0 && b->port <= UINT16_MAX;
+        if (!usable)
+            continue;
+        struct client_node *node = client_node_find(c, b->node_id);
+        if (node == NULL)
+            node = node_add(c, b->node_id);
+        if (node == NULL)
+            continue; /* tried again when the leader that is missing is asked for */
+        bool same = node->port == b->port && strlen(node->host) == (size_t)b->host.size &&
+                    memcmp(node->host, b->host.data, (size_t)b->host.size) == 0;
+        if (same)
+            continue;
+        memcpy(node->host, b->host.data, (size_t)b->host.size);
+        node->host[b->host.size] = 0;
+        node->port = (uint16_t)b->port;
+        node->address_version++;
+    }
+    c->metadata.controller = response->controller_id;
+}
+
+/* Makes room for partitions up to count; a topic never shrinks. */
+static bool grow(struct client *c, struct client_topic *topic, int32_t count)
+{
+    if (count <= topic->partition_count)
+        return true;
+    size_t size = (size_t)count * sizeof *topic->partitions;
+    struct client_partition *p = mem_realloc(c->mem, topic->partitions, size);
+    if (p == NULL)
+        return false;
+    for (int32_t i = topic->partition_count; i < count; i++)
+        p[i] = (struct client_partition){.leader = -1, .leader_epoch = -1};
+    topic->partitions = p;
+    topic->partition_count = count;
+    return true;
+}
+
+/* Takes what the answer says of one partition, unless it is older than what is known (KIP-320). */
+static bool learn_partition(struct client_topic *topic,
+                            const struct wire_metadata_response_partition *in)
+{
+    struct client_partition *p = &topic->partitions[in->partition_index];
+    if (in->leader_epoch >= 0 && in->leader_epoch < p->leader_epoch)
+        return true;
+    p->leader = in->leader_id;
+    p->leader_epoch = in->leader_epoch;
+    return p->leader >= 0;
+}
+
+/* False: something is missing still, so ask again. */
+static bool learn_topic(struct client *c, const struct wire_metadata_response_topic *in)
+{
+    struct client_topic *topic = topic_of_string(c, in->name);
+    if (topic == NULL)
+        return true;
+    topic->code = in->error_code;
+    int32_t count = in->partitions_count;
+    bool dense = count > 0 && count <= CLIENT_PARTITIONS_MAX;
+    for (int32_t i = 0; dense && i < count; i++)
+        dense = in->partitions[i].partition_index >= 0 && in->partitions[i].partition_index < count;
+    if (in->error_code != 0 || !dense)
+        return in->error_code != 0 && !client_code_retriable(in->error_code);
+    if (!grow(c, topic, count))
+        return false;
+    bool whole = true;
+    for (int32_t i = 0; i < count; i++)
+        whole &= learn_partition(topic, &in->partitions[i]);
+    return whole;
+}
+
+void client_metadata_answer(struct client *c, struct client_call *call, struct bytes body)
+{
+    struct client_metadata *m = &c->metadata;
+    struct wire_metadata_response response;
+    m->in_flight = false;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE || response.error_code != 0) {
+        failed(c);
+        return;
+    }
+    learn_nodes(c, &response);
+    bool whole = true;
+    for (int32_t i = 0; i < response.topics_count; i++)
+        whole &= learn_topic(c, &response.topics[i]);
+    m->failure_count = 0;
+    m->retry_ns = c->now_ns + client_backoff_ns(c, 1);
+    if (!whole)
+        failed(c);
+    LIST_EACH (topic, &m->topics.order, struct client_topic, node.order) {
+        if (!topic->asked)
+            ask_at_once(c);
+    }
+    c->consumer.dirty = true;
+    c->ops_dirty = true;
+    client_sender_metadata(c);
+    client_producer_admit(c);
+}
