@@ -95,7 +95,7 @@ void disk_set_capacity(struct disk *disk, uint64_t bytes)
 
 const char *disk_mirror_error(const struct disk *disk)
 {
-    return disk_mirror_error(disk->mirror);
+    return disk_mirror_why(disk->mirror);
 }
 
 /* ---- what is open ---- */

@@ -42,7 +42,7 @@ void disk_mirror_free(struct mirror *mirror)
     mem_free(mirror->mem, mirror);
 }
 
-const char *disk_mirror_error(const struct mirror *mirror)
+const char *disk_mirror_why(const struct mirror *mirror)
 {
     return mirror == NULL || !mirror->failed ? NULL : mirror->msg.text;
 }

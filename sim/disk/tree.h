@@ -208,7 +208,7 @@ enum err disk_mirror_new(struct mirror **out, struct mem *mem, const char *root,
 void disk_mirror_free(struct mirror *mirror);
 /* Fills an empty tree, durably. */
 enum err disk_mirror_load(struct mirror *mirror, struct tree *tree, struct errmsg *msg) MUST_USE;
-const char *disk_mirror_error(const struct mirror *mirror);
+const char *disk_mirror_why(const struct mirror *mirror);
 /* After the entry came into CACHE. */
 void disk_mirror_make(struct mirror *mirror, const struct dentry *dentry);
 /* Before it goes. */

@@ -47,7 +47,7 @@ static void reserve(struct disk *disk, struct disk_write *write)
 {
     uint64_t needed = pages_needed(write->handle->inode, write);
     if (needed > pages_free_count(disk))
-        (void)disk_settle_all(disk->tree);
+        disk_writeback(disk, INT32_MAX);
     uint64_t found = MIN(needed, pages_free_count(disk));
     write->room = found == needed ? write->size : MIN(write->size, found * PAGE);
     if (!write->append && write->offset + write->size > DISK_FILE_SIZE_MAX)
