@@ -43,7 +43,7 @@ static void on_invoke(struct check *c, const struct trace_row *row)
     }
     v->state = VALUE_SENT;
     v->offset = part == NULL ? 0 : part->acked_end;
-    v->part = part == NULL ? 0 : part->index;
+    v->part = part == NULL ? NO_PART : part->index;
     v->body = (uint32_t)row->arg[3];
     v->flags = (uint8_t)row->arg[4];
 }
@@ -385,11 +385,25 @@ void cut_records(struct check *c, const struct trace_row *row, struct part *part
     part->acked_end = MIN(part->acked_end, end);
 }
 
+/* An acknowledgement without an offset (the answer to a late duplicate) says that the record is
+ * there, not where: it must have been seen, unless its log may have expired meanwhile. */
+static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
+{
+    struct part *part = v->part == NO_PART ? NULL : c->tables.part_list[v->part];
+    bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
+    struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
+    if (acks && part != NULL && part->final && part->start == 0)
+        lose(c, &row, CHECK_LOST_WRITE, part, v, vid);
+}
+
 static void judge_value(struct check *c, struct value *v, uint64_t vid)
 {
-    const uint8_t settled = VALUE_SEEN | VALUE_EXPIRED | VALUE_LOST;
-    if (!(v->state & VALUE_OK) || !(v->state & VALUE_PLACED) || v->state & settled)
+    if (!(v->state & VALUE_OK) || v->state & (VALUE_SEEN | VALUE_EXPIRED | VALUE_LOST))
         return;
+    if (!(v->state & VALUE_PLACED)) {
+        judge_unplaced(c, v, vid);
+        return;
+    }
     struct part *part = c->tables.part_list[v->part];
     struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
     if (part->final)

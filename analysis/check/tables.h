@@ -22,6 +22,7 @@ enum value_state {
 };
 
 #define NO_OFFSET UINT64_MAX
+#define NO_PART UINT32_MAX /* nobody knows yet where the record went */
 
 struct value {
     uint64_t offset;

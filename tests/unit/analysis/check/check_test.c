@@ -243,7 +243,7 @@ TEST(after_a_seek_a_poll_may_go_back)
     expect_only(&r, CHECK_CODE_COUNT);
 }
 
-static void skip(struct run *r, uint64_t second_op)
+static void leave_hole(struct run *r, uint64_t second_op)
 {
     durable(r);
     for (uint64_t i = 0; i < 3; i++) {
@@ -261,9 +261,9 @@ static void skip(struct run *r, uint64_t second_op)
 TEST(a_poll_that_leaves_a_hole_skips)
 {
     struct run r;
-    skip(&r, 1);
+    leave_hole(&r, 1);
     expect_only(&r, CHECK_INTERNAL_POLL_SKIP);
-    skip(&r, 2);
+    leave_hole(&r, 2);
     expect_only(&r, CHECK_POLL_SKIP);
 }
 
