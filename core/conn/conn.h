@@ -13,6 +13,21 @@
 #define CONN_REQUESTS_MAX 64
 /* Parts of one answer: its head, and for a fetch the head and the ranges of each partition. */
 #define CONN_PARTS_MAX ENV_PARTS_MAX
+/* Parts of one send: answers that are ready together leave together, longer ones leave in turns. */
+#define CONN_SEND_PARTS_MAX 64
+/* Answers that are ready join a send that has less than this. */
+#define CONN_SEND_BYTES (256 << 10)
+
+/* What a connection without traffic holds to receive into. */
+#define CONN_IDLE_BYTES (8 << 10)
+/* What is received into when many small frames come one behind the other. */
+#define CONN_STREAM_BYTES (256 << 10)
+/* Frames up to this are small: several share a buffer. */
+#define CONN_SMALL_FRAME (32 << 10)
+/* A long frame gets this much at once; beyond it, buffers grow with what has really come, so that a
+ * length alone costs nothing. */
+#define CONN_GROW_FIRST (1 << 20)
+#define CONN_GROW_FACTOR 4
 
 struct conn;
 struct conn_request;
@@ -26,40 +41,45 @@ struct conn_limits {
                                ERR_TIMEOUT; 0: for ever */
 };
 
-/* What the owner of a connection is told. Each call is the last thing its event does with the
- * connection. */
+/* What the owner of a connection is told. The connection is in order at each call, which may call
+ * all functions below. */
 struct conn_owner {
     /* Server: a whole frame came (without its size). request waits for conn_answer, in any order;
-     * answers leave in the order of the frames. frame is borrowed: retain frame.buf to keep it. */
+     * answers leave in the order of the frames. frame is borrowed: retain frame.buf to keep it. The
+     * last thing its event does. */
     void (*request)(struct conn *conn, struct conn_request *request, struct slice frame);
-    /* Client: the answer to the oldest request that expects one. frame as above. */
+    /* Client: the answer to the oldest request that expects one. frame as above. The request is its
+     * owner's again. The last thing its event does. */
     void (*answer)(struct conn *conn, struct conn_request *request, struct slice frame);
     /* Once, when the stream is closed and no operation is in flight: nothing of the connection is
-     * used any more and conn_free may be called from here. Requests not answered were cancelled
+     * used any more and its memory may be freed from here. Requests not answered were cancelled
      * first: by cancel, each. */
     void (*closed)(struct conn *conn, enum err e);
-    /* A request that will have no answer: client side, the peer may or may not have acted on it;
-     * server side, nobody waits. */
+    /* A request that will have no answer: client side, the peer may or may not have acted on it,
+     * and the request is its owner's again; server side, nobody waits, and the request is gone. */
     void (*cancel)(struct conn *conn, struct conn_request *request, enum err e);
 };
 
-/* Server: one frame that is being answered. It belongs to the conn until conn_answer. Client:
- * embedded in its owner until answer or cancel. */
+/* Server: one frame that is being answered. It belongs to the conn, until conn_answer or cancel.
+ * Client: embedded in its owner until answer or cancel. */
 struct conn_request {
     struct list link;
-    struct slice frame;     /* server: retained until the answer has left; client: what was asked */
+    struct slice frame;     /* server: retained until the answer has left */
     int64_t deadline_ns;    /* client */
-    int32_t correlation_id; /* client: conn_send draws it and expects it back */
+    int32_t correlation_id; /* client: what conn_next_correlation_id said */
     bool answered, no_answer;
     struct conn_answer *answer;
     void *context; /* the owner's, server side; NULL at first */
+    /* What is to be sent behind the head. */
+    const struct env_part *parts;
+    int32_t part_count;
+    uint8_t head[CONN_FRAME_HEAD];
 };
 
-/* An answer's bytes: retained memory and file ranges; the owner gives release to let go of them
- * when they have been sent (or never will). */
+/* An answer's bytes: memory and file ranges; the owner gives release to let go of them when they
+ * have been sent (or never will). */
 struct conn_answer {
-    struct env_part
-        *parts; /* the sizes must add up to what the frame's head, which conn writes, will say */
+    struct env_part *parts; /* the sum of their sizes is the size that conn writes before them */
     int32_t part_count;
     void (*release)(struct conn_answer *answer);
 };
@@ -67,6 +87,20 @@ struct conn_answer {
 enum conn_role {
     CONN_SERVER,
     CONN_CLIENT,
+};
+
+enum conn_state {
+    CONN_NONE,
+    CONN_OPEN,
+    CONN_DRAINING, /* no further request is received */
+    CONN_CLOSING,  /* the stream is being closed */
+    CONN_CLOSED,
+};
+
+/* reason of REQUEST_REFUSED rows. */
+enum conn_refusal {
+    CONN_REFUSED_NEGATIVE = 101, /* a size below zero */
+    CONN_REFUSED_TOO_LONG,       /* above frame_bytes_max */
 };
 
 struct conn {
@@ -78,20 +112,24 @@ struct conn {
     enum conn_role role;
     env_stream stream;
     /* Everything below is the conn's own. */
-    struct list requests; /* oldest first */
-    int32_t request_count;
-    int64_t request_bytes;
+    enum conn_state state;
+    enum err error;       /* why it closes */
+    struct list requests; /* oldest first; server: not answered or not sent yet, client: not sent */
+    struct list asked;    /* client: sent, and waiting for their answers */
+    int32_t request_count; /* in both */
+    int64_t request_bytes; /* server: of their frames */
     struct env_op receiving, sending, closing;
-    struct env_timer timer;
-    struct buf *in; /* frames are slices of it; a frame that does not fit moves to a new one */
+    struct env_timer timer; /* idle, or the oldest request's deadline */
+    struct env_timer turn;  /* further frames that are here already, each as an event of its own */
+    struct buf *in;         /* frames are slices of it */
     uint32_t in_start, in_end;
-    struct conn_answer *answer_sending;
-    struct env_part parts[CONN_PARTS_MAX];
-    uint8_t head[CONN_FRAME_HEAD];
+    uint32_t frame_size_last;
+    bool in_was_full; /* the last receive took all the room there was: more waits */
+    struct env_part parts[CONN_SEND_PARTS_MAX];
+    int32_t sending_count; /* requests that the send in flight completes */
+    int32_t part_next;     /* of the first request behind those; 0: its head */
     int32_t correlation_id;
     int64_t moved_ns; /* the last byte in either direction */
-    enum err error;
-    bool stopping, closed;
 };
 
 /* Takes over an open stream. conn is the caller's memory, zeroed; it must stay in place until
@@ -100,17 +138,26 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
                 struct trace *trace, env_stream stream, const struct conn_limits *limits,
                 const struct conn_owner *owner);
 /* Server: sends the answer when its turn comes. answer and its parts stay until release; NULL: no
- * answer (acks=0), the turn is skipped. May be called inside the request call. */
+ * answer (acks=0), the turn is skipped. May be called inside the request call, and when the
+ * connection closes already. */
 void conn_answer(struct conn *conn, struct conn_request *request, struct conn_answer *answer);
 /* Client: sends a frame (its size is put before it). expects_answer: false for acks=0
  * (owner->answer is then not called; cancel is, with ERR_NONE, when it has been sent).
- * correlation_id must already stand in the frame. request and parts stay until answer or cancel. */
+ * conn_next_correlation_id must already stand in the frame. request and parts stay until answer or
+ * cancel. Not to be called once the connection closes. */
 void conn_send(struct conn *conn, struct conn_request *request, const struct env_part *parts,
                int part_count, bool expects_answer);
-int32_t conn_next_correlation_id(struct conn *conn);
-/* Closes: cancels what waits, then owner->closed. Harmless when closing already. */
+/* The id that the next conn_send expects back. */
+int32_t conn_next_correlation_id(const struct conn *conn);
+/* False once it drains or closes. */
+static inline bool conn_is_open(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN;
+}
+/* Closes: cancels what waits, then owner->closed, as a later event. Harmless when closing already.
+ */
 void conn_close(struct conn *conn, enum err why);
-/* Server: receives no further request, answers what is in flight, then closes. */
+/* Server: receives no further request, answers what is in flight, then closes with ERR_NONE. */
 void conn_drain(struct conn *conn);
 
 #endif

@@ -1,0 +1,212 @@
+/* receive.c - the frames that come: how long they are, where their bytes go, and when no more may
+ * come. A frame ends up in one piece, and is moved as little as possible on the way. */
+#include "conn/internal.h"
+
+static uint32_t have(const struct conn *conn)
+{
+    return conn->in_end - conn->in_start;
+}
+
+static const uint8_t *first_byte(const struct conn *conn)
+{
+    return conn->in->data + conn->in_start;
+}
+
+/* ---- room ---- */
+
+/* Takes a new buffer of that size and moves what is not yet a frame into it. */
+static enum err move_to_new(struct conn *conn, uint32_t cap)
+{
+    uint32_t size = have(conn);
+    ASSERT(cap > size);
+    struct buf *buf = buf_new(conn->mem, cap);
+    if (buf == NULL)
+        return ERR_NOMEM;
+    if (size > 0)
+        memcpy(buf->data, first_byte(conn), size);
+    buf_release(conn->in);
+    conn->in = buf;
+    conn->in_start = 0;
+    conn->in_end = size;
+    return ERR_NONE;
+}
+
+/* For the frame that has begun and filled its buffer. */
+static uint32_t room_for_frame(const struct conn *conn)
+{
+    uint64_t size = have(conn);
+    if (size < CONN_FRAME_HEAD)
+        return CONN_STREAM_BYTES;
+    uint64_t whole = (uint64_t)get_u32(first_byte(conn)) + CONN_FRAME_HEAD;
+    if (whole <= CONN_SMALL_FRAME)
+        return CONN_STREAM_BYTES;
+    return (uint32_t)MIN(whole, MAX(CONN_GROW_FIRST, size * CONN_GROW_FACTOR));
+}
+
+/* Between frames: a stream of small ones gets much room; long ones begin in little, since their
+ * length says how much is right; and who sends nothing holds next to nothing. */
+static enum err room_for_next(struct conn *conn)
+{
+    bool many = conn->in_was_full && conn->frame_size_last <= CONN_SMALL_FRAME;
+    uint32_t wanted = many ? CONN_STREAM_BYTES : CONN_IDLE_BYTES;
+    if (conn->in != NULL && conn->in->cap == wanted) {
+        if (conn->in->refs == 1)
+            conn->in_start = conn->in_end = 0;
+        if (conn->in->cap - conn->in_end >= wanted / 2)
+            return ERR_NONE;
+    }
+    return move_to_new(conn, wanted);
+}
+
+static enum err make_room(struct conn *conn)
+{
+    if (conn->in == NULL || have(conn) == 0)
+        return room_for_next(conn);
+    if (conn->in_end < conn->in->cap)
+        return ERR_NONE;
+    return move_to_new(conn, room_for_frame(conn));
+}
+
+/* ---- frames ---- */
+
+/* A whole frame is here, or one that will be refused. */
+static bool frame_is_here(const struct conn *conn)
+{
+    if (conn->in == NULL || have(conn) < CONN_FRAME_HEAD)
+        return false;
+    int32_t size = get_i32(first_byte(conn));
+    if (size < 0 || size > conn->limits.frame_bytes_max)
+        return true;
+    return have(conn) - CONN_FRAME_HEAD >= (uint32_t)size;
+}
+
+/* Back-pressure: who has much to do takes no more. */
+static bool is_full(const struct conn *conn)
+{
+    if (conn->role == CONN_CLIENT)
+        return false;
+    return conn->request_count >= CONN_REQUESTS_MAX ||
+           (conn->request_count > 0 && conn->request_bytes >= conn->limits.in_flight_bytes);
+}
+
+/* Client: an answer that overtook the end of its request's send waits for it, because the request
+ * must not be given back while the door holds its bytes. */
+static bool must_wait_for_send(const struct conn *conn)
+{
+    return conn->role == CONN_CLIENT && list_empty(&conn->asked) && conn->sending.in_flight;
+}
+
+static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
+{
+    TRACE(conn->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    conn_close(conn, ERR_CORRUPT);
+}
+
+static void take_request(struct conn *conn, struct slice frame)
+{
+    struct conn_request *request = NULL;
+    enum err e = conn_add_request(conn, frame, &request);
+    if (e != ERR_NONE) {
+        conn_close(conn, e);
+        return;
+    }
+    conn_receive_more(conn);
+    conn->owner->request(conn, request, frame);
+}
+
+static void take_answer(struct conn *conn, struct slice frame)
+{
+    struct conn_request *request = LIST_FIRST(&conn->asked, struct conn_request, link);
+    bool expected = request != NULL && frame.size >= sizeof(int32_t) &&
+                    get_i32(frame.data) == request->correlation_id;
+    if (!expected) {
+        conn_close(conn, ERR_CORRUPT);
+        return;
+    }
+    struct buf *buf = frame.buf; /* the next receive may let go of it */
+    buf_retain(buf);
+    conn_receive_more(conn);
+    conn_answered(conn, request, frame);
+    buf_release(buf);
+}
+
+/* Takes the first frame, which is here. */
+static void take_frame(struct conn *conn)
+{
+    int32_t size = get_i32(first_byte(conn));
+    if (size < 0 || size > conn->limits.frame_bytes_max) {
+        refuse(conn, size < 0 ? CONN_REFUSED_NEGATIVE : CONN_REFUSED_TOO_LONG, size);
+        return;
+    }
+    struct slice frame = slice_of(conn->in, conn->in_start + CONN_FRAME_HEAD, (uint32_t)size);
+    conn->in_start += CONN_FRAME_HEAD + (uint32_t)size;
+    conn->frame_size_last = (uint32_t)size;
+    if (conn->role == CONN_SERVER)
+        take_request(conn, frame);
+    else
+        take_answer(conn, frame);
+}
+
+/* ---- receiving ---- */
+
+static void on_received(struct env_op *op, enum err e, uint64_t n);
+
+static void receive(struct conn *conn)
+{
+    bool split = conn->in != NULL && have(conn) > 0 && have(conn) < CONN_FRAME_HEAD;
+    SOMETIMES(conn->trace, FRAME_SPLIT_IN_LENGTH, split);
+    if (KNOWN_BUG(frame_split_in_length) && split)
+        conn->in_start = conn->in_end;
+    enum err e = make_room(conn);
+    if (e != ERR_NONE) {
+        conn_close(conn, e);
+        return;
+    }
+    ASSERT(conn->in_end < conn->in->cap);
+    env_receive(conn->env, &conn->receiving, conn->stream, conn->in->data + conn->in_end,
+                conn->in->cap - conn->in_end, on_received);
+}
+
+void conn_receive_more(struct conn *conn)
+{
+    if (conn->state != CONN_OPEN || conn->receiving.in_flight || is_full(conn))
+        return;
+    if (!frame_is_here(conn))
+        receive(conn);
+    else if (!must_wait_for_send(conn) && !env_armed(&conn->turn))
+        env_arm(conn->env, &conn->turn, env_now(conn->env));
+}
+
+/* Takes a frame if one is here and may be taken; else sees to it that more comes. */
+static void go_on(struct conn *conn)
+{
+    if (conn->state == CONN_OPEN && frame_is_here(conn) && !is_full(conn) &&
+        !must_wait_for_send(conn))
+        take_frame(conn);
+    else
+        conn_receive_more(conn);
+}
+
+void conn_on_turn(struct env_timer *timer)
+{
+    go_on(CONTAINER_OF(timer, struct conn, turn));
+}
+
+static void on_received(struct env_op *op, enum err e, uint64_t n)
+{
+    struct conn *conn = CONTAINER_OF(op, struct conn, receiving);
+    if (conn->state == CONN_CLOSING)
+        return;
+    if (e != ERR_NONE) {
+        conn_close(conn, e);
+        return;
+    }
+    if (conn->state == CONN_DRAINING)
+        return; /* too late to be heard */
+    ASSERT(n > 0);
+    ASSERT(n <= conn->in->cap - conn->in_end);
+    conn->in_end += (uint32_t)n;
+    conn->in_was_full = conn->in_end == conn->in->cap;
+    conn->moved_ns = env_now(conn->env);
+    go_on(conn);
+}
