@@ -12,17 +12,16 @@
 #define API_PARTITIONS_PER_STEP 512
 /* Memory that one request may decode to, beside its frame. */
 #define API_ARENA_BYTES (64u << 20)
-#define API_WAIT_MS_MAX (10 * 60 * 1000) /* a fetch or produce waits no longer, whatever it asks   \
-                                          */
+#define API_WAIT_MS_MAX                                                                            \
+    (10 * 60 * 1000) /* a fetch or produce waits no longer, whatever it asks                       \
+                      */
 
 struct api;
 
 struct api_settings {
     const char *cluster_id;
     bool auto_create_topics;
-    int64_t fetch_bytes_max;   /* fetch.max.bytes */
-    int64_t produce_bytes_max; /* of all appends that are not written yet; beyond it produce
-                                  requests wait */
+    int64_t fetch_bytes_max; /* fetch.max.bytes */
 };
 
 /* ERR_NOMEM. All that is passed in outlives it. */

@@ -244,6 +244,7 @@ static void check_all(struct metadata *m, struct metadata_create *create, struct
         *exists |= topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS;
         if (topic->code != WIRE_ERROR_NONE)
             continue;
+        topic->partition_count = plans[i].partition_count;
         *record_count += 1 + (int64_t)topic->config_count + plans[i].partition_count;
         if (partition_count + plans[i].partition_count > METADATA_PARTITIONS_MAX)
             topic->code = refuse(topic, WIRE_ERROR_INVALID_PARTITIONS,

@@ -171,7 +171,7 @@ void metadata_publish(struct metadata *m);
 /* One topic to create. in: */
 struct metadata_new_topic {
     struct bytes name;
-    int32_t partition_count;    /* -1: num.partitions, or as many as are assigned */
+    int32_t partition_count;    /* -1: num.partitions, or as many as are assigned. out: how many */
     int16_t replication_factor; /* -1: 1 */
     const struct wire_create_topics_request_assignment *assignments;
     int32_t assignment_count;

@@ -33,7 +33,7 @@ struct replica {
     int32_t leader_epoch;
     int64_t high_watermark;
     int64_t epoch_start; /* log end offset when this epoch began (P-1) */
-    struct list written; /* acks=1: struct replica_produce, by last offset */
+    struct list written; /* acks=0, 1: struct replica_produce, by last offset */
     struct list counted; /* acks=all */
     struct list waits;   /* struct replica_wait */
 };

@@ -119,7 +119,8 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
         finish(p, WIRE_ERROR_NONE);
         return;
     }
-    if (p->acks == 1 && log_written_end(r->log) <= p->last_offset)
+    /* Who waits for nothing (acks=0) must not outrun the disk: its turn ends with the write too. */
+    if (p->acks != -1 && log_written_end(r->log) <= p->last_offset)
         wait_in(&r->written, p);
     else if (p->acks == -1 && r->high_watermark <= p->last_offset)
         wait_in(&r->counted, p);

@@ -94,8 +94,8 @@ struct replica_produce {
     bool duplicate;
 };
 
-/* Appends. acks 0: done at once; 1: when it is written; -1: when the high watermark has passed it
- * (also for a duplicate, I-3). done may be called before this returns. */
+/* Appends. acks 0 and 1: done when it is written; -1: when the high watermark has passed it (also
+ * for a duplicate, I-3). done may be called before this returns. */
 void replica_produce(struct replica *r, struct replica_produce *p, replica_produce_done *done);
 /* Nobody waits any longer: done is called now, with that code. The records stay where they are. */
 void replica_produce_cancel(struct replica_produce *p, int16_t code);

@@ -1,0 +1,317 @@
+/* api.c - a frame becomes a request, a handler makes an answer of it. What breaks the protocol
+ * closes its connection and nothing else. */
+#include "api/internal.h"
+
+static const struct handler *const handlers[] = {
+    &handler_produce,          &handler_fetch,
+    &handler_list_offsets,     &handler_metadata,
+    &handler_find_coordinator, &handler_api_versions,
+    &handler_create_topics,    &handler_init_producer_id,
+};
+
+static const struct handler *find_handler(int16_t key)
+{
+    for (int i = 0; i < COUNT_OF(handlers); i++) {
+        if (handlers[i]->key == key)
+            return handlers[i];
+    }
+    return NULL;
+}
+
+enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
+                 struct metadata *metadata, struct replica_set *replicas,
+                 const struct api_settings *settings)
+{
+    struct api *api = mem_zalloc(mem, sizeof *api);
+    if (api == NULL)
+        return ERR_NOMEM;
+    *api = (struct api){
+        .env = env,
+        .mem = mem,
+        .trace = trace,
+        .metadata = metadata,
+        .replicas = replicas,
+        .settings = *settings,
+    };
+    list_init(&api->requests);
+    *out = api;
+    return ERR_NONE;
+}
+
+void api_free(struct api *api)
+{
+    if (api == NULL)
+        return;
+    ASSERT(list_empty(&api->requests));
+    mem_free(api->mem, api);
+}
+
+static void tell_idle(struct api *api)
+{
+    struct api_idle *idle = api->idle;
+    if (!list_empty(&api->requests) || idle == NULL)
+        return;
+    api->idle = NULL;
+    idle->idle(idle);
+}
+
+void api_stop(struct api *api, struct api_idle *idle)
+{
+    api->stopping = true;
+    /* A handler that hurries may end other requests with it, so each look starts anew. */
+    struct list hurried;
+    list_init(&hurried);
+    struct list *link;
+    while ((link = list_pop_front(&api->requests)) != NULL) {
+        struct request *r = CONTAINER_OF(link, struct request, link);
+        list_push_back(&hurried, &r->link);
+        if (r->handler->hurry != NULL && r->on != NULL && r->on->context == r)
+            r->handler->hurry(r);
+    }
+    list_splice_back(&api->requests, &hurried);
+    api->idle = idle;
+    tell_idle(api);
+}
+
+/* ---- the life of a request ---- */
+
+static void request_free(struct request *r)
+{
+    struct api *api = r->api;
+    env_disarm(api->env, &r->yield);
+    if (r->handler->drop != NULL)
+        r->handler->drop(r);
+    list_remove(&r->link);
+    wire_out_free(&r->out);
+    arena_free(&r->arena);
+    buf_release(r->frame.buf);
+    mem_free(api->mem, r);
+    tell_idle(api);
+}
+
+static void release(struct conn_answer *answer)
+{
+    request_free(CONTAINER_OF(answer, struct request, answer));
+}
+
+void *request_alloc(struct request *r, size_t count, size_t size)
+{
+    if (count > API_ARENA_BYTES / size)
+        return NULL;
+    return arena_alloc(&r->arena, count * size);
+}
+
+int16_t request_version(const struct request *r)
+{
+    return r->header.request_api_version;
+}
+
+/* From now on the connection knows nothing of the request but its answer. */
+static void detach(struct request *r)
+{
+    if (r->on != NULL)
+        r->on->context = NULL;
+    r->on = NULL;
+    r->conn = NULL;
+}
+
+bool request_encode(struct request *r, const void *body)
+{
+    int version = request_version(r);
+    struct wire_response_header header = {.correlation_id = r->header.correlation_id};
+    enum err e =
+        wire_encode(&wire_response_header_message,
+                    wire_response_header_version(r->kind, (int16_t)version), &header, &r->out);
+    if (e == ERR_NONE)
+        e = wire_encode(r->kind->response, version, body, &r->out);
+    ASSERT(e == ERR_NONE || e == ERR_NOMEM);
+    if (e == ERR_NONE)
+        return true;
+    request_break(r, e);
+    return false;
+}
+
+void request_send(struct request *r)
+{
+    struct conn *conn = r->conn;
+    struct conn_request *on = r->on;
+    detach(r);
+    if (conn == NULL) {
+        request_free(r);
+        return;
+    }
+    r->answer.release = release;
+    conn_answer(conn, on, &r->answer);
+}
+
+void request_answer(struct request *r, const void *body)
+{
+    if (!request_encode(r, body))
+        return;
+    ASSERT(r->out.gap_count == 0);
+    r->part = (struct env_part){.data = r->out.data, .size = r->out.size};
+    r->answer.parts = &r->part;
+    r->answer.part_count = 1;
+    request_send(r);
+}
+
+void request_silent(struct request *r)
+{
+    struct conn *conn = r->conn;
+    struct conn_request *on = r->on;
+    detach(r);
+    request_free(r);
+    if (conn != NULL)
+        conn_answer(conn, on, NULL);
+}
+
+void request_break(struct request *r, enum err e)
+{
+    struct conn *conn = r->conn;
+    detach(r);
+    request_free(r);
+    if (conn != NULL)
+        conn_close(conn, e);
+}
+
+void request_yield(struct request *r, void (*resume)(struct env_timer *yield))
+{
+    r->yield.fire = resume;
+    env_arm(r->api->env, &r->yield, env_now(r->api->env));
+}
+
+int64_t request_deadline(const struct request *r, int32_t timeout_ms)
+{
+    int64_t wait_ms = MIN(MAX(timeout_ms, 0), API_WAIT_MS_MAX);
+    return env_now(r->api->env) + wait_ms * 1000000;
+}
+
+int16_t request_find(const struct request *r, const struct metadata_topic *topic, int32_t partition,
+                     int16_t unknown, struct replica **out)
+{
+    *out = NULL;
+    if (topic == NULL)
+        return unknown;
+    if (partition < 0 || partition >= topic->partition_count)
+        return WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    *out = replica_find(r->api->replicas, &topic->id, partition);
+    return *out == NULL ? WIRE_ERROR_NOT_LEADER_OR_FOLLOWER : WIRE_ERROR_NONE;
+}
+
+/* ---- from the frame ---- */
+
+enum refusal {
+    REFUSED_HEADER = 1,
+    REFUSED_API,
+    REFUSED_VERSION,
+    REFUSED_BODY,
+    REFUSED_MEMORY,
+    REFUSED_STOPPING,
+};
+
+static void refuse(struct api *api, struct conn *conn, enum refusal why, uint32_t size)
+{
+    TRACE(api->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    conn_close(conn, why == REFUSED_MEMORY ? ERR_NOMEM : ERR_CORRUPT);
+}
+
+/* An asker that does not know us yet gets the oldest answer, which says what we speak (KIP-511). */
+static void answer_unknown_versions(struct request *r)
+{
+    struct wire_api_versions_response_api_key self = {
+        .api_key = r->kind->key,
+        .min_version = r->kind->request->oldest,
+        .max_version = r->kind->request->newest,
+    };
+    struct wire_api_versions_response body;
+    wire_defaults(&wire_api_versions_response_message, &body);
+    body.error_code = WIRE_ERROR_UNSUPPORTED_VERSION;
+    body.api_keys_count = 1;
+    body.api_keys = &self;
+    r->header.request_api_version = 0;
+    request_answer(r, &body);
+}
+
+static struct request *request_new(struct api *api, const struct handler *handler,
+                                   struct conn *conn, struct conn_request *on, struct slice frame)
+{
+    struct request *r = mem_zalloc(api->mem, handler->state_size);
+    if (r == NULL)
+        return NULL;
+    r->api = api;
+    r->handler = handler;
+    r->kind = wire_api(handler->key);
+    r->conn = conn;
+    r->on = on;
+    r->frame = frame;
+    if (frame.buf != NULL)
+        buf_retain(frame.buf);
+    arena_init(&r->arena, api->mem, API_ARENA_BYTES);
+    wire_out_init(&r->out, api->mem);
+    list_init(&r->link);
+    list_push_back(&api->requests, &r->link);
+    on->context = r;
+    return r;
+}
+
+static enum refusal decode_body(struct request *r, size_t at)
+{
+    const struct wire_message *m = r->kind->request;
+    r->body = request_alloc(r, 1, m->size);
+    if (r->body == NULL)
+        return REFUSED_MEMORY;
+    struct bytes in = bytes_of(r->frame.data + at, r->frame.size - at);
+    enum err e = wire_decode(m, request_version(r), in, NULL, r->body, &r->arena, NULL);
+    return e == ERR_NONE ? 0 : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
+}
+
+void api_request(struct api *api, struct conn *conn, struct conn_request *on, struct slice frame)
+{
+    struct wire_request_header header;
+    size_t used = 0;
+    if (wire_decode_request_header(slice_bytes(frame), &used, &header, NULL) != ERR_NONE) {
+        refuse(api, conn, REFUSED_HEADER, frame.size);
+        return;
+    }
+    const struct handler *handler = find_handler(header.request_api_key);
+    if (handler == NULL || api->stopping) {
+        refuse(api, conn, handler == NULL ? REFUSED_API : REFUSED_STOPPING, frame.size);
+        return;
+    }
+    const struct wire_api *kind = wire_api(handler->key);
+    ASSERT(kind != NULL);
+    bool served = wire_api_serves(kind, header.request_api_version);
+    if (!served && handler != &handler_api_versions) {
+        refuse(api, conn, REFUSED_VERSION, frame.size);
+        return;
+    }
+    struct request *r = request_new(api, handler, conn, on, frame);
+    if (r == NULL) {
+        refuse(api, conn, REFUSED_MEMORY, frame.size);
+        return;
+    }
+    r->header = header;
+    if (!served) {
+        answer_unknown_versions(r);
+        return;
+    }
+    enum refusal why = decode_body(r, used);
+    if (why == 0) {
+        handler->begin(r);
+        return;
+    }
+    detach(r);
+    request_free(r);
+    refuse(api, conn, why, frame.size);
+}
+
+void api_cancel(struct api *api, struct conn_request *on)
+{
+    struct request *r = on->context;
+    if (r == NULL)
+        return;
+    ASSERT(r->api == api);
+    detach(r);
+    if (r->handler->hurry != NULL)
+        r->handler->hurry(r);
+}

@@ -1,0 +1,434 @@
+/* fetch.c - 1: records out of partitions. Ranges of files go from the page cache to the socket;
+ * what is asked for and not there yet is waited for. Sessions (KIP-227) are not kept: every answer
+ * says that there is none, and clients then name all partitions each time. */
+#include "api/internal.h"
+
+/* A partition's records take the bytes before them and at most this many parts. */
+#define PARTS_PER_PARTITION (1 + COUNT_OF(((struct log_read *)0)->parts))
+#define PARTS_MAX (CONN_PARTS_MAX - 3 - PARTS_PER_PARTITION)
+
+enum phase {
+    PHASE_SCANNING, /* looks at every partition once */
+    PHASE_WAITING,  /* there is too little */
+    PHASE_READING,
+};
+
+struct item;
+
+struct reading {
+    struct replica_read read;
+    struct item *item;
+};
+
+struct item {
+    struct fetch *owner;
+    const struct wire_fetch_request_partition *in;
+    struct wire_fetch_response_partition *out;
+    struct replica *replica;
+    struct replica_wait wait;
+    struct reading *read; /* once it was read */
+    uint64_t bytes_seen;  /* of its log, when it was looked at last */
+    bool some;            /* a read would bring something */
+};
+
+struct fetch {
+    struct request request;
+    struct wire_fetch_response body;
+    struct item *items;
+    int32_t item_count, next;
+    enum phase phase;
+    struct env_timer deadline;
+    bool expired, failed, stepping, reading, was_read;
+    bool some; /* of any partition */
+    int32_t bytes_max;
+    int64_t bytes;     /* read */
+    int64_t potential; /* appended since to what has been read or looked at */
+    int32_t part_count;
+};
+
+static void go_on(struct fetch *s);
+
+/* ---- looking ---- */
+
+static void on_woken(struct replica_wait *wait);
+
+static void look(struct item *item)
+{
+    struct fetch *s = item->owner;
+    int16_t code = replica_check(item->replica, item->in->current_leader_epoch);
+    if (code == WIRE_ERROR_NONE || code == WIRE_ERROR_KAFKA_STORAGE_ERROR)
+        code = replica_readable(item->replica, item->in->fetch_offset, &item->some);
+    item->out->error_code = code;
+    s->failed |= code != WIRE_ERROR_NONE;
+    s->some |= item->some;
+    item->bytes_seen = replica_bytes(item->replica);
+}
+
+static void wait_for(struct item *item)
+{
+    if (item->replica == NULL || list_linked(&item->wait.link))
+        return;
+    replica_wait(item->replica, &item->wait);
+}
+
+static void on_woken(struct replica_wait *wait)
+{
+    struct item *item = CONTAINER_OF(wait, struct item, wait);
+    struct fetch *s = item->owner;
+    uint64_t seen = item->bytes_seen;
+    look(item);
+    if (item->bytes_seen > seen)
+        s->potential += (int64_t)(item->bytes_seen - seen);
+    if (s->phase != PHASE_READING)
+        wait_for(item);
+    if (s->phase == PHASE_WAITING)
+        go_on(s);
+}
+
+static void resume(struct env_timer *yield)
+{
+    struct request *r = CONTAINER_OF(yield, struct request, yield);
+    go_on(CONTAINER_OF(r, struct fetch, request));
+}
+
+/* True when all partitions have been looked at. */
+static bool scan(struct fetch *s)
+{
+    for (int32_t left = API_PARTITIONS_PER_STEP; s->next < s->item_count; s->next++) {
+        if (left-- == 0) {
+            request_yield(&s->request, resume);
+            return false;
+        }
+        struct item *item = &s->items[s->next];
+        if (item->replica == NULL)
+            continue;
+        look(item);
+        wait_for(item);
+    }
+    return true;
+}
+
+/* ---- reading ---- */
+
+static void release_reads(struct fetch *s)
+{
+    for (int32_t i = 0; i < s->item_count; i++) {
+        if (s->items[i].read != NULL)
+            replica_read_release(&s->items[i].read->read);
+    }
+}
+
+static void begin_reading(struct fetch *s)
+{
+    release_reads(s);
+    s->phase = PHASE_READING;
+    s->next = 0;
+    s->bytes = 0;
+    s->potential = 0;
+    s->part_count = 0;
+}
+
+static void on_read(struct replica_read *read)
+{
+    struct item *item = CONTAINER_OF(read, struct reading, read)->item;
+    struct fetch *s = item->owner;
+    s->reading = false;
+    item->out->error_code = read->code;
+    s->failed |= read->code != WIRE_ERROR_NONE;
+    if (read->held && read->log.bytes > 0) {
+        s->bytes += read->log.bytes;
+        s->part_count += 1 + read->log.part_count;
+    }
+    if (!s->stepping)
+        go_on(s);
+}
+
+/* Posts the read of a partition where there is something to read and room for it. */
+static void post_read(struct fetch *s, struct item *item)
+{
+    int64_t left = s->bytes_max - s->bytes;
+    bool room = s->bytes == 0 || (left > 0 && s->part_count <= PARTS_MAX);
+    if (item->replica == NULL || !item->some || !room)
+        return;
+    if (item->read == NULL)
+        item->read = request_alloc(&s->request, 1, sizeof *item->read);
+    if (item->read == NULL)
+        return; /* the next fetch will bring it */
+    item->read->read = (struct replica_read){
+        .offset = item->in->fetch_offset,
+        .bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->in->partition_max_bytes, 0)),
+        .at_least_one = s->bytes == 0,
+    };
+    item->read->item = item;
+    item->bytes_seen = replica_bytes(item->replica);
+    s->reading = true;
+    replica_read(item->replica, &item->read->read, on_read);
+}
+
+/* One partition after the other, for each takes from what the ones before it left. True when all
+ * have been read. */
+static bool read_on(struct fetch *s)
+{
+    int32_t left = API_PARTITIONS_PER_STEP;
+    s->stepping = true;
+    while (s->next < s->item_count && !s->reading && left-- > 0)
+        post_read(s, &s->items[s->next++]);
+    s->stepping = false;
+    if (s->next == s->item_count)
+        return !s->reading;
+    if (!s->reading)
+        request_yield(&s->request, resume);
+    return false;
+}
+
+/* ---- waiting ---- */
+
+static bool must_end(const struct fetch *s)
+{
+    return s->expired || s->failed || s->request.conn == NULL;
+}
+
+static bool enough(const struct fetch *s)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    if (must_end(s))
+        return true;
+    return s->was_read ? s->bytes + s->potential >= MAX(in->min_bytes, 1) : s->some;
+}
+
+/* What came while the last partitions were read counts too. */
+static void wait_again(struct fetch *s)
+{
+    s->phase = PHASE_WAITING;
+    for (int32_t i = 0; i < s->item_count; i++) {
+        struct item *item = &s->items[i];
+        if (item->replica == NULL)
+            continue;
+        uint64_t seen = item->bytes_seen;
+        look(item);
+        if (item->bytes_seen > seen)
+            s->potential += (int64_t)(item->bytes_seen - seen);
+        wait_for(item);
+    }
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    struct fetch *s = CONTAINER_OF(timer, struct fetch, deadline);
+    s->expired = true;
+    if (s->phase == PHASE_WAITING)
+        go_on(s);
+}
+
+/* ---- answering ---- */
+
+static void fill(struct fetch *s, struct item *item)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    struct wire_fetch_response_partition *out = item->out;
+    out->records = (struct wire_bytes){.size = 0};
+    out->aborted_transactions_count = in->isolation_level == 0 ? -1 : 0;
+    if (item->replica == NULL || !replica_is_open(item->replica))
+        return;
+    struct replica_read *read = item->read == NULL ? NULL : &item->read->read;
+    bool held = read != NULL && read->held;
+    out->high_watermark = held ? read->high_watermark : replica_high_watermark(item->replica);
+    out->last_stable_offset = out->high_watermark;
+    out->log_start_offset = replica_log_start(item->replica);
+    if (held)
+        out->records.size = (int32_t)read->log.bytes;
+}
+
+/* The encoded bytes with the ranges of files in their gaps. */
+static bool lay_out(struct fetch *s)
+{
+    struct request *r = &s->request;
+    int32_t max = s->part_count + 2;
+    struct env_part *parts = request_alloc(r, (size_t)max, sizeof *parts);
+    if (parts == NULL)
+        return false;
+    int32_t count = 0;
+    int32_t gap = 0;
+    size_t at = 0;
+    for (int32_t i = 0; i < s->item_count; i++) {
+        if (s->items[i].out->records.size <= 0)
+            continue;
+        ASSERT(gap < r->out.gap_count);
+        size_t upto = r->out.gaps[gap++].offset;
+        parts[count++] = (struct env_part){.data = r->out.data + at, .size = upto - at};
+        at = upto;
+        const struct log_read *log = &s->items[i].read->read.log;
+        for (int32_t k = 0; k < log->part_count; k++)
+            parts[count++] = log->parts[k];
+    }
+    ASSERT(gap == r->out.gap_count);
+    if (r->out.size > at)
+        parts[count++] = (struct env_part){.data = r->out.data + at, .size = r->out.size - at};
+    ASSERT(count <= max);
+    r->answer.parts = parts;
+    r->answer.part_count = count;
+    return true;
+}
+
+static void answer(struct fetch *s)
+{
+    struct request *r = &s->request;
+    for (int32_t i = 0; i < s->item_count; i++)
+        fill(s, &s->items[i]);
+    if (!request_encode(r, &s->body))
+        return;
+    if (lay_out(s))
+        request_send(r);
+    else
+        request_break(r, ERR_NOMEM);
+}
+
+static void go_on(struct fetch *s)
+{
+    for (;;) {
+        switch (s->phase) {
+        case PHASE_SCANNING:
+            if (!scan(s))
+                return;
+            s->phase = PHASE_WAITING;
+            break;
+        case PHASE_WAITING:
+            if (!enough(s))
+                return;
+            if (s->request.conn == NULL || !s->some) {
+                answer(s);
+                return;
+            }
+            begin_reading(s);
+            break;
+        case PHASE_READING:
+            if (!read_on(s))
+                return;
+            s->was_read = true;
+            const struct wire_fetch_request *in = s->request.body;
+            if (must_end(s) || s->bytes >= MAX(in->min_bytes, 1)) {
+                answer(s);
+                return;
+            }
+            wait_again(s);
+            break;
+        }
+    }
+}
+
+/* ---- the request ---- */
+
+static void prepare_item(struct fetch *s, struct item *item,
+                         const struct wire_fetch_request_partition *in,
+                         const struct metadata_topic *topic, int16_t unknown)
+{
+    *item->out = (struct wire_fetch_response_partition){
+        .partition_index = in->partition,
+        .high_watermark = -1,
+        .last_stable_offset = -1,
+        .log_start_offset = -1,
+        .diverging_epoch = {.epoch = -1, .end_offset = -1},
+        .current_leader = {.leader_id = -1, .leader_epoch = -1},
+        .snapshot_id = {.end_offset = -1, .epoch = -1},
+        .preferred_read_replica = -1,
+    };
+    item->owner = s;
+    item->in = in;
+    item->wait.woken = on_woken;
+    list_init(&item->wait.link);
+    int16_t code = request_find(&s->request, topic, in->partition, unknown, &item->replica);
+    item->out->error_code = code;
+    s->failed |= code != WIRE_ERROR_NONE;
+}
+
+static bool prepare_topic(struct fetch *s, const struct wire_fetch_request_topic *in,
+                          struct wire_fetch_response_topic *out)
+{
+    struct request *r = &s->request;
+    const struct metadata_image *image = metadata_current(r->api->metadata);
+    bool by_id = request_version(r) >= 13;
+    int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    const struct metadata_topic *topic =
+        by_id ? metadata_find_id(image, &in->topic_id)
+              : metadata_find(image, bytes_of(in->topic.data, (size_t)in->topic.size));
+    size_t count = (size_t)MAX(in->partitions_count, 0);
+    out->topic = in->topic;
+    out->topic_id = in->topic_id;
+    out->partitions = request_alloc(r, count, sizeof *out->partitions);
+    if (out->partitions == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct item *item = &s->items[s->item_count++];
+        item->out = &out->partitions[out->partitions_count++];
+        prepare_item(s, item, &in->partitions[i], topic, unknown);
+    }
+    return true;
+}
+
+static bool prepare(struct fetch *s)
+{
+    struct request *r = &s->request;
+    const struct wire_fetch_request *in = r->body;
+    size_t topic_count = (size_t)MAX(in->topics_count, 0);
+    size_t item_count = 0;
+    for (size_t i = 0; i < topic_count; i++)
+        item_count += (size_t)MAX(in->topics[i].partitions_count, 0);
+    s->items = request_alloc(r, item_count, sizeof *s->items);
+    s->body.responses = request_alloc(r, topic_count, sizeof *s->body.responses);
+    if (s->items == NULL || s->body.responses == NULL)
+        return false;
+    for (size_t i = 0; i < topic_count; i++) {
+        if (!prepare_topic(s, &in->topics[i], &s->body.responses[i]))
+            return false;
+        s->body.responses_count++;
+    }
+    return true;
+}
+
+static void begin(struct request *r)
+{
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    const struct wire_fetch_request *in = r->body;
+    wire_defaults(&wire_fetch_response_message, &s->body);
+    s->bytes_max = (int32_t)MIN(in->max_bytes, r->api->settings.fetch_bytes_max);
+    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0;
+    if (in->session_id != 0 && in->session_epoch > 0) {
+        s->body.error_code = WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND;
+        request_answer(r, &s->body);
+        return;
+    }
+    if (!prepare(s)) {
+        request_break(r, ERR_NOMEM);
+        return;
+    }
+    if (!s->expired) {
+        s->deadline.fire = on_deadline;
+        env_arm(r->api->env, &s->deadline, request_deadline(r, in->max_wait_ms));
+    }
+    go_on(s);
+}
+
+static void hurry(struct request *r)
+{
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    s->expired = true;
+    if (s->phase == PHASE_WAITING)
+        go_on(s);
+}
+
+static void drop(struct request *r)
+{
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    env_disarm(r->api->env, &s->deadline);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_unwait(&s->items[i].wait);
+    release_reads(s);
+}
+
+const struct handler handler_fetch = {
+    .key = 1,
+    .state_size = sizeof(struct fetch),
+    .begin = begin,
+    .hurry = hurry,
+    .drop = drop,
+};

@@ -1,0 +1,55 @@
+/* find_coordinator.c - 10: who coordinates a group or a transaction. Nobody yet, and the answer
+ * says so at once: COORDINATOR_NOT_AVAILABLE would make clients ask for ever. */
+#include "api/internal.h"
+
+enum key_type {
+    KEY_GROUP,
+    KEY_TRANSACTION,
+    KEY_SHARE,
+};
+
+static const char *reason(int8_t key_type)
+{
+    if (key_type == KEY_TRANSACTION)
+        return "this version of kiln serves no transactions yet; produce without transactional.id";
+    return "this version of kiln serves no consumer groups yet; assign partitions instead";
+}
+
+static void begin(struct request *r)
+{
+    const struct wire_find_coordinator_request *in = r->body;
+    struct wire_find_coordinator_response body;
+    wire_defaults(&wire_find_coordinator_response_message, &body);
+    struct wire_string message = wire_text(reason(in->key_type));
+    if (request_version(r) < 4) {
+        body.error_code = WIRE_ERROR_INVALID_REQUEST;
+        body.error_message = message;
+        body.node_id = -1;
+        body.port = -1;
+        request_answer(r, &body);
+        return;
+    }
+    int32_t count = MAX(in->coordinator_keys_count, 0);
+    body.coordinators = request_alloc(r, (size_t)count, sizeof *body.coordinators);
+    if (body.coordinators == NULL) {
+        request_break(r, ERR_NOMEM);
+        return;
+    }
+    body.coordinators_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        body.coordinators[i] = (struct wire_find_coordinator_response_coordinator){
+            .key = in->coordinator_keys[i],
+            .node_id = -1,
+            .port = -1,
+            .error_code = WIRE_ERROR_INVALID_REQUEST,
+            .error_message = message,
+        };
+    }
+    request_answer(r, &body);
+}
+
+const struct handler handler_find_coordinator = {
+    .key = 10,
+    .state_size = sizeof(struct request),
+    .begin = begin,
+};

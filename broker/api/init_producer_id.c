@@ -1,0 +1,41 @@
+/* init_producer_id.c - 22: an identity for an idempotent producer. */
+#include "api/internal.h"
+
+struct init_producer_id {
+    struct request request;
+    struct metadata_producer_id op;
+};
+
+static void answer(struct request *r, int16_t code, int64_t producer_id)
+{
+    struct wire_init_producer_id_response body;
+    wire_defaults(&wire_init_producer_id_response_message, &body);
+    body.error_code = code;
+    body.producer_id = producer_id;
+    body.producer_epoch = code == WIRE_ERROR_NONE ? 0 : -1;
+    request_answer(r, &body);
+}
+
+static void on_id(struct metadata_producer_id *op)
+{
+    struct init_producer_id *s = CONTAINER_OF(op, struct init_producer_id, op);
+    answer(&s->request, op->code, op->producer_id);
+}
+
+/* Without a transactional id there is nothing to go on with: whatever the producer was before, it
+ * gets a new id (KIP-360 asks for no more). */
+static void begin(struct request *r)
+{
+    struct init_producer_id *s = CONTAINER_OF(r, struct init_producer_id, request);
+    const struct wire_init_producer_id_request *in = r->body;
+    if (in->transactional_id.size >= 0)
+        answer(r, WIRE_ERROR_INVALID_REQUEST, -1);
+    else
+        metadata_producer_id(r->api->metadata, &s->op, on_id);
+}
+
+const struct handler handler_init_producer_id = {
+    .key = 22,
+    .state_size = sizeof(struct init_producer_id),
+    .begin = begin,
+};

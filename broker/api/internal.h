@@ -1,0 +1,78 @@
+/* internal.h - what the files of api share and nobody else sees: a request from its frame to its
+ * answer. */
+#ifndef KILN_API_INTERNAL_H
+#define KILN_API_INTERNAL_H
+
+#include "api/api.h"
+
+struct request;
+
+/* One API. */
+struct handler {
+    int16_t key;
+    uint32_t state_size; /* of the struct that begins with struct request */
+    /* Checks and acts; sooner or later it ends in request_answer, request_silent or request_break.
+     */
+    void (*begin)(struct request *r);
+    /* End now with what there is: nobody waits any longer, or the broker stops. NULL: it ends soon
+     * by itself. */
+    void (*hurry)(struct request *r);
+    /* Lets go of what the answer held. May be NULL. */
+    void (*drop)(struct request *r);
+};
+
+extern const struct handler handler_produce, handler_fetch, handler_list_offsets, handler_metadata,
+    handler_find_coordinator, handler_api_versions, handler_create_topics, handler_init_producer_id;
+
+struct api {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct metadata *metadata;
+    struct replica_set *replicas;
+    struct api_settings settings;
+    struct list requests; /* struct request */
+    bool stopping;
+    struct api_idle *idle;
+};
+
+struct request {
+    struct list link;
+    struct api *api;
+    const struct handler *handler;
+    const struct wire_api *kind;
+    struct conn *conn;       /* NULL: nobody waits */
+    struct conn_request *on; /* likewise */
+    struct slice frame;      /* retained */
+    struct wire_request_header header;
+    void *body; /* decoded */
+    struct arena arena;
+    struct wire_out out;
+    struct conn_answer answer;
+    struct env_part part;
+    struct env_timer yield;
+};
+
+/* Zeroed memory that lives as long as the request. NULL: over the limit. */
+void *request_alloc(struct request *r, size_t count, size_t size) MUST_USE;
+int16_t request_version(const struct request *r);
+/* Encodes the header and the body into r->out. False: no memory; the request has been broken. */
+bool request_encode(struct request *r, const void *body) MUST_USE;
+/* Sends r->answer.parts. Nothing of the request is used any more. */
+void request_send(struct request *r);
+/* Both for an answer without external bytes. */
+void request_answer(struct request *r, const void *body);
+/* No answer (acks=0). */
+void request_silent(struct request *r);
+/* The connection cannot go on. */
+void request_break(struct request *r, enum err e);
+/* Goes on with resume as an event of its own. */
+void request_yield(struct request *r, void (*resume)(struct env_timer *yield));
+/* The partition's replica on this broker. 0, or Kafka's code when there is none. topic may be NULL:
+ * the code is then unknown. */
+int16_t request_find(const struct request *r, const struct metadata_topic *topic, int32_t partition,
+                     int16_t unknown, struct replica **out);
+/* The timeout that a client asked for, as a deadline. */
+int64_t request_deadline(const struct request *r, int32_t timeout_ms);
+
+#endif

@@ -1,0 +1,253 @@
+/* metadata.c - 3: brokers, topics, partitions and who leads them. A topic that is asked for by name
+ * and is not there may be created on the way, as in Kafka. */
+#include "api/internal.h"
+
+#define AUTO_CREATE_MAX 100 /* topics of one request; who asks for more asks again */
+
+struct metadata_state {
+    struct request request;
+    const struct metadata_image *image;
+    struct metadata_create create;
+    int32_t node_id;
+    struct wire_metadata_response body;
+    int32_t topic_index, partition_index; /* the next to describe */
+};
+
+static bool all_topics(const struct request *r)
+{
+    const struct wire_metadata_request *in = r->body;
+    return in->topics_count < 0 || (in->topics_count == 0 && request_version(r) == 0);
+}
+
+static bool is_internal(const struct metadata_topic *topic)
+{
+    struct bytes name = bytes_text(topic->name);
+    return bytes_equal(name, bytes_text("__consumer_offsets")) ||
+           bytes_equal(name, bytes_text("__transaction_state"));
+}
+
+static struct bytes string_bytes(struct wire_string s)
+{
+    return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
+}
+
+/* ---- what the answer says ---- */
+
+/* A partition that cannot be served has no leader as far as clients are concerned. */
+static void describe_partition(struct metadata_state *s, const struct metadata_topic *topic,
+                               int32_t partition, struct wire_metadata_response_partition *out)
+{
+    const struct metadata_partition *p = &topic->partitions[partition];
+    struct replica *replica = NULL;
+    int16_t code = request_find(&s->request, topic, partition, WIRE_ERROR_NONE, &replica);
+    bool serves = code == WIRE_ERROR_NONE && replica_is_open(replica);
+    *out = (struct wire_metadata_response_partition){
+        .error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE,
+        .partition_index = partition,
+        .leader_id = serves ? s->node_id : -1,
+        .leader_epoch = p->leader_epoch,
+        .replica_nodes_count = 1,
+        .replica_nodes = &s->node_id,
+        .isr_nodes_count = 1,
+        .isr_nodes = &s->node_id,
+        .offline_replicas_count = serves ? 0 : 1,
+        .offline_replicas = &s->node_id,
+    };
+}
+
+static int16_t code_of_missing(const struct metadata_state *s, struct wire_string name)
+{
+    for (int32_t i = 0; i < s->create.topic_count; i++) {
+        if (!bytes_equal(s->create.topics[i].name, string_bytes(name)))
+            continue;
+        int16_t code = s->create.topics[i].code;
+        if (code != WIRE_ERROR_NONE && code != WIRE_ERROR_TOPIC_ALREADY_EXISTS)
+            return code;
+        return WIRE_ERROR_LEADER_NOT_AVAILABLE;
+    }
+    return metadata_topic_name_fault(string_bytes(name)) != NULL
+               ? WIRE_ERROR_INVALID_TOPIC_EXCEPTION
+               : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+static bool by_id(const struct wire_metadata_request_topic *asked)
+{
+    static const struct wire_uuid zero;
+    return !wire_uuid_equal(&asked->topic_id, &zero);
+}
+
+/* The topic that the answer's i-th row is about; NULL: there is none, and out says so. */
+static const struct metadata_topic *find_topic(const struct metadata_state *s, int32_t i,
+                                               struct wire_metadata_response_topic *out)
+{
+    const struct wire_metadata_request *in = s->request.body;
+    *out = (struct wire_metadata_response_topic){.topic_authorized_operations = INT32_MIN};
+    const struct metadata_topic *topic = NULL;
+    if (all_topics(&s->request)) {
+        topic = s->image->topics[i];
+    } else if (by_id(&in->topics[i])) {
+        out->topic_id = in->topics[i].topic_id;
+        out->name = request_version(&s->request) < 12 ? wire_text("") : WIRE_NULL_STRING;
+        out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
+        topic = metadata_find_id(s->image, &out->topic_id);
+    } else {
+        out->name = in->topics[i].name;
+        if (out->name.size < 0)
+            out->name = wire_text("");
+        topic = metadata_find(s->image, string_bytes(out->name));
+        out->error_code = topic == NULL ? code_of_missing(s, out->name) : WIRE_ERROR_NONE;
+    }
+    if (topic == NULL)
+        return NULL;
+    out->error_code = WIRE_ERROR_NONE;
+    out->name = wire_text(topic->name);
+    out->topic_id = topic->id;
+    out->is_internal = is_internal(topic);
+    return topic;
+}
+
+static void resume(struct env_timer *yield);
+
+/* Describes on; false: out of memory. *left: how much this event may still do. */
+static bool describe_topic(struct metadata_state *s, int32_t *left)
+{
+    struct wire_metadata_response_topic *out = &s->body.topics[s->topic_index];
+    struct wire_metadata_response_topic fresh;
+    const struct metadata_topic *topic = find_topic(s, s->topic_index, &fresh);
+    if (s->partition_index == 0) {
+        *out = fresh;
+        *left -= 1;
+    }
+    if (topic != NULL && s->partition_index == 0) {
+        out->partitions =
+            request_alloc(&s->request, (size_t)topic->partition_count, sizeof *out->partitions);
+        if (out->partitions == NULL)
+            return false;
+    }
+    int32_t count = topic == NULL ? 0 : topic->partition_count;
+    for (; s->partition_index<count && * left> 0; *left -= 1) {
+        describe_partition(s, topic, s->partition_index, &out->partitions[s->partition_index]);
+        out->partitions_count = ++s->partition_index;
+    }
+    if (s->partition_index < count)
+        return true;
+    s->partition_index = 0;
+    s->topic_index++;
+    return true;
+}
+
+static void describe(struct metadata_state *s)
+{
+    int32_t left = API_PARTITIONS_PER_STEP;
+    while (s->topic_index < s->body.topics_count) {
+        if (left <= 0) {
+            request_yield(&s->request, resume);
+            return;
+        }
+        if (!describe_topic(s, &left)) {
+            request_break(&s->request, ERR_NOMEM);
+            return;
+        }
+    }
+    request_answer(&s->request, &s->body);
+}
+
+static void resume(struct env_timer *yield)
+{
+    struct request *r = CONTAINER_OF(yield, struct request, yield);
+    describe(CONTAINER_OF(r, struct metadata_state, request));
+}
+
+static void answer(struct metadata_state *s)
+{
+    struct request *r = &s->request;
+    const struct wire_metadata_request *in = r->body;
+    struct metadata *metadata = r->api->metadata;
+    s->image = metadata_current(metadata);
+    metadata_image_retain(s->image);
+    s->node_id = metadata_node_id(metadata);
+    wire_defaults(&wire_metadata_response_message, &s->body);
+    s->body.brokers = request_alloc(r, 1, sizeof *s->body.brokers);
+    s->body.topics_count = all_topics(r) ? s->image->topic_count : in->topics_count;
+    s->body.topics = request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
+    if (s->body.brokers == NULL || s->body.topics == NULL) {
+        request_break(r, ERR_NOMEM);
+        return;
+    }
+    s->body.brokers_count = 1;
+    s->body.brokers[0] = (struct wire_metadata_response_broker){
+        .node_id = s->node_id,
+        .host = wire_text(s->image->broker.host),
+        .port = s->image->broker.port,
+        .rack = WIRE_NULL_STRING,
+    };
+    s->body.cluster_id = wire_text(r->api->settings.cluster_id);
+    s->body.controller_id = s->node_id;
+    describe(s);
+}
+
+/* ---- topics made on first use ---- */
+
+static void on_created(struct metadata_create *create)
+{
+    answer(CONTAINER_OF(create, struct metadata_state, create));
+}
+
+static bool collected(const struct metadata_state *s, struct bytes name)
+{
+    for (int32_t i = 0; i < s->create.topic_count; i++) {
+        if (bytes_equal(s->create.topics[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* Names that may become topics. */
+static bool collect_missing(struct metadata_state *s)
+{
+    const struct wire_metadata_request *in = s->request.body;
+    const struct metadata_image *image = metadata_current(s->request.api->metadata);
+    int32_t max = MIN(MAX(in->topics_count, 0), AUTO_CREATE_MAX);
+    s->create.topics = request_alloc(&s->request, (size_t)max, sizeof *s->create.topics);
+    if (s->create.topics == NULL)
+        return false;
+    for (int32_t i = 0; i < in->topics_count && s->create.topic_count < max; i++) {
+        struct bytes name = string_bytes(in->topics[i].name);
+        if (by_id(&in->topics[i]) || metadata_topic_name_fault(name) != NULL)
+            continue;
+        if (metadata_find(image, name) != NULL || collected(s, name))
+            continue;
+        s->create.topics[s->create.topic_count++] = (struct metadata_new_topic){
+            .name = name, .partition_count = -1, .replication_factor = -1};
+    }
+    return true;
+}
+
+static void begin(struct request *r)
+{
+    struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
+    const struct wire_metadata_request *in = r->body;
+    bool create = r->api->settings.auto_create_topics && in->allow_auto_topic_creation;
+    if (create && !all_topics(r) && !collect_missing(s)) {
+        request_break(r, ERR_NOMEM);
+        return;
+    }
+    if (s->create.topic_count > 0)
+        metadata_create(r->api->metadata, &s->create, on_created);
+    else
+        answer(s);
+}
+
+static void drop(struct request *r)
+{
+    struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
+    metadata_create_free(&s->create);
+    metadata_image_release(s->image);
+}
+
+const struct handler handler_metadata = {
+    .key = 3,
+    .state_size = sizeof(struct metadata_state),
+    .begin = begin,
+    .drop = drop,
+};

@@ -1,0 +1,185 @@
+/* produce.c - 0: records into partitions. One operation a partition, one answer when all of them
+ * have ended. It never yields between two partitions: requests of a producer must reach a partition
+ * in the order in which they came, and the work is bounded by the size of a frame. */
+#include "api/internal.h"
+
+struct item {
+    struct replica_produce op;
+    struct produce *owner;
+    struct wire_produce_response_partition *out;
+    struct replica *replica;
+};
+
+struct produce {
+    struct request request;
+    struct wire_produce_response body;
+    struct item *items;
+    int32_t item_count, pending;
+    bool failed; /* some partition refused */
+    struct env_timer deadline;
+};
+
+static void finish(struct produce *s)
+{
+    struct request *r = &s->request;
+    const struct wire_produce_request *in = r->body;
+    env_disarm(r->api->env, &s->deadline);
+    /* Who asked for no answer can be told of a failure only by the end of the connection. */
+    if (in->acks != 0)
+        request_answer(r, &s->body);
+    else if (s->failed)
+        request_break(r, ERR_INVALID);
+    else
+        request_silent(r);
+}
+
+static void on_produced(struct replica_produce *op)
+{
+    struct item *item = CONTAINER_OF(op, struct item, op);
+    struct produce *s = item->owner;
+    item->out->error_code = op->code;
+    s->failed |= op->code != WIRE_ERROR_NONE;
+    if (op->code == WIRE_ERROR_NONE) {
+        item->out->base_offset = op->first_offset;
+        item->out->log_append_time_ms = op->timestamp_ms;
+        item->out->log_start_offset = op->log_start;
+    } else {
+        item->out->error_message = wire_text(op->reason);
+    }
+    ASSERT(s->pending > 0);
+    if (--s->pending == 0)
+        finish(s);
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    struct produce *s = CONTAINER_OF(timer, struct produce, deadline);
+    s->pending++;
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_produce_cancel(&s->items[i].op, WIRE_ERROR_REQUEST_TIMED_OUT);
+    ASSERT(s->pending == 1);
+    s->pending = 0;
+    finish(s);
+}
+
+/* The records as a writable part of the frame: offsets are assigned in place. */
+static struct slice records_slice(const struct request *r, struct wire_bytes records)
+{
+    if (records.size <= 0)
+        return (struct slice){.buf = NULL};
+    size_t at = (size_t)(records.data - r->frame.data);
+    ASSERT(at + (size_t)records.size <= r->frame.size);
+    return (struct slice){
+        .buf = r->frame.buf, .data = r->frame.data + at, .size = (uint32_t)records.size};
+}
+
+static void prepare_item(struct produce *s, struct item *item,
+                         const struct wire_produce_request_partition *in,
+                         const struct metadata_topic *topic, int16_t unknown)
+{
+    *item->out = (struct wire_produce_response_partition){
+        .index = in->index,
+        .base_offset = -1,
+        .log_append_time_ms = -1,
+        .log_start_offset = -1,
+        .error_message = WIRE_NULL_STRING,
+        .current_leader = {.leader_id = -1, .leader_epoch = -1},
+    };
+    item->owner = s;
+    list_init(&item->op.link);
+    item->op.batches = records_slice(&s->request, in->records);
+    int16_t code = request_find(&s->request, topic, in->index, unknown, &item->replica);
+    if (code == WIRE_ERROR_NONE && in->records.size <= 0)
+        code = WIRE_ERROR_INVALID_RECORD;
+    item->out->error_code = code;
+    s->failed |= code != WIRE_ERROR_NONE;
+}
+
+static bool prepare_topic(struct produce *s, const struct wire_produce_request_topic *in,
+                          struct wire_produce_response_topic *out)
+{
+    struct request *r = &s->request;
+    const struct metadata_image *image = metadata_current(r->api->metadata);
+    bool by_id = request_version(r) >= 13;
+    int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    const struct metadata_topic *topic =
+        by_id ? metadata_find_id(image, &in->topic_id)
+              : metadata_find(image, bytes_of(in->name.data, (size_t)in->name.size));
+    size_t count = (size_t)MAX(in->partition_data_count, 0);
+    out->name = in->name;
+    out->topic_id = in->topic_id;
+    out->partition_responses = request_alloc(r, count, sizeof *out->partition_responses);
+    if (out->partition_responses == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct item *item = &s->items[s->item_count++];
+        item->out = &out->partition_responses[out->partition_responses_count++];
+        prepare_item(s, item, &in->partition_data[i], topic, unknown);
+    }
+    return true;
+}
+
+static bool prepare(struct produce *s)
+{
+    struct request *r = &s->request;
+    const struct wire_produce_request *in = r->body;
+    wire_defaults(&wire_produce_response_message, &s->body);
+    size_t item_count = 0;
+    size_t topic_count = (size_t)MAX(in->topic_data_count, 0);
+    for (size_t i = 0; i < topic_count; i++)
+        item_count += (size_t)MAX(in->topic_data[i].partition_data_count, 0);
+    s->items = request_alloc(r, item_count, sizeof *s->items);
+    s->body.responses = request_alloc(r, topic_count, sizeof *s->body.responses);
+    if (s->items == NULL || s->body.responses == NULL)
+        return false;
+    for (size_t i = 0; i < topic_count; i++) {
+        if (!prepare_topic(s, &in->topic_data[i], &s->body.responses[i]))
+            return false;
+        s->body.responses_count++;
+    }
+    return true;
+}
+
+static void post(struct produce *s)
+{
+    const struct wire_produce_request *in = s->request.body;
+    s->pending = 1; /* this posting */
+    for (int32_t i = 0; i < s->item_count; i++) {
+        struct item *item = &s->items[i];
+        if (item->out->error_code != WIRE_ERROR_NONE)
+            continue;
+        item->op.acks = in->acks;
+        s->pending++;
+        replica_produce(item->replica, &item->op, on_produced);
+    }
+    s->pending--;
+}
+
+static void begin(struct request *r)
+{
+    struct produce *s = CONTAINER_OF(r, struct produce, request);
+    const struct wire_produce_request *in = r->body;
+    if (!prepare(s)) {
+        request_break(r, ERR_NOMEM);
+        return;
+    }
+    post(s);
+    if (s->pending == 0) {
+        finish(s);
+    } else if (in->acks == -1) {
+        s->deadline.fire = on_deadline;
+        env_arm(r->api->env, &s->deadline, request_deadline(r, in->timeout_ms));
+    }
+}
+
+static void drop(struct request *r)
+{
+    env_disarm(r->api->env, &CONTAINER_OF(r, struct produce, request)->deadline);
+}
+
+const struct handler handler_produce = {
+    .key = 0,
+    .state_size = sizeof(struct produce),
+    .begin = begin,
+    .drop = drop,
+};
