@@ -211,6 +211,13 @@ void wire_out_fixed(struct wire_out *out, uint8_t *data, size_t cap)
     *out = (struct wire_out){.data = data, .cap = cap};
 }
 
+void wire_out_reset(struct wire_out *out)
+{
+    out->size = 0;
+    out->gap_count = 0;
+    out->field = NULL;
+}
+
 void wire_out_free(struct wire_out *out)
 {
     if (out->mem != NULL) {

@@ -172,6 +172,8 @@ struct wire_out {
 void wire_out_init(struct wire_out *out, struct mem *mem);
 /* In the caller's bytes; ERR_LIMIT when they are too few, and for external bytes. */
 void wire_out_fixed(struct wire_out *out, uint8_t *data, size_t cap);
+/* Forgets what was encoded and keeps the room for the next. */
+void wire_out_reset(struct wire_out *out);
 void wire_out_free(struct wire_out *out);
 
 /* Appends the message. Records with data NULL and size > 0 are external: only their length is

@@ -300,6 +300,71 @@ TEST(damaged_records_never_lead_out_of_their_batch)
     free(batch);
 }
 
+/* Two records, each: length, attributes, timestamp, offset, key null, value "v", one header with an
+ * empty key and a null value. */
+#define SMALL_RECORD 10
+
+static struct wire_batch small_batch(uint8_t *data, size_t cap)
+{
+    static const struct wire_record_header header = {.value = {.size = -1}};
+    struct wire_bytes value = {.data = (const uint8_t *)"v", .size = 1};
+    struct wire_builder_head head = {.producer_id = -1};
+    struct wire_builder builder;
+    struct wire_batch b;
+    wire_builder_init(&builder, data, cap);
+    for (int i = 0; i < 2; i++)
+        assert_ok(wire_builder_add(&builder, 0, WIRE_NULL_BYTES, value, &header, 1));
+    assert_int_equal(builder.size, WIRE_BATCH_HEAD + 2 * SMALL_RECORD);
+    wire_builder_finish(&builder, &head);
+    assert_int_equal(wire_batch_at(bytes_of(data, builder.size), 0, &b, NULL), WIRE_AT_BATCH);
+    return b;
+}
+
+/* Reads both records after the byte at that place of the second was changed. */
+static enum err read_changed(size_t at, uint8_t value, struct errmsg *msg)
+{
+    uint8_t data[WIRE_BATCH_HEAD + 2 * SMALL_RECORD];
+    struct wire_batch b = small_batch(data, sizeof data);
+    struct wire_records it;
+    struct wire_record r;
+    data[WIRE_BATCH_HEAD + SMALL_RECORD + at] = value;
+    assert_ok(wire_records_begin(&it, &b, bytes_of(data, sizeof data), NULL));
+    assert_ok(wire_records_next(&it, &r, NULL));
+    return wire_records_next(&it, &r, msg);
+}
+
+TEST(a_record_that_cannot_be_is_malformed)
+{
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } cases[] = {
+        {3, 0},    /* the offset of the record before it */
+        {3, 4},    /* an offset behind the batch's last */
+        {3, 1},    /* a negative offset delta */
+        {4, 3},    /* key length -2 */
+        {7, 0},    /* no headers, and bytes behind them */
+        {7, 1},    /* header count -1 */
+        {8, 1},    /* a header whose key is null */
+        {9, 2},    /* a header's value behind the record */
+        {9, 0x80}, /* a number that ends behind the record */
+    };
+    assert_ok(read_changed(0, 2 * (SMALL_RECORD - 1), NULL));
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct errmsg msg = {0};
+        assert_int_equal(read_changed(cases[i].at, cases[i].value, &msg), ERR_CORRUPT);
+        assert_string_equal(msg.text, "record 1 is malformed");
+    }
+}
+
+TEST(a_record_that_leaves_its_batch_is_corrupt)
+{
+    struct errmsg msg = {0};
+    assert_int_equal(read_changed(0, 2 * SMALL_RECORD, &msg), ERR_CORRUPT);
+    assert_string_equal(msg.text, "record 1 does not fit into its batch");
+    assert_int_equal(read_changed(0, 1, NULL), ERR_CORRUPT);
+}
+
 TEST(bytes_behind_the_last_record_are_corrupt)
 {
     struct wire_batch b;

@@ -38,7 +38,7 @@ static void round_trip(struct fixture *f, const struct wire_message *m, int vers
 {
     size_t size, used;
     arena_reset(&f->arena);
-    f->out.size = 0;
+    wire_out_reset(&f->out);
     void *before = arena_alloc(&f->arena, m->size);
     void *after = arena_alloc(&f->arena, m->size);
     assert_ok(wire_generate(m, version, rng, &f->arena, before));
@@ -256,6 +256,56 @@ TEST(a_string_too_long_for_int16_does_not_encode_in_any_version)
     teardown(&f);
 }
 
+TEST(a_compact_string_too_long_for_int16_is_corrupt)
+{
+    static uint8_t in[INT16_MAX + 100];
+    struct fixture f;
+    struct wire_init_producer_id_request request;
+    size_t used;
+    setup(&f);
+    const struct wire_message *m = &wire_init_producer_id_request_message;
+    wire_uvarint_put(in, INT16_MAX + 1);
+    assert_ok(wire_decode(m, 2, bytes_of(in, sizeof in), &used, &request, &f.arena, &f.msg));
+    wire_uvarint_put(in, INT16_MAX + 2);
+    assert_int_equal(wire_decode(m, 2, bytes_of(in, sizeof in), &used, &request, &f.arena, &f.msg),
+                     ERR_CORRUPT);
+    assert_string_equal(f.msg.text,
+                        "init_producer_id_request v2: transactional_id: a string of 32768 bytes");
+    teardown(&f);
+}
+
+static bool equal_records(struct wire_bytes a, struct wire_bytes b)
+{
+    struct wire_fetch_response_partition x, y;
+    wire_fetch_response_partition_defaults(&x);
+    y = x;
+    x.records = a;
+    y.records = b;
+    struct wire_fetch_response_topic tx = {.partitions_count = 1, .partitions = &x};
+    struct wire_fetch_response_topic ty = {.partitions_count = 1, .partitions = &y};
+    struct wire_fetch_response rx = {.responses_count = 1, .responses = &tx};
+    struct wire_fetch_response ry = {.responses_count = 1, .responses = &ty};
+    return wire_equal(&wire_fetch_response_message, &rx, &ry);
+}
+
+TEST(records_are_equal_when_their_bytes_are)
+{
+    struct wire_bytes null = WIRE_NULL_BYTES;
+    struct wire_bytes empty = {.size = 0};
+    struct wire_bytes empty_view = {.data = (const uint8_t *)"a", .size = 0};
+    struct wire_bytes a = {.data = (const uint8_t *)"a", .size = 1};
+    struct wire_bytes b = {.data = (const uint8_t *)"b", .size = 1};
+    struct wire_bytes external = {.size = 1};
+    assert_true(equal_records(null, null));
+    assert_false(equal_records(null, empty));
+    assert_true(equal_records(empty, empty_view));
+    assert_true(equal_records(a, a));
+    assert_false(equal_records(a, b));
+    assert_false(equal_records(a, empty));
+    assert_true(equal_records(external, external));
+    assert_false(equal_records(a, external));
+}
+
 /* ---- tagged fields ---- */
 
 static enum err decode_response_header(struct fixture *f, struct bytes in)
@@ -424,7 +474,7 @@ TEST(gaps_count_from_the_start_of_what_was_encoded_before)
     setup(&f);
     encode_fetch(&f, NULL, 12);
     size_t offset = f.out.gaps[0].offset;
-    wire_out_free(&f.out);
+    wire_out_reset(&f.out);
     assert_ok(wire_encode(&wire_response_header_message, 1, &header, &f.out));
     encode_fetch(&f, NULL, 12);
     assert_int_equal(f.out.gaps[0].offset, offset + 5);

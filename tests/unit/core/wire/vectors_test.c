@@ -194,7 +194,7 @@ TEST(a_damaged_byte_never_costs_more_than_its_message)
                                      message, &d.arena, NULL);
             assert_true(e == ERR_NONE || e == ERR_CORRUPT);
             assert_true(d.arena.total <= v->message->size + 64 * v->size);
-            out.size = 0;
+            wire_out_reset(&out);
             if (e == ERR_NONE)
                 assert_ok(wire_encode(v->message, v->version, message, &out));
             v->bytes[at / COUNT_OF(evil)] = saved;
