@@ -163,7 +163,7 @@ enum err disk_truncate(struct disk *disk, uint64_t file, uint64_t size)
 {
     struct handle *handle = disk_handle(disk, file);
     if ((handle->flags & ENV_OPEN_WRITE) == 0)
-        return ERR_ACCESS;
+        return ERR_READONLY;
     if (size > DISK_FILE_SIZE_MAX)
         return ERR_NOSPACE;
     enum err e = disk_file_truncate(disk->tree, handle->inode, size);

@@ -86,7 +86,7 @@ enum err disk_space(struct disk *disk, const char *path, uint64_t *n) MUST_USE;
 
 /* ---- writes: begun with a copy of the bytes, visible when finished ---- */
 
-/* ERR_ACCESS: not open for writing. Parts are memory. Whether there is room is decided here and
+/* ERR_READONLY: not open for writing. Parts are memory. Whether there is room is decided here and
  * told by the finish. */
 enum err disk_write_begin(struct disk *disk, uint64_t file, uint64_t offset,
                           const struct env_part *parts, int part_count,

@@ -57,7 +57,7 @@ enum err disk_place_find(const struct tree *tree, const char *path, struct place
         if (!out->inode->is_dir)
             return ERR_NOTDIR;
         if (name.size > DISK_NAME_MAX)
-            return ERR_ACCESS;
+            return ERR_IO;
         enter(tree, out, name);
     }
     out->slash = at != path && at[-1] == '/';
@@ -163,6 +163,8 @@ static enum err open_inode(struct disk *disk, const struct place *place, unsigne
         return disk_place_make(disk, place, false, out);
     if ((flags & ENV_OPEN_TRUNCATE) == 0)
         return ERR_NONE;
+    if ((flags & ENV_OPEN_WRITE) == 0)
+        return ERR_IO;
     enum err e = disk_file_truncate(disk->tree, *out, 0);
     if (e == ERR_NONE)
         disk_mirror_truncate(disk->mirror, *out);
@@ -262,7 +264,7 @@ static enum err may_rename(const struct tree *tree, const struct place *from,
     const struct inode *source = from->inode;
     const struct inode *target = to->inode;
     if (from->dir == NULL || to->dir == NULL)
-        return ERR_ACCESS;
+        return ERR_IO;
     if (source == NULL)
         return ERR_NOTFOUND;
     if (!source->is_dir && (from->slash || to->slash))
@@ -379,7 +381,7 @@ enum err disk_space(struct disk *disk, const char *path, uint64_t *n)
     *n = 0;
     enum err e = disk_place_find(disk->tree, path, &place);
     if (e != ERR_NONE)
-        return e;
+        return e == ERR_NOTDIR ? ERR_IO : e; /* which env.h does not list here */
     if (place.inode == NULL)
         return ERR_NOTFOUND;
     uint64_t taken = (disk->tree->pages_used + disk->pages_reserved) * DISK_PAGE_SIZE;

@@ -278,7 +278,7 @@ struct place {
     struct inode *inode;  /* NULL: nothing there */
 };
 
-/* ERR_NOTFOUND, ERR_NOTDIR: the way there; ERR_ACCESS: a name too long. A missing end is no error.
+/* ERR_NOTFOUND, ERR_NOTDIR: the way there; ERR_IO: a name too long. A missing end is no error.
  */
 enum err disk_place_find(const struct tree *tree, const char *path, struct place *out) MUST_USE;
 /* The entry's target must be a directory. ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS. */

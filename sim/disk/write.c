@@ -61,7 +61,7 @@ static enum err begin(struct disk *disk, uint64_t file, const struct env_part *p
 {
     struct handle *handle = disk_handle(disk, file);
     if ((handle->flags & ENV_OPEN_WRITE) == 0)
-        return ERR_ACCESS;
+        return ERR_READONLY;
     uint64_t size = parts_size(parts, part_count);
     ASSERT(size > 0);
     ASSERT(size <= ENV_IO_BYTES_MAX);
