@@ -73,11 +73,14 @@ static enum err take_plan(struct fault_engine *engine, const struct fault_plan *
 }
 
 enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_t seed,
-                           const struct fault_plan *plan)
+                           const struct fault_plan *plan, uint32_t armed)
 {
     *engine = (struct fault_engine){.mem = mem, .seed = seed};
     fault_plan_init(&engine->fired, mem);
     enum err e = hmap_init(&engine->by_attempt, mem, names_attempt);
+    for (int site = 0; site < FAULT_SITE_COUNT && e == ERR_NONE; site++)
+        if ((armed >> site & 1) != 0)
+            e = arm(engine, (enum fault_site)site);
     if (e == ERR_NONE && plan != NULL)
         e = take_plan(engine, plan);
     if (e != ERR_NONE)
@@ -93,6 +96,12 @@ void fault_engine_free(struct fault_engine *engine)
     mem_free(engine->mem, engine->lines);
     fault_plan_free(&engine->fired);
     *engine = (struct fault_engine){.mem = engine->mem, .fired = {.mem = engine->mem}};
+}
+
+void fault_engine_disarm(struct fault_engine *engine)
+{
+    memset(engine->armed, 0, sizeof engine->armed);
+    memset(engine->rate, 0, sizeof engine->rate);
 }
 
 void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,

@@ -226,11 +226,13 @@ struct fault_engine {
     int64_t now_ns; /* the owner's clock, for the record */
 };
 
-/* Arms the sites that plan names in RATE and FAIL lines, for the whole run, so that counts begin at
- * its beginning. plan may be NULL. ERR_NOMEM. */
+/* Arms the sites that plan names in RATE and FAIL lines, and those of armed (a bit each), for the
+ * whole run, so that counts begin at its beginning. Borrows plan, which may be NULL. ERR_NOMEM. */
 enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_t seed,
-                           const struct fault_plan *plan) MUST_USE;
+                           const struct fault_plan *plan, uint32_t armed) MUST_USE;
 void fault_engine_free(struct fault_engine *engine);
+/* Nothing fails any more. */
+void fault_engine_disarm(struct fault_engine *engine);
 /* From now on; rate per million. The site must be armed. */
 void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,
                        uint32_t rate);

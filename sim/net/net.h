@@ -78,6 +78,8 @@ enum err net_connect(struct net *net, uint32_t node, uint32_t to, uint16_t port,
  * delays are drawn. n: size. ERR_RESET, ERR_CANCELLED, ERR_NOMEM. */
 void net_send(struct net *net, uint32_t node, uint64_t stream, struct buf *buf, uint32_t size,
               uint64_t key, struct net_op *op);
+/* As net_send, for a send that cannot even be tried: the stream breaks and op ends with e. */
+void net_send_fails(struct net *net, uint32_t node, uint64_t stream, enum err e, struct net_op *op);
 /* n: 1 to size; net_take hands them out. ERR_EOF, ERR_RESET, ERR_TIMEOUT, ERR_CANCELLED. */
 void net_receive(struct net *net, uint32_t node, uint64_t stream, uint64_t size, struct net_op *op);
 /* Copies the op->n bytes of a completed receive. To be called once, before anything else is done
@@ -102,6 +104,9 @@ void net_node_down(struct net *net, uint32_t node, enum net_death death);
 void net_node_up(struct net *net, uint32_t node);
 /* The node has this stream break under it, as a fault point wants it: as if a reset had come. */
 void net_break(struct net *net, uint32_t node, uint64_t stream);
+
+/* The node never had this stream: its peer is told so. */
+void net_drop(struct net *net, uint32_t node, uint64_t stream);
 
 /* ---- links; from > to alone ---- */
 

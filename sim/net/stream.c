@@ -214,6 +214,17 @@ void net_send(struct net *net, uint32_t node, uint64_t stream, struct buf *buf, 
     }
 }
 
+void net_send_fails(struct net *net, uint32_t node, uint64_t stream, enum err e, struct net_op *op)
+{
+    struct net_end *end = open_end(net, node, stream);
+    ASSERT(end->sending == NULL);
+    ASSERT(e != ERR_NONE);
+    *op = (struct net_op){.end = end, .err = e};
+    end->sending = op;
+    break_both(net, end);
+    net_end_soon(net, end, END_SENT);
+}
+
 void net_receive(struct net *net, uint32_t node, uint64_t stream, uint64_t size, struct net_op *op)
 {
     struct net_end *end = open_end(net, node, stream);
@@ -278,6 +289,15 @@ void net_close(struct net *net, uint32_t node, uint64_t handle, struct net_op *o
 void net_break(struct net *net, uint32_t node, uint64_t stream)
 {
     break_both(net, open_end(net, node, stream));
+}
+
+void net_drop(struct net *net, uint32_t node, uint64_t stream)
+{
+    struct net_end *end = open_end(net, node, stream);
+    struct net_end *peer = net_peer(end);
+    if (peer->state != END_IS_GONE)
+        net_end_travel(net, peer, END_RST, end->node, peer->node);
+    net_end_leave(net, end, true);
 }
 
 /* ---- ends ---- */
@@ -509,8 +529,9 @@ static void on_reset(struct net *net, struct net_end *end)
 
 static struct net_op *on_sent(struct net_end *end)
 {
+    enum err e = end->sending->err;
     if (end->broken || end->timed_out)
-        return net_end_complete(&end->sending, ERR_RESET, 0);
+        return net_end_complete(&end->sending, e != ERR_NONE ? e : ERR_RESET, 0);
     return net_end_complete(&end->sending, ERR_NONE, end->sending->size);
 }
 

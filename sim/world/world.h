@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "env/env.h"
 #include "fault/fault.h"
+#include "net/net.h"
 
 /* Named limits of one world. */
 #define WORLD_NODES_MAX FAULT_NODES_MAX
@@ -75,19 +76,14 @@ struct world_sink {
 
 /* ---- a world ---- */
 
-/* How streams are cut into pieces. */
-enum world_split {
-    WORLD_SPLIT_RANDOM, /* often whole, often not, with a liking for the first bytes of a send */
-    WORLD_SPLIT_NONE,   /* as large as the receiver allows */
-    WORLD_SPLIT_BYTES,  /* each byte alone: every split of every frame at once */
-};
-
 struct world_config {
     uint64_t seed;
     const char *disk_dir;          /* NULL: disks in memory; else real files under DIR/NODE/ */
     const struct fault_plan *plan; /* borrowed until world_free; may be NULL */
     bool plan_only; /* a replay: of all faults, the script's too, only those in the plan fire */
-    enum world_split split;
+    uint32_t armed; /* sites, a bit each, for which a script may set rates (FAULT_RATE); those that
+                       the plan names are armed anyway */
+    enum net_split split;
     int64_t delay_mean_ns; /* of every link; 0: drawn from the seed */
     int64_t disk_bytes;    /* capacity of each disk; 0: WORLD_DISK_BYTES */
     bool assert_leaks;     /* a clean end that leaves memory behind is our bug at once */
@@ -139,13 +135,20 @@ enum world_end world_run_until(struct world *world, int64_t time_ns);
 /* world_run_until returns after the event that is being delivered. */
 void world_halt(struct world *world);
 
+/* Something that will happen, in the world's queue. */
+struct world_moment {
+    struct heap_node node;
+    struct list parked; /* while its node is paused or its disk hangs */
+    int64_t at_ns;
+    uint64_t priority, sequence; /* rank among those of the same time */
+    uint64_t cause;              /* the event in which it was asked for */
+    uint8_t type;
+};
+
 /* A script's own event; zero it, set run, then ask. No allocation. */
 struct world_call {
     void (*run)(struct world_call *call);
-    struct heap_node node;
-    int64_t at_ns;
-    uint64_t priority, sequence, cause;
-    uint8_t type;
+    struct world_moment moment;
 };
 /* Runs at that time, or at once as an event of its own when that has passed. Asking again moves
  * it. */
@@ -158,7 +161,8 @@ bool world_quiet(const struct world *world);
 
 /* ---- verbs: from outside of events, or from a world_call ---- */
 
-/* Starts a life, as an event. Harmless when it is running. */
+/* Starts a life, as an event, and again whenever somebody heals the world, until it ends cleanly or
+ * is stopped. Harmless when it is running. */
 void world_start(struct world *world, uint32_t node);
 /* Asks for a clean end, as an event. Harmless when it is not running. */
 void world_stop(struct world *world, uint32_t node);
@@ -185,9 +189,16 @@ void world_reset(struct world *world, uint32_t from, uint32_t to);
 void world_resume(struct world *world, uint32_t node);
 void world_heal_link(struct world *world, uint32_t from, uint32_t to);
 /* Nothing is broken any more, and nothing will break: links heal, disks answer and have room,
- * clocks go right, paused nodes go on, nodes that were killed start, the plan has ended. Damage
- * that has been done to bytes stays. */
+ * clocks go right, paused nodes go on, nodes that died start, the plan has ended. Damage that
+ * has been done to bytes stays. */
 void world_heal(struct world *world);
+
+/* For tests that drive a node by hand: what comes between the two is one handler of a node that
+ * runs. */
+void world_sit(struct world *world, uint32_t node);
+void world_rise(struct world *world, uint32_t node);
+/* Its side of the door, while it runs; NULL otherwise. */
+struct world_seat *world_seat(struct world *world, uint32_t node);
 
 /* ---- what came of it ---- */
 

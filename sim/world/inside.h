@@ -1,0 +1,295 @@
+/* inside.h - what the files of this folder share: moments, nodes, operations in flight, letters. */
+#ifndef KILN_WORLD_INSIDE_H
+#define KILN_WORLD_INSIDE_H
+
+#include "disk/disk.h"
+#include "net/net.h"
+#include "world/world.h"
+
+/* ---- heaps ---- */
+
+/* A node's heap: one a node, reused by its lives. */
+struct world_heap;
+
+struct world_heap_options {
+    struct mem *mem; /* of the record itself */
+    struct fault_engine *engine;
+    uint32_t node;
+    uint32_t range;
+    bool shuffle;
+    uint8_t poison;
+};
+
+/* ERR_NOMEM: no memory or no address range. */
+enum err world_heap_new(struct world_heap **out, const struct world_heap_options *options) MUST_USE;
+void world_heap_free(struct world_heap *heap);
+/* A life begins: an empty heap. ERR_NOMEM. */
+enum err world_heap_open(struct world_heap *heap, struct mem **out) MUST_USE;
+/* All of it is gone; nothing in it was freed by anybody. A pointer into it faults. */
+void world_heap_drop(struct world_heap *heap);
+int64_t world_heap_bytes(const struct world_heap *heap);
+
+/* ---- moments ---- */
+
+enum moment_type {
+    MOMENT_FLIGHT, /* the end of an operation on files, or of offload or listen */
+    MOMENT_WAKE,   /* a node's earliest timer */
+    MOMENT_LETTER,
+    MOMENT_CALL,
+    MOMENT_HARM,
+};
+
+/* What draws are made for. */
+enum world_use {
+    USE_DISK = 0x776f726c,
+    USE_DISK_MEAN,
+    USE_LETTER,
+    USE_RESUME,
+    USE_LIST,
+    USE_KILL,
+    USE_POWER,
+    USE_BASE,
+    USE_LOCAL,
+    USE_SYNC_FAILS,
+    USE_PERSONALITY,
+    USE_FLIP,
+};
+
+/* What crosses the boundary, as the hash chain tells it apart. */
+enum note {
+    NOTE_SUBMIT = 0,  /* + verb */
+    NOTE_DONE = 32,   /* + verb */
+    NOTE_LETTER = 64, /* + enum letter_type */
+    NOTE_TIMER = 72,
+};
+
+struct world_node;
+
+/* An operation in flight. The world keeps the pointer to it and nothing else of the node's heap. */
+struct flight {
+    struct world_moment moment;
+    struct list of_node; /* in the order of submission */
+    struct list in_file; /* appends of one file */
+    struct world_node *node;
+    struct env_op *op;
+    uint64_t number; /* the node's own count */
+    uint64_t cause;
+    /* What was asked, copied. */
+    uint8_t verb;
+    uint16_t flags, port;
+    uint64_t handle, offset, size;
+    char *path, *path_to; /* one block, at path; NULL: none */
+    uint64_t key;         /* a digest of what was asked; of what was read when it has finished */
+    bool pending;         /* counted in world->pending_count */
+    bool on_net;          /* net completes it, not a moment */
+    bool began;           /* write holds something, or sync */
+    bool finished;        /* err and n are decided; it is only to be delivered */
+    enum err fault;       /* what it shall end with */
+    enum err err;
+    uint64_t n;
+    union {
+        struct net_op net;
+        struct disk_write *write;
+        struct disk_sync sync;
+    };
+};
+
+/* An open file of a node. */
+struct world_file {
+    struct hmap_node node;
+    uint64_t name;
+    struct list appends; /* flights; only the first has a moment */
+    uint64_t path_hash;
+    bool gone;   /* closed */
+    char path[]; /* as it was opened */
+};
+
+enum letter_type {
+    LETTER_START,
+    LETTER_STOP,
+    LETTER_COMMAND,
+    LETTER_REPLY,
+};
+
+/* Something sent to a node or by a node that is no operation. */
+struct letter {
+    struct world_moment moment;
+    uint32_t node, incarnation;
+    uint8_t type; /* enum letter_type */
+    uint64_t id;
+    size_t size;
+    uint8_t bytes[];
+};
+
+/* ---- harm ---- */
+
+/* A line of the plan, or of the script, that begins or ends at its moment. */
+struct harm {
+    struct world_moment moment;
+    struct list of_script;
+    struct fault_line line;
+    uint32_t generation;
+    bool ends;
+    bool noted; /* it stands in the record */
+
+    uint64_t struck; /* nodes that it brought down */
+};
+
+#define RULES_MAX 16 /* of one node at once; more are not noticed */
+
+/* A disk fault in force: sync_fails, write_fails, read_fails. */
+struct rule {
+    struct harm *harm;
+    int64_t times_left; /* < 0: always */
+};
+
+struct link_harm {
+    int32_t cut_depth;
+    int64_t delay_ns, bytes_per_s;
+};
+
+/* ---- nodes ---- */
+
+enum ending {
+    ENDING_NONE,
+    ENDING_KILL,
+    ENDING_EXIT,
+};
+
+struct world_node {
+    struct world *world;
+    struct env env;
+    struct world_seat seat;
+    uint32_t index;
+    uint32_t lives; /* begun */
+    uint8_t life;   /* enum world_life */
+    uint8_t ending; /* enum ending: from here on the handler speaks to nobody */
+    bool wanted;    /* started, and neither stopped nor ended in good order */
+    enum err exit_err;
+    char name[WORLD_NAME_MAX];
+    const struct world_program *program;
+    struct buf *args;
+    struct world_heap *heap;
+    struct disk *disk;
+    uint64_t disk_capacity;
+    struct trace trace;
+    int64_t born_ns, base_ns; /* env_now is base at birth */
+    int64_t wall_offset_ms;
+    struct heap timers;
+    uint64_t timer_count;
+    struct world_moment wake;
+    struct list flights;
+    int32_t flight_count;
+    struct list parked, hung; /* moments that wait for the node, or for its disk */
+    struct hmap files;
+    uint64_t op_count;
+    /* harm in force */
+    uint32_t kill_in; /* operations until it dies; 0: none */
+    struct harm *killer;
+    int32_t hang_depth;
+    int64_t slow_factor;
+    struct rule rules[RULES_MAX];
+    int32_t rule_count;
+    struct link_harm *links; /* to every node */
+    int64_t inbound_bytes_per_s;
+};
+
+struct world {
+    struct mem *mem;
+    struct world_config config;
+    struct fault_engine engine;
+    struct fault_dice dice;
+    struct net *net;
+    struct heap moments;
+    int64_t now_ns;
+    uint64_t sequence;
+    uint64_t hash;
+    uint64_t event_count, submission_count;
+    int64_t pending_count; /* flights with a moment, and letters */
+    struct world_node *nodes[WORLD_NODES_MAX];
+    uint32_t node_count;
+    struct world_node *current; /* whose handler runs */
+    struct trace_row *rows;     /* one ring for all: only one handler runs at a time */
+    struct world_sink *sinks[WORLD_SINKS_MAX];
+    int32_t sink_count;
+    bool step_wanted; /* some sink wants steps */
+    bool halted;
+    struct list spare_flights;
+    int64_t disk_means_ns[ENV_VERB_COUNT];
+    struct harm *plan_harms;
+    int32_t plan_harm_count;
+    struct list script_harms;
+    uint32_t generation; /* of harm; healing begins another */
+    int64_t script_harm_count;
+    int64_t kill_count, power_loss_count, leaked_count;
+    uint64_t named;     /* kinds and sites that have a NAME row already */
+    int32_t fired_told; /* of the record: lines that have their row */
+};
+
+/* queue and chain: world.c */
+void world_schedule(struct world *world, struct world_moment *moment, int64_t at_ns,
+                    uint64_t priority);
+void world_unschedule(struct world *world, struct world_moment *moment);
+void world_note(struct world_node *node, const char *what, uint32_t kind, uint64_t number,
+                uint64_t digest, enum err e, uint64_t n, uint64_t cause);
+void world_emit(struct world *world, struct world_node *node, enum trace_kind kind,
+                const uint64_t *args, int count);
+#define EMIT(world, node, kind, ...)                                                               \
+    world_emit((world), (node), TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                     \
+               (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text);
+
+/* lives: node.c */
+void world_node_free(struct world_node *node);
+void world_enter(struct world_node *node);
+void world_leave(struct world_node *node);
+struct letter *world_letter(struct world *world, struct world_node *node, enum letter_type type,
+                            uint64_t id, struct bytes bytes);
+void world_open_letter(struct world *world, struct letter *letter);
+void world_wake(struct world_node *node);
+void world_bury(struct world_node *node, bool power);
+void world_pause_now(struct world_node *node, int64_t until_ns);
+void world_park(struct world_node *node, struct world_moment *moment);
+
+/* the door: door.c */
+extern const struct env_door world_door;
+void world_update_wake(struct world_node *node);
+void world_fly(struct flight *flight, int64_t delay_ns);
+void world_drop_flight(struct flight *flight);
+/* Its moment has come. */
+void world_land(struct flight *flight);
+/* err and n are what it ends with. */
+void world_finish(struct flight *flight, enum err e, uint64_t n);
+int64_t world_disk_delay(struct flight *flight, uint64_t bytes);
+
+/* files.c */
+enum err world_files_init(struct world_node *node) MUST_USE;
+void world_files_free(struct world_node *node);
+void world_file_submit(struct flight *flight);
+enum err world_file_perform(struct flight *flight);
+enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset, void *buffer,
+                         uint64_t size, uint64_t *n) MUST_USE;
+/* The append behind this one may fly. */
+void world_file_delivered(struct flight *flight);
+/* Its process dies: what it had under way on files is done or not. */
+void world_file_crash(struct flight *flight);
+
+/* streams.c */
+void world_stream_submit(struct flight *flight);
+/* The net has completed it. */
+void world_stream_land(struct flight *flight);
+/* Listening, or an operation that failed before it reached the net. */
+enum err world_stream_perform(struct flight *flight);
+
+/* harm.c */
+enum err world_harm_init(struct world *world) MUST_USE;
+void world_harm_free(struct world *world);
+void world_harm_step(struct world *world, struct harm *harm);
+/* The error that a rule in force gives to this operation on that path; ERR_NONE. */
+enum err world_rule(struct world_node *node, enum fault_kind kind, const char *path);
+/* It is down. If a line meant that, the line is written down, and ends when it says. */
+void world_struck(struct world_node *node);
+/* Rows for what was written down since. */
+void world_tell_fired(struct world *world);
+
+#endif

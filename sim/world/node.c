@@ -1,0 +1,520 @@
+/* node.c - the lives of nodes: birth, letters, timers, pauses, deaths. What runs between
+ * world_enter and world_leave is the node's; everything else is the world's. */
+#include <stdio.h>
+#include "world/inside.h"
+
+#define WALL_START_MS 1767225600000ll /* 2026-01-01: when every world begins */
+#define LETTER_NS_MAX 50000
+#define BASE_NS_MAX (3600ll * 1000000000) /* monotonic clocks begin anywhere in an hour */
+
+/* ---- handlers ---- */
+
+void world_enter(struct world_node *node)
+{
+    struct world *world = node->world;
+    ASSERT(world->current == NULL);
+    ASSERT(node->life == WORLD_UP);
+    ASSERT(node->ending == ENDING_NONE);
+    world->current = node;
+    node->env.now_ns = world->now_ns - node->born_ns + node->base_ns;
+    node->env.wall_ms = WALL_START_MS + world->now_ns / 1000000 + node->wall_offset_ms;
+}
+
+static void drain(struct world_node *node)
+{
+    struct world *world = node->world;
+    struct trace *trace = &node->trace;
+    for (struct trace_row *row = trace_take(trace); row != NULL; row = trace_take(trace)) {
+        row->time_ns = world->now_ns;
+        row->cause = world->event_count;
+        row->node = node->index;
+        row->incarnation = (uint16_t)node->seat.incarnation;
+        for (int32_t i = 0; i < world->sink_count; i++)
+            if (world->sinks[i]->row != NULL)
+                world->sinks[i]->row(world->sinks[i], row);
+    }
+    trace->head = trace->tail = 0; /* the next handler finds the ring's warm end */
+}
+
+void world_leave(struct world_node *node)
+{
+    struct world *world = node->world;
+    ASSERT(world->current == node);
+    world->current = NULL;
+    if (node->trace.head != node->trace.tail)
+        drain(node);
+    if (node->ending != ENDING_NONE)
+        world_bury(node, false);
+    else
+        world_update_wake(node);
+}
+
+/* ---- birth ---- */
+
+static enum err begin_life(struct world_node *node)
+{
+    struct world *world = node->world;
+    struct mem *mem;
+    enum err e = world_heap_open(node->heap, &mem);
+    if (e != ERR_NONE)
+        return e;
+    uint64_t bits = fault_draw(&world->dice, node->index, USE_BASE, node->lives);
+    node->base_ns = 1 + (int64_t)random_below(bits, BASE_NS_MAX);
+    node->born_ns = world->now_ns;
+    node->seat = (struct world_seat){
+        .env = &node->env,
+        .mem = mem,
+        .trace = &node->trace,
+        .args = bytes_of(node->args->data, node->args->cap - 1),
+        .name = node->name,
+        .node = node->index,
+        .incarnation = node->lives,
+    };
+    node->env = (struct env){.door = &world_door, .disk = disk_guarantees(node->disk)};
+    node->lives++;
+    node->life = WORLD_UP;
+    node->op_count = 0;
+    node->ending = ENDING_NONE;
+    node->exit_err = ERR_NONE;
+    heap_init(&node->timers, node->timers.before);
+    net_node_up(world->net, node->index);
+    return ERR_NONE;
+}
+
+static void on_start(struct world_node *node, uint64_t cause)
+{
+    if (node->life != WORLD_DOWN || begin_life(node) != ERR_NONE)
+        return;
+    const char *kind = node->program->kind;
+    uint64_t id = hash_text(kind);
+    world_emit_name(node->world, node, id, kind);
+    EMIT(node->world, node, NODE_START, id);
+    world_note(node, "start", NOTE_LETTER + LETTER_START, 0, id, ERR_NONE, 0, cause);
+    world_enter(node);
+    enum err e = node->program->start(&node->seat);
+    if (e != ERR_NONE && node->ending == ENDING_NONE)
+        world_exit(&node->seat, e);
+    world_leave(node);
+}
+
+/* ---- letters ---- */
+
+/* Draws by what is in it, so that other letters do not move it. */
+struct letter *world_letter(struct world *world, struct world_node *node, enum letter_type type,
+                            uint64_t id, struct bytes bytes)
+{
+    struct letter *letter = mem_alloc(world->mem, sizeof *letter + bytes.size);
+    ASSERT(letter != NULL); /* of the simulator itself, not of a node */
+    *letter = (struct letter){.node = node->index,
+                              .incarnation = node->seat.incarnation,
+                              .type = (uint8_t)type,
+                              .id = id,
+                              .size = bytes.size};
+    letter->moment.type = MOMENT_LETTER;
+    list_init(&letter->moment.parked);
+    if (bytes.size > 0)
+        memcpy(letter->bytes, bytes.data, bytes.size);
+    uint64_t key = hash_combine(hash_bytes(letter->bytes, bytes.size, type), id);
+    uint64_t bits = fault_draw(&world->dice, node->index, USE_LETTER, key);
+    int64_t delay_ns = 1000 + (int64_t)random_below(bits, LETTER_NS_MAX);
+    world->pending_count++;
+    world_schedule(world, &letter->moment, world->now_ns + delay_ns, hash_mix(bits));
+    return letter;
+}
+
+static void on_reply(struct world *world, struct world_node *node, const struct letter *letter)
+{
+    struct bytes bytes = bytes_of(letter->bytes, letter->size);
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->reply != NULL)
+            world->sinks[i]->reply(world->sinks[i], node->index, letter->id, bytes);
+}
+
+static void on_stop(struct world_node *node, uint64_t cause)
+{
+    world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, cause);
+    world_enter(node);
+    if (node->program->stop == NULL)
+        world_exit(&node->seat, ERR_NONE);
+    else
+        node->program->stop(&node->seat);
+    world_leave(node);
+}
+
+static void on_command(struct world_node *node, const struct letter *letter)
+{
+    struct bytes bytes = bytes_of(letter->bytes, letter->size);
+    world_note(node, "command", NOTE_LETTER + LETTER_COMMAND, letter->id,
+               hash_bytes(bytes.data, bytes.size, 0), ERR_NONE, bytes.size, letter->moment.cause);
+    world_enter(node);
+    if (node->program->command != NULL)
+        node->program->command(&node->seat, letter->id, bytes);
+    world_leave(node);
+}
+
+void world_open_letter(struct world *world, struct letter *letter)
+{
+    struct world_node *node = world->nodes[letter->node];
+    bool same_life = letter->incarnation == node->seat.incarnation;
+    bool to_node = letter->type == LETTER_STOP || letter->type == LETTER_COMMAND;
+    if (to_node && same_life && node->life == WORLD_PAUSED) {
+        world_park(node, &letter->moment);
+        return;
+    }
+    world->pending_count--;
+    if (letter->type == LETTER_START)
+        on_start(node, letter->moment.cause);
+    else if (letter->type == LETTER_REPLY)
+        on_reply(world, node, letter);
+    else if (same_life && node->life == WORLD_UP && letter->type == LETTER_STOP)
+        on_stop(node, letter->moment.cause);
+    else if (same_life && node->life == WORLD_UP)
+        on_command(node, letter);
+    mem_free(world->mem, letter);
+}
+
+void world_reply(struct world_seat *seat, uint64_t id, struct bytes reply)
+{
+    struct world_node *node = CONTAINER_OF(seat, struct world_node, seat);
+    ASSERT(node->world->current == node);
+    if (node->ending != ENDING_NONE)
+        return;
+    world_note(node, "reply", NOTE_LETTER + LETTER_REPLY, id, hash_bytes(reply.data, reply.size, 0),
+               ERR_NONE, reply.size, node->world->event_count);
+    (void)world_letter(node->world, node, LETTER_REPLY, id, reply);
+}
+
+/* ---- timers ---- */
+
+/* Armed timers are the node's own; the world has one moment for the earliest. */
+void world_update_wake(struct world_node *node)
+{
+    struct world *world = node->world;
+    struct heap_node *first = heap_min(&node->timers);
+    if (first == NULL || node->life != WORLD_UP) {
+        world_unschedule(world, &node->wake);
+        return;
+    }
+    const struct env_timer *timer = CONTAINER_OF(first, struct env_timer, node);
+    int64_t at_ns = timer->deadline_ns - node->base_ns + node->born_ns;
+    uint64_t priority = hash_combine(hash_combine(world->config.seed, node->index),
+                                     hash_combine((uint64_t)at_ns, timer->sequence));
+    if (!node->wake.node.queued || node->wake.priority != priority)
+        world_schedule(world, &node->wake, at_ns, priority);
+}
+
+void world_wake(struct world_node *node)
+{
+    struct heap_node *first = heap_pop(&node->timers);
+    ASSERT(first != NULL);
+    struct env_timer *timer = CONTAINER_OF(first, struct env_timer, node);
+    world_note(node, "timer", NOTE_TIMER, timer->sequence, 0, ERR_NONE, 0, node->wake.cause);
+    world_enter(node);
+    ASSERT(timer->deadline_ns <= node->env.now_ns);
+    timer->fire(timer);
+    world_leave(node);
+}
+
+/* ---- pauses ---- */
+
+void world_park(struct world_node *node, struct world_moment *moment)
+{
+    list_push_back(&node->parked, &moment->parked);
+}
+
+void world_pause_now(struct world_node *node, int64_t until_ns)
+{
+    if (node->life != WORLD_UP)
+        return;
+    node->life = WORLD_PAUSED;
+    EMIT(node->world, node, NODE_PAUSE, (uint64_t)until_ns);
+    world_update_wake(node);
+}
+
+void world_resume(struct world *world, uint32_t index)
+{
+    struct world_node *node = world->nodes[index];
+    ASSERT(world->current == NULL);
+    if (node->life != WORLD_PAUSED)
+        return;
+    node->life = WORLD_UP;
+    LIST_EACH (moment, &node->parked, struct world_moment, parked) {
+        list_remove(&moment->parked);
+        uint64_t cause = moment->cause;
+        uint64_t bits = fault_draw(&world->dice, index, USE_RESUME, moment->type);
+        world_schedule(world, moment, world->now_ns + (int64_t)random_below(bits, LETTER_NS_MAX),
+                       hash_mix(bits));
+        moment->cause = cause;
+    }
+    world_update_wake(node);
+}
+
+/* ---- deaths ---- */
+
+void world_exit(struct world_seat *seat, enum err e)
+{
+    struct world_node *node = CONTAINER_OF(seat, struct world_node, seat);
+    ASSERT(node->world->current == node);
+    if (node->ending != ENDING_NONE)
+        return;
+    node->ending = ENDING_EXIT;
+    node->exit_err = e;
+}
+
+/* What nobody frees is lost for good only if the node meant to end in good order. */
+static void check_leaks(struct world_node *node)
+{
+    struct world *world = node->world;
+    bool clean = node->ending == ENDING_EXIT && node->exit_err == ERR_NONE;
+    int64_t leaked = clean ? node->seat.mem->live_count : 0;
+    ASSERT(leaked == 0 || !world->config.assert_leaks);
+    world->leaked_count += leaked;
+    node->wanted = node->wanted && !clean;
+    if (node->ending != ENDING_EXIT)
+        return;
+    EMIT(world, node, NODE_EXIT, (uint64_t)node->exit_err);
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->exited != NULL)
+            world->sinks[i]->exited(world->sinks[i], node->index, node->exit_err, leaked);
+}
+
+static void drop_operations(struct world_node *node)
+{
+    LIST_EACH (flight, &node->flights, struct flight, of_node)
+        world_file_crash(flight);
+    disk_process_crash(node->disk, fault_draw(&node->world->dice, node->index, USE_KILL, 0));
+    LIST_EACH (flight, &node->flights, struct flight, of_node)
+        world_drop_flight(flight);
+    ASSERT(node->flight_count == 0);
+    world_files_free(node);
+    list_init(&node->hung);
+    LIST_EACH (moment, &node->parked, struct world_moment, parked) {
+        ASSERT(moment->type == MOMENT_LETTER);
+        list_remove(&moment->parked);
+        node->world->pending_count--;
+        mem_free(node->world->mem, CONTAINER_OF(moment, struct letter, moment));
+    }
+}
+
+/* A process ends, however it does: nothing of it is asked, nothing of its heap is looked at. */
+void world_bury(struct world_node *node, bool power)
+{
+    struct world *world = node->world;
+    ASSERT(node->life != WORLD_DOWN);
+    ASSERT(world->current == NULL);
+    node->life = WORLD_DOWN;
+    if (node->ending != ENDING_EXIT) {
+        world->kill_count++;
+        EMIT(world, node, NODE_KILL, node->op_count);
+    }
+    check_leaks(node);
+    drop_operations(node);
+    net_node_down(world->net, node->index, power ? NET_POWERED_OFF : NET_KILLED);
+    world_unschedule(world, &node->wake);
+    heap_init(&node->timers, node->timers.before);
+    world_heap_drop(node->heap);
+    node->seat.mem = NULL;
+    node->kill_in = 0;
+    world_struck(node);
+}
+
+/* ---- nodes ---- */
+
+static bool timer_before(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
+    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
+    if (x->deadline_ns != y->deadline_ns)
+        return x->deadline_ns < y->deadline_ns;
+    return x->sequence < y->sequence;
+}
+
+static enum err new_disk(struct world_node *node)
+{
+    struct world *world = node->world;
+    char root[ENV_PATH_MAX];
+    uint64_t bits = fault_draw(&world->dice, node->index, USE_PERSONALITY, 0);
+    node->disk_capacity =
+        (uint64_t)(world->config.disk_bytes != 0 ? world->config.disk_bytes : WORLD_DISK_BYTES);
+    struct disk_options options = {
+        .personality = (enum disk_personality)random_below(bits, DISK_PERSONALITY_COUNT),
+        .capacity = node->disk_capacity,
+    };
+    if (world->config.disk_dir != NULL) {
+        int n = snprintf(root, sizeof root, "%s/%s", world->config.disk_dir, node->name);
+        if (n < 0 || n >= (int)sizeof root)
+            return ERR_LIMIT;
+        options.root = root;
+    }
+    return disk_new(&node->disk, world->mem, &options, NULL);
+}
+
+static enum err set_args(struct world_node *node, struct bytes args)
+{
+    struct buf *copy = buf_new(node->world->mem, (uint32_t)args.size + 1);
+    if (copy == NULL)
+        return ERR_NOMEM;
+    if (args.size > 0)
+        memcpy(copy->data, args.data, args.size);
+    copy->data[args.size] = 0;
+    buf_release(node->args);
+    node->args = copy;
+    return ERR_NONE;
+}
+
+static enum err build_node(struct world_node *node, struct bytes args)
+{
+    struct world *world = node->world;
+    struct world_heap_options heap = {
+        .mem = world->mem,
+        .engine = &world->engine,
+        .node = node->index,
+        .range = world->config.range,
+        .shuffle = world->config.shuffle,
+        .poison = world->config.poison,
+    };
+    enum err e = set_args(node, args);
+    if (e == ERR_NONE)
+        e = world_heap_new(&node->heap, &heap);
+    if (e == ERR_NONE)
+        e = new_disk(node);
+    if (e == ERR_NONE)
+        e = world_files_init(node);
+    node->links = mem_array(world->mem, WORLD_NODES_MAX, sizeof *node->links);
+    if (e == ERR_NONE && node->links == NULL)
+        e = ERR_NOMEM;
+    return e != ERR_NONE ? e : net_add_node(world->net);
+}
+
+void world_node_free(struct world_node *node)
+{
+    struct world *world = node->world;
+    if (node->life != WORLD_DOWN) {
+        drop_operations(node);
+        net_node_down(world->net, node->index, NET_POWERED_OFF);
+        world_heap_drop(node->heap);
+    }
+    world_unschedule(world, &node->wake);
+    hmap_free(&node->files);
+    disk_free(node->disk);
+    world_heap_free(node->heap);
+    buf_release(node->args);
+    mem_free(world->mem, node->links);
+    mem_free(world->mem, node);
+}
+
+enum err world_add_node(struct world *world, const struct world_program *program, const char *name,
+                        struct bytes args, uint32_t *index)
+{
+    uint32_t other;
+    if (world->node_count == WORLD_NODES_MAX || strlen(name) >= WORLD_NAME_MAX)
+        return ERR_LIMIT;
+    if (world_find_node(world, name, &other))
+        return ERR_EXISTS;
+    struct world_node *node = mem_zalloc(world->mem, sizeof *node);
+    if (node == NULL)
+        return ERR_NOMEM;
+    node->world = world;
+    node->index = world->node_count;
+    node->program = program;
+    node->slow_factor = 1;
+    node->wake.type = MOMENT_WAKE;
+    memcpy(node->name, name, strlen(name));
+    heap_init(&node->timers, timer_before);
+    list_init(&node->flights);
+    list_init(&node->parked);
+    list_init(&node->hung);
+    trace_init(&node->trace, world->rows, WORLD_TRACE_ROWS, true);
+    enum err e = build_node(node, args);
+    if (e != ERR_NONE) {
+        world_node_free(node);
+        return e;
+    }
+    world->nodes[world->node_count++] = node;
+    *index = node->index;
+    return ERR_NONE;
+}
+
+uint32_t world_node_count(const struct world *world)
+{
+    return world->node_count;
+}
+
+static struct world_node *node_of(const struct world *world, uint32_t index)
+{
+    ASSERT(index < world->node_count);
+    return world->nodes[index];
+}
+
+const char *world_node_name(const struct world *world, uint32_t node)
+{
+    return node_of(world, node)->name;
+}
+
+enum world_life world_node_life(const struct world *world, uint32_t node)
+{
+    return (enum world_life)node_of(world, node)->life;
+}
+
+bool world_find_node(const struct world *world, const char *name, uint32_t *index)
+{
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        *index = i;
+        if (strcmp(world->nodes[i]->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum err world_set_program(struct world *world, uint32_t index, const struct world_program *program,
+                           struct bytes args)
+{
+    struct world_node *node = node_of(world, index);
+    if (node->life != WORLD_DOWN)
+        return ERR_BUSY;
+    enum err e = set_args(node, args);
+    if (e == ERR_NONE)
+        node->program = program;
+    return e;
+}
+
+void world_start(struct world *world, uint32_t index)
+{
+    struct world_node *node = node_of(world, index);
+    node->wanted = true;
+    if (node->life == WORLD_DOWN)
+        (void)world_letter(world, node, LETTER_START, node->lives, bytes_of(NULL, 0));
+}
+
+void world_stop(struct world *world, uint32_t index)
+{
+    struct world_node *node = node_of(world, index);
+    node->wanted = false;
+    if (node->life != WORLD_DOWN)
+        (void)world_letter(world, node, LETTER_STOP, node->lives, bytes_of(NULL, 0));
+}
+
+void world_sit(struct world *world, uint32_t index)
+{
+    world_enter(node_of(world, index));
+}
+
+void world_rise(struct world *world, uint32_t index)
+{
+    world_leave(node_of(world, index));
+}
+
+struct world_seat *world_seat(struct world *world, uint32_t index)
+{
+    struct world_node *node = node_of(world, index);
+    return node->life == WORLD_DOWN ? NULL : &node->seat;
+}
+
+bool world_command(struct world *world, uint32_t index, uint64_t id, struct bytes command)
+{
+    struct world_node *node = node_of(world, index);
+    if (node->life == WORLD_DOWN)
+        return false;
+    (void)world_letter(world, node, LETTER_COMMAND, id, command);
+    return true;
+}

@@ -1,0 +1,182 @@
+/* streams.c - the stream verbs: names of hosts become nodes, bytes are copied out of the node at
+ * its sends and into it at the end of its receives; the rest is the net's. */
+#include "world/inside.h"
+
+/* A node is called by its name; itself also as everybody calls himself. */
+static bool resolve(struct world_node *node, const char *host, uint32_t *to)
+{
+    static const char *const self[] = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""};
+    *to = node->index;
+    for (int i = 0; i < COUNT_OF(self); i++)
+        if (strcmp(host, self[i]) == 0)
+            return true;
+    return world_find_node(node->world, host, to);
+}
+
+static void note(struct flight *flight, uint64_t digest)
+{
+    flight->key = digest;
+    world_note(flight->node, env_verb_names[flight->verb], NOTE_SUBMIT + flight->verb,
+               flight->number, digest, ERR_NONE, 0, flight->cause);
+}
+
+/* It ends without the net. */
+static void fail(struct flight *flight, enum err e)
+{
+    flight->fault = e;
+    world_fly(flight, world_disk_delay(flight, 0));
+}
+
+/* ---- sends ---- */
+
+static enum err gather_part(struct world_node *node, const struct env_part *part, uint8_t *at)
+{
+    uint64_t n;
+    if (part->data != NULL) {
+        memcpy(at, part->data, part->size);
+        return ERR_NONE;
+    }
+    enum err e = world_file_read(node, part->file, part->offset, at, part->size, &n);
+    if (e != ERR_NONE)
+        return ERR_IO;
+    return n < part->size ? ERR_CORRUPT : ERR_NONE;
+}
+
+static enum err gather(struct flight *flight, struct buf *buf)
+{
+    const struct env_op *op = flight->op;
+    uint8_t *at = buf->data;
+    for (int32_t i = 0; i < op->part_count; i++) {
+        enum err e =
+            op->parts[i].size == 0 ? ERR_NONE : gather_part(flight->node, &op->parts[i], at);
+        if (e != ERR_NONE)
+            return e;
+        at += op->parts[i].size;
+    }
+    return ERR_NONE;
+}
+
+static void submit_send(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    struct world *world = node->world;
+    struct buf *buf = buf_new(world->mem, (uint32_t)flight->size);
+    ASSERT(buf != NULL); /* of the simulator itself, not of a node */
+    enum err e = gather(flight, buf);
+    uint64_t content = e == ERR_NONE ? hash_bytes(buf->data, flight->size, 0) : 0;
+    note(flight, hash_combine(content, flight->handle));
+    if (e == ERR_NONE)
+        e = FAULT(&world->engine, NET_SEND, node->index, content);
+    flight->on_net = true;
+    if (e == ERR_NONE) {
+        net_send(world->net, node->index, flight->handle, buf, (uint32_t)flight->size, content,
+                 &flight->net);
+        return;
+    }
+    buf_release(buf);
+    net_send_fails(world->net, node->index, flight->handle, e, &flight->net);
+}
+
+/* ---- the others ---- */
+
+static void submit_connect(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    struct world *world = node->world;
+    uint32_t to;
+    note(flight, hash_combine(hash_text(flight->path), flight->port));
+    if (!resolve(node, flight->path, &to)) {
+        fail(flight, ERR_UNREACHABLE);
+        return;
+    }
+    enum err e = FAULT(&world->engine, NET_CONNECT, node->index, flight->key);
+    if (e == ERR_NONE)
+        e = net_connect(world->net, node->index, to, flight->port, &flight->net);
+    flight->on_net = e == ERR_NONE;
+    if (e != ERR_NONE)
+        fail(flight, e);
+}
+
+void world_stream_submit(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    struct net *net = node->world->net;
+    switch ((enum env_verb)flight->verb) {
+    case ENV_LISTEN:
+        note(flight, hash_combine(hash_text(flight->path), flight->port));
+        world_fly(flight, world_disk_delay(flight, 0));
+        return;
+    case ENV_ACCEPT:
+        note(flight, flight->handle);
+        flight->on_net = true;
+        net_accept(net, node->index, flight->handle, &flight->net);
+        return;
+    case ENV_CONNECT:
+        submit_connect(flight);
+        return;
+    case ENV_SEND:
+        submit_send(flight);
+        return;
+    case ENV_RECEIVE:
+        note(flight, hash_combine(flight->handle, flight->size));
+        flight->on_net = true;
+        net_receive(net, node->index, flight->handle, flight->size, &flight->net);
+        return;
+    case ENV_CLOSE:
+        note(flight, flight->handle);
+        flight->on_net = true;
+        net_close(net, node->index, flight->handle, &flight->net);
+        return;
+    default:
+        UNREACHABLE();
+    }
+}
+
+enum err world_stream_perform(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    uint32_t to;
+    if (flight->fault != ERR_NONE)
+        return flight->fault;
+    ASSERT(flight->verb == ENV_LISTEN);
+    if (!resolve(node, flight->path, &to) || to != node->index)
+        return ERR_UNREACHABLE;
+    return net_listen(node->world->net, node->index, flight->port, &flight->n);
+}
+
+/* Bytes reach the node here. A fault point may break the stream under them instead. */
+static enum err take(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    struct world *world = node->world;
+    uint8_t *buffer = flight->op->buffer;
+    net_take(world->net, &flight->net, buffer);
+    flight->key = hash_bytes(buffer, flight->net.n, 0);
+    enum err e = FAULT(&world->engine, NET_RECEIVE, node->index, flight->key);
+    if (e != ERR_NONE)
+        net_break(world->net, node->index, flight->handle);
+    return e;
+}
+
+/* A connection came. A fault point may take it away again. */
+static enum err greet(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    struct world *world = node->world;
+    uint16_t port = env_listener_port(flight->handle);
+    enum err e = FAULT(&world->engine, NET_ACCEPT, node->index, port);
+    if (e != ERR_NONE)
+        net_drop(world->net, node->index, flight->net.n);
+    return e;
+}
+
+void world_stream_land(struct flight *flight)
+{
+    enum err e = flight->net.err;
+    flight->on_net = false;
+    if (e == ERR_NONE && flight->verb == ENV_RECEIVE)
+        e = take(flight);
+    if (e == ERR_NONE && flight->verb == ENV_ACCEPT)
+        e = greet(flight);
+    world_finish(flight, e, flight->net.n);
+}

@@ -1,0 +1,351 @@
+/* world.c - virtual time: the queue of moments, the hash chain over what crosses the boundary, and
+ * what watchers are told. */
+#include <stdio.h>
+#include "world/inside.h"
+
+/* ---- the queue ---- */
+
+static bool before(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct world_moment *x = CONTAINER_OF(a, struct world_moment, node);
+    const struct world_moment *y = CONTAINER_OF(b, struct world_moment, node);
+    if (x->at_ns != y->at_ns)
+        return x->at_ns < y->at_ns;
+    if (x->priority != y->priority)
+        return x->priority < y->priority;
+    return x->sequence < y->sequence;
+}
+
+void world_unschedule(struct world *world, struct world_moment *moment)
+{
+    if (moment->node.queued)
+        heap_remove(&world->moments, &moment->node);
+}
+
+void world_schedule(struct world *world, struct world_moment *moment, int64_t at_ns,
+                    uint64_t priority)
+{
+    world_unschedule(world, moment);
+    moment->at_ns = MAX(at_ns, world->now_ns);
+    moment->priority = priority;
+    moment->sequence = world->sequence++;
+    moment->cause = world->event_count;
+    heap_insert(&world->moments, &moment->node);
+}
+
+/* ---- the chain ---- */
+
+/* Everything that crosses the boundary between a node and the world passes here, and nothing else:
+ * so the hash is the same with any allocator, compiler, kind of disk and set of watchers. */
+void world_note(struct world_node *node, const char *what, uint32_t kind, uint64_t number,
+                uint64_t digest, enum err e, uint64_t n, uint64_t cause)
+{
+    struct world *world = node->world;
+    uint64_t who = (uint64_t)node->index << 48 | (uint64_t)node->lives << 16 | kind;
+    uint64_t when = hash_combine((uint64_t)world->now_ns, who);
+    uint64_t result = hash_combine((uint64_t)e << 56 ^ n, digest);
+    world->hash = hash_combine(world->hash ^ when, result + number);
+    if (!world->step_wanted)
+        return;
+    struct world_step_info info = {
+        .number = world->event_count,
+        .cause = cause,
+        .time_ns = world->now_ns,
+        .node = node->index,
+        .incarnation = node->seat.incarnation,
+        .what = what,
+        .err = e,
+        .n = n,
+        .op = number,
+        .digest = digest,
+        .hash = world->hash,
+    };
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->step != NULL)
+            world->sinks[i]->step(world->sinks[i], &info);
+}
+
+/* ---- watchers ---- */
+
+void world_add_sink(struct world *world, struct world_sink *sink)
+{
+    ASSERT(world->sink_count < WORLD_SINKS_MAX);
+    world->sinks[world->sink_count++] = sink;
+    world->step_wanted = world->step_wanted || sink->step != NULL;
+}
+
+/* What the world itself says of a node. */
+void world_emit(struct world *world, struct world_node *node, enum trace_kind kind,
+                const uint64_t *args, int count)
+{
+    ASSERT(count == trace_kinds[kind].arg_count);
+    struct trace_row row = {.time_ns = world->now_ns,
+                            .cause = world->event_count,
+                            .node = node->index,
+                            .incarnation = (uint16_t)node->seat.incarnation,
+                            .kind = (uint16_t)kind};
+    memcpy(row.arg, args, (size_t)count * sizeof *args);
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->row != NULL)
+            world->sinks[i]->row(world->sinks[i], &row);
+}
+
+void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text)
+{
+    uint64_t args[TRACE_ARGS_MAX] = {id};
+    memcpy(args + 1, text, MIN(strlen(text), sizeof args - sizeof args[0]));
+    world_emit(world, node, TRACE_NAME, args, TRACE_ARGS_MAX);
+}
+
+/* ---- time ---- */
+
+int64_t world_now(const struct world *world)
+{
+    return world->now_ns;
+}
+
+static void begin_event(struct world *world, int64_t at_ns)
+{
+    ASSERT(at_ns >= world->now_ns);
+    ASSERT(world->current == NULL);
+    world->now_ns = at_ns;
+    world->engine.now_ns = at_ns;
+    world->event_count++;
+    net_set_now(world->net, at_ns);
+}
+
+static void step_net(struct world *world, int64_t at_ns)
+{
+    struct net_op *done;
+    begin_event(world, at_ns);
+    net_step(world->net, &done);
+    if (done != NULL)
+        world_stream_land(CONTAINER_OF(done, struct flight, net));
+}
+
+static void step_moment(struct world *world, struct world_moment *moment)
+{
+    begin_event(world, moment->at_ns);
+    switch ((enum moment_type)moment->type) {
+    case MOMENT_FLIGHT:
+        world_land(CONTAINER_OF(moment, struct flight, moment));
+        return;
+    case MOMENT_WAKE:
+        world_wake(CONTAINER_OF(moment, struct world_node, wake));
+        return;
+    case MOMENT_LETTER:
+        world_open_letter(world, CONTAINER_OF(moment, struct letter, moment));
+        return;
+    case MOMENT_CALL: {
+        struct world_call *call = CONTAINER_OF(moment, struct world_call, moment);
+        call->run(call);
+        return;
+    }
+    case MOMENT_HARM:
+        world_harm_step(world, CONTAINER_OF(moment, struct harm, moment));
+        return;
+    }
+    UNREACHABLE();
+}
+
+/* Whether the net's next moment is before the world's own. */
+static bool net_is_next(const struct world *world, const struct net_moment *net)
+{
+    struct heap_node *node = heap_min(&world->moments);
+    if (node == NULL)
+        return true;
+    const struct world_moment *moment = CONTAINER_OF(node, struct world_moment, node);
+    if (net->at_ns != moment->at_ns)
+        return net->at_ns < moment->at_ns;
+    return net->priority < moment->priority;
+}
+
+/* Delivers the next event if it is due by then. */
+static bool step_until(struct world *world, int64_t time_ns)
+{
+    struct net_moment net;
+    if (net_next(world->net, &net) && net_is_next(world, &net)) {
+        if (net.at_ns > time_ns)
+            return false;
+        step_net(world, net.at_ns);
+        world_tell_fired(world);
+        return true;
+    }
+    struct heap_node *node = heap_min(&world->moments);
+    if (node == NULL)
+        return false;
+    struct world_moment *moment = CONTAINER_OF(node, struct world_moment, node);
+    if (moment->at_ns > time_ns)
+        return false;
+    heap_pop(&world->moments);
+    step_moment(world, moment);
+    world_tell_fired(world);
+    return true;
+}
+
+bool world_step(struct world *world)
+{
+    return step_until(world, INT64_MAX);
+}
+
+enum world_end world_run_until(struct world *world, int64_t time_ns)
+{
+    world->halted = false;
+    while (step_until(world, time_ns))
+        if (world->halted)
+            return WORLD_HALTED;
+    struct net_moment net;
+    if (heap_min(&world->moments) == NULL && !net_next(world->net, &net))
+        return WORLD_IDLE;
+    world->now_ns = MAX(world->now_ns, time_ns);
+    world->engine.now_ns = world->now_ns;
+    net_set_now(world->net, world->now_ns);
+    return WORLD_REACHED;
+}
+
+void world_halt(struct world *world)
+{
+    world->halted = true;
+}
+
+/* Calls have no name to draw by: those of one instant run before the rest, in order. */
+void world_call_at(struct world *world, struct world_call *call, int64_t time_ns)
+{
+    ASSERT(call->run != NULL);
+    call->moment.type = MOMENT_CALL;
+    world_schedule(world, &call->moment, time_ns, 0);
+}
+
+void world_call_cancel(struct world *world, struct world_call *call)
+{
+    world_unschedule(world, &call->moment);
+}
+
+bool world_quiet(const struct world *world)
+{
+    return world->pending_count == 0 && !net_busy(world->net);
+}
+
+/* ---- the world as a whole ---- */
+
+/* This world's disks: what each verb costs on average. Drawn, so that seeds differ in what is slow.
+ */
+static void draw_disk_means(struct world *world)
+{
+    static const int64_t means_us[ENV_VERB_COUNT] = {
+        [ENV_OPEN] = 20,    [ENV_CLOSE_FILE] = 5, [ENV_READ] = 30,     [ENV_WRITE] = 15,
+        [ENV_APPEND] = 15,  [ENV_TRUNCATE] = 30,  [ENV_SIZE] = 3,      [ENV_SYNC] = 1000,
+        [ENV_RENAME] = 30,  [ENV_UNLINK] = 30,    [ENV_MAKE_DIR] = 30, [ENV_LIST] = 30,
+        [ENV_SPACE] = 5,    [ENV_LISTEN] = 5,     [ENV_OFFLOAD] = 50,  [ENV_SYNC_DIR] = 500,
+        [ENV_CONNECT] = 20,
+    };
+    for (int verb = 0; verb < ENV_VERB_COUNT; verb++) {
+        uint64_t bits = fault_draw(&world->dice, 0, USE_DISK_MEAN, (uint64_t)verb);
+        int64_t mean_ns = means_us[verb] * 1000;
+        world->disk_means_ns[verb] = mean_ns / 4 << random_below(bits, 5);
+    }
+}
+
+static int64_t draw_delay_mean(struct world *world)
+{
+    static const int64_t means_us[] = {50, 200, 500, 2000, 10000};
+    uint64_t bits = fault_draw(&world->dice, 0, USE_DISK_MEAN, ENV_VERB_COUNT);
+    return means_us[random_below(bits, COUNT_OF(means_us))] * 1000;
+}
+
+static enum err build(struct world *world)
+{
+    const struct world_config *config = &world->config;
+    enum err e = fault_dice_init(&world->dice, world->mem, config->seed);
+    if (e == ERR_NONE)
+        e = fault_engine_init(&world->engine, world->mem, config->seed, config->plan,
+                              config->armed);
+    if (e != ERR_NONE)
+        return e;
+    draw_disk_means(world);
+    struct net_options options = {
+        .seed = config->seed,
+        .dice = &world->dice,
+        .split = config->split,
+        .delay_mean_ns = config->delay_mean_ns,
+    };
+    if (options.delay_mean_ns == 0)
+        options.delay_mean_ns = draw_delay_mean(world);
+    e = net_new(&world->net, world->mem, &options);
+    if (e == ERR_NONE)
+        e = world_harm_init(world);
+    world->rows = mem_alloc(world->mem, WORLD_TRACE_ROWS * sizeof *world->rows);
+    return world->rows == NULL ? ERR_NOMEM : e;
+}
+
+struct world *world_new(struct mem *mem, const struct world_config *config, struct errmsg *msg)
+{
+    struct world *world = mem_zalloc(mem, sizeof *world);
+    if (world == NULL) {
+        (void)errmsg_set(msg, ERR_NOMEM, "a world: %s", err_text(ERR_NOMEM));
+        return NULL;
+    }
+    world->mem = mem;
+    world->config = *config;
+    world->hash = hash_mix(config->seed);
+    heap_init(&world->moments, before);
+    list_init(&world->spare_flights);
+    list_init(&world->script_harms);
+    enum err e = build(world);
+    if (e == ERR_NONE)
+        return world;
+    (void)errmsg_set(msg, e, "a world: %s", err_text(e));
+    world_free(world);
+    return NULL;
+}
+
+void world_free(struct world *world)
+{
+    if (world == NULL)
+        return;
+    ASSERT(world->current == NULL);
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world_node_free(world->nodes[i]);
+    while (!heap_empty(&world->moments)) {
+        struct heap_node *node = heap_pop(&world->moments);
+        struct world_moment *moment = CONTAINER_OF(node, struct world_moment, node);
+        if (moment->type == MOMENT_LETTER)
+            mem_free(world->mem, CONTAINER_OF(moment, struct letter, moment));
+    }
+    LIST_EACH (flight, &world->spare_flights, struct flight, of_node)
+        mem_free(world->mem, flight);
+    world_harm_free(world);
+    net_free(world->net);
+    fault_engine_free(&world->engine);
+    fault_dice_free(&world->dice);
+    mem_free(world->mem, world->rows);
+    mem_free(world->mem, world);
+}
+
+const struct fault_plan *world_fired(const struct world *world)
+{
+    return &world->engine.fired;
+}
+
+void world_stats(const struct world *world, struct world_stats *stats)
+{
+    struct net_stats net;
+    net_stats(world->net, &net);
+    *stats = (struct world_stats){
+        .hash = world->hash,
+        .event_count = world->event_count,
+        .submission_count = world->submission_count,
+        .time_ns = world->now_ns,
+        .fault_count = world->engine.fired.count,
+        .kill_count = world->kill_count,
+        .power_loss_count = world->power_loss_count,
+        .leaked_count = world->leaked_count,
+        .stream_bytes = net.bytes_delivered,
+    };
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        const struct world_node *node = world->nodes[i];
+        stats->node_bytes += node->life == WORLD_DOWN ? 0 : world_heap_bytes(node->heap);
+        for (int mark = 0; mark < TRACE_MARK_COUNT; mark++)
+            stats->mark_count[mark] += node->trace.mark_count[mark];
+    }
+}
