@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include "world/inside.h"
 
-#define WALL_START_MS 1767225600000ll /* 2026-01-01: when every world begins */
 #define LETTER_NS_MAX 50000
 #define BASE_NS_MAX (3600ll * 1000000000) /* monotonic clocks begin anywhere in an hour */
 
@@ -17,7 +16,7 @@ void world_enter(struct world_node *node)
     ASSERT(node->ending == ENDING_NONE);
     world->current = node;
     node->env.now_ns = world->now_ns - node->born_ns + node->base_ns;
-    node->env.wall_ms = WALL_START_MS + world->now_ns / 1000000 + node->wall_offset_ms;
+    node->env.wall_ms = WORLD_WALL_START_MS + world->now_ns / 1000000 + node->wall_offset_ms;
 }
 
 static void drain(struct world_node *node)

@@ -94,6 +94,7 @@ struct world_config {
 };
 
 #define WORLD_DISK_BYTES (64ll << 30)
+#define WORLD_WALL_START_MS 1767225600000ll /* 2026-01-01: when every world begins */
 
 /* NULL and a message: ERR_NOMEM, or the directory cannot be made. mem must outlive it. */
 struct world *world_new(struct mem *mem, const struct world_config *config,
