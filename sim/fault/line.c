@@ -1,6 +1,6 @@
 /* line.c - one fault as a line of text, both ways. The tables decide; a new kind needs a row, no
  * code. */
-#include "fault/fault.h"
+#include "fault/inside.h"
 
 static const struct {
     const char *name;
