@@ -18,7 +18,7 @@
 /* ---- open ---- */
 
 /* Truncates after it has the lock: a file that another process holds must keep its bytes. */
-static int prepare_file(int fd, unsigned flags, uint64_t *size)
+static int prepare_file(int fd, unsigned flags)
 {
     struct stat s;
     if ((flags & ENV_OPEN_LOCK) && flock(fd, LOCK_EX | LOCK_NB) != 0)
@@ -27,10 +27,7 @@ static int prepare_file(int fd, unsigned flags, uint64_t *size)
         return errno;
     if (fstat(fd, &s) != 0)
         return errno;
-    if (S_ISDIR(s.st_mode))
-        return EISDIR;
-    *size = (uint64_t)s.st_size;
-    return 0;
+    return S_ISDIR(s.st_mode) ? EISDIR : 0;
 }
 
 static int open_flags(unsigned flags)
@@ -47,13 +44,13 @@ static int open_flags(unsigned flags)
     return how;
 }
 
-/* The descriptor goes to door_id, the size to door_done. */
+/* The descriptor goes to door_id. */
 static int open_file(int root_fd, struct env_op *op)
 {
     int fd = openat(root_fd, op->path, open_flags(op->flags), FILE_MODE);
     if (fd < 0)
         return errno;
-    int number = prepare_file(fd, op->flags, &op->door_done);
+    int number = prepare_file(fd, op->flags);
     if (number != 0)
         close(fd);
     op->door_id = (uint64_t)fd;

@@ -133,34 +133,26 @@ static void write_file(struct posix *p, struct file *file, struct env_op *op)
         posix_fail(p, op, number);
         return;
     }
-    file->end = MAX(file->end, op->offset + op->size);
     posix_finish(p, op, ERR_NONE, op->size);
 }
 
-/* After an error the file may have grown by any part of it. */
-static void find_end(struct file *file)
-{
-    struct stat s;
-    if (fstat(file->handle.fd, &s) == 0)
-        file->end = (uint64_t)s.st_size;
-}
-
+/* The end is asked for each time: another handle may have moved it. */
 static void append_file(struct posix *p, struct file *file, struct env_op *op)
 {
+    struct stat s;
     if (file->append_failed != NULL) {
         posix_finish(p, op, ERR_OFFLINE, 0);
         return;
     }
-    uint64_t offset = file->end;
-    int number = write_parts(file->handle.fd, op, offset);
+    int number = fstat(file->handle.fd, &s) == 0 ? 0 : errno;
+    if (number == 0)
+        number = write_parts(file->handle.fd, op, (uint64_t)s.st_size);
     if (number != 0) {
-        find_end(file);
         file->append_failed = op;
         posix_fail(p, op, number);
         return;
     }
-    file->end = offset + op->size;
-    posix_finish(p, op, ERR_NONE, offset);
+    posix_finish(p, op, ERR_NONE, (uint64_t)s.st_size);
 }
 
 /* ---- the rest ---- */
@@ -210,14 +202,17 @@ void posix_file_submit(struct posix *p, struct env_op *op)
     }
 }
 
-static void opened(struct posix *p, struct env_op *op)
+void posix_file_opened(struct posix *p, struct env_op *op)
 {
+    if (op->door_err != ERR_NONE) {
+        posix_finish(p, op, op->door_err, 0);
+        return;
+    }
     int fd = (int)op->door_id;
     struct file *file = mem_zalloc(p->mem, sizeof *file);
     enum err e = ERR_NOMEM;
     if (file != NULL) {
         file->handle = (struct handle){.kind = HANDLE_FILE, .fd = fd};
-        file->end = op->door_done;
         e = posix_name_give(&p->names, p->mem, &file->handle, 0);
     }
     if (e != ERR_NONE) {
@@ -227,17 +222,6 @@ static void opened(struct posix *p, struct env_op *op)
         return;
     }
     posix_finish(p, op, ERR_NONE, file->handle.name);
-}
-
-void posix_file_blocked(struct posix *p, struct env_op *op)
-{
-    if (op->verb == ENV_OPEN && op->door_err == ERR_NONE) {
-        opened(p, op);
-        return;
-    }
-    if (op->verb == ENV_TRUNCATE)
-        find_end(posix_file(p, op->handle));
-    posix_finish(p, op, op->door_err, op->door_done);
 }
 
 void posix_file_settle(struct posix *p, struct env_op *op)

@@ -68,7 +68,6 @@ struct handle *posix_name_find(const struct names *names, uint64_t name);
 
 struct file {
     struct handle handle;
-    uint64_t end; /* of what was opened for writing: where the next append goes */
     int32_t in_flight_count;
     bool closing;
     bool nowait_refused;          /* the file system knows no RWF_NOWAIT */
@@ -195,8 +194,8 @@ void posix_block(int root_fd, struct env_op *op);
 /* ---- verbs; *_submit starts one, *_settle lets go of it before its owner is told ---- */
 
 void posix_file_submit(struct posix *p, struct env_op *op);
-/* A thread is done with an open or a truncate. */
-void posix_file_blocked(struct posix *p, struct env_op *op);
+/* A thread is done with an open. */
+void posix_file_opened(struct posix *p, struct env_op *op);
 void posix_file_settle(struct posix *p, struct env_op *op);
 void posix_file_free(struct posix *p, struct file *file);
 struct file *posix_file(struct posix *p, uint64_t name);

@@ -173,8 +173,7 @@ static void blocked(struct posix *p, struct env_op *op)
 {
     switch ((enum env_verb)op->verb) {
     case ENV_OPEN:
-    case ENV_TRUNCATE:
-        posix_file_blocked(p, op);
+        posix_file_opened(p, op);
         return;
     case ENV_SEND:
         posix_send_blocked(p, op);

@@ -12,7 +12,7 @@ struct alarm {
     struct conformance *t;
     int fired_count;
     uint64_t order;
-    int64_t fired_ns;
+    int64_t deadline_ns, fired_ns;
 };
 
 static void ring(struct env_timer *timer)
@@ -74,12 +74,13 @@ CASE(timers_fire_by_deadline_then_by_arming)
     int64_t now_ns = env_now(t->env);
     for (int i = 0; i < COUNT; i++) {
         alarms[i] = alarm_new(t);
-        env_arm(t->env, &alarms[i]->timer, now_ns + (5 + i * 7 % 5) * MS);
+        alarms[i]->deadline_ns = now_ns + (5 + i * 7 % 5) * MS;
+        env_arm(t->env, &alarms[i]->timer, alarms[i]->deadline_ns);
     }
     pass(t, 30 * MS);
     for (int i = 0; i < COUNT; i++) {
         for (int k = 0; k < i; k++) {
-            bool later = alarms[k]->timer.deadline_ns <= alarms[i]->timer.deadline_ns;
+            bool later = alarms[k]->deadline_ns <= alarms[i]->deadline_ns;
             CHECK(t, (alarms[k]->order < alarms[i]->order) == later);
         }
     }
