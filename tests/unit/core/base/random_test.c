@@ -65,7 +65,8 @@ TEST(random_exponential_is_the_logarithm)
     struct rng rng = {.state = 53};
     int64_t mean = 1ll << 32;
     for (int i = 0; i < 20000; i++) {
-        uint64_t bits = rng_next(&rng) >> random_below(rng_next(&rng), 25);
+        uint64_t bits = rng_next(&rng);
+        bits >>= random_below(rng_next(&rng), 25);
         if (bits == 0)
             continue;
         int64_t exact = MIN((int64_t)slow_minus_ln(bits), 20 * mean);

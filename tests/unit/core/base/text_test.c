@@ -176,7 +176,8 @@ TEST(text_parse_int_reads_all_of_int64)
     assert_int_equal(value, 7);
     struct rng rng = {.state = 81};
     for (int i = 0; i < 1000; i++) {
-        int64_t expected = (int64_t)rng_next(&rng) >> random_below(rng_next(&rng), 64);
+        int64_t expected = (int64_t)rng_next(&rng);
+        expected >>= random_below(rng_next(&rng), 64);
         char text[32];
         snprintf(text, sizeof text, "%" PRId64, expected);
         assert_ok(parse(text, &value));

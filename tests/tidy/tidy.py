@@ -1,0 +1,479 @@
+#!/usr/bin/env python3
+"""tidy.py - the rules of the house that a program can check; it changes nothing.
+
+    tidy.py text ROOT              floors, openings, lengths, banned calls, draws: the sources alone
+    tidy.py format ROOT            clang-format agrees with every file
+    tidy.py symbols ROOT BUILD     what the built archives need, hold and export, and the binary kiln
+
+One line a finding, "file:line: rule: what"; exit 0 none, 1 some, 77 nothing could be checked.
+Plain python3, and nm and size from binutils.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+FOLDERS = ("core", "broker", "client", "sim", "analysis", "cli", "tests", "bench")
+INCLUDE_ROOTS = ("core", "broker", "sim", "analysis", "tests", "")
+LINE_COLUMNS_MAX = 100
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 800
+CLANG_FORMAT_VERSION = "14"  # another version lays out differently
+SKIPPED = 77
+
+# docs: "The house". A module includes lower floors only.
+FLOORS = {
+    "core/base": 0, "core/wire": 1, "core/env": 1, "core/conn": 2, "core/posix": 2,
+    "broker/log": 2, "broker/raft": 2, "broker/metadata": 3, "broker/replica": 3,
+    "broker/group": 3, "broker/txn": 3, "broker/api": 4, "broker/node": 5,
+    "client/core": 2, "client/loop": 3, "client/posix": 4,
+    "sim/fault": 6, "sim/net": 7, "sim/disk": 7, "sim/world": 8, "sim/shm": 8, "sim/script": 9,
+    "analysis/history": 1, "analysis/check": 2, "analysis/explain": 3, "analysis/report": 3,
+}
+# Programs and tests stand on the roof: they include what they like, but each other.
+ROOF = ("cli", "tests", "bench")
+# Which parts of the house a part may know at all, whatever the floors say.
+MAY_KNOW = {
+    "core": ("core",),
+    "broker": ("core", "broker"),
+    "client": ("core", "client"),
+    "analysis": ("core", "analysis"),
+    "sim": ("core", "broker", "client", "sim", "analysis"),
+    "cli": ("core", "broker", "client", "sim", "analysis", "cli"),
+    "tests": ("core", "broker", "client", "sim", "analysis", "cli", "tests"),
+    "bench": ("core", "broker", "client", "sim", "analysis", "bench"),
+}
+# Nobody below the roof may know which door he has.
+REAL_DOORS = ("core/posix", "client/posix")
+
+# Calls and where they may stand: a path is allowed when it begins with one of the prefixes.
+HEAP = ("core/base/mem.c", "core/posix/", "sim/world/", "cli/", "tests/", "bench/")
+CLOCK = ("core/posix/", "cli/", "tests/", "bench/")
+MACHINE = ("core/posix/", "sim/disk/", "sim/shm/", "cli/", "tests/", "bench/")
+BANNED = [
+    ("sprintf vsprintf strcpy strcat stpcpy gets strtok alloca", ()),
+    ("rand srand random srandom drand48 lrand48 rand_r arc4random getrandom",
+     ("core/posix/", "cli/")),
+    ("qsort qsort_r bsearch", ("tests/",)),
+    ("time gettimeofday clock_gettime clock localtime localtime_r gmtime gmtime_r strftime sleep "
+     "usleep nanosleep", CLOCK),
+    ("malloc calloc realloc free strdup strndup asprintf vasprintf posix_memalign aligned_alloc",
+     HEAP),
+    ("getenv setenv secure_getenv", ("cli/", "tests/", "bench/")),
+    ("open openat close read write pread pwrite readv writev fsync fdatasync rename unlink mkdir "
+     "fopen fwrite fread socket connect accept bind listen send recv poll select epoll_wait",
+     MACHINE),
+    (r"pthread_\w+", ("core/posix/", "sim/shm/", "cli/", "tests/", "bench/")),
+]
+
+# Pure modules: their objects need mem*, str*, what core/base and the modules named here define.
+PURE = {
+    "core/wire": (), "client/core": ("core/wire",), "broker/metadata": ("core/wire",),
+    "broker/raft": ("core/wire",), "analysis/check": ("analysis/history",),
+}
+PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
+    strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
+    """.split())
+# Sections that hold what can change. .data.rel.ro is constant once the program is loaded.
+MUTABLE = re.compile(r"^\.(data|bss|tdata|tbss)(?!\.rel\.ro)(\.|$)")
+SANITIZER = re.compile(r"^(__asan|__ubsan|__tsan|__sanitizer|__sancov)")
+
+
+RULES = {
+    "floors": "a module includes only what stands on lower floors of the parts it may know",
+    "public-header": "outsiders include a folder's one header",
+    "opening": "a file opens by saying what it is for",
+    "file-length": f"a file has up to {FILE_LINES_MAX} lines",
+    "line-length": f"a line has up to {LINE_COLUMNS_MAX} columns",
+    "function-length": f"a function has up to {FUNCTION_LINES_MAX} lines",
+    "banned-call": "what is not deterministic, not bounded or not this module's to call",
+    "draws": "one door call or draw in one expression",
+    "format": "clang-format agrees",
+    "pure": "a pure module needs mem*, str* and the base",
+    "mutable": "a pure module has nothing that can change",
+    "known-bug": "no switch for a historic mistake goes to production",
+}
+
+
+class Findings:
+    def __init__(self):
+        self.lines = []
+        self.rules = set()
+
+    def add(self, path, line, rule, what):
+        assert rule in RULES
+        self.lines.append(f"{path}:{line}: {rule}: {what}")
+        self.rules.add(rule)
+
+
+def skipped(what):
+    print(f"SKIPPED: {what}")
+
+
+def sources(root, endings):
+    for folder in FOLDERS:
+        for here, dirs, files in os.walk(os.path.join(root, folder)):
+            dirs.sort()
+            for name in sorted(files):
+                if name.endswith(endings):
+                    yield os.path.relpath(os.path.join(here, name), root)
+
+
+def read(root, path):
+    with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+# A comment, a string or a character: whichever begins first.
+INERT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+
+def code_of(text):
+    """The text with comments and strings made blank: lines and columns stay."""
+    return INERT.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+
+
+def line_at(text, position):
+    return text.count("\n", 0, position) + 1
+
+
+# ---- floors -------------------------------------------------------------------------------------
+
+def module_of(path):
+    """core/base of core/base/err.h; a folder of the roof for what stands there."""
+    parts = path.split("/")
+    if parts[0] in ROOF:
+        return parts[0]
+    return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
+
+
+def find_included(root, path, name):
+    for base in (os.path.dirname(path), *INCLUDE_ROOTS):
+        candidate = os.path.normpath(os.path.join(base, name))
+        if os.path.isfile(os.path.join(root, candidate)):
+            return candidate
+    return None
+
+
+def is_generated(root, path, name):
+    """A Lua file beside the source, embedded by the build."""
+    script = re.sub(r"_lua\.h$", ".lua", os.path.basename(name))
+    return name.endswith("_lua.h") and os.path.isfile(
+        os.path.join(root, os.path.dirname(path), script))
+
+
+def public_header(module):
+    return f"{module}/{module.split('/')[1]}.h"
+
+
+def is_public(path, target, there):
+    if there == "core/base" or target.endswith(".def") or there in ROOF or "/" not in there:
+        return True
+    if path.startswith(f"tests/unit/{there}/"):  # the tests of a module see inside
+        return True
+    return target == public_header(there)
+
+
+def check_include(path, target):
+    """What is wrong with path including target: (rule, text) or None."""
+    here, there = module_of(path), module_of(target)
+    if here == there:
+        return None
+    top, other = path.split("/")[0], target.split("/")[0]
+    if other not in MAY_KNOW[top]:
+        return "floors", f"{top} may not know {target}"
+    if there in REAL_DOORS and here not in (*ROOF, *REAL_DOORS):
+        return "floors", f"{here} may not know which door it has: {target}"
+    if here in FLOORS and there in FLOORS and FLOORS[there] >= FLOORS[here]:
+        relation = "a sibling" if FLOORS[there] == FLOORS[here] else "above"
+        return "floors", f"{there} (floor {FLOORS[there]}) is {relation} of {here} " \
+                         f"(floor {FLOORS[here]})"
+    if not is_public(path, target, there):
+        return "public-header", f"{target} is internal; outsiders include {public_header(there)}"
+    return None
+
+
+def check_includes(root, path, text, found):
+    module = module_of(path)
+    if "/" in module and module not in FLOORS:
+        found.add(path, 1, "floors", f"{module} has no floor: give it one in tests/tidy/tidy.py")
+    for number, line in enumerate(text.split("\n"), 1):
+        match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+        if not match:
+            continue
+        target = find_included(root, path, match.group(1))
+        if target is None:
+            if not is_generated(root, path, match.group(1)):
+                found.add(path, number, "floors", f'there is no "{match.group(1)}"')
+            continue
+        wrong = check_include(path, target)
+        if wrong is not None:
+            found.add(path, number, *wrong)
+
+
+# ---- openings and lengths -----------------------------------------------------------------------
+
+def check_opening(path, text, found):
+    name = os.path.basename(path)
+    opening = re.match(r"/\* " + re.escape(name) + r" - (\w.*?)\*/", text, re.S)
+    if opening is None:
+        found.add(path, 1, "opening", f'does not begin with "/* {name} - one sentence. */"')
+    elif not re.search(r"[.:;)\w]\s*$", opening.group(1)):
+        found.add(path, 1, "opening", "the first comment says nothing")
+
+
+def check_lengths(path, text, found):
+    lines = text.split("\n")
+    if lines and lines[-1] == "":
+        lines.pop()
+    if len(lines) > FILE_LINES_MAX:
+        found.add(path, len(lines), "file-length", f"{len(lines)} lines of {FILE_LINES_MAX}")
+    for number, line in enumerate(lines, 1):
+        if len(line) > LINE_COLUMNS_MAX:
+            found.add(path, number, "line-length", f"{len(line)} columns of {LINE_COLUMNS_MAX}")
+
+
+def check_functions(path, code, found):
+    """A body begins and ends with a brace in the first column: clang-format sees to it."""
+    start = None
+    for number, line in enumerate(code.split("\n"), 1):
+        if line.rstrip() == "{":
+            start = number
+        elif line.startswith("}") and start is not None:
+            length = number - start + 1
+            if length > FUNCTION_LINES_MAX:
+                found.add(path, start, "function-length",
+                          f"{length} lines of {FUNCTION_LINES_MAX}")
+            start = None
+
+
+# ---- calls --------------------------------------------------------------------------------------
+
+def own_functions(code):
+    """Names that the file defines itself: static functions carry no prefix and may be 'read'."""
+    return set(re.findall(r"^static\b[^;{}()=]*?\b(\w+)\s*\(", code, re.M))
+
+
+def check_calls(path, code, found):
+    own = own_functions(code)
+    for names, allowed in BANNED:
+        if path.startswith(allowed):
+            continue
+        call = re.compile(r"(?<![\w.>])(" + "|".join(names.split()) + r")\s*\(")
+        for match in call.finditer(code):
+            if match.group(1) not in own:
+                found.add(path, line_at(code, match.start()), "banned-call", match.group(1))
+
+
+# ---- draws --------------------------------------------------------------------------------------
+
+# The door's verbs and the draws. The others named env_ only look at what they are given.
+DRAW = re.compile(r"\b(?:env_(?!now\b|wall\b|armed\b|listener_port\b)\w+|rng_next)\s*\(")
+CONTROL = re.compile(r"\b(?:if|while|for|switch|[A-Z_]+_EACH)\s*\(")
+# Where everything before is done before anything after begins.
+SEQUENCED = re.compile(r"&&|\|\||\?|;|:|(?<=\n)[{}]|(?<=[ \t])\{(?=\s*\n)")
+
+
+def mark_conditions(code):
+    """Puts a ';' in place of the parenthesis that ends the head of an if or a loop."""
+    out = list(code)
+    for match in CONTROL.finditer(code):
+        depth = 0
+        for i in range(match.end() - 1, len(code)):
+            depth += (code[i] == "(") - (code[i] == ")")
+            if depth == 0:
+                out[i] = ";"
+                break
+    return "".join(out)
+
+
+def is_initializer(code, brace):
+    return re.search(r"[=({,]\s*$", code[:brace]) is not None
+
+
+def full_expressions(code):
+    """(position, text) of pieces in which the order of evaluation is the compiler's choice."""
+    start = 0
+    for match in SEQUENCED.finditer(code):
+        if match.group() == "{" and is_initializer(code, match.start()):
+            continue
+        yield start, code[start:match.start()]
+        start = match.end()
+    yield start, code[start:]
+
+
+def check_draws(path, code, found):
+    """C leaves the order of arguments, operands and initialisers open: one draw in each."""
+    # What a macro does with its arguments is not looked into.
+    plain = re.sub(r"^[ \t]*#.*(?:\\\n.*)*", lambda m: re.sub(r"[^\n]", " ", m.group()), code,
+                   flags=re.M)
+    plain = mark_conditions(plain)
+    for start, piece in full_expressions(plain):
+        draws = list(DRAW.finditer(piece))
+        if len(draws) > 1:
+            found.add(path, line_at(plain, start + draws[1].start()), "draws",
+                      f"{len(draws)} door calls or draws in one expression: compilers disagree "
+                      "about their order")
+
+
+def check_text(root):
+    found = Findings()
+    count = 0
+    for path in sources(root, (".c", ".h")):
+        text = read(root, path)
+        code = code_of(text)
+        count += 1
+        check_opening(path, text, found)
+        check_lengths(path, text, found)
+        check_includes(root, path, text, found)
+        check_functions(path, code, found)
+        check_calls(path, code, found)
+        check_draws(path, code, found)
+    # Tables of rows are read across, so their lines may be long.
+    for path in sources(root, (".def",)):
+        check_opening(path, read(root, path), found)
+        count += 1
+    return found, count
+
+
+# ---- format -------------------------------------------------------------------------------------
+
+def check_format(root):
+    found = Findings()
+    tool = shutil.which("clang-format-" + CLANG_FORMAT_VERSION) or shutil.which("clang-format")
+    version = "" if tool is None else run([tool, "--version"])
+    if f"version {CLANG_FORMAT_VERSION}." not in version:
+        skipped(f"format: there is no clang-format {CLANG_FORMAT_VERSION}")
+        return found, 0
+    last = None
+    paths = list(sources(root, (".c", ".h")))
+    for first in range(0, len(paths), 50):
+        result = subprocess.run([tool, "--dry-run", "-Werror", *paths[first:first + 50]], cwd=root,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for line in result.stdout.split("\n"):
+            match = re.match(r"(\S+?):(\d+):\d+: error: ", line)
+            if match and match.group(1) != last:
+                last = match.group(1)
+                found.add(last, match.group(2), "format", "from here: run clang-format -i")
+        if result.returncode != 0 and not found.lines:
+            found.add(tool, 0, "format", result.stdout.strip())
+    return found, len(paths)
+
+
+# ---- symbols ------------------------------------------------------------------------------------
+
+def run(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+
+
+def archive_of(build, module):
+    path = os.path.join(build, "lib" + module.replace("/", "_") + ".a")
+    return path if os.path.isfile(path) else None
+
+
+def symbols(archive):
+    """{defined name: object}, {undefined name: object} over all objects of the archive."""
+    defined, needed = {}, {}
+    current = "?"
+    for line in run(["nm", "-g", archive]).split("\n"):
+        if line.endswith(".o:"):
+            current = line[:-1]
+        match = re.match(r"[0-9a-fA-F ]{16} ([A-Zuvw]) (\S+)$", line)
+        if match and match.group(1) == "U":
+            needed.setdefault(match.group(2), current)
+        elif match:
+            defined.setdefault(match.group(2), current)
+    return defined, needed
+
+
+def source_of(module, member):
+    return f"{module}/{member[:-2]}" if member.endswith(".o") else module
+
+
+def check_needs(build, module, found):
+    defined, needed = symbols(archive_of(build, module))
+    allowed = PURE_LIBC | set(defined)
+    for other in ("core/base", *PURE[module]):
+        archive = archive_of(build, other)
+        if archive is not None:
+            allowed |= set(symbols(archive)[0])
+    for name, member in sorted(needed.items()):
+        if name not in allowed and not SANITIZER.match(name):
+            found.add(source_of(module, member), 1, "pure", f"a pure module may not need {name}")
+
+
+def check_sections(build, module, found):
+    member = "?"
+    for line in run(["size", "-A", archive_of(build, module)]).split("\n"):
+        head = re.match(r"(\S+\.o) +\(ex ", line)
+        if head:
+            member = head.group(1)
+        match = re.match(r"(\.\S+) +(\d+) ", line)
+        if match and int(match.group(2)) > 0 and MUTABLE.match(match.group(1)):
+            found.add(source_of(module, member), 1, "mutable",
+                      f"{match.group(2)} bytes in {match.group(1)}: a pure module keeps nothing")
+
+
+def known_bugs(root):
+    path = os.path.join(root, "sim/known_bugs.def")
+    if not os.path.isfile(path):
+        return []
+    return re.findall(r"^BUG\((\w+)", read(root, "sim/known_bugs.def"), re.M)
+
+
+def check_binary(root, kiln, found):
+    """What goes to production has no switch, not even its name."""
+    with open(kiln, "rb") as file:
+        content = file.read()
+    names = ["known_bug_" + name for name in known_bugs(root)] + known_bugs(root)
+    for name in names:
+        if b"\0" + name.encode() + b"\0" in content:
+            found.add(os.path.basename(kiln), 0, "known-bug", f"{name} is in the plain binary")
+
+
+def is_sanitized(build):
+    archive = archive_of(build, "core/base")
+    return archive is not None and any(SANITIZER.match(n) for n in symbols(archive)[1])
+
+
+def check_symbols(root, build):
+    found = Findings()
+    count = 0
+    if is_sanitized(build):
+        skipped("symbols: a sanitizer adds its own to the objects")
+        return found, 0
+    for module in PURE:
+        if archive_of(build, module) is None:
+            skipped(f"symbols: {module} is not built")
+            continue
+        check_needs(build, module, found)
+        check_sections(build, module, found)
+        count += 1
+    kiln = next((p for p in (os.path.join(build, d, "kiln") for d in ("", "cli"))
+                 if os.path.isfile(p)), None)
+    if kiln is None:
+        skipped("known bugs: kiln is not built")
+    else:
+        check_binary(root, kiln, found)
+        count += 1
+    return found, count
+
+
+def main(arguments):
+    checks = {"text": check_text, "format": check_format, "symbols": check_symbols}
+    wanted = {"text": 2, "format": 2, "symbols": 3}
+    if not arguments or len(arguments) != wanted.get(arguments[0]):
+        print(__doc__, file=sys.stderr)
+        return 64
+    found, count = checks[arguments[0]](*arguments[1:])
+    for line in found.lines:
+        print(line)
+    print(f"{arguments[0]}: {count} looked at, {len(found.lines)} findings")
+    if found.lines:
+        return 1
+    return 0 if count > 0 else SKIPPED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
