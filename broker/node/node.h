@@ -27,7 +27,6 @@ struct broker_config {
     int64_t producer_id_expiration_ms;
     /* The disk. */
     int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
-    int64_t replica_high_watermark_checkpoint_interval_ms;
     /* Clients. */
     int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
     int64_t queued_max_request_bytes, fetch_max_bytes;

@@ -1,0 +1,325 @@
+/* config.c - the broker's configuration as rows, in Kafka's spelling, and what no row can say
+ * alone. Pure. */
+#include "node/internal.h"
+
+#define AT(field) offsetof(struct broker_config, field)
+#define INT_ROW(name, field, low, high, standard, sentence)                                        \
+    {                                                                                              \
+        .key = (name), .type = CONFIG_INT, .offset = AT(field), .min = (low), .max = (high),       \
+        .fallback = (standard), .help = (sentence)                                                 \
+    }
+#define TEXT_ROW(name, field, standard, sentence)                                                  \
+    {                                                                                              \
+        .key = (name), .type = CONFIG_STRING, .offset = AT(field), .fallback = (standard),         \
+        .help = (sentence)                                                                         \
+    }
+#define ENUM_ROW(name, field, choices, standard, sentence)                                         \
+    {                                                                                              \
+        .key = (name), .type = CONFIG_ENUM, .offset = AT(field), .values = (choices),              \
+        .fallback = (standard), .help = (sentence)                                                 \
+    }
+#define BOOL_ROW(name, field, standard, sentence)                                                  \
+    {                                                                                              \
+        .key = (name), .type = CONFIG_BOOL, .offset = AT(field), .fallback = (standard),           \
+        .help = (sentence)                                                                         \
+    }
+
+#define AS_HOURS (-2) /* log.retention.ms */
+
+static const struct config_row rows[] = {
+    INT_ROW("node.id", node_id, 0, INT32_MAX, "1", "this broker's number in its cluster"),
+    INT_ROW("broker.id", node_id, 0, INT32_MAX, "1", "older name of node.id"),
+    TEXT_ROW("cluster.id", cluster_id, "",
+             "the cluster that a new directory joins; empty: a new one"),
+    TEXT_ROW("log.dirs", log_dirs, "kiln-data", "the directory that holds all data; one"),
+    TEXT_ROW("log.dir", log_dirs, "kiln-data", "older name of log.dirs"),
+    TEXT_ROW("listeners", listeners, "PLAINTEXT://127.0.0.1:9092",
+             "where clients connect: PLAINTEXT://HOST:PORT; port 0 picks a free one"),
+    TEXT_ROW("advertised.listeners", advertised_listeners, "",
+             "the address that clients are told; empty: where it listens"),
+    ENUM_ROW("flush.policy", flush_policy, "ack|os", "ack",
+             "ack: acknowledged means synced; os: it means in the page cache, as in Kafka"),
+    BOOL_ROW("auto.create.topics.enable", auto_create_topics_enable, "true",
+             "topics are made when a client first asks for them"),
+    INT_ROW("num.partitions", num_partitions, 1, METADATA_RECORDS_MAX / 2, "1",
+            "partitions of a topic for which nobody said how many"),
+    INT_ROW("default.replication.factor", default_replication_factor, 1, 1, "1",
+            "replicas of a topic for which nobody said how many; one broker has one"),
+    INT_ROW("min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
+            "replicas that must have a record before acks=all is answered"),
+    INT_ROW("log.segment.bytes", log_segment_bytes, 1024, INT32_MAX, "1073741824",
+            "bytes of a segment before the next one begins"),
+    INT_ROW("log.roll.ms", log_roll_ms, 1, INT64_MAX, "604800000",
+            "age of a segment before the next one begins"),
+    INT_ROW("log.index.size.max.bytes", log_index_size_max_bytes, 1024, INT32_MAX, "10485760",
+            "bytes of an index before the next segment begins"),
+    INT_ROW("log.index.interval.bytes", log_index_interval_bytes, 0, INT32_MAX, "4096",
+            "bytes of log between two entries of its offset index"),
+    INT_ROW("log.retention.ms", log_retention_ms, AS_HOURS, INT64_MAX, "-2",
+            "age beyond which old segments go; -1: never; -2: as log.retention.minutes says"),
+    INT_ROW("log.retention.minutes", log_retention_minutes, -1, INT32_MAX, "-1",
+            "the same in minutes; -1: as log.retention.hours says"),
+    INT_ROW("log.retention.hours", log_retention_hours, -1, INT32_MAX, "168",
+            "the same in hours; -1: never"),
+    INT_ROW("log.retention.bytes", log_retention_bytes, -1, INT64_MAX, "-1",
+            "bytes of a partition beyond which old segments go; -1: no bound"),
+    INT_ROW("log.retention.check.interval.ms", log_retention_check_interval_ms, 1, INT32_MAX,
+            "300000", "how often old segments are looked for"),
+    INT_ROW("log.segment.delete.delay.ms", log_segment_delete_delay_ms, 0, INT64_MAX, "60000",
+            "how long a deleted segment's files stay"),
+    INT_ROW("message.max.bytes", message_max_bytes, 0, INT32_MAX, "1048588",
+            "bytes of the largest batch"),
+    ENUM_ROW("log.cleanup.policy", log_cleanup_policy, "delete", "delete",
+             "what becomes of old segments; kiln does not compact yet"),
+    ENUM_ROW("log.message.timestamp.type", log_message_timestamp_type, "CreateTime|LogAppendTime",
+             "CreateTime", "whose clock a record's timestamp is"),
+    INT_ROW("producer.id.expiration.ms", producer_id_expiration_ms, 1, INT32_MAX, "86400000",
+            "how long an idle producer is remembered"),
+    INT_ROW("log.open.files.max", log_open_files_max, 16, 1 << 20, "4096",
+            "segment files and indexes that are kept open"),
+    INT_ROW("log.checkpoint.bytes", log_checkpoint_bytes, 4096, INT64_MAX, "67108864",
+            "a recovery point is written after so many synced bytes"),
+    INT_ROW("log.checkpoint.ms", log_checkpoint_ms, 1, INT32_MAX, "1000", "or after so long"),
+    INT_ROW("max.connections", max_connections, 1, INT32_MAX, "10000",
+            "connections at once; further ones wait to be accepted"),
+    INT_ROW("connections.max.idle.ms", connections_max_idle_ms, 1, INT64_MAX / 1000000, "600000",
+            "a connection without a byte for so long is closed"),
+    INT_ROW("socket.request.max.bytes", socket_request_max_bytes, 1024, 1 << 30, "104857600",
+            "bytes of the largest request"),
+    INT_ROW("queued.max.request.bytes", queued_max_request_bytes, 1 << 20, INT64_MAX, "1073741824",
+            "bytes of all requests that are being received or answered; who needs more is closed"),
+    INT_ROW("fetch.max.bytes", fetch_max_bytes, 1024, 1 << 29, "57671680",
+            "bytes of the largest answer to a fetch, unless one batch alone is larger"),
+};
+
+const struct config_table broker_config_table = {.rows = rows, .count = COUNT_OF(rows)};
+
+/* Families and single keys of Kafka 4.3 (kafka-broker-configs.txt) that kiln does not have. */
+static const char *const foreign[] = {
+    "add.partitions.to.txn.*",
+    "alter.config.policy.*",
+    "alter.log.dirs.*",
+    "authorizer.class.name",
+    "auto.leader.rebalance.enable",
+    "background.threads",
+    "broker.heartbeat.interval.ms",
+    "broker.rack",
+    "broker.session.timeout.ms",
+    "client.quota.callback.class",
+    "compression.*",
+    "config.providers*",
+    "connection.failed.*",
+    "connections.max.reauth.ms",
+    "controlled.shutdown.*",
+    "controller.*",
+    "cordoned.log.dirs",
+    "create.topic.policy.*",
+    "delegation.token.*",
+    "delete.records.purgatory.*",
+    "delete.topic.enable",
+    "early.start.listeners",
+    "fetch.purgatory.*",
+    "follower.fetch.*",
+    "group.*",
+    "initial.broker.registration.timeout.ms",
+    "inter.broker.*",
+    "internal.*",
+    "kafka.metrics.*",
+    "leader.imbalance.*",
+    "listener.*",
+    "log.cleaner.*",
+    "log.dir.failure.timeout.ms",
+    "log.flush.*",
+    "log.initial.task.delay.ms",
+    "log.local.retention.*",
+    "log.message.timestamp.after.max.ms",
+    "log.message.timestamp.before.max.ms",
+    "log.preallocate",
+    "log.roll.hours",
+    "log.roll.jitter.*",
+    "max.connection.creation.rate",
+    "max.connections.per.ip*",
+    "max.incremental.*",
+    "max.request.partition.size.limit",
+    "metadata.*",
+    "metric.reporters",
+    "metrics.*",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.*",
+    "num.replica.*",
+    "offset.metadata.max.bytes",
+    "offsets.*",
+    "principal.builder.class",
+    "process.roles",
+    "producer.id.expiration.check.interval.ms",
+    "producer.purgatory.*",
+    "queued.max.requests",
+    "quota.*",
+    "remote.*",
+    "replica.fetch.*",
+    "replica.high.watermark.*",
+    "replica.lag.time.max.ms",
+    "replica.selector.class",
+    "replica.socket.*",
+    "replication.quota.*",
+    "request.timeout.ms",
+    "sasl.*",
+    "security.*",
+    "server.max.startup.time.ms",
+    "share.*",
+    "socket.connection.setup.*",
+    "socket.listen.backlog.size",
+    "socket.receive.buffer.bytes",
+    "socket.send.buffer.bytes",
+    "ssl.*",
+    "telemetry.*",
+    "transaction.*",
+    "transactional.*",
+    "unclean.leader.election.*",
+    "unstable.*",
+    "zookeeper.*",
+};
+
+bool broker_config_foreign(const char *key)
+{
+    for (int i = 0; i < COUNT_OF(foreign); i++) {
+        size_t size = strlen(foreign[i]);
+        bool family = foreign[i][size - 1] == '*';
+        if (family ? strncmp(key, foreign[i], size - 1) == 0 : strcmp(key, foreign[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+int64_t config_retention_ms(const struct broker_config *config)
+{
+    if (config->log_retention_ms != AS_HOURS)
+        return config->log_retention_ms;
+    if (config->log_retention_minutes >= 0)
+        return config->log_retention_minutes * 60000;
+    return config->log_retention_hours < 0 ? -1 : config->log_retention_hours * 3600000;
+}
+
+void config_topic_defaults(const struct broker_config *config, struct metadata_topic_config *out)
+{
+    config_defaults(&metadata_topic_table, out);
+    out->segment_bytes = config->log_segment_bytes;
+    out->segment_ms = config->log_roll_ms;
+    out->segment_index_bytes = config->log_index_size_max_bytes;
+    out->index_interval_bytes = config->log_index_interval_bytes;
+    out->retention_ms = config_retention_ms(config);
+    out->retention_bytes = config->log_retention_bytes;
+    out->file_delete_delay_ms = config->log_segment_delete_delay_ms;
+    out->max_message_bytes = config->message_max_bytes;
+    out->min_insync_replicas = config->min_insync_replicas;
+    out->message_timestamp_type = config->log_message_timestamp_type;
+}
+
+/* ---- listeners ---- */
+
+static bool starts_with(struct bytes s, const char *prefix)
+{
+    size_t size = strlen(prefix);
+    return s.size >= size && memcmp(s.data, prefix, size) == 0;
+}
+
+static struct bytes behind(struct bytes s, size_t at)
+{
+    return bytes_of(s.data + at, s.size - at);
+}
+
+/* Takes the text up to the next comma off *list, without blanks around it. */
+static struct bytes next_entry(struct bytes *list)
+{
+    size_t size = 0;
+    while (size < list->size && list->data[size] != ',')
+        size++;
+    struct bytes entry = bytes_of(list->data, size);
+    *list = behind(*list, MIN(size + 1, list->size));
+    while (entry.size > 0 && entry.data[0] == ' ')
+        entry = behind(entry, 1);
+    while (entry.size > 0 && entry.data[entry.size - 1] == ' ')
+        entry.size--;
+    return entry;
+}
+
+/* "host:port", "[v6]:port", ":port". */
+static bool parse_address(struct bytes s, struct endpoint *out)
+{
+    size_t colon = s.size;
+    for (size_t i = 0; i < s.size; i++) {
+        if (s.data[i] == ':')
+            colon = i;
+    }
+    int64_t port = 0;
+    if (colon == s.size || text_parse_int(behind(s, colon + 1), &port) != ERR_NONE)
+        return false;
+    struct bytes host = bytes_of(s.data, colon);
+    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
+        host = bytes_of(host.data + 1, host.size - 2);
+    if (port < 0 || port > UINT16_MAX || host.size >= sizeof out->host)
+        return false;
+    *out = (struct endpoint){.port = (uint16_t)port};
+    memcpy(out->host, host.data, host.size);
+    return true;
+}
+
+static bool any_address(const char *host)
+{
+    return host[0] == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+enum err endpoint_parse(const char *key, const char *value, bool advertised, struct endpoint *out,
+                        struct errmsg *msg)
+{
+    struct bytes list = bytes_text(value);
+    bool found = false;
+    while (list.size > 0) {
+        struct bytes entry = next_entry(&list);
+        if (starts_with(entry, "CONTROLLER://"))
+            continue; /* a quorum of one needs no listener */
+        size_t prefix = starts_with(entry, "PLAINTEXT://") ? strlen("PLAINTEXT://") : 0;
+        if (!parse_address(behind(entry, prefix), out))
+            return errmsg_set(msg, ERR_INVALID,
+                              "%s: \"%.*s\" is not of the form PLAINTEXT://HOST:PORT (port 0 to "
+                              "65535; TLS and SASL are not served yet)",
+                              key, (int)entry.size, (const char *)entry.data);
+        if (found)
+            return errmsg_set(msg, ERR_INVALID,
+                              "%s: \"%s\" names two addresses; kiln listens on one", key, value);
+        found = true;
+    }
+    if (!found)
+        return errmsg_set(msg, ERR_INVALID, "%s: \"%s\" names no PLAINTEXT://HOST:PORT", key,
+                          value);
+    if (advertised && any_address(out->host))
+        return errmsg_set(msg, ERR_INVALID,
+                          "clients cannot connect to \"%s\": set advertised.listeners to "
+                          "PLAINTEXT://HOST:PORT with a host name or address they can reach",
+                          value);
+    if (out->host[0] == 0)
+        memcpy(out->host, "0.0.0.0", sizeof "0.0.0.0");
+    return ERR_NONE;
+}
+
+enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
+{
+    struct endpoint endpoint;
+    enum err e = endpoint_parse("listeners", config->listeners, false, &endpoint, msg);
+    if (e != ERR_NONE)
+        return e;
+    bool own = config->advertised_listeners[0] != 0;
+    e = endpoint_parse(own ? "advertised.listeners" : "listeners",
+                       own ? config->advertised_listeners : config->listeners, true, &endpoint,
+                       msg);
+    if (e != ERR_NONE)
+        return e;
+    if (config->log_dirs[0] == 0 || strchr(config->log_dirs, ',') != NULL)
+        return errmsg_set(msg, ERR_INVALID, "log.dirs: \"%s\" must be one directory",
+                          config->log_dirs);
+    if (strlen(config->log_dirs) >= ENV_PATH_MAX - METADATA_TOPIC_NAME_MAX - 64)
+        return errmsg_set(msg, ERR_INVALID, "log.dirs: the path is longer than %d bytes",
+                          ENV_PATH_MAX - METADATA_TOPIC_NAME_MAX - 64);
+    return ERR_NONE;
+}

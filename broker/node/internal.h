@@ -1,0 +1,152 @@
+/* internal.h - what the files of node share and nobody else sees. */
+#ifndef KILN_NODE_INTERNAL_H
+#define KILN_NODE_INTERNAL_H
+
+#include "api/api.h"
+#include "node/node.h"
+
+#define OPENS_MAX 32                      /* partitions that are being opened at once */
+#define REOPEN_NS (1000ll * 1000000)      /* a partition that could not be opened is tried again */
+#define RETAIN_STEP 512                   /* partitions that one event of retention looks at */
+#define ACCEPT_PAUSE_NS (100ll * 1000000) /* when the machine has no descriptor left */
+#define CLIENT_IN_FLIGHT_BYTES (16 << 20) /* of one connection's requests; one may be larger */
+
+/* One listener's or advertised address. */
+struct endpoint {
+    char host[METADATA_HOST_MAX];
+    uint16_t port;
+};
+
+/* ERR_INVALID with a sentence that names the key. */
+enum err endpoint_parse(const char *key, const char *value, bool advertised, struct endpoint *out,
+                        struct errmsg *msg) MUST_USE;
+int64_t config_retention_ms(const struct broker_config *config);
+void config_topic_defaults(const struct broker_config *config, struct metadata_topic_config *out);
+
+/* A heap that gives out no more than bytes_max. */
+struct budget {
+    struct mem mem;
+    struct mem *heap;
+    int64_t bytes, bytes_max;
+};
+
+void budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max);
+
+enum broker_phase {
+    BROKER_NEW,
+    BROKER_OPENING, /* directory, metadata, partitions, listener, registration, one by one */
+    BROKER_SERVING,
+    BROKER_DRAINING, /* no new connections; what is in flight is answered */
+    BROKER_CLOSING,  /* the disk */
+    BROKER_ENDED,
+};
+
+/* One partition's way to be opened. */
+struct opening {
+    struct list link;
+    struct broker *broker;
+    struct replica *replica;
+    struct replica_op op;
+    int32_t leader_epoch;
+    bool prepares; /* a new topic waits for it */
+    bool told;     /* why it could not be opened */
+};
+
+struct client {
+    struct list link;
+    struct broker *broker;
+    struct conn conn;
+};
+
+struct broker {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct broker_config config;
+    struct broker_say *say;
+    enum broker_phase phase;                /* moved by broker_move alone */
+    struct env_timer start_kick, stop_kick; /* begin what start and stop asked for */
+    struct broker_op *starting, *stopping;
+    bool stop_wanted, disk_closing;
+    enum err failed; /* why starting or stopping failed */
+    struct errmsg why;
+    int64_t started_ns;
+
+    struct log_dir *dir;
+    bool dir_open;
+    struct log_op dir_op;
+
+    struct metadata *metadata;
+    struct metadata_watch metadata_watch;
+    struct metadata_op metadata_op;
+    bool metadata_open;
+
+    struct replica_set replicas;
+    struct list to_open;     /* struct opening that wait */
+    struct list unopened;    /* that failed and will be tried again */
+    int32_t opening_count;   /* under way */
+    int32_t preparing_count; /* of new topics, not yet opened once */
+    bool preparing, starting_partitions, pumping;
+    bool resting; /* nothing new is opened */
+    struct env_timer reopen, retention;
+    struct replica *retain_next;
+    struct replica *close_next;
+    struct replica_op closing_op;
+    bool closing_one;
+
+    struct api *api;
+    struct api_idle api_idle;
+    bool api_is_idle;
+
+    struct endpoint listen_at, advertised;
+    env_listener listener;
+    struct env_op listening, accepting, refusing, unlistening;
+    struct env_timer accept_again;
+    bool listener_closed;
+    struct budget client_mem;
+    struct list clients;
+    int32_t client_count;
+    struct env_timer drain_deadline;
+};
+
+void broker_move(struct broker *b, enum broker_phase phase);
+/* A sentence for a person. */
+void broker_tell(struct broker *b, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* start.c */
+/* A step has ended: the next one, or the way back. */
+void start_failed(struct broker *b, enum err e, const struct errmsg *msg);
+void start_partitions_done(struct broker *b);
+void start_listening_done(struct broker *b);
+/* True when a stop cut the start short; the way back has begun. */
+bool start_cut_short(struct broker *b);
+
+/* partitions.c */
+void partitions_open_all(struct broker *b);
+void partitions_prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
+                        int32_t count);
+void partitions_metadata_failed(struct metadata_watch *watch, enum err e);
+void partitions_begin_retention(struct broker *b);
+/* Nothing new is opened or deleted from now on. */
+void partitions_rest(struct broker *b);
+bool partitions_busy(const struct broker *b);
+void partitions_resign(struct broker *b);
+/* Closes all logs, then partitions_closed. */
+void partitions_close(struct broker *b);
+void partitions_free(struct broker *b);
+
+/* clients.c */
+void clients_listen(struct broker *b);
+void clients_accept(struct broker *b);
+void clients_stop_listening(struct broker *b);
+void clients_drain(struct broker *b);
+void clients_close(struct broker *b);
+
+/* stop.c */
+/* Something that a stop may wait for has ended. */
+void stop_go_on(struct broker *b);
+/* Lets go of everything, with whatever is open. */
+void stop_begin(struct broker *b);
+void stop_partitions_closed(struct broker *b);
+
+#endif

@@ -1,0 +1,82 @@
+/* node.c - the broker as an object: made, asked, freed. */
+#include "node/internal.h"
+#include <stdio.h>
+
+static const struct state phases[] = {
+    [BROKER_NEW] = {"new", TO(BROKER_OPENING) | TO(BROKER_ENDED)},
+    [BROKER_OPENING] = {"opening", TO(BROKER_SERVING) | TO(BROKER_CLOSING)},
+    [BROKER_SERVING] = {"serving", TO(BROKER_DRAINING)},
+    [BROKER_DRAINING] = {"draining", TO(BROKER_CLOSING)},
+    [BROKER_CLOSING] = {"closing", TO(BROKER_ENDED)},
+    [BROKER_ENDED] = {"ended", 0},
+};
+
+void broker_move(struct broker *b, enum broker_phase phase)
+{
+    STATE_MOVE(phases, &b->phase, phase);
+}
+
+void broker_tell(struct broker *b, const char *format, ...)
+{
+    if (b->say == NULL)
+        return;
+    char sentence[2 * ERRMSG_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    b->say->say(b->say, sentence);
+}
+
+enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
+                    const struct broker_config *config, struct broker_say *say)
+{
+    struct broker *b = mem_zalloc(mem, sizeof *b);
+    if (b == NULL)
+        return ERR_NOMEM;
+    b->env = env;
+    b->mem = mem;
+    b->trace = trace;
+    b->config = *config;
+    b->say = say;
+    b->metadata_watch = (struct metadata_watch){.prepare = partitions_prepare,
+                                                .failed = partitions_metadata_failed};
+    budget_init(&b->client_mem, mem, config->queued_max_request_bytes);
+    list_init(&b->to_open);
+    list_init(&b->unopened);
+    list_init(&b->clients);
+    if (replica_set_init(&b->replicas, mem) != ERR_NONE) {
+        mem_free(mem, b);
+        return ERR_NOMEM;
+    }
+    *out = b;
+    return ERR_NONE;
+}
+
+void broker_free(struct broker *b)
+{
+    if (b == NULL)
+        return;
+    ASSERT(b->phase == BROKER_NEW || b->phase == BROKER_ENDED);
+    ASSERT(list_empty(&b->clients));
+    ASSERT(b->client_mem.mem.live_count == 0);
+    env_disarm(b->env, &b->start_kick);
+    env_disarm(b->env, &b->stop_kick);
+    api_free(b->api);
+    partitions_free(b);
+    metadata_free(b->metadata);
+    if (b->dir != NULL)
+        log_dir_free(b->dir);
+    replica_set_free(&b->replicas);
+    mem_free(b->mem, b);
+}
+
+uint16_t broker_port(const struct broker *b)
+{
+    return b->listener == 0 ? 0 : env_listener_port(b->listener);
+}
+
+const char *broker_cluster_id(const struct broker *b)
+{
+    return b->dir == NULL ? "" : log_dir_cluster_id(b->dir);
+}

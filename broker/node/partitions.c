@@ -1,0 +1,265 @@
+/* partitions.c - the partitions of this broker: opened a few at a time, tried again when the disk
+ * had no room, trimmed by retention, closed. One that is corrupt is offline; the others serve. */
+#include "node/internal.h"
+
+static void pump(struct broker *b);
+
+/* ---- opening ---- */
+
+static void free_opening(struct opening *o)
+{
+    list_remove(&o->link);
+    mem_free(o->broker->mem, o);
+}
+
+static void prepared(struct broker *b, struct opening *o)
+{
+    if (!o->prepares)
+        return;
+    o->prepares = false;
+    ASSERT(b->preparing_count > 0);
+    b->preparing_count--;
+}
+
+/* Tells whoever waits for the last one. */
+static void opened_some(struct broker *b)
+{
+    if (b->preparing && b->preparing_count == 0) {
+        b->preparing = false;
+        metadata_publish(b->metadata);
+    }
+    if (b->starting_partitions && b->opening_count == 0 && list_empty(&b->to_open)) {
+        b->starting_partitions = false;
+        start_partitions_done(b);
+        return;
+    }
+    if (b->phase == BROKER_DRAINING)
+        stop_go_on(b);
+}
+
+static void on_reopen(struct env_timer *timer)
+{
+    struct broker *b = CONTAINER_OF(timer, struct broker, reopen);
+    if (b->resting || log_dir_status(b->dir) != ERR_NONE)
+        return;
+    list_splice_back(&b->to_open, &b->unopened);
+    pump(b);
+}
+
+/* Corruption needs a person; everything else may pass. */
+static void on_failed(struct broker *b, struct opening *o, enum err e)
+{
+    if (!o->told)
+        broker_tell(b, "partition %s-%d is offline: %s", replica_topic(o->replica),
+                    (int)replica_partition(o->replica),
+                    o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e));
+    o->told = true;
+    if (e == ERR_CORRUPT || b->resting) {
+        free_opening(o);
+        return;
+    }
+    list_push_back(&b->unopened, &o->link);
+    b->reopen.fire = on_reopen;
+    if (!env_armed(&b->reopen))
+        env_arm(b->env, &b->reopen, env_now(b->env) + REOPEN_NS);
+}
+
+static void on_opened(struct replica_op *op, enum err e)
+{
+    struct opening *o = CONTAINER_OF(op, struct opening, op);
+    struct broker *b = o->broker;
+    b->opening_count--;
+    prepared(b, o);
+    if (e == ERR_NONE)
+        free_opening(o);
+    else
+        on_failed(b, o, e);
+    pump(b);
+}
+
+/* Starts as many as may be under way; each may end at once. */
+static void pump(struct broker *b)
+{
+    if (b->pumping)
+        return;
+    b->pumping = true;
+    while (b->opening_count < OPENS_MAX && !list_empty(&b->to_open)) {
+        struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
+        b->opening_count++;
+        replica_open(o->replica, &o->op, b->dir, o->leader_epoch, on_opened);
+    }
+    b->pumping = false;
+    opened_some(b);
+}
+
+static enum err add(struct broker *b, const struct metadata_topic *topic, int32_t partition,
+                    bool prepares)
+{
+    struct metadata_topic_config settings;
+    metadata_topic_configured(topic, metadata_topic_defaults(b->metadata), &settings);
+    struct replica_config config = {
+        .log = metadata_log_config(&settings, b->config.producer_id_expiration_ms),
+        .min_insync_replicas = (int32_t)settings.min_insync_replicas,
+    };
+    struct opening *o = mem_zalloc(b->mem, sizeof *o);
+    if (o == NULL)
+        return ERR_NOMEM;
+    list_init(&o->link);
+    o->broker = b;
+    o->leader_epoch = topic->partitions[partition].leader_epoch;
+    o->prepares = prepares;
+    enum err e = replica_new(&o->replica, &b->replicas, b->env, b->mem, b->trace, topic->name,
+                             &topic->id, partition, &config);
+    if (e != ERR_NONE) {
+        mem_free(b->mem, o);
+        return e;
+    }
+    b->preparing_count += prepares;
+    list_push_back(&b->to_open, &o->link);
+    return ERR_NONE;
+}
+
+static enum err add_topic(struct broker *b, const struct metadata_topic *topic, bool prepares)
+{
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; i < topic->partition_count && e == ERR_NONE; i++)
+        e = add(b, topic, i, prepares);
+    return e;
+}
+
+void partitions_open_all(struct broker *b)
+{
+    const struct metadata_image *image = metadata_current(b->metadata);
+    for (int32_t i = 0; i < image->topic_count; i++) {
+        if (add_topic(b, image->topics[i], false) == ERR_NONE)
+            continue;
+        struct errmsg msg = {{0}};
+        errmsg_set(&msg, ERR_NOMEM, "out of memory with %d partitions",
+                   (int)image->partition_count);
+        start_failed(b, ERR_NOMEM, &msg);
+        return;
+    }
+    b->starting_partitions = true;
+    pump(b);
+}
+
+void partitions_prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
+                        int32_t count)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
+    ASSERT(!b->preparing);
+    b->preparing = true;
+    for (int32_t i = 0; i < count; i++) {
+        if (add_topic(b, topics[i], true) != ERR_NONE)
+            broker_tell(b, "topic %s has partitions that are offline: out of memory",
+                        topics[i]->name);
+    }
+    pump(b);
+}
+
+void partitions_metadata_failed(struct metadata_watch *watch, enum err e)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
+    broker_tell(b,
+                "the log directory %s is offline (%s): nothing is written any more; check the "
+                "disk, then start the broker again",
+                b->config.log_dirs, err_text(e));
+}
+
+/* ---- retention ---- */
+
+static void on_retention(struct env_timer *timer)
+{
+    struct broker *b = CONTAINER_OF(timer, struct broker, retention);
+    if (b->retain_next == NULL)
+        b->retain_next = replica_first(&b->replicas);
+    for (int i = 0; i < RETAIN_STEP && b->retain_next != NULL; i++) {
+        replica_retain(b->retain_next);
+        b->retain_next = replica_next(&b->replicas, b->retain_next);
+    }
+    int64_t pause_ms = b->retain_next != NULL ? 0 : b->config.log_retention_check_interval_ms;
+    env_arm(b->env, &b->retention, env_now(b->env) + pause_ms * 1000000);
+}
+
+void partitions_begin_retention(struct broker *b)
+{
+    b->retention.fire = on_retention;
+    env_arm(b->env, &b->retention,
+            env_now(b->env) + b->config.log_retention_check_interval_ms * 1000000);
+}
+
+/* ---- the end ---- */
+
+void partitions_rest(struct broker *b)
+{
+    b->resting = true;
+    env_disarm(b->env, &b->reopen);
+    env_disarm(b->env, &b->retention);
+    LIST_EACH (waiting, &b->to_open, struct opening, link) {
+        prepared(b, waiting);
+        free_opening(waiting);
+    }
+    LIST_EACH (failed, &b->unopened, struct opening, link) {
+        free_opening(failed);
+    }
+    if (b->preparing && b->preparing_count == 0) {
+        b->preparing = false;
+        metadata_publish(b->metadata);
+    }
+}
+
+bool partitions_busy(const struct broker *b)
+{
+    return b->opening_count > 0 || b->preparing;
+}
+
+void partitions_resign(struct broker *b)
+{
+    for (struct replica *r = replica_first(&b->replicas); r != NULL;
+         r = replica_next(&b->replicas, r))
+        replica_resign(r);
+}
+
+static void close_on(struct broker *b);
+
+static void on_closed(struct replica_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, closing_op);
+    (void)e; /* nothing was written */
+    b->closing_one = false;
+    if (!b->pumping)
+        close_on(b);
+}
+
+/* One after the other; each may end at once. */
+static void close_on(struct broker *b)
+{
+    b->pumping = true;
+    while (!b->closing_one && b->close_next != NULL) {
+        struct replica *r = b->close_next;
+        b->close_next = replica_next(&b->replicas, r);
+        if (!replica_is_open(r))
+            continue;
+        b->closing_one = true;
+        replica_close(r, &b->closing_op, on_closed);
+    }
+    b->pumping = false;
+    if (!b->closing_one)
+        stop_partitions_closed(b);
+}
+
+void partitions_close(struct broker *b)
+{
+    ASSERT(b->opening_count == 0);
+    b->close_next = replica_first(&b->replicas);
+    close_on(b);
+}
+
+void partitions_free(struct broker *b)
+{
+    ASSERT(list_empty(&b->to_open));
+    ASSERT(list_empty(&b->unopened));
+    for (struct replica *r = replica_first(&b->replicas); r != NULL;
+         r = replica_first(&b->replicas))
+        replica_free(r);
+}

@@ -1,0 +1,166 @@
+/* start.c - from a directory to a broker that serves: directory, metadata, partitions, listener,
+ * registration. A step that fails leads back by stop.c. */
+#include "node/internal.h"
+
+static void end_start(struct broker *b, enum err e)
+{
+    struct broker_op *op = b->starting;
+    b->starting = NULL;
+    op->done(op, e);
+}
+
+void start_failed(struct broker *b, enum err e, const struct errmsg *msg)
+{
+    ASSERT(b->phase == BROKER_OPENING);
+    b->failed = e;
+    b->why = *msg;
+    stop_begin(b);
+}
+
+bool start_cut_short(struct broker *b)
+{
+    if (!b->stop_wanted)
+        return false;
+    struct errmsg msg = {{0}};
+    errmsg_set(&msg, ERR_CANCELLED, "the broker was stopped while it started");
+    start_failed(b, ERR_CANCELLED, &msg);
+    return true;
+}
+
+/* ---- serving ---- */
+
+static void on_registered(struct metadata_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
+    if (e != ERR_NONE) {
+        start_failed(b, e, &op->msg);
+        return;
+    }
+    if (start_cut_short(b))
+        return;
+    struct api_settings settings = {
+        .cluster_id = log_dir_cluster_id(b->dir),
+        .auto_create_topics = b->config.auto_create_topics_enable,
+        .fetch_bytes_max = b->config.fetch_max_bytes,
+    };
+    e = api_new(&b->api, b->env, b->mem, b->trace, b->metadata, &b->replicas, &settings);
+    if (e != ERR_NONE) {
+        errmsg_set(&op->msg, e, "out of memory");
+        start_failed(b, e, &op->msg);
+        return;
+    }
+    broker_move(b, BROKER_SERVING);
+    partitions_begin_retention(b);
+    clients_accept(b);
+    TRACE(b->trace, BROKER_READY, (uint64_t)b->config.node_id, broker_port(b),
+          (uint64_t)(env_now(b->env) - b->started_ns));
+    end_start(b, ERR_NONE);
+}
+
+void start_listening_done(struct broker *b)
+{
+    if (start_cut_short(b))
+        return;
+    uint16_t port = b->advertised.port != 0 ? b->advertised.port : broker_port(b);
+    metadata_register(b->metadata, &b->metadata_op, b->advertised.host, port, on_registered);
+}
+
+void start_partitions_done(struct broker *b)
+{
+    if (!start_cut_short(b))
+        clients_listen(b);
+}
+
+/* ---- the disk ---- */
+
+static void on_metadata_open(struct metadata_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
+    if (e != ERR_NONE)
+        start_failed(b, e, &op->msg);
+    else if (!start_cut_short(b))
+        partitions_open_all(b);
+}
+
+static void open_metadata(struct broker *b)
+{
+    struct metadata_settings settings = {
+        .node_id = (int32_t)b->config.node_id,
+        .dir = b->config.log_dirs,
+        .partition_count_default = (int32_t)b->config.num_partitions,
+    };
+    config_topic_defaults(&b->config, &settings.topic_defaults);
+    struct errmsg msg = {{0}};
+    enum err e =
+        metadata_new(&b->metadata, b->env, b->mem, b->trace, b->dir, &settings, &b->metadata_watch);
+    if (e != ERR_NONE) {
+        errmsg_set(&msg, e, "out of memory");
+        start_failed(b, e, &msg);
+        return;
+    }
+    b->metadata_open = true;
+    /* After an unclean end a log may have lost what it had shown: its next records are another
+     * history, and the leader epoch is how clients tell (KIP-320). */
+    metadata_open(b->metadata, &b->metadata_op, !log_dir_clean(b->dir), on_metadata_open);
+}
+
+static void on_dir_open(struct log_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
+    b->dir_open = e == ERR_NONE;
+    if (e != ERR_NONE)
+        start_failed(b, e, &op->msg);
+    else if (!start_cut_short(b))
+        open_metadata(b);
+}
+
+static enum err make_dir_object(struct broker *b, struct errmsg *msg)
+{
+    const struct broker_config *c = &b->config;
+    enum err e = broker_config_check(c, msg);
+    if (e == ERR_NONE)
+        e = endpoint_parse("listeners", c->listeners, false, &b->listen_at, msg);
+    if (e == ERR_NONE)
+        e = endpoint_parse("advertised.listeners",
+                           c->advertised_listeners[0] != 0 ? c->advertised_listeners : c->listeners,
+                           true, &b->advertised, msg);
+    if (e != ERR_NONE)
+        return e;
+    struct log_dir_config config = {
+        .path = c->log_dirs,
+        .flush = (enum log_flush)c->flush_policy,
+        .node_id = (int32_t)c->node_id,
+        .cluster_id = c->cluster_id[0] == 0 ? NULL : c->cluster_id,
+        .open_files_max = (int32_t)c->log_open_files_max,
+        .checkpoint_bytes = c->log_checkpoint_bytes,
+        .checkpoint_ms = c->log_checkpoint_ms,
+    };
+    e = log_dir_new(&b->dir, b->env, b->mem, b->trace, &config);
+    return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");
+}
+
+static void on_start_kick(struct env_timer *timer)
+{
+    struct broker *b = CONTAINER_OF(timer, struct broker, start_kick);
+    broker_move(b, BROKER_OPENING);
+    if (start_cut_short(b))
+        return;
+    struct errmsg msg = {{0}};
+    enum err e = make_dir_object(b, &msg);
+    if (e != ERR_NONE)
+        start_failed(b, e, &msg);
+    else
+        log_dir_open(b->dir, &b->dir_op, on_dir_open);
+}
+
+void broker_start(struct broker *b, struct broker_op *op, broker_done *done)
+{
+    ASSERT(b->phase == BROKER_NEW);
+    ASSERT(b->starting == NULL);
+    op->done = done;
+    op->msg = (struct errmsg){{0}};
+    b->starting = op;
+    b->started_ns = env_now(b->env);
+    b->start_kick.fire = on_start_kick;
+    env_arm(b->env, &b->start_kick, b->started_ns);
+}

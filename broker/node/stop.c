@@ -1,0 +1,148 @@
+/* stop.c - the way back, from wherever the broker stands: no new connections, answers to what is in
+ * flight, a clean end of the directory, then nothing is left. */
+#include "node/internal.h"
+
+/* ---- the last steps ---- */
+
+static void tell_stopped(struct broker *b)
+{
+    struct broker_op *op = b->stopping;
+    b->stopping = NULL;
+    op->done(op, ERR_NONE);
+}
+
+static void ended(struct broker *b)
+{
+    broker_move(b, BROKER_ENDED);
+    TRACE(b->trace, BROKER_STOPPED, (uint64_t)b->config.node_id, b->failed == ERR_NONE);
+    struct broker_op *starting = b->starting;
+    struct broker_op *stopping = b->stopping;
+    enum err failed = b->failed;
+    struct errmsg why = b->why;
+    b->starting = b->stopping = NULL;
+    if (starting != NULL) {
+        starting->msg = why;
+        starting->done(starting, failed);
+        /* A start that did not come about leaves nothing that a stop could fail at. */
+        failed = ERR_NONE;
+        why = (struct errmsg){{0}};
+    }
+    if (stopping == NULL)
+        return;
+    stopping->msg = why;
+    stopping->done(stopping, failed);
+}
+
+static void on_metadata_closed(struct metadata_op *op, enum err e)
+{
+    (void)e; /* nothing was written */
+    ended(CONTAINER_OF(op, struct broker, metadata_op));
+}
+
+void stop_partitions_closed(struct broker *b)
+{
+    if (b->metadata_open)
+        metadata_close(b->metadata, &b->metadata_op, on_metadata_closed);
+    else
+        ended(b);
+}
+
+static void on_dir_closed(struct log_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
+    b->dir_open = false;
+    if (e != ERR_NONE && b->failed == ERR_NONE) {
+        b->failed = e;
+        b->why = op->msg;
+    }
+    partitions_close(b);
+}
+
+void stop_begin(struct broker *b)
+{
+    broker_move(b, BROKER_CLOSING);
+    env_disarm(b->env, &b->drain_deadline);
+    partitions_rest(b);
+    partitions_resign(b);
+    clients_stop_listening(b);
+    stop_go_on(b);
+}
+
+static void close_disk(struct broker *b)
+{
+    if (b->dir_open)
+        log_dir_close(b->dir, &b->dir_op, on_dir_closed);
+    else
+        partitions_close(b);
+}
+
+/* ---- draining ---- */
+
+/* What an end of the clients waits for. */
+static bool drained(const struct broker *b)
+{
+    bool accepting = b->accepting.in_flight || b->refusing.in_flight;
+    bool clients = b->client_count > 0 || (b->api != NULL && !b->api_is_idle);
+    return b->listener_closed && !accepting && !clients && !partitions_busy(b);
+}
+
+void stop_go_on(struct broker *b)
+{
+    if (!drained(b))
+        return;
+    if (b->phase == BROKER_DRAINING) {
+        stop_begin(b);
+    } else if (b->phase == BROKER_CLOSING && !b->disk_closing) {
+        b->disk_closing = true;
+        close_disk(b);
+    }
+}
+
+static void on_idle(struct api_idle *idle)
+{
+    struct broker *b = CONTAINER_OF(idle, struct broker, api_idle);
+    b->api_is_idle = true;
+    stop_go_on(b);
+}
+
+/* Who still waits has waited long enough. */
+static void on_drain_deadline(struct env_timer *timer)
+{
+    struct broker *b = CONTAINER_OF(timer, struct broker, drain_deadline);
+    partitions_rest(b);
+    partitions_resign(b);
+    clients_close(b);
+}
+
+static void drain(struct broker *b)
+{
+    broker_move(b, BROKER_DRAINING);
+    b->drain_deadline.fire = on_drain_deadline;
+    env_arm(b->env, &b->drain_deadline, env_now(b->env) + BROKER_STOP_NS_MAX);
+    partitions_rest(b);
+    clients_stop_listening(b);
+    clients_drain(b);
+    b->api_idle.idle = on_idle;
+    api_stop(b->api, &b->api_idle);
+}
+
+static void on_stop_kick(struct env_timer *timer)
+{
+    struct broker *b = CONTAINER_OF(timer, struct broker, stop_kick);
+    /* While it starts, the next step notices; while it closes, the end does. */
+    if (b->phase == BROKER_SERVING)
+        drain(b);
+    else if (b->phase == BROKER_ENDED)
+        tell_stopped(b);
+}
+
+void broker_stop(struct broker *b, struct broker_op *op, broker_done *done)
+{
+    ASSERT(b->stopping == NULL);
+    op->done = done;
+    op->msg = (struct errmsg){{0}};
+    b->stopping = op;
+    b->stop_wanted = true;
+    b->stop_kick.fire = on_stop_kick;
+    env_arm(b->env, &b->stop_kick, env_now(b->env));
+}
