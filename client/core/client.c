@@ -39,7 +39,8 @@ int64_t client_backoff_ns(struct client *c, int32_t attempt_count)
         ms *= 2;
     int64_t ns = MIN(ms, ms_max) * MS;
     int64_t spread = ns / 100 * CLIENT_JITTER_PERCENT;
-    return ns + random_between(client_draw(c), -spread, spread);
+    ns += random_between(client_draw(c), -spread, spread);
+    return MAX(ns, MS); /* never none: whatever fails at once would be tried for ever at once */
 }
 
 void client_op_done(struct client *c, struct client_op *op, enum client_outcome outcome,
@@ -216,7 +217,7 @@ static void answered(struct client *c, struct client_call *call, struct slice bo
     arena_reset(&c->arena);
 }
 
-static void lost(struct client *c, struct client_call *call, enum err err)
+static void lost(struct client *c, struct client_call *call, const struct client_event *ev)
 {
     switch (call->kind) {
     case CLIENT_CALL_METADATA:
@@ -226,14 +227,14 @@ static void lost(struct client *c, struct client_call *call, enum err err)
         client_producer_id_lost(c);
         return;
     case CLIENT_CALL_PRODUCE:
-        client_sender_lost(c, call, err);
+        client_sender_lost(c, call, ev->err, ev->sent);
         return;
     case CLIENT_CALL_FETCH:
     case CLIENT_CALL_POSITIONS:
         client_items_lost(c, call);
         return;
     case CLIENT_CALL_OP:
-        client_op_lost(c, call, err);
+        client_op_lost(c, call, ev->sent);
         return;
     }
     UNREACHABLE();
@@ -293,7 +294,7 @@ static void dispatch(struct client *c, const struct client_event *ev)
         return;
     case CLIENT_EV_LOST:
         call = call_of(c, ev);
-        lost(c, call, ev->err);
+        lost(c, call, ev);
         client_call_end(c, call);
         return;
     case CLIENT_EV_CLOSE:
@@ -316,11 +317,11 @@ void client_step(struct client *c, const struct client_event *ev, struct client_
     dispatch(c, ev);
     if (!c->closing) {
         fire_due(c);
-        client_metadata_pump(c);
         client_producer_id_pump(c);
         client_sender_pump(c);
         client_consumer_pump(c);
         client_ops_pump(c);
+        client_metadata_pump(c); /* last: the others find out what is not known */
     }
     bool idle = c->closing || heap_empty(&c->timers);
     out->wake_ns = idle

@@ -35,6 +35,8 @@ static const struct config_row rows[] = {
         "The longest pause before a connection is tried again."),
     INT("connections.max.idle.ms", connections_idle_ms_max, 0, INT64_MAX / 1000000, "540000",
         "How long a connection that nobody uses stays open; 0: for ever."),
+    INT("socket.connection.setup.timeout.ms", connection_setup_ms_max, 1, INT32_MAX, "10000",
+        "How long making a connection may take."),
     INT("metadata.max.age.ms", metadata_age_ms_max, 1, INT64_MAX / 1000000, "300000",
         "After how long the client asks anew who leads what."),
     INT("default.api.timeout.ms", api_timeout_ms, 1, INT32_MAX, "60000",

@@ -63,7 +63,7 @@ void client_assignment_retry(struct client *c, struct client_assignment *a, int1
     if (client_code_stale_metadata(code))
         client_metadata_want(c);
     a->attempt_count++;
-    a->retry_ns = c->now_ns + MAX(client_backoff_ns(c, a->attempt_count), MS);
+    a->retry_ns = c->now_ns + client_backoff_ns(c, a->attempt_count);
     c->consumer.dirty = true;
 }
 
@@ -168,6 +168,7 @@ struct client_assignment *client_item_take(struct client_item *item)
 
 void client_items_lost(struct client *c, struct client_call *call)
 {
+    c->consumer.dirty = true;
     for (int32_t i = 0; i < call->item_count; i++) {
         struct client_item *item = &call->items[i];
         bool waits = item->assignment != NULL && !item->answered;

@@ -18,6 +18,7 @@
     5                           /* produce requests of one connection: a broker remembers the      \
                                    last 5 batches of a producer (KIP-98), I-2 */
 #define CLIENT_HEADERS_MAX 1024 /* of one record */
+#define CLIENT_BATCHES_MAX 256  /* of one produce request: its parts must fit one send */
 #define CLIENT_PARTITION_ANY (-1)
 
 /* ---- configuration: Kafka's client names, all of them rows --------------------------------- */
@@ -48,7 +49,7 @@ struct client_config {
     int64_t request_timeout_ms;
     int64_t retry_backoff_ms, retry_backoff_ms_max;
     int64_t reconnect_backoff_ms, reconnect_backoff_ms_max;
-    int64_t connections_idle_ms_max;
+    int64_t connections_idle_ms_max, connection_setup_ms_max;
     int64_t metadata_age_ms_max;
     int64_t api_timeout_ms; /* default.api.timeout.ms: of create topic, list offsets, ... */
     bool auto_create_topics;
@@ -334,7 +335,7 @@ enum client_event_kind {
     CLIENT_EV_LANE_DOWN, /* node, lane, err: the connection failed or was closed; its requests have
                             been reported as lost before */
     CLIENT_EV_ANSWER,    /* request, body: what follows the response header */
-    CLIENT_EV_LOST,      /* request, err: no answer will come */
+    CLIENT_EV_LOST,      /* request, err, sent: no answer will come */
     CLIENT_EV_CLOSE,     /* every operation ends now: CANCELLED; nothing is sent any more */
 };
 
@@ -352,6 +353,7 @@ struct client_event {
     struct client_request *request;
     struct slice body; /* retained when kept */
     enum err err;
+    bool sent; /* the broker may have got it */
 };
 
 /* What a step wants done, in this order. Lists are the caller's from then on. */

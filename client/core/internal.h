@@ -286,7 +286,7 @@ void client_producer_close(struct client *c);
 void client_queue_update(struct client *c, struct client_queue *q);
 void client_sender_pump(struct client *c);
 void client_sender_answer(struct client *c, struct client_call *call, struct bytes body);
-void client_sender_lost(struct client *c, struct client_call *call, enum err err);
+void client_sender_lost(struct client *c, struct client_call *call, enum err err, bool sent);
 /* Leaders changed: every queue finds its node anew. */
 void client_sender_metadata(struct client *c);
 
@@ -341,7 +341,7 @@ void client_op_submit(struct client *c, struct client_op *op);
 void client_op_timer(struct client *c, struct client_op *op);
 void client_ops_pump(struct client *c);
 void client_op_answer(struct client *c, struct client_call *call, struct bytes body);
-void client_op_lost(struct client *c, struct client_call *call, enum err err);
+void client_op_lost(struct client *c, struct client_call *call, bool sent);
 void client_ops_close(struct client *c);
 
 #endif

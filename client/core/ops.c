@@ -7,7 +7,7 @@
 static void retry_later(struct client *c, struct client_op *op)
 {
     op->attempt_count++;
-    op->retry_ns = c->now_ns + MAX(client_backoff_ns(c, op->attempt_count), MS);
+    op->retry_ns = c->now_ns + client_backoff_ns(c, op->attempt_count);
     client_arm(c, &op->timer, CLIENT_TIMER_OP, MIN(op->retry_ns, op->deadline_ns));
     c->ops_dirty = true;
 }
@@ -53,14 +53,13 @@ void client_ops_close(struct client *c)
         end_unanswered(c, op, ERR_CANCELLED);
 }
 
-void client_op_lost(struct client *c, struct client_call *call, enum err err)
+void client_op_lost(struct client *c, struct client_call *call, bool sent)
 {
     struct client_op *op = call->op;
-    (void)err;
     if (op == NULL)
         return;
     op->call = NULL;
-    op->maybe_done = true;
+    op->maybe_done |= sent;
     retry_later(c, op);
 }
 

@@ -122,7 +122,7 @@ static bool seal(struct client *c, struct client_batch *b)
 static void collect(struct client *c, struct client_node *node, struct client_call *call)
 {
     int64_t room = c->config.request_bytes_max;
-    while (!list_empty(&node->ready)) {
+    for (int32_t count = 0; count < CLIENT_BATCHES_MAX && !list_empty(&node->ready);) {
         struct client_queue *q = LIST_FIRST(&node->ready, struct client_queue, ready);
         struct client_batch *b = LIST_FIRST(&q->waiting, struct client_batch, link);
         ASSERT(b != NULL);
@@ -133,6 +133,7 @@ static void collect(struct client *c, struct client_node *node, struct client_ca
             continue; /* the answer that brings the producer id looks at it again */
         room -= (int64_t)b->builder.size;
         add_to_call(call, b);
+        count++;
     }
 }
 
@@ -222,7 +223,7 @@ static void stall(struct client *c, struct client_node *node, enum err e)
     while (!list_empty(&node->ready)) {
         struct client_queue *q = LIST_FIRST(&node->ready, struct client_queue, ready);
         struct client_batch *b = LIST_FIRST(&q->waiting, struct client_batch, link);
-        b->retry_ns = c->now_ns + MAX(client_backoff_ns(c, 1), MS);
+        b->retry_ns = c->now_ns + client_backoff_ns(c, 1);
         client_queue_update(c, q);
     }
 }
@@ -341,10 +342,10 @@ static void on_batch_answered(struct client *c, struct client_batch *b,
 
 /* No answer: the broker may have stored it. Only what the broker recognises again (I-1), or what
  * may be stored twice because nobody asked for better, is sent again. */
-static void on_batch_lost(struct client *c, struct client_batch *b, enum err err)
+static void on_batch_lost(struct client *c, struct client_batch *b, enum err err, bool sent)
 {
     struct client_queue *q = b->queue;
-    b->maybe_stored = true;
+    b->maybe_stored |= sent;
     if (land(c, b)) {
         if (c->producer.acks == 0 || !may_retry(c, b))
             give_up(c, b, 0, err);
@@ -365,10 +366,10 @@ static struct client_batch *batch_find(struct client_call *call, struct wire_str
     return NULL;
 }
 
-void client_sender_lost(struct client *c, struct client_call *call, enum err err)
+void client_sender_lost(struct client *c, struct client_call *call, enum err err, bool sent)
 {
     while (!list_empty(&call->batches))
-        on_batch_lost(c, LIST_FIRST(&call->batches, struct client_batch, in_call), err);
+        on_batch_lost(c, LIST_FIRST(&call->batches, struct client_batch, in_call), err, sent);
 }
 
 void client_sender_answer(struct client *c, struct client_call *call, struct bytes body)
@@ -387,5 +388,5 @@ void client_sender_answer(struct client *c, struct client_call *call, struct byt
         }
     }
     /* What the answer does not mention is as good as lost. */
-    client_sender_lost(c, call, e == ERR_NONE ? ERR_CORRUPT : e);
+    client_sender_lost(c, call, e == ERR_NONE ? ERR_CORRUPT : e, true);
 }

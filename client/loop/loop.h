@@ -55,11 +55,11 @@ struct loop_client {
     struct trace *trace;
     struct client *core;
     struct list links;     /* connections, struct link */
+    struct list lost;      /* requests that connections took with them, struct loop_request */
     struct list done;      /* operations that have ended and whose owners are not told yet */
     struct env_timer wake; /* the machine's next deadline, a back-off, or done at once */
     int64_t core_wake_ns;
     struct loop_close *closing;
-    int32_t node_id; /* of CLIENT rows and of the keys of draws: the owner's, 0 when it has none */
     bool stepping;
 };
 

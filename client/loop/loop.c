@@ -1,0 +1,237 @@
+/* loop.c - drives the machine: operations in, requests and outcomes out, one timer. It decides
+ * nothing. */
+#include "client/loop/internal.h"
+
+/* ---- the machine's step ---- */
+
+static void lose(struct loop_client *c, struct client_request *request, enum err e, bool sent)
+{
+    struct client_event ev = {.kind = CLIENT_EV_LOST, .request = request, .err = e, .sent = sent};
+    loop_step(c, &ev);
+}
+
+static void send_requests(struct loop_client *c, struct list *requests)
+{
+    while (!list_empty(requests)) {
+        struct list *first = list_pop_front(requests);
+        struct client_request *request = CONTAINER_OF(first, struct client_request, link);
+        struct loop_link *l = loop_link_up(c, request->node, request->lane);
+        enum err e = l == NULL ? ERR_RESET : loop_request_send(l, request);
+        if (e != ERR_NONE)
+            lose(c, request, e, false);
+    }
+}
+
+void loop_step(struct loop_client *c, struct client_event *ev)
+{
+    struct client_effects effects;
+    ev->now_ns = env_now(c->env);
+    ev->wall_ms = env_wall(c->env);
+    ev->random = env_random(c->env, "client/step", 0);
+    client_step(c->core, ev, &effects);
+    list_splice_back(&c->done, &effects.done);
+    c->core_wake_ns = effects.wake_ns;
+    send_requests(c, &effects.requests);
+}
+
+/* ---- telling owners ---- */
+
+static void tell(struct client_op *op)
+{
+    switch (op->kind) {
+    case CLIENT_SEND: {
+        struct loop_send *o = CONTAINER_OF(op, struct loop_send, send.op);
+        o->done(o);
+        return;
+    }
+    case CLIENT_FLUSH: {
+        struct loop_flush *o = CONTAINER_OF(op, struct loop_flush, flush.op);
+        o->done(o);
+        return;
+    }
+    case CLIENT_POLL: {
+        struct loop_poll *o = CONTAINER_OF(op, struct loop_poll, poll.op);
+        o->done(o);
+        return;
+    }
+    case CLIENT_OFFSETS: {
+        struct loop_offsets *o = CONTAINER_OF(op, struct loop_offsets, offsets.op);
+        o->done(o);
+        return;
+    }
+    case CLIENT_TOPICS: {
+        struct loop_topics *o = CONTAINER_OF(op, struct loop_topics, topics.op);
+        o->done(o);
+        return;
+    }
+    case CLIENT_CREATE_TOPIC: {
+        struct loop_create_topic *o = CONTAINER_OF(op, struct loop_create_topic, create.op);
+        o->done(o);
+        return;
+    }
+    }
+    UNREACHABLE();
+}
+
+static void arm(struct loop_client *c)
+{
+    int64_t links = loop_links_wake(c);
+    int64_t next = MIN(c->core_wake_ns, links);
+    bool gone = c->closing != NULL && list_empty(&c->links);
+    if (!list_empty(&c->done) || gone)
+        next = env_now(c->env);
+    if (next == INT64_MAX)
+        env_disarm(c->env, &c->wake);
+    else if (!env_armed(&c->wake) || c->wake.deadline_ns != next)
+        env_arm(c->env, &c->wake, next);
+}
+
+/* The last thing that ever happens to it. */
+static void end(struct loop_client *c)
+{
+    struct loop_close *closing = c->closing;
+    env_disarm(c->env, &c->wake);
+    client_free(c->core);
+    c->core = NULL;
+    closing->done(closing);
+}
+
+/* What connections took with them, and connections that are gone. The machine may answer each with
+ * requests that are lost at once, so this goes on until nothing is left to say. */
+static void report(struct loop_client *c)
+{
+    while (!list_empty(&c->lost)) {
+        struct list *first = list_pop_front(&c->lost);
+        struct loop_request *r = CONTAINER_OF(first, struct loop_request, link);
+        struct client_request *request = r->request;
+        enum err e = r->err;
+        loop_request_free(c, r);
+        lose(c, request, e, true);
+    }
+    LIST_EACH (l, &c->links, struct loop_link, link) {
+        if (!l->went_down)
+            continue;
+        l->went_down = false;
+        struct client_event ev = {
+            .kind = CLIENT_EV_LANE_DOWN, .node = l->node, .lane = l->lane, .err = l->why};
+        loop_step(c, &ev);
+    }
+}
+
+void loop_settle(struct loop_client *c)
+{
+    if (c->stepping)
+        return;
+    c->stepping = true;
+    report(c);
+    loop_links_tend(c);
+    report(c); /* who took too long to connect */
+    c->stepping = false;
+    arm(c);
+}
+
+void loop_finish(struct loop_client *c)
+{
+    loop_settle(c);
+    /* What these calls bring about is told in an event of its own. */
+    struct list telling;
+    list_init(&telling);
+    list_splice_back(&telling, &c->done);
+    while (!list_empty(&telling)) {
+        struct list *first = list_pop_front(&telling);
+        tell(CONTAINER_OF(first, struct client_op, link));
+    }
+    if (c->closing != NULL && list_empty(&c->links) && list_empty(&c->done))
+        end(c);
+    else
+        arm(c);
+}
+
+static void on_wake(struct env_timer *timer)
+{
+    struct loop_client *c = CONTAINER_OF(timer, struct loop_client, wake);
+    if (env_now(c->env) >= c->core_wake_ns) {
+        struct client_event ev = {.kind = CLIENT_EV_TICK};
+        loop_step(c, &ev);
+    }
+    loop_finish(c);
+}
+
+/* ---- what owners call ---- */
+
+enum err loop_start(struct loop_client *c, struct env *env, struct mem *mem, struct trace *trace,
+                    const struct client_config *config, struct errmsg *msg)
+{
+    c->env = env;
+    c->mem = mem;
+    c->trace = trace;
+    c->core_wake_ns = INT64_MAX;
+    c->wake.fire = on_wake;
+    list_init(&c->links);
+    list_init(&c->done);
+    list_init(&c->lost);
+    return client_new(&c->core, mem, trace, config, msg);
+}
+
+static void submit(struct loop_client *c, struct client_op *op, enum client_op_kind kind)
+{
+    ASSERT(c->core != NULL);
+    op->kind = kind;
+    struct client_event ev = {.kind = CLIENT_EV_SUBMIT, .op = op};
+    loop_step(c, &ev);
+    loop_settle(c);
+}
+
+void loop_send(struct loop_client *c, struct loop_send *op)
+{
+    submit(c, &op->send.op, CLIENT_SEND);
+}
+
+void loop_flush(struct loop_client *c, struct loop_flush *op)
+{
+    submit(c, &op->flush.op, CLIENT_FLUSH);
+}
+
+void loop_poll(struct loop_client *c, struct loop_poll *op)
+{
+    submit(c, &op->poll.op, CLIENT_POLL);
+}
+
+void loop_offsets(struct loop_client *c, struct loop_offsets *op)
+{
+    submit(c, &op->offsets.op, CLIENT_OFFSETS);
+}
+
+void loop_topics(struct loop_client *c, struct loop_topics *op)
+{
+    submit(c, &op->topics.op, CLIENT_TOPICS);
+}
+
+void loop_create_topic(struct loop_client *c, struct loop_create_topic *op)
+{
+    submit(c, &op->create.op, CLIENT_CREATE_TOPIC);
+}
+
+void loop_assign(struct loop_client *c, struct client_assignment *a)
+{
+    struct client_event ev = {.kind = CLIENT_EV_ASSIGN, .assignment = a};
+    loop_step(c, &ev);
+    loop_settle(c);
+}
+
+void loop_unassign(struct loop_client *c, struct client_assignment *a)
+{
+    struct client_event ev = {.kind = CLIENT_EV_UNASSIGN, .assignment = a};
+    loop_step(c, &ev);
+    loop_settle(c);
+}
+
+void loop_close(struct loop_client *c, struct loop_close *op)
+{
+    ASSERT(c->closing == NULL);
+    c->closing = op;
+    struct client_event ev = {.kind = CLIENT_EV_CLOSE};
+    loop_step(c, &ev);
+    loop_links_close(c);
+    loop_settle(c);
+}

@@ -1,0 +1,157 @@
+/* ops_test.c - creations, topics and offsets: one answer each, whatever happens on the way. */
+#include "rig.h"
+
+static void create(struct rig *r, struct client_create_topic *op)
+{
+    *op =
+        (struct client_create_topic){.topic = "t", .partition_count = 3, .replication_factor = -1};
+    rig_submit(r, CLIENT_CREATE_TOPIC, &op->op);
+    rig_up(r, -1, CLIENT_LANE_MAIN);
+}
+
+static void created(struct rig *r, int16_t code)
+{
+    struct client_request *request = rig_take(r, 19);
+    assert_non_null(request);
+    struct wire_create_topics_response_topic topic = {.name = wire_text("t"),
+                                                      .error_code = code,
+                                                      .error_message = wire_text("because"),
+                                                      .num_partitions = 3,
+                                                      .replication_factor = 1};
+    struct wire_create_topics_response answer = {.topics_count = 1, .topics = &topic};
+    rig_answer(r, request, &answer);
+}
+
+TEST(a_topic_is_created)
+{
+    struct rig r;
+    struct client_create_topic op;
+    rig_init(&r, NULL);
+    create(&r, &op);
+    created(&r, 0);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    assert_int_equal(op.partition_count_created, 3);
+    rig_done(&r);
+}
+
+TEST(a_topic_that_is_there_already_is_refused_with_the_brokers_words)
+{
+    struct rig r;
+    struct client_create_topic op;
+    rig_init(&r, NULL);
+    create(&r, &op);
+    created(&r, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    assert_string_equal(op.message, "because");
+    rig_done(&r);
+}
+
+TEST(a_topic_that_is_there_after_a_lost_answer_counts_as_created)
+{
+    struct rig r;
+    struct client_create_topic op;
+    rig_init(&r, NULL);
+    create(&r, &op);
+    rig_lose(&r, rig_take(&r, 19), true);
+    rig_pass(&r, 1000);
+    created(&r, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    rig_done(&r);
+}
+
+TEST(a_creation_without_an_answer_ends_unknown)
+{
+    struct rig r;
+    struct client_create_topic op;
+    rig_init(&r, "default.api.timeout.ms", "5000", NULL);
+    create(&r, &op);
+    rig_pass(&r, 5001);
+    assert_int_equal(op.op.outcome, CLIENT_UNKNOWN);
+    assert_int_equal(op.op.err, ERR_TIMEOUT);
+    created(&r, 0); /* too late */
+    assert_int_equal(r.done_count, 1);
+    rig_done(&r);
+}
+
+TEST(a_creation_that_never_left_failed)
+{
+    struct rig r;
+    struct client_create_topic op = {.topic = "t", .partition_count = 1, .replication_factor = 1};
+    rig_init(&r, "default.api.timeout.ms", "5000", NULL);
+    rig_submit(&r, CLIENT_CREATE_TOPIC, &op.op);
+    rig_pass(&r, 5001);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.err, ERR_TIMEOUT);
+    rig_done(&r);
+}
+
+TEST(topics_are_listed_with_their_partitions)
+{
+    struct rig r;
+    struct client_topics op = {0};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_TOPICS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_metadata(&r, "orders", 4, 0);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    assert_int_equal(op.topic_count, 1);
+    assert_string_equal(op.topics[0].name, "orders");
+    assert_int_equal(op.topics[0].partition_count, 4);
+    assert_int_equal(op.topics[0].partitions[3].id, 3);
+    client_topics_free(&op);
+    rig_done(&r);
+}
+
+TEST(an_offset_is_asked_of_the_leader)
+{
+    struct rig r;
+    struct client_offsets op = {
+        .topic = "t", .partition = 1, .timestamp_ms = CLIENT_TIMESTAMP_LATEST};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_OFFSETS, &op.op);
+    rig_cluster(&r, "t", 2);
+    struct client_request *request = rig_take(&r, 2);
+    assert_non_null(request);
+    assert_int_equal(request->node, 0);
+    struct wire_list_offsets_response_partition part = {
+        .partition_index = 1, .timestamp = -1, .offset = 77, .leader_epoch = 0};
+    struct wire_list_offsets_response_topic topic = {
+        .name = wire_text("t"), .partitions_count = 1, .partitions = &part};
+    struct wire_list_offsets_response answer = {.topics_count = 1, .topics = &topic};
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    assert_int_equal(op.offset, 77);
+    rig_done(&r);
+}
+
+TEST(a_broker_that_cannot_be_reached_is_followed_by_the_next_one)
+{
+    struct rig r;
+    struct client_topics op = {0};
+    rig_init(&r, "bootstrap.servers", "a:1,b:2,c:3", NULL);
+    rig_submit(&r, CLIENT_TOPICS, &op.op);
+    for (int32_t node = -1; node >= -3; node--) {
+        assert_true(rig_wanted(&r, node, CLIENT_LANE_MAIN));
+        rig_down(&r, node, CLIENT_LANE_MAIN);
+    }
+    assert_true(rig_wanted(&r, -1, CLIENT_LANE_MAIN));
+    rig_done(&r);
+}
+
+TEST(a_broker_that_speaks_no_version_of_ours_is_said)
+{
+    struct rig r;
+    struct client_create_topic op = {.topic = "t", .partition_count = 1, .replication_factor = 1};
+    static const struct client_api_version old[] = {{3, 0, 4}, {19, 0, 1}};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CREATE_TOPIC, &op.op);
+    rig_step(&r, (struct client_event){.kind = CLIENT_EV_LANE_UP,
+                                       .node = -1,
+                                       .lane = CLIENT_LANE_MAIN,
+                                       .apis = old,
+                                       .api_count = 2});
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.code, WIRE_ERROR_UNSUPPORTED_VERSION);
+    rig_done(&r);
+}
