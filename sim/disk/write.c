@@ -138,7 +138,7 @@ static enum err finish(struct disk *disk, struct disk_write *write, uint64_t byt
     enum err e = write->broken ? ERR_OFFLINE : apply(disk, write, MIN(bytes, write->room));
     if (e == ERR_NONE && write->room < write->size)
         e = ERR_NOSPACE;
-    if (write->append && (e != ERR_NONE || bytes < write->size))
+    if (write->append && !write->broken && (e != ERR_NONE || bytes < write->size))
         break_appends(write->handle);
     return e;
 }
