@@ -1,0 +1,248 @@
+/* broker.c - kiln broker: one broker on this machine, until a signal ends it. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include "cli/cli.h"
+#include "node/node.h"
+#include "posix/posix.h"
+
+#define TRACE_ROWS 4096
+#define KEYS_MAX 256
+
+/* --KEY VALUE as they stand on the command line; applied after the file. */
+struct keys {
+    struct {
+        char key[CONFIG_STRING_SIZE];
+        const char *value;
+    } at[KEYS_MAX];
+    int count;
+};
+
+struct serving {
+    struct mem mem;
+    struct posix_env *door;
+    struct posix_hook hook;
+    struct posix_signals signals;
+    struct trace trace;
+    struct trace_row rows[TRACE_ROWS];
+    struct broker_config config;
+    struct broker_say say;
+    struct broker *broker;
+    struct broker_op starting, stopping;
+    int64_t began_ns;
+    bool ready, told_to_stop;
+    int exit;
+};
+
+static struct keys keys; /* cli_parse hands options to a function that has no other place */
+
+static bool take_key(const char *name, const char *value, struct errmsg *msg)
+{
+    const char *key = name + strspn(name, "-");
+    if (config_find(&broker_config_table, key) == NULL) {
+        struct broker_config nothing;
+        enum err e = config_set(&broker_config_table, &nothing, key, bytes_text(""), msg);
+        ASSERT(e == ERR_NOTFOUND);
+        return false;
+    }
+    if (value == NULL) {
+        errmsg_set(msg, ERR_INVALID, "%s needs a value", name);
+        return false;
+    }
+    if (keys.count == KEYS_MAX) {
+        errmsg_set(msg, ERR_LIMIT, "more than %d keys", KEYS_MAX);
+        return false;
+    }
+    snprintf(keys.at[keys.count].key, sizeof keys.at[0].key, "%s", key);
+    keys.at[keys.count++].value = value;
+    return true;
+}
+
+/* ---- configuration ---- */
+
+static bool warn_foreign(const char *key)
+{
+    if (!broker_config_foreign(key))
+        return false;
+    fprintf(stderr, "kiln: %s is a key of Kafka's that kiln does not have; it is passed over\n",
+            key);
+    return true;
+}
+
+static enum err read_config(struct broker_config *config, const char *path, struct errmsg *msg)
+{
+    struct bytes file;
+    enum err e = cli_read_file(path, &file);
+    if (e != ERR_NONE)
+        return errmsg_set(msg, e, "cannot read %s: %s", path, err_text(e));
+    e = config_parse(&broker_config_table, config, file, path, warn_foreign, msg);
+    cli_free(file);
+    return e;
+}
+
+static enum err configure(struct broker_config *config, const char *path, const char *data,
+                          const char *listen, struct errmsg *msg)
+{
+    config_defaults(&broker_config_table, config);
+    enum err e = path == NULL ? ERR_NONE : read_config(config, path, msg);
+    for (int i = 0; i < keys.count && e == ERR_NONE; i++)
+        e = config_set(&broker_config_table, config, keys.at[i].key, bytes_text(keys.at[i].value),
+                       msg);
+    if (e == ERR_NONE && data != NULL)
+        e = config_set(&broker_config_table, config, "log.dirs", bytes_text(data), msg);
+    if (e == ERR_NONE && listen != NULL)
+        e = config_set(&broker_config_table, config, "listeners", bytes_text(listen), msg);
+    return e == ERR_NONE ? broker_config_check(config, msg) : e;
+}
+
+/* ---- the life of the process ---- */
+
+static void after_event(struct posix_hook *hook)
+{
+    struct serving *s = CONTAINER_OF(hook, struct serving, hook);
+    s->trace.tail = s->trace.head; /* nobody reads it yet */
+}
+
+static void say(struct broker_say *op, const char *sentence)
+{
+    (void)op;
+    fprintf(stderr, "kiln: %s\n", sentence);
+}
+
+static void on_stopped(struct broker_op *op, enum err e)
+{
+    struct serving *s = CONTAINER_OF(op, struct serving, stopping);
+    if (e != ERR_NONE) {
+        fprintf(stderr, "kiln: stopped, but not cleanly: %s\n", op->msg.text);
+        s->exit = EXIT_FAILURE;
+    }
+    posix_stop(s->door);
+}
+
+static void on_signal(struct posix_signals *signals, int number)
+{
+    struct serving *s = CONTAINER_OF(signals, struct serving, signals);
+    (void)number;
+    if (s->told_to_stop)
+        return;
+    s->told_to_stop = true;
+    broker_stop(s->broker, &s->stopping, on_stopped);
+}
+
+static void on_started(struct broker_op *op, enum err e)
+{
+    struct serving *s = CONTAINER_OF(op, struct serving, starting);
+    if (e == ERR_NONE) {
+        int64_t took_ms = (env_now(&s->door->env) - s->began_ns) / 1000000;
+        const char *scheme = strstr(s->config.listeners, "://");
+        const char *host = scheme == NULL ? s->config.listeners : scheme + 3;
+        fprintf(stderr,
+                "kiln: ready on %.*s:%u, data in %s, node %" PRId64 ", cluster %s, %" PRId64
+                " ms\n",
+                (int)(strrchr(host, ':') - host), host, (unsigned)broker_port(s->broker),
+                s->config.log_dirs, s->config.node_id, broker_cluster_id(s->broker), took_ms);
+        s->ready = true;
+        return;
+    }
+    s->exit = EXIT_FAILURE;
+    if (s->told_to_stop)
+        return; /* the stop ends it */
+    fprintf(stderr, "kiln: %s\n", op->msg.text);
+    posix_stop(s->door);
+}
+
+/* As many descriptors as the machine lets us have: connections and segments take them. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        fprintf(stderr, "kiln: the limit of open files stays as it is\n");
+}
+
+static int serve(struct serving *s)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    struct errmsg msg = {{0}};
+    mem_system(&s->mem);
+    trace_init(&s->trace, s->rows, TRACE_ROWS, false);
+    s->hook.after_event = after_event;
+    s->signals.fire = on_signal;
+    s->say.say = say;
+    raise_limits();
+    enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
+    if (e != ERR_NONE)
+        return cli_complain("%s", msg.text), EXIT_FAILURE;
+    e = posix_watch_signals(s->door, &s->signals, numbers, COUNT_OF(numbers));
+    if (e == ERR_NONE)
+        e = broker_new(&s->broker, &s->door->env, &s->mem, &s->trace, &s->config, &s->say);
+    if (e != ERR_NONE) {
+        posix_free(s->door);
+        return cli_complain("%s", err_text(e)), EXIT_FAILURE;
+    }
+    s->began_ns = env_now(&s->door->env);
+    broker_start(s->broker, &s->starting, on_started);
+    posix_run(s->door);
+    broker_free(s->broker);
+    posix_free(s->door);
+    ASSERT(s->mem.live_count == 0);
+    return s->exit;
+}
+
+static void print_keys(void)
+{
+    struct mem mem;
+    struct broker_config config;
+    mem_system(&mem);
+    config_defaults(&broker_config_table, &config);
+    printf("\nkeys:\n");
+    for (int i = 0; i < broker_config_table.count; i++) {
+        const struct config_row *row = &broker_config_table.rows[i];
+        printf("  --%s %s\n      %s\n", row->key, row->fallback[0] == 0 ? "\"\"" : row->fallback,
+               row->help);
+    }
+}
+
+int cli_broker(int argc, char **argv)
+{
+    const char *data = NULL;
+    const char *listen = NULL;
+    const char *config = NULL;
+    const struct cli_option options[] = {
+        {"--data", CLI_TEXT, &data, 0, 0, NULL,
+         "the directory of all data (log.dirs): ./kiln-data"},
+        {"--listen", CLI_TEXT, &listen, 0, 0, NULL,
+         "HOST:PORT where clients connect (listeners): 127.0.0.1:9092; port 0 picks a free one"},
+        {"--config", CLI_TEXT, &config, 0, 0, NULL,
+         "a file in the form of Kafka's server.properties; flags count more"},
+    };
+    const struct cli_usage usage = {
+        "kiln broker [--data DIR] [--listen HOST:PORT] [--config FILE] [--KEY VALUE...]",
+        "Serves Kafka clients until SIGTERM or SIGINT. Any key of the configuration may be given "
+        "as "
+        "an option.",
+        options, COUNT_OF(options), take_key};
+    struct cli_words words;
+    int exit = cli_parse(&usage, argc, argv, &words);
+    if (exit == CLI_OK)
+        print_keys();
+    if (exit >= 0)
+        return exit;
+    if (words.count > 0)
+        return cli_complain("kiln broker takes no word \"%s\"", words.word[0]);
+    struct serving *s = calloc(1, sizeof *s);
+    struct errmsg msg = {{0}};
+    if (s == NULL)
+        return cli_complain("out of memory"), EXIT_FAILURE;
+    if (configure(&s->config, config, data, listen, &msg) != ERR_NONE) {
+        free(s);
+        return cli_complain("%s", msg.text);
+    }
+    exit = serve(s);
+    free(s);
+    return exit;
+}
