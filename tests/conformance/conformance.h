@@ -11,6 +11,7 @@ struct conformance;
 /* A door under test. Each start gives a fresh machine with an empty root and no other load. */
 struct conformance_door {
     const char *name;
+    int variant_count; /* of the same machine, each of which must pass */
     /* Fills t->env and t->host (where its listeners are found). */
     void (*start)(struct conformance *t);
     /* Delivers events; false when t->patience_ns have passed, or for ever would, without one. */
@@ -30,6 +31,7 @@ struct conformance {
     struct env *env;
     const char *host;
     int64_t patience_ns;
+    int variant;
     void *self; /* the door's */
     /* The run's own. Operations live in the arena, which outlives the door. */
     struct mem heap;
@@ -49,9 +51,9 @@ typedef void conformance_case(struct conformance *t);
 typedef void conformance_spoil(struct conformance *t);
 
 /* Runs it; true when the door passed, else failure says what it did wrong. */
-bool conformance_try(const struct conformance_door *door, conformance_case *run,
+bool conformance_try(const struct conformance_door *door, int variant, conformance_case *run,
                      conformance_spoil *spoil, int64_t patience_ns, char *failure);
-/* The same as a test. */
+/* The same as a test, on all variants. */
 void conformance_run(const struct conformance_door *door, conformance_case *run);
 /* Ends the case; for the case's own code, outside of completions. */
 _Noreturn void conformance_fail(struct conformance *t, const char *file, int line,

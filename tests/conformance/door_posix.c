@@ -57,4 +57,4 @@ static void finish(struct conformance *t)
 }
 
 const struct conformance_door conformance_posix = {
-    .name = "posix", .start = start, .step = step, .finish = finish};
+    .name = "posix", .variant_count = 1, .start = start, .step = step, .finish = finish};

@@ -31,12 +31,13 @@ void conformance_fail(struct conformance *t, const char *file, int line, const c
     longjmp(t->out, 1);
 }
 
-bool conformance_try(const struct conformance_door *door, conformance_case *run,
+bool conformance_try(const struct conformance_door *door, int variant, conformance_case *run,
                      conformance_spoil *spoil, int64_t patience_ns, char *failure)
 {
     struct conformance *t = calloc(1, sizeof *t);
     assert_non_null(t);
     t->door = door;
+    t->variant = variant;
     t->patience_ns = patience_ns;
     mem_system(&t->heap);
     arena_init(&t->arena, &t->heap, CONFORMANCE_BYTES_MAX);
@@ -59,8 +60,9 @@ bool conformance_try(const struct conformance_door *door, conformance_case *run,
 void conformance_run(const struct conformance_door *door, conformance_case *run)
 {
     char failure[CONFORMANCE_TEXT_SIZE];
-    if (!conformance_try(door, run, NULL, PATIENCE_NS, failure))
-        fail_msg("the %s door: %s", door->name, failure);
+    for (int i = 0; i < door->variant_count; i++)
+        if (!conformance_try(door, i, run, NULL, PATIENCE_NS, failure))
+            fail_msg("the %s door, variant %d: %s", door->name, i, failure);
 }
 
 /* ---- what holds at every completion ---- */

@@ -39,7 +39,7 @@ static void spoil(struct conformance *t, void (*submit)(struct env *env, struct 
 static void expect_report(conformance_spoil *how, conformance_case *run, const char *what)
 {
     char failure[CONFORMANCE_TEXT_SIZE];
-    bool passed = conformance_try(&conformance_posix, run, how, PATIENCE_NS, failure);
+    bool passed = conformance_try(&conformance_posix, 0, run, how, PATIENCE_NS, failure);
     if (passed)
         fail_msg("a door that %s passed", what);
     assert_true(failure[0] != 0);
@@ -339,7 +339,7 @@ SABOTAGE(does_not_disarm, NULL, NULL, disarm_nothing, a_disarmed_timer_does_not_
 TEST(a_sound_door_is_not_reported)
 {
     char failure[CONFORMANCE_TEXT_SIZE];
-    bool passed = conformance_try(&conformance_posix, conformance_close_cancels_a_receive_first,
+    bool passed = conformance_try(&conformance_posix, 0, conformance_close_cancels_a_receive_first,
                                   NULL, PATIENCE_NS, failure);
     assert_true(passed);
 }

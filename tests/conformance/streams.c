@@ -128,15 +128,17 @@ CASE(receives_of_one_byte_lose_none)
 
 CASE(sends_of_one_stream_keep_their_order)
 {
-    enum { COUNT = 200, SIZE = 700 };
+    enum { ROUNDS = 10, COUNT = 20, SIZE = 700 };
     env_stream here, there;
     uint8_t *buffer = take(t, COUNT * SIZE);
     connected_pair(t, &here, &there);
-    for (uint64_t i = 0; i < COUNT; i++)
-        CHECK_OK(t, do_send(t, here, pattern(t, i, SIZE), SIZE));
-    receive_all(t, there, buffer, COUNT * SIZE);
-    for (uint64_t i = 0; i < COUNT; i++)
-        CHECK(t, is_pattern(buffer + i * SIZE, i, 0, SIZE));
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        for (uint64_t i = 0; i < COUNT; i++)
+            CHECK_OK(t, do_send(t, here, pattern(t, round * i, SIZE), SIZE));
+        receive_all(t, there, buffer, COUNT * SIZE);
+        for (uint64_t i = 0; i < COUNT; i++)
+            CHECK(t, is_pattern(buffer + i * SIZE, round * i, 0, SIZE));
+    }
     CHECK_OK(t, do_close(t, here));
     CHECK_OK(t, do_close(t, there));
 }
@@ -259,7 +261,7 @@ CASE(both_directions_flow_at_once)
 
 CASE(what_was_sent_before_a_close_still_arrives)
 {
-    enum { SIZE = 100000 };
+    enum { SIZE = 20000 }; /* no window is smaller */
     env_stream here, there;
     uint8_t *buffer = take(t, SIZE);
     connected_pair(t, &here, &there);
@@ -274,7 +276,7 @@ CASE(what_was_sent_before_a_close_still_arrives)
 
 CASE(what_was_sent_arrives_although_the_closer_had_unread_bytes)
 {
-    enum { SIZE = 100000 };
+    enum { SIZE = 20000 }; /* no window is smaller */
     env_stream here, there;
     uint8_t *buffer = take(t, SIZE);
     connected_pair(t, &here, &there);
@@ -284,7 +286,8 @@ CASE(what_was_sent_arrives_although_the_closer_had_unread_bytes)
     CHECK_OK(t, do_close(t, here));
     receive_all(t, there, buffer, SIZE);
     CHECK(t, is_pattern(buffer, 13, 0, SIZE));
-    CHECK_ERR(t, do_receive(t, there, buffer, 1), ERR_EOF);
+    enum err e = do_receive(t, there, buffer, 1);
+    CHECK(t, e == ERR_EOF || e == ERR_RESET); /* a machine may tell that they were not read */
     CHECK_OK(t, do_close(t, there));
 }
 
