@@ -81,6 +81,17 @@ uint32_t crc32c_table(uint32_t crc, const void *data, size_t size)
     return ~crc;
 }
 
+#if defined(__x86_64__) || defined(__AARCH64EL__)
+
+static inline uint64_t load_word(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+#endif
+
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 #include <wmmintrin.h>
@@ -95,15 +106,11 @@ struct blocks {
     uint32_t over_one, over_two; /* x^(8 size - 33), x^(16 size - 33) */
 };
 
-static const struct blocks big_blocks = {1024, 0x170076fa, 0xa51b6135};
-static const struct blocks small_blocks = {128, 0x0d3b6092, 0xb9e02b86};
-
-static inline uint64_t load_word(const uint8_t *p)
-{
-    uint64_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
+static const struct blocks block_sizes[] = {
+    {1024, 0x170076fa, 0xa51b6135},
+    {256, 0xb9e02b86, 0xdd7e3b0c},
+    {64, 0x9e4addf8, 0x0d3b6092},
+};
 
 WITH_SSE static inline uint32_t move_over(uint32_t crc, uint32_t power)
 {
@@ -128,10 +135,11 @@ WITH_SSE static uint32_t three_blocks(uint32_t crc, const uint8_t *p, const stru
 WITH_SSE static uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t size)
 {
     crc = ~crc;
-    for (; size >= 3 * big_blocks.size; size -= 3 * big_blocks.size, p += 3 * big_blocks.size)
-        crc = three_blocks(crc, p, &big_blocks);
-    for (; size >= 3 * small_blocks.size; size -= 3 * small_blocks.size, p += 3 * small_blocks.size)
-        crc = three_blocks(crc, p, &small_blocks);
+    for (int i = 0; i < COUNT_OF(block_sizes); i++) {
+        size_t three = 3 * block_sizes[i].size;
+        for (; size >= three; size -= three, p += three)
+            crc = three_blocks(crc, p, &block_sizes[i]);
+    }
     for (; size >= 8; size -= 8, p += 8)
         crc = (uint32_t)_mm_crc32_u64(crc, load_word(p));
     for (; size > 0; size--)
@@ -144,22 +152,30 @@ static bool has_instruction(void)
     return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
 }
 
-#elif defined(__aarch64__) && defined(__linux__)
-#include <arm_acle.h>
+#elif defined(__AARCH64EL__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
-__attribute__((target("+crc"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *p,
-                                                               size_t size)
+/* By hand, for clang's arm_acle.h has these only when the whole file is built for them. */
+static inline uint32_t add_word(uint32_t crc, uint64_t word)
+{
+    __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+    return crc;
+}
+
+static inline uint32_t add_byte(uint32_t crc, uint32_t byte)
+{
+    __asm__(".arch_extension crc\n\tcrc32cb %w0, %w0, %w1" : "+r"(crc) : "r"(byte));
+    return crc;
+}
+
+static uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t size)
 {
     crc = ~crc;
-    for (; size >= 8; size -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof word);
-        crc = __crc32cd(crc, word);
-    }
+    for (; size >= 8; size -= 8, p += 8)
+        crc = add_word(crc, load_word(p));
     for (; size > 0; size--)
-        crc = __crc32cb(crc, *p++);
+        crc = add_byte(crc, *p++);
     return ~crc;
 }
 

@@ -1,8 +1,8 @@
 /* err.c - the texts of errors and of messages to a person. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/err.h"
+#include "base/text.h"
 
 static const struct {
     const char *name, *text;
@@ -43,7 +43,7 @@ enum err errmsg_set(struct errmsg *msg, enum err e, const char *format, ...)
         return e;
     va_list args;
     va_start(args, format);
-    vsnprintf(msg->text, sizeof msg->text, format, args);
+    text_format(msg->text, sizeof msg->text, format, args);
     va_end(args);
     return e;
 }
@@ -56,9 +56,9 @@ enum err errmsg_wrap(struct errmsg *msg, enum err e, const char *format, ...)
     snprintf(inner, sizeof inner, "%s", msg->text[0] != 0 ? msg->text : err_text(e));
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(msg->text, sizeof msg->text, format, args);
+    text_format(msg->text, sizeof msg->text, format, args);
     va_end(args);
-    size_t at = n < 0 ? 0 : MIN((size_t)n, sizeof msg->text - 1);
+    size_t at = strlen(msg->text);
     int size = snprintf(msg->text + at, sizeof msg->text - at, ": %s", inner);
     ASSERT(size > 0); /* that it was cut is no fault */
     return e;

@@ -81,6 +81,12 @@ void text_printf(struct text *t, const char *format, ...)
     va_end(again);
 }
 
+void text_format(char *to, size_t size, const char *format, va_list args)
+{
+    ASSERT(size > 0);
+    print(to, size, format, args);
+}
+
 static bool follows(struct bytes s, size_t i, uint8_t low, uint8_t high)
 {
     return i < s.size && s.data[i] >= low && s.data[i] <= high;

@@ -24,6 +24,9 @@ void text_printf(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds it as a JSON string with quotes; each byte that is no UTF-8 becomes U+FFFD. */
 void text_json(struct text *t, struct bytes s);
 
+/* Formats into an array of size > 0 bytes: cut there, always terminated, in no locale. */
+void text_format(char *to, size_t size, const char *format, va_list args) PRINTF_LIKE(3, 0);
+
 /* Decimal, optional '-'; all of s must be digits. ERR_INVALID, ERR_RANGE. */
 enum err text_parse_int(struct bytes s, int64_t *out) MUST_USE;
 /* The least number of insertions, deletions, changes and swaps of neighbours (no place edited

@@ -113,6 +113,25 @@ TEST(text_printf_knows_no_locale)
     assert_string_equal(host, "1,500 1.234.567"); /* the host's locale is as it was */
 }
 
+static void format(char *to, size_t size, const char *text, ...)
+{
+    va_list args;
+    va_start(args, text);
+    text_format(to, size, text, args);
+    va_end(args);
+}
+
+TEST(text_format_is_cut_at_the_size_of_its_array)
+{
+    char to[8];
+    format(to, sizeof to, "%d-%s", 12, "abcd");
+    assert_string_equal(to, "12-abcd");
+    format(to, sizeof to, "%d-%s", 12, "abcde");
+    assert_string_equal(to, "12-abcd");
+    format(to, 1, "%d", 12);
+    assert_string_equal(to, "");
+}
+
 static void assert_json(struct bytes s, const char *expected)
 {
     struct mem mem;
