@@ -75,6 +75,9 @@ PURE = {
 PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
     strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
     """.split())
+# Folders whose prefix is not their name: the base is many small things, the client's core is all of
+# the client that there is.
+PREFIXES = {"core/base": "", "client/core": "client_", "client/posix": "kiln_"}
 # Sections that hold what can change. .data.rel.ro is constant once the program is loaded.
 MUTABLE = re.compile(r"^\.(data|bss|tdata|tbss)(?!\.rel\.ro)(\.|$)")
 SANITIZER = re.compile(r"^(__asan|__ubsan|__tsan|__sanitizer|__sancov)")
@@ -92,6 +95,7 @@ RULES = {
     "format": "clang-format agrees",
     "pure": "a pure module needs mem*, str* and the base",
     "mutable": "a pure module has nothing that can change",
+    "prefix": "a name that others can see begins with the name of its folder",
     "known-bug": "no switch for a historic mistake goes to production",
 }
 
@@ -111,8 +115,8 @@ def skipped(what):
     print(f"SKIPPED: {what}")
 
 
-def sources(root, endings):
-    for folder in FOLDERS:
+def sources(root, endings, folders=FOLDERS):
+    for folder in folders:
         for here, dirs, files in os.walk(os.path.join(root, folder)):
             dirs.sort()
             for name in sorted(files):
@@ -415,6 +419,14 @@ def check_sections(build, module, found):
                       f"{match.group(2)} bytes in {match.group(1)}: a pure module keeps nothing")
 
 
+def check_prefix(build, module, found):
+    prefix = PREFIXES.get(module, module.split("/")[1] + "_")
+    for name, member in sorted(symbols(archive_of(build, module))[0].items()):
+        if not name.startswith(prefix):
+            found.add(source_of(module, member), 1, "prefix",
+                      f"{name} can be seen by all and does not begin with {prefix}")
+
+
 def known_bugs(root):
     path = os.path.join(root, "sim/known_bugs.def")
     if not os.path.isfile(path):
@@ -443,12 +455,16 @@ def check_symbols(root, build):
     if is_sanitized(build):
         skipped("symbols: a sanitizer adds its own to the objects")
         return found, 0
-    for module in PURE:
+    for module in FLOORS:
+        has_sources = any(sources(root, (".c",), (module,)))
         if archive_of(build, module) is None:
-            skipped(f"symbols: {module} is not built")
+            if has_sources:
+                skipped(f"symbols: {module} is not built")
             continue
-        check_needs(build, module, found)
-        check_sections(build, module, found)
+        check_prefix(build, module, found)
+        if module in PURE:
+            check_needs(build, module, found)
+            check_sections(build, module, found)
         count += 1
     kiln = next((p for p in (os.path.join(build, d, "kiln") for d in ("", "cli"))
                  if os.path.isfile(p)), None)
