@@ -45,43 +45,43 @@ static void check_ends(struct check *c, const struct trace_row *row, struct repl
     bool ordered = r->start <= r->end && r->written <= r->end && r->durable <= r->written &&
                    r->watermark <= r->end;
     if (!ordered)
-        note(c, CHECK_ENDS_CROSSED, row, about_log(r, r->end), false,
-             "start %" PRIu64 ", watermark %" PRIu64 ", durable %" PRIu64 ", written %" PRIu64
-             ", end %" PRIu64,
-             r->start, r->watermark, r->durable, r->written, r->end);
+        check_note(c, CHECK_ENDS_CROSSED, row, about_log(r, r->end), false,
+                   "start %" PRIu64 ", watermark %" PRIu64 ", durable %" PRIu64 ", written %" PRIu64
+                   ", end %" PRIu64,
+                   r->start, r->watermark, r->durable, r->written, r->end);
 }
 
 /* Recovery has decided what this life begins with. */
 static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = tables_part(&c->tables, row->arg[0]);
+    struct part *part = check_tables_part(&c->tables, row->arg[0]);
     r->start = row->arg[1];
     r->end = r->written = row->arg[2];
     r->durable = r->watermark = r->start;
     r->open = true;
     if (part == NULL)
         return;
-    cut_records(c, row, part, r->end);
+    check_cut_records(c, row, part, r->end);
     if (r->start > part->start)
-        tables_expire(&c->tables, part, r->start);
+        check_tables_expire(&c->tables, part, r->start);
     else if (r->start < part->start)
-        note(c, CHECK_START_BACK, row, about_log(r, r->start), false, "%" PRIu64 " after %" PRIu64,
-             r->start, part->start);
+        check_note(c, CHECK_START_BACK, row, about_log(r, r->start), false,
+                   "%" PRIu64 " after %" PRIu64, r->start, part->start);
 }
 
 static void on_append(struct check *c, const struct trace_row *row, struct replica *r)
 {
     if (row->arg[1] != r->end)
-        note(c, CHECK_OFFSET_GAP, row, about_log(r, row->arg[1]), false,
-             "append at %" PRIu64 " on a log that ends at %" PRIu64, row->arg[1], r->end);
+        check_note(c, CHECK_OFFSET_GAP, row, about_log(r, row->arg[1]), false,
+                   "append at %" PRIu64 " on a log that ends at %" PRIu64, row->arg[1], r->end);
     r->end = row->arg[2] + 1;
 }
 
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = tables_part(&c->tables, row->arg[0]);
+    struct part *part = check_tables_part(&c->tables, row->arg[0]);
     if (part != NULL && r->open)
-        cut_records(c, row, part, row->arg[1]);
+        check_cut_records(c, row, part, row->arg[1]);
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);
@@ -96,20 +96,20 @@ static void check_age(struct check *c, const struct trace_row *row, const struct
     int64_t greatest_ms = (int64_t)row->arg[4];
     bool by_time = row->arg[3] == 1;
     if (by_time && (retention_ms < 0 || true_ms - greatest_ms < retention_ms))
-        note(c, CHECK_YOUNG_DELETED, row, about_log(r, row->arg[1]), false,
-             "its youngest record was %" PRId64 " ms old", true_ms - greatest_ms);
+        check_note(c, CHECK_YOUNG_DELETED, row, about_log(r, row->arg[1]), false,
+                   "its youngest record was %" PRId64 " ms old", true_ms - greatest_ms);
 }
 
 static void on_start(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = tables_part(&c->tables, row->arg[0]);
+    struct part *part = check_tables_part(&c->tables, row->arg[0]);
     if (row->arg[1] < r->start)
-        note(c, CHECK_START_BACK, row, about_log(r, row->arg[1]), false,
-             "%" PRIu64 " after %" PRIu64, row->arg[1], r->start);
+        check_note(c, CHECK_START_BACK, row, about_log(r, row->arg[1]), false,
+                   "%" PRIu64 " after %" PRIu64, row->arg[1], r->start);
     check_age(c, row, r);
     r->start = row->arg[1];
     if (part != NULL && r->start > part->start)
-        tables_expire(&c->tables, part, r->start);
+        check_tables_expire(&c->tables, part, r->start);
     check_ends(c, row, r);
 }
 
@@ -118,11 +118,11 @@ static void on_watermark(struct check *c, const struct trace_row *row, struct re
     uint64_t to = row->arg[1];
     uint64_t counting = c->contract.durable_acks ? r->durable : r->written;
     if (to < r->watermark)
-        note(c, CHECK_WATERMARK_BACK, row, about_log(r, to), false, "%" PRIu64 " after %" PRIu64,
-             to, r->watermark);
+        check_note(c, CHECK_WATERMARK_BACK, row, about_log(r, to), false,
+                   "%" PRIu64 " after %" PRIu64, to, r->watermark);
     if (to > counting)
-        note(c, CHECK_WATERMARK_AHEAD, row, about_log(r, to), false,
-             "%" PRIu64 ", but only %" PRIu64 " counts", to, counting);
+        check_note(c, CHECK_WATERMARK_AHEAD, row, about_log(r, to), false,
+                   "%" PRIu64 ", but only %" PRIu64 " counts", to, counting);
     r->watermark = to;
 }
 
@@ -131,20 +131,20 @@ static void on_ack(struct check *c, const struct trace_row *row, struct replica 
     struct host *host = find_host(c, row->node);
     int64_t acks = (int64_t)row->arg[3];
     if (acks == -1 && row->arg[2] >= r->watermark)
-        note(c, CHECK_EARLY_ACK, row, about_log(r, row->arg[2]), false,
-             "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
-             r->watermark);
+        check_note(c, CHECK_EARLY_ACK, row, about_log(r, row->arg[2]), false,
+                   "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64,
+                   row->arg[2], r->watermark);
     if (host != NULL && host->dir_offline && acks != 0)
-        note(c, CHECK_ACK_AFTER_FAILED_SYNC, row, about_log(r, row->arg[2]), false,
-             "offsets %" PRIu64 " to %" PRIu64, row->arg[1], row->arg[2]);
+        check_note(c, CHECK_ACK_AFTER_FAILED_SYNC, row, about_log(r, row->arg[2]), false,
+                   "offsets %" PRIu64 " to %" PRIu64, row->arg[1], row->arg[2]);
 }
 
 static void on_serve(struct check *c, const struct trace_row *row, struct replica *r)
 {
     if (row->arg[2] > r->watermark)
-        note(c, CHECK_EARLY_SERVE, row, about_log(r, row->arg[2]), false,
-             "served up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
-             r->watermark);
+        check_note(c, CHECK_EARLY_SERVE, row, about_log(r, row->arg[2]), false,
+                   "served up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
+                   r->watermark);
 }
 
 static void on_replica_row(struct check *c, const struct trace_row *row, struct replica *r)
@@ -195,11 +195,12 @@ static void on_host_row(struct check *c, const struct trace_row *row)
     else if (row->kind == TRACE_DIR_OFFLINE || failed_sync)
         host->dir_offline = true;
     else if (row->kind == TRACE_REQUEST_REFUSED && !c->contract.hostile_clients)
-        note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false, "reason %s, size %" PRId64,
-             err_name((enum err)MIN(row->arg[0], ERR_COUNT - 1)), (int64_t)row->arg[1]);
+        check_note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false,
+                   "reason %s, size %" PRId64, err_name((enum err)MIN(row->arg[0], ERR_COUNT - 1)),
+                   (int64_t)row->arg[1]);
 }
 
-void on_broker_row(struct check *c, const struct trace_row *row)
+void check_broker_row(struct check *c, const struct trace_row *row)
 {
     switch (row->kind) {
     case TRACE_LOG_OPEN:

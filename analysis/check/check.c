@@ -1,5 +1,4 @@
 /* check.c - takes rows in, hands them to their checks, keeps what they find. */
-#include <stdio.h>
 #include "check/internal.h"
 
 const struct check_info check_infos[CHECK_CODE_COUNT] = {
@@ -31,7 +30,7 @@ static bool init_maps(struct check *c)
         return false;
     if (hmap_init(&c->topics, c->mem, topic_equal) != ERR_NONE)
         return false;
-    return tables_init(&c->tables, c->mem) == ERR_NONE;
+    return check_tables_init(&c->tables, c->mem) == ERR_NONE;
 }
 
 enum err check_new(struct check **out, struct mem *mem, const struct check_contract *contract)
@@ -67,12 +66,12 @@ void check_free(struct check *c)
     FREE_ALL(c, &c->hosts, struct host);
     FREE_ALL(c, &c->topics, struct topic);
     if (c->tables.mem != NULL)
-        tables_free(&c->tables);
+        check_tables_free(&c->tables);
     mem_free(c->mem, c);
 }
 
-void note(struct check *c, enum check_code code, const struct trace_row *row, struct about about,
-          bool allowed, const char *format, ...)
+void check_note(struct check *c, enum check_code code, const struct trace_row *row,
+                struct about about, bool allowed, const char *format, ...)
 {
     struct check_finding *f = &c->findings[code];
     f->allowed_count += allowed;
@@ -86,15 +85,15 @@ void note(struct check *c, enum check_code code, const struct trace_row *row, st
     f->vid = about.vid;
     va_list args;
     va_start(args, format);
-    vsnprintf(f->text, sizeof f->text, format, args);
+    errmsg_vset(&f->msg, format, args);
     va_end(args);
 }
 
 void check_row(struct check *c, const struct trace_row *row)
 {
     ASSERT(!c->ended);
-    on_client_row(c, row);
-    on_broker_row(c, row);
+    check_client_row(c, row);
+    check_broker_row(c, row);
     if (c->tables.failed)
         c->error = ERR_NOMEM;
 }
@@ -102,8 +101,8 @@ void check_row(struct check *c, const struct trace_row *row)
 void check_end(struct check *c)
 {
     ASSERT(!c->ended);
-    judge_records(c);
-    judge_topics(c);
+    check_judge_records(c);
+    check_judge_topics(c);
     c->ended = true;
 }
 

@@ -80,7 +80,7 @@ struct check_finding {
     uint64_t count, allowed_count; /* allowed: within the contract */
     struct trace_row row;
     uint64_t partition, offset, vid;
-    char text[160];
+    struct errmsg msg;
 };
 
 struct check_counts {

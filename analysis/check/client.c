@@ -34,8 +34,8 @@ static bool order_promised(const struct value *v)
 
 static void on_invoke(struct check *c, const struct trace_row *row)
 {
-    struct value *v = tables_send(&c->tables, row->arg[1]);
-    struct part *part = row->arg[0] == 0 ? NULL : tables_part(&c->tables, row->arg[0]);
+    struct value *v = check_tables_send(&c->tables, row->arg[1]);
+    struct part *part = row->arg[0] == 0 ? NULL : check_tables_part(&c->tables, row->arg[0]);
     c->counts.sent++;
     if (v == NULL) {
         c->error = c->tables.failed ? ERR_NOMEM : ERR_INVALID;
@@ -56,20 +56,20 @@ static void note_second_place(struct check *c, const struct trace_row *row, stru
     bool allowed = !(v->flags & CHECK_IDEMPOTENT);
     c->counts.twice_allowed += allowed;
     if (told && !allowed)
-        note(c, CHECK_SPURIOUS_ACK, row, about(part->id, offset, vid), false,
-             "acknowledged at offset %" PRIu64 ", stands at %" PRIu64, v->offset, offset);
-    note(c, CHECK_DUPLICATE, row, about(part->id, offset, vid), allowed,
-         "stands at offsets %" PRIu64 " and %" PRIu64, v->offset, offset);
+        check_note(c, CHECK_SPURIOUS_ACK, row, about(part->id, offset, vid), false,
+                   "acknowledged at offset %" PRIu64 ", stands at %" PRIu64, v->offset, offset);
+    check_note(c, CHECK_DUPLICATE, row, about(part->id, offset, vid), allowed,
+               "stands at offsets %" PRIu64 " and %" PRIu64, v->offset, offset);
 }
 
 /* Puts a record where an answer or a read says it stands. */
 static void place_value(struct check *c, const struct trace_row *row, struct part *part,
                         struct value *v, uint64_t vid, uint64_t offset)
 {
-    uint64_t *slot = tables_slot(&c->tables, part, offset);
+    uint64_t *slot = check_tables_slot(&c->tables, part, offset);
     if (slot != NULL && *slot != 0 && *slot != vid + 1) {
-        note(c, CHECK_INCONSISTENT_OFFSET, row, about(part->id, offset, vid), false,
-             "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, *slot - 1, vid);
+        check_note(c, CHECK_INCONSISTENT_OFFSET, row, about(part->id, offset, vid), false,
+                   "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, *slot - 1, vid);
         return;
     }
     if (slot != NULL)
@@ -82,9 +82,9 @@ static void place_value(struct check *c, const struct trace_row *row, struct par
     if (v->state & VALUE_PLACED)
         return;
     if (offset < v->offset && v->part == part->index)
-        note(c, CHECK_REALTIME_ORDER, row, about(part->id, offset, vid), false,
-             "sent after offset %" PRIu64 " was acknowledged, stands at %" PRIu64, v->offset - 1,
-             offset);
+        check_note(c, CHECK_REALTIME_ORDER, row, about(part->id, offset, vid), false,
+                   "sent after offset %" PRIu64 " was acknowledged, stands at %" PRIu64,
+                   v->offset - 1, offset);
     v->state |= VALUE_PLACED;
     v->offset = offset;
     v->part = part->index;
@@ -98,14 +98,14 @@ static void check_send_order(struct check *c, const struct trace_row *row, struc
     uint64_t sequence = vid & ((1ull << CHECK_SEQUENCE_BITS) - 1);
     bool fresh;
     struct place *last =
-        tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->id, PLACE_SENT, &fresh);
+        check_tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->id, PLACE_SENT, &fresh);
     if (last == NULL || !order_promised(v))
         return;
     bool after = sequence > last->sequence;
     if (!fresh && after != (offset > last->offset))
-        note(c, CHECK_NONMONOTONIC_SEND, row, about(part->id, offset, vid), false,
-             "sent %s the record at offset %" PRIu64 ", stands at %" PRIu64,
-             after ? "after" : "before", last->offset, offset);
+        check_note(c, CHECK_NONMONOTONIC_SEND, row, about(part->id, offset, vid), false,
+                   "sent %s the record at offset %" PRIu64 ", stands at %" PRIu64,
+                   after ? "after" : "before", last->offset, offset);
     if (fresh || after) {
         last->sequence = sequence;
         last->offset = offset;
@@ -118,16 +118,16 @@ static void settle(struct check *c, struct value *v, uint64_t vid, enum value_st
     bool known = v->state & (VALUE_OK | VALUE_FAIL | VALUE_UNKNOWN);
     v->state |= (uint8_t)state;
     if (!known && v->state & VALUE_EXPIRED)
-        tables_close(&c->tables, vid);
+        check_tables_close(&c->tables, vid);
 }
 
 static void on_ok(struct check *c, const struct trace_row *row)
 {
     uint64_t vid = row->arg[1];
     uint64_t offset = row->arg[2];
-    struct part *part = tables_part(&c->tables, row->arg[0]);
+    struct part *part = check_tables_part(&c->tables, row->arg[0]);
     bool gone;
-    struct value *v = tables_value(&c->tables, vid, &gone);
+    struct value *v = check_tables_value(&c->tables, vid, &gone);
     c->counts.acked++;
     if (v == NULL || part == NULL)
         return;
@@ -145,21 +145,21 @@ static void on_ok(struct check *c, const struct trace_row *row)
 static void on_not_ok(struct check *c, const struct trace_row *row, enum value_state state)
 {
     bool gone;
-    struct value *v = tables_value(&c->tables, row->arg[1], &gone);
+    struct value *v = check_tables_value(&c->tables, row->arg[1], &gone);
     c->counts.failed += state == VALUE_FAIL;
     c->counts.unknown += state == VALUE_UNKNOWN;
     if (v == NULL)
         return;
     if (state == VALUE_FAIL && v->state & VALUE_SEEN)
-        note(c, CHECK_FAILED_BUT_VISIBLE, row, about(row->arg[0], v->offset, row->arg[1]), false,
-             "refused with code %d after it was read", (int)(int64_t)row->arg[2]);
+        check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(row->arg[0], v->offset, row->arg[1]),
+                   false, "refused with code %d after it was read", (int)(int64_t)row->arg[2]);
     settle(c, v, row->arg[1], state);
 }
 
 static void on_assign(struct check *c, const struct trace_row *row)
 {
     bool fresh;
-    struct place *at = tables_place(&c->tables, row->node, row->arg[0], PLACE_READER, &fresh);
+    struct place *at = check_tables_place(&c->tables, row->node, row->arg[0], PLACE_READER, &fresh);
     if (at == NULL)
         return;
     at->offset = row->arg[1]; /* the offset that must come next; NO_OFFSET: any */
@@ -173,19 +173,19 @@ static void check_position(struct check *c, const struct trace_row *row, struct 
     uint64_t op = row->arg[0];
     uint64_t offset = row->arg[2];
     bool fresh;
-    struct place *at = tables_place(&c->tables, row->node, part->id, PLACE_READER, &fresh);
+    struct place *at = check_tables_place(&c->tables, row->node, part->id, PLACE_READER, &fresh);
     if (at == NULL)
         return;
     bool inside = at->op == op;
     bool known = !fresh && at->offset != NO_OFFSET;
     if (known && offset < at->offset)
-        note(c, inside ? CHECK_INTERNAL_NONMONOTONIC_POLL : CHECK_NONMONOTONIC_POLL, row,
-             about(part->id, offset, row->arg[3]), false,
-             "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
+        check_note(c, inside ? CHECK_INTERNAL_NONMONOTONIC_POLL : CHECK_NONMONOTONIC_POLL, row,
+                   about(part->id, offset, row->arg[3]), false,
+                   "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
     if (known && offset > at->offset && offset > part->start)
-        note(c, inside ? CHECK_INTERNAL_POLL_SKIP : CHECK_POLL_SKIP, row,
-             about(part->id, offset, row->arg[3]), false,
-             "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
+        check_note(c, inside ? CHECK_INTERNAL_POLL_SKIP : CHECK_POLL_SKIP, row,
+                   about(part->id, offset, row->arg[3]), false,
+                   "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
     at->offset = offset + 1;
     at->op = op;
 }
@@ -200,12 +200,12 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
     uint64_t who = hash_combine(hash_combine(row->node, vid >> CHECK_SEQUENCE_BITS), key);
     bool fresh;
     struct place *last =
-        tables_place(&c->tables, part->id, who, PLACE_KEY | key << PLACE_KEY_SHIFT, &fresh);
+        check_tables_place(&c->tables, part->id, who, PLACE_KEY | key << PLACE_KEY_SHIFT, &fresh);
     if (last == NULL)
         return;
     if (!fresh && row->arg[2] > last->offset && vid < last->sequence)
-        note(c, CHECK_KEY_ORDER, row, about(part->id, row->arg[2], vid), false,
-             "sent before the record at offset %" PRIu64 ", read behind it", last->offset);
+        check_note(c, CHECK_KEY_ORDER, row, about(part->id, row->arg[2], vid), false,
+                   "sent before the record at offset %" PRIu64 ", read behind it", last->offset);
     last->sequence = vid;
     last->offset = row->arg[2];
 }
@@ -214,30 +214,30 @@ static void on_read(struct check *c, const struct trace_row *row)
 {
     uint64_t offset = row->arg[2];
     uint64_t vid = row->arg[3];
-    struct part *part = tables_part(&c->tables, row->arg[1]);
+    struct part *part = check_tables_part(&c->tables, row->arg[1]);
     c->counts.read++;
     if (part == NULL)
         return;
     check_position(c, row, part);
     bool gone;
-    struct value *v = tables_value(&c->tables, vid, &gone);
+    struct value *v = check_tables_value(&c->tables, vid, &gone);
     if (v == NULL) {
         bool expired = gone && offset < part->start;
         if (gone && !expired)
-            note(c, CHECK_DUPLICATE, row, about(part->id, offset, vid), false,
-                 "stands at offset %" PRIu64 " again after it had expired", offset);
+            check_note(c, CHECK_DUPLICATE, row, about(part->id, offset, vid), false,
+                       "stands at offset %" PRIu64 " again after it had expired", offset);
         else if (!gone)
-            note(c, CHECK_UNEXPECTED_READ, row, about(part->id, offset, vid), false,
-                 "%" PRIx64 " at offset %" PRIu64 " was never sent", vid, offset);
+            check_note(c, CHECK_UNEXPECTED_READ, row, about(part->id, offset, vid), false,
+                       "%" PRIx64 " at offset %" PRIu64 " was never sent", vid, offset);
         return;
     }
     if ((uint32_t)row->arg[5] != v->body)
-        note(c, CHECK_CORRUPT_PAYLOAD, row, about(part->id, offset, vid), false,
-             "at offset %" PRIu64 ": digest %08x, sent with %08x", offset, (uint32_t)row->arg[5],
-             v->body);
+        check_note(c, CHECK_CORRUPT_PAYLOAD, row, about(part->id, offset, vid), false,
+                   "at offset %" PRIu64 ": digest %08x, sent with %08x", offset,
+                   (uint32_t)row->arg[5], v->body);
     if (v->state & VALUE_FAIL)
-        note(c, CHECK_FAILED_BUT_VISIBLE, row, about(part->id, offset, vid), false,
-             "refused, but read at offset %" PRIu64, offset);
+        check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(part->id, offset, vid), false,
+                   "refused, but read at offset %" PRIu64, offset);
     c->counts.recovered += v->state & VALUE_UNKNOWN && !(v->state & VALUE_SEEN);
     place_value(c, row, part, v, vid, offset);
     v->state |= VALUE_SEEN;
@@ -246,7 +246,7 @@ static void on_read(struct check *c, const struct trace_row *row)
 
 static void on_final_read(struct check *c, const struct trace_row *row)
 {
-    struct part *part = tables_part(&c->tables, row->arg[0]);
+    struct part *part = check_tables_part(&c->tables, row->arg[0]);
     if (part == NULL)
         return;
     part->final = true;
@@ -298,15 +298,15 @@ static void on_node_start(struct check *c)
 static void on_producer_id(struct check *c, const struct trace_row *row)
 {
     bool fresh;
-    if (tables_place(&c->tables, row->arg[0], row->arg[1], PLACE_PRODUCER_ID, &fresh) == NULL)
+    if (check_tables_place(&c->tables, row->arg[0], row->arg[1], PLACE_PRODUCER_ID, &fresh) == NULL)
         return;
     c->counts.producer_ids++;
     if (!fresh)
-        note(c, CHECK_PRODUCER_ID_TWICE, row, about(0, 0, row->arg[0]), false,
-             "producer id %" PRIu64 " epoch %" PRIu64, row->arg[0], row->arg[1]);
+        check_note(c, CHECK_PRODUCER_ID_TWICE, row, about(0, 0, row->arg[0]), false,
+                   "producer id %" PRIu64 " epoch %" PRIu64, row->arg[0], row->arg[1]);
 }
 
-void on_client_row(struct check *c, const struct trace_row *row)
+void check_client_row(struct check *c, const struct trace_row *row)
 {
     switch (row->kind) {
     case TRACE_PRODUCE_INVOKE:
@@ -354,31 +354,32 @@ static void lose(struct check *c, const struct trace_row *row, enum check_code c
     bool allowed = loss_allowed(c, v);
     c->counts.lost_allowed += allowed;
     v->state |= VALUE_LOST;
-    note(c, code, row, about(part->id, v->offset, vid), allowed,
-         "acknowledged at offset %" PRIu64 ", %.3f s into the run", v->offset,
-         (double)v->acked_ns / 1e9);
+    check_note(c, code, row, about(part->id, v->offset, vid), allowed,
+               "acknowledged at offset %" PRIu64 ", %.3f s into the run", v->offset,
+               (double)v->acked_ns / 1e9);
 }
 
-void cut_records(struct check *c, const struct trace_row *row, struct part *part, uint64_t end)
+void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
+                       uint64_t end)
 {
     uint64_t base = part->page_first << PAGE_BITS;
     uint64_t last = base + ((uint64_t)part->page_count << PAGE_BITS);
     for (uint64_t o = MAX(end, base); o < last; o++) {
-        uint64_t *slot = tables_slot(&c->tables, part, o);
+        uint64_t *slot = check_tables_slot(&c->tables, part, o);
         if (slot == NULL || *slot == 0)
             continue;
         uint64_t vid = *slot - 1;
         *slot = 0;
         bool gone;
-        struct value *v = tables_value(&c->tables, vid, &gone);
+        struct value *v = check_tables_value(&c->tables, vid, &gone);
         if (v == NULL)
             continue;
         if (v->state & VALUE_OK)
             lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid);
         if (v->state & VALUE_SEEN)
-            note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, o, vid),
-                 !c->contract.durable_acks && c->power_loss_ns >= 0,
-                 "offset %" PRIu64 " was read, and the log now ends at %" PRIu64, o, end);
+            check_note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, o, vid),
+                       !c->contract.durable_acks && c->power_loss_ns >= 0,
+                       "offset %" PRIu64 " was read, and the log now ends at %" PRIu64, o, end);
         v->state &= (uint8_t) ~(VALUE_PLACED | VALUE_SEEN);
         v->offset = 0;
     }
@@ -412,7 +413,7 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
 }
 
-void judge_records(struct check *c)
+void check_judge_records(struct check *c)
 {
     LIST_EACH (s, &c->tables.sessions.order, struct session, node.order) {
         for (uint64_t i = 0; i < s->sequence_end; i++) {
@@ -424,13 +425,13 @@ void judge_records(struct check *c)
     }
 }
 
-void judge_topics(struct check *c)
+void check_judge_topics(struct check *c)
 {
     if (!c->topics_listed)
         return;
     LIST_EACH (topic, &c->topics.order, struct topic, node.order) {
         if (topic->acked && !topic->seen)
-            note(c, CHECK_LOST_TOPIC, &topic->row, about(topic->id, 0, 0), false,
-                 "created %.3f s into the run", (double)topic->row.time_ns / 1e9);
+            check_note(c, CHECK_LOST_TOPIC, &topic->row, about(topic->id, 0, 0), false,
+                       "created %.3f s into the run", (double)topic->row.time_ns / 1e9);
     }
 }

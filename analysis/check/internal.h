@@ -47,14 +47,15 @@ struct about {
 };
 
 /* Notes a violation, or, when it is allowed, that it happened. */
-void note(struct check *c, enum check_code code, const struct trace_row *row, struct about about,
-          bool allowed, const char *format, ...) PRINTF_LIKE(6, 7);
+void check_note(struct check *c, enum check_code code, const struct trace_row *row,
+                struct about about, bool allowed, const char *format, ...) PRINTF_LIKE(6, 7);
 
-void on_client_row(struct check *c, const struct trace_row *row);
-void on_broker_row(struct check *c, const struct trace_row *row);
+void check_client_row(struct check *c, const struct trace_row *row);
+void check_broker_row(struct check *c, const struct trace_row *row);
 /* The log came back with this end: what stood above it is gone. */
-void cut_records(struct check *c, const struct trace_row *row, struct part *part, uint64_t end);
-void judge_records(struct check *c);
-void judge_topics(struct check *c);
+void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
+                       uint64_t end);
+void check_judge_records(struct check *c);
+void check_judge_topics(struct check *c);
 
 #endif

@@ -16,13 +16,13 @@ static bool place_equal(const void *key, const struct hmap_node *node)
     return memcmp(CONTAINER_OF(node, struct place, node)->key, key, 3 * sizeof(uint64_t)) == 0;
 }
 
-enum err tables_init(struct tables *t, struct mem *mem)
+enum err check_tables_init(struct tables *t, struct mem *mem)
 {
     *t = (struct tables){.mem = mem};
     if (hmap_init(&t->sessions, mem, session_equal) != ERR_NONE ||
         hmap_init(&t->parts, mem, part_equal) != ERR_NONE ||
         hmap_init(&t->places, mem, place_equal) != ERR_NONE) {
-        tables_free(t);
+        check_tables_free(t);
         return ERR_NOMEM;
     }
     return ERR_NONE;
@@ -44,7 +44,7 @@ static void free_part(struct mem *mem, struct part *p)
     mem_free(mem, p);
 }
 
-void tables_free(struct tables *t)
+void check_tables_free(struct tables *t)
 {
     if (t->sessions.buckets != NULL) {
         LIST_EACH (s, &t->sessions.order, struct session, node.order)
@@ -88,7 +88,7 @@ static void *make(struct tables *t, size_t size)
     return p;
 }
 
-struct part *tables_part(struct tables *t, uint64_t id)
+struct part *check_tables_part(struct tables *t, uint64_t id)
 {
     struct hmap_node *found = hmap_find(&t->parts, hash_mix(id), &id);
     if (found != NULL)
@@ -105,7 +105,7 @@ struct part *tables_part(struct tables *t, uint64_t id)
     return part;
 }
 
-struct session *tables_session(struct tables *t, uint64_t id)
+struct session *check_tables_session(struct tables *t, uint64_t id)
 {
     if (t->last != NULL && t->last->id == id)
         return t->last;
@@ -121,7 +121,7 @@ struct session *tables_session(struct tables *t, uint64_t id)
     return t->last = session;
 }
 
-struct place *tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh)
+struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh)
 {
     uint64_t key[3] = {a, b, c};
     uint64_t hash = hash_combine(hash_combine(hash_mix(a), b), c);
@@ -142,9 +142,9 @@ static uint64_t sequence_of(uint64_t vid)
     return vid & ((1ull << CHECK_SEQUENCE_BITS) - 1);
 }
 
-struct value *tables_send(struct tables *t, uint64_t vid)
+struct value *check_tables_send(struct tables *t, uint64_t vid)
 {
-    struct session *s = tables_session(t, vid >> CHECK_SEQUENCE_BITS);
+    struct session *s = check_tables_session(t, vid >> CHECK_SEQUENCE_BITS);
     uint64_t sequence = sequence_of(vid);
     if (s == NULL || sequence != s->sequence_end)
         return NULL;
@@ -162,9 +162,9 @@ struct value *tables_send(struct tables *t, uint64_t vid)
     return &s->pages[page]->values[sequence & (PAGE_COUNT - 1)];
 }
 
-struct value *tables_value(struct tables *t, uint64_t vid, bool *gone)
+struct value *check_tables_value(struct tables *t, uint64_t vid, bool *gone)
 {
-    struct session *s = tables_session(t, vid >> CHECK_SEQUENCE_BITS);
+    struct session *s = check_tables_session(t, vid >> CHECK_SEQUENCE_BITS);
     uint64_t sequence = sequence_of(vid);
     *gone = false;
     if (s == NULL || sequence >= s->sequence_end)
@@ -174,7 +174,7 @@ struct value *tables_value(struct tables *t, uint64_t vid, bool *gone)
     return page == NULL ? NULL : &page->values[sequence & (PAGE_COUNT - 1)];
 }
 
-uint64_t *tables_slot(struct tables *t, struct part *part, uint64_t offset)
+uint64_t *check_tables_slot(struct tables *t, struct part *part, uint64_t offset)
 {
     uint64_t page = offset >> PAGE_BITS;
     if (part->page_count == 0)
@@ -190,9 +190,9 @@ uint64_t *tables_slot(struct tables *t, struct part *part, uint64_t offset)
     return part->pages[index] == NULL ? NULL : &part->pages[index]->vid[offset & (PAGE_COUNT - 1)];
 }
 
-void tables_close(struct tables *t, uint64_t vid)
+void check_tables_close(struct tables *t, uint64_t vid)
 {
-    struct session *s = tables_session(t, vid >> CHECK_SEQUENCE_BITS);
+    struct session *s = check_tables_session(t, vid >> CHECK_SEQUENCE_BITS);
     uint32_t index = (uint32_t)(sequence_of(vid) >> PAGE_BITS);
     if (s == NULL || index >= s->page_end || s->pages[index] == NULL)
         return;
@@ -206,12 +206,12 @@ void tables_close(struct tables *t, uint64_t vid)
 static void expire_slot(struct tables *t, uint64_t vid)
 {
     bool gone;
-    struct value *v = tables_value(t, vid, &gone);
+    struct value *v = check_tables_value(t, vid, &gone);
     if (v == NULL || v->state & VALUE_EXPIRED)
         return;
     v->state |= VALUE_EXPIRED;
     if (v->state & (VALUE_OK | VALUE_FAIL | VALUE_UNKNOWN))
-        tables_close(t, vid);
+        check_tables_close(t, vid);
 }
 
 /* Lets go of the leading pages that lie wholly below the log start. */
@@ -228,7 +228,7 @@ static void drop_pages(struct tables *t, struct part *part)
     part->page_first += drop;
 }
 
-void tables_expire(struct tables *t, struct part *part, uint64_t start)
+void check_tables_expire(struct tables *t, struct part *part, uint64_t start)
 {
     uint64_t base = part->page_first << PAGE_BITS;
     uint64_t end = base + ((uint64_t)part->page_count << PAGE_BITS);

@@ -81,22 +81,22 @@ struct tables {
     bool failed; /* out of memory */
 };
 
-enum err tables_init(struct tables *t, struct mem *mem) MUST_USE;
-void tables_free(struct tables *t);
+enum err check_tables_init(struct tables *t, struct mem *mem) MUST_USE;
+void check_tables_free(struct tables *t);
 /* NULL: out of memory, and failed is set. */
-struct part *tables_part(struct tables *t, uint64_t id);
-struct session *tables_session(struct tables *t, uint64_t id);
+struct part *check_tables_part(struct tables *t, uint64_t id);
+struct session *check_tables_session(struct tables *t, uint64_t id);
 /* Zeroed when new; *fresh says so. */
-struct place *tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh);
+struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh);
 /* Makes the value of a new vid; NULL when it was sent before or memory is out. */
-struct value *tables_send(struct tables *t, uint64_t vid);
+struct value *check_tables_send(struct tables *t, uint64_t vid);
 /* NULL: never sent, or gone with its page (*gone). */
-struct value *tables_value(struct tables *t, uint64_t vid, bool *gone);
+struct value *check_tables_value(struct tables *t, uint64_t vid, bool *gone);
 /* The slot of an offset: vid + 1, or 0; NULL below the first page or out of memory. */
-uint64_t *tables_slot(struct tables *t, struct part *part, uint64_t offset);
+uint64_t *check_tables_slot(struct tables *t, struct part *part, uint64_t offset);
 /* Moves the log start and lets go of slots and values below it. */
-void tables_expire(struct tables *t, struct part *part, uint64_t start);
+void check_tables_expire(struct tables *t, struct part *part, uint64_t start);
 /* A value that needs no more attention; its page goes when all of it is closed. */
-void tables_close(struct tables *t, uint64_t vid);
+void check_tables_close(struct tables *t, uint64_t vid);
 
 #endif

@@ -37,6 +37,11 @@ bool err_parse(const char *name, enum err *out)
     return false;
 }
 
+void errmsg_vset(struct errmsg *msg, const char *format, va_list args)
+{
+    text_format(msg->text, sizeof msg->text, format, args);
+}
+
 enum err errmsg_set(struct errmsg *msg, enum err e, const char *format, ...)
 {
     if (msg == NULL)

@@ -2,6 +2,7 @@
 #ifndef KILN_BASE_ERR_H
 #define KILN_BASE_ERR_H
 
+#include <stdarg.h>
 #include "base/assert.h"
 
 /* X(name, text): the text follows "cannot open FILE: " and so begins in lower case. */
@@ -54,6 +55,8 @@ struct errmsg {
 
 /* Replaces the text by the formatted one, cut at ERRMSG_SIZE. Returns e. msg may be NULL. */
 enum err errmsg_set(struct errmsg *msg, enum err e, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same with a list of arguments, for those who format on behalf of others. */
+void errmsg_vset(struct errmsg *msg, const char *format, va_list args);
 /* Puts "formatted: " before the text, or before err_text(e) when the text is empty. Returns e. */
 enum err errmsg_wrap(struct errmsg *msg, enum err e, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -31,7 +31,7 @@ static void describe(struct script *s)
         int n = snprintf(r->why + at, sizeof r->why - at,
                          "%s%s %s (%" PRIu64 " times; first at %.6f s: %s)", at == 0 ? "" : "; ",
                          check_infos[i].code, check_infos[i].text, f->count,
-                         (double)f->row.time_ns / 1e9, f->text);
+                         (double)f->row.time_ns / 1e9, f->msg.text);
         at += n < 0 ? 0 : (size_t)n;
     }
 }

@@ -57,7 +57,8 @@ static void expect_only(struct run *r, enum check_code code)
     for (int i = 0; i < CHECK_CODE_COUNT; i++) {
         const struct check_finding *f = check_finding(r->check, (enum check_code)i);
         if ((f->count > 0) != (i == (int)code))
-            fail_msg("%s: %lu findings: %s", check_infos[i].name, (unsigned long)f->count, f->text);
+            fail_msg("%s: %lu findings: %s", check_infos[i].name, (unsigned long)f->count,
+                     f->msg.text);
     }
     check_free(r->check);
     test_mem_done(&r->mem);

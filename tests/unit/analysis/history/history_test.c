@@ -22,8 +22,10 @@ static struct trace_row random_row(struct rng *rng, int64_t time_ns)
     row.node = (uint32_t)(rng_next(rng) % 5);
     row.incarnation = (uint16_t)(rng_next(rng) % 3);
     row.kind = (uint16_t)(rng_next(rng) % TRACE_KIND_COUNT);
-    for (int i = 0; i < trace_kinds[row.kind].arg_count; i++)
-        row.arg[i] = rng_next(rng) >> (rng_next(rng) % 64);
+    for (int i = 0; i < trace_kinds[row.kind].arg_count; i++) {
+        uint64_t shift = rng_next(rng) % 64;
+        row.arg[i] = rng_next(rng) >> shift;
+    }
     return row;
 }
 
