@@ -336,10 +336,22 @@ static enum err parse_rest(struct words *w, struct fault_line *line)
     return ERR_NONE;
 }
 
+/* A plan is for people: a byte that they cannot see would be lost between two printings. */
+static bool is_text(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if ((text.data[i] < ' ' && text.data[i] != '\t') || text.data[i] == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 enum err fault_line_parse(struct fault_line *line, struct bytes text, struct errmsg *msg)
 {
     struct words w = {.rest = text, .msg = msg};
     *line = (struct fault_line){0};
+    if (!is_text(text))
+        return errmsg_set(msg, ERR_INVALID, "a control character in a line of a plan");
     struct bytes word = next_word(&w);
     if (!is_word(word, "at"))
         return refuse(&w, word, "\"at\"");

@@ -67,15 +67,20 @@ void fault_plan_print(const struct fault_plan *plan, struct text *out)
                     FAULT_PLAN_LINES_MAX);
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 /* What stands before a comment, without the blanks around it. */
 static struct bytes trimmed(struct bytes line)
 {
     const uint8_t *comment = line.size > 0 ? memchr(line.data, '#', line.size) : NULL;
     if (comment != NULL)
         line.size = (size_t)(comment - line.data);
-    while (line.size > 0 && strchr(" \t\r", line.data[line.size - 1]) != NULL)
+    while (line.size > 0 && is_blank(line.data[line.size - 1]))
         line.size--;
-    while (line.size > 0 && strchr(" \t", line.data[0]) != NULL)
+    while (line.size > 0 && is_blank(line.data[0]))
         line = bytes_of(line.data + 1, line.size - 1);
     return line;
 }

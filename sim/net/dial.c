@@ -111,7 +111,7 @@ static void empty_backlog(struct net *net, struct net_listener *listener, bool s
         struct net_end *peer = net_peer(end);
         if (peer->state != END_IS_GONE && !silent)
             net_end_travel(net, peer, END_RST, end->node, peer->node);
-        net_end_leave(net, end, true);
+        net_end_leave(net, end, LEAVE_SILENT);
     }
     listener->backlog_count = 0;
 }
@@ -220,7 +220,7 @@ static struct net_op *fail(struct net *net, struct net_end *end, enum err e)
     struct net_op *done = net_end_complete(&end->connecting, e, 0);
     if (server->state != END_IS_GONE)
         net_end_travel(net, server, END_RST, end->node, server->node);
-    net_end_leave(net, end, true);
+    net_end_leave(net, end, LEAVE_SILENT);
     return done;
 }
 

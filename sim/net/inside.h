@@ -155,9 +155,15 @@ void net_end_soon(struct net *net, struct net_end *end, enum end_event event);
 void net_end_travel(struct net *net, struct net_end *end, enum end_event event, uint32_t from,
                     uint32_t to);
 struct net_op *net_end_step(struct net *net, struct net_end *end, enum end_event event);
-/* Nobody holds it any more. The machine tells the peer, or silently does not. Frees the stream with
- * its second end. */
-void net_end_leave(struct net *net, struct net_end *end, bool silent);
+/* Nobody holds it any more. */
+enum leave {
+    LEAVE_CLOSED, /* in good order */
+    LEAVE_KILLED, /* its machine closes it */
+    LEAVE_SILENT, /* the peer is not told */
+};
+
+/* Frees the stream with its second end. */
+void net_end_leave(struct net *net, struct net_end *end, enum leave leave);
 void net_end_reset(struct net *net, struct net_end *end);
 struct net_op *net_end_complete(struct net_op **op, enum err e, uint64_t n);
 

@@ -278,7 +278,7 @@ void net_node_down(struct net *net, uint32_t index, enum net_death death)
         struct net_end *end = LIST_FIRST(&node->ends, struct net_end, of_node);
         end->connecting = end->sending = end->receiving = end->closing = NULL;
         end->untaken = false;
-        net_end_leave(net, end, death == NET_POWERED_OFF);
+        net_end_leave(net, end, death == NET_KILLED ? LEAVE_KILLED : LEAVE_SILENT);
     }
     ASSERT(node->stream_count == 0);
     node->off = death == NET_POWERED_OFF;

@@ -48,11 +48,11 @@ struct net_op *net_end_complete(struct net_op **op, enum err e, uint64_t n)
     return done;
 }
 
-/* Mostly roomy; sometimes so small that every send has to wait for its reader. */
+/* Mostly roomy; sometimes so small that a larger answer has to wait for its reader. */
 static uint64_t draw_window(uint64_t bits)
 {
-    static const uint32_t weights[] = {1, 2, 5, 6, 2};
-    return 4096ull << 2 * random_weighted(bits, weights, COUNT_OF(weights));
+    static const uint32_t weights[] = {2, 4, 8, 2};
+    return 32768ull << 2 * random_weighted(bits, weights, COUNT_OF(weights));
 }
 
 void net_end_init(struct net *net, struct net_stream *stream, int index, uint32_t node,
@@ -297,7 +297,7 @@ void net_drop(struct net *net, uint32_t node, uint64_t stream)
     struct net_end *peer = net_peer(end);
     if (peer->state != END_IS_GONE)
         net_end_travel(net, peer, END_RST, end->node, peer->node);
-    net_end_leave(net, end, true);
+    net_end_leave(net, end, LEAVE_SILENT);
 }
 
 /* ---- ends ---- */
@@ -332,14 +332,14 @@ static void lose_tail(struct net *net, struct net_end *end)
         net_unschedule(net, &end->events[END_ARRIVE]);
 }
 
-/* The orderly end behind everything sent; a reset where the process left bytes unread (RFC 2525
- * 2.17), or where nothing orderly is left to say. */
-static void say_goodbye(struct net *net, struct net_end *end)
+/* The orderly end behind everything sent. A machine whose process died with bytes unread resets
+ * (RFC 2525 2.17). */
+static void say_goodbye(struct net *net, struct net_end *end, enum leave leave)
 {
     struct net_end *peer = net_peer(end);
     if (peer->state == END_IS_GONE || end->broken || end->timed_out)
         return;
-    bool unread = end->unread > 0;
+    bool unread = end->unread > 0 && leave == LEAVE_KILLED;
     struct segment *segment = unread ? NULL : new_segment(net, NULL, 0, 0);
     if (segment != NULL) {
         put_on_wire(net, end, segment, net_end_draw(end, END_CLOSE));
@@ -350,16 +350,16 @@ static void say_goodbye(struct net *net, struct net_end *end)
     net_schedule(net, &peer->events[END_RST], MAX(at_ns, end->wire_at_ns), hash_mix(bits));
 }
 
-void net_end_leave(struct net *net, struct net_end *end, bool silent)
+void net_end_leave(struct net *net, struct net_end *end, enum leave leave)
 {
     struct net_end *peer = net_peer(end);
     ASSERT(end->state != END_IS_GONE);
     ASSERT(end->sending == NULL);
     ASSERT(end->receiving == NULL);
-    if (silent)
+    if (leave == LEAVE_SILENT)
         lose_tail(net, end);
     else
-        say_goodbye(net, end);
+        say_goodbye(net, end, leave);
     for (int event = 0; event < END_EVENT_COUNT; event++)
         if (event != END_ARRIVE)
             net_unschedule(net, &end->events[event]);
@@ -548,7 +548,7 @@ static struct net_op *on_close(struct net *net, struct net_end *end)
         return net_end_complete(op, ERR_CANCELLED, 0);
     }
     struct net_op *done = net_end_complete(&end->closing, ERR_NONE, 0);
-    net_end_leave(net, end, false);
+    net_end_leave(net, end, LEAVE_CLOSED);
     return done;
 }
 

@@ -4,6 +4,7 @@
 #include "world/inside.h"
 
 #define LETTER_NS_MAX 50000
+#define LOOP_NS 500
 #define BASE_NS_MAX (3600ll * 1000000000) /* monotonic clocks begin anywhere in an hour */
 
 /* ---- handlers ---- */
@@ -196,8 +197,10 @@ void world_update_wake(struct world_node *node)
     }
     const struct env_timer *timer = CONTAINER_OF(first, struct env_timer, node);
     int64_t at_ns = timer->deadline_ns - node->base_ns + node->born_ns;
+    if (at_ns <= world->now_ns) /* a loop takes its time to come round; it must not stop time */
+        at_ns = world->now_ns + LOOP_NS;
     uint64_t priority = hash_combine(hash_combine(world->config.seed, node->index),
-                                     hash_combine((uint64_t)at_ns, timer->sequence));
+                                     hash_combine((uint64_t)timer->deadline_ns, timer->sequence));
     if (!node->wake.node.queued || node->wake.priority != priority)
         world_schedule(world, &node->wake, at_ns, priority);
 }

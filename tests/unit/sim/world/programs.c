@@ -160,8 +160,7 @@ static void echo_stop(struct world_seat *seat)
         echo_close(conn);
 }
 
-const struct world_program echo_program = {
-    .kind = "echo", .start = echo_start, .stop = echo_stop};
+const struct world_program echo_program = {.kind = "echo", .start = echo_start, .stop = echo_stop};
 
 /* ---- pinger ---- */
 
@@ -255,9 +254,8 @@ static void pinger_on_received(struct env_op *op, enum err e, uint64_t n)
 
 static void pinger_receive(struct pinger *pinger)
 {
-    env_receive(pinger->seat->env, &pinger->receive, pinger->stream,
-                pinger->in + pinger->received, pinger->size - pinger->received,
-                pinger_on_received);
+    env_receive(pinger->seat->env, &pinger->receive, pinger->stream, pinger->in + pinger->received,
+                pinger->size - pinger->received, pinger_on_received);
 }
 
 static void pinger_on_sent(struct env_op *op, enum err e, uint64_t n)
@@ -342,10 +340,8 @@ static void pinger_command(struct world_seat *seat, uint64_t id, struct bytes co
     world_reply(seat, id, bytes_of(&pinger->report, sizeof pinger->report));
 }
 
-const struct world_program pinger_program = {.kind = "pinger",
-                                             .start = pinger_start,
-                                             .stop = pinger_stop,
-                                             .command = pinger_command};
+const struct world_program pinger_program = {
+    .kind = "pinger", .start = pinger_start, .stop = pinger_stop, .command = pinger_command};
 
 /* ---- ticker ---- */
 
@@ -467,8 +463,7 @@ static void writer_append(struct writer *writer)
     for (int i = 0; i < RECORD_SIZE; i++)
         writer->record[i] = record_byte(writer->records, (uint64_t)i);
     writer->part = (struct env_part){.data = writer->record, .size = RECORD_SIZE};
-    env_append(writer->seat->env, &writer->op, writer->file, &writer->part, 1,
-               writer_on_appended);
+    env_append(writer->seat->env, &writer->op, writer->file, &writer->part, 1, writer_on_appended);
 }
 
 static void writer_on_dir_synced(struct env_op *op, enum err e, uint64_t n)
@@ -619,8 +614,7 @@ void stage_open_blind(struct stage *stage, const struct world_config *config)
 void stage_open(struct stage *stage, const struct world_config *config)
 {
     stage_open_blind(stage, config);
-    stage->sink =
-        (struct world_sink){.row = on_row, .reply = on_reply, .exited = on_exited};
+    stage->sink = (struct world_sink){.row = on_row, .reply = on_reply, .exited = on_exited};
     world_add_sink(stage->world, &stage->sink);
 }
 
