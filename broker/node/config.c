@@ -258,7 +258,8 @@ static bool parse_address(struct bytes s, struct endpoint *out)
     struct bytes host = bytes_of(s.data, colon);
     if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
         host = bytes_of(host.data + 1, host.size - 2);
-    if (port < 0 || port > UINT16_MAX || host.size >= sizeof out->host)
+    bool scheme = host.size > 0 && memchr(host.data, '/', host.size) != NULL;
+    if (port < 0 || port > UINT16_MAX || scheme || host.size >= sizeof out->host)
         return false;
     *out = (struct endpoint){.port = (uint16_t)port};
     memcpy(out->host, host.data, host.size);

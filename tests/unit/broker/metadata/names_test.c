@@ -1,0 +1,41 @@
+/* names_test.c - what a topic may be called. */
+#include "metadata/metadata.h"
+#include "support/test.h"
+
+static bool good(const char *name)
+{
+    return metadata_topic_name_fault(bytes_text(name)) == NULL;
+}
+
+TEST(letters_digits_and_three_marks_make_a_name)
+{
+    assert_true(good("a"));
+    assert_true(good("Orders_2.eu-west"));
+    assert_true(good("..."));
+    assert_false(good(""));
+    assert_false(good("."));
+    assert_false(good(".."));
+    assert_false(good("a b"));
+    assert_false(good("a/b"));
+    assert_false(good("\xc3\xa4"));
+}
+
+TEST(a_name_has_at_most_249_bytes)
+{
+    char name[251];
+    memset(name, 'x', sizeof name);
+    assert_null(metadata_topic_name_fault(bytes_of(name, 249)));
+    assert_non_null(metadata_topic_name_fault(bytes_of(name, 250)));
+}
+
+TEST(dots_and_underscores_collide)
+{
+    char name[] = "a.b_c";
+    struct metadata_topic topic = {.refs = 1, .name = name};
+    struct metadata_topic *topics[] = {&topic};
+    struct metadata_image image = {.topic_count = 1, .topics = topics, .by_id = topics};
+    assert_non_null(metadata_find_collision(&image, bytes_text("a_b.c")));
+    assert_null(metadata_find_collision(&image, bytes_text("a.b_c")));
+    assert_null(metadata_find_collision(&image, bytes_text("a.b-c")));
+    assert_null(metadata_find_collision(&image, bytes_text("abc")));
+}
