@@ -1,0 +1,333 @@
+/* fault_test.c - plans are text and come back from it; swarms are pure; a retry is not doomed. */
+#include "fault/fault.h"
+#include "support/test.h"
+
+#define SECOND_NS 1000000000ll
+
+static struct mem *heap(void)
+{
+    static struct mem mem;
+    if (mem.impl == NULL)
+        mem_system(&mem);
+    return &mem;
+}
+
+static void assert_text(struct text *text, const char *expected)
+{
+    assert_false(text->failed);
+    assert_string_equal(text->size == 0 ? "" : text->data, expected);
+    text_free(text);
+}
+
+/* ---- times ---- */
+
+TEST(times_print_as_the_largest_exact_unit)
+{
+    static const struct {
+        int64_t ns;
+        const char *text;
+    } cases[] = {
+        {0, "0s"},
+        {1, "1ns"},
+        {1500, "1500ns"},
+        {250000, "250us"},
+        {600 * 1000000ll, "600ms"},
+        {12400 * 1000000ll, "12.4s"},
+        {12400000001ll, "12.400000001s"},
+        {60 * SECOND_NS, "1m"},
+        {90 * SECOND_NS, "90s"},
+        {7200 * SECOND_NS, "2h"},
+        {86400 * SECOND_NS, "1d"},
+        {365 * 86400 * SECOND_NS, "1y"},
+        {-3 * 86400 * SECOND_NS, "-3d"},
+        {INT64_MAX, "9223372036.854775807s"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct text text;
+        int64_t back;
+        text_init(&text, heap());
+        fault_time_print(cases[i].ns, &text);
+        assert_ok(fault_time_parse(bytes_text(text.data), &back));
+        assert_true(back == cases[i].ns);
+        assert_text(&text, cases[i].text);
+    }
+}
+
+TEST(times_that_are_not_exact_are_refused)
+{
+    static const char *const wrong[] = {"",     "1",     "s",           "1.s", ".5s",
+                                        "1x",   "1.5ns", "--1s",        "1 s", "1.0000000001s",
+                                        "+-1s", "300y1", "99999999999s"};
+    for (int i = 0; i < COUNT_OF(wrong); i++) {
+        int64_t ns;
+        assert_int_not_equal(fault_time_parse(bytes_text(wrong[i]), &ns), ERR_NONE);
+    }
+    int64_t ns;
+    assert_ok(fault_time_parse(bytes_text("+1y"), &ns));
+    assert_true(ns == 365 * 86400 * SECOND_NS);
+}
+
+/* ---- lines ---- */
+
+static const char plan_text[] =
+    "at 0s node 0 rate rate=1000 site=disk/sync for 10s\n"
+    "at 2s node 0,2 power_loss choice=0x12ab for 300ms\n"
+    "at 3s node 0 disk sync_fails file=orders-0 times=2 for 5s\n"
+    "at 4.123456789s node 1 fail site=net/connect key=0xfeed count=2 error=TIMEOUT\n"
+    "at 5s link 0-1 cut for 600ms\n"
+    "at 5s link 2>1 delay by=20ms for 1s\n"
+    "at 6s node 1 clock by=1y for 1m\n"
+    "at 12.4s node 0 kill op=3 for 250ms\n"
+    "at 13s node 63 disk flip file=.log offset=1234 bit=3\n"
+    "at 14s node 0 pause script=4\n";
+
+TEST(a_plan_prints_what_it_read)
+{
+    struct fault_plan plan;
+    struct text text;
+    struct errmsg msg = {0};
+    fault_plan_init(&plan, heap());
+    text_init(&text, heap());
+    assert_ok(fault_plan_parse(&plan, bytes_text(plan_text), &msg));
+    assert_int_equal(plan.count, 10);
+    fault_plan_print(&plan, &text);
+    assert_text(&text, plan_text);
+    fault_plan_free(&plan);
+}
+
+TEST(a_plan_may_have_comments_and_blank_lines)
+{
+    struct fault_plan plan;
+    fault_plan_init(&plan, heap());
+    assert_ok(fault_plan_parse(&plan, bytes_text("# what went wrong\n\n  at 1s node 0 kill # here"),
+                               NULL));
+    assert_int_equal(plan.count, 1);
+    assert_true(plan.lines[0].kind == FAULT_KILL);
+    fault_plan_free(&plan);
+}
+
+TEST(a_wrong_line_is_named_with_its_word)
+{
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"at 1s node 0 kill\nat 2s node 0 explode", "line 2: \"explode\" is not a fault of a node"},
+        {"node 0 kill", "line 1: \"node\" is not \"at\""},
+        {"at soon node 0 kill", "line 1: \"soon\" is not a time as 12.4s"},
+        {"at 1s node 64 kill", "line 1: \"64\" is not a list of nodes as 0,2"},
+        {"at 1s link 1-1 cut", "line 1: \"1-1\" is not a link as 0-1 or 0>1"},
+        {"at 1s node 0 kill twice=2", "line 1: \"twice=2\" is not something that this fault takes"},
+        {"at 1s node 0 kill op=x", "line 1: \"op=x\" is not understood: its value is wrong"},
+        {"at 1s node 0 kill for", "line 1: ends where a time as 250ms should stand"},
+        {"at 1s link 0-1", "line 1: ends where a fault of a link should stand"},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct fault_plan plan;
+        struct errmsg msg = {0};
+        fault_plan_init(&plan, heap());
+        assert_int_equal(fault_plan_parse(&plan, bytes_text(cases[i].text), &msg), ERR_INVALID);
+        assert_string_equal(msg.text, cases[i].message);
+        fault_plan_free(&plan);
+    }
+}
+
+TEST(a_line_keeps_its_id_in_any_plan)
+{
+    struct fault_line a, b;
+    assert_ok(fault_line_parse(&a, bytes_text("at 1s node 0 kill op=3"), NULL));
+    assert_ok(fault_line_parse(&b, bytes_text("at 1000ms  node 0  kill  op=3"), NULL));
+    assert_true(fault_line_id(&a) == fault_line_id(&b));
+    b.param[FAULT_P_OP] = 4;
+    assert_true(fault_line_id(&a) != fault_line_id(&b));
+}
+
+TEST(a_plan_sorts_by_time_and_loses_a_line)
+{
+    struct fault_plan plan;
+    struct text text;
+    fault_plan_init(&plan, heap());
+    text_init(&text, heap());
+    assert_ok(fault_plan_parse(
+        &plan, bytes_text("at 3s node 0 kill\nat 1s node 0 pause\nat 1s node 1 pause\n"), NULL));
+    assert_ok(fault_plan_sort(&plan));
+    fault_plan_remove(&plan, 1);
+    fault_plan_print(&plan, &text);
+    assert_text(&text, "at 1s node 0 pause\nat 3s node 0 kill\n");
+    fault_plan_free(&plan);
+}
+
+/* ---- swarms ---- */
+
+static void draw(struct fault_plan *plan, uint64_t seed, uint64_t kinds)
+{
+    struct fault_swarm swarm = {.seed = seed,
+                                .kinds = kinds,
+                                .servers = 7,
+                                .nodes = 31,
+                                .start_ns = 2 * SECOND_NS,
+                                .end_ns = 60 * SECOND_NS};
+    fault_plan_init(plan, heap());
+    assert_ok(fault_plan_draw(plan, &swarm));
+}
+
+TEST(a_swarm_stays_within_its_bounds)
+{
+    uint64_t seen = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct fault_plan plan;
+        draw(&plan, seed, FAULT_SURVIVABLE);
+        for (int32_t i = 0; i < plan.count; i++) {
+            const struct fault_line *line = &plan.lines[i];
+            seen |= 1ull << line->kind;
+            assert_true(line->at_ns >= 2 * SECOND_NS);
+            assert_true(line->at_ns + line->for_ns <= 60 * SECOND_NS);
+            assert_true(i == 0 || line->at_ns >= plan.lines[i - 1].at_ns);
+            if (fault_kind_target(line->kind) == FAULT_ON_LINK)
+                assert_true(line->from != line->to);
+            else
+                assert_true(line->nodes != 0 && (line->nodes & ~31ull) == 0);
+        }
+        fault_plan_free(&plan);
+    }
+    assert_true(seen == FAULT_SURVIVABLE);
+}
+
+TEST(a_swarm_prints_and_comes_back)
+{
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        struct fault_plan plan, back;
+        struct text text, again;
+        text_init(&text, heap());
+        text_init(&again, heap());
+        draw(&plan, seed, FAULT_SURVIVABLE | FAULT_DAMAGING);
+        fault_plan_init(&back, heap());
+        fault_plan_print(&plan, &text);
+        assert_ok(fault_plan_parse(&back, bytes_of(text.data, text.size), NULL));
+        fault_plan_print(&back, &again);
+        assert_int_equal(plan.count, back.count);
+        for (int32_t i = 0; i < plan.count; i++)
+            assert_true(fault_line_id(&plan.lines[i]) == fault_line_id(&back.lines[i]));
+        assert_text(&again, text.size == 0 ? "" : text.data);
+        text_free(&text);
+        fault_plan_free(&plan);
+        fault_plan_free(&back);
+    }
+}
+
+/* Taking a kind away moves none of the others. */
+TEST(kinds_are_drawn_apart)
+{
+    struct fault_plan all, fewer;
+    draw(&all, 7, FAULT_SURVIVABLE);
+    draw(&fewer, 7, FAULT_SURVIVABLE & ~(FAULT_BIT(CUT) | FAULT_BIT(KILL)));
+    int32_t at = 0;
+    for (int32_t i = 0; i < all.count; i++) {
+        if (all.lines[i].kind == FAULT_CUT || all.lines[i].kind == FAULT_KILL)
+            continue;
+        assert_true(at < fewer.count);
+        assert_true(fault_line_id(&all.lines[i]) == fault_line_id(&fewer.lines[at++]));
+    }
+    assert_int_equal(at, fewer.count);
+    fault_plan_free(&all);
+    fault_plan_free(&fewer);
+}
+
+/* ---- chance ---- */
+
+TEST(a_draw_moves_no_other)
+{
+    struct fault_dice a, b;
+    assert_ok(fault_dice_init(&a, heap(), 1));
+    assert_ok(fault_dice_init(&b, heap(), 1));
+    (void)fault_draw(&b, 0, 1, 77);
+    uint64_t first = fault_draw(&a, 0, 1, 5);
+    assert_true(first == fault_draw(&b, 0, 1, 5));
+    assert_true(first != fault_draw(&a, 0, 1, 5));
+    assert_true(fault_draw(&a, 1, 1, 5) != fault_draw(&a, 0, 1, 5));
+    fault_dice_free(&a);
+    fault_dice_free(&b);
+}
+
+/* ---- points ---- */
+
+TEST(a_point_that_nobody_armed_never_fails)
+{
+    struct fault_engine engine;
+    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 0));
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_ok(FAULT(&engine, DISK_SYNC, 0, i));
+    assert_int_equal(engine.fired.count, 0);
+    fault_engine_free(&engine);
+}
+
+TEST(a_retry_is_not_doomed)
+{
+    struct fault_engine engine;
+    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_DISK_SYNC));
+    fault_engine_rate(&engine, FAULT_DISK_SYNC, 0, FAULT_RATE_WHOLE / 2);
+    for (uint64_t key = 0; key < 100; key++) {
+        int tries = 0;
+        while (FAULT(&engine, DISK_SYNC, 0, key) != ERR_NONE)
+            assert_true(++tries < 40);
+    }
+    assert_true(engine.fired.count > 50);
+    assert_ok(FAULT(&engine, DISK_SYNC, 1, 5)); /* another node has another rate */
+    fault_engine_free(&engine);
+}
+
+/* What fired, as a plan of its own, makes the same attempts fail and no others. */
+TEST(what_fired_fires_again)
+{
+    struct fault_engine engine, replay;
+    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_NET_SEND));
+    fault_engine_rate(&engine, FAULT_NET_SEND, 2, FAULT_RATE_WHOLE / 10);
+    enum err got[2000];
+    for (int i = 0; i < 2000; i++)
+        got[i] = FAULT(&engine, NET_SEND, 2, (uint64_t)i % 70);
+    assert_ok(fault_engine_init(&replay, heap(), 2, &engine.fired, 0));
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(got[i], FAULT(&replay, NET_SEND, 2, (uint64_t)i % 70));
+    assert_int_equal(engine.fired.count, replay.fired.count);
+    assert_true(engine.fired.count > 100);
+    fault_engine_free(&replay);
+    fault_engine_free(&engine);
+}
+
+TEST(a_line_may_name_another_error)
+{
+    struct fault_plan plan;
+    struct fault_engine engine;
+    fault_plan_init(&plan, heap());
+    assert_ok(fault_plan_parse(
+        &plan, bytes_text("at 1s node 0 fail site=net/connect key=0x5 count=1 error=TIMEOUT"),
+        NULL));
+    assert_ok(fault_engine_init(&engine, heap(), 1, &plan, 0));
+    assert_ok(FAULT(&engine, NET_CONNECT, 0, 5));
+    assert_ok(FAULT(&engine, NET_CONNECT, 1, 5));
+    assert_int_equal(FAULT(&engine, NET_CONNECT, 0, 5), ERR_TIMEOUT);
+    assert_ok(FAULT(&engine, NET_CONNECT, 0, 5));
+    fault_engine_free(&engine);
+    fault_plan_free(&plan);
+}
+
+TEST(without_memory_nothing_is_left_behind)
+{
+    for (uint64_t n = 1;; n++) {
+        struct test_mem mem;
+        struct fault_engine engine;
+        struct fault_plan plan;
+        test_mem_init(&mem);
+        fault_plan_init(&plan, heap());
+        assert_ok(fault_plan_parse(&plan, bytes_text(plan_text), NULL));
+        mem.fail_at = n;
+        enum err e = fault_engine_init(&engine, &mem.mem, 1, &plan, 0);
+        if (e == ERR_NONE)
+            fault_engine_free(&engine);
+        else
+            assert_int_equal(e, ERR_NOMEM);
+        fault_plan_free(&plan);
+        test_mem_done(&mem);
+        if (mem.failed == 0)
+            break;
+    }
+}
