@@ -86,6 +86,8 @@ TEST(config_names_the_nearest_key)
 {
     assert_refused("log.segmnet.byte", "1", ERR_NOTFOUND,
                    "there is no key \"log.segmnet.byte\"; did you mean \"log.segment.bytes\"?");
+    assert_refused("log.ditention.ms", "1", ERR_NOTFOUND,
+                   "there is no key \"log.ditention.ms\"; did you mean \"log.retention.ms\"?");
     assert_refused("LOG.DIR", "1", ERR_NOTFOUND,
                    "there is no key \"LOG.DIR\"; did you mean \"log.dir\"?");
     assert_refused("zookeeper.connect", "1", ERR_NOTFOUND, "there is no key \"zookeeper.connect\"");
@@ -211,8 +213,9 @@ TEST(config_parse_names_file_and_line)
 TEST(config_parse_refuses_bad_escapes)
 {
     static const char *const wrong[] = {
-        "log.dir=\\u12",   "log.dir=\\u12g4",        "log.dir=\\ud83d",        "log.dir=\\ud83dx",
-        "log.dir=\\ude00", "log.dir=\\ud83d\\u0041", "log.dir=\\ud83d\\ud83d", "\\u",
+        "log.dir=\\u12",          "log.dir=\\u12g4",        "log.dir=\\ud83d",
+        "log.dir=\\ud83dx",       "log.dir=\\ude00",        "log.dir=\\ud83d\\u0041",
+        "log.dir=\\ud83d\\ud83d", "log.dir=\\ude00\\ude00", "\\u",
         "log.dir=\\u\n"};
     for (int i = 0; i < COUNT_OF(wrong); i++)
         assert_parse_fails(wrong[i], ERR_INVALID,
@@ -232,6 +235,10 @@ TEST(config_parse_refuses_keys_and_values_beyond_its_limits)
     file[2999] = 0;
     assert_int_equal(parse(&t, file), ERR_RANGE);
     assert_string_equal(msg.text, "server.properties:1: log.dir: the value has 2991 bytes; up to "
+                                  "1024 are read");
+    file[8 + 1025] = 0;
+    assert_int_equal(parse(&t, file), ERR_RANGE);
+    assert_string_equal(msg.text, "server.properties:1: log.dir: the value has 1025 bytes; up to "
                                   "1024 are read");
     assert_int_equal(parse(&t, "log.dir\\u0000=1"), ERR_INVALID);
 }
