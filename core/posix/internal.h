@@ -125,6 +125,7 @@ struct pool {
     bool stopping;                /* under lock */
     int thread_count;
     int root_fd;
+    uint64_t *blocking_count; /* the loop's */
     pthread_t threads[POSIX_THREADS_MAX];
     atomic_uint done_count; /* length of done, readable without the lock */
     atomic_bool loop_sleeps;

@@ -86,6 +86,7 @@ enum err posix_pool_init(struct pool *pool, struct posix *p)
     list_init(&pool->queued);
     list_init(&pool->done);
     pool->root_fd = p->root_fd;
+    pool->blocking_count = &p->public.counters.blocking_count;
     pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool->wake_fd < 0)
         return posix_errno(ENV_OPEN, errno);
@@ -124,6 +125,7 @@ void posix_pool_free(struct pool *pool)
 
 void posix_pool_submit(struct pool *pool, struct env_op *op)
 {
+    (*pool->blocking_count)++;
     lock(pool);
     list_push_back(&pool->queued, &op->link);
     pool->queued_count++;

@@ -1,0 +1,581 @@
+/* posix_test.c - what only the real door has: its loop, its threads, its limits and what the
+ * machine refuses. What every door must do is in tests/conformance. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "support/test.h"
+#include "posix/internal.h"
+
+#define PATIENCE_NS 10000000000ll
+#define READ_WRITE_CREATE (ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE)
+
+struct fixture {
+    struct test_mem mem;
+    struct posix_env *posix;
+    struct env *env;
+    struct posix_hook hook;
+    int hook_count;
+    char root[64];
+};
+
+struct call {
+    struct env_op op;
+    bool done;
+    enum err e;
+    uint64_t n;
+};
+
+static void after_event(struct posix_hook *hook)
+{
+    CONTAINER_OF(hook, struct fixture, hook)->hook_count++;
+}
+
+static void start(struct fixture *f)
+{
+    struct errmsg msg = {0};
+    *f = (struct fixture){.hook.after_event = after_event, .root = "/tmp/kiln-posix-XXXXXX"};
+    test_mem_init(&f->mem);
+    assert_non_null(mkdtemp(f->root));
+    assert_ok(posix_new(&f->posix, &f->mem.mem, f->root, &f->hook, &msg));
+    f->env = &f->posix->env;
+}
+
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *where)
+{
+    (void)s;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static void end(struct fixture *f)
+{
+    posix_free(f->posix);
+    assert_int_equal(nftw(f->root, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+    test_mem_done(&f->mem);
+}
+
+static void done(struct env_op *op, enum err e, uint64_t n)
+{
+    struct call *call = CONTAINER_OF(op, struct call, op);
+    call->done = true;
+    call->e = e;
+    call->n = n;
+}
+
+static enum err wait_for(struct fixture *f, struct call *call)
+{
+    int64_t give_up_ns = env_now(f->env) + PATIENCE_NS;
+    while (!call->done) {
+        posix_poll(f->posix, PATIENCE_NS);
+        assert_true(env_now(f->env) < give_up_ns);
+    }
+    return call->e;
+}
+
+static env_file open_file(struct fixture *f, const char *path)
+{
+    struct call open = {0};
+    env_open_file(f->env, &open.op, path, READ_WRITE_CREATE, done);
+    assert_ok(wait_for(f, &open));
+    return open.n;
+}
+
+static enum err append(struct fixture *f, env_file file, const void *data, uint64_t size)
+{
+    struct call call = {0};
+    struct env_part part = {.data = data, .size = size};
+    env_append(f->env, &call.op, file, &part, 1, done);
+    return wait_for(f, &call);
+}
+
+static void connect_pair(struct fixture *f, const char *host, env_stream *here, env_stream *there)
+{
+    struct call listen = {0}, accept = {0}, connect = {0}, close = {0};
+    env_listen(f->env, &listen.op, host, 0, done);
+    assert_ok(wait_for(f, &listen));
+    env_accept(f->env, &accept.op, listen.n, done);
+    env_connect(f->env, &connect.op, host, env_listener_port(listen.n), done);
+    assert_ok(wait_for(f, &connect));
+    assert_ok(wait_for(f, &accept));
+    env_close(f->env, &close.op, listen.n, done);
+    assert_ok(wait_for(f, &close));
+    *here = connect.n;
+    *there = accept.n;
+}
+
+/* ---- the loop ---- */
+
+struct stopping_timer {
+    struct env_timer timer;
+    struct posix_env *posix;
+};
+
+static void stop(struct env_timer *timer)
+{
+    posix_stop(CONTAINER_OF(timer, struct stopping_timer, timer)->posix);
+}
+
+TEST(run_returns_when_an_event_stops_it)
+{
+    struct fixture f;
+    start(&f);
+    struct stopping_timer timer = {.timer.fire = stop, .posix = f.posix};
+    for (int i = 0; i < 2; i++) {
+        env_arm(f.env, &timer.timer, env_now(f.env) + 1000000);
+        posix_run(f.posix);
+        assert_false(env_armed(&timer.timer));
+    }
+    end(&f);
+}
+
+TEST(the_hook_is_called_after_each_event)
+{
+    struct fixture f;
+    start(&f);
+    open_file(&f, "f");
+    assert_int_equal(f.hook_count, 1);
+    open_file(&f, "g");
+    assert_int_equal(f.hook_count, 2);
+    assert_int_equal(f.posix->counters.event_count, 2);
+    end(&f);
+}
+
+static void dawdle(struct env_timer *timer)
+{
+    (void)timer;
+    usleep(5000);
+}
+
+TEST(the_longest_event_is_measured)
+{
+    struct fixture f;
+    start(&f);
+    struct env_timer timer = {.fire = dawdle};
+    open_file(&f, "f");
+    assert_true(f.posix->counters.stall_ns_max < 5000000);
+    env_arm(f.env, &timer, 1);
+    posix_poll(f.posix, 0);
+    assert_true(f.posix->counters.stall_ns_max >= 5000000);
+    end(&f);
+}
+
+TEST(polling_without_events_waits_as_long_as_asked)
+{
+    struct fixture f;
+    start(&f);
+    int64_t before_ns = env_now(f.env);
+    assert_int_equal(posix_poll(f.posix, 0), 0);
+    assert_int_equal(posix_poll(f.posix, 3000000), 0);
+    assert_true(env_now(f.env) - before_ns >= 3000000);
+    end(&f);
+}
+
+struct signals_seen {
+    struct posix_signals signals;
+    int count;
+    int last;
+};
+
+static void see_signal(struct posix_signals *signals, int number)
+{
+    struct signals_seen *seen = CONTAINER_OF(signals, struct signals_seen, signals);
+    seen->count++;
+    seen->last = number;
+}
+
+TEST(signals_arrive_as_events)
+{
+    static const int numbers[] = {SIGUSR1, SIGUSR2};
+    struct signals_seen seen = {.signals.fire = see_signal};
+    struct fixture f;
+    start(&f);
+    assert_ok(posix_watch_signals(f.posix, &seen.signals, numbers, 2));
+    kill(getpid(), SIGUSR1);
+    assert_int_equal(posix_poll(f.posix, PATIENCE_NS), 1);
+    assert_int_equal(seen.last, SIGUSR1);
+    kill(getpid(), SIGUSR2);
+    assert_int_equal(posix_poll(f.posix, PATIENCE_NS), 1);
+    assert_int_equal(seen.last, SIGUSR2);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(f.hook_count, 2);
+    end(&f);
+}
+
+TEST(a_root_that_is_not_there_is_named)
+{
+    struct posix_env *posix;
+    struct test_mem mem;
+    struct errmsg msg = {0};
+    test_mem_init(&mem);
+    assert_int_equal(posix_new(&posix, &mem.mem, "/no/such/root", NULL, &msg), ERR_NOTFOUND);
+    assert_non_null(strstr(msg.text, "/no/such/root"));
+    test_mem_done(&mem);
+}
+
+struct echo {
+    struct env_op receiving;
+    struct call sending;
+    struct env_part part;
+    struct env *env;
+    env_stream stream;
+    int left;
+    uint8_t buffer[64];
+};
+
+static void echo_received(struct env_op *op, enum err e, uint64_t n)
+{
+    struct echo *echo = CONTAINER_OF(op, struct echo, receiving);
+    assert_ok(e);
+    echo->part = (struct env_part){.data = echo->buffer, .size = n};
+    if (--echo->left > 0)
+        env_receive(echo->env, op, echo->stream, echo->buffer, sizeof echo->buffer, echo_received);
+    env_send(echo->env, &echo->sending.op, echo->stream, &echo->part, 1, done);
+}
+
+/* Receiving, answering and posting the next receive need no further look at the sockets. */
+TEST(a_round_trip_takes_one_turn_for_each_arrival)
+{
+    enum { ROUNDS = 100 };
+    struct fixture f;
+    struct echo ends[2] = {0};
+    start(&f);
+    connect_pair(&f, "127.0.0.1", &ends[0].stream, &ends[1].stream);
+    for (int i = 0; i < 2; i++) {
+        ends[i].env = f.env;
+        ends[i].left = ROUNDS;
+        env_receive(f.env, &ends[i].receiving, ends[i].stream, ends[i].buffer, 64, echo_received);
+    }
+    uint64_t before = f.posix->counters.turn_count;
+    ends[0].part = (struct env_part){.data = ends[0].buffer, .size = 1};
+    env_send(f.env, &ends[0].sending.op, ends[0].stream, &ends[0].part, 1, done);
+    while (ends[0].left > 0)
+        assert_true(posix_poll(f.posix, PATIENCE_NS) >= 0);
+    uint64_t turns = f.posix->counters.turn_count - before;
+    assert_in_range(turns, 2 * ROUNDS - 1, 2 * ROUNDS + 4);
+    end(&f);
+}
+
+/* ---- threads ---- */
+
+static void count_up(void *argument)
+{
+    ++*(int *)argument;
+}
+
+TEST(threads_start_when_needed_and_are_few)
+{
+    enum { COUNT = 300 };
+    struct fixture f;
+    struct call *calls = calloc(COUNT, sizeof *calls);
+    int *numbers = calloc(COUNT, sizeof *numbers);
+    start(&f);
+    assert_int_equal(f.posix->inside->pool.thread_count, 0);
+    for (int i = 0; i < COUNT; i++)
+        env_offload(f.env, &calls[i].op, count_up, &numbers[i], done);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ok(wait_for(&f, &calls[i]));
+        assert_int_equal(numbers[i], 1);
+    }
+    assert_in_range(f.posix->inside->pool.thread_count, 1, POSIX_THREADS_MAX);
+    assert_int_equal(f.posix->counters.blocking_count, COUNT);
+    end(&f);
+    free(calls);
+    free(numbers);
+}
+
+/* Everything of an operation lives until posix_free returns; nothing is delivered. */
+TEST(a_door_may_be_freed_with_everything_in_flight)
+{
+    enum { COUNT = 20, SIZE = 32 << 20 };
+    struct fixture f;
+    struct call *calls = calloc(COUNT * 5 + 4, sizeof *calls);
+    int *numbers = calloc(COUNT, sizeof *numbers);
+    uint8_t *bytes = calloc(1, SIZE);
+    struct env_part part = {.data = bytes, .size = SIZE};
+    env_stream here, there;
+    int next = 0;
+    start(&f);
+    connect_pair(&f, "127.0.0.1", &here, &there);
+    env_send(f.env, &calls[next++].op, here, &part, 1, done);
+    env_receive(f.env, &calls[next++].op, here, bytes, 10, done);
+    env_connect(f.env, &calls[next++].op, "localhost", 1, done);
+    env_listen(f.env, &calls[next++].op, "localhost", 0, done);
+    for (int i = 0; i < COUNT; i++) {
+        env_offload(f.env, &calls[next++].op, count_up, &numbers[i], done);
+        env_open_file(f.env, &calls[next++].op, "f", READ_WRITE_CREATE, done);
+        env_sync_dir(f.env, &calls[next++].op, ".", done);
+    }
+    end(&f);
+    for (int i = 0; i < next; i++)
+        assert_false(calls[i].done);
+    free(calls);
+    free(numbers);
+    free(bytes);
+}
+
+/* ---- files ---- */
+
+/* A limit on the size of files is a full disk for the one who writes. */
+static void limit_file_size(rlim_t bytes)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+TEST(after_a_failed_append_those_in_flight_fail_too)
+{
+    struct fixture f;
+    struct call calls[3] = {0}, truncate = {0}, size = {0};
+    uint8_t bytes[3000] = {0};
+    struct env_part part = {.data = bytes, .size = sizeof bytes};
+    signal(SIGXFSZ, SIG_IGN);
+    start(&f);
+    env_file file = open_file(&f, "f");
+    assert_ok(append(&f, file, bytes, 1000));
+    limit_file_size(2000);
+    for (int i = 0; i < 3; i++)
+        env_append(f.env, &calls[i].op, file, &part, 1, done);
+    assert_int_equal(wait_for(&f, &calls[0]), ERR_NOSPACE);
+    assert_int_equal(wait_for(&f, &calls[1]), ERR_OFFLINE);
+    assert_int_equal(wait_for(&f, &calls[2]), ERR_OFFLINE);
+    limit_file_size(RLIM_INFINITY);
+    env_size(f.env, &size.op, file, done);
+    assert_ok(wait_for(&f, &size));
+    assert_int_equal(size.n, 2000); /* a part of it stands there */
+    env_truncate(f.env, &truncate.op, file, 1000, done);
+    assert_ok(wait_for(&f, &truncate));
+    assert_ok(append(&f, file, bytes, 500));
+    end(&f);
+}
+
+static void drop_from_cache(struct fixture *f, const char *path)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s/%s", f->root, path);
+    int fd = open(full, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+}
+
+static uint8_t *numbered(size_t size)
+{
+    uint8_t *bytes = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(i * 7 + (i >> 10));
+    return bytes;
+}
+
+TEST(reads_of_what_is_not_cached_are_whole)
+{
+    enum { SIZE = 200000 };
+    struct fixture f;
+    struct call read = {0};
+    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 10);
+    start(&f);
+    env_file file = open_file(&f, "f");
+    assert_ok(append(&f, file, bytes, SIZE));
+    drop_from_cache(&f, "f");
+    env_read(f.env, &read.op, file, 0, buffer, SIZE + 10, done);
+    assert_ok(wait_for(&f, &read));
+    assert_int_equal(read.n, SIZE);
+    assert_memory_equal(buffer, bytes, SIZE);
+    end(&f);
+    free(bytes);
+    free(buffer);
+}
+
+/* Small parts, long ones, and some memory between them, all of a file that must be read first. */
+TEST(sends_of_what_is_not_cached_are_whole)
+{
+    enum { SIZE = 700000 };
+    struct fixture f;
+    struct call send = {0};
+    env_stream here, there;
+    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 4);
+    start(&f);
+    env_file file = open_file(&f, "f");
+    assert_ok(append(&f, file, bytes, SIZE));
+    drop_from_cache(&f, "f");
+    connect_pair(&f, "127.0.0.1", &here, &there);
+    struct env_part parts[] = {
+        {.data = (const uint8_t *)"head", .size = 4},
+        {.file = file, .offset = 0, .size = 1000},
+        {.file = file, .offset = 1000, .size = SIZE - 2000},
+        {.file = file, .offset = SIZE - 1000, .size = 1000},
+    };
+    env_send(f.env, &send.op, here, parts, 4, done);
+    for (uint64_t got = 0; got < SIZE + 4;) {
+        struct call receive = {0};
+        env_receive(f.env, &receive.op, there, buffer + got, SIZE + 4 - got, done);
+        assert_ok(wait_for(&f, &receive));
+        got += receive.n;
+    }
+    assert_ok(wait_for(&f, &send));
+    assert_memory_equal(buffer, "head", 4);
+    assert_memory_equal(buffer + 4, bytes, SIZE);
+    end(&f);
+    free(bytes);
+    free(buffer);
+}
+
+TEST(absolute_paths_are_not_under_the_root)
+{
+    struct fixture f;
+    struct call open = {0};
+    char path[128];
+    start(&f);
+    snprintf(path, sizeof path, "%s/f", f.root);
+    env_open_file(f.env, &open.op, path, READ_WRITE_CREATE, done);
+    assert_ok(wait_for(&f, &open));
+    struct call again = {0};
+    env_open_file(f.env, &again.op, "f", ENV_OPEN_READ, done);
+    assert_ok(wait_for(&f, &again));
+    end(&f);
+}
+
+/* ---- limits ---- */
+
+static void limit_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+TEST(without_descriptors_an_accept_fails_and_may_be_tried_again)
+{
+    struct fixture f;
+    struct call listen = {0}, connect = {0}, accept = {0}, again = {0}, open = {0};
+    struct rlimit before;
+    start(&f);
+    getrlimit(RLIMIT_NOFILE, &before);
+    env_listen(f.env, &listen.op, "127.0.0.1", 0, done);
+    assert_ok(wait_for(&f, &listen));
+    env_connect(f.env, &connect.op, "127.0.0.1", env_listener_port(listen.n), done);
+    assert_ok(wait_for(&f, &connect));
+    limit_descriptors(3);
+    env_accept(f.env, &accept.op, listen.n, done);
+    assert_int_equal(wait_for(&f, &accept), ERR_TOOMANY);
+    env_open_file(f.env, &open.op, "f", READ_WRITE_CREATE, done);
+    assert_int_equal(wait_for(&f, &open), ERR_TOOMANY);
+    limit_descriptors(before.rlim_cur);
+    env_accept(f.env, &again.op, listen.n, done);
+    assert_ok(wait_for(&f, &again));
+    end(&f);
+}
+
+static void try_everything(struct fixture *f)
+{
+    struct call calls[4] = {0};
+    env_open_file(f->env, &calls[0].op, "f", READ_WRITE_CREATE, done);
+    env_listen(f->env, &calls[1].op, "127.0.0.1", 0, done);
+    for (int i = 0; i < 2; i++)
+        assert_true(wait_for(f, &calls[i]) == ERR_NONE || calls[i].e == ERR_NOMEM);
+    if (calls[1].e != ERR_NONE)
+        return;
+    env_accept(f->env, &calls[2].op, calls[1].n, done);
+    env_connect(f->env, &calls[3].op, "127.0.0.1", env_listener_port(calls[1].n), done);
+    assert_true(wait_for(f, &calls[3]) == ERR_NONE || calls[3].e == ERR_NOMEM);
+    if (calls[3].e == ERR_NONE)
+        assert_true(wait_for(f, &calls[2]) == ERR_NONE || calls[2].e == ERR_NOMEM);
+}
+
+TEST(refused_memory_is_told_and_leaks_nothing)
+{
+    uint64_t failed_count = 1;
+    for (uint64_t at = 1; failed_count > 0; at++) {
+        struct fixture f;
+        start(&f);
+        f.mem.fail_at = at;
+        try_everything(&f);
+        failed_count = f.mem.failed;
+        end(&f);
+    }
+}
+
+/* ---- names ---- */
+
+TEST(a_name_is_looked_up_only_while_it_is_given)
+{
+    struct test_mem mem;
+    struct names names = {.free_first = -1};
+    struct handle handles[3] = {0};
+    test_mem_init(&mem);
+    for (int i = 0; i < 3; i++)
+        assert_ok(posix_name_give(&names, &mem.mem, &handles[i], 0));
+    uint64_t second = handles[1].name;
+    assert_ptr_equal(posix_name_find(&names, second), &handles[1]);
+    posix_name_take(&names, &handles[1]);
+    assert_null(posix_name_find(&names, second));
+    assert_ok(posix_name_give(&names, &mem.mem, &handles[1], 0));
+    assert_true(handles[1].name != second);
+    assert_null(posix_name_find(&names, second));
+    assert_null(posix_name_find(&names, 0));
+    assert_null(posix_name_find(&names, UINT64_MAX));
+    mem_free(&mem.mem, names.slots);
+    test_mem_done(&mem);
+}
+
+TEST(a_slot_that_has_given_all_its_names_rests)
+{
+    struct test_mem mem;
+    struct names names = {.free_first = -1};
+    struct handle handle = {0};
+    test_mem_init(&mem);
+    assert_ok(posix_name_give(&names, &mem.mem, &handle, 0));
+    posix_name_take(&names, &handle);
+    names.slots[0].generation = (1u << 28) - 1;
+    assert_ok(posix_name_give(&names, &mem.mem, &handle, 77));
+    assert_int_equal(env_listener_port(handle.name), 77);
+    assert_int_equal(handle.name & 0xfffff, 0);
+    posix_name_take(&names, &handle);
+    assert_ok(posix_name_give(&names, &mem.mem, &handle, 0));
+    assert_int_equal(handle.name & 0xfffff, 1);
+    mem_free(&mem.mem, names.slots);
+    test_mem_done(&mem);
+}
+
+/* ---- names of hosts, and errors ---- */
+
+TEST(a_host_may_be_a_name)
+{
+    struct fixture f;
+    env_stream here, there;
+    start(&f);
+    connect_pair(&f, "localhost", &here, &there);
+    end(&f);
+}
+
+TEST(an_errno_means_what_its_verb_lists)
+{
+    assert_int_equal(posix_errno(ENV_OPEN, ENOSPC), ERR_NOSPACE);
+    assert_int_equal(posix_errno(ENV_OPEN, EMFILE), ERR_TOOMANY);
+    assert_int_equal(posix_errno(ENV_OPEN, EWOULDBLOCK), ERR_BUSY);
+    assert_int_equal(posix_errno(ENV_OPEN, EROFS), ERR_READONLY);
+    assert_int_equal(posix_errno(ENV_OPEN, ELOOP), ERR_IO);
+    assert_int_equal(posix_errno(ENV_READ, ENOSPC), ERR_IO);
+    assert_int_equal(posix_errno(ENV_APPEND, EDQUOT), ERR_NOSPACE);
+    assert_int_equal(posix_errno(ENV_SYNC, EIO), ERR_IO);
+    assert_int_equal(posix_errno(ENV_RENAME, EXDEV), ERR_IO);
+    assert_int_equal(posix_errno(ENV_UNLINK, EBUSY), ERR_BUSY);
+    assert_int_equal(posix_errno(ENV_LISTEN, EADDRINUSE), ERR_BUSY);
+    assert_int_equal(posix_errno(ENV_LISTEN, EADDRNOTAVAIL), ERR_UNREACHABLE);
+    assert_int_equal(posix_errno(ENV_CONNECT, ECONNREFUSED), ERR_REFUSED);
+    assert_int_equal(posix_errno(ENV_CONNECT, ENETUNREACH), ERR_UNREACHABLE);
+    assert_int_equal(posix_errno(ENV_SEND, EPIPE), ERR_RESET);
+    assert_int_equal(posix_errno(ENV_SEND, EIO), ERR_IO);
+    assert_int_equal(posix_errno(ENV_RECEIVE, ETIMEDOUT), ERR_TIMEOUT);
+    assert_int_equal(posix_errno(ENV_RECEIVE, EHOSTUNREACH), ERR_RESET);
+    assert_int_equal(posix_errno(ENV_LIST, ENOMEM), ERR_NOMEM);
+}
