@@ -263,6 +263,12 @@ TEST(a_compressed_batch_is_refused_with_kafkas_code)
     poll_start(&d);
     assert_int_equal(d.poll.notice, CLIENT_NOTICE_FAILED);
     assert_int_equal(d.poll.notice_code, WIRE_ERROR_UNSUPPORTED_COMPRESSION_TYPE);
+    /* A fetch was under way: what it brings comes too late. */
+    size = make_batch(data, sizeof data, 3, 3, 0);
+    fetched(&d, 0, bytes_of(data, size), 6);
+    poll_start(&d);
+    assert_true(d.poll.op.in_flight);
+    assert_int_equal(rig_count(&d.rig, 1), 0);
     done(&d);
 }
 
@@ -405,4 +411,21 @@ TEST(an_unassigned_partition_is_touched_no_more)
     assert_int_equal(d.poll.record_count, 0);
     assert_int_equal(rig_count(&d.rig, 1), 0);
     rig_done(&d.rig);
+}
+
+TEST(polling_gives_back_the_memory_of_the_poll_before)
+{
+    struct reader d;
+    uint8_t data[4096];
+    reader_init(&d, "client.id", "x");
+    int64_t live_count = 0;
+    for (int i = 0; i < 50; i++) {
+        size_t size = make_batch(data, sizeof data, i * 3, 3, 0);
+        fetched(&d, 0, bytes_of(data, size), 1000);
+        poll_start(&d);
+        expect_records(&d, i * 3, 3);
+        live_count = i == 1 ? d.rig.mem.mem.live_count : live_count;
+    }
+    assert_int_equal(d.rig.mem.mem.live_count, live_count);
+    done(&d);
 }

@@ -364,6 +364,26 @@ TEST(full_memory_makes_records_wait_in_order_and_lets_them_go_on)
     rig_done(&r);
 }
 
+TEST(a_small_record_does_not_overtake_a_large_one_that_waits_for_memory)
+{
+    struct rig r;
+    struct client_send first, large, small;
+    rig_init(&r, "buffer.memory", "4096", "batch.size", "512", NULL);
+    char *big = calloc(1, 3001);
+    memset(big, 'x', 3000);
+    rig_send(&r, &first, "t", 0, big);
+    rig_cluster(&r, "t", 1);
+    rig_send(&r, &large, "t", 0, big);
+    rig_send(&r, &small, "t", 0, "small");
+    assert_int_equal(rig_count(&r, 0), 1);
+    for (int64_t offset = 0; offset < 3; offset++)
+        rig_produced(&r, rig_take(&r, 0), 0, offset);
+    assert_int_equal(large.offset, 1);
+    assert_int_equal(small.offset, 2);
+    free(big);
+    rig_done(&r);
+}
+
 TEST(a_record_larger_than_a_request_is_refused_without_asking_anybody)
 {
     struct rig r;
@@ -449,6 +469,29 @@ TEST(a_leader_that_moves_is_asked_for_and_followed)
     rig_answer_metadata(&r, "t", 1, 0);
     rig_pass(&r, 500);
     rig_produced(&r, rig_take(&r, 0), 0, 3);
+    assert_int_equal(send.op.outcome, CLIENT_OK);
+    rig_done(&r);
+}
+
+/* KIP-320: a broker that lags behind must not send us back to a leader that was replaced. */
+TEST(metadata_of_an_older_leader_epoch_is_not_believed)
+{
+    struct rig r;
+    struct client_send send;
+    rig_init(&r, NULL);
+    rig_send(&r, &send, "t", 0, "x");
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_leader(&r, "t", 0, 7);
+    struct client_request *id = rig_take(&r, 22);
+    struct wire_init_producer_id_response answer = {.producer_id = 7};
+    rig_answer(&r, id, &answer);
+    rig_up(&r, 0, CLIENT_LANE_MAIN);
+    rig_produced(&r, rig_take(&r, 0), WIRE_ERROR_NOT_LEADER_OR_FOLLOWER, -1);
+    rig_pass(&r, 150);
+    rig_produced(&r, rig_take(&r, 0), 0, 0);
+    rig_answer_leader(&r, "t", -1, 6);
+    rig_send(&r, &send, "t", 0, "x");
+    rig_produced(&r, rig_take(&r, 0), 0, 1);
     assert_int_equal(send.op.outcome, CLIENT_OK);
     rig_done(&r);
 }

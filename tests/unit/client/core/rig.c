@@ -85,19 +85,23 @@ void rig_up(struct rig *r, int32_t node, enum client_lane lane)
                                       .api_count = wire_api_count});
 }
 
+static struct client_request *oldest_on(struct rig *r, int32_t node, enum client_lane lane)
+{
+    LIST_EACH (request, &r->requests, struct client_request, link) {
+        if (request->node == node && request->lane == lane)
+            return request;
+    }
+    return NULL;
+}
+
 void rig_down(struct rig *r, int32_t node, enum client_lane lane)
 {
-    struct list lost;
-    list_init(&lost);
-    LIST_EACH (request, &r->requests, struct client_request, link) {
-        if (request->node == node && request->lane == lane) {
-            list_remove(&request->link);
-            list_push_back(&lost, &request->link);
-        }
-    }
-    while (!list_empty(&lost)) {
-        struct list *first = list_pop_front(&lost);
-        rig_lose(r, CONTAINER_OF(first, struct client_request, link), true);
+    for (;;) {
+        struct client_request *request = oldest_on(r, node, lane);
+        if (request == NULL)
+            break;
+        list_remove(&request->link);
+        rig_lose(r, request, true);
     }
     rig_step(r, (struct client_event){
                     .kind = CLIENT_EV_LANE_DOWN, .node = node, .lane = lane, .err = ERR_RESET});
@@ -170,19 +174,16 @@ void rig_lose(struct rig *r, struct client_request *request, bool sent)
                     .kind = CLIENT_EV_LOST, .request = request, .err = ERR_RESET, .sent = sent});
 }
 
-void rig_answer_metadata(struct rig *r, const char *topic, int32_t partition_count, int16_t code)
+static void answer_metadata(struct rig *r, const char *topic, int16_t code,
+                            struct wire_metadata_response_partition *parts, int32_t count)
 {
     struct client_request *request = rig_take(r, 3);
     assert_non_null(request);
     struct wire_metadata_response_broker broker = {
         .node_id = 0, .host = wire_text("broker0"), .port = 9092, .rack = WIRE_NULL_STRING};
-    struct wire_metadata_response_partition *parts =
-        arena_alloc(&r->arena, (size_t)partition_count * sizeof *parts);
-    for (int32_t i = 0; i < partition_count; i++)
-        parts[i] = (struct wire_metadata_response_partition){.partition_index = i};
     struct wire_metadata_response_topic one = {.error_code = code,
                                                .name = wire_text(topic),
-                                               .partitions_count = partition_count,
+                                               .partitions_count = count,
                                                .partitions = parts,
                                                .topic_authorized_operations = INT32_MIN};
     struct wire_metadata_response answer;
@@ -193,6 +194,22 @@ void rig_answer_metadata(struct rig *r, const char *topic, int32_t partition_cou
     answer.topics_count = 1;
     answer.topics = &one;
     rig_answer(r, request, &answer);
+}
+
+void rig_answer_metadata(struct rig *r, const char *topic, int32_t partition_count, int16_t code)
+{
+    struct wire_metadata_response_partition *parts =
+        arena_alloc(&r->arena, (size_t)partition_count * sizeof *parts);
+    for (int32_t i = 0; i < partition_count; i++)
+        parts[i] = (struct wire_metadata_response_partition){.partition_index = i};
+    answer_metadata(r, topic, code, parts, partition_count);
+}
+
+void rig_answer_leader(struct rig *r, const char *topic, int32_t leader, int32_t leader_epoch)
+{
+    struct wire_metadata_response_partition part = {.leader_id = leader,
+                                                    .leader_epoch = leader_epoch};
+    answer_metadata(r, topic, 0, &part, 1);
 }
 
 void rig_cluster(struct rig *r, const char *topic, int32_t partition_count)

@@ -52,6 +52,8 @@ void rig_lose(struct rig *r, struct client_request *request, bool sent);
  * many partitions led by 0, and the producer id 7 if it is asked for. */
 void rig_cluster(struct rig *r, const char *topic, int32_t partition_count);
 void rig_answer_metadata(struct rig *r, const char *topic, int32_t partition_count, int16_t code);
+/* The same with one partition of that leader (-1: none) in that epoch. */
+void rig_answer_leader(struct rig *r, const char *topic, int32_t leader, int32_t leader_epoch);
 
 /* A record for topic/partition with that value; the op is the test's. */
 void rig_send(struct rig *r, struct client_send *send, const char *topic, int32_t partition,
