@@ -28,7 +28,8 @@ static void on_offsets(struct replica_offsets *op)
     item->out->error_code = op->code;
     item->out->offset = op->offset;
     item->out->timestamp = op->timestamp_found_ms;
-    item->out->leader_epoch = op->leader_epoch;
+    if (request_version(&s->request) >= 4)
+        item->out->leader_epoch = op->leader_epoch;
     /* Askers older than KIP-207 do not know the code. */
     if (op->code == WIRE_ERROR_OFFSET_NOT_AVAILABLE && request_version(&s->request) < 5)
         item->out->error_code = WIRE_ERROR_LEADER_NOT_AVAILABLE;
