@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# hostile.sh - garbage, giant lengths, half frames, a thousand idle connections: the broker goes on,
+# and does not grow.
+source "$(dirname "$0")/common.sh"
+need python3
+
+start_broker --connections.max.idle.ms 60000
+python3 "$(dirname "$0")/hostile.py" "$port" "$broker" || die "the hostile client won"
+kill -0 "$broker" || die "the broker is gone"
+if command -v kcat >/dev/null; then
+    printf 'still here\n' | produce after -p 0
+    same "the broker serves on" "still here" "$(consume after -p 0)"
+fi
+stop_broker
