@@ -408,7 +408,7 @@ static enum err build_file(struct build *b, const struct inode *from, struct ino
     if (e != ERR_NONE)
         return e;
     wipe_behind(b->to, to, to->size);
-    to->media_size = to->size;
+    to->media_size = to->size_to_be = to->size;
     return copy_bad(b, from, to);
 }
 

@@ -15,16 +15,17 @@ static enum err find_durable(struct disk *disk, const char *path, uint64_t offse
     return disk_pages_extend(disk->tree, *out, offset / PAGE + 1);
 }
 
-/* Newer bytes lie over it in CACHE. */
+/* Newer bytes lie over it in CACHE, be they the zeros behind a cut. */
 static bool hidden(const struct inode *inode, const struct page *page, uint64_t offset)
 {
     if (page->diverged || offset >= inode->size)
         return true;
-    for (const struct record *r = page->first; r != NULL; r = r->page_next)
-        if (r->offset <= offset && offset < r->offset + r->size)
+    LIST_EACH (r, &inode->pending, struct record, in_inode) {
+        bool is_data = r->kind == RECORD_DATA;
+        if (r->offset <= offset && (!is_data || offset < r->offset + r->size))
             return true;
-    return inode->truncate_count > 0 && (page->media == NULL || page->cache == NULL ||
-                                         page->media[offset % PAGE] != page->cache[offset % PAGE]);
+    }
+    return false;
 }
 
 enum err disk_flip(struct disk *disk, const char *path, uint64_t offset, int bit)

@@ -65,6 +65,9 @@ void disk_set_capacity(struct disk *disk, uint64_t bytes);
 /* NULL, or why the real files under root no longer show CACHE. The model goes on without them. */
 const char *disk_mirror_error(const struct disk *disk);
 
+/* Asserts what must be true of the images at any moment. Slow; for tests. */
+void disk_check(const struct disk *disk);
+
 /* ---- verbs: at once, in CACHE ---- */
 
 /* file: a name that is never used again. flags: enum env_open_flag. */

@@ -307,7 +307,7 @@ static enum err load_bytes(const struct load *load, const char *path, int fd, st
             return e;
         inode->size += (uint64_t)n;
     }
-    inode->media_size = inode->size;
+    inode->media_size = inode->size_to_be = inode->size;
     return ERR_NONE;
 }
 

@@ -60,8 +60,8 @@ void disk_record_drop(struct tree *tree, struct record *r)
 {
     if (r->kind == RECORD_DATA && r->inode != NULL)
         page_forget(r);
-    if (r->kind == RECORD_TRUNCATE && r->inode != NULL)
-        r->inode->truncate_count--;
+    if (r->kind == RECORD_TRUNCATE && r->inode != NULL && --r->inode->truncate_count == 0)
+        r->inode->size_high = 0;
     list_remove(&r->in_tree);
     list_remove(&r->in_metadata);
     list_remove(&r->in_inode);
@@ -104,13 +104,13 @@ struct range {
 static struct range range_of(const struct inode *inode, const struct page *page, uint64_t offset,
                              uint64_t n)
 {
-    struct range r = {.from = offset, .to = offset + n, .grows = offset + n > inode->size};
+    struct range r = {.from = offset, .to = offset + n, .grows = false};
     if (page->diverged) {
         uint64_t page_begin = offset / PAGE * PAGE;
         r.from = page_begin;
         r.to = MAX(r.to, MIN(inode->size, page_begin + PAGE));
-        r.grows = r.to >= inode->size;
     }
+    r.grows = r.to > inode->size_to_be;
     return r;
 }
 
@@ -146,7 +146,7 @@ static enum err write_piece(struct tree *tree, struct inode *inode, uint64_t off
 {
     uint64_t index = offset / PAGE;
     enum err e = disk_pages_extend(tree, inode, index + 1);
-    if (e == ERR_NONE && offset < MAX(inode->size, inode->media_size))
+    if (e == ERR_NONE && offset < MAX(inode->size_high, MAX(inode->size, inode->media_size)))
         e = disk_page_split(tree, inode, index);
     struct page *page = disk_page_find(inode, index);
     if (e == ERR_NONE)
@@ -161,6 +161,7 @@ static enum err write_piece(struct tree *tree, struct inode *inode, uint64_t off
     if (r->own != NULL)
         memcpy(r->own, page->cache + r->offset % PAGE, r->size);
     inode->size = MAX(inode->size, offset + n);
+    inode->size_to_be = MAX(inode->size_to_be, range.to);
     page->diverged = false;
     if (inode->bad_count > 0)
         heal(tree, inode, offset, offset + n, sequence);
@@ -189,7 +190,7 @@ enum err disk_file_write(struct tree *tree, struct inode *inode, uint64_t offset
 enum err disk_file_truncate(struct tree *tree, struct inode *inode, uint64_t size)
 {
     ASSERT(!inode->is_dir);
-    if (size == inode->size)
+    if (size == inode->size && size == inode->size_to_be)
         return ERR_NONE;
     struct record *r = mem_zalloc(tree->mem, sizeof *r);
     if (r == NULL)
@@ -202,11 +203,23 @@ enum err disk_file_truncate(struct tree *tree, struct inode *inode, uint64_t siz
     record_init(tree, r, RECORD_TRUNCATE, inode, ++tree->sequence);
     r->offset = size;
     inode->truncate_count++;
-    inode->size = size;
+    inode->size_high = MAX(inode->size_high, MAX(inode->size, size));
+    inode->size = inode->size_to_be = size;
     if (inode->bad_count > 0)
         heal(tree, inode, size, UINT64_MAX, r->sequence);
     trim(tree);
     return ERR_NONE;
+}
+
+void disk_file_measure(struct inode *inode)
+{
+    inode->size_to_be = inode->media_size;
+    LIST_EACH (r, &inode->pending, struct record, in_inode) {
+        uint64_t end = r->kind == RECORD_TRUNCATE ? r->offset : r->offset + r->size;
+        r->grows = r->kind == RECORD_DATA && end > inode->size_to_be;
+        if (r->kind == RECORD_TRUNCATE || r->grows)
+            inode->size_to_be = end;
+    }
 }
 
 /* ---- changes of entries ---- */
@@ -296,8 +309,7 @@ enum err disk_settle_data(struct tree *tree, struct record *r)
             return e;
         memcpy(page->media + r->offset % PAGE, r->own, r->size);
     }
-    if (r->grows)
-        inode->media_size = MAX(inode->media_size, r->offset + r->size);
+    inode->media_size = MAX(inode->media_size, r->offset + r->size);
     if (inode->bad_count > 0)
         healed(inode, r->sequence);
     disk_record_drop(tree, r);

@@ -106,8 +106,7 @@ static enum err fail_pages(struct tree *tree, struct inode *inode, struct failur
         else
             e = disk_settle_data(tree, r);
     }
-    LIST_EACH (r, &inode->pending, struct record, in_inode)
-        r->grows &= r->offset + r->size > inode->media_size;
+    disk_file_measure(inode);
     return e;
 }
 
@@ -148,7 +147,6 @@ static enum err redo(struct tree *tree, struct record *r)
     if (e != ERR_NONE)
         return e;
     memcpy(page->cache + r->offset % PAGE, r->own, r->size);
-    r->grows = r->offset + r->size > inode->size;
     inode->size = MAX(inode->size, r->offset + r->size);
     return ERR_NONE;
 }
@@ -170,6 +168,7 @@ static enum err go_back(struct tree *tree, struct inode *inode, uint64_t sequenc
     LIST_EACH (r, &inode->pending, struct record, in_inode)
         if (e == ERR_NONE)
             e = redo(tree, r);
+    disk_file_measure(inode);
     disk_pages_merge(tree, inode);
     return e;
 }
@@ -207,6 +206,14 @@ void disk_writeback(struct disk *disk, int32_t count)
 
 /* ---- what the cache forgets ---- */
 
+/* A truncate that is not durable still hides what MEDIA has behind the end. */
+static void cut_tail(const struct inode *inode, struct page *page, uint64_t index)
+{
+    uint64_t keep = inode->size > index * PAGE ? MIN(inode->size - index * PAGE, PAGE) : 0;
+    if (page->cache != NULL)
+        memset(page->cache + keep, 0, PAGE - keep);
+}
+
 static void evict_file(struct disk *disk, struct inode *inode)
 {
     bool changed = false;
@@ -216,6 +223,7 @@ static void evict_file(struct disk *disk, struct inode *inode)
             continue;
         if (show_media(disk->tree, page) != ERR_NONE)
             return;
+        cut_tail(inode, page, i);
         disk_page_merge(disk->tree, inode, page);
         changed = true;
     }

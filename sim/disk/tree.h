@@ -78,6 +78,9 @@ struct inode {
     int32_t child_count; /* in CACHE */
     /* of a file */
     uint64_t size, media_size;
+    uint64_t
+        size_to_be; /* once all that is pending is durable: size, unless a failed sync lost it */
+    uint64_t size_high; /* of all sizes since truncates are pending: MEDIA may become so large */
     struct page *pages; /* beyond the table: zeros in both images */
     uint64_t page_count;
     uint64_t split_low, split_end; /* split pages lie in there */
@@ -176,6 +179,8 @@ struct change *disk_change_new(struct tree *tree) MUST_USE;
  * if the change takes it out of CACHE. */
 void disk_tree_change(struct tree *tree, struct change *change, struct dentry *from,
                       struct dentry *to, struct inode *inode);
+/* Finds out size_to_be, and which records make it, after something was lost. */
+void disk_file_measure(struct inode *inode);
 /* The bytes of a data record. */
 const uint8_t *disk_record_bytes(const struct record *record);
 /* Forgets it. */

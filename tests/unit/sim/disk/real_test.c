@@ -466,6 +466,8 @@ static void run(const char *dir, enum disk_personality personality, bool files, 
                                                       .root = files ? b->mirror : NULL});
     for (b->call = 0; b->call < count; b->call++) {
         calls[below(b, COUNT_OF(calls))](b);
+        if (b->call % 20 == 0)
+            disk_check(b->disk);
         if (b->call % 2000 == 0)
             check_tree(b, b->root, ".");
     }

@@ -29,7 +29,8 @@ struct atom {
     char fill;             /* DATA: what is written */
     bool asked;            /* SIZE: by a truncate */
     struct slot from, to;
-    bool replaces; /* a file, by a rename */
+    bool replaces;   /* a file, by a rename */
+    uint64_t number; /* in the order of doing */
 };
 
 /* A whole file system as simple as it can be. */
@@ -62,6 +63,14 @@ struct world {
     int atom_count;
     bool needs[64][64]; /* [i][j]: i survives only with j */
     struct states model, truth;
+    struct {
+        bool in_flight, is_dir;
+        int inode;
+        uint64_t number; /* covers the atoms before it */
+        uint64_t file;
+        struct disk_sync sync;
+    } sync;
+    uint64_t atom_number;
 };
 
 static uint64_t below(struct world *w, uint64_t n)
@@ -265,7 +274,7 @@ static void make_durable(struct world *w, uint64_t set)
     for (int round = 0; round < w->atom_count; round++)
         for (int i = 0; i < w->atom_count; i++)
             for (int j = 0; j < w->atom_count; j++)
-                if ((set >> i & 1) && w->needs[i][j])
+                if ((set >> i & 1) && j < i && w->needs[i][j])
                     set |= 1ull << j;
     int kept = 0;
     for (int i = 0; i < w->atom_count; i++) {
@@ -282,6 +291,7 @@ static void make_durable(struct world *w, uint64_t set)
 static void add(struct world *w, struct atom atom)
 {
     assert_true(w->atom_count < COUNT_OF(w->atoms));
+    atom.number = w->atom_number++;
     w->atoms[w->atom_count++] = atom;
     apply(&w->cache, &atom);
 }
@@ -420,7 +430,25 @@ static void call_rename(struct world *w)
                          .replaces = is_file(w, target)});
 }
 
-static void call_sync(struct world *w)
+static void finish_sync(struct world *w)
+{
+    uint64_t set = 0;
+    int inode = w->sync.inode;
+    for (int i = 0; i < w->atom_count; i++) {
+        const struct atom *a = &w->atoms[i];
+        bool of_dir = a->kind == ATOM_ENTRY && (a->from.dir == inode || a->to.dir == inode);
+        bool of_file = is_file_atom(a) && a->inode == inode;
+        bool covered = a->number < w->sync.number && (w->sync.is_dir ? of_dir : of_file);
+        set |= (uint64_t)covered << i;
+    }
+    assert_ok(disk_sync_finish(w->disk, &w->sync.sync));
+    if (!w->sync.is_dir)
+        disk_close(w->disk, w->sync.file);
+    w->sync.in_flight = false;
+    make_durable(w, set);
+}
+
+static void begin_sync(struct world *w)
 {
     char path[16];
     struct slot slot = any_slot(w);
@@ -428,27 +456,28 @@ static void call_sync(struct world *w)
     if (inode == NONE)
         return;
     path_of(w, slot, path);
-    bool is_dir = w->cache.inodes[inode].is_dir;
-    if (is_dir && below(w, 2) == 0) {
+    w->sync.is_dir = w->cache.inodes[inode].is_dir;
+    if (w->sync.is_dir && below(w, 2) == 0) {
         inode = ROOT;
         snprintf(path, sizeof path, ".");
     }
-    uint64_t set = 0;
-    for (int i = 0; i < w->atom_count; i++) {
-        const struct atom *a = &w->atoms[i];
-        bool covered = is_dir
-                           ? a->kind == ATOM_ENTRY && (a->from.dir == inode || a->to.dir == inode)
-                           : is_file_atom(a) && a->inode == inode;
-        set |= (uint64_t)covered << i;
+    w->sync.in_flight = true;
+    w->sync.inode = inode;
+    w->sync.number = w->atom_number;
+    if (w->sync.is_dir) {
+        assert_ok(disk_sync_dir_begin(w->disk, path, &w->sync.sync));
+        return;
     }
-    if (is_dir) {
-        help_sync_dir(w->disk, path);
-    } else {
-        uint64_t file = help_open(w->disk, path, ENV_OPEN_READ);
-        help_sync(w->disk, file);
-        disk_close(w->disk, file);
-    }
-    make_durable(w, set);
+    w->sync.file = help_open(w->disk, path, ENV_OPEN_READ);
+    disk_sync_begin(w->disk, w->sync.file, &w->sync.sync);
+}
+
+static void call_sync(struct world *w)
+{
+    if (w->sync.in_flight)
+        finish_sync(w);
+    else
+        begin_sync(w);
 }
 
 static void (*const calls[])(struct world *w) = {
@@ -494,6 +523,8 @@ static void begin(struct world *w, uint64_t seed)
     w->disk = help_personality(&w->mem, w->personality);
     for (int i = 0; i < 12; i++)
         calls[below(w, COUNT_OF(calls))](w);
+    if (w->sync.in_flight)
+        finish_sync(w);
     make_durable(w, UINT64_MAX);
     disk_writeback(w->disk, INT32_MAX);
 }
@@ -503,6 +534,8 @@ static void compare(struct world *w, uint64_t seed)
     begin(w, seed);
     for (int i = 0; i < CALLS && w->atom_count <= ATOMS_MAX - 4; i++)
         calls[below(w, COUNT_OF(calls))](w);
+    if (w->sync.in_flight)
+        finish_sync(w);
     find_needs(w);
     enumerate(w);
     int allowed =
