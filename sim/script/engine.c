@@ -37,6 +37,8 @@ void script_end(struct script *s, enum script_verdict verdict, const char *forma
 
 /* ---- tasks ---- */
 
+static enum err spawn_prelude(struct script *s, const char *name) MUST_USE;
+
 static void end_task(struct task *task)
 {
     struct script *s = task->script;
@@ -48,10 +50,10 @@ static void end_task(struct task *task)
 static void start_finish(struct script *s)
 {
     s->finishing = true;
-    lua_getfield(s->lua, LUA_REGISTRYINDEX, "kiln");
-    lua_getfield(s->lua, -1, "finish");
-    lua_remove(s->lua, -2);
-    if (script_spawn(s, s->lua) != ERR_NONE)
+    /* A script that waits for nothing has no world yet. */
+    if (s->only_claim || !script_boot(s))
+        return;
+    if (spawn_prelude(s, "finish") != ERR_NONE)
         script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
 }
 
@@ -65,10 +67,47 @@ static void after_task(struct script *s)
         start_finish(s);
 }
 
+/* From here on every step is one too many, so that no pcall outlives it. */
 static void on_steps(lua_State *lua, lua_Debug *ar)
 {
     (void)ar;
+    lua_sethook(lua, on_steps, LUA_MASKCOUNT, 1);
     luaL_error(lua, "more than %d steps without a wait", SCRIPT_INSTRUCTIONS_MAX);
+}
+
+/* The innermost line of the script itself: a mistake that the prelude or a primitive noticed was
+ * made there. */
+static bool find_line(lua_State *co, lua_Debug *ar)
+{
+    for (int level = 0; lua_getstack(co, level, ar) != 0; level++) {
+        lua_getinfo(co, "Sl", ar);
+        if (ar->source[0] == '@' && ar->currentline > 0)
+            return true;
+    }
+    return false;
+}
+
+/* Behind "prelude.lua:12: ", which tells a person nothing. */
+static const char *without_prelude(const char *text)
+{
+    static const char prelude[] = "prelude.lua:";
+    size_t size = sizeof prelude - 1;
+    if (strncmp(text, prelude, size) != 0)
+        return text;
+    size_t digits = strspn(text + size, "0123456789");
+    return strncmp(text + size + digits, ": ", 2) == 0 ? text + size + digits + 2 : text;
+}
+
+static void end_wrong(struct script *s, lua_State *co)
+{
+    lua_Debug ar;
+    const char *text = lua_tostring(co, -1);
+    text = text == NULL ? "an error without a text" : without_prelude(text);
+    bool found = find_line(co, &ar);
+    if (found && strncmp(text, ar.short_src, strlen(ar.short_src)) != 0)
+        script_end(s, SCRIPT_WRONG, "%s:%d: %s", ar.short_src, ar.currentline, text);
+    else
+        script_end(s, SCRIPT_WRONG, "%s", text);
 }
 
 static void resume(struct task *task, int arg_count)
@@ -83,10 +122,8 @@ static void resume(struct task *task, int arg_count)
         lua_pop(task->co, result_count);
         return;
     }
-    if (status != LUA_OK) {
-        const char *text = lua_tostring(task->co, -1);
-        script_end(s, SCRIPT_WRONG, "%s", text == NULL ? "an error without a text" : text);
-    }
+    if (status != LUA_OK)
+        end_wrong(s, task->co);
     end_task(task);
     after_task(s);
 }
@@ -96,19 +133,39 @@ static void on_call(struct world_call *call)
     resume(CONTAINER_OF(call, struct task, call), 0);
 }
 
-/* The function on top of lua's stack becomes a coroutine; it is popped. NULL: out of memory. */
+/* (function or its name in the prelude, task): a coroutine of it, which nothing collects. */
+static int make_coroutine(lua_State *lua)
+{
+    struct task *task = lua_touserdata(lua, 2);
+    if (lua_type(lua, 1) == LUA_TLIGHTUSERDATA) {
+        lua_getfield(lua, LUA_REGISTRYINDEX, "kiln");
+        lua_getfield(lua, -1, lua_touserdata(lua, 1));
+        lua_replace(lua, 1);
+    }
+    lua_State *co = lua_newthread(lua);
+    lua_pushvalue(lua, 1);
+    lua_xmove(lua, co, 1);
+    task->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
+    task->co = co;
+    return 0;
+}
+
+/* What is on top of lua's stack, as make_coroutine takes it, becomes a task; it is popped. NULL:
+ * out of memory. */
 static struct task *new_task(struct script *s, lua_State *lua)
 {
     struct task *task = mem_zalloc(s->mem, sizeof *task);
-    if (task == NULL)
+    lua_pushcfunction(lua, make_coroutine);
+    lua_insert(lua, -2);
+    lua_pushlightuserdata(lua, task);
+    if (task == NULL || lua_pcall(lua, 2, 0, 0) != LUA_OK) {
+        lua_settop(lua, 0);
+        mem_free(s->mem, task);
         return NULL;
+    }
     task->script = s;
     task->call.run = on_call;
     list_init(&task->link);
-    task->co = lua_newthread(lua);
-    lua_insert(lua, -2);
-    lua_xmove(lua, task->co, 1);
-    task->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
     list_push_back(&s->tasks, &task->link);
     return task;
 }
@@ -120,6 +177,12 @@ enum err script_spawn(struct script *s, lua_State *lua)
         return ERR_NOMEM;
     world_call_at(s->world, &task->call, world_now(s->world));
     return ERR_NONE;
+}
+
+static enum err spawn_prelude(struct script *s, const char *name)
+{
+    lua_pushlightuserdata(s->lua, (void *)(uintptr_t)name);
+    return script_spawn(s, s->lua);
 }
 
 /* ---- what it sees ---- */
@@ -240,7 +303,7 @@ static bool add_nodes(struct script *s)
         uint32_t id;
         if (world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id) !=
             ERR_NONE) {
-            script_end(s, SCRIPT_WRONG, "two nodes are called %s", node->name);
+            script_end(s, SCRIPT_INCONCLUSIVE, "no memory for node %s", node->name);
             return false;
         }
         ASSERT(id == i);
@@ -255,10 +318,10 @@ static bool start_cluster(struct script *s)
         if (program == &script_broker || program == &script_admin)
             world_start(s->world, i);
     }
-    lua_getfield(s->lua, LUA_REGISTRYINDEX, "kiln");
-    lua_getfield(s->lua, -1, "setup");
-    lua_remove(s->lua, -2);
-    return script_spawn(s, s->lua) == ERR_NONE;
+    if (spawn_prelude(s, "setup") == ERR_NONE)
+        return true;
+    script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
+    return false;
 }
 
 bool script_boot(struct script *s)
@@ -306,7 +369,9 @@ static bool load(struct script *s, const char *name, struct bytes source)
     }
     snprintf(chunk, sizeof chunk, "@%s", name);
     if (luaL_loadbufferx(s->lua, (const char *)source.data, source.size, chunk, "t") != LUA_OK) {
-        script_end(s, SCRIPT_WRONG, "%s", lua_tostring(s->lua, -1));
+        const char *text = lua_tostring(s->lua, -1);
+        bool placed = strstr(text, ".lua:") != NULL;
+        script_end(s, SCRIPT_WRONG, "%s%s%s", placed ? "" : name, placed ? "" : ": ", text);
         return false;
     }
     return true;
@@ -319,9 +384,6 @@ static void run(struct script *s)
         script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
         return;
     }
-    /* after_task needs a world to go on in, whatever the chunk did. */
-    list_remove(&first->link);
-    list_push_back(&s->tasks, &first->link);
     resume(first, 0);
     if (s->ended || s->only_claim || !script_boot(s))
         return;
@@ -361,9 +423,10 @@ enum err script_claim(struct mem *mem, const char *name, struct bytes source,
         s->only_claim = true;
         if (load(s, name, source))
             run(s);
-        if (result->claim[0] == 0)
-            e = errmsg_set(msg, ERR_INVALID, "%s: %s", name,
-                           result->why[0] != 0 ? result->why : "it states no scenario \"...\"");
+        if (result->claim[0] == 0 && result->why[0] != 0)
+            e = errmsg_set(msg, ERR_INVALID, "%s", result->why);
+        else if (result->claim[0] == 0)
+            e = errmsg_set(msg, ERR_INVALID, "%s: it states no scenario \"...\"", name);
         memcpy(claim, result->claim, SCRIPT_CLAIM_MAX);
         release(s);
     }

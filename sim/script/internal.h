@@ -12,7 +12,8 @@
 #define SCRIPT_ARGS_MAX 2048
 #define SCRIPT_SAID_MAX 4096
 #define SCRIPT_REPLY_MAX 1024
-#define SCRIPT_MEMORY_MAX (64 << 20)     /* of the Lua state */
+#define SCRIPT_MEMORY_MAX (64 << 20) /* of the Lua state */
+#define SCRIPT_MEMORY_SPARE (1 << 20)
 #define SCRIPT_INSTRUCTIONS_MAX 50000000 /* between two waits of one task */
 #define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
 
@@ -53,7 +54,7 @@ struct script {
     bool has_swarm;
     int64_t swarm_from_ns, swarm_until_ns;
     uint64_t swarm_kinds;
-    enum world_split split;
+    enum net_split split;
     lua_State *lua;
     size_t lua_bytes;
     struct list tasks;

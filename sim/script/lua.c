@@ -13,12 +13,15 @@ static void *allocate(void *context, void *p, size_t old_size, size_t new_size)
         s->lua_bytes -= old;
         return NULL;
     }
-    if (s->lua_bytes - old + new_size > SCRIPT_MEMORY_MAX)
+    /* The engine's own steps have room even when a script has taken all of its own. */
+    size_t max = SCRIPT_MEMORY_MAX + (s->running == NULL ? SCRIPT_MEMORY_SPARE : 0);
+    if (new_size > old && s->lua_bytes - old + new_size > max)
         return NULL;
     void *grown = mem_realloc(s->mem, p, new_size);
-    if (grown != NULL)
-        s->lua_bytes += new_size - old;
-    return grown;
+    if (grown == NULL && new_size > old)
+        return NULL;
+    s->lua_bytes += new_size - old;
+    return grown == NULL ? p : grown; /* Lua counts on it that a block can always shrink */
 }
 
 static int traceback(lua_State *lua)
@@ -55,23 +58,21 @@ static void remove_globals(lua_State *lua)
     lua_pop(lua, 1);
 }
 
-static enum err run_prelude(struct script *s, struct errmsg *msg)
+/* Protected, for any of it may run out of memory. */
+static int open_state(lua_State *lua)
 {
-    lua_State *lua = s->lua;
-    lua_pushcfunction(lua, traceback);
-    int status =
-        luaL_loadbufferx(lua, (const char *)prelude_lua, sizeof prelude_lua, "=prelude.lua", "t");
+    struct script *s = lua_touserdata(lua, 1);
+    open_libraries(lua);
+    if (luaL_loadbufferx(lua, (const char *)prelude_lua, sizeof prelude_lua, "=prelude.lua", "t") !=
+        LUA_OK)
+        return lua_error(lua);
     lua_newtable(lua);
     script_add_primitives(s, lua);
     lua_pushvalue(lua, -1);
     lua_setfield(lua, LUA_REGISTRYINDEX, "kiln");
-    if (status == LUA_OK)
-        status = lua_pcall(lua, 1, 0, 1);
-    if (status != LUA_OK)
-        return errmsg_set(msg, ERR_INVALID, "%s", lua_tostring(lua, -1));
-    lua_settop(lua, 0);
+    lua_call(lua, 1, 0);
     remove_globals(lua);
-    return ERR_NONE;
+    return 0;
 }
 
 enum err script_open_lua(struct script *s, struct errmsg *msg)
@@ -79,6 +80,14 @@ enum err script_open_lua(struct script *s, struct errmsg *msg)
     s->lua = lua_newstate(allocate, s);
     if (s->lua == NULL)
         return errmsg_set(msg, ERR_NOMEM, "no memory for the script");
-    open_libraries(s->lua);
-    return run_prelude(s, msg);
+    lua_pushcfunction(s->lua, traceback);
+    lua_pushcfunction(s->lua, open_state);
+    lua_pushlightuserdata(s->lua, s);
+    int status = lua_pcall(s->lua, 1, 0, 1);
+    if (status == LUA_ERRMEM)
+        return errmsg_set(msg, ERR_NOMEM, "no memory for the script");
+    if (status != LUA_OK)
+        return errmsg_set(msg, ERR_INVALID, "%s", lua_tostring(s->lua, -1));
+    lua_settop(s->lua, 0);
+    return ERR_NONE;
 }

@@ -66,12 +66,21 @@ end
 
 local raw_format = string.format
 function string.format(form, ...)
-  if form:find("%%[-+ #0-9.]*p") then error("format: %p shows an address", 2) end
+  if form:gsub("%%%%", ""):find("%%[-+ #0-9.]*p") then error("format: %p shows an address", 2) end
   local args = table.pack(...)
   for i = 1, args.n do
     if RANK[raw_type(args[i])] == nil and args[i] ~= nil then args[i] = tostring(args[i]) end
   end
   return raw_format(form, table.unpack(args, 1, args.n))
+end
+
+-- What the collector runs, and when, is no part of a scenario.
+local raw_setmetatable = setmetatable
+function setmetatable(t, meta)
+  if raw_type(meta) == "table" and (rawget(meta, "__gc") ~= nil or rawget(meta, "__mode") ~= nil) then
+    error("setmetatable: __gc and __mode depend on when memory is collected", 2)
+  end
+  return raw_setmetatable(t, meta)
 end
 
 function print(...)

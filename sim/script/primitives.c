@@ -13,6 +13,8 @@ struct script *script_of(lua_State *lua)
 static struct script *booted(lua_State *lua)
 {
     struct script *s = script_of(lua);
+    if (s->node_count == 0)
+        luaL_error(lua, "there is no Cluster");
     if (!script_boot(s))
         luaL_error(lua, "%s", s->result->why);
     return s;
@@ -120,6 +122,15 @@ static const struct world_program *program_of(const char *kind)
     return NULL;
 }
 
+static bool name_is_taken(const struct script *s, const char *name)
+{
+    for (uint32_t i = 0; i < s->node_count; i++) {
+        if (strcmp(s->nodes[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool add_to_world(struct script *s, struct script_node *node)
 {
     uint32_t id;
@@ -141,12 +152,14 @@ static int add_node(lua_State *lua)
         return luaL_error(lua, "more than %d nodes", SCRIPT_NODES_MAX);
     if (program == NULL || strlen(name) >= WORLD_NAME_MAX || strlen(args) >= SCRIPT_ARGS_MAX)
         return luaL_error(lua, "node %s: its name or its options are too long", name);
+    if (name_is_taken(s, name))
+        return luaL_error(lua, "two nodes are called %s", name);
     struct script_node *node = &s->nodes[s->node_count];
     node->program = program;
     snprintf(node->name, sizeof node->name, "%s", name);
     snprintf(node->args, sizeof node->args, "%s", args);
     if (s->world != NULL && !add_to_world(s, node))
-        return luaL_error(lua, "node %s cannot be added; is the name taken?", name);
+        return luaL_error(lua, "no memory for node %s", name);
     lua_pushinteger(lua, s->node_count++);
     return 1;
 }
@@ -267,7 +280,7 @@ static int set_retention(lua_State *lua)
 static int set_split(lua_State *lua)
 {
     static const char *const names[] = {"random", "none", "bytes", NULL};
-    script_of(lua)->split = (enum world_split)luaL_checkoption(lua, 1, NULL, names);
+    script_of(lua)->split = (enum net_split)luaL_checkoption(lua, 1, NULL, names);
     return 0;
 }
 

@@ -1,0 +1,164 @@
+/* language_test.c - the closed world in which a script lives: nothing of the machine, everything in
+ * order. */
+#include <stdio.h>
+#include "scripts.h"
+
+TEST(nothing_of_the_machine_is_within_reach)
+{
+    assert_prints("print(os, io, debug, package, require, coroutine, utf8)\n"
+                  "print(load, loadfile, dofile, collectgarbage, next)\n"
+                  "print(math.random, math.randomseed)\n"
+                  "local n = 0\n"
+                  "for _ in pairs(_G) do n = n + 1 end\n"
+                  "print(n > 0)\n",
+                  "nil\tnil\tnil\tnil\tnil\tnil\tnil\nnil\tnil\tnil\tnil\tnil\nnil\tnil\ntrue\n");
+}
+
+TEST(pairs_walks_in_the_order_of_the_keys)
+{
+    assert_prints(
+        "local t = { b = 1, a = 2, [10] = 3, [2] = 4, [true] = 5, [false] = 6, [2.5] = 7 }\n"
+        "for k, v in pairs(t) do print(k, v) end\n",
+        "2\t4\n2.5\t7\n10\t3\na\t2\nb\t1\nfalse\t6\ntrue\t5\n");
+}
+
+TEST(pairs_lets_its_table_change_under_it)
+{
+    assert_prints("local t = { a = 1, b = 2, c = 3 }\n"
+                  "for k in pairs(t) do t[k] = nil; t.d = 4; print(k) end\n",
+                  "a\nb\nc\n");
+}
+
+TEST(pairs_refuses_keys_that_have_no_order)
+{
+    assert_mistake("local t = { [{}] = 1 }\nfor k in pairs(t) do end",
+                   "orders.lua:2: pairs: a key");
+}
+
+TEST(sort_keeps_equal_elements_in_their_order)
+{
+    assert_prints("local t = {}\n"
+                  "for i = 1, 1000 do t[i] = { key = i * 7919 % 13, at = i } end\n"
+                  "table.sort(t, function(a, b) return a.key < b.key end)\n"
+                  "local good = true\n"
+                  "for i = 2, 1000 do\n"
+                  "  local a, b = t[i - 1], t[i]\n"
+                  "  good = good and (a.key < b.key or (a.key == b.key and a.at < b.at))\n"
+                  "end\n"
+                  "print(good, #t)\n",
+                  "true\t1000\n");
+}
+
+TEST(sort_sorts_every_length)
+{
+    assert_prints("for n = 0, 40 do\n"
+                  "  local t = {}\n"
+                  "  for i = 1, n do t[i] = i * 31 % 17 end\n"
+                  "  table.sort(t)\n"
+                  "  for i = 2, n do if t[i] < t[i - 1] then print(n) end end\n"
+                  "  if #t ~= n then print(n) end\n"
+                  "end\n",
+                  "");
+}
+
+TEST(tables_and_functions_print_no_address)
+{
+    assert_prints(
+        "print({}, print, function() end)\n"
+        "print(tostring({}) .. tostring(print))\n"
+        "print(string.format(\"%s %s %5s|\", {}, print, nil))\n"
+        "print((\"%s\"):format({}))\n"
+        "print(tostring(setmetatable({}, { __tostring = function() return \"me\" end })))\n",
+        "table\tfunction\tfunction\ntablefunction\ntable function   nil|\ntable\nme\n");
+}
+
+TEST(format_refuses_to_show_an_address)
+{
+    assert_mistake("\nstring.format(\"%p\", {})", "orders.lua:2: format: %p shows an address");
+    assert_mistake("(\"x %-20p\"):format({})", "orders.lua:1: format: %p shows an address");
+    assert_prints("print(string.format(\"100%%p %d\", 3))", "100%p 3\n");
+}
+
+TEST(errors_show_no_address)
+{
+    assert_mistake("error({})", "an error without a text");
+    assert_mistake("local t = {}\nlocal x = t .. \"\"", "orders.lua:2: attempt to concatenate");
+}
+
+TEST(what_runs_when_memory_is_collected_is_refused)
+{
+    assert_mistake("\nsetmetatable({}, { __gc = function() now() end })",
+                   "orders.lua:2: setmetatable");
+    assert_mistake("setmetatable({}, { __mode = \"k\" })", "orders.lua:1: setmetatable");
+    assert_prints("print(setmetatable({}, { __index = { x = 3 } }).x)", "3\n");
+}
+
+static void draw_ten(uint64_t seed, char out[128])
+{
+    struct scripted t;
+    scripted_init(&t);
+    t.options.seed = seed;
+    scripted_run(&t, "local t = {}\nfor i = 1, 10 do t[i] = random(1000) end\n"
+                     "print(table.concat(t, \" \"))\nerror(\"THE END\")");
+    snprintf(out, 128, "%s", t.printed.data == NULL ? "" : t.printed.data);
+    scripted_done(&t);
+}
+
+TEST(chance_is_by_the_seed_alone)
+{
+    char first[128], again[128], other[128];
+    draw_ten(7, first);
+    draw_ten(7, again);
+    draw_ten(8, other);
+    assert_string_equal(first, again);
+    assert_string_not_equal(first, other);
+}
+
+TEST(random_gives_every_number_from_1_to_n)
+{
+    assert_prints("local seen = {}\n"
+                  "for _ = 1, 500 do seen[random(6)] = true end\n"
+                  "for k in pairs(seen) do print(k) end\n",
+                  "1\n2\n3\n4\n5\n6\n");
+    assert_mistake("random(0)", "orders.lua:1: bad argument #1 to 'random'");
+}
+
+TEST(units_of_time_are_whole_nanoseconds)
+{
+    assert_prints("print(millis(1.5), seconds(2), minutes(1), hours(1), days(1), years(1))",
+                  "1500000\t2000000000\t60000000000\t3600000000000\t86400000000000\t"
+                  "31536000000000000\n");
+}
+
+TEST(an_endless_loop_is_stopped)
+{
+    assert_mistake("\nwhile true do end", "orders.lua:2: more than 50000000 steps without a wait");
+}
+
+/* A loop that catches every error must not outlive the limit. */
+TEST(an_endless_loop_that_catches_errors_is_stopped)
+{
+    assert_mistake("while true do\n  pcall(function() while true do end end)\nend",
+                   "steps without a wait");
+}
+
+TEST(endless_recursion_is_stopped)
+{
+    assert_mistake("local function f() return 1 + f() end\nf()", "orders.lua:1: ");
+}
+
+TEST(memory_has_a_limit)
+{
+    assert_mistake("local t = {}\nfor i = 1, 1 << 40 do t[i] = i end", "not enough memory");
+    assert_mistake("string.rep(\"x\", 1 << 40)", "orders.lua:1: ");
+}
+
+TEST(a_script_that_took_all_memory_is_still_ended_in_good_order)
+{
+    assert_prints("kept = {}\n"
+                  "pcall(function() while true do kept[#kept + 1] = string.rep(\"x\", 1000) .. "
+                  "#kept end end)\n"
+                  "kept = #kept > 1000\n"
+                  "print(kept)",
+                  "true\n");
+}

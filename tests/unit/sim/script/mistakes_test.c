@@ -1,0 +1,104 @@
+/* mistakes_test.c - what a person who writes a scenario gets told: which line, what is wrong with
+ * it, and what would be right. */
+#include "scripts.h"
+
+TEST(an_error_names_file_and_line)
+{
+    assert_mistake("local x = 1\nerror(\"oh dear\")", "orders.lua:2: oh dear");
+    assert_mistake("\n\nnil_value.x = 1", "orders.lua:3: attempt to index a nil value");
+}
+
+TEST(an_error_without_a_place_is_given_its_place)
+{
+    assert_mistake("\nerror(\"oh dear\", 0)", "orders.lua:2: oh dear");
+}
+
+TEST(a_mistake_that_the_prelude_notices_names_the_line_of_the_script)
+{
+    assert_mistake("\n\nmust_reach { \"the moon\" }",
+                   "orders.lua:3: must_reach: no mark is called \"the moon\"");
+    assert_mistake("\nswarm { only = { \"meteor\" } }",
+                   "orders.lua:2: swarm: no fault is called \"meteor\"");
+    assert_mistake("\nlocal c = Cluster(5)", "orders.lua:2: ");
+    assert_mistake("Cluster {}:topic { name = 5, config = { [\"retention.ms\"] = \"long\" } }",
+                   "orders.lua:1: ");
+}
+
+TEST(a_wrong_phrase_of_finally_lists_the_right_ones)
+{
+    assert_mistake("\nfinally { \"in order\", \"no duplicate\" }",
+                   "orders.lua:2: finally: \"no duplicate\" is none of ");
+    assert_mistake("finally { 5 }", "\"no duplicates\"");
+    assert_mistake("finally { 5 }", "\"everything acknowledged is read\"");
+}
+
+TEST(a_wrong_option_lists_the_right_ones)
+{
+    assert_mistake("\nCluster { broker = 3 }",
+                   "orders.lua:2: Cluster: no option broker; there are brokers, config, flush");
+    assert_mistake("local c = Cluster {}\nc:topic { nmae = \"x\" }",
+                   "orders.lua:2: topic: no option nmae; there are ");
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "c:producer { to = t, ack = 1 }",
+                   "orders.lua:3: producer: no option ack; there are acks, ");
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "c:consumer { form = t }",
+                   "orders.lua:3: consumer: no option form; there are ");
+}
+
+TEST(what_is_not_served_yet_says_so)
+{
+    assert_mistake("\nCluster { brokers = 3 }", "orders.lua:2: Cluster: more than one broker");
+    assert_mistake("Cluster {}:topic { name = \"x\", replicas = 3 }",
+                   "orders.lua:1: topic: one broker");
+    assert_mistake("local c = Cluster {}\n"
+                   "c:consumer { from = c:topic { name = \"x\" }, group = \"billing\" }",
+                   "orders.lua:2: consumer: groups are not served yet");
+}
+
+TEST(a_scenario_has_one_cluster)
+{
+    assert_mistake("Cluster {}\nCluster {}", "orders.lua:2: Cluster: a scenario has one");
+}
+
+TEST(a_scenario_needs_a_cluster)
+{
+    assert_mistake("scenario \"x\"\nfinally { \"in order\" }", "there is no Cluster");
+    assert_mistake("scenario \"x\"\nsleep(seconds(1))", "orders.lua:2: there is no Cluster");
+}
+
+TEST(every_must_say_how_often)
+{
+    assert_mistake("\nevery(seconds(1), function() end)", "orders.lua:2: every: say how often");
+}
+
+TEST(two_nodes_need_two_names)
+{
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "c:producer { to = t, name = \"me\" }\nc:producer { to = t, name = \"me\" }",
+                   "orders.lua:4: ");
+}
+
+TEST(nodes_have_a_limit)
+{
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "for i = 1, 100 do c:producer { to = t, name = \"p\" .. i } end",
+                   "orders.lua:3: more than 32 nodes");
+}
+
+TEST(options_of_a_node_have_a_limit)
+{
+    assert_mistake("Cluster { config = { x = string.rep(\"y\", 5000) } }",
+                   "orders.lua:1: node broker0: its name or its options are too long");
+}
+
+/* Not a mistake: what the script expected before anything ran did not hold. */
+TEST(an_expectation_that_is_not_met_is_a_broken_claim)
+{
+    struct scripted t;
+    scripted_init(&t);
+    scripted_run(&t, "scenario \"x\"\nexpect(1 + 1 == 3, \"sums are off\")\nerror(\"ran on\")");
+    assert_int_equal(t.result.verdict, SCRIPT_BROKEN);
+    assert_string_equal(t.result.why, "sums are off");
+    scripted_done(&t);
+}
