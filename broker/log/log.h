@@ -216,4 +216,25 @@ struct log_file_write {
  * the old file is still there. A sync that fails with ERR_IO takes the directory offline (S-5). */
 void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done);
 
+/* ---- offline inspection (kiln log): over bytes that somebody else maps ---- */
+
+/* A file of a directory, by its name there. */
+struct log_inspect_file {
+    const char *name;
+    struct bytes bytes;
+};
+
+/* Who asks, and who is told. */
+struct log_inspect {
+    struct mem *mem;
+    bool json;    /* one object a line, else words */
+    bool records; /* dump: each record, too */
+    /* Rows come in pieces, for stdout. */
+    void (*write)(struct log_inspect *in, struct bytes piece);
+};
+
+/* Shows one file of ours. path is for the rows. ERR_NOMEM. */
+enum err log_inspect_dump(struct log_inspect *in, const char *path,
+                          const struct log_inspect_file *file) MUST_USE;
+
 #endif
