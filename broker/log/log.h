@@ -59,6 +59,23 @@ struct log_watch {
     void (*cut)(struct log_watch *watch, int64_t end);
 };
 
+/* Arguments of trace rows. */
+enum log_cut_reason {
+    LOG_CUT_TORN = 1, /* recovery found a torn tail */
+    LOG_CUT_HOLE,     /* recovery found a bad batch, and good ones behind it */
+    LOG_CUT_FAILED,   /* a write failed */
+};
+enum log_start_reason {
+    LOG_START_TIME = 1, /* retention.ms */
+    LOG_START_SIZE,     /* retention.bytes */
+};
+enum log_rebuilt {
+    LOG_REBUILT_INDEX = 1, /* base: of its segment */
+    LOG_REBUILT_EPOCHS,
+    LOG_REBUILT_PRODUCERS,
+    LOG_REBUILT_POINTS, /* base: 0 recovery points, 1 log starts, 2 high watermarks; no partition */
+};
+
 /* ---- the directory ---- */
 
 /* Makes the object; touches nothing yet. ERR_NOMEM. config's strings are copied. */
@@ -118,7 +135,11 @@ void log_note_high_watermark(struct log *log, int64_t offset);
 int64_t log_high_watermark_found(const struct log *log);
 uint64_t log_bytes(const struct log *log);
 uint64_t log_trace_id(const struct log *log);
+/* ERR_NONE, ERR_OFFLINE (the directory's: S-5), ERR_CORRUPT ...; the text is a sentence, or "". */
 enum err log_status(const struct log *log);
+const char *log_status_text(const struct log *log);
+/* A sentence about bytes that recovery cut off and kept, or NULL. */
+const char *log_notice(const struct log *log);
 
 enum log_verdict {
     LOG_APPENDED,
@@ -159,7 +180,8 @@ struct log_read {
     int64_t next_offset; /* behind the last whole batch in it; == offset when there is none */
     /* the log's own */
     struct log *log;
-    void *own; /* what the read holds until it is released */
+    struct log_segment *segment; /* whose file is held until the read is released */
+    void *own;
 };
 
 /* Gives whole batches only, from the one that holds offset on. The first may begin below offset;

@@ -1,0 +1,486 @@
+/* append.c - the way of records into the log: checks, offsets, the write, and the way back when the
+ * write fails. Nothing is assigned before everything that may fail has been asked for. */
+#include "log/internal.h"
+
+/* ---- what may come in ---- */
+
+static int16_t refuse(struct log_appended *out, int16_t code, const char *reason)
+{
+    out->verdict = LOG_REFUSED;
+    out->code = code;
+    out->reason = reason;
+    return code;
+}
+
+/* Every record of a batch that is not compressed; what is compressed passes through untouched. */
+static bool records_sound(const struct wire_batch *batch, const uint8_t *data)
+{
+    struct wire_records records;
+    struct wire_record record;
+    if (wire_batch_codec(batch) != WIRE_CODEC_NONE)
+        return true;
+    struct bytes in = bytes_of(data, (size_t)batch->size);
+    if (wire_records_begin(&records, batch, in, NULL) != ERR_NONE)
+        return false;
+    while (records.left > 0) {
+        if (wire_records_next(&records, &record, NULL) != ERR_NONE)
+            return false;
+    }
+    return true;
+}
+
+static int16_t check_batch(const struct log *log, const struct wire_batch *batch,
+                           const uint8_t *data, struct log_appended *out)
+{
+    if (wire_batch_verify(batch, data, NULL) != ERR_NONE)
+        return refuse(out, WIRE_ERROR_CORRUPT_MESSAGE, "the CRC of the batch is wrong");
+    if (batch->size > log->config.max_message_bytes)
+        return refuse(out, WIRE_ERROR_MESSAGE_TOO_LARGE,
+                      "the batch is larger than max.message.bytes");
+    if (batch->record_count != batch->last_offset_delta + 1 || batch->record_count < 1)
+        return refuse(out, WIRE_ERROR_INVALID_RECORD,
+                      "the batch does not hold as many records as its offsets say");
+    if (batch->producer_id >= 0 && (batch->base_sequence < 0 || batch->producer_epoch < 0) &&
+        (batch->attributes & WIRE_BATCH_CONTROL) == 0)
+        return refuse(out, WIRE_ERROR_INVALID_RECORD,
+                      "the batch has a producer id, but no epoch or sequence");
+    if (!records_sound(batch, data))
+        return refuse(out, WIRE_ERROR_INVALID_RECORD, "a record of the batch cannot be");
+    return WIRE_ERROR_NONE;
+}
+
+/* Fills notes with the batches; their offsets are relative to 0. */
+static int16_t check_batches(const struct log *log, struct bytes in, struct log_note *notes,
+                             int32_t *count, struct log_appended *out)
+{
+    struct wire_batch batch;
+    size_t at = 0;
+    *count = 0;
+    for (;;) {
+        switch (wire_batch_at(in, at, &batch, NULL)) {
+        case WIRE_AT_END:
+            if (*count == 0)
+                return refuse(out, WIRE_ERROR_INVALID_RECORD, "there is no batch");
+            return WIRE_ERROR_NONE;
+        case WIRE_AT_TORN:
+            return refuse(out, WIRE_ERROR_CORRUPT_MESSAGE, "the batch is cut off");
+        case WIRE_AT_CORRUPT:
+            return refuse(out, WIRE_ERROR_CORRUPT_MESSAGE, "the head of the batch cannot be");
+        case WIRE_AT_BATCH:
+            break;
+        }
+        if (*count == LOG_BATCHES_MAX)
+            return refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "there are too many batches");
+        int16_t code = check_batch(log, &batch, in.data + at, out);
+        if (code != WIRE_ERROR_NONE)
+            return code;
+        notes[(*count)++] = log_note_of(&batch, at, in.data + at);
+        at += (size_t)batch.size;
+    }
+}
+
+/* I-1. True: go on. */
+static bool check_producer(const struct log *log, const struct log_note *notes, int32_t count,
+                           struct log_appended *out)
+{
+    const struct log_producer_batch *original;
+    int16_t code;
+    bool idempotent = false;
+    for (int32_t i = 0; i < count; i++)
+        idempotent |= notes[i].producer_id >= 0;
+    if (!idempotent || (notes[0].attributes & WIRE_BATCH_CONTROL) != 0)
+        return true;
+    if (count > 1) {
+        refuse(out, WIRE_ERROR_INVALID_RECORD, "an idempotent producer sends one batch at a time");
+        return false;
+    }
+    switch (log_producers_check(&log->producers, &notes[0], &original, &code)) {
+    case LOG_SEQUENCE_NEXT:
+        return true;
+    case LOG_SEQUENCE_REFUSED:
+        refuse(out, code, NULL);
+        return false;
+    case LOG_SEQUENCE_DUPLICATE:
+        SOMETIMES(log->dir->trace, DUPLICATE_ANSWERED, true);
+        out->verdict = LOG_DUPLICATE;
+        out->first = original->last_offset - original->offset_delta;
+        out->last = original->last_offset;
+        out->timestamp_ms = log->config.log_append_time ? original->timestamp : -1;
+        return false;
+    }
+    UNREACHABLE();
+}
+
+/* ---- rolling ---- */
+
+/* As Kafka's shouldRoll: by size, by the time between the first and this batch, by full indexes, by
+ * offsets that the index could not hold. */
+static bool must_roll(const struct log *log, const struct log_note *notes, int32_t count,
+                      uint64_t size, int64_t now_ms)
+{
+    const struct log_segment *active = log_active(log);
+    const struct log_config *config = &log->config;
+    int64_t last = log->end + notes[count - 1].last - notes[0].base;
+    if (active->size == 0)
+        return false;
+    if (active->size + size > (uint64_t)config->segment_bytes)
+        return true;
+    int64_t timestamp = config->log_append_time ? now_ms : notes[0].max_timestamp;
+    if (active->first_timestamp >= 0 && timestamp - active->first_timestamp > config->segment_ms)
+        return true;
+    if (log_index_full(&active->index, config->segment_index_bytes))
+        return true;
+    return last - active->base > INT32_MAX;
+}
+
+/* Begins a segment at the log's end. What belongs to the one before it is sealed in the background
+ * once the new one is there. ERR_NOMEM. */
+enum err log_roll(struct log *log)
+{
+    enum err e = log_segments_reserve(log);
+    if (e != ERR_NONE)
+        return e;
+    struct log_segment *segment = log_segment_new(log, log->end, true);
+    if (segment == NULL)
+        return ERR_NOMEM;
+    e = log_snapshot_take(segment); /* S-7 */
+    if (e != ERR_NONE) {
+        log_segment_free(segment);
+        return e;
+    }
+    log_active(log)->next = log->end;
+    log_segments_push(log, segment);
+    TRACE(log->dir->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
+    return ERR_NONE;
+}
+
+/* ---- places of recent batches ---- */
+
+void log_recent_clear(struct log *log)
+{
+    log->recent_first = log->recent_count = 0;
+}
+
+/* Never fails: without memory, fewer are remembered. */
+static void remember(struct log *log, const struct log_note *note)
+{
+    if (log->recent_count == log->recent_cap && log->recent_cap < LOG_RECENT_MAX) {
+        int32_t cap = log->recent_cap == 0 ? 16 : log->recent_cap * 2;
+        struct log_recent *ring = mem_array(log->dir->mem, (size_t)cap, sizeof *ring);
+        for (int32_t i = 0; ring != NULL && i < log->recent_count; i++)
+            ring[i] = *log_recent_at(log, i);
+        if (ring != NULL) {
+            mem_free(log->dir->mem, log->recent);
+            log->recent = ring;
+            log->recent_cap = cap;
+            log->recent_first = 0;
+        }
+    }
+    if (log->recent_cap == 0)
+        return;
+    if (log->recent_count == log->recent_cap) {
+        log->recent_first = (log->recent_first + 1) % log->recent_cap;
+        log->recent_count--;
+    }
+    *log_recent_at(log, log->recent_count++) =
+        (struct log_recent){.base = note->base,
+                            .segment = log_active(log)->base,
+                            .position = (uint32_t)note->position,
+                            .size = note->size};
+}
+
+struct log_recent *log_recent_at(const struct log *log, int32_t i)
+{
+    return &log->recent[(log->recent_first + i) % log->recent_cap];
+}
+
+/* ---- assigning ---- */
+
+static void start(struct log_append *append);
+
+/* Everything that may fail for want of memory. */
+static struct log_append *prepare(struct log *log, const struct log_note *notes, int32_t count,
+                                  int32_t leader_epoch, int64_t now_ms)
+{
+    struct log_append *append = mem_zalloc(log->dir->mem, sizeof *append);
+    enum err e = append == NULL ? ERR_NOMEM : log_index_reserve(&log_active(log)->index, count);
+    if (e == ERR_NONE && leader_epoch > log_latest_epoch(log))
+        e = log_epochs_reserve(&log->epochs);
+    if (e == ERR_NONE && notes[0].producer_id >= 0) {
+        struct log_note note = notes[0];
+        note.base += log->end;
+        note.last += log->end;
+        if (log->config.log_append_time)
+            note.max_timestamp = now_ms;
+        e = log_producers_apply(&log->producers, &note, env_now(log_env(log)), &append->producer);
+        append->has_producer = e == ERR_NONE;
+    }
+    if (e == ERR_NONE)
+        return append;
+    mem_free(log->dir->mem, append);
+    return NULL;
+}
+
+static void assign_batch(struct log *log, struct log_note *note, uint8_t *data,
+                         int32_t leader_epoch, int64_t now_ms)
+{
+    struct log_segment *active = log_active(log);
+    wire_batch_set_offset(data, log->end);
+    if (leader_epoch >= 0)
+        wire_batch_set_leader_epoch(data, leader_epoch);
+    if (log->config.log_append_time) {
+        wire_batch_set_append_time(data, now_ms);
+        note->max_timestamp = now_ms;
+        note->crc = get_u32(data + 17);
+    }
+    note->last = log->end + (note->last - note->base);
+    note->base = log->end;
+    note->position = active->size;
+    if (active->size == 0)
+        active->first_timestamp = note->max_timestamp;
+    log_index_add(&active->index, note, log->config.index_interval_bytes);
+    remember(log, note);
+    active->size += note->size;
+    active->next = log->end = note->last + 1;
+    TRACE(log->dir->trace, LOG_APPEND, log->id, (uint64_t)note->base, (uint64_t)note->last,
+          note->crc, (uint64_t)note->producer_id, (uint64_t)note->base_sequence, note->size);
+}
+
+static void assign(struct log *log, struct log_append *append, struct slice batches,
+                   struct log_note *notes, int32_t count, int32_t leader_epoch, int64_t now_ms)
+{
+    struct log_segment *active = log_active(log);
+    append->log = log;
+    append->segment = active;
+    append->slice = batches;
+    append->first = log->end;
+    append->position = active->size;
+    append->index_mark = log_index_mark(&active->index);
+    append->first_timestamp_was = active->first_timestamp;
+    if (leader_epoch >= 0 && log_epochs_assign(&log->epochs, leader_epoch, log->end))
+        log_epochs_write(log, NULL);
+    for (int32_t i = 0; i < count; i++)
+        assign_batch(log, &notes[i], batches.data + notes[i].position, leader_epoch, now_ms);
+    append->end = log->end;
+    append->part = (struct env_part){.data = batches.data, .size = batches.size};
+    log_ranges_add(&active->checked, append->position, active->size);
+    active->touched_ns = env_now(log_env(log));
+    log->bytes_since_snapshot += batches.size;
+}
+
+void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
+                struct log_appended *out)
+{
+    struct log_note notes[LOG_BATCHES_MAX];
+    int32_t count;
+    *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
+    if (log->status != ERR_NONE || log->state != LOG_OPEN || log->dir->closing) {
+        refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
+        return;
+    }
+    if (check_batches(log, slice_bytes(batches), notes, &count, out) != WIRE_ERROR_NONE)
+        return;
+    if (batches.size > log->config.segment_bytes) {
+        refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "it is larger than segment.bytes");
+        return;
+    }
+    if (!check_producer(log, notes, count, out))
+        return;
+    enum err e = ERR_NONE;
+    if (must_roll(log, notes, count, batches.size, now_ms))
+        e = log_roll(log);
+    struct log_append *append =
+        e == ERR_NONE ? prepare(log, notes, count, leader_epoch, now_ms) : NULL;
+    if (append == NULL) {
+        refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, "the broker is out of memory");
+        return;
+    }
+    out->first = log->end;
+    assign(log, append, batches, notes, count, leader_epoch, now_ms);
+    out->last = log->end - 1;
+    if (log->config.log_append_time)
+        out->timestamp_ms = now_ms;
+    if (batches.buf != NULL)
+        buf_retain(batches.buf);
+    start(append);
+}
+
+/* ---- writing ---- */
+
+static void on_appended(struct env_op *op, enum err e, uint64_t n);
+static void on_file(struct log_file_wait *wait, enum err e);
+
+static void write_now(struct log_append *append)
+{
+    struct log_segment *segment = append->segment;
+    list_remove(&append->waiting);
+    env_append(log_env(append->log), &append->io, segment->file->handle, &append->part, 1,
+               on_appended);
+}
+
+static void free_append(struct log_append *append)
+{
+    struct log *log = append->log;
+    list_remove(&append->link);
+    list_remove(&append->waiting);
+    log->in_flight_bytes -= append->slice.size;
+    if (append->slice.buf != NULL)
+        buf_release(append->slice.buf);
+    mem_free(log->dir->mem, append);
+}
+
+/* Nothing of the segment is under way: its file may be closed. */
+void log_segment_clean(struct log_segment *segment)
+{
+    if (!segment->dirty_hold || segment->syncing || segment->synced < segment->written)
+        return;
+    if (segment->written < segment->size || !list_empty(&segment->waiting))
+        return;
+    if (segment->log->state == LOG_REPAIRING)
+        return;
+    segment->dirty_hold = false;
+    log_file_release(segment->file);
+}
+
+/* The file of a segment is open, and stays so until its bytes are synced. */
+static void on_file(struct log_file_wait *wait, enum err e)
+{
+    struct log_segment *segment = CONTAINER_OF(wait, struct log_segment, file_wait);
+    struct log *log = segment->log;
+    segment->file_waiting = false;
+    log->busy--;
+    if (e == ERR_NONE) {
+        segment->dirty_hold = true;
+        for (struct list *at = segment->waiting.next; at != &segment->waiting;) {
+            struct log_append *append = CONTAINER_OF(at, struct log_append, waiting);
+            at = at->next;
+            write_now(append);
+        }
+        log_seal(log);
+        log_segment_clean(segment);
+    } else if (!list_empty(&segment->waiting)) {
+        struct log_append *first = CONTAINER_OF(segment->waiting.next, struct log_append, waiting);
+        log_cut_back(log, first->first, e);
+    }
+    log_settle(log);
+}
+
+static void start(struct log_append *append)
+{
+    struct log *log = append->log;
+    struct log_segment *segment = append->segment;
+    list_init(&append->link);
+    list_init(&append->waiting);
+    list_push_back(&log->in_flight, &append->link);
+    list_push_back(&segment->waiting, &append->waiting);
+    log->in_flight_bytes += append->slice.size;
+    if (segment->dirty_hold)
+        write_now(append);
+    else
+        log_segment_open(segment);
+}
+
+void log_segment_open(struct log_segment *segment)
+{
+    if (segment->file_waiting || segment->dirty_hold)
+        return;
+    segment->file_waiting = true;
+    segment->log->busy++;
+    if (log_file_hold(segment->file, &segment->file_wait, on_file))
+        on_file(&segment->file_wait, ERR_NONE);
+}
+
+/* Those at the front that are done have been written, and all before them. */
+static void advance(struct log *log)
+{
+    int64_t before = log->written_end;
+    while (!list_empty(&log->in_flight)) {
+        struct log_append *append = LIST_FIRST(&log->in_flight, struct log_append, link);
+        if (!append->done)
+            break;
+        log->written_end = append->end;
+        free_append(append);
+    }
+    if (log->written_end == before)
+        return;
+    TRACE(log->dir->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
+    log_commit_mark(log);
+    if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
+        log_told(log, ERR_NONE);
+}
+
+static void on_appended(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_append *append = CONTAINER_OF(op, struct log_append, io);
+    struct log *log = append->log;
+    struct log_segment *segment = append->segment;
+    if (append->dead) {
+        free_append(append);
+        log_repair_next(log);
+        return;
+    }
+    /* Somebody else wrote into our file: nothing can be said about it any more. */
+    if (e == ERR_NONE && n != append->position)
+        e = ERR_CORRUPT;
+    if (e != ERR_NONE) {
+        log_cut_back(log, append->first, e);
+        free_append(append);
+        log_repair_next(log);
+        return;
+    }
+    segment->written = append->position + append->slice.size;
+    log->dir->unsynced_bytes += log_waits_for_sync(log) ? 0 : append->slice.size;
+    append->done = true;
+    advance(log);
+    log_settle(log);
+}
+
+int64_t log_in_flight_bytes(const struct log *log)
+{
+    return log->in_flight_bytes;
+}
+
+/* ---- the way back ---- */
+
+static void take_back(struct log *log, struct log_append *append)
+{
+    struct log_segment *segment = append->segment;
+    if (append->has_producer)
+        log_producers_undo(&log->producers, &append->producer);
+    log_index_return(&segment->index, append->index_mark);
+    segment->first_timestamp = append->first_timestamp_was;
+    segment->size = append->position;
+    segment->next = append->first;
+    log_ranges_cut(&segment->checked, append->position);
+    append->dead = true;
+}
+
+/* Takes back, in memory and at once, all that was assigned at or above end. The files follow when
+ * nothing is in flight any more (repair.c); until then nothing is appended. */
+void log_cut_back(struct log *log, int64_t end, enum err e)
+{
+    int64_t was = log->end;
+    ASSERT(end >= log->written_end);
+    ASSERT(end < was);
+    struct list *at = log->in_flight.prev;
+    while (at != &log->in_flight) {
+        struct log_append *append = CONTAINER_OF(at, struct log_append, link);
+        at = at->prev;
+        if (append->first < end)
+            break;
+        if (append->dead)
+            continue;
+        take_back(log, append);
+        if (append->done || list_linked(&append->waiting)) /* nothing of it is under way */
+            free_append(append);
+    }
+    log->end = end;
+    if (log_active(log)->snapshot_offset > end)
+        log_snapshot_drop(log_active(log));
+    log_epochs_cut(&log->epochs, end + 1); /* the epoch that begins here may have been announced */
+    log_recent_clear(log);
+    TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
+    log_repair_begin(log, e);
+    if (log->watch != NULL && log->watch->cut != NULL)
+        log->watch->cut(log->watch, end);
+}

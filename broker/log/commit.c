@@ -1,0 +1,186 @@
+/* commit.c - group commit: one round of syncs at a time in a directory, each file once. A round
+ * makes durable what had been written when it began. No sync that failed is ever tried again. */
+#include "log/internal.h"
+
+static void on_synced(struct env_op *op, enum err e, uint64_t n);
+
+static bool takes_part(const struct log *log)
+{
+    return log->dir->flush_now || log_waits_for_sync(log);
+}
+
+void log_commit_mark(struct log *log)
+{
+    if (!list_linked(&log->dirty))
+        list_push_back(&log->dir->dirty, &log->dirty);
+    if (log_waits_for_sync(log))
+        log_commit_kick(log->dir);
+    else
+        log_checkpoint_later(log->dir);
+}
+
+/* ---- the end of a log's part ---- */
+
+static void end_round(struct log_dir *dir)
+{
+    TRACE(dir->trace, SYNC_DONE, dir->round, (uint64_t)dir->round_err);
+    dir->round_running = false;
+    dir->flush_now = false;
+    log_commit_kick(dir);
+    if (dir->synced_bytes > 0)
+        log_checkpoint_later(dir);
+    log_dir_idle(dir);
+}
+
+static void move_durable_end(struct log *log)
+{
+    if (log->dir->status != ERR_NONE || log->round_end <= log->durable_end)
+        return;
+    log->durable_end = log->round_end;
+    TRACE(log->dir->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
+    log_told(log, ERR_NONE);
+}
+
+static void end_part(struct log *log)
+{
+    struct log_dir *dir = log->dir;
+    if (--log->round_pending > 0)
+        return;
+    log->in_round = false;
+    list_remove(&log->dirty);
+    move_durable_end(log);
+    if (dir->status == ERR_NONE && log->written_end > log->durable_end)
+        log_commit_mark(log);
+    log_seal(log);
+    log_repair_next(log);
+    log_settle(log);
+    if (--dir->round_pending == 0)
+        end_round(dir);
+}
+
+static void on_synced(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_segment *segment = CONTAINER_OF(op, struct log_segment, sync);
+    struct log *log = segment->log;
+    (void)n;
+    if (e != ERR_NONE && KNOWN_BUG(sync_retried)) {
+        env_sync(log_env(log), op, segment->file->handle, on_synced);
+        return;
+    }
+    segment->syncing = false;
+    if (e == ERR_NONE) {
+        log->dir->synced_bytes += (int64_t)(segment->sync_size - segment->synced);
+        segment->synced = segment->sync_size;
+    } else {
+        log->dir->round_err = e;
+        log_dir_sync_failed(log->dir, e);
+    }
+    log_segment_clean(segment);
+    end_part(log);
+}
+
+static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log *log = CONTAINER_OF(op, struct log, dir_sync);
+    (void)n;
+    if (e != ERR_NONE) {
+        log->dir->round_err = e;
+        log_dir_sync_failed(log->dir, e);
+    }
+    for (int32_t i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        segment->entry_durable |= segment->entry_syncing && e == ERR_NONE;
+        segment->entry_syncing = false;
+    }
+    end_part(log);
+}
+
+/* ---- the beginning of a round ---- */
+
+/* A new file is as durable as its entry is (KAFKA-3968). */
+static void sync_entry(struct log *log, struct log_segment *segment)
+{
+    if (segment->entry_durable || segment->file->create)
+        return;
+    if (KNOWN_BUG(file_without_dir_sync)) {
+        segment->entry_durable = true;
+        return;
+    }
+    segment->entry_syncing = true;
+    if (log->dir_sync.in_flight)
+        return;
+    log->round_pending++;
+    env_sync_dir(log_env(log), &log->dir_sync, log->path, on_dir_synced);
+}
+
+static void sync_file(struct log *log, struct log_segment *segment)
+{
+    if (segment->written == segment->synced)
+        return;
+    ASSERT(segment->dirty_hold);
+    segment->syncing = true;
+    segment->sync_size = segment->written;
+    log->round_pending++;
+    env_sync(log_env(log), &segment->sync, segment->file->handle, on_synced);
+}
+
+/* The oldest segment that a sync may have to do with: all before it are durable. */
+static int32_t first_unsynced(const struct log *log)
+{
+    int32_t i = log->segment_count - 1;
+    while (i > 0) {
+        const struct log_segment *before = log->segments[i - 1];
+        if (before->entry_durable && before->synced == before->written)
+            break;
+        i--;
+    }
+    return i;
+}
+
+static int32_t start_part(struct log *log)
+{
+    log->round_end = log->written_end;
+    log->round_pending = 0;
+    log->in_round = true;
+    for (int32_t i = first_unsynced(log); i < log->segment_count; i++) {
+        sync_file(log, log->segments[i]);
+        sync_entry(log, log->segments[i]);
+    }
+    return log->round_pending;
+}
+
+/* Moves those that take part out of dir->dirty. */
+static void gather(struct log_dir *dir)
+{
+    LIST_EACH (log, &dir->dirty, struct log, dirty) {
+        if (!takes_part(log))
+            continue;
+        list_remove(&log->dirty);
+        list_push_back(&dir->in_round, &log->dirty);
+    }
+}
+
+void log_commit_kick(struct log_dir *dir)
+{
+    if (dir->round_running || dir->status != ERR_NONE)
+        return;
+    gather(dir);
+    if (list_empty(&dir->in_round))
+        return;
+    int32_t files = 0;
+    dir->round++;
+    dir->round_err = ERR_NONE;
+    dir->round_pending = 0;
+    LIST_EACH (log, &dir->in_round, struct log, dirty) {
+        int32_t started = start_part(log);
+        files += started;
+        dir->round_pending += started > 0;
+        if (started == 0) {
+            log->in_round = false;
+            list_remove(&log->dirty);
+        }
+    }
+    dir->round_running = dir->round_pending > 0;
+    if (dir->round_running)
+        TRACE(dir->trace, SYNC_START, dir->round, (uint64_t)files);
+}

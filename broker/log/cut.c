@@ -1,0 +1,357 @@
+/* cut.c - the end of a log after a crash: above the recovery point a bad batch with nothing good
+ * behind it is a torn tail and goes; with something good behind it, it goes too, but all that goes
+ * is kept beside the log, because it says that the disk did what no crash explains. */
+#include "log/internal.h"
+#include <stdio.h>
+
+enum {
+    CUT_LOOK,
+    CUT_SEARCH,
+    CUT_SEARCHED,
+    CUT_VERIFY,
+    CUT_VERIFIED,
+    CUT_DECIDE,
+    CUT_OPEN,
+    CUT_READ,
+    CUT_WRITE,
+    CUT_SYNC,
+    CUT_CLOSE,
+    CUT_KEPT,
+    CUT_LATER,
+    CUT_MOVED,
+    CUT_SYNC_DIR,
+    CUT_TRUNCATE,
+    CUT_END,
+    CUT_OVER,
+};
+
+static struct log_opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+
+static struct log_segment *segment_of(const struct log_opening *o)
+{
+    return o->log->segments[o->segment];
+}
+
+/* ---- is there anything good behind it? ---- */
+
+static enum log_flow cut_look(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    o->search_at = o->cut_at + 1;
+    for (int32_t i = o->segment + 1; i < o->log->segment_count; i++)
+        o->hole |= o->log->segments[i]->size > 0;
+    if (o->hole)
+        steps->next = CUT_DECIDE;
+    return LOG_NEXT;
+}
+
+static void on_searched(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
+    (void)n;
+    log_steps_resume(&o->steps, e);
+}
+
+static void on_read(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
+    if (e != ERR_NONE) {
+        log_steps_resume(&o->steps, e);
+        return;
+    }
+    o->search = (struct log_search){
+        .data = bytes_of(o->walk.buffer, (size_t)n), .from = 0, .expected = o->end};
+    env_offload(o->steps.env, op, log_search, &o->search, on_searched);
+}
+
+static enum log_flow cut_search(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_segment *segment = segment_of(o);
+    if (o->search_at + WIRE_BATCH_HEAD > segment->size) {
+        steps->next = CUT_DECIDE;
+        return LOG_NEXT;
+    }
+    uint64_t size = MIN((uint64_t)o->walk.cap, segment->size - o->search_at);
+    env_read(steps->env, &o->search_io, segment->file->handle, o->search_at, o->walk.buffer, size,
+             on_read);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_searched(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_search *search = &o->search;
+    if (search->at < search->data.size) {
+        o->hole = search->whole;
+        steps->next = search->whole ? CUT_DECIDE : CUT_VERIFY;
+        o->search_at += search->at;
+        if (!search->whole)
+            log_walk_begin(&o->walk, segment_of(o)->file->handle, o->search_at, segment_of(o)->size,
+                           o->end, true);
+        return LOG_NEXT;
+    }
+    /* A head may stand across the end of this piece. */
+    o->search_at += MAX(search->data.size, WIRE_BATCH_HEAD) - (WIRE_BATCH_HEAD - 1);
+    steps->next = CUT_SEARCH;
+    return LOG_NEXT;
+}
+
+/* A batch that might be good, but is larger than what was read. */
+static enum log_flow cut_verify(struct log_steps *steps)
+{
+    log_walk_next(&opening_of(steps)->walk, steps);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_verified(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_scan *scan = &o->walk.scan;
+    if (scan->end == LOG_SCAN_MORE && scan->note_count == 0) {
+        steps->next = CUT_VERIFY;
+        return LOG_NEXT;
+    }
+    o->hole = scan->note_count > 0;
+    o->search_at++;
+    steps->next = o->hole ? CUT_DECIDE : CUT_SEARCH;
+    return LOG_NEXT;
+}
+
+/* ---- what is done about it ---- */
+
+static enum log_flow cut_decide(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    const struct log_segment *segment = segment_of(o);
+    if (o->hole && !o->recovery_known) {
+        log_corrupt_text(&o->op->msg, log, segment->file->path, o->cut_at, o->cut_why.text);
+        TRACE(log->dir->trace, LOG_OFFLINE, log->id, o->cut_at, ERR_CORRUPT);
+        return log_steps_fail(steps, ERR_CORRUPT);
+    }
+    if (!o->hole || o->cut_at == segment->size)
+        steps->next = CUT_LATER;
+    return LOG_NEXT;
+}
+
+static void kept_path(const struct log *log, int64_t base, int64_t offset, char path[ENV_PATH_MAX])
+{
+    char from[ENV_PATH_MAX];
+    log_segment_path(log, base, LOG_KIND_LOG, from);
+    int size = snprintf(path, ENV_PATH_MAX, "%s.cut-%lld", from, (long long)offset);
+    ASSERT(size < ENV_PATH_MAX);
+}
+
+static enum log_flow cut_open(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    kept_path(o->log, segment_of(o)->base, o->end, o->path);
+    env_open_file(steps->env, &steps->io, o->path,
+                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_read(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_segment *segment = segment_of(o);
+    if (o->cut_file == 0)
+        o->cut_file = steps->n;
+    uint64_t left = segment->size - o->cut_at - o->copied;
+    if (left == 0 || o->cut_failed != ERR_NONE) {
+        steps->next = CUT_SYNC;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true;
+    env_read(steps->env, &steps->io, segment->file->handle, o->cut_at + o->copied, o->walk.buffer,
+             MIN(left, (uint64_t)o->walk.cap), log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_write(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->next = CUT_READ;
+    if (steps->err != ERR_NONE || steps->n == 0) {
+        o->cut_failed = steps->err != ERR_NONE ? steps->err : ERR_CORRUPT;
+        return LOG_NEXT;
+    }
+    o->part = (struct env_part){.data = o->walk.buffer, .size = steps->n};
+    uint64_t at = o->copied;
+    o->copied += steps->n;
+    env_write(steps->env, &steps->io, o->cut_file, at, &o->part, 1, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_sync(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->tolerant = true;
+    env_sync(steps->env, &steps->io, o->cut_file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_close(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE && o->cut_failed == ERR_NONE) {
+        o->cut_failed = steps->err;
+        log_dir_sync_failed(o->log->dir, steps->err);
+    }
+    steps->tolerant = true;
+    env_close_file(steps->env, &steps->io, o->cut_file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_kept(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    o->cut_file = 0;
+    return o->cut_failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, o->cut_failed);
+}
+
+/* Segments behind the cut: kept whole, under another name. */
+static enum log_flow cut_later(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_segment *last = log_active(o->log);
+    if (o->log->segment_count - 1 == o->segment) {
+        steps->next = CUT_SYNC_DIR;
+        return LOG_NEXT;
+    }
+    kept_path(o->log, last->base, last->base, o->path_to);
+    steps->tolerant = true;
+    env_rename(steps->env, &steps->io, last->file->path, o->path_to, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_moved(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
+        return LOG_FAIL;
+    struct log_segment *last = log_active(o->log);
+    if (last->dirty_hold) {
+        last->dirty_hold = false;
+        log_file_release(last->file);
+    }
+    o->log->segment_count--;
+    log_segment_free(last);
+    steps->next = CUT_LATER;
+    return LOG_NEXT;
+}
+
+static enum log_flow cut_sync_dir(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (!o->hole)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow cut_truncate(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_segment *segment = segment_of(o);
+    if (o->hole && steps->err != ERR_NONE) {
+        log_dir_sync_failed(o->log->dir, steps->err);
+        return LOG_FAIL;
+    }
+    if (o->cut_at == segment->size) {
+        steps->next = CUT_END;
+        return LOG_NEXT;
+    }
+    env_truncate(steps->env, &steps->io, segment->file->handle, o->cut_at, log_steps_done);
+    return LOG_WAIT;
+}
+
+static void leave_notice(struct log_opening *o)
+{
+    struct log *log = o->log;
+    struct errmsg text;
+    errmsg_set(&text, ERR_NONE,
+               "%s-%d: recovery cut the log at offset %lld (position %llu of %s: %s), but found "
+               "good batches behind it; what was cut is kept in files named *.log.cut-*",
+               log->topic, log->partition, (long long)o->end, (unsigned long long)o->cut_at,
+               segment_of(o)->file->path, o->cut_why.text);
+    log->notice = mem_text(log->dir->mem, text.text, strlen(text.text));
+}
+
+static enum log_flow cut_end(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    struct log_segment *segment = segment_of(o);
+    (void)steps;
+    segment->size = segment->written = o->cut_at;
+    segment->synced = MIN(segment->synced, o->cut_at);
+    segment->next = o->end;
+    SOMETIMES(log->dir->trace, RECOVERY_CUT_TAIL, true);
+    TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)o->end, (uint64_t)o->end,
+          o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN);
+    if (o->hole)
+        leave_notice(o);
+    return LOG_NEXT;
+}
+
+static const struct log_step cut_steps[] = {
+    [CUT_LOOK] = {"look behind the end of", cut_look},
+    [CUT_SEARCH] = {"look behind the end of", cut_search},
+    [CUT_SEARCHED] = {"look behind the end of", cut_searched},
+    [CUT_VERIFY] = {"look behind the end of", cut_verify},
+    [CUT_VERIFIED] = {"look behind the end of", cut_verified},
+    [CUT_DECIDE] = {"cut", cut_decide},
+    [CUT_OPEN] = {"keep what is cut from", cut_open},
+    [CUT_READ] = {"keep what is cut from", cut_read},
+    [CUT_WRITE] = {"keep what is cut from", cut_write},
+    [CUT_SYNC] = {"keep what is cut from", cut_sync},
+    [CUT_CLOSE] = {"keep what is cut from", cut_close},
+    [CUT_KEPT] = {"keep what is cut from", cut_kept},
+    [CUT_LATER] = {"move away a segment behind", cut_later},
+    [CUT_MOVED] = {"move away a segment behind", cut_moved},
+    [CUT_SYNC_DIR] = {"sync the folder of", cut_sync_dir},
+    [CUT_TRUNCATE] = {"truncate", cut_truncate},
+    [CUT_END] = {"truncate", cut_end},
+    [CUT_OVER] = {NULL, NULL},
+};
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_opening *o = opening_of(steps);
+    if (e == ERR_NONE) {
+        log_recovered(o);
+        return;
+    }
+    if (o->op->msg.text[0] == 0)
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps),
+                   segment_of(o)->file->path, err_text(e));
+    log_opening_end(o, e);
+}
+
+void log_cut(struct log_opening *o)
+{
+    log_steps_start(&o->steps, log_env(o->log), cut_steps, ended);
+}
+
+bool log_cut_keep(struct log_opening *o)
+{
+    const struct log_scan *scan = &o->walk.scan;
+    struct log_segment *segment = segment_of(o);
+    struct wire_batch batch;
+    if (scan->bad_at < o->piece || scan->bad_at - o->piece >= scan->size)
+        return false;
+    size_t at = (size_t)(scan->bad_at - o->piece);
+    enum wire_at what = wire_batch_at(bytes_of(scan->data, scan->size), at, &batch, NULL);
+    if (what != WIRE_AT_BATCH && (what != WIRE_AT_TORN || scan->size - at < WIRE_BATCH_HEAD))
+        return false;
+    if (batch.base_offset != o->end)
+        return false;
+    o->end = segment->next = wire_batch_last_offset(&batch) + 1;
+    return true;
+}

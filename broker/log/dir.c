@@ -1,0 +1,589 @@
+/* dir.c - one log directory: its lock, its identity, what its last life left behind, and its end.
+ * After a failed sync it is offline for good; nothing here ever turns that back. */
+#include "log/internal.h"
+#include <stdio.h>
+
+#define NAMES_SIZE_FIRST (64u << 10)
+#define NAMES_SIZE_MAX (64u << 20)
+
+struct opening {
+    struct log_steps steps;
+    struct log_dir *dir;
+    struct log_op *op;
+    struct log_get get, crc;
+    struct log_file_write write;
+    struct text text;
+    struct log_meta meta;
+    int kind; /* of the checkpoint being read */
+    enum err failed;
+    char *names;
+    uint64_t names_size, at, size;
+    char path[ENV_PATH_MAX], crc_path[ENV_PATH_MAX];
+};
+
+/* ---- the object ---- */
+
+static char *copy_text(struct mem *mem, const char *text)
+{
+    return text == NULL ? NULL : mem_text(mem, text, strlen(text));
+}
+
+enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
+                     const struct log_dir_config *config)
+{
+    ASSERT(strlen(config->path) + LOG_NAME_MAX * 2 < ENV_PATH_MAX + LOG_NAME_MAX);
+    struct log_dir *dir = mem_zalloc(mem, sizeof *dir);
+    if (dir == NULL)
+        return ERR_NOMEM;
+    *dir = (struct log_dir){.env = env, .mem = mem, .trace = trace, .config = *config};
+    dir->path = copy_text(mem, config->path);
+    dir->config.path = dir->path;
+    dir->config.cluster_id = copy_text(mem, config->cluster_id);
+    if (dir->path == NULL || (config->cluster_id != NULL && dir->config.cluster_id == NULL)) {
+        mem_free(mem, dir->path);
+        mem_free(mem, dir);
+        return ERR_NOMEM;
+    }
+    list_init(&dir->logs);
+    list_init(&dir->idle_files);
+    list_init(&dir->dirty);
+    list_init(&dir->in_round);
+    list_init(&dir->indexes);
+    list_init(&dir->openings_waiting);
+    list_init(&dir->removals);
+    log_points_init(dir);
+    *out = dir;
+    return ERR_NONE;
+}
+
+void log_dir_free(struct log_dir *dir)
+{
+    struct mem *mem = dir->mem;
+    ASSERT(dir->busy == 0);
+    ASSERT(list_empty(&dir->logs));
+    env_disarm(dir->env, &dir->checkpoint);
+    log_removals_stop(dir);
+    for (int32_t i = 0; i < dir->entry_count; i++)
+        mem_free(mem, (void *)(uintptr_t)dir->entries[i].topic);
+    mem_free(mem, dir->entries);
+    log_known_free(dir);
+    mem_free(mem, (void *)(uintptr_t)dir->config.cluster_id);
+    mem_free(mem, dir->path);
+    mem_free(mem, dir);
+}
+
+int log_dir_entries(const struct log_dir *dir, const struct log_dir_entry **out)
+{
+    *out = dir->entries;
+    return dir->entry_count;
+}
+
+const char *log_dir_cluster_id(const struct log_dir *dir)
+{
+    return dir->cluster_id;
+}
+
+const uint8_t *log_dir_id(const struct log_dir *dir)
+{
+    return dir->directory_id.b;
+}
+
+bool log_dir_clean(const struct log_dir *dir)
+{
+    return dir->clean;
+}
+
+enum err log_dir_status(const struct log_dir *dir)
+{
+    return dir->status;
+}
+
+/* ---- S-5 ---- */
+
+static bool anybody_waits(const struct log_dir *dir)
+{
+    LIST_EACH (log, &dir->logs, struct log, link) {
+        if (log_waits_for_sync(log) && log->written_end > log->durable_end)
+            return true;
+    }
+    return false;
+}
+
+void log_dir_offline(struct log_dir *dir, enum err e)
+{
+    if (dir->status != ERR_NONE)
+        return;
+    SOMETIMES(dir->trace, SYNC_FAILED_WHILE_WAITING, anybody_waits(dir));
+    dir->status = ERR_OFFLINE;
+    TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
+    env_disarm(dir->env, &dir->checkpoint);
+    LIST_EACH (log, &dir->logs, struct log, link) {
+        if (log->status == ERR_NONE) {
+            errmsg_set(&log->why, ERR_OFFLINE,
+                       "a sync in %s has failed (%s): what was not durable may be lost; check the "
+                       "disk, then start the broker again",
+                       dir->path, err_text(e));
+            log->status = ERR_OFFLINE;
+        }
+    }
+    LIST_EACH (log, &dir->logs, struct log, link)
+        log_told(log, ERR_OFFLINE);
+}
+
+void log_dir_sync_failed(struct log_dir *dir, enum err e)
+{
+    log_dir_offline(dir, e);
+}
+
+/* ---- opening ---- */
+
+static struct opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct opening, steps);
+}
+
+static const char *in_dir(struct opening *o, const char *name)
+{
+    snprintf(o->path, sizeof o->path, "%s/%s", o->dir->path, name);
+    return o->path;
+}
+
+static void on_got(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct opening, get)->steps, e);
+}
+
+static void on_crc(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
+}
+
+static void on_put(struct log_op *op, enum err e)
+{
+    struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
+    struct opening *o = CONTAINER_OF(write, struct opening, write);
+    if (e != ERR_NONE)
+        o->op->msg = write->op.msg;
+    log_steps_resume(&o->steps, e);
+}
+
+enum {
+    OPEN_MAKE,
+    OPEN_SYNC_PARENT,
+    OPEN_LOCK,
+    OPEN_META,
+    OPEN_META_CRC,
+    OPEN_IDENTITY,
+    OPEN_MARKER,
+    OPEN_UNMARK,
+    OPEN_SYNC_MARK,
+    OPEN_POINTS,
+    OPEN_POINTS_CRC,
+    OPEN_TAKE_POINTS,
+    OPEN_LIST,
+    OPEN_TAKE_LIST,
+    OPEN_NAME,
+    OPEN_PARTITION,
+};
+
+static enum log_flow open_make(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_make_dir(steps->env, &steps->io, opening_of(steps)->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_sync_parent(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    if (steps->err == ERR_EXISTS)
+        return LOG_NEXT;
+    if (steps->err != ERR_NONE)
+        return LOG_FAIL;
+    log_folder_of(o->dir->path, o->path);
+    env_sync_dir(steps->env, &steps->io, o->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_lock(struct log_steps *steps)
+{
+    unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_LOCK;
+    env_open_file(steps->env, &steps->io, in_dir(opening_of(steps), ".lock"), flags,
+                  log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_meta(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    o->dir->lock = steps->n;
+    log_get(o->dir, &o->get, in_dir(o, "meta.properties"), on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow get_crc(struct opening *o)
+{
+    snprintf(o->crc_path, sizeof o->crc_path, "%.*s.crc", (int)(sizeof o->crc_path - 5), o->path);
+    o->steps.tolerant = true;
+    log_get(o->dir, &o->crc, o->crc_path, on_crc);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_meta_crc(struct log_steps *steps)
+{
+    return get_crc(opening_of(steps));
+}
+
+static struct bytes got_bytes(const struct log_get *get)
+{
+    return bytes_of(get->data, (size_t)get->size);
+}
+
+/* A file without a checksum is taken as it is: Kafka's tools write it so. Frees the checksum. */
+static bool crc_wrong(struct opening *o)
+{
+    bool wrong = o->get.found && o->crc.found && o->steps.err == ERR_NONE &&
+                 log_crc_check(got_bytes(&o->crc), got_bytes(&o->get)) != ERR_NONE;
+    mem_free(o->dir->mem, o->crc.data);
+    o->crc.data = NULL;
+    return wrong;
+}
+
+static void random_id(struct log_dir *dir, const char *site, struct wire_uuid *id)
+{
+    uint64_t high = env_random(dir->env, site, 0);
+    uint64_t low = env_random(dir->env, site, 1);
+    put_u64(id->b, high);
+    put_u64(id->b + 8, low);
+    id->b[6] = (uint8_t)((id->b[6] & 0x0f) | 0x40); /* a random id: RFC 4122, version 4 */
+    id->b[8] = (uint8_t)((id->b[8] & 0x3f) | 0x80);
+    id->b[0] &= 0x7f; /* its text never begins with a dash, which tools take for an option */
+}
+
+static enum err check_meta(struct opening *o)
+{
+    struct log_dir *dir = o->dir;
+    const char *cluster = dir->config.cluster_id;
+    struct errmsg *msg = &o->op->msg;
+    enum err e = log_meta_parse(got_bytes(&o->get), &o->meta, msg);
+    if (e != ERR_NONE)
+        return errmsg_wrap(msg, e, "%s", o->path);
+    if (o->meta.node_id != dir->config.node_id)
+        return errmsg_set(msg, ERR_INVALID,
+                          "%s belongs to node %d, and this is node %d: give the right node.id, or "
+                          "another directory",
+                          dir->path, o->meta.node_id, dir->config.node_id);
+    if (cluster != NULL && strcmp(cluster, o->meta.cluster_id) != 0)
+        return errmsg_set(msg, ERR_INVALID,
+                          "%s belongs to cluster %s, and this broker to cluster %s: give another "
+                          "directory",
+                          dir->path, o->meta.cluster_id, cluster);
+    return ERR_NONE;
+}
+
+static void make_meta(struct opening *o)
+{
+    struct log_dir *dir = o->dir;
+    struct wire_uuid cluster;
+    o->meta = (struct log_meta){.node_id = dir->config.node_id};
+    if (dir->config.cluster_id != NULL) {
+        snprintf(o->meta.cluster_id, sizeof o->meta.cluster_id, "%s", dir->config.cluster_id);
+    } else {
+        random_id(dir, "log/cluster_id", &cluster);
+        wire_uuid_print(&cluster, o->meta.cluster_id);
+    }
+}
+
+static enum log_flow open_identity(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    struct log_dir *dir = o->dir;
+    enum err e = ERR_NONE;
+    if (crc_wrong(o))
+        e = errmsg_set(&o->op->msg, ERR_CORRUPT,
+                       "%s does not match its checksum: put back what it said, then remove %s",
+                       o->path, o->crc_path);
+    else if (o->get.found)
+        e = check_meta(o);
+    else
+        make_meta(o);
+    mem_free(dir->mem, o->get.data);
+    o->get.data = NULL;
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    bool whole = o->meta.has_directory_id;
+    if (!whole)
+        random_id(dir, "log/directory_id", &o->meta.directory_id);
+    snprintf(dir->cluster_id, sizeof dir->cluster_id, "%s", o->meta.cluster_id);
+    dir->directory_id = o->meta.directory_id;
+    if (whole)
+        return LOG_NEXT;
+    text_init(&o->text, dir->mem);
+    log_meta_print(&o->meta, &o->text);
+    if (o->text.failed)
+        return log_steps_fail(steps, ERR_NOMEM);
+    o->write = (struct log_file_write){
+        .path = o->path, .bytes = bytes_of(o->text.data, o->text.size), .checksum = true};
+    log_file_put(dir, &o->write, on_put);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_marker(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    text_free(&o->text);
+    log_get(o->dir, &o->get, in_dir(o, ".kafka_cleanshutdown"), on_got);
+    return LOG_WAIT;
+}
+
+/* Before anything is written: a crash from here on must not look like a clean end (KAFKA-10471). */
+static enum log_flow open_unmark(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    mem_free(o->dir->mem, o->get.data);
+    o->get.data = NULL;
+    o->dir->clean = o->get.found;
+    if (!o->get.found) {
+        steps->next = OPEN_POINTS;
+        return LOG_NEXT;
+    }
+    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_sync_mark(struct log_steps *steps)
+{
+    env_sync_dir(steps->env, &steps->io, opening_of(steps)->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_points(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    log_get(o->dir, &o->get, in_dir(o, log_points_name((enum log_points_kind)o->kind)), on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_points_crc(struct log_steps *steps)
+{
+    return get_crc(opening_of(steps));
+}
+
+/* What does not match is not believed: the logs are scanned instead. */
+static enum log_flow open_take_points(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    enum log_points_kind kind = (enum log_points_kind)o->kind;
+    enum err e = ERR_NONE;
+    bool wrong = crc_wrong(o);
+    if (o->get.found && !wrong)
+        e = log_points_take(o->dir, kind, got_bytes(&o->get), NULL);
+    o->dir->points_wrong[kind] = wrong || e == ERR_CORRUPT;
+    mem_free(o->dir->mem, o->get.data);
+    o->get.data = NULL;
+    if (e != ERR_NONE && e != ERR_CORRUPT)
+        return log_steps_fail(steps, e);
+    if (o->dir->points_wrong[kind])
+        TRACE(o->dir->trace, LOG_REBUILT, 0, LOG_REBUILT_POINTS, (uint64_t)kind);
+    if (++o->kind < LOG_POINTS_COUNT)
+        steps->next = OPEN_POINTS;
+    return LOG_NEXT;
+}
+
+static enum log_flow open_list(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
+    if (o->names == NULL)
+        return log_steps_fail(steps, ERR_NOMEM);
+    steps->tolerant = true;
+    env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_take_list(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    o->size = steps->n;
+    if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
+        mem_free(o->dir->mem, o->names);
+        o->names = NULL;
+        o->names_size = o->size + NAMES_SIZE_FIRST; /* others may be made meanwhile */
+        steps->next = OPEN_LIST;
+        return LOG_NEXT;
+    }
+    return steps->err == ERR_NONE ? LOG_NEXT : LOG_FAIL;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+    size_t size = strlen(name);
+    size_t tail = strlen(suffix);
+    return size > tail && strcmp(name + size - tail, suffix) == 0;
+}
+
+static enum log_flow open_name(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    struct bytes topic;
+    int32_t partition;
+    if (o->at >= o->size) {
+        steps->next = OPEN_PARTITION + 1;
+        return LOG_NEXT;
+    }
+    const char *name = o->names + o->at;
+    o->at += strlen(name) + 1;
+    steps->next = OPEN_NAME;
+    if (strlen(name) >= LOG_NAME_MAX)
+        return LOG_NEXT;
+    if (name[0] != '/') {
+        if (!ends_with(name, ".tmp"))
+            return LOG_NEXT;
+        steps->tolerant = true;
+        env_unlink(steps->env, &steps->io, in_dir(o, name), log_steps_done);
+        return LOG_WAIT;
+    }
+    /* A partition that was being deleted, or made: neither was ever answered for. */
+    if (ends_with(name, "-delete") || ends_with(name, "-future")) {
+        log_remove_dir(o->dir, in_dir(o, name + 1));
+        return LOG_NEXT;
+    }
+    if (!log_dir_name_parse(name + 1, &topic, &partition))
+        return LOG_NEXT;
+    snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
+    steps->next = OPEN_PARTITION;
+    log_get(o->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+static enum err add_entry(struct log_dir *dir, struct bytes topic, int32_t partition,
+                          const struct wire_uuid *id)
+{
+    if (dir->entry_count == dir->entry_cap) {
+        int32_t cap = dir->entry_cap == 0 ? 16 : dir->entry_cap * 2;
+        void *entries = mem_realloc(dir->mem, dir->entries, (size_t)cap * sizeof *dir->entries);
+        if (entries == NULL)
+            return ERR_NOMEM;
+        dir->entries = entries;
+        dir->entry_cap = cap;
+    }
+    struct log_dir_entry *entry = &dir->entries[dir->entry_count];
+    entry->topic = mem_text(dir->mem, (const char *)topic.data, topic.size);
+    if (entry->topic == NULL)
+        return ERR_NOMEM;
+    entry->partition = partition;
+    memcpy(entry->topic_id, id->b, sizeof id->b);
+    dir->entry_count++;
+    return ERR_NONE;
+}
+
+static enum log_flow open_partition(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    struct wire_uuid id;
+    struct bytes topic;
+    int32_t partition;
+    enum err e = ERR_NONE;
+    char *slash = strrchr(o->path, '/');
+    *slash = 0;
+    bool known = log_dir_name_parse(strrchr(o->path, '/') + 1, &topic, &partition);
+    ASSERT(known);
+    if (o->get.found && log_partition_metadata_parse(got_bytes(&o->get), &id, NULL) == ERR_NONE)
+        e = add_entry(o->dir, topic, partition, &id);
+    mem_free(o->dir->mem, o->get.data);
+    o->get.data = NULL;
+    steps->next = OPEN_NAME;
+    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
+}
+
+static const struct log_step open_steps[] = {
+    [OPEN_MAKE] = {"make", open_make},
+    [OPEN_SYNC_PARENT] = {"make", open_sync_parent},
+    [OPEN_LOCK] = {"lock", open_lock},
+    [OPEN_META] = {"read the identity of", open_meta},
+    [OPEN_META_CRC] = {"read the identity of", open_meta_crc},
+    [OPEN_IDENTITY] = {"read the identity of", open_identity},
+    [OPEN_MARKER] = {"write the identity of", open_marker},
+    [OPEN_UNMARK] = {"read the marker of a clean end in", open_unmark},
+    [OPEN_SYNC_MARK] = {"remove the marker of a clean end in", open_sync_mark},
+    [OPEN_POINTS] = {"read the checkpoints of", open_points},
+    [OPEN_POINTS_CRC] = {"read the checkpoints of", open_points_crc},
+    [OPEN_TAKE_POINTS] = {"read the checkpoints of", open_take_points},
+    [OPEN_LIST] = {"list", open_list},
+    [OPEN_TAKE_LIST] = {"list", open_take_list},
+    [OPEN_NAME] = {"look through", open_name},
+    [OPEN_PARTITION] = {"look through", open_partition},
+    {NULL, NULL},
+};
+
+static const char *advice(enum err e)
+{
+    switch (e) {
+    case ERR_BUSY:
+        return ": another broker uses it; stop that one, or give this one another directory";
+    case ERR_NOSPACE:
+        return ": free some space, then start again";
+    case ERR_READONLY:
+        return ": mount it writable, or give another directory";
+    case ERR_ACCESS:
+        return ": let the broker's user read and write it";
+    case ERR_NOTFOUND:
+        return ": make the directory that holds it first";
+    default:
+        return "";
+    }
+}
+
+static void finish_open(struct opening *o, enum err e)
+{
+    struct log_dir *dir = o->dir;
+    struct log_op *op = o->op;
+    text_free(&o->text);
+    mem_free(dir->mem, o->get.data);
+    mem_free(dir->mem, o->names);
+    mem_free(dir->mem, o);
+    dir->opened = e == ERR_NONE;
+    dir->busy--;
+    op->done(op, e);
+}
+
+static void on_unlocked(struct env_op *io, enum err e, uint64_t n)
+{
+    struct opening *o = CONTAINER_OF(io, struct opening, steps.io);
+    (void)e;
+    (void)n;
+    o->dir->lock = 0;
+    finish_open(o, o->failed);
+}
+
+static void open_ended(struct log_steps *steps, enum err e)
+{
+    struct opening *o = opening_of(steps);
+    struct log_dir *dir = o->dir;
+    struct log_op *op = o->op;
+    if (e != ERR_NONE && op->msg.text[0] == 0)
+        errmsg_set(&op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), dir->path, err_text(e),
+                   advice(e));
+    o->failed = e;
+    if (e != ERR_NONE && dir->lock != 0)
+        env_close_file(dir->env, &steps->io, dir->lock, on_unlocked);
+    else
+        finish_open(o, e);
+}
+
+void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done)
+{
+    ASSERT(!dir->opened);
+    *op = (struct log_op){.done = done};
+    list_init(&op->link);
+    struct opening *o = mem_zalloc(dir->mem, sizeof *o);
+    if (o == NULL) {
+        done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot open %s: out of memory", dir->path));
+        return;
+    }
+    o->dir = dir;
+    o->op = op;
+    o->names_size = NAMES_SIZE_FIRST;
+    dir->busy++;
+    log_steps_start(&o->steps, dir->env, open_steps, open_ended);
+}

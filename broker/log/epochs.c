@@ -1,0 +1,120 @@
+/* epochs.c - leader-epoch-checkpoint: written anew whenever an epoch begins, and before the leader
+ * of that epoch does anything (E-1). */
+#include "log/internal.h"
+#include <stdio.h>
+
+struct writing {
+    struct log *log;
+    struct log_file_write write;
+    struct text text;
+    struct list waits;
+    char path[ENV_PATH_MAX];
+};
+
+static void start(struct log *log);
+
+static void tell(struct list *waits, enum err e)
+{
+    struct list *link;
+    while ((link = list_pop_front(waits)) != NULL) {
+        struct log_epoch_wait *wait = CONTAINER_OF(link, struct log_epoch_wait, link);
+        wait->done(wait, e);
+    }
+}
+
+static void on_written(struct log_op *op, enum err e)
+{
+    struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
+    struct writing *w = CONTAINER_OF(write, struct writing, write);
+    struct log *log = w->log;
+    log->epochs_writing = false;
+    tell(&w->waits, e);
+    text_free(&w->text);
+    mem_free(log->dir->mem, w);
+    if (log->epochs_changed && !log->epochs_writing)
+        start(log);
+    log->busy--;
+    log_settle(log);
+}
+
+static void start(struct log *log)
+{
+    struct log_dir *dir = log->dir;
+    struct writing *w = mem_zalloc(dir->mem, sizeof *w);
+    log->epochs_changed = false;
+    if (w != NULL) {
+        text_init(&w->text, dir->mem);
+        log_epochs_print(&log->epochs, &w->text);
+    }
+    if (w == NULL || w->text.failed) {
+        mem_free(dir->mem, w);
+        tell(&log->epoch_waits, ERR_NOMEM);
+        return;
+    }
+    w->log = log;
+    list_init(&w->waits);
+    list_splice_back(&w->waits, &log->epoch_waits);
+    snprintf(w->path, sizeof w->path, "%s/leader-epoch-checkpoint", log->path);
+    w->write = (struct log_file_write){
+        .path = w->path, .bytes = bytes_of(w->text.data, w->text.size), .checksum = true};
+    log->epochs_writing = true;
+    log->busy++;
+    log_file_put(dir, &w->write, on_written);
+}
+
+void log_epochs_write(struct log *log, struct log_epoch_wait *wait)
+{
+    if (wait != NULL) {
+        list_init(&wait->link);
+        list_push_back(&log->epoch_waits, &wait->link);
+    }
+    log->epochs_changed = true;
+    if (!log->epochs_writing)
+        start(log);
+}
+
+/* ---- log_assign_epoch ---- */
+
+struct assigning {
+    struct log_epoch_wait wait;
+    struct log *log;
+    struct log_op *op;
+};
+
+static void on_assigned(struct log_epoch_wait *wait, enum err e)
+{
+    struct assigning *a = CONTAINER_OF(wait, struct assigning, wait);
+    struct log_op *op = a->op;
+    if (e != ERR_NONE)
+        errmsg_set(&op->msg, e, "cannot write the leader epochs of %s-%d: %s", a->log->topic,
+                   a->log->partition, err_text(e));
+    mem_free(a->log->dir->mem, a);
+    op->done(op, e);
+}
+
+void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_done *done)
+{
+    *op = (struct log_op){.done = done};
+    list_init(&op->link);
+    if (log->status != ERR_NONE) {
+        op->msg = log->why;
+        done(op, log->status);
+        return;
+    }
+    struct assigning *a = mem_zalloc(log->dir->mem, sizeof *a);
+    if (a == NULL || log_epochs_reserve(&log->epochs) != ERR_NONE) {
+        mem_free(log->dir->mem, a);
+        done(op, ERR_NOMEM);
+        return;
+    }
+    a->log = log;
+    a->op = op;
+    a->wait.done = on_assigned;
+    log_epochs_assign(&log->epochs, epoch, log->end);
+    log_epochs_write(log, &a->wait);
+}
+
+int32_t log_latest_epoch(const struct log *log)
+{
+    return log_epochs_latest(&log->epochs);
+}

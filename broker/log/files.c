@@ -1,0 +1,153 @@
+/* files.c - which files of segments are open: all that are held, and of the others those used last,
+ * up to open_files_max. */
+#include "log/internal.h"
+
+struct log_file *log_file_new(struct log_dir *dir, const char *path, bool create)
+{
+    size_t size = strlen(path) + 1;
+    ASSERT(size <= ENV_PATH_MAX);
+    struct log_file *file = mem_zalloc(dir->mem, sizeof *file + size);
+    if (file == NULL)
+        return NULL;
+    file->dir = dir;
+    file->create = create;
+    list_init(&file->waits);
+    list_init(&file->idle);
+    memcpy(file->path, path, size);
+    return file;
+}
+
+static void start_open(struct log_file *file);
+
+static void free_file(struct log_file *file)
+{
+    ASSERT(file->holds == 0);
+    ASSERT(list_empty(&file->waits));
+    list_remove(&file->idle);
+    mem_free(file->dir->mem, file);
+}
+
+static void on_closed(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_file *file = CONTAINER_OF(op, struct log_file, io);
+    struct log_dir *dir = file->dir;
+    (void)e; /* only synced files are closed, so that nothing is lost with it */
+    (void)n;
+    file->state = LOG_FILE_CLOSED;
+    file->handle = 0;
+    dir->open_files--;
+    dir->busy--;
+    if (!list_empty(&file->waits))
+        start_open(file);
+    else if (file->gone)
+        free_file(file);
+    log_dir_idle(dir);
+}
+
+static void start_close(struct log_file *file)
+{
+    ASSERT(file->holds == 0);
+    ASSERT(file->state == LOG_FILE_OPEN);
+    list_remove(&file->idle);
+    file->state = LOG_FILE_CLOSING;
+    file->dir->busy++;
+    env_close_file(file->dir->env, &file->io, file->handle, on_closed);
+}
+
+void log_files_trim(struct log_dir *dir, int32_t open_max)
+{
+    int32_t excess = dir->open_files - open_max;
+    while (excess-- > 0 && !list_empty(&dir->idle_files))
+        start_close(CONTAINER_OF(dir->idle_files.prev, struct log_file, idle));
+}
+
+/* Each of those who wait gets a hold of its own before the first of them is told. */
+static void tell(struct log_file *file, enum err e)
+{
+    struct list waits;
+    list_init(&waits);
+    list_splice_back(&waits, &file->waits);
+    if (e == ERR_NONE) {
+        for (struct list *at = waits.next; at != &waits; at = at->next)
+            file->holds++;
+    }
+    struct list *link;
+    while ((link = list_pop_front(&waits)) != NULL) {
+        struct log_file_wait *wait = CONTAINER_OF(link, struct log_file_wait, link);
+        wait->ready(wait, e);
+    }
+}
+
+static void on_opened(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_file *file = CONTAINER_OF(op, struct log_file, io);
+    struct log_dir *dir = file->dir;
+    file->state = LOG_FILE_CLOSED;
+    if (e == ERR_NONE) {
+        file->state = LOG_FILE_OPEN;
+        file->handle = n;
+        file->create = false;
+        dir->open_files++;
+    }
+    file->holds++; /* so that it stays while they are told */
+    tell(file, e);
+    file->holds--;
+    dir->busy--;
+    if (file->state == LOG_FILE_OPEN && file->holds == 0) {
+        file->holds++;
+        log_file_release(file);
+    } else if (file->state == LOG_FILE_CLOSED && file->gone && list_empty(&file->waits)) {
+        free_file(file);
+    }
+    log_dir_idle(dir);
+}
+
+static void start_open(struct log_file *file)
+{
+    unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE;
+    if (file->create)
+        flags |= ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE;
+    log_files_trim(file->dir, file->dir->config.open_files_max - 1);
+    file->state = LOG_FILE_OPENING;
+    file->dir->busy++;
+    env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
+}
+
+bool log_file_hold(struct log_file *file, struct log_file_wait *wait, log_file_ready *ready)
+{
+    ASSERT(!file->gone);
+    if (file->state == LOG_FILE_OPEN) {
+        list_remove(&file->idle);
+        file->holds++;
+        return true;
+    }
+    wait->ready = ready;
+    list_init(&wait->link);
+    list_push_back(&file->waits, &wait->link);
+    if (file->state == LOG_FILE_CLOSED)
+        start_open(file);
+    return false;
+}
+
+void log_file_release(struct log_file *file)
+{
+    ASSERT(file->holds > 0);
+    if (--file->holds > 0)
+        return;
+    list_push_front(&file->dir->idle_files, &file->idle);
+    if (file->gone)
+        start_close(file);
+    else
+        log_files_trim(file->dir, file->dir->config.open_files_max);
+}
+
+void log_file_retire(struct log_file *file)
+{
+    file->gone = true;
+    if (file->holds > 0)
+        return;
+    if (file->state == LOG_FILE_OPEN)
+        start_close(file);
+    else if (file->state == LOG_FILE_CLOSED && list_empty(&file->waits))
+        free_file(file);
+}

@@ -1,0 +1,249 @@
+/* indexes.c - the indexes of older segments: read from their files when they are wanted, built from
+ * the log when those do not fit it, dropped when others need the room. */
+#include "log/internal.h"
+
+struct loading {
+    struct log_steps steps;
+    struct log_segment *segment;
+    struct log_get offsets, times;
+    struct log_walk walk;
+    struct log_file_wait wait;
+    struct list waits;
+    bool held;
+    char path[ENV_PATH_MAX];
+};
+
+enum { LOAD_OFFSETS, LOAD_TIMES, LOAD_DECODE, LOAD_HOLD, LOAD_BEGIN, LOAD_WALK, LOAD_ADD };
+
+static struct loading *loading_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct loading, steps);
+}
+
+/* ---- the cache ---- */
+
+static void drop(struct log_segment *segment)
+{
+    log_index_uncache(segment);
+    log_index_free(&segment->index);
+    segment->index_known = segment->index_trusted = false;
+}
+
+void log_index_uncache(struct log_segment *segment)
+{
+    if (!list_linked(&segment->cached))
+        return;
+    list_remove(&segment->cached);
+    segment->log->dir->index_bytes -= (int64_t)log_index_bytes(&segment->index);
+}
+
+/* The newest stays, however large it is. */
+void log_index_cache(struct log_segment *segment)
+{
+    struct log_dir *dir = segment->log->dir;
+    ASSERT(segment->index_known);
+    ASSERT(segment->index_saved);
+    if (!list_linked(&segment->cached))
+        dir->index_bytes += (int64_t)log_index_bytes(&segment->index);
+    list_remove(&segment->cached);
+    list_push_front(&dir->indexes, &segment->cached);
+    while (dir->index_bytes > LOG_INDEX_CACHE_BYTES && dir->indexes.prev != &segment->cached)
+        drop(CONTAINER_OF(dir->indexes.prev, struct log_segment, cached));
+}
+
+void log_index_distrust(struct log_segment *segment)
+{
+    ASSERT(!segment->index_trusted);
+    drop(segment);
+    segment->index_wrong = true;
+}
+
+/* ---- from its files ---- */
+
+static void on_offsets(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct loading, offsets)->steps, e);
+}
+
+static void on_times(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
+}
+
+static enum log_flow load_offsets(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    const struct log_segment *segment = l->segment;
+    if (segment->index_wrong) {
+        steps->next = LOAD_HOLD;
+        return LOG_NEXT;
+    }
+    log_segment_path(segment->log, segment->base, LOG_KIND_INDEX, l->path);
+    log_get(segment->log->dir, &l->offsets, l->path, on_offsets);
+    return LOG_WAIT;
+}
+
+static enum log_flow load_times(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    log_segment_path(l->segment->log, l->segment->base, LOG_KIND_TIMEINDEX, l->path);
+    log_get(l->segment->log->dir, &l->times, l->path, on_times);
+    return LOG_WAIT;
+}
+
+/* A file that is not there, or not whole, is as good as a wrong one. */
+static enum log_flow load_decode(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    struct log_segment *segment = l->segment;
+    bool whole = false;
+    enum err e = log_index_decode(
+        &segment->index, bytes_of(l->offsets.data, (size_t)l->offsets.size),
+        bytes_of(l->times.data, (size_t)l->times.size), segment->size, segment->next, &whole);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    whole &= l->offsets.found && l->times.found;
+    /* Something is wrong with an index of which a segment this large has no entry. */
+    whole &= segment->index.time_count > 0 || segment->size == 0;
+    if (whole)
+        steps->next = LOAD_ADD + 1;
+    return LOG_NEXT;
+}
+
+/* ---- from the log ---- */
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct loading *l = CONTAINER_OF(wait, struct loading, wait);
+    l->held = e == ERR_NONE;
+    log_steps_resume(&l->steps, e);
+}
+
+static enum log_flow load_hold(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    struct log_segment *segment = l->segment;
+    TRACE(segment->log->dir->trace, LOG_REBUILT, segment->log->id, LOG_REBUILT_INDEX,
+          (uint64_t)segment->base);
+    log_index_free(&segment->index);
+    enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, LOG_NOTES_MAX);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    if (log_file_hold(segment->file, &l->wait, on_held)) {
+        l->held = true;
+        return LOG_NEXT;
+    }
+    return LOG_WAIT;
+}
+
+static enum log_flow load_begin(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    struct log_segment *segment = l->segment;
+    log_walk_begin(&l->walk, segment->file->handle, 0, segment->size, segment->base, false);
+    return LOG_NEXT;
+}
+
+static enum log_flow load_walk(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    if (l->walk.position >= l->walk.end) {
+        l->segment->index_trusted = true;
+        l->segment->index_wrong = false;
+        log_index_seal(&l->segment->index);
+        steps->next = LOAD_ADD + 1;
+        return LOG_NEXT;
+    }
+    log_walk_next(&l->walk, steps);
+    return LOG_WAIT;
+}
+
+static enum log_flow load_add(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    struct log_segment *segment = l->segment;
+    const struct log_scan *scan = &l->walk.scan;
+    if (scan->end != LOG_SCAN_MORE) {
+        log_bad_batch(segment, l->walk.position, scan->msg.text);
+        return log_steps_fail(steps, ERR_CORRUPT);
+    }
+    enum err e = log_index_reserve(&segment->index, scan->note_count + 1);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    for (int32_t i = 0; i < scan->note_count; i++)
+        log_index_add(&segment->index, &scan->notes[i], segment->log->config.index_interval_bytes);
+    steps->next = LOAD_WALK;
+    return LOG_NEXT;
+}
+
+static const struct log_step load_steps[] = {
+    [LOAD_OFFSETS] = {"read the index", load_offsets},
+    [LOAD_TIMES] = {"read the index", load_times},
+    [LOAD_DECODE] = {"read the index", load_decode},
+    [LOAD_HOLD] = {"build the index", load_hold},
+    [LOAD_BEGIN] = {"build the index", load_begin},
+    [LOAD_WALK] = {"build the index", load_walk},
+    [LOAD_ADD] = {"build the index", load_add},
+    {NULL, NULL},
+};
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct loading *l = loading_of(steps);
+    struct log_segment *segment = l->segment;
+    struct log *log = segment->log;
+    struct mem *mem = log->dir->mem;
+    struct list *link;
+    mem_free(mem, l->offsets.data);
+    mem_free(mem, l->times.data);
+    log_walk_free(&l->walk);
+    if (l->held)
+        log_file_release(segment->file);
+    segment->loading = NULL;
+    segment->index_known = e == ERR_NONE;
+    if (e != ERR_NONE)
+        log_index_free(&segment->index);
+    else if (!segment->index_trusted)
+        segment->index_saved = true;
+    if (segment->index_known && segment->index_saved)
+        log_index_cache(segment);
+    while ((link = list_pop_front(&l->waits)) != NULL) {
+        struct log_index_wait *wait = CONTAINER_OF(link, struct log_index_wait, link);
+        wait->ready(wait, e);
+    }
+    mem_free(mem, l);
+    log->busy--;
+    log_segment_unread(segment);
+    log_seal(log);
+    log_settle(log);
+}
+
+bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
+                    log_index_ready *ready)
+{
+    struct log *log = segment->log;
+    if (segment->index_known) {
+        if (list_linked(&segment->cached))
+            log_index_cache(segment); /* used last */
+        return true;
+    }
+    wait->ready = ready;
+    list_init(&wait->link);
+    if (segment->loading == NULL) {
+        struct loading *l = mem_zalloc(log->dir->mem, sizeof *l);
+        if (l == NULL) {
+            wait->ready(wait, ERR_NOMEM);
+            return false;
+        }
+        l->segment = segment;
+        list_init(&l->waits);
+        list_push_back(&l->waits, &wait->link);
+        segment->loading = l;
+        segment->readers++;
+        log->busy++;
+        log_steps_start(&l->steps, log_env(log), load_steps, ended);
+        return false;
+    }
+    list_push_back(&segment->loading->waits, &wait->link);
+    return false;
+}

@@ -1,0 +1,552 @@
+/* internal.h - what the files of the log share: the directory, a partition, its segments, and the
+ * processes that work on them. */
+#ifndef KILN_LOG_INTERNAL_H
+#define KILN_LOG_INTERNAL_H
+
+#include "log/log.h"
+#include "log/format.h"
+#include "log/steps.h"
+
+/* Named limits. */
+#define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
+#define LOG_PIECE_SMALL (64 << 10)       /* where little is looked for */
+#define LOG_OFFLOAD_BYTES (64 << 10)     /* a CRC over more than this is not the loop's work */
+#define LOG_OPENINGS_MAX 4               /* recoveries at once in a directory */
+#define LOG_BATCHES_MAX 64               /* of one append */
+#define LOG_RECENT_MAX 512               /* batches whose place is remembered */
+#define LOG_CURSORS_MAX 8                /* readers whose place is remembered */
+#define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
+#define LOG_SNAPSHOT_BYTES (32 << 20)    /* appended between two snapshots of a partition */
+#define LOG_PREFIX_BYTES (64 << 20)      /* appended until the active segment's index is saved */
+#define LOG_SEAL_LOOK 1024               /* segments that may wait for their indexes to be saved */
+#define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
+#define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
+#define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
+#define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
+
+/* ---- small files (small.c) ---- */
+
+/* Reads a small file whole. found: false when there is none. The owner frees data. */
+struct log_get {
+    struct log_steps steps;
+    struct log_dir *dir;
+    void (*done)(struct log_get *get, enum err e);
+    const char *path; /* the owner's */
+    env_file file;
+    bool found;
+    uint8_t *data;
+    uint64_t size;
+    enum err failed;
+};
+
+/* folder/name and a suffix; folder may be NULL. */
+void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
+                   const char *suffix);
+/* The folder that holds path. */
+void log_folder_of(const char *path, char folder[ENV_PATH_MAX]);
+
+void log_get(struct log_dir *dir, struct log_get *get, const char *path,
+             void (*done)(struct log_get *get, enum err e));
+
+/* Writes a small file under its own name: what has a CRC inside, or can be made again, needs no
+ * second name. */
+struct log_save {
+    struct log_steps steps;
+    struct log_dir *dir;
+    void (*done)(struct log_save *save, enum err e);
+    const char *path; /* the owner's, as the bytes */
+    struct bytes bytes;
+    uint64_t offset; /* 0: the file is made anew; else what stands before it stays */
+    bool sync;
+    env_file file;
+    struct env_part part;
+    enum err failed;
+};
+
+void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
+              uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
+
+/* ---- open files (files.c) ---- */
+
+enum log_file_state {
+    LOG_FILE_CLOSED,
+    LOG_FILE_OPENING,
+    LOG_FILE_OPEN,
+    LOG_FILE_CLOSING,
+};
+
+/* One file of a segment. It stays open while it is held, and after that until the directory has
+ * too many. */
+struct log_file {
+    struct log_dir *dir;
+    env_file handle;
+    int32_t holds;
+    uint8_t state; /* enum log_file_state */
+    bool create;   /* the first open makes it new */
+    bool gone;     /* freed when nobody holds it any more */
+    struct list waits, idle;
+    struct env_op io;
+    char path[];
+};
+
+struct log_file_wait;
+typedef void log_file_ready(struct log_file_wait *wait, enum err e);
+struct log_file_wait {
+    struct list link;
+    log_file_ready *ready;
+};
+
+/* ERR_NOMEM: NULL. path is copied. */
+struct log_file *log_file_new(struct log_dir *dir, const char *path, bool create) MUST_USE;
+/* True: it is open and held. False: ready says when, and it is held then unless e. */
+bool log_file_hold(struct log_file *file, struct log_file_wait *wait,
+                   log_file_ready *ready) MUST_USE;
+void log_file_release(struct log_file *file);
+/* Nobody will ask for it again: it is freed when it is closed. */
+void log_file_retire(struct log_file *file);
+/* Closes idle files of the directory until at most that many are open. */
+void log_files_trim(struct log_dir *dir, int32_t open_max);
+
+/* ---- a segment ---- */
+
+struct log_segment {
+    struct log *log;
+    int64_t base;
+    int64_t next;            /* behind its last offset */
+    uint64_t size;           /* bytes assigned */
+    uint64_t written;        /* bytes whose appends have completed */
+    uint64_t synced;         /* bytes synced in this life, or known to be */
+    uint64_t sync_size;      /* what the sync in flight will have covered */
+    int64_t first_timestamp; /* of the first batch, -1: not known */
+    int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
+    struct log_index index;
+    bool index_known;   /* false: on disk, if anywhere */
+    bool index_trusted; /* made in this life from the log itself */
+    bool index_wrong;   /* the files do not fit the log */
+    struct loading *loading;
+    bool index_saved;                             /* sealed, and the files hold all of it */
+    int32_t index_saved_count, times_saved_count; /* entries that the files hold */
+    bool entry_durable;                           /* its directory entry has been synced */
+    bool entry_syncing;
+    bool dirty_hold; /* its file is held because bytes are not synced */
+    bool syncing;
+    struct log_ranges checked; /* bytes whose CRCs were right in this life */
+    struct log_file *file;
+    struct log_file_wait file_wait; /* of appends that wait for it */
+    bool file_waiting;
+    struct list waiting; /* appends not yet started */
+    struct env_op sync;
+    struct list cached;            /* in dir->indexes, when its index may be dropped */
+    struct bytes snapshot, window; /* of its base or behind, until they are written */
+    int64_t snapshot_offset;
+    int32_t readers;
+    bool retired;
+};
+
+/* ---- an append ---- */
+
+struct log_append {
+    struct list link;    /* in log->in_flight */
+    struct list waiting; /* in segment->waiting */
+    struct log *log;
+    struct log_segment *segment;
+    struct env_op io;
+    struct env_part part;
+    struct slice slice;
+    int64_t first, end; /* offsets: [first, end) */
+    uint64_t position;
+    bool done; /* written, but something before it is not */
+    bool dead; /* cut back: completes into nothing */
+    /* How to take it back. */
+    struct log_index_mark index_mark;
+    int64_t first_timestamp_was;
+    bool has_producer;
+    struct log_producer_undo producer;
+};
+
+/* Where a recent batch stands. */
+struct log_recent {
+    int64_t base;
+    int64_t segment; /* base offset of its segment */
+    uint32_t position, size;
+};
+
+struct log_cursor {
+    int64_t offset;
+    struct log_segment *segment; /* NULL: none */
+    uint64_t position;
+};
+
+enum log_state {
+    LOG_OPENING,
+    LOG_OPEN,
+    LOG_REPAIRING, /* a write failed; appends are refused */
+    LOG_CLOSING,
+};
+
+struct log_opening;
+struct log_repair;
+struct log_sealing;
+struct log_retention;
+struct log_shutdown;
+
+struct log {
+    struct log_dir *dir;
+    struct list link;  /* in dir->logs */
+    struct list dirty; /* in dir->dirty or dir->in_round */
+    char *topic;
+    int32_t partition;
+    struct wire_uuid topic_id;
+    char *path;
+    uint64_t id;
+    struct log_config config;
+    struct log_watch *watch;
+    uint8_t state; /* enum log_state */
+    enum err status;
+    struct errmsg why; /* of status */
+    char *notice;      /* what recovery did that a person should know, or NULL */
+
+    struct log_segment **segments; /* ascending; the last one is written to */
+    int32_t segment_count, segment_cap;
+    int64_t start, end, written_end, durable_end;
+    int64_t recovery_point; /* that a checkpoint holds, or will */
+    int64_t recovery_next;  /* that the checkpoint being written holds */
+    int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
+    int64_t high_watermark, high_watermark_found;
+    struct log_known *known;
+    struct log_epochs epochs;
+    struct log_producers producers;
+    bool clean; /* nothing had to be recovered */
+
+    struct list in_flight;
+    int64_t in_flight_bytes;
+    struct log_recent *recent; /* a ring that is never sparse */
+    int32_t recent_first, recent_count, recent_cap;
+    struct log_cursor cursors[LOG_CURSORS_MAX];
+    int32_t cursor_next;
+
+    /* Rounds. */
+    bool in_round;
+    int32_t round_pending;
+    int64_t round_end;
+    struct env_op dir_sync;
+
+    /* Snapshots on disk, ascending. */
+    int64_t *snapshots;
+    int32_t snapshot_count, snapshot_cap;
+    uint64_t bytes_since_snapshot;
+
+    int32_t busy;          /* processes that will come back to this log */
+    int32_t retired_count; /* segments that are no more, but still read */
+    int32_t given_count;   /* reads given from memory and not yet released */
+    struct log_sealing *sealing;
+    struct log_retention *retention;
+    struct log_repair *repair;
+    struct list epoch_waits; /* log_assign_epoch, for the next write of the checkpoint */
+    bool epochs_changed;     /* since the write in flight began */
+    bool epochs_writing;
+    struct env_timer retry;
+
+    struct log_op *closing; /* log_close or log_delete */
+    bool deleting;
+};
+
+/* ---- the directory ---- */
+
+/* What the checkpoints say of a partition, open or not. -1: nothing. */
+struct log_known {
+    struct omap_node node; /* in dir->known, by topic and partition */
+    int64_t offsets[3];    /* by enum log_points_kind */
+    int32_t partition;
+    char topic[];
+};
+
+enum log_points_kind {
+    LOG_POINTS_RECOVERY,
+    LOG_POINTS_START,
+    LOG_POINTS_WATERMARK,
+    LOG_POINTS_COUNT,
+};
+
+/* Whoever waits for a checkpoint to be written with what holds now. */
+struct log_points_wait {
+    struct list link;
+    void (*done)(struct log_points_wait *wait, enum err e);
+};
+
+/* One of the checkpoints: one write at a time, which answers all who asked before it began. */
+struct log_points_file {
+    struct log_dir *dir;
+    struct log_file_write write;
+    struct text text;
+    char path[ENV_PATH_MAX];
+    bool busy, again;
+    struct list waits, waits_next;
+};
+
+struct log_dir {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct log_dir_config config;
+    char *path;
+    char cluster_id[64];
+    struct wire_uuid directory_id;
+    enum err status;
+    bool opened, clean, closing;
+    env_file lock;
+    struct log_dir_entry *entries;
+    int32_t entry_count, entry_cap;
+    struct list logs;
+
+    struct list idle_files; /* used last at the front */
+    int32_t open_files;
+
+    struct list dirty, in_round; /* logs */
+    uint64_t round;
+    bool round_running;
+    int32_t round_pending;
+    enum err round_err;
+
+    struct omap known;
+    bool points_wrong[LOG_POINTS_COUNT]; /* the checkpoint found did not match its checksum */
+    struct log_points_file points[LOG_POINTS_COUNT];
+    int64_t synced_bytes;   /* since the last checkpoint */
+    int64_t unsynced_bytes; /* written by logs that do not wait for syncs */
+    bool flush_now;         /* the next round takes those in, too */
+    struct env_timer checkpoint;
+    int64_t watermarks_ns; /* when they were written last */
+
+    struct list indexes; /* of older segments, used last at the front */
+    int64_t index_bytes;
+
+    int32_t openings;
+    struct list openings_waiting;
+    int32_t busy;         /* processes of the directory's own */
+    struct list removals; /* files of segments that are no more */
+    struct log_shutdown *shutdown;
+
+    /* The wall clock that is believed: wall - now, and one that is not believed yet. */
+    bool clock_known, clock_doubted;
+    int64_t clock_ms, doubted_ms, doubted_since_ns;
+};
+
+/* dir.c */
+void log_dir_offline(struct log_dir *dir, enum err e);
+/* The sync of a file or directory has failed: S-5. */
+void log_dir_sync_failed(struct log_dir *dir, enum err e);
+
+/* remove.c: unlinks the files of a directory, then the directory, in the background. */
+void log_remove_dir(struct log_dir *dir, const char *path);
+
+/* shutdown.c: something has ended; closing may go on. */
+void log_dir_idle(struct log_dir *dir);
+
+/* retain.c: files that would be removed later are left for the next life. */
+void log_removals_stop(struct log_dir *dir);
+
+/* log.c */
+static inline struct log_segment *log_active(const struct log *log)
+{
+    ASSERT(log->segment_count > 0);
+    return log->segments[log->segment_count - 1];
+}
+static inline struct env *log_env(const struct log *log)
+{
+    return log->dir->env;
+}
+bool log_waits_for_sync(const struct log *log);
+void log_told(struct log *log, enum err e); /* calls the watch */
+void log_offline(struct log *log, enum err e, int64_t position);
+/* Bytes that were good once are not any more: the log goes offline and says where and why. */
+void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);
+void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,
+                      uint64_t position, const char *what);
+/* "topic-N.<topic id>-suffix" in the log directory: Kafka's names for what comes and goes. */
+void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
+void log_settle(struct log *log); /* a process ended: log_close may go on */
+void log_free(struct log *log);
+
+/* segment.c */
+struct log_segment *log_segment_new(struct log *log, int64_t base, bool create) MUST_USE;
+void log_segment_free(struct log_segment *segment);
+/* Puts it behind the others. Room must be there (log_segments_reserve). */
+enum err log_segments_reserve(struct log *log) MUST_USE;
+void log_segments_push(struct log *log, struct log_segment *segment);
+/* Its place in log->segments: of the one whose base is the greatest <= offset; -1: none. */
+int32_t log_segment_index(const struct log *log, int64_t offset);
+void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
+                      char path[ENV_PATH_MAX]);
+
+void log_segments_take_first(struct log *log);
+/* Takes it out of service: freed when its last reader is done. It is in no array any more. */
+void log_segment_retire(struct log_segment *segment);
+/* One reader less. */
+void log_segment_unread(struct log_segment *segment);
+/* No reader's remembered place is in it any more. */
+void log_forget_cursors(struct log *log, const struct log_segment *segment);
+
+/* append.c */
+/* Begins a segment at the log's end; its file is made by log_segment_open. ERR_NOMEM. */
+enum err log_roll(struct log *log) MUST_USE;
+/* Opens (or makes) the segment's file and starts what waits for it. */
+void log_segment_open(struct log_segment *segment);
+/* Lets go of the file when nothing of the segment is under way. */
+void log_segment_clean(struct log_segment *segment);
+void log_cut_back(struct log *log, int64_t end, enum err e);
+void log_recent_clear(struct log *log);
+struct log_recent *log_recent_at(const struct log *log, int32_t i);
+
+/* place.c */
+/* Where the batch begins that holds offset, if memory knows. */
+bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
+                    uint64_t *position) MUST_USE;
+/* A reader who began at from has come to offset, which stands there. */
+void log_place_keep(struct log *log, int64_t from, int64_t offset, struct log_segment *segment,
+                    uint64_t position);
+struct log_bound {
+    uint64_t position; /* a batch begins there, or the segment ends */
+    int64_t next;      /* the offset that comes there */
+};
+/* How far a read from there may go: whole batches, below end, up to bytes_max. False: memory does
+ * not know, or there is nothing. */
+bool log_place_bound(const struct log *log, const struct log_segment *segment, uint64_t from,
+                     uint64_t bytes_max, int64_t end, bool at_least_one,
+                     struct log_bound *out) MUST_USE;
+
+/* commit.c */
+void log_commit_mark(struct log *log);
+void log_commit_kick(struct log_dir *dir);
+
+/* repair.c */
+void log_repair_begin(struct log *log, enum err e);
+/* Something that the repair waits for has ended. */
+void log_repair_next(struct log *log);
+/* Gives it up, unless it is at work just now. */
+void log_repair_stop(struct log *log);
+
+/* seal.c: what is written in the background about segments: indexes and snapshots */
+void log_seal(struct log *log);
+bool log_sealed(const struct log *log); /* nothing is left to write */
+/* What the producers have done below the log's end, to be written later. ERR_NOMEM. */
+enum err log_snapshot_take(struct log_segment *segment) MUST_USE;
+void log_snapshot_drop(struct log_segment *segment);
+/* There is one of that offset on disk. ERR_NOMEM. */
+enum err log_snapshots_add(struct log *log, int64_t offset) MUST_USE;
+
+/* epochs.c */
+struct log_epoch_wait {
+    struct list link;
+    void (*done)(struct log_epoch_wait *wait, enum err e);
+};
+/* Writes leader-epoch-checkpoint with what holds now, and tells wait, which may be NULL. */
+void log_epochs_write(struct log *log, struct log_epoch_wait *wait);
+
+/* indexes.c: the indexes of older segments, in memory while there is room */
+struct log_index_wait;
+typedef void log_index_ready(struct log_index_wait *wait, enum err e);
+struct log_index_wait {
+    struct list link;
+    log_index_ready *ready;
+};
+/* True: it is there, until the event ends. False: ready says when; ERR_IO, ERR_NOMEM, ERR_CORRUPT
+ * (the segment itself is). */
+bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
+                    log_index_ready *ready) MUST_USE;
+/* It does not fit the log: it is built anew from it when it is wanted next. */
+void log_index_distrust(struct log_segment *segment);
+void log_index_cache(struct log_segment *segment);
+void log_index_uncache(struct log_segment *segment);
+
+/* pointfiles.c */
+void log_points_init(struct log_dir *dir);
+const char *log_points_name(enum log_points_kind kind);
+/* Takes in what a checkpoint held. ERR_CORRUPT, ERR_NOMEM. */
+enum err log_points_take(struct log_dir *dir, enum log_points_kind kind, struct bytes file,
+                         struct errmsg *msg) MUST_USE;
+/* Writes that checkpoint anew and tells wait, which may be NULL. */
+void log_points_write(struct log_dir *dir, enum log_points_kind kind, struct log_points_wait *wait);
+/* What is known of a partition, made when it is not there. ERR_NOMEM: NULL. */
+struct log_known *log_known_get(struct log_dir *dir, const char *topic, int32_t partition) MUST_USE;
+void log_known_forget(struct log_dir *dir, struct log_known *known);
+void log_known_free(struct log_dir *dir);
+/* More bytes have been synced, or written by a log that does not wait for syncs. */
+void log_checkpoint_later(struct log_dir *dir);
+
+/* walk.c: a file's batches, a piece at a time */
+struct log_walk {
+    struct log_dir *dir;
+    struct log_steps *owner;
+    env_file file;
+    uint64_t position, end; /* of the file's bytes that count */
+    uint8_t *buffer;
+    uint32_t cap;
+    struct log_scan scan;
+    struct env_op io;
+};
+
+/* ERR_NOMEM. */
+enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap,
+                       int32_t notes_max) MUST_USE;
+void log_walk_free(struct log_walk *walk);
+/* Begins at position; the file ends, for this walk, at end. */
+void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uint64_t end,
+                    int64_t expected, bool crc);
+/* One step of owner: reads and scans the next piece; the result stands in walk->scan, whose used
+ * bytes are counted already in walk->position. */
+void log_walk_next(struct log_walk *walk, struct log_steps *owner);
+
+/* opening.c, recover.c: how a log comes to be */
+struct log_opening {
+    struct log_steps steps;
+    struct log *log;
+    struct log **out;
+    struct log_op *op;
+    struct list link; /* in dir->openings_waiting */
+    bool made;        /* the directory is new */
+    char *names;
+    uint64_t names_size, at, size;
+    struct log_get get, crc;
+    struct log_save save;
+    struct log_file_wait wait;
+    char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
+    char text[LOG_PARTITION_METADATA_SIZE + 1];
+    int32_t segment;  /* being looked at */
+    int32_t snapshot; /* being looked at */
+    bool held;        /* that segment's file */
+    /* The plan of the scan. */
+    bool epochs_known;   /* the checkpoint was there and right */
+    int64_t replay_from; /* producers know all below it */
+    int64_t recovery_point;
+    bool recovery_known; /* false: the checkpoint was wrong; nothing is cut that might be good */
+    int64_t scan_from;
+    /* The scan. */
+    struct log_walk walk;
+    int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
+    uint64_t piece;     /* where the piece being looked at begins */
+    uint64_t unsynced; /* where the bytes above the recovery point begin, UINT64_MAX: not met yet */
+    struct env_part part;
+    int64_t end; /* behind the last good batch */
+    bool epochs_changed;
+    /* The cut. */
+    bool cutting, hole;
+    uint64_t cut_at; /* in the segment being looked at */
+    struct errmsg cut_why;
+    struct log_search search;
+    struct env_op search_io;
+    uint64_t search_at, copied;
+    env_file cut_file;
+    enum err cut_failed;
+};
+
+/* Scans what may not be durable; goes on to log_cut or log_recovered. */
+void log_recover(struct log_opening *o);
+/* cut.c: cuts the log at a bad batch; goes on to log_recovered. */
+void log_cut(struct log_opening *o);
+/* The mistake: takes a torn batch for one of the log's. False: not even its head is there. */
+bool log_cut_keep(struct log_opening *o);
+/* ready.c: the log is what it is; goes on to log_opening_end. */
+void log_recovered(struct log_opening *o);
+void log_opening_end(struct log_opening *o, enum err e);
+
+#endif

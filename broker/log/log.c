@@ -1,0 +1,306 @@
+/* log.c - one partition: what others ask of it, how it goes offline, how it is closed and deleted.
+ */
+#include "log/internal.h"
+#include <stdio.h>
+
+/* ---- asking ---- */
+
+int64_t log_start(const struct log *log)
+{
+    return log->start;
+}
+
+int64_t log_end(const struct log *log)
+{
+    return log->end;
+}
+
+int64_t log_written_end(const struct log *log)
+{
+    return log->written_end;
+}
+
+int64_t log_durable_end(const struct log *log)
+{
+    return log->durable_end;
+}
+
+bool log_waits_for_sync(const struct log *log)
+{
+    return log->dir->config.flush == LOG_FLUSH_ACK || log->config.always_sync;
+}
+
+int64_t log_counting_end(const struct log *log)
+{
+    if (KNOWN_BUG(ack_without_sync))
+        return log->written_end;
+    return log_waits_for_sync(log) ? log->durable_end : log->written_end;
+}
+
+void log_note_high_watermark(struct log *log, int64_t offset)
+{
+    ASSERT(offset <= log->end);
+    log->high_watermark = MAX(log->high_watermark, offset);
+}
+
+int64_t log_high_watermark_found(const struct log *log)
+{
+    return log->high_watermark_found;
+}
+
+uint64_t log_bytes(const struct log *log)
+{
+    uint64_t bytes = 0;
+    for (int32_t i = 0; i < log->segment_count; i++)
+        bytes += log->segments[i]->size;
+    return bytes;
+}
+
+uint64_t log_trace_id(const struct log *log)
+{
+    return log->id;
+}
+
+enum err log_status(const struct log *log)
+{
+    return log->status;
+}
+
+const char *log_status_text(const struct log *log)
+{
+    return log->why.text;
+}
+
+const char *log_notice(const struct log *log)
+{
+    return log->notice;
+}
+
+void log_reconfigure(struct log *log, const struct log_config *config)
+{
+    log->config = *config;
+}
+
+/* ---- telling ---- */
+
+void log_told(struct log *log, enum err e)
+{
+    if (log->watch != NULL && log->watch->moved != NULL && log->state != LOG_OPENING)
+        log->watch->moved(log->watch, e);
+}
+
+void log_offline(struct log *log, enum err e, int64_t position)
+{
+    ASSERT(e != ERR_NONE);
+    if (log->status != ERR_NONE)
+        return;
+    log->status = e;
+    if (log->why.text[0] == 0)
+        errmsg_set(&log->why, e, "%s-%d is offline: %s", log->topic, log->partition, err_text(e));
+    TRACE(log->dir->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
+    log_told(log, e);
+}
+
+void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what)
+{
+    struct log *log = segment->log;
+    if (log->status != ERR_NONE)
+        return;
+    log_corrupt_text(&log->why, log, segment->file->path, position, what);
+    log_offline(log, ERR_CORRUPT, (int64_t)position);
+}
+
+void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,
+                      uint64_t position, const char *what)
+{
+    errmsg_set(msg, ERR_CORRUPT,
+               "%s-%d is offline: %s has a bad batch at position %llu (%s), where the disk held "
+               "good ones; put the file back from a copy, or move the partition's directory away "
+               "to go on without its records",
+               log->topic, log->partition, path, (unsigned long long)position, what);
+}
+
+/* ---- closing ---- */
+
+void log_free(struct log *log)
+{
+    struct log_dir *dir = log->dir;
+    struct mem *mem = dir->mem;
+    ASSERT(list_empty(&log->in_flight));
+    list_remove(&log->link);
+    list_remove(&log->dirty);
+    env_disarm(dir->env, &log->retry);
+    for (int32_t i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        if (segment->dirty_hold) {
+            segment->dirty_hold = false;
+            log_file_release(segment->file);
+        }
+        log_segment_free(segment);
+    }
+    mem_free(mem, log->segments);
+    mem_free(mem, log->recent);
+    mem_free(mem, log->snapshots);
+    log_epochs_free(&log->epochs);
+    log_producers_free(&log->producers);
+    mem_free(mem, log->notice);
+    mem_free(mem, log->topic);
+    mem_free(mem, log->path);
+    mem_free(mem, log);
+}
+
+static bool idle(const struct log *log)
+{
+    for (int32_t i = 0; i < log->segment_count; i++) {
+        if (log->segments[i]->readers > 0)
+            return false;
+    }
+    return list_empty(&log->in_flight) && !log->in_round && log->busy == 0 &&
+           log->retired_count == 0 && log->given_count == 0;
+}
+
+/* What the checkpoints will go on saying of it. */
+static void leave_known(struct log *log)
+{
+    if (log->known == NULL)
+        return;
+    log->known->offsets[LOG_POINTS_RECOVERY] = MAX(log->recovery_point, log->durable_end);
+    log->known->offsets[LOG_POINTS_START] = log->start_next;
+    log->known->offsets[LOG_POINTS_WATERMARK] = log->high_watermark;
+}
+
+struct deletion {
+    struct log_steps steps;
+    struct log_dir *dir;
+    struct log_op *op;
+    char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
+};
+
+static struct deletion *deletion_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct deletion, steps);
+}
+
+static enum log_flow delete_rename(struct log_steps *steps)
+{
+    struct deletion *d = deletion_of(steps);
+    env_rename(steps->env, &steps->io, d->path, d->gone, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow delete_sync(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, deletion_of(steps)->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow delete_files(struct log_steps *steps)
+{
+    struct deletion *d = deletion_of(steps);
+    if (steps->err != ERR_NONE) {
+        log_dir_sync_failed(d->dir, steps->err);
+        return LOG_FAIL;
+    }
+    log_remove_dir(d->dir, d->gone);
+    return LOG_NEXT;
+}
+
+static const struct log_step delete_steps[] = {
+    {"rename", delete_rename},
+    {"sync the folder of", delete_sync},
+    {"remove", delete_files},
+    {NULL, NULL},
+};
+
+static void delete_ended(struct log_steps *steps, enum err e)
+{
+    struct deletion *d = deletion_of(steps);
+    struct log_dir *dir = d->dir;
+    struct log_op *op = d->op;
+    if (e != ERR_NONE)
+        errmsg_set(&op->msg, e, "cannot %s %s: %s", log_steps_what(steps), d->path, err_text(e));
+    mem_free(dir->mem, d);
+    dir->busy--;
+    op->done(op, e);
+    log_dir_idle(dir);
+}
+
+/* Kafka's name for it: the topic's is cut where the whole would be too long for a file system. */
+static void delete_dir(struct log *log, struct log_op *op)
+{
+    struct log_dir *dir = log->dir;
+    struct deletion *d = mem_zalloc(dir->mem, sizeof *d);
+    if (d == NULL) {
+        log_free(log);
+        op->done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot delete a log: out of memory"));
+        return;
+    }
+    d->dir = dir;
+    d->op = op;
+    snprintf(d->path, sizeof d->path, "%s", log->path);
+    log_unique_path(log, "delete", d->gone);
+    if (log->known != NULL)
+        log_known_forget(dir, log->known);
+    log_free(log);
+    dir->busy++;
+    log_steps_start(&d->steps, dir->env, delete_steps, delete_ended);
+}
+
+void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX])
+{
+    char id[33];
+    char number[16];
+    for (int i = 0; i < 16; i++)
+        snprintf(id + 2 * i, 3, "%02x", log->topic_id.b[i]);
+    snprintf(number, sizeof number, "-%d.", log->partition);
+    int room = 255 - (int)(strlen(number) + 32 + 1 + strlen(suffix));
+    int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", log->dir->path, room, log->topic,
+                        number, id, suffix);
+    ASSERT(size < ENV_PATH_MAX);
+}
+
+void log_settle(struct log *log)
+{
+    if (log->closing == NULL) {
+        log_dir_idle(log->dir);
+        return;
+    }
+    if (log->repair != NULL)
+        log_repair_stop(log);
+    if (!idle(log))
+        return;
+    struct log_dir *dir = log->dir;
+    struct log_op *op = log->closing;
+    leave_known(log);
+    if (log->deleting) {
+        delete_dir(log, op);
+        return;
+    }
+    log_free(log);
+    op->done(op, ERR_NONE);
+    log_dir_idle(dir);
+}
+
+static void begin_close(struct log *log, struct log_op *op, log_done *done, bool deleting)
+{
+    ASSERT(log->closing == NULL);
+    ASSERT(log->state != LOG_OPENING);
+    *op = (struct log_op){.done = done};
+    list_init(&op->link);
+    log->state = LOG_CLOSING;
+    log->watch = NULL;
+    log->closing = op;
+    log->deleting = deleting;
+    log_settle(log);
+}
+
+void log_close(struct log *log, struct log_op *op, log_done *done)
+{
+    begin_close(log, op, done, false);
+}
+
+void log_delete(struct log *log, struct log_op *op, log_done *done)
+{
+    begin_close(log, op, done, true);
+}

@@ -1,0 +1,628 @@
+/* opening.c - log_open up to the scan: makes the partition's directory when there is none, or finds
+ * out what is in it and from where on it has to be looked at (S-1, S-7). */
+#include "log/internal.h"
+#include <stdio.h>
+
+#define NAMES_SIZE_FIRST (16u << 10)
+#define NAMES_SIZE_MAX (16u << 20)
+
+enum {
+    OPEN_LIST,
+    OPEN_TAKE,
+    OPEN_MAKE,
+    OPEN_MAKE_METADATA,
+    OPEN_MAKE_LOG,
+    OPEN_MAKE_SYNC,
+    OPEN_MAKE_RENAME,
+    OPEN_MAKE_DURABLE,
+    OPEN_MADE,
+    OPEN_METADATA,
+    OPEN_IDENTITY,
+    OPEN_LEFTOVERS,
+    OPEN_HOLD,
+    OPEN_SIZE,
+    OPEN_SIZED,
+    OPEN_EPOCHS,
+    OPEN_EPOCHS_CRC,
+    OPEN_TAKE_EPOCHS,
+    OPEN_SNAPSHOT,
+    OPEN_WINDOW,
+    OPEN_PLAN,
+};
+
+static struct log_opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+
+static void on_got(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
+}
+
+static void on_crc(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
+}
+
+static void on_saved(struct log_save *save, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(save, struct log_opening, save)->steps, e);
+}
+
+static struct bytes got(const struct log_get *get)
+{
+    return bytes_of(get->data, (size_t)get->size);
+}
+
+static void drop_got(struct log_opening *o)
+{
+    struct mem *mem = o->log->dir->mem;
+    mem_free(mem, o->get.data);
+    mem_free(mem, o->crc.data);
+    o->get.data = o->crc.data = NULL;
+}
+
+/* ---- what is there ---- */
+
+static enum log_flow open_list(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    mem_free(log->dir->mem, o->names);
+    o->names = mem_alloc(log->dir->mem, (size_t)o->names_size);
+    if (o->names == NULL)
+        return log_steps_fail(steps, ERR_NOMEM);
+    steps->tolerant = true;
+    env_list(steps->env, &steps->io, log->path, o->names, o->names_size, log_steps_done);
+    return LOG_WAIT;
+}
+
+static int compare_offsets(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The next name; NULL at the end. */
+static const char *next_name(struct log_opening *o)
+{
+    if (o->at >= o->size)
+        return NULL;
+    const char *name = o->names + o->at;
+    o->at += strlen(name) + 1;
+    return name;
+}
+
+static int32_t find_bases(struct log_opening *o, int64_t *bases)
+{
+    int32_t count = 0;
+    int64_t offset;
+    const char *name;
+    o->at = 0;
+    while ((name = next_name(o)) != NULL) {
+        if (log_name_kind(name, &offset) != LOG_KIND_LOG)
+            continue;
+        if (bases != NULL)
+            bases[count] = offset;
+        count++;
+    }
+    return count;
+}
+
+static enum err add_segment(struct log *log, int64_t base, bool create)
+{
+    enum err e = log_segments_reserve(log);
+    struct log_segment *segment = NULL;
+    if (e == ERR_NONE)
+        segment = log_segment_new(log, base, create);
+    if (segment == NULL)
+        return ERR_NOMEM;
+    log_segments_push(log, segment);
+    return ERR_NONE;
+}
+
+static enum err find_segments(struct log_opening *o)
+{
+    struct log *log = o->log;
+    struct mem *mem = log->dir->mem;
+    int32_t count = find_bases(o, NULL);
+    if (count == 0)
+        return ERR_NONE;
+    int64_t *bases = mem_array(mem, (size_t)count, sizeof *bases);
+    if (bases == NULL)
+        return ERR_NOMEM;
+    find_bases(o, bases);
+    enum err e = sort_stable(mem, bases, (size_t)count, sizeof *bases, compare_offsets);
+    for (int32_t i = 0; e == ERR_NONE && i < count; i++)
+        e = add_segment(log, bases[i], false);
+    mem_free(mem, bases);
+    return e;
+}
+
+static enum err find_snapshots(struct log_opening *o)
+{
+    int64_t offset;
+    const char *name;
+    enum err e = ERR_NONE;
+    o->at = 0;
+    while (e == ERR_NONE && (name = next_name(o)) != NULL) {
+        if (log_name_kind(name, &offset) == LOG_KIND_SNAPSHOT)
+            e = log_snapshots_add(o->log, offset);
+    }
+    return e;
+}
+
+/* What the checkpoints say, as far as it can be believed. */
+static void take_points(struct log_opening *o)
+{
+    struct log *log = o->log;
+    const struct log_known *known = log->known;
+    int64_t first = log->segments[0]->base;
+    bool wrong = log->dir->points_wrong[LOG_POINTS_RECOVERY];
+    int64_t recovery = known->offsets[LOG_POINTS_RECOVERY];
+    o->recovery_known = !wrong || recovery >= 0;
+    o->recovery_point = MAX(recovery, first);
+    log->recovery_point = log->recovery_next = o->recovery_point;
+    log->start = MAX(known->offsets[LOG_POINTS_START], first);
+    log->high_watermark_found = known->offsets[LOG_POINTS_WATERMARK];
+}
+
+static enum log_flow take_found(struct log_opening *o)
+{
+    struct log *log = o->log;
+    enum err e = find_segments(o);
+    if (e == ERR_NONE)
+        e = find_snapshots(o);
+    if (e == ERR_NONE && log->segment_count == 0) {
+        int64_t point = log->known->offsets[LOG_POINTS_RECOVERY];
+        if (point > 0)
+            e = errmsg_set(&o->op->msg, ERR_CORRUPT,
+                           "%s holds no segment, but its recovery point is %lld; put its files "
+                           "back, or remove the directory to go on without its records",
+                           log->path, (long long)point);
+        else
+            e = add_segment(log, 0, true);
+    }
+    if (e != ERR_NONE)
+        return log_steps_fail(&o->steps, e);
+    take_points(o);
+    o->steps.next = OPEN_METADATA;
+    return LOG_NEXT;
+}
+
+static enum log_flow open_take(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    o->size = steps->n;
+    if (steps->err == ERR_NONE)
+        return take_found(o);
+    if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
+        o->names_size = o->size + NAMES_SIZE_FIRST;
+        steps->next = OPEN_LIST;
+        return LOG_NEXT;
+    }
+    if (steps->err == ERR_NOTFOUND && !o->made) {
+        steps->next = OPEN_MAKE;
+        return LOG_NEXT;
+    }
+    return LOG_FAIL;
+}
+
+/* ---- making it: under another name, so that nobody ever finds half of it ---- */
+
+static enum log_flow open_make(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    log_unique_path(o->log, "future", o->path_to);
+    steps->tolerant = true;
+    env_make_dir(steps->env, &steps->io, o->path_to, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow save_metadata(struct log_opening *o, const char *folder)
+{
+    log_path_join(o->path, folder, "partition.metadata", "");
+    log_partition_metadata_print(&o->log->topic_id, o->text);
+    log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_make_metadata(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
+        return LOG_FAIL;
+    return save_metadata(o, o->path_to);
+}
+
+static enum log_flow open_make_log(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    char name[LOG_NAME_MAX];
+    (void)steps;
+    log_name_print(name, 0, LOG_KIND_LOG);
+    log_path_join(o->path, o->path_to, name, "");
+    log_save(o->log->dir, &o->save, o->path, bytes_of(NULL, 0), 0, true, on_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow sync_folder(struct log_steps *steps, const char *path)
+{
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_make_sync(struct log_steps *steps)
+{
+    return sync_folder(steps, opening_of(steps)->path_to);
+}
+
+/* What a sync of a directory said. */
+static enum log_flow synced(struct log_opening *o)
+{
+    if (o->steps.err == ERR_NONE)
+        return LOG_NEXT;
+    log_dir_sync_failed(o->log->dir, o->steps.err);
+    return LOG_FAIL;
+}
+
+static enum log_flow open_make_rename(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (synced(o) == LOG_FAIL)
+        return LOG_FAIL;
+    env_rename(steps->env, &steps->io, o->path_to, o->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_make_durable(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    o->made = true;
+    if (KNOWN_BUG(rename_without_dir_sync))
+        return LOG_NEXT;
+    return sync_folder(steps, o->log->dir->path);
+}
+
+static enum log_flow open_made(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->next = OPEN_LIST;
+    return synced(o);
+}
+
+/* ---- whose it is ---- */
+
+static enum log_flow open_metadata(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    (void)steps;
+    log_path_join(o->path, o->log->path, "partition.metadata", "");
+    log_get(o->log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_identity(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct errmsg *msg = &o->op->msg;
+    struct wire_uuid id;
+    char mine[WIRE_UUID_TEXT_SIZE];
+    char theirs[WIRE_UUID_TEXT_SIZE];
+    o->at = 0;
+    if (!o->get.found)
+        return save_metadata(o, o->log->path);
+    enum err e = log_partition_metadata_parse(got(&o->get), &id, msg);
+    drop_got(o);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
+    if (wire_uuid_equal(&id, &o->log->topic_id))
+        return LOG_NEXT;
+    wire_uuid_print(&o->log->topic_id, mine);
+    wire_uuid_print(&id, theirs);
+    e = errmsg_set(msg, ERR_INVALID,
+                   "%s belongs to the topic of id %s, not to that of id %s; move it away",
+                   o->log->path, theirs, mine);
+    return log_steps_fail(steps, e);
+}
+
+static enum log_flow open_leftovers(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    int64_t offset;
+    const char *name;
+    while ((name = next_name(o)) != NULL) {
+        if (log_name_kind(name, &offset) != LOG_KIND_LEFTOVER || name[0] == '/')
+            continue;
+        log_path_join(o->path, o->log->path, name, "");
+        steps->next = OPEN_LEFTOVERS;
+        steps->tolerant = true; /* what cannot be removed now is removed next time */
+        env_unlink(steps->env, &steps->io, o->path, log_steps_done);
+        return LOG_WAIT;
+    }
+    return LOG_NEXT;
+}
+
+/* ---- how large the segments are ---- */
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
+    o->held = e == ERR_NONE;
+    log_steps_resume(&o->steps, e);
+}
+
+static enum log_flow open_hold(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    if (o->segment == log->segment_count || log->segments[o->segment]->file->create) {
+        steps->next = OPEN_EPOCHS;
+        return LOG_NEXT;
+    }
+    if (!log_file_hold(log->segments[o->segment]->file, &o->wait, on_held))
+        return LOG_WAIT;
+    o->held = true;
+    return LOG_NEXT;
+}
+
+static enum log_flow open_size(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    env_size(steps->env, &steps->io, o->log->segments[o->segment]->file->handle, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_sized(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    struct log_segment *segment = log->segments[o->segment];
+    segment->size = segment->written = segment->synced = steps->n;
+    segment->entry_durable = o->made || segment->base < o->recovery_point;
+    if (o->segment + 1 < log->segment_count)
+        segment->next = log->segments[o->segment + 1]->base;
+    o->held = false;
+    log_file_release(segment->file);
+    o->segment++;
+    steps->next = OPEN_HOLD;
+    return LOG_NEXT;
+}
+
+/* ---- leader epochs ---- */
+
+static enum log_flow open_epochs(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    (void)steps;
+    log_path_join(o->path, o->log->path, "leader-epoch-checkpoint", "");
+    log_get(o->log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_epochs_crc(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    log_path_join(o->path_to, o->log->path, "leader-epoch-checkpoint.crc", "");
+    steps->tolerant = true;
+    log_get(o->log->dir, &o->crc, o->path_to, on_crc);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_take_epochs(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    enum err e = ERR_NONE;
+    bool wrong = o->crc.found && steps->err == ERR_NONE && o->get.found &&
+                 log_crc_check(got(&o->crc), got(&o->get)) != ERR_NONE;
+    if (o->get.found && !wrong)
+        e = log_epochs_parse(got(&o->get), &log->epochs, NULL);
+    o->epochs_known = o->get.found && !wrong && e == ERR_NONE;
+    drop_got(o);
+    if (e != ERR_NONE && e != ERR_CORRUPT)
+        return log_steps_fail(steps, e);
+    if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
+        TRACE(log->dir->trace, LOG_REBUILT, log->id, LOG_REBUILT_EPOCHS,
+              (uint64_t)log->segments[0]->base);
+    o->snapshot = log->snapshot_count;
+    return LOG_NEXT;
+}
+
+/* ---- producers: the newest snapshot that is right, below what is durable ---- */
+
+static enum log_flow open_snapshot(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    do
+        o->snapshot--;
+    while (o->snapshot >= 0 && log->snapshots[o->snapshot] > o->recovery_point);
+    o->replay_from = log->segments[0]->base;
+    if (o->snapshot < 0 || KNOWN_BUG(producer_state_not_rebuilt)) {
+        steps->next = OPEN_PLAN;
+        return LOG_NEXT;
+    }
+    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    log_get(log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_window(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    enum err e = log_snapshot_decode(&log->producers, got(&o->get), env_now(steps->env), NULL);
+    drop_got(o);
+    if (e == ERR_CORRUPT) {
+        steps->next = OPEN_SNAPSHOT; /* an older one, then */
+        return LOG_NEXT;
+    }
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    o->replay_from = log->snapshots[o->snapshot];
+    log_segment_path(log, o->replay_from, LOG_KIND_WINDOW, o->path);
+    log_get(log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+/* The scan begins where the first of those who need it has to begin. */
+static enum log_flow open_plan(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    (void)steps;
+    if (o->get.data != NULL)
+        (void)!log_window_decode(&log->producers, got(&o->get), NULL); /* without: Kafka's memory */
+    drop_got(o);
+    if (KNOWN_BUG(producer_state_not_rebuilt))
+        o->replay_from = INT64_MAX;
+    o->scan_from = MIN(o->recovery_point, o->replay_from);
+    if (!o->epochs_known || !o->recovery_known)
+        o->scan_from = log->segments[0]->base;
+    return LOG_NEXT;
+}
+
+static const struct log_step open_steps[] = {
+    [OPEN_LIST] = {"list", open_list},
+    [OPEN_TAKE] = {"list", open_take},
+    [OPEN_MAKE] = {"make", open_make},
+    [OPEN_MAKE_METADATA] = {"make", open_make_metadata},
+    [OPEN_MAKE_LOG] = {"make", open_make_log},
+    [OPEN_MAKE_SYNC] = {"make", open_make_sync},
+    [OPEN_MAKE_RENAME] = {"make", open_make_rename},
+    [OPEN_MAKE_DURABLE] = {"make", open_make_durable},
+    [OPEN_MADE] = {"make", open_made},
+    [OPEN_METADATA] = {"read partition.metadata of", open_metadata},
+    [OPEN_IDENTITY] = {"read partition.metadata of", open_identity},
+    [OPEN_LEFTOVERS] = {"tidy", open_leftovers},
+    [OPEN_HOLD] = {"open a segment of", open_hold},
+    [OPEN_SIZE] = {"open a segment of", open_size},
+    [OPEN_SIZED] = {"open a segment of", open_sized},
+    [OPEN_EPOCHS] = {"read the leader epochs of", open_epochs},
+    [OPEN_EPOCHS_CRC] = {"read the leader epochs of", open_epochs_crc},
+    [OPEN_TAKE_EPOCHS] = {"read the leader epochs of", open_take_epochs},
+    [OPEN_SNAPSHOT] = {"read a snapshot of", open_snapshot},
+    [OPEN_WINDOW] = {"read a snapshot of", open_window},
+    [OPEN_PLAN] = {"plan the recovery of", open_plan},
+    {NULL, NULL},
+};
+
+/* ---- beginning and end ---- */
+
+static void opened(struct log_steps *steps, enum err e)
+{
+    struct log_opening *o = opening_of(steps);
+    if (e == ERR_NONE) {
+        log_recover(o);
+        return;
+    }
+    if (o->op->msg.text[0] == 0)
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), o->log->path,
+                   err_text(e));
+    log_opening_end(o, e);
+}
+
+static void begin(struct log_opening *o)
+{
+    o->log->dir->openings++;
+    log_steps_start(&o->steps, o->log->dir->env, open_steps, opened);
+}
+
+static void begin_next(struct log_dir *dir)
+{
+    struct list *link = list_pop_front(&dir->openings_waiting);
+    if (link != NULL)
+        begin(CONTAINER_OF(link, struct log_opening, link));
+}
+
+void log_opening_end(struct log_opening *o, enum err e)
+{
+    struct log *log = o->log;
+    struct log_dir *dir = log->dir;
+    struct log_op *op = o->op;
+    drop_got(o);
+    mem_free(dir->mem, o->names);
+    log_walk_free(&o->walk);
+    if (o->held)
+        log_file_release(log->segments[o->segment]->file);
+    if (e == ERR_NONE)
+        *o->out = log;
+    else
+        log_free(log);
+    mem_free(dir->mem, o);
+    dir->openings--;
+    dir->busy--;
+    begin_next(dir);
+    op->done(op, e);
+    log_dir_idle(dir);
+}
+
+static struct log *new_log(struct log_dir *dir, const char *topic, int32_t partition,
+                           const uint8_t topic_id[16], const struct log_config *config,
+                           struct log_watch *watch)
+{
+    char path[ENV_PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s/%s-%d", dir->path, topic, partition);
+    ASSERT(size < ENV_PATH_MAX);
+    struct log *log = mem_zalloc(dir->mem, sizeof *log);
+    if (log == NULL)
+        return NULL;
+    *log = (struct log){.dir = dir,
+                        .partition = partition,
+                        .id = trace_partition(topic, partition),
+                        .config = *config,
+                        .watch = watch,
+                        .state = LOG_OPENING};
+    list_init(&log->link);
+    list_init(&log->dirty);
+    list_init(&log->in_flight);
+    list_init(&log->epoch_waits);
+    log->epochs.mem = dir->mem;
+    memcpy(log->topic_id.b, topic_id, sizeof log->topic_id.b);
+    log->topic = mem_text(dir->mem, topic, strlen(topic));
+    log->path = mem_text(dir->mem, path, strlen(path));
+    log->known = log_known_get(dir, topic, partition);
+    enum err e = log_producers_init(&log->producers, dir->mem);
+    if (log->topic != NULL && log->path != NULL && log->known != NULL && e == ERR_NONE)
+        return log;
+    log_free(log);
+    return NULL;
+}
+
+void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
+              const uint8_t topic_id[16], const struct log_config *config, struct log_watch *watch,
+              struct log_op *op, log_done *done)
+{
+    ASSERT(dir->opened);
+    *op = (struct log_op){.done = done};
+    list_init(&op->link);
+    if (dir->status != ERR_NONE) {
+        done(op, errmsg_set(&op->msg, dir->status, "%s is offline", dir->path));
+        return;
+    }
+    struct log_opening *o = mem_zalloc(dir->mem, sizeof *o);
+    struct log *log = NULL;
+    if (o != NULL)
+        log = new_log(dir, topic, partition, topic_id, config, watch);
+    if (log == NULL) {
+        mem_free(dir->mem, o);
+        done(op,
+             errmsg_set(&op->msg, ERR_NOMEM, "cannot open %s-%d: out of memory", topic, partition));
+        return;
+    }
+    trace_name(dir->trace, log->id, strrchr(log->path, '/') + 1);
+    o->log = log;
+    o->out = out;
+    o->op = op;
+    o->names_size = NAMES_SIZE_FIRST;
+    list_init(&o->link);
+    dir->busy++;
+    if (dir->openings >= LOG_OPENINGS_MAX)
+        list_push_back(&dir->openings_waiting, &o->link);
+    else
+        begin(o);
+}

@@ -1,0 +1,138 @@
+/* place.c - where an offset stands, as far as memory knows: the last batches, the places where
+ * readers stopped, the index. Never asks the disk. */
+#include "log/internal.h"
+
+/* The newest batch whose base is <= offset, of those remembered; NULL: none. */
+static struct log_recent *find_recent(const struct log *log, int64_t offset)
+{
+    int32_t low = 0;
+    int32_t high = log->recent_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (log_recent_at(log, middle)->base <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? NULL : log_recent_at(log, low - 1);
+}
+
+static struct log_segment *segment_of_base(const struct log *log, int64_t base)
+{
+    int32_t i = log_segment_index(log, base);
+    if (i < 0 || log->segments[i]->base != base)
+        return NULL;
+    return log->segments[i];
+}
+
+bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
+                    uint64_t *position)
+{
+    const struct log_recent *recent = find_recent(log, offset);
+    if (recent != NULL && offset < log->end) {
+        *segment = segment_of_base(log, recent->segment);
+        *position = recent->position;
+        return *segment != NULL;
+    }
+    for (int i = 0; i < LOG_CURSORS_MAX; i++) {
+        const struct log_cursor *cursor = &log->cursors[i];
+        if (cursor->segment != NULL && cursor->offset == offset) {
+            *segment = cursor->segment;
+            *position = cursor->position;
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_place_keep(struct log *log, int64_t from, int64_t offset, struct log_segment *segment,
+                    uint64_t position)
+{
+    struct log_cursor *cursor = NULL;
+    for (int i = 0; i < LOG_CURSORS_MAX && cursor == NULL; i++) {
+        if (log->cursors[i].segment != NULL && log->cursors[i].offset == from)
+            cursor = &log->cursors[i];
+    }
+    if (cursor == NULL) {
+        cursor = &log->cursors[log->cursor_next];
+        log->cursor_next = (log->cursor_next + 1) % LOG_CURSORS_MAX;
+    }
+    *cursor = (struct log_cursor){.offset = offset, .segment = segment, .position = position};
+}
+
+/* A batch of the segment begins at position, with the offset next. */
+static void offer(struct log_bound *best, uint64_t from, uint64_t limit, uint64_t position,
+                  int64_t next)
+{
+    if (position > from && position <= limit && position > best->position) {
+        best->position = position;
+        best->next = next;
+    }
+}
+
+/* The batch that begins there ends before limit, too. */
+static void offer_recent(const struct log *log, const struct log_segment *segment, uint64_t from,
+                         uint64_t limit, int64_t end, struct log_bound *best)
+{
+    int32_t low = 0;
+    int32_t high = log->recent_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        const struct log_recent *recent = log_recent_at(log, middle);
+        bool behind =
+            recent->segment > segment->base ||
+            (recent->segment == segment->base && (recent->position > limit || recent->base > end));
+        if (behind)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    if (low == 0)
+        return;
+    const struct log_recent *recent = log_recent_at(log, low - 1);
+    if (recent->segment == segment->base)
+        offer(best, from, limit, recent->position, recent->base);
+}
+
+static void offer_index(const struct log_segment *segment, uint64_t from, uint64_t limit,
+                        int64_t end, struct log_bound *best)
+{
+    const struct log_index *index = &segment->index;
+    const struct log_index_entry *floor = log_index_floor_position(index, limit);
+    if (!segment->index_known)
+        return;
+    while (floor != NULL && floor->first != LOG_FIRST_UNKNOWN && floor->position > from) {
+        if (index->base + floor->first <= end) {
+            offer(best, from, limit, floor->position, index->base + floor->first);
+            return;
+        }
+        floor = floor == index->entries ? NULL : floor - 1;
+    }
+}
+
+bool log_place_bound(const struct log *log, const struct log_segment *segment, uint64_t from,
+                     uint64_t bytes_max, int64_t end, bool at_least_one, struct log_bound *out)
+{
+    uint64_t limit = from + bytes_max;
+    *out = (struct log_bound){.position = from};
+    if (end >= segment->next)
+        offer(out, from, limit, segment->size, segment->next);
+    offer_recent(log, segment, from, limit, end, out);
+    offer_index(segment, from, limit, end, out);
+    if (out->position > from)
+        return true;
+    if (!at_least_one)
+        return false;
+    /* The first batch alone, however large it is. */
+    for (int32_t i = log->recent_count - 1; i >= 0; i--) {
+        const struct log_recent *recent = log_recent_at(log, i);
+        if (recent->segment != segment->base || recent->position != from)
+            continue;
+        int64_t next = i + 1 < log->recent_count ? log_recent_at(log, i + 1)->base : log->end;
+        if (next > end)
+            return false;
+        *out = (struct log_bound){.position = from + recent->size, .next = next};
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,197 @@
+/* producers.c - what a partition remembers of its idempotent producers: the last five batches of
+ * each (KIP-98, I-1). A pure function of the batches that were applied. */
+#include "log/format.h"
+
+static bool same_id(const void *key, const struct hmap_node *node)
+{
+    const int64_t *id = key;
+    return CONTAINER_OF(node, struct log_producer, node)->id == *id;
+}
+
+enum err log_producers_init(struct log_producers *producers, struct mem *mem)
+{
+    producers->mem = mem;
+    list_init(&producers->silent);
+    return hmap_init(&producers->map, mem, same_id);
+}
+
+static void forget(struct log_producers *producers, struct log_producer *producer)
+{
+    hmap_remove(&producers->map, &producer->node);
+    list_remove(&producer->silent);
+    mem_free(producers->mem, producer);
+}
+
+void log_producers_clear(struct log_producers *producers)
+{
+    LIST_EACH (producer, &producers->silent, struct log_producer, silent)
+        forget(producers, producer);
+}
+
+void log_producers_free(struct log_producers *producers)
+{
+    if (producers->mem == NULL)
+        return;
+    log_producers_clear(producers);
+    hmap_free(&producers->map);
+}
+
+struct log_producer *log_producers_find(const struct log_producers *producers, int64_t id)
+{
+    struct hmap_node *node = hmap_find(&producers->map, hash_mix((uint64_t)id), &id);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct log_producer, node);
+}
+
+/* Sequences run from 0 to INT32_MAX and begin again. */
+static int32_t sequence_add(int32_t sequence, int32_t delta)
+{
+    return (int32_t)(((uint32_t)sequence + (uint32_t)delta) & INT32_MAX);
+}
+
+static int32_t sequence_subtract(int32_t sequence, int32_t delta)
+{
+    return (int32_t)(((uint32_t)sequence - (uint32_t)delta) & INT32_MAX);
+}
+
+static int32_t note_delta(const struct log_note *note)
+{
+    return (int32_t)(note->last - note->base);
+}
+
+static const struct log_producer_batch *find_duplicate(const struct log_producer *producer,
+                                                       const struct log_note *note)
+{
+    for (int32_t i = 0; i < producer->count; i++) {
+        const struct log_producer_batch *batch = &producer->window[i];
+        int32_t first = sequence_subtract(batch->last_sequence, batch->offset_delta);
+        if (first == note->base_sequence && batch->offset_delta == note_delta(note))
+            return batch;
+    }
+    return NULL;
+}
+
+enum log_sequence log_producers_check(const struct log_producers *producers,
+                                      const struct log_note *note,
+                                      const struct log_producer_batch **duplicate, int16_t *code)
+{
+    ASSERT(note->producer_id >= 0);
+    const struct log_producer *producer = log_producers_find(producers, note->producer_id);
+    if (producer == NULL)
+        return LOG_SEQUENCE_NEXT;
+    if (note->producer_epoch < producer->epoch) {
+        *code = WIRE_ERROR_INVALID_PRODUCER_EPOCH;
+        return LOG_SEQUENCE_REFUSED;
+    }
+    *code = WIRE_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    if (note->producer_epoch > producer->epoch)
+        return note->base_sequence == 0 ? LOG_SEQUENCE_NEXT : LOG_SEQUENCE_REFUSED;
+    *duplicate = find_duplicate(producer, note);
+    if (*duplicate != NULL)
+        return LOG_SEQUENCE_DUPLICATE;
+    int32_t next = 0;
+    if (producer->count > 0)
+        next = sequence_add(producer->window[producer->count - 1].last_sequence, 1);
+    return note->base_sequence == next ? LOG_SEQUENCE_NEXT : LOG_SEQUENCE_REFUSED;
+}
+
+static void push_batch(struct log_producer *producer, struct log_producer_batch batch)
+{
+    int32_t window = KNOWN_BUG(sequence_window_of_one) ? 1 : LOG_WINDOW;
+    if (producer->count >= window) {
+        producer->count = window - 1;
+        memmove(&producer->window[0], &producer->window[1],
+                (size_t)producer->count * sizeof producer->window[0]);
+    }
+    producer->window[producer->count++] = batch;
+}
+
+static struct log_producer *add_producer(struct log_producers *producers, int64_t id)
+{
+    struct log_producer *producer = mem_zalloc(producers->mem, sizeof *producer);
+    if (producer == NULL)
+        return NULL;
+    producer->id = id;
+    producer->epoch = -1;
+    producer->coordinator_epoch = -1;
+    producer->timestamp = -1;
+    producer->txn_first = -1;
+    list_init(&producer->silent);
+    hmap_insert(&producers->map, hash_mix((uint64_t)id), &producer->node);
+    list_push_back(&producers->silent, &producer->silent);
+    if (producers->map.count > LOG_PRODUCERS_MAX)
+        forget(producers, LIST_FIRST(&producers->silent, struct log_producer, silent));
+    return producer;
+}
+
+static void apply_marker(struct log_producer *producer, const struct log_note *note)
+{
+    producer->txn_first = -1;
+    producer->coordinator_epoch = note->coordinator_epoch;
+}
+
+static void apply_data(struct log_producer *producer, const struct log_note *note)
+{
+    struct log_producer_batch batch = {
+        .last_sequence = sequence_add(note->base_sequence, note_delta(note)),
+        .offset_delta = note_delta(note),
+        .last_offset = note->last,
+        .timestamp = note->max_timestamp,
+    };
+    push_batch(producer, batch);
+    if ((note->attributes & WIRE_BATCH_TRANSACTIONAL) != 0 && producer->txn_first < 0)
+        producer->txn_first = note->base;
+}
+
+enum err log_producers_apply(struct log_producers *producers, const struct log_note *note,
+                             int64_t now_ns, struct log_producer_undo *undo)
+{
+    ASSERT(note->producer_id >= 0);
+    struct log_producer *producer = log_producers_find(producers, note->producer_id);
+    bool existed = producer != NULL;
+    if (!existed)
+        producer = add_producer(producers, note->producer_id);
+    if (producer == NULL)
+        return ERR_NOMEM;
+    if (undo != NULL)
+        *undo = (struct log_producer_undo){.existed = existed, .was = *producer};
+    if (note->producer_epoch != producer->epoch)
+        producer->count = 0;
+    producer->epoch = note->producer_epoch;
+    producer->timestamp = note->max_timestamp;
+    producer->seen_ns = now_ns;
+    if (note->marker >= 0)
+        apply_marker(producer, note);
+    else if ((note->attributes & WIRE_BATCH_CONTROL) == 0)
+        apply_data(producer, note);
+    list_remove(&producer->silent);
+    list_push_back(&producers->silent, &producer->silent);
+    return ERR_NONE;
+}
+
+void log_producers_undo(struct log_producers *producers, const struct log_producer_undo *undo)
+{
+    const struct log_producer *was = &undo->was;
+    struct log_producer *producer = log_producers_find(producers, was->id);
+    if (producer == NULL)
+        return; /* it made room for others since: without memory of it, any sequence may come */
+    if (!undo->existed) {
+        forget(producers, producer);
+        return;
+    }
+    producer->epoch = was->epoch;
+    producer->coordinator_epoch = was->coordinator_epoch;
+    producer->timestamp = was->timestamp;
+    producer->txn_first = was->txn_first;
+    producer->count = was->count;
+    memcpy(producer->window, was->window, sizeof producer->window);
+}
+
+void log_producers_expire(struct log_producers *producers, int64_t now_ns, int64_t silent_ns)
+{
+    LIST_EACH (producer, &producers->silent, struct log_producer, silent) {
+        if (now_ns - producer->seen_ns < silent_ns)
+            return;
+        if (producer->txn_first < 0)
+            forget(producers, producer);
+    }
+}

@@ -1,0 +1,420 @@
+/* read.c - reads: a range of an open file when memory knows its ends and its bytes have been
+ * checked in this life, else bytes that are read, checked and given from memory. */
+#include "log/internal.h"
+
+#define READ_NOTES 512           /* batches of one read through memory */
+#define READ_BYTES_MAX (1 << 20) /* of one read through memory, but for a larger batch */
+
+struct log_reading {
+    struct log_steps steps;
+    struct log_read *read;
+    struct log *log;
+    struct log_segment *segment; /* counted among its readers */
+    struct log_index_wait index_wait;
+    struct log_file_wait file_wait;
+    struct log_walk walk;
+    bool held;
+    bool found; /* position is that of the batch that holds the offset */
+    uint64_t position;
+    int64_t floor_last; /* what the index says stands at position, -1: it says nothing */
+};
+
+enum { READ_PLACE, READ_INDEX, READ_HOLD, READ_FIND, READ_LOOK, READ_LOAD, READ_GIVE, READ_END };
+
+static struct log_reading *reading_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_reading, steps);
+}
+
+static int64_t end_of(const struct log_read *read)
+{
+    return MIN(read->offset_end, read->log->written_end);
+}
+
+/* ---- through memory ---- */
+
+static void let_go(struct log_reading *r)
+{
+    if (r->held)
+        log_file_release(r->segment->file);
+    r->held = false;
+    if (r->segment != NULL)
+        log_segment_unread(r->segment);
+    r->segment = NULL;
+}
+
+static void take_segment(struct log_reading *r, struct log_segment *segment)
+{
+    let_go(r);
+    r->segment = segment;
+    segment->readers++;
+}
+
+static enum log_flow read_place(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    struct log *log = r->log;
+    struct log_segment *segment;
+    r->floor_last = -1;
+    r->found = log_place_find(log, r->read->offset, &segment, &r->position);
+    if (!r->found) {
+        int32_t i = log_segment_index(log, r->read->offset);
+        if (i < 0)
+            return log_steps_fail(steps, ERR_RANGE);
+        segment = log->segments[i];
+    }
+    take_segment(r, segment);
+    if (r->found)
+        steps->next = READ_HOLD;
+    return LOG_NEXT;
+}
+
+static void on_index(struct log_index_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct log_reading, index_wait)->steps, e);
+}
+
+static enum log_flow read_index(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    if (!log_index_want(r->segment, &r->index_wait, on_index)) {
+        steps->next = READ_INDEX; /* it is there now, or was dropped again */
+        return LOG_WAIT;
+    }
+    const struct log_index_entry *floor = log_index_floor(&r->segment->index, r->read->offset);
+    r->position = 0;
+    if (floor != NULL) {
+        r->position = floor->position;
+        r->floor_last = r->segment->base + floor->relative;
+    }
+    return LOG_NEXT;
+}
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_reading *r = CONTAINER_OF(wait, struct log_reading, file_wait);
+    r->held = e == ERR_NONE;
+    log_steps_resume(&r->steps, e);
+}
+
+static enum log_flow read_hold(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    steps->next = r->found ? READ_LOAD : READ_FIND;
+    if (r->held)
+        return LOG_NEXT;
+    r->held = log_file_hold(r->segment->file, &r->file_wait, on_held);
+    return r->held ? LOG_NEXT : LOG_WAIT;
+}
+
+static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
+{
+    struct log_segment *segment = r->segment;
+    log_walk_free(&r->walk);
+    enum err e = log_walk_init(&r->walk, r->log->dir, cap, READ_NOTES);
+    if (e == ERR_NONE)
+        log_walk_begin(&r->walk, segment->file->handle, r->position, segment->written,
+                       segment->base, crc);
+    return e;
+}
+
+static enum log_flow fail_corrupt(struct log_reading *r, uint64_t position, const char *what)
+{
+    log_bad_batch(r->segment, position, what);
+    return log_steps_fail(&r->steps, ERR_CORRUPT);
+}
+
+/* Walks heads from the place that the index gave. */
+static enum log_flow read_find(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    if (r->walk.dir == NULL) {
+        enum err e = begin_walk(r, LOG_PIECE_SMALL, false);
+        if (e != ERR_NONE)
+            return log_steps_fail(steps, e);
+    }
+    if (r->walk.position < r->walk.end) {
+        log_walk_next(&r->walk, steps);
+        return LOG_WAIT;
+    }
+    /* It is in none of this segment's batches: in the next one, then. */
+    int32_t i = log_segment_index(r->log, r->segment->base) + 1;
+    if (r->segment->retired || i <= 0 || i >= r->log->segment_count) {
+        steps->next = READ_END;
+        return LOG_NEXT;
+    }
+    take_segment(r, r->log->segments[i]);
+    r->position = 0;
+    r->found = true;
+    log_walk_free(&r->walk);
+    steps->next = READ_HOLD;
+    return LOG_NEXT;
+}
+
+static bool index_lied(struct log_reading *r)
+{
+    const struct log_scan *scan = &r->walk.scan;
+    int64_t floor_last = r->floor_last;
+    r->floor_last = -1;
+    if (floor_last < 0 || r->segment->index_trusted || r->segment->retired)
+        return false;
+    if (scan->note_count > 0)
+        return scan->notes[0].last != floor_last;
+    return scan->end != LOG_SCAN_MORE;
+}
+
+static enum log_flow read_look(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    const struct log_scan *scan = &r->walk.scan;
+    if (index_lied(r)) {
+        if (r->segment->index_known)
+            log_index_distrust(r->segment);
+        log_walk_free(&r->walk);
+        steps->next = READ_INDEX;
+        return LOG_NEXT;
+    }
+    steps->next = READ_FIND;
+    for (int32_t i = 0; i < scan->note_count; i++) {
+        if (scan->notes[i].last < r->read->offset)
+            continue;
+        r->position = scan->notes[i].position;
+        r->found = true;
+        steps->next = READ_LOAD;
+        log_walk_free(&r->walk);
+        return LOG_NEXT;
+    }
+    /* A batch larger than a piece: its head is enough to know that it is the one. */
+    if (scan->large_left > 0 && scan->large.last >= r->read->offset) {
+        r->position = scan->large.position;
+        r->found = true;
+        steps->next = READ_LOAD;
+        log_walk_free(&r->walk);
+        return LOG_NEXT;
+    }
+    if (scan->end != LOG_SCAN_MORE)
+        return fail_corrupt(r, scan->bad_at, scan->msg.text);
+    return LOG_NEXT;
+}
+
+static enum log_flow read_load(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    if (r->walk.dir == NULL) {
+        int32_t want = MIN(r->read->bytes_max, READ_BYTES_MAX);
+        enum err e = begin_walk(r, (uint32_t)MAX(want, LOG_PIECE_SMALL), true);
+        if (e != ERR_NONE)
+            return log_steps_fail(steps, e);
+    }
+    if (r->position >= r->walk.end) {
+        steps->next = READ_END;
+        return LOG_NEXT;
+    }
+    log_walk_next(&r->walk, steps);
+    return LOG_WAIT;
+}
+
+/* How many of the batches that were read are given. */
+static int32_t count_given(const struct log_reading *r)
+{
+    const struct log_scan *scan = &r->walk.scan;
+    const struct log_read *read = r->read;
+    int64_t end = end_of(read);
+    uint64_t bytes = 0;
+    int32_t count = 0;
+    while (count < scan->note_count && scan->notes[count].last < end) {
+        bytes += scan->notes[count].size;
+        if (bytes > (uint64_t)read->bytes_max && !(count == 0 && read->at_least_one))
+            break;
+        count++;
+    }
+    return count;
+}
+
+static void give(struct log_reading *r, int32_t count)
+{
+    const struct log_note *notes = r->walk.scan.notes;
+    const struct log_note *last = &notes[count - 1];
+    struct log_read *read = r->read;
+    read->parts[0] = (struct env_part){.data = r->walk.buffer,
+                                       .size = last->position + last->size - r->position};
+    read->part_count = 1;
+    read->bytes = (int64_t)read->parts[0].size;
+    read->next_offset = last->last + 1;
+    if (r->segment->retired)
+        return;
+    log_ranges_add(&r->segment->checked, r->position, last->position + last->size);
+    log_place_keep(r->log, read->offset, read->next_offset, r->segment,
+                   last->position + last->size);
+    for (int32_t i = 0; r->segment->index_known && i < count; i++)
+        log_index_learn(&r->segment->index, &notes[i]);
+}
+
+static enum log_flow read_give(struct log_steps *steps)
+{
+    struct log_reading *r = reading_of(steps);
+    const struct log_scan *scan = &r->walk.scan;
+    if (scan->note_count == 0 && scan->large_left > 0) {
+        /* Not even the first one fits. */
+        uint32_t size = scan->large.size;
+        if (!r->read->at_least_one || scan->large.last >= end_of(r->read))
+            return LOG_NEXT;
+        enum err e = begin_walk(r, size, true);
+        if (e != ERR_NONE)
+            return log_steps_fail(steps, e);
+        steps->next = READ_LOAD;
+        return LOG_NEXT;
+    }
+    if (scan->note_count == 0 && scan->end != LOG_SCAN_MORE)
+        return fail_corrupt(r, scan->bad_at, scan->msg.text);
+    int32_t count = count_given(r);
+    if (count > 0)
+        give(r, count);
+    return LOG_NEXT;
+}
+
+static const struct log_step read_steps[] = {
+    [READ_PLACE] = {"find", read_place}, [READ_INDEX] = {"find", read_index},
+    [READ_HOLD] = {"open", read_hold},   [READ_FIND] = {"find", read_find},
+    [READ_LOOK] = {"find", read_look},   [READ_LOAD] = {"read", read_load},
+    [READ_GIVE] = {"read", read_give},   [READ_END] = {NULL, NULL},
+};
+
+static void free_reading(struct log_reading *r)
+{
+    struct mem *mem = r->log->dir->mem;
+    let_go(r);
+    log_walk_free(&r->walk);
+    mem_free(mem, r);
+}
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_reading *r = reading_of(steps);
+    struct log_read *read = r->read;
+    struct log *log = r->log;
+    if (e == ERR_CORRUPT && log->status != ERR_NONE)
+        read->op.msg = log->why;
+    else if (e != ERR_NONE)
+        errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", log_steps_what(steps),
+                   (long long)read->offset, log->topic, log->partition, err_text(e));
+    let_go(r);
+    if (read->part_count == 0) {
+        free_reading(r);
+        read->own = NULL;
+    } else {
+        log->given_count++;
+    }
+    log->busy--;
+    read->op.done(&read->op, e);
+    log_settle(log);
+}
+
+static void read_through_memory(struct log *log, struct log_read *read)
+{
+    struct log_reading *r = mem_zalloc(log->dir->mem, sizeof *r);
+    if (r == NULL) {
+        read->op.done(&read->op, errmsg_set(&read->op.msg, ERR_NOMEM, "out of memory"));
+        return;
+    }
+    r->read = read;
+    r->log = log;
+    read->own = r;
+    log->busy++;
+    log_steps_start(&r->steps, log_env(log), read_steps, ended);
+}
+
+/* ---- straight from the file ---- */
+
+static bool file_is_open(const struct log_segment *segment)
+{
+    return segment->file->state == LOG_FILE_OPEN;
+}
+
+/* False: something has to be looked up, opened or checked first. */
+static bool read_direct(struct log *log, struct log_read *read)
+{
+    struct log_segment *segment;
+    struct log_bound bound;
+    uint64_t position;
+    if (!log_place_find(log, read->offset, &segment, &position) || !file_is_open(segment))
+        return false;
+    if (!log_place_bound(log, segment, position, (uint64_t)read->bytes_max, end_of(read),
+                         read->at_least_one, &bound))
+        return false;
+    if (!log_ranges_cover(&segment->checked, position, bound.position))
+        return false;
+    bool held = log_file_hold(segment->file, NULL, NULL);
+    ASSERT(held);
+    segment->readers++;
+    read->segment = segment;
+    read->parts[0] = (struct env_part){
+        .file = segment->file->handle, .offset = position, .size = bound.position - position};
+    read->part_count = 1;
+    read->bytes = (int64_t)read->parts[0].size;
+    read->next_offset = bound.next;
+    log_place_keep(log, read->offset, bound.next, segment, bound.position);
+    return true;
+}
+
+/* ---- asking ---- */
+
+/* True: there is something to be read. */
+static bool begin(struct log *log, struct log_read *read, log_done *done)
+{
+    read->op = (struct log_op){.done = done};
+    list_init(&read->op.link);
+    read->part_count = 0;
+    read->bytes = 0;
+    read->next_offset = read->offset;
+    read->log = log;
+    read->segment = NULL;
+    read->own = NULL;
+    enum err e = ERR_NONE;
+    if (log->status != ERR_NONE) {
+        read->op.msg = log->why;
+        e = log->status;
+    } else if (read->offset < log->start || read->offset > log->end) {
+        e = errmsg_set(&read->op.msg, ERR_RANGE, "offset %lld is not within %lld and %lld",
+                       (long long)read->offset, (long long)log->start, (long long)log->end);
+    } else if (read->offset < end_of(read) && read->bytes_max >= 0) {
+        return true;
+    }
+    done(&read->op, e);
+    return false;
+}
+
+void log_read(struct log *log, struct log_read *read, log_done *done)
+{
+    if (!begin(log, read, done))
+        return;
+    if (read_direct(log, read))
+        done(&read->op, ERR_NONE);
+    else
+        read_through_memory(log, read);
+}
+
+void log_load(struct log *log, struct log_read *read, log_done *done)
+{
+    if (begin(log, read, done))
+        read_through_memory(log, read);
+}
+
+void log_read_release(struct log_read *read)
+{
+    struct log *log = read->log;
+    if (read->segment != NULL) {
+        struct log_segment *segment = read->segment;
+        read->segment = NULL;
+        log_file_release(segment->file);
+        log_segment_unread(segment);
+    } else if (read->own != NULL) {
+        free_reading(read->own);
+        read->own = NULL;
+        log->given_count--;
+    } else {
+        return;
+    }
+    read->part_count = 0;
+    log_settle(log);
+}

@@ -1,0 +1,135 @@
+/* ready.c - the last steps of log_open: what the scan did not say, and the log's first word. */
+#include "log/internal.h"
+
+enum { READY_HEAD, READY_TAKE_HEAD, READY_SNAPSHOTS, READY_END };
+
+static struct log_opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
+    o->held = e == ERR_NONE;
+    log_steps_resume(&o->steps, e);
+}
+
+/* When the active segment began, if the scan did not begin with it. */
+static enum log_flow ready_head(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_segment *active = log_active(o->log);
+    o->segment = o->log->segment_count - 1;
+    if (active->size < WIRE_BATCH_HEAD || active->first_timestamp >= 0) {
+        steps->next = READY_SNAPSHOTS;
+        return LOG_NEXT;
+    }
+    if (!o->held) {
+        steps->next = READY_HEAD;
+        o->held = log_file_hold(active->file, &o->wait, on_held);
+        if (!o->held)
+            return LOG_WAIT;
+    }
+    steps->next = READY_TAKE_HEAD;
+    env_read(steps->env, &steps->io, active->file->handle, 0, o->walk.buffer, WIRE_BATCH_HEAD,
+             log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow ready_take_head(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_segment *active = log_active(o->log);
+    struct wire_batch batch;
+    enum wire_at at = wire_batch_at(bytes_of(o->walk.buffer, (size_t)steps->n), 0, &batch, NULL);
+    if ((at == WIRE_AT_TORN || at == WIRE_AT_BATCH) && steps->n >= WIRE_BATCH_HEAD)
+        active->first_timestamp = batch.max_timestamp;
+    o->held = false;
+    log_file_release(active->file);
+    return LOG_NEXT;
+}
+
+/* A snapshot behind the end speaks of records that are no more. */
+static enum log_flow ready_snapshots(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    if (log->snapshot_count == 0 || log->snapshots[log->snapshot_count - 1] <= o->end)
+        return LOG_NEXT;
+    log->snapshot_count--;
+    log_segment_path(log, log->snapshots[log->snapshot_count], LOG_KIND_SNAPSHOT, o->path);
+    steps->next = READY_SNAPSHOTS;
+    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static const struct log_step ready_steps[] = {
+    [READY_HEAD] = {"read the first batch of", ready_head},
+    [READY_TAKE_HEAD] = {"read the first batch of", ready_take_head},
+    [READY_SNAPSHOTS] = {"remove a snapshot of", ready_snapshots},
+    [READY_END] = {NULL, NULL},
+};
+
+static void set_ends(struct log_opening *o)
+{
+    struct log *log = o->log;
+    int64_t durable = MIN(o->recovery_point, o->end);
+    if (KNOWN_BUG(recovered_tail_durable))
+        durable = o->end;
+    log->end = log->written_end = o->end;
+    log->durable_end = durable;
+    log->start = log->start_next = MIN(log->start, o->end);
+    log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
+    log->clean = durable == o->end;
+    int64_t found = MIN(log->high_watermark_found, log_counting_end(log));
+    log->high_watermark_found = log->high_watermark = MAX(found, log->start);
+}
+
+static void begin(struct log_opening *o)
+{
+    struct log *log = o->log;
+    struct log_dir *dir = log->dir;
+    if (dir->status != ERR_NONE) {
+        log_opening_end(o, errmsg_set(&o->op->msg, dir->status, "%s is offline", dir->path));
+        return;
+    }
+    set_ends(o);
+    if (log_epochs_cut(&log->epochs, log->end + 1))
+        o->epochs_changed = true;
+    log->state = LOG_OPEN;
+    list_push_back(&dir->logs, &log->link);
+    TRACE(dir->trace, LOG_OPEN, log->id, (uint64_t)log->start, (uint64_t)log->end,
+          (uint64_t)o->recovery_point, dir->clean && log->clean);
+    TRACE(dir->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
+    if (o->epochs_changed)
+        log_epochs_write(log, NULL);
+    if (!log->clean)
+        log_commit_mark(log);
+    log_opening_end(o, ERR_NONE);
+}
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
+        const struct log_segment *active = log_active(log);
+        log_corrupt_text(&o->op->msg, log, active->file->path, active->size,
+                         "the file ends below the recovery point");
+        TRACE(log->dir->trace, LOG_OFFLINE, log->id, active->size, ERR_CORRUPT);
+        e = ERR_CORRUPT;
+    }
+    if (e != ERR_NONE && o->op->msg.text[0] == 0)
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), log->path,
+                   err_text(e));
+    if (e == ERR_NONE)
+        begin(o);
+    else
+        log_opening_end(o, e);
+}
+
+void log_recovered(struct log_opening *o)
+{
+    log_steps_start(&o->steps, log_env(o->log), ready_steps, ended);
+}

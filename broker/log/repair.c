@@ -1,0 +1,214 @@
+/* repair.c - after a write has failed: waits until nothing is in flight, cuts the files back to
+ * what counts, and lets appends in again once the disk has room. No restart, and reads go on. */
+#include "log/internal.h"
+
+struct log_repair {
+    struct log_steps steps;
+    struct log *log;
+    enum err cause;
+    bool running, full;
+    struct env_timer timer;
+    struct log_file_wait wait;
+    bool held;
+    uint64_t bytes; /* what could not be written */
+};
+
+enum {
+    REPAIR_DROP,
+    REPAIR_DROPPED,
+    REPAIR_HOLD,
+    REPAIR_TRUNCATE,
+    REPAIR_SIZE,
+    REPAIR_SPACE,
+    REPAIR_DECIDE
+};
+
+static struct log_repair *repair_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_repair, steps);
+}
+
+/* Segments that were begun behind the place where the log ends now. */
+static enum log_flow drop(struct log_steps *steps)
+{
+    struct log *log = repair_of(steps)->log;
+    struct log_segment *last = log_active(log);
+    if (last->base <= log->end) {
+        steps->next = REPAIR_HOLD;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true;
+    env_unlink(steps->env, &steps->io, last->file->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow dropped(struct log_steps *steps)
+{
+    struct log *log = repair_of(steps)->log;
+    struct log_segment *last = log_active(log);
+    if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
+        return LOG_FAIL;
+    if (last->dirty_hold) {
+        last->dirty_hold = false;
+        log_file_release(last->file);
+    }
+    log_forget_cursors(log, last);
+    log->segment_count--;
+    if (last->readers > 0)
+        log_segment_retire(last);
+    else
+        log_segment_free(last);
+    steps->next = REPAIR_DROP;
+    return LOG_NEXT;
+}
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_repair *r = CONTAINER_OF(wait, struct log_repair, wait);
+    r->held = e == ERR_NONE;
+    log_steps_resume(&r->steps, e);
+}
+
+static enum log_flow hold(struct log_steps *steps)
+{
+    struct log_repair *r = repair_of(steps);
+    struct log_segment *active = log_active(r->log);
+    if (active->file->create) { /* it was never made */
+        steps->next = REPAIR_SPACE;
+        return LOG_NEXT;
+    }
+    if (log_file_hold(active->file, &r->wait, on_held)) {
+        r->held = true;
+        return LOG_NEXT;
+    }
+    return LOG_WAIT;
+}
+
+static enum log_flow truncate_file(struct log_steps *steps)
+{
+    struct log_segment *active = log_active(repair_of(steps)->log);
+    env_truncate(steps->env, &steps->io, active->file->handle, active->size, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow ask_size(struct log_steps *steps)
+{
+    struct log_segment *active = log_active(repair_of(steps)->log);
+    env_size(steps->env, &steps->io, active->file->handle, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow ask_space(struct log_steps *steps)
+{
+    struct log_repair *r = repair_of(steps);
+    if (r->held && steps->n != log_active(r->log)->size)
+        return log_steps_fail(steps, ERR_CORRUPT);
+    steps->n = UINT64_MAX;
+    if (r->cause != ERR_NOSPACE)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_space(steps->env, &steps->io, r->log->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow decide(struct log_steps *steps)
+{
+    struct log_repair *r = repair_of(steps);
+    r->full = steps->n < r->bytes;
+    return LOG_NEXT;
+}
+
+static const struct log_step repair_steps[] = {
+    [REPAIR_DROP] = {"remove", drop},      [REPAIR_DROPPED] = {"remove", dropped},
+    [REPAIR_HOLD] = {"open", hold},        [REPAIR_TRUNCATE] = {"truncate", truncate_file},
+    [REPAIR_SIZE] = {"look at", ask_size}, [REPAIR_SPACE] = {"look at", ask_space},
+    [REPAIR_DECIDE] = {"look at", decide}, {NULL, NULL},
+};
+
+static void free_repair(struct log *log)
+{
+    env_disarm(log_env(log), &log->repair->timer);
+    mem_free(log->dir->mem, log->repair);
+    log->repair = NULL;
+}
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_repair *r = repair_of(steps);
+    struct log *log = r->log;
+    struct log_segment *active = log_active(log);
+    if (r->held)
+        log_file_release(active->file);
+    r->held = false;
+    r->running = false;
+    log->busy--;
+    bool final = e == ERR_CORRUPT || e == ERR_READONLY;
+    if (final)
+        log_offline(log, e, (int64_t)active->size);
+    if (log->status != ERR_NONE || log->closing != NULL) {
+        free_repair(log);
+    } else if (e != ERR_NONE || r->full) {
+        env_arm(log_env(log), &r->timer, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
+    } else {
+        free_repair(log);
+        log->state = LOG_OPEN;
+        log_segment_clean(active);
+    }
+    log_settle(log);
+}
+
+/* Only the log's own work may be waited for, not what waits for the repair. */
+static bool ready(const struct log *log)
+{
+    if (!list_empty(&log->in_flight) || log->in_round || log->sealing != NULL)
+        return false;
+    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+        if (log->segments[i]->file_waiting)
+            return false;
+        if (log->segments[i]->base <= log->end)
+            break;
+    }
+    return true;
+}
+
+void log_repair_next(struct log *log)
+{
+    struct log_repair *r = log->repair;
+    if (r == NULL || r->running || env_armed(&r->timer) || log->status != ERR_NONE || !ready(log))
+        return;
+    r->running = true;
+    log->busy++;
+    log_steps_start(&r->steps, log_env(log), repair_steps, ended);
+}
+
+void log_repair_stop(struct log *log)
+{
+    if (!log->repair->running)
+        free_repair(log);
+}
+
+static void on_timer(struct env_timer *timer)
+{
+    log_repair_next(CONTAINER_OF(timer, struct log_repair, timer)->log);
+}
+
+void log_repair_begin(struct log *log, enum err e)
+{
+    if (log->state == LOG_OPEN)
+        log->state = LOG_REPAIRING;
+    if (e == ERR_CORRUPT) {
+        log_offline(log, e, (int64_t)log_active(log)->size);
+        return;
+    }
+    if (log->repair != NULL)
+        return;
+    log->repair = mem_zalloc(log->dir->mem, sizeof *log->repair);
+    if (log->repair == NULL) {
+        log_offline(log, ERR_NOMEM, (int64_t)log_active(log)->size);
+        return;
+    }
+    log->repair->log = log;
+    log->repair->cause = e;
+    log->repair->bytes = LOG_REPAIR_BYTES;
+    log->repair->timer.fire = on_timer;
+}

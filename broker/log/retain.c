@@ -1,0 +1,334 @@
+/* retain.c - retention: whole segments go when age or size allow it. First the new log start is
+ * durable, then the files get another name, and only after a delay they are removed. */
+#include "log/internal.h"
+
+static const enum log_file_kind kinds[] = {LOG_KIND_LOG, LOG_KIND_INDEX, LOG_KIND_TIMEINDEX,
+                                           LOG_KIND_TXNINDEX};
+
+struct log_retention {
+    struct log_steps steps;
+    struct log *log;
+    struct log_points_wait points_wait;
+    struct log_index_wait index_wait;
+    int64_t limit, wall_ms;
+    int32_t count; /* segments that go */
+    bool by_time, rolled, waited;
+    int64_t new_start, greatest;
+    int32_t kind;
+    char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
+};
+
+enum {
+    RETAIN_CHOOSE,
+    RETAIN_LEARN,
+    RETAIN_ROLL,
+    RETAIN_POINT,
+    RETAIN_MOVE,
+    RETAIN_RENAME,
+    RETAIN_OVER
+};
+
+static struct log_retention *retention_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_retention, steps);
+}
+
+/* ---- a wall clock that may jump ---- */
+
+/* What the wall clock says as far as the steady clock of this life bears it out: it may fall back
+ * at once, but ahead only when it has stayed there for LOG_SETTLE_MS. */
+static int64_t believe(struct log_dir *dir, int64_t wall_ms)
+{
+    int64_t now_ns = env_now(dir->env);
+    int64_t offset = wall_ms - now_ns / 1000000;
+    if (!dir->clock_known || offset < dir->clock_ms + 1000) {
+        dir->clock_ms = dir->clock_known ? MIN(offset, dir->clock_ms + 1000) : offset;
+        dir->clock_known = true;
+        dir->clock_doubted = false;
+    } else if (!dir->clock_doubted || offset < dir->doubted_ms - 1000) {
+        dir->clock_doubted = true;
+        dir->doubted_ms = offset;
+        dir->doubted_since_ns = now_ns;
+    } else if (now_ns - dir->doubted_since_ns >= LOG_SETTLE_MS * 1000000ll) {
+        dir->clock_ms = MIN(offset, dir->doubted_ms + 1000);
+        dir->clock_doubted = false;
+    }
+    return dir->clock_ms + now_ns / 1000000;
+}
+
+/* ---- which ---- */
+
+static bool left_alone(const struct log_segment *segment, int64_t retention_ms)
+{
+    int64_t alone_ns = env_now(log_env(segment->log)) - segment->touched_ns;
+    return alone_ns >= MIN(retention_ms, LOG_SETTLE_MS) * 1000000ll;
+}
+
+static bool is_old(const struct log_retention *r, const struct log_segment *segment)
+{
+    int64_t retention_ms = r->log->config.retention_ms;
+    int64_t greatest = segment->index.max_timestamp;
+    if (retention_ms < 0 || segment->size == 0 || greatest < 0)
+        return false;
+    /* Subtracted so that no timestamp, however odd, overflows. */
+    return greatest < r->wall_ms && r->wall_ms - greatest > retention_ms &&
+           left_alone(segment, retention_ms);
+}
+
+static bool is_too_much(const struct log_retention *r, const struct log_segment *segment,
+                        uint64_t gone)
+{
+    int64_t bytes_max = r->log->config.retention_bytes;
+    if (bytes_max < 0)
+        return false;
+    return log_bytes(r->log) - gone >= (uint64_t)bytes_max + segment->size;
+}
+
+static bool may_go(const struct log_retention *r, const struct log_segment *segment)
+{
+    return segment->next <= r->limit && segment->synced == segment->size && !segment->syncing &&
+           segment->size == segment->written && !segment->dirty_hold;
+}
+
+/* As many of the oldest as may go, never the one that is written to. */
+static enum log_flow retain_choose(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    uint64_t gone = 0;
+    r->count = 0;
+    r->greatest = -1;
+    r->by_time = false;
+    steps->next = RETAIN_OVER;
+    if (log->status != ERR_NONE || log->state != LOG_OPEN)
+        return LOG_NEXT;
+    for (int32_t i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        bool last = i == log->segment_count - 1;
+        if (segment->next > r->limit || segment->size == 0)
+            break;
+        if (!segment->index_known) { /* its greatest timestamp is not known either */
+            r->count = i;
+            steps->next = RETAIN_LEARN;
+            return LOG_NEXT;
+        }
+        bool old = is_old(r, segment);
+        if (!old && (last || !is_too_much(r, segment, gone)))
+            break;
+        if (last && !r->rolled) {
+            steps->next = RETAIN_ROLL;
+            return LOG_NEXT;
+        }
+        if (last || !may_go(r, segment))
+            break;
+        gone += segment->size;
+        r->by_time |= old;
+        r->greatest = MAX(r->greatest, segment->index.max_timestamp);
+        r->count++;
+    }
+    if (r->count > 0)
+        steps->next = RETAIN_POINT;
+    return LOG_NEXT;
+}
+
+static void on_index(struct log_index_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct log_retention, index_wait)->steps, e);
+}
+
+static enum log_flow retain_learn(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    steps->next = RETAIN_CHOOSE;
+    return log_index_want(r->log->segments[r->count], &r->index_wait, on_index) ? LOG_NEXT
+                                                                                : LOG_WAIT;
+}
+
+/* All of it is old, the segment that is written to as well: a new one is begun. */
+static enum log_flow retain_roll(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    r->rolled = true;
+    steps->next = RETAIN_CHOOSE;
+    enum err e = log_roll(r->log);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    log_segment_open(log_active(r->log));
+    return LOG_NEXT;
+}
+
+/* ---- the new log start, durable before a file goes ---- */
+
+static void on_point(struct log_points_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct log_retention, points_wait)->steps, e);
+}
+
+static enum log_flow retain_point(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    (void)steps;
+    r->new_start = log->segments[r->count]->base;
+    log->start_next = MAX(log->start, r->new_start);
+    r->points_wait.done = on_point;
+    log_points_write(log->dir, LOG_POINTS_START, &r->points_wait);
+    return LOG_WAIT;
+}
+
+static enum log_flow retain_move(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    (void)steps;
+    if (log->start_next > log->start) {
+        int64_t was = log->start;
+        log->start = log->start_next;
+        TRACE(log->dir->trace, LOG_START, log->id, (uint64_t)log->start, (uint64_t)was,
+              r->by_time ? LOG_START_TIME : LOG_START_SIZE, (uint64_t)r->greatest,
+              (uint64_t)r->wall_ms);
+    }
+    return LOG_NEXT;
+}
+
+/* ---- the files ---- */
+
+struct removal {
+    struct log_steps steps;
+    struct env_timer timer;
+    struct log_dir *dir;
+    struct list link; /* in dir->removals while the timer runs */
+    int64_t base;
+    int32_t kind;
+    char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
+};
+
+static enum log_flow remove_file(struct log_steps *steps)
+{
+    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
+    char name[LOG_NAME_MAX];
+    if (r->kind == COUNT_OF(kinds))
+        return LOG_NEXT;
+    log_name_print(name, r->base, kinds[r->kind++]);
+    log_path_join(r->path, r->folder, name, ".deleted");
+    steps->next = 0;
+    steps->tolerant = true; /* gone already, or left for the next start */
+    env_unlink(steps->env, &steps->io, r->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static const struct log_step remove_steps[] = {
+    {"remove", remove_file},
+    {NULL, NULL},
+};
+
+static void removed(struct log_steps *steps, enum err e)
+{
+    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
+    struct log_dir *dir = r->dir;
+    (void)e;
+    mem_free(dir->mem, r);
+    dir->busy--;
+    log_dir_idle(dir);
+}
+
+static void on_due(struct env_timer *timer)
+{
+    struct removal *r = CONTAINER_OF(timer, struct removal, timer);
+    list_remove(&r->link);
+    r->dir->busy++;
+    log_steps_start(&r->steps, r->dir->env, remove_steps, removed);
+}
+
+/* What is not removed in this life is removed at the start of the next. */
+void log_removals_stop(struct log_dir *dir)
+{
+    struct list *link;
+    while ((link = list_pop_front(&dir->removals)) != NULL) {
+        struct removal *r = CONTAINER_OF(link, struct removal, link);
+        env_disarm(dir->env, &r->timer);
+        mem_free(dir->mem, r);
+    }
+}
+
+static void remove_later(struct log *log, int64_t base)
+{
+    struct log_dir *dir = log->dir;
+    struct removal *r = mem_zalloc(dir->mem, sizeof *r);
+    if (r == NULL)
+        return;
+    r->dir = dir;
+    r->base = base;
+    r->timer.fire = on_due;
+    list_init(&r->link);
+    log_path_join(r->folder, NULL, log->path, "");
+    list_push_back(&dir->removals, &r->link);
+    env_arm(dir->env, &r->timer, env_now(dir->env) + log->config.file_delete_delay_ms * 1000000);
+}
+
+static enum log_flow retain_rename(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    struct log_segment *oldest = log->segments[0];
+    if (r->count == 0) {
+        r->rolled = false;
+        steps->next = RETAIN_OVER;
+        return LOG_NEXT;
+    }
+    steps->next = RETAIN_RENAME;
+    if (r->kind < COUNT_OF(kinds)) {
+        log_segment_path(log, oldest->base, kinds[r->kind++], r->path);
+        log_path_join(r->path_to, NULL, r->path, ".deleted");
+        steps->tolerant = true; /* not all segments have all files */
+        env_rename(steps->env, &steps->io, r->path, r->path_to, log_steps_done);
+        return LOG_WAIT;
+    }
+    r->kind = 0;
+    r->count--;
+    log_segments_take_first(log);
+    remove_later(log, oldest->base);
+    log_segment_retire(oldest);
+    return LOG_NEXT;
+}
+
+static const struct log_step retain_steps[] = {
+    [RETAIN_CHOOSE] = {"choose", retain_choose},
+    [RETAIN_LEARN] = {"read the index", retain_learn},
+    [RETAIN_ROLL] = {"begin", retain_roll},
+    [RETAIN_POINT] = {"write", retain_point},
+    [RETAIN_MOVE] = {"move", retain_move},
+    [RETAIN_RENAME] = {"rename", retain_rename},
+    [RETAIN_OVER] = {NULL, NULL},
+};
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    (void)e; /* the next pass tries again */
+    log->start_next = log->start;
+    mem_free(log->dir->mem, r);
+    log->retention = NULL;
+    log->busy--;
+    log_settle(log);
+}
+
+void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
+{
+    if (log->retention != NULL || log->status != ERR_NONE || log->state != LOG_OPEN ||
+        log->dir->closing)
+        return;
+    int64_t believed = believe(log->dir, wall_ms);
+    log_producers_expire(&log->producers, env_now(log_env(log)),
+                         log->config.producer_id_expiration_ms * 1000000);
+    struct log_retention *r = mem_zalloc(log->dir->mem, sizeof *r);
+    if (r == NULL)
+        return;
+    r->log = log;
+    r->limit = MIN(limit, log->durable_end);
+    r->wall_ms = MIN(believed, wall_ms);
+    log->retention = r;
+    log->busy++;
+    log_steps_start(&r->steps, log_env(log), retain_steps, ended);
+}

@@ -1,0 +1,361 @@
+/* seal.c - what is written about segments in the background: indexes of those that are full, the
+ * index of the active one now and then, and producer snapshots (S-7). None of it is needed for
+ * anything but speed: all of it can be made again from the log. */
+#include "log/internal.h"
+
+enum target {
+    TARGET_NONE,
+    TARGET_INDEX,    /* of a full segment, whole and synced */
+    TARGET_PREFIX,   /* of the active segment, what is new in it */
+    TARGET_SNAPSHOT, /* of a segment's base */
+};
+
+struct log_sealing {
+    struct log_steps steps;
+    struct log *log;
+    struct log_save save;
+    struct log_segment *segment;
+    enum target target;
+    int64_t offset; /* of the snapshot */
+    int64_t prune;  /* the snapshot to be removed */
+    int32_t count, time_count;
+    uint8_t *bytes;
+    char path[ENV_PATH_MAX];
+};
+
+enum {
+    SEAL_CHOOSE,
+    SEAL_INDEX,
+    SEAL_TIMES,
+    SEAL_INDEXED,
+    SEAL_WINDOW,
+    SEAL_SNAPSHOT,
+    SEAL_SYNC_DIR,
+    SEAL_LISTED,
+    SEAL_PRUNE,
+    SEAL_PRUNE_WINDOW,
+    SEAL_AGAIN,
+};
+
+static struct log_sealing *sealing_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_sealing, steps);
+}
+
+static void on_saved(struct log_save *save, enum err e)
+{
+    struct log_sealing *s = CONTAINER_OF(save, struct log_sealing, save);
+    mem_free(s->log->dir->mem, s->bytes);
+    s->bytes = NULL;
+    log_steps_resume(&s->steps, e);
+}
+
+/* ---- choosing ---- */
+
+static bool wants_prefix(const struct log_segment *active)
+{
+    int32_t saved = active->index_saved_count;
+    uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
+    return active->index_known && active->synced > from + LOG_PREFIX_BYTES;
+}
+
+/* Entries of batches that will never be taken back. */
+static void count_durable(const struct log_segment *segment, int32_t *count, int32_t *time_count)
+{
+    const struct log_index *index = &segment->index;
+    *count = index->count;
+    *time_count = index->time_count;
+    while (*count > 0 && index->entries[*count - 1].position >= segment->synced)
+        --*count;
+    int64_t last = *count == 0 ? -1 : (int64_t)index->entries[*count - 1].relative;
+    while (*time_count > 0 && (int64_t)index->times[*time_count - 1].relative > last)
+        --*time_count;
+}
+
+static enum target choose(const struct log *log, struct log_segment **segment)
+{
+    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+        struct log_segment *s = log->segments[i];
+        bool last = i == log->segment_count - 1;
+        *segment = s;
+        if (s->file->create)
+            continue; /* not there yet */
+        /* Only what can no longer be taken back: a snapshot on disk is right for good. */
+        if (s->snapshot.data != NULL && s->snapshot_offset <= log->durable_end)
+            return TARGET_SNAPSHOT;
+        if (!last && s->index_known && !s->index_saved && s->synced == s->size)
+            return TARGET_INDEX;
+        if (last && wants_prefix(s))
+            return TARGET_PREFIX;
+        if (i < log->segment_count - LOG_SEAL_LOOK)
+            break; /* older ones have been done long ago */
+    }
+    return TARGET_NONE;
+}
+
+static enum log_flow seal_choose(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    s->target = choose(s->log, &s->segment);
+    if (s->target == TARGET_NONE || s->log->status != ERR_NONE)
+        steps->next = SEAL_AGAIN + 1;
+    else
+        steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
+    return LOG_NEXT;
+}
+
+/* ---- indexes ---- */
+
+static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, int32_t first,
+                               int32_t end, size_t entry_size)
+{
+    struct log *log = s->log;
+    size_t size = (size_t)(end - first) * entry_size;
+    s->bytes = mem_alloc(log->dir->mem, size + 1);
+    if (s->bytes == NULL)
+        return log_steps_fail(&s->steps, ERR_NOMEM);
+    if (kind == LOG_KIND_INDEX)
+        log_index_encode(&s->segment->index, first, s->bytes);
+    else
+        log_times_encode(&s->segment->index, first, s->bytes);
+    log_segment_path(log, s->segment->base, kind, s->path);
+    log_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
+             s->target == TARGET_INDEX, on_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow seal_index(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log_segment *segment = s->segment;
+    bool whole = s->target == TARGET_INDEX;
+    if (whole) {
+        enum err e = log_index_reserve(&segment->index, 1);
+        if (e != ERR_NONE)
+            return log_steps_fail(steps, e);
+        log_index_seal(&segment->index);
+    }
+    s->count = segment->index.count;
+    s->time_count = segment->index.time_count;
+    if (!whole)
+        count_durable(segment, &s->count, &s->time_count);
+    return save_part(s, LOG_KIND_INDEX, whole ? 0 : segment->index_saved_count, s->count,
+                     LOG_INDEX_ENTRY_SIZE);
+}
+
+static enum log_flow seal_times(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log_segment *segment = s->segment;
+    return save_part(s, LOG_KIND_TIMEINDEX,
+                     s->target == TARGET_INDEX ? 0 : segment->times_saved_count, s->time_count,
+                     LOG_TIME_ENTRY_SIZE);
+}
+
+static enum log_flow seal_indexed(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log_segment *segment = s->segment;
+    steps->next = SEAL_AGAIN;
+    if (s->target == TARGET_PREFIX) {
+        segment->index_saved_count = s->count;
+        segment->times_saved_count = s->time_count;
+    } else {
+        segment->index_saved = true;
+        log_index_cache(segment);
+    }
+    return LOG_NEXT;
+}
+
+/* ---- snapshots ---- */
+
+static enum log_flow seal_window(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    s->offset = s->segment->snapshot_offset;
+    if (s->segment->window.data == NULL)
+        return LOG_NEXT;
+    log_segment_path(s->log, s->offset, LOG_KIND_WINDOW, s->path);
+    log_save(s->log->dir, &s->save, s->path, s->segment->window, 0, true, on_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow seal_snapshot(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    log_segment_path(s->log, s->offset, LOG_KIND_SNAPSHOT, s->path);
+    log_save(s->log->dir, &s->save, s->path, s->segment->snapshot, 0, true, on_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow seal_sync_dir(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+/* The snapshot is one now. Of those below the recovery point the newest are kept (KAFKA-5829). */
+static enum log_flow seal_listed(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log *log = s->log;
+    if (steps->err != ERR_NONE) {
+        log_dir_sync_failed(log->dir, steps->err);
+        return LOG_FAIL;
+    }
+    enum err e = log_snapshots_add(log, s->offset);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    log_snapshot_drop(s->segment);
+    return LOG_NEXT;
+}
+
+static enum log_flow seal_prune(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log *log = s->log;
+    int32_t below = 0;
+    while (below < log->snapshot_count && log->snapshots[below] <= log->recovery_point)
+        below++;
+    if (below <= LOG_SNAPSHOTS_KEPT) {
+        steps->next = SEAL_AGAIN;
+        return LOG_NEXT;
+    }
+    s->prune = log->snapshots[0];
+    log->snapshot_count--;
+    memmove(&log->snapshots[0], &log->snapshots[1],
+            (size_t)log->snapshot_count * sizeof log->snapshots[0]);
+    log_segment_path(log, s->prune, LOG_KIND_SNAPSHOT, s->path);
+    steps->tolerant = true; /* one too many does no harm */
+    env_unlink(steps->env, &steps->io, s->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow seal_prune_window(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    log_segment_path(s->log, s->prune, LOG_KIND_WINDOW, s->path);
+    steps->next = SEAL_PRUNE;
+    steps->tolerant = true;
+    env_unlink(steps->env, &steps->io, s->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow seal_again(struct log_steps *steps)
+{
+    steps->next = SEAL_CHOOSE;
+    return LOG_NEXT;
+}
+
+static const struct log_step seal_steps[] = {
+    [SEAL_CHOOSE] = {"choose", seal_choose},
+    [SEAL_INDEX] = {"write the index", seal_index},
+    [SEAL_TIMES] = {"write the index", seal_times},
+    [SEAL_INDEXED] = {"write the index", seal_indexed},
+    [SEAL_WINDOW] = {"write a snapshot", seal_window},
+    [SEAL_SNAPSHOT] = {"write a snapshot", seal_snapshot},
+    [SEAL_SYNC_DIR] = {"write a snapshot", seal_sync_dir},
+    [SEAL_LISTED] = {"write a snapshot", seal_listed},
+    [SEAL_PRUNE] = {"remove a snapshot", seal_prune},
+    [SEAL_PRUNE_WINDOW] = {"remove a snapshot", seal_prune_window},
+    [SEAL_AGAIN] = {"choose", seal_again},
+    {NULL, NULL},
+};
+
+/* ---- when ---- */
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_sealing *s = sealing_of(steps);
+    struct log *log = s->log;
+    mem_free(log->dir->mem, s->bytes);
+    mem_free(log->dir->mem, s);
+    log->sealing = NULL;
+    log->busy--;
+    if (e != ERR_NONE && log->status == ERR_NONE)
+        env_arm(log_env(log), &log->retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
+    log_repair_next(log);
+    log_settle(log);
+}
+
+static void on_retry(struct env_timer *timer)
+{
+    log_seal(CONTAINER_OF(timer, struct log, retry));
+}
+
+/* Between two segments, too: a broker that is killed late in a large one starts as quickly. */
+static void snapshot_active(struct log *log)
+{
+    struct log_segment *active = log_active(log);
+    if (log->bytes_since_snapshot < LOG_SNAPSHOT_BYTES || active->snapshot.data != NULL)
+        return;
+    if (log_snapshot_take(active) == ERR_NONE)
+        log->bytes_since_snapshot = 0;
+}
+
+bool log_sealed(const struct log *log)
+{
+    struct log_segment *segment;
+    return log->sealing == NULL && choose(log, &segment) == TARGET_NONE;
+}
+
+void log_seal(struct log *log)
+{
+    struct log_segment *segment;
+    if (log->sealing != NULL || log->status != ERR_NONE || log->closing != NULL ||
+        log->state == LOG_OPENING || log->repair != NULL || env_armed(&log->retry))
+        return;
+    snapshot_active(log);
+    if (choose(log, &segment) == TARGET_NONE)
+        return;
+    struct log_sealing *s = mem_zalloc(log->dir->mem, sizeof *s);
+    if (s == NULL)
+        return; /* the next round of syncs asks again */
+    s->log = log;
+    log->sealing = s;
+    log->busy++;
+    log->retry.fire = on_retry;
+    log_steps_start(&s->steps, log_env(log), seal_steps, ended);
+}
+
+/* ---- a log's list of snapshots ---- */
+
+enum err log_snapshot_take(struct log_segment *segment)
+{
+    struct log *log = segment->log;
+    ASSERT(segment->snapshot.data == NULL);
+    segment->snapshot_offset = log->end;
+    return log_snapshot_encode(&log->producers, log->dir->mem, &segment->snapshot,
+                               &segment->window);
+}
+
+void log_snapshot_drop(struct log_segment *segment)
+{
+    struct mem *mem = segment->log->dir->mem;
+    mem_free(mem, (void *)(uintptr_t)segment->snapshot.data);
+    mem_free(mem, (void *)(uintptr_t)segment->window.data);
+    segment->snapshot = segment->window = bytes_of(NULL, 0);
+}
+
+enum err log_snapshots_add(struct log *log, int64_t offset)
+{
+    int32_t at = log->snapshot_count;
+    while (at > 0 && log->snapshots[at - 1] > offset)
+        at--;
+    if (at > 0 && log->snapshots[at - 1] == offset)
+        return ERR_NONE;
+    if (log->snapshot_count == log->snapshot_cap) {
+        int32_t cap = log->snapshot_cap == 0 ? 4 : log->snapshot_cap * 2;
+        void *grown = mem_realloc(log->dir->mem, log->snapshots, (size_t)cap * sizeof offset);
+        if (grown == NULL)
+            return ERR_NOMEM;
+        log->snapshots = grown;
+        log->snapshot_cap = cap;
+    }
+    memmove(&log->snapshots[at + 1], &log->snapshots[at],
+            (size_t)(log->snapshot_count - at) * sizeof offset);
+    log->snapshots[at] = offset;
+    log->snapshot_count++;
+    return ERR_NONE;
+}

@@ -1,0 +1,292 @@
+/* seek.c - the first offset at or behind a time (ListOffsets), through the time index. */
+#include "log/internal.h"
+
+#define SEEK_NOTES 256
+#define SEEK_GREATEST (-3)
+
+struct log_seeking {
+    struct log_steps steps;
+    struct log_seek *seek;
+    struct log *log;
+    struct log_segment *segment;
+    struct log_index_wait index_wait;
+    struct log_file_wait file_wait;
+    struct log_walk walk;
+    bool held, whole; /* whole: the walk begins at the batch itself */
+    int64_t base;     /* of the segment being looked at */
+    int64_t timestamp;
+    int64_t best_base, best_timestamp; /* of the segment with the greatest timestamp so far */
+    struct log_note note;              /* the batch it is in */
+};
+
+enum {
+    SEEK_SEGMENT,
+    SEEK_INDEX,
+    SEEK_HOLD,
+    SEEK_WALK,
+    SEEK_LOOK,
+    SEEK_BATCH,
+    SEEK_RECORD,
+    SEEK_END
+};
+
+static struct log_seeking *seeking_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_seeking, steps);
+}
+
+static void let_go(struct log_seeking *s)
+{
+    if (s->held)
+        log_file_release(s->segment->file);
+    s->held = false;
+    if (s->segment != NULL)
+        log_segment_unread(s->segment);
+    s->segment = NULL;
+}
+
+static int64_t end_of(const struct log_seeking *s)
+{
+    return MIN(s->seek->offset_end, s->log->written_end);
+}
+
+/* ---- which segment ---- */
+
+/* All have been looked at. */
+static enum log_flow no_more(struct log_seeking *s)
+{
+    s->steps.next = SEEK_END;
+    if (s->seek->timestamp_ms != SEEK_GREATEST || s->best_timestamp < 0)
+        return LOG_NEXT;
+    /* Now that the greatest is known, it is a time like any other, in that segment. */
+    s->timestamp = s->best_timestamp;
+    s->base = s->best_base;
+    s->best_timestamp = -1;
+    s->steps.next = SEEK_SEGMENT;
+    return LOG_NEXT;
+}
+
+static enum log_flow seek_segment(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    struct log *log = s->log;
+    int32_t i = MAX(log_segment_index(log, s->base), 0);
+    let_go(s);
+    if (log->segments[i]->base < s->base)
+        i++;
+    if (i >= log->segment_count || log->segments[i]->base >= end_of(s))
+        return no_more(s);
+    s->segment = log->segments[i];
+    s->segment->readers++;
+    s->base = s->segment->base;
+    return LOG_NEXT;
+}
+
+static void on_index(struct log_index_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct log_seeking, index_wait)->steps, e);
+}
+
+static enum log_flow next_segment(struct log_seeking *s)
+{
+    s->base = s->segment->next > s->base ? s->segment->next : s->base + 1;
+    s->steps.next = SEEK_SEGMENT;
+    return LOG_NEXT;
+}
+
+static enum log_flow seek_index(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    if (!log_index_want(s->segment, &s->index_wait, on_index)) {
+        steps->next = SEEK_INDEX;
+        return LOG_WAIT;
+    }
+    const struct log_index *index = &s->segment->index;
+    if (s->seek->timestamp_ms == SEEK_GREATEST && s->timestamp == SEEK_GREATEST) {
+        if (index->max_timestamp > s->best_timestamp) {
+            s->best_timestamp = index->max_timestamp;
+            s->best_base = s->segment->base;
+        }
+        return next_segment(s);
+    }
+    return index->max_timestamp < s->timestamp ? next_segment(s) : LOG_NEXT;
+}
+
+/* ---- which batch ---- */
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_seeking *s = CONTAINER_OF(wait, struct log_seeking, file_wait);
+    s->held = e == ERR_NONE;
+    log_steps_resume(&s->steps, e);
+}
+
+static enum log_flow seek_hold(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    if (!s->held) {
+        steps->next = SEEK_HOLD;
+        s->held = log_file_hold(s->segment->file, &s->file_wait, on_held);
+        if (!s->held)
+            return LOG_WAIT;
+    }
+    steps->next = SEEK_WALK;
+    uint64_t position = 0;
+    if (s->segment->index_known) {
+        int64_t from = log_index_floor_time(&s->segment->index, s->timestamp);
+        const struct log_index_entry *floor = log_index_floor(&s->segment->index, from);
+        position = floor == NULL ? 0 : floor->position;
+    }
+    log_walk_free(&s->walk);
+    enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    log_walk_begin(&s->walk, s->segment->file->handle, position, s->segment->written,
+                   s->segment->base, false);
+    return LOG_NEXT;
+}
+
+static enum log_flow seek_walk(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    if (s->walk.position >= s->walk.end)
+        return next_segment(s);
+    log_walk_next(&s->walk, steps);
+    return LOG_WAIT;
+}
+
+static enum log_flow found_batch(struct log_seeking *s, const struct log_note *note)
+{
+    s->note = *note;
+    s->steps.next = SEEK_BATCH;
+    if (note->last >= end_of(s))
+        s->steps.next = SEEK_END; /* not to be shown yet */
+    return LOG_NEXT;
+}
+
+static enum log_flow seek_look(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    const struct log_scan *scan = &s->walk.scan;
+    for (int32_t i = 0; i < scan->note_count; i++) {
+        if (scan->notes[i].max_timestamp >= s->timestamp)
+            return found_batch(s, &scan->notes[i]);
+    }
+    if (scan->large_left > 0 && scan->large.max_timestamp >= s->timestamp)
+        return found_batch(s, &scan->large);
+    if (scan->end != LOG_SCAN_MORE) {
+        log_bad_batch(s->segment, scan->bad_at, scan->msg.text);
+        return log_steps_fail(steps, ERR_CORRUPT);
+    }
+    steps->next = SEEK_WALK;
+    return LOG_NEXT;
+}
+
+/* ---- which record ---- */
+
+static enum log_flow seek_batch(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    log_walk_free(&s->walk);
+    enum err e =
+        log_walk_init(&s->walk, s->log->dir, MAX(s->note.size, LOG_PIECE_SMALL), SEEK_NOTES);
+    if (e != ERR_NONE)
+        return log_steps_fail(steps, e);
+    log_walk_begin(&s->walk, s->segment->file->handle, s->note.position,
+                   s->note.position + s->note.size, s->note.base, true);
+    log_walk_next(&s->walk, steps);
+    return LOG_WAIT;
+}
+
+/* The first record that is late enough; of a batch that is compressed, or of log append time, its
+ * first offset. */
+static void find_record(struct log_seeking *s)
+{
+    struct log_seek *seek = s->seek;
+    struct wire_batch batch;
+    struct wire_records records;
+    struct wire_record record;
+    struct bytes in = bytes_of(s->walk.buffer, s->note.size);
+    seek->found = true;
+    seek->offset = s->note.base;
+    seek->timestamp_found_ms = s->note.max_timestamp;
+    seek->leader_epoch = s->note.leader_epoch;
+    if ((s->note.attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0)
+        return;
+    if (wire_batch_at(in, 0, &batch, NULL) != WIRE_AT_BATCH ||
+        wire_records_begin(&records, &batch, in, NULL) != ERR_NONE)
+        return;
+    while (records.left > 0 && wire_records_next(&records, &record, NULL) == ERR_NONE) {
+        if (record.timestamp_ms < s->timestamp)
+            continue;
+        seek->offset = record.offset;
+        seek->timestamp_found_ms = record.timestamp_ms;
+        return;
+    }
+}
+
+static enum log_flow seek_record(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    const struct log_scan *scan = &s->walk.scan;
+    if (scan->note_count != 1) {
+        log_bad_batch(s->segment, s->note.position, scan->msg.text);
+        return log_steps_fail(steps, ERR_CORRUPT);
+    }
+    find_record(s);
+    return LOG_NEXT;
+}
+
+static const struct log_step seek_steps[] = {
+    [SEEK_SEGMENT] = {"find", seek_segment}, [SEEK_INDEX] = {"find", seek_index},
+    [SEEK_HOLD] = {"open", seek_hold},       [SEEK_WALK] = {"find", seek_walk},
+    [SEEK_LOOK] = {"find", seek_look},       [SEEK_BATCH] = {"read", seek_batch},
+    [SEEK_RECORD] = {"read", seek_record},   [SEEK_END] = {NULL, NULL},
+};
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_seeking *s = seeking_of(steps);
+    struct log_seek *seek = s->seek;
+    struct log *log = s->log;
+    if (e == ERR_CORRUPT && log->status != ERR_NONE)
+        seek->op.msg = log->why;
+    else if (e != ERR_NONE)
+        errmsg_set(&seek->op.msg, e, "cannot %s the time %lld in %s-%d: %s", log_steps_what(steps),
+                   (long long)seek->timestamp_ms, log->topic, log->partition, err_text(e));
+    let_go(s);
+    log_walk_free(&s->walk);
+    mem_free(log->dir->mem, s);
+    seek->own = NULL;
+    log->busy--;
+    seek->op.done(&seek->op, e);
+    log_settle(log);
+}
+
+void log_seek(struct log *log, struct log_seek *seek, log_done *done)
+{
+    seek->op = (struct log_op){.done = done};
+    list_init(&seek->op.link);
+    seek->log = log;
+    seek->found = false;
+    seek->offset = seek->timestamp_found_ms = -1;
+    seek->leader_epoch = -1;
+    if (log->status != ERR_NONE) {
+        seek->op.msg = log->why;
+        done(&seek->op, log->status);
+        return;
+    }
+    struct log_seeking *s = mem_zalloc(log->dir->mem, sizeof *s);
+    if (s == NULL) {
+        done(&seek->op, errmsg_set(&seek->op.msg, ERR_NOMEM, "out of memory"));
+        return;
+    }
+    s->seek = seek;
+    s->log = log;
+    s->timestamp = seek->timestamp_ms;
+    s->base = log->start;
+    s->best_timestamp = -1;
+    seek->own = s;
+    log->busy++;
+    log_steps_start(&s->steps, log_env(log), seek_steps, ended);
+}

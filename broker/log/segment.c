@@ -1,0 +1,123 @@
+/* segment.c - one segment's object, and the segments of a log as an ascending array. */
+#include "log/internal.h"
+#include <stdio.h>
+
+void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
+                      char path[ENV_PATH_MAX])
+{
+    char name[LOG_NAME_MAX];
+    log_name_print(name, offset, kind);
+    int size = snprintf(path, ENV_PATH_MAX, "%s/%s", log->path, name);
+    ASSERT(size < ENV_PATH_MAX);
+}
+
+struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
+{
+    char path[ENV_PATH_MAX];
+    struct mem *mem = log->dir->mem;
+    struct log_segment *segment = mem_zalloc(mem, sizeof *segment);
+    if (segment == NULL)
+        return NULL;
+    log_segment_path(log, base, LOG_KIND_LOG, path);
+    segment->file = log_file_new(log->dir, path, create);
+    if (segment->file == NULL) {
+        mem_free(mem, segment);
+        return NULL;
+    }
+    segment->log = log;
+    segment->base = base;
+    segment->next = base;
+    segment->first_timestamp = -1;
+    segment->touched_ns = env_now(log_env(log));
+    log_index_init(&segment->index, mem, base);
+    segment->index_known = segment->index_trusted = create;
+    list_init(&segment->waiting);
+    list_init(&segment->cached);
+    list_init(&segment->file_wait.link);
+    return segment;
+}
+
+void log_segment_free(struct log_segment *segment)
+{
+    struct mem *mem = segment->log->dir->mem;
+    ASSERT(!segment->syncing);
+    ASSERT(!segment->dirty_hold);
+    ASSERT(segment->readers == 0);
+    ASSERT(list_empty(&segment->waiting));
+    log_index_uncache(segment);
+    log_index_free(&segment->index);
+    log_snapshot_drop(segment);
+    log_file_retire(segment->file);
+    mem_free(mem, segment);
+}
+
+enum err log_segments_reserve(struct log *log)
+{
+    if (log->segment_count < log->segment_cap)
+        return ERR_NONE;
+    int32_t cap = log->segment_cap == 0 ? 4 : log->segment_cap * 2;
+    void *segments = mem_realloc(log->dir->mem, log->segments, (size_t)cap * sizeof *log->segments);
+    if (segments == NULL)
+        return ERR_NOMEM;
+    log->segments = segments;
+    log->segment_cap = cap;
+    return ERR_NONE;
+}
+
+void log_segments_push(struct log *log, struct log_segment *segment)
+{
+    ASSERT(log->segment_count < log->segment_cap);
+    ASSERT(log->segment_count == 0 || log_active(log)->base < segment->base);
+    log->segments[log->segment_count++] = segment;
+}
+
+void log_segments_take_first(struct log *log)
+{
+    ASSERT(log->segment_count > 1);
+    log->segment_count--;
+    memmove(&log->segments[0], &log->segments[1],
+            (size_t)log->segment_count * sizeof log->segments[0]);
+}
+
+int32_t log_segment_index(const struct log *log, int64_t offset)
+{
+    int32_t low = 0;
+    int32_t high = log->segment_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (log->segments[middle]->base <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low - 1;
+}
+
+void log_forget_cursors(struct log *log, const struct log_segment *segment)
+{
+    for (int i = 0; i < LOG_CURSORS_MAX; i++) {
+        if (log->cursors[i].segment == segment)
+            log->cursors[i].segment = NULL;
+    }
+}
+
+void log_segment_retire(struct log_segment *segment)
+{
+    struct log *log = segment->log;
+    ASSERT(!segment->retired);
+    log_forget_cursors(log, segment);
+    SOMETIMES(log->dir->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > 0);
+    segment->retired = true;
+    segment->readers++;
+    log->retired_count++;
+    log_segment_unread(segment);
+}
+
+void log_segment_unread(struct log_segment *segment)
+{
+    ASSERT(segment->readers > 0);
+    if (--segment->readers > 0 || !segment->retired)
+        return;
+    segment->log->retired_count--;
+    log_segment_free(segment);
+}

@@ -1,0 +1,341 @@
+/* small.c - small files: read whole, written in place, or replaced durably with a checksum beside
+ * them (S-4). A sync that fails here is as final as any other (S-5). */
+#include "log/internal.h"
+#include <stdio.h>
+
+void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
+                   const char *suffix)
+{
+    size_t folder_size = folder == NULL ? 0 : strlen(folder) + 1;
+    size_t name_size = strlen(name);
+    size_t suffix_size = strlen(suffix);
+    ASSERT(folder_size + name_size + suffix_size < ENV_PATH_MAX);
+    if (folder != NULL) {
+        memcpy(path, folder, folder_size);
+        path[folder_size - 1] = '/';
+    }
+    memcpy(path + folder_size, name, name_size);
+    memcpy(path + folder_size + name_size, suffix, suffix_size + 1);
+}
+
+/* ---- reading ---- */
+
+static struct log_get *get_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_get, steps);
+}
+
+static enum log_flow get_open(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_open_file(steps->env, &steps->io, get_of(steps)->path, ENV_OPEN_READ, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow get_size(struct log_steps *steps)
+{
+    struct log_get *get = get_of(steps);
+    if (steps->err == ERR_NOTFOUND) {
+        steps->next = 5; /* the end of the table */
+        return LOG_NEXT;
+    }
+    if (steps->err != ERR_NONE)
+        return LOG_FAIL;
+    get->found = true;
+    get->file = steps->n;
+    steps->tolerant = true;
+    env_size(steps->env, &steps->io, get->file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow get_read(struct log_steps *steps)
+{
+    struct log_get *get = get_of(steps);
+    get->failed = steps->err;
+    if (get->failed == ERR_NONE && steps->n > LOG_TEXT_FILE_MAX)
+        get->failed = ERR_LIMIT;
+    if (get->failed == ERR_NONE)
+        get->data = mem_alloc(get->dir->mem, (size_t)steps->n + 1);
+    if (get->failed == ERR_NONE && get->data == NULL)
+        get->failed = ERR_NOMEM;
+    get->size = steps->n;
+    if (get->failed != ERR_NONE || get->size == 0)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_read(steps->env, &steps->io, get->file, 0, get->data, get->size, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow get_close(struct log_steps *steps)
+{
+    struct log_get *get = get_of(steps);
+    if (get->failed == ERR_NONE && get->size > 0) {
+        get->failed = steps->err;
+        get->size = steps->n;
+    }
+    steps->tolerant = true;
+    env_close_file(steps->env, &steps->io, get->file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow get_end(struct log_steps *steps)
+{
+    struct log_get *get = get_of(steps);
+    return get->failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, get->failed);
+}
+
+static const struct log_step get_steps[] = {
+    {"open", get_open}, {"ask the size of", get_size},
+    {"read", get_read}, {"close", get_close},
+    {"read", get_end},  {NULL, NULL},
+};
+
+static void get_ended(struct log_steps *steps, enum err e)
+{
+    struct log_get *get = get_of(steps);
+    if (e != ERR_NONE) {
+        mem_free(get->dir->mem, get->data);
+        get->data = NULL;
+    }
+    get->done(get, e);
+}
+
+void log_get(struct log_dir *dir, struct log_get *get, const char *path,
+             void (*done)(struct log_get *get, enum err e))
+{
+    *get = (struct log_get){.dir = dir, .done = done, .path = path};
+    log_steps_start(&get->steps, dir->env, get_steps, get_ended);
+}
+
+/* ---- writing in place ---- */
+
+static struct log_save *save_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_save, steps);
+}
+
+static enum log_flow save_open(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+    if (save->offset == 0)
+        flags |= ENV_OPEN_TRUNCATE;
+    env_open_file(steps->env, &steps->io, save->path, flags, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow save_write(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    save->file = steps->n;
+    steps->err = ERR_NONE;
+    if (save->bytes.size == 0)
+        return LOG_NEXT;
+    save->part = (struct env_part){.data = save->bytes.data, .size = save->bytes.size};
+    steps->tolerant = true;
+    env_write(steps->env, &steps->io, save->file, save->offset, &save->part, 1, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow save_sync(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    save->failed = steps->err;
+    steps->err = ERR_NONE;
+    if (save->failed != ERR_NONE || !save->sync)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_sync(steps->env, &steps->io, save->file, log_steps_done);
+    return LOG_WAIT;
+}
+
+/* A full disk may speak up only now. The bytes of a file that nobody refers to yet are not missed;
+ * any other failure says that the disk loses what it took. */
+static enum log_flow save_close(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    if (save->failed == ERR_NONE && save->sync && steps->err != ERR_NONE) {
+        save->failed = steps->err;
+        if (steps->err != ERR_NOSPACE)
+            log_dir_sync_failed(save->dir, steps->err);
+    }
+    steps->tolerant = true;
+    env_close_file(steps->env, &steps->io, save->file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow save_end(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    return save->failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, save->failed);
+}
+
+static const struct log_step save_steps[] = {
+    {"create", save_open}, {"write", save_write}, {"sync", save_sync},
+    {"close", save_close}, {"write", save_end},   {NULL, NULL},
+};
+
+static void save_ended(struct log_steps *steps, enum err e)
+{
+    struct log_save *save = save_of(steps);
+    save->done(save, e);
+}
+
+void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
+              uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e))
+{
+    *save = (struct log_save){
+        .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
+    log_steps_start(&save->steps, dir->env, save_steps, save_ended);
+}
+
+/* ---- replacing durably ---- */
+
+struct put {
+    struct log_steps steps;
+    struct log_dir *dir;
+    struct log_file_write *write;
+    struct log_get get;
+    struct log_save save;
+    char crc_text[LOG_CRC_FILE_SIZE + 1];
+    bool crc_turn; /* first the checksums, then the file */
+    char path[ENV_PATH_MAX], temporary[ENV_PATH_MAX], folder[ENV_PATH_MAX];
+};
+
+enum { PUT_READ, PUT_PRINT, PUT_SAVE, PUT_RENAME, PUT_SYNC, PUT_AGAIN };
+
+static struct put *put_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct put, steps);
+}
+
+static void put_got(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
+}
+
+static void put_saved(struct log_save *save, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(save, struct put, save)->steps, e);
+}
+
+static enum log_flow put_read(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    if (!put->crc_turn) {
+        steps->next = PUT_SAVE;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true; /* what cannot be read is not protected any more */
+    log_get(put->dir, &put->get, put->write->path, put_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow put_print(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    struct bytes bytes = put->write->bytes;
+    uint32_t now = crc32c(0, bytes.data, bytes.size);
+    uint32_t before = now;
+    if (steps->err == ERR_NONE && put->get.found)
+        before = crc32c(0, put->get.data, (size_t)put->get.size);
+    mem_free(put->dir->mem, put->get.data);
+    log_crc_print(now, before, put->crc_text);
+    return LOG_NEXT;
+}
+
+static enum log_flow put_save(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    struct bytes bytes = put->write->bytes;
+    if (put->crc_turn)
+        bytes = bytes_text(put->crc_text);
+    log_path_join(put->path, NULL, put->write->path, put->crc_turn ? ".crc" : "");
+    log_path_join(put->temporary, NULL, put->path, ".tmp");
+    log_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
+    return LOG_WAIT;
+}
+
+static enum log_flow put_rename(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    env_rename(steps->env, &steps->io, put->temporary, put->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow put_sync(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    steps->err = ERR_NONE;
+    if (KNOWN_BUG(rename_without_dir_sync))
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, put->folder, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow put_again(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    if (steps->err != ERR_NONE) {
+        log_dir_sync_failed(put->dir, steps->err);
+        return LOG_FAIL;
+    }
+    if (put->crc_turn) {
+        put->crc_turn = false;
+        steps->next = PUT_SAVE;
+    }
+    return LOG_NEXT;
+}
+
+static const struct log_step put_steps[] = {
+    [PUT_READ] = {"read", put_read},
+    [PUT_PRINT] = {"read", put_print},
+    [PUT_SAVE] = {"write", put_save},
+    [PUT_RENAME] = {"rename", put_rename},
+    [PUT_SYNC] = {"sync the folder of", put_sync},
+    [PUT_AGAIN] = {"sync the folder of", put_again},
+    {NULL, NULL},
+};
+
+static void put_ended(struct log_steps *steps, enum err e)
+{
+    struct put *put = put_of(steps);
+    struct log_file_write *write = put->write;
+    struct log_dir *dir = put->dir;
+    if (e != ERR_NONE)
+        errmsg_set(&write->op.msg, e, "cannot %s %s: %s", log_steps_what(steps), write->path,
+                   err_text(e));
+    mem_free(dir->mem, put);
+    dir->busy--;
+    write->op.done(&write->op, e);
+    log_dir_idle(dir);
+}
+
+void log_folder_of(const char *path, char folder[ENV_PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        snprintf(folder, ENV_PATH_MAX, ".");
+    else
+        snprintf(folder, ENV_PATH_MAX, "%.*s", (int)MAX(slash - path, 1), path);
+}
+
+void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)
+{
+    struct put *put = mem_zalloc(dir->mem, sizeof *put);
+    write->op = (struct log_op){.done = done};
+    list_init(&write->op.link);
+    ASSERT(strlen(write->path) + sizeof ".crc.tmp" <= ENV_PATH_MAX);
+    if (put == NULL) {
+        done(&write->op,
+             errmsg_set(&write->op.msg, ERR_NOMEM, "cannot write %s: out of memory", write->path));
+        return;
+    }
+    put->dir = dir;
+    put->write = write;
+    put->crc_turn = write->checksum;
+    log_folder_of(write->path, put->folder);
+    dir->busy++;
+    log_steps_start(&put->steps, dir->env, put_steps, put_ended);
+}

@@ -1,0 +1,78 @@
+/* walk.c - reads a file's batches a piece at a time; sums over much are done away from the loop. */
+#include "log/internal.h"
+
+enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap, int32_t notes_max)
+{
+    ASSERT(cap >= LOG_PIECE_SMALL);
+    *walk = (struct log_walk){.dir = dir, .cap = cap};
+    walk->buffer = mem_alloc(dir->mem, cap);
+    walk->scan.notes = mem_array(dir->mem, (size_t)notes_max, sizeof *walk->scan.notes);
+    walk->scan.notes_max = notes_max;
+    if (walk->buffer != NULL && walk->scan.notes != NULL)
+        return ERR_NONE;
+    log_walk_free(walk);
+    return ERR_NOMEM;
+}
+
+void log_walk_free(struct log_walk *walk)
+{
+    if (walk->dir == NULL)
+        return;
+    ASSERT(!walk->io.in_flight);
+    mem_free(walk->dir->mem, walk->buffer);
+    mem_free(walk->dir->mem, walk->scan.notes);
+    *walk = (struct log_walk){0};
+}
+
+void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uint64_t end,
+                    int64_t expected, bool crc)
+{
+    walk->file = file;
+    walk->position = position;
+    walk->end = end;
+    walk->scan.expected = expected;
+    walk->scan.crc = crc;
+    walk->scan.large_left = 0;
+}
+
+static void finish(struct log_walk *walk, enum err e)
+{
+    walk->position += e == ERR_NONE ? walk->scan.used : 0;
+    log_steps_resume(walk->owner, e);
+}
+
+static void on_scanned(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_walk *walk = CONTAINER_OF(op, struct log_walk, io);
+    (void)n;
+    finish(walk, e);
+}
+
+static void on_read(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_walk *walk = CONTAINER_OF(op, struct log_walk, io);
+    struct log_scan *scan = &walk->scan;
+    if (e != ERR_NONE) {
+        finish(walk, e);
+        return;
+    }
+    scan->data = walk->buffer;
+    scan->size = (size_t)n;
+    scan->position = walk->position;
+    /* A file that is shorter than it was ends here. */
+    scan->last = n < walk->cap || walk->position + n >= walk->end;
+    if (scan->crc && n > LOG_OFFLOAD_BYTES) {
+        env_offload(walk->dir->env, op, log_scan, scan, on_scanned);
+        return;
+    }
+    log_scan(scan);
+    finish(walk, ERR_NONE);
+}
+
+void log_walk_next(struct log_walk *walk, struct log_steps *owner)
+{
+    uint64_t size = MIN((uint64_t)walk->cap, walk->end - walk->position);
+    ASSERT(walk->position < walk->end);
+    walk->owner = owner;
+    env_read(walk->dir->env, &walk->io, walk->file, walk->position, walk->buffer, size, on_read);
+}
