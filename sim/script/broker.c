@@ -55,12 +55,25 @@ static void stop(struct world_seat *seat)
     broker_stop(s->broker, &s->stopping, on_stopped);
 }
 
+static enum err read_config(struct bytes args, const char *name, struct broker_config *config,
+                            struct errmsg *msg)
+{
+    config_defaults(&broker_config_table, config);
+    enum err e = config_parse(&broker_config_table, config, args, name, NULL, msg);
+    return e == ERR_NONE ? broker_config_check(config, msg) : e;
+}
+
+enum err script_broker_check(struct bytes args, struct errmsg *msg)
+{
+    struct broker_config config;
+    return read_config(args, "config", &config, msg);
+}
+
 static enum err start(struct world_seat *seat)
 {
     struct errmsg msg = {{0}};
     struct broker_config config;
-    config_defaults(&broker_config_table, &config);
-    enum err e = config_parse(&broker_config_table, &config, seat->args, seat->name, NULL, &msg);
+    enum err e = read_config(seat->args, seat->name, &config, &msg);
     if (e != ERR_NONE)
         return e;
     struct seated *s = mem_zalloc(seat->mem, sizeof *s);

@@ -122,6 +122,17 @@ static const struct world_program *program_of(const char *kind)
     return NULL;
 }
 
+/* A wrong key or value is a mistake of the script's line, and not of a node that does not start. */
+static enum err check_args(const struct world_program *program, const char *args,
+                           struct errmsg *msg)
+{
+    struct workload_config config;
+    struct client_config client;
+    if (program == &script_broker)
+        return script_broker_check(bytes_text(args), msg);
+    return workload_parse(bytes_text(args), &config, &client, msg);
+}
+
 static bool name_is_taken(const struct script *s, const char *name)
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
@@ -154,6 +165,9 @@ static int add_node(lua_State *lua)
         return luaL_error(lua, "node %s: its name or its options are too long", name);
     if (name_is_taken(s, name))
         return luaL_error(lua, "two nodes are called %s", name);
+    struct errmsg msg = {{0}};
+    if (check_args(program, args, &msg) != ERR_NONE)
+        return luaL_error(lua, "%s: %s", name, msg.text);
     struct script_node *node = &s->nodes[s->node_count];
     node->program = program;
     snprintf(node->name, sizeof node->name, "%s", name);

@@ -11,6 +11,9 @@ extern const struct world_program script_producer;
 extern const struct world_program script_consumer;
 extern const struct world_program script_admin;
 
+/* Whether a broker would take these arguments; the message says why not. */
+enum err script_broker_check(struct bytes args, struct errmsg *msg) MUST_USE;
+
 #define WORKLOAD_VALUE_MAX (1 << 20)
 #define WORKLOAD_VALUE_MIN 8     /* the record's number */
 #define WORKLOAD_WINDOW_MAX 1024 /* records sent and not yet answered */

@@ -92,6 +92,21 @@ TEST(options_of_a_node_have_a_limit)
                    "orders.lua:1: node broker0: its name or its options are too long");
 }
 
+TEST(a_wrong_key_or_value_of_a_node_is_told_before_anything_runs)
+{
+    assert_mistake("\nCluster { config = { [\"log.segment.byts\"] = 5000 } }",
+                   "did you mean \"log.segment.bytes\"?");
+    assert_mistake("Cluster { config = { [\"log.segment.bytes\"] = 5 } }",
+                   "orders.lua:1: broker0: config:");
+    assert_mistake("Cluster { flush = \"never\" }", "\"never\" is none of ack|os");
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "c:producer { to = t, acks = \"some\" }",
+                   "orders.lua:3: producer0: acks: \"some\" is none of ");
+    assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+                   "c:producer { to = t, value_bytes = 3 }",
+                   "orders.lua:3: producer0: value_bytes: 3 is not between ");
+}
+
 /* Not a mistake: what the script expected before anything ran did not hold. */
 TEST(an_expectation_that_is_not_met_is_a_broken_claim)
 {
