@@ -144,7 +144,8 @@ struct posix {
     struct list again;     /* streams with more to send at once */
     struct list resolving; /* addresses */
     int64_t started_ns;    /* on the machine's clock; env_now counts from here */
-    bool in_event;         /* one has begun at env_now and its length is not yet known */
+    int64_t wall_sampled_ns;
+    bool in_event; /* one has begun at env_now and its length is not yet known */
     struct rng rng;
     bool stopped;
     bool timer_was_last;

@@ -127,7 +127,7 @@ TEST(an_answer_too_short_for_a_correlation_id_is_corrupt)
 
 TEST(an_answer_that_takes_too_long_closes_the_connection)
 {
-    struct rig rig = {.limits.request_ns_max = 10000000};
+    struct rig rig = {.limits.request_ns_max = 300000000};
     struct asked first = {0}, second = {0};
     rig_start(&rig, CONN_CLIENT);
     ask(&rig, &first, 1, true);
@@ -137,7 +137,7 @@ TEST(an_answer_that_takes_too_long_closes_the_connection)
     ask(&rig, &second, 2, true);
     send_answer(&rig, 0, 1);
     RIG_UNTIL(&rig, rig.closed_count == 1);
-    assert_true(env_now(rig.env) >= start_ns + 10000000);
+    assert_true(env_now(rig.env) >= start_ns + 300000000);
     assert_int_equal(rig.closed_err, ERR_TIMEOUT);
     assert_int_equal(rig.frame_count, 1);
     assert_int_equal(rig.cancel_count, 1);
@@ -147,16 +147,16 @@ TEST(an_answer_that_takes_too_long_closes_the_connection)
 
 TEST(a_client_that_waits_for_nothing_does_not_time_out)
 {
-    struct rig rig = {.limits.request_ns_max = 3000000};
+    struct rig rig = {.limits.request_ns_max = 300000000};
     struct asked asked = {0};
     rig_start(&rig, CONN_CLIENT);
     ask(&rig, &asked, 1, true);
     expect_request(&rig, 0, 1);
     send_answer(&rig, 0, 1);
     RIG_UNTIL(&rig, rig.frame_count == 1);
-    rig_settle(&rig);
-    rig_settle(&rig);
-    rig_settle(&rig);
+    int64_t start_ns = env_now(rig.env);
+    while (env_now(rig.env) < start_ns + 400000000)
+        rig_settle(&rig);
     assert_int_equal(rig.closed_count, 0);
     rig_end(&rig);
 }

@@ -303,6 +303,7 @@ TEST(no_more_requests_are_taken_than_allowed)
     rig_start(&rig, CONN_SERVER);
     for (int i = 0; i < COUNT; i++)
         rig_send_frame(&rig, (uint8_t)i, 20);
+    RIG_UNTIL(&rig, rig.frame_count == CONN_REQUESTS_MAX);
     rig_settle(&rig);
     assert_int_equal(rig.frame_count, CONN_REQUESTS_MAX);
     for (int i = 0; i < COUNT; i++) {
@@ -320,12 +321,14 @@ TEST(no_more_bytes_are_taken_than_allowed)
     rig_start(&rig, CONN_SERVER);
     for (int i = 0; i < 6; i++)
         rig_send_frame(&rig, (uint8_t)i, 400);
+    RIG_UNTIL(&rig, rig.frame_count == 3);
     rig_settle(&rig);
     assert_int_equal(rig.frame_count, 3); /* the third brings it above */
     rig_answer(&rig, 0, 0, 5);
     rig_answer(&rig, 1, 1, 5);
     rig_expect_frame(&rig, 0, 5);
     rig_expect_frame(&rig, 1, 5);
+    RIG_UNTIL(&rig, rig.frame_count == 5);
     rig_settle(&rig);
     assert_int_equal(rig.frame_count, 5);
     rig_end(&rig);
