@@ -196,6 +196,16 @@ static bool enough(const struct fetch *s)
     return s->was_read ? s->bytes + s->potential >= MAX(in->min_bytes, 1) : s->some;
 }
 
+/* A second read was made because there was enough; when it brings less (the end of a segment lies
+ * between), the next fetch brings the rest. */
+static bool read_is_enough(struct fetch *s)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    bool again = s->was_read;
+    s->was_read = true;
+    return again || must_end(s) || s->bytes >= MAX(in->min_bytes, 1);
+}
+
 /* What came while the last partitions were read counts too. */
 static void wait_again(struct fetch *s)
 {
@@ -304,9 +314,7 @@ static void go_on(struct fetch *s)
         case PHASE_READING:
             if (!read_on(s))
                 return;
-            s->was_read = true;
-            const struct wire_fetch_request *in = s->request.body;
-            if (must_end(s) || s->bytes >= MAX(in->min_bytes, 1)) {
+            if (read_is_enough(s)) {
                 answer(s);
                 return;
             }
