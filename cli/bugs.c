@@ -19,8 +19,8 @@ int cli_bugs(int argc, char **argv)
         return cli_complain("cannot tell where this program is");
     self[n] = 0;
     snprintf(path, sizeof path, "%s/kiln-bugs", dirname(self));
+    /* argv[0] is this verb; what stood before it was this program. */
     argv[-1] = path;
-    argv[0] = "bugs";
     execv(path, argv - 1);
     return cli_complain("cannot start %s: %s; build it with ./dev build", path, strerror(errno));
 }

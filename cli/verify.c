@@ -52,21 +52,22 @@ static int run_side(const char *path, uint64_t seed, int side, bool files, const
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        char *const argv[] = {"kiln",
-                              "verify",
-                              (char *)path,
-                              "--seed",
-                              seed_text,
-                              "--disk",
-                              files ? "files" : "memory",
-                              "--side",
-                              side_text,
-                              "--steps",
-                              (char *)steps,
-                              NULL};
+        const char *const arguments[] = {"kiln",
+                                         "verify",
+                                         path,
+                                         "--seed",
+                                         seed_text,
+                                         "--disk",
+                                         files ? "files" : "memory",
+                                         "--side",
+                                         side_text,
+                                         "--steps",
+                                         steps,
+                                         NULL};
         if (freopen("/dev/null", "w", stdout) == NULL)
             _exit(127);
-        execve("/proc/self/exe", argv, (char *const *)sides[side].environment);
+        execve("/proc/self/exe", (char *const *)(uintptr_t)arguments,
+               (char *const *)(uintptr_t)sides[side].environment);
         _exit(127);
     }
     int status = -1;
