@@ -1,18 +1,22 @@
 /* door_sim.c - the simulated world as a door under test: one node, whose program is the case. */
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "support/test.h"
 #include "world/world.h"
 #include "conformance/conformance.h"
 
 /* Each variant has a seed of its own, which draws delays, orders and what kind of disk it is; every
- * second one delivers streams whole. */
+ * second one delivers streams whole, and the last ones show their disks as real files. */
 #define VARIANTS 6
+#define VARIANTS_IN_MEMORY 4
 #define START_STEPS_MAX 100
 
 struct simulated {
     struct mem mem;
     struct world *world;
     uint32_t node;
+    char root[256]; /* of the real files; empty: none */
 };
 
 static enum err begin(struct world_seat *seat)
@@ -23,6 +27,21 @@ static enum err begin(struct world_seat *seat)
 
 static const struct world_program program = {.kind = "conformance", .start = begin};
 
+static void make_root(struct simulated *s)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(s->root, sizeof s->root, "%s/kiln-conformance-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(s->root));
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
 static void start(struct conformance *t)
 {
     struct simulated *s = calloc(1, sizeof *s);
@@ -30,6 +49,10 @@ static void start(struct conformance *t)
     struct world_config config = {.seed = (uint64_t)t->variant,
                                   .split = t->variant % 2 ? NET_SPLIT_NONE : NET_SPLIT_RANDOM};
     assert_non_null(s);
+    if (t->variant >= VARIANTS_IN_MEMORY) {
+        make_root(s);
+        config.disk_dir = s->root;
+    }
     mem_system(&s->mem);
     s->world = world_new(&s->mem, &config, &msg);
     assert_non_null(s->world);
@@ -58,6 +81,8 @@ static void finish(struct conformance *t)
     struct simulated *s = t->self;
     world_rise(s->world, s->node);
     world_free(s->world);
+    if (s->root[0] != 0)
+        assert_int_equal(nftw(s->root, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
     assert_int_equal(s->mem.live_count, 0);
     free(s);
 }
