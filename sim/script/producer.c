@@ -60,12 +60,12 @@ static void tell_when_done(struct producer *p)
 static void write_outcome(struct producer *p, struct slot *slot)
 {
     const struct client_send *s = &slot->send.send;
-    uint64_t at = trace_partition(p->config.topic, MAX(s->partition, 0));
+    uint64_t at = trace_partition(p->config.topic, MAX(s->partition_placed, 0));
     uint64_t code = (uint64_t)(s->op.code != 0 ? s->op.code : -(int64_t)s->op.err);
     switch (s->op.outcome) {
     case CLIENT_OK:
         TRACE(p->seat->trace, PRODUCE_OK, at, slot->vid, (uint64_t)s->offset,
-              (uint64_t)s->timestamp_ms);
+              (uint64_t)s->timestamp_stored_ms);
         return;
     case CLIENT_FAILED:
         TRACE(p->seat->trace, PRODUCE_FAIL, at, slot->vid, code);
