@@ -1,0 +1,86 @@
+/* rig.h - one partition in the simulated world, driven by hand: boot, append, crash, boot again. */
+#ifndef TEST_LOG_RIG_H
+#define TEST_LOG_RIG_H
+
+#include "log/log.h"
+#include "support/test.h"
+#include "world/world.h"
+
+#define RIG_STEPS_MAX 2000000
+#define RIG_RECORDS_MAX 20000
+
+struct rig_op {
+    struct log_op op;
+    bool done;
+    enum err e;
+};
+
+struct rig {
+    struct mem mem;
+    struct world *world;
+    struct world_sink sink;
+    uint32_t node;
+    struct world_seat *seat; /* NULL: the node is down */
+    struct log_dir_config dir_config;
+    struct log_config config;
+    uint8_t topic_id[16];
+    struct log_dir *dir;
+    struct log *log;
+    struct log_watch watch;
+    enum err told;   /* by the watch */
+    int64_t cut_end; /* by the watch, -1: never */
+    int cuts, moves;
+    struct errmsg msg; /* of the last operation that failed */
+    uint64_t rows[TRACE_KIND_COUNT];
+    struct trace_row last[TRACE_KIND_COUNT];
+    /* What was appended: body of each offset in the latest attempt. */
+    uint64_t bodies[RIG_RECORDS_MAX];
+    int64_t durable; /* the greatest durable end ever shown, over all lives */
+    uint64_t next_body;
+};
+
+struct rig *rig_new(uint64_t seed);
+struct rig *rig_new_with(const struct world_config *config);
+void rig_free(struct rig *rig);
+
+/* Starts a life. */
+void rig_start(struct rig *rig);
+/* One event. False: the node is down. */
+bool rig_step(struct rig *rig);
+/* Until *done, or the node is down (then false), */
+bool rig_until(struct rig *rig, const bool *done);
+/* or for that long, */
+bool rig_run(struct rig *rig, int64_t ns);
+/* or until all that was written is durable. */
+bool rig_until_durable(struct rig *rig);
+
+/* Opens the directory and the partition; ERR_OFFLINE also when the node went down. */
+enum err rig_open_dir(struct rig *rig);
+enum err rig_open_log(struct rig *rig);
+enum err rig_boot(struct rig *rig); /* start and both */
+/* Clean end: directory, log, node. */
+enum err rig_close(struct rig *rig);
+/* The node dies, by itself or with the power. */
+void rig_kill(struct rig *rig);
+void rig_power(struct rig *rig);
+
+/* One batch of that many records of about size bytes each, in node memory; the body of each record
+ * is a number. */
+struct slice rig_batch(struct rig *rig, int records, int size, int64_t timestamp,
+                       int64_t producer_id, int16_t epoch, int32_t sequence);
+/* Appends one and notes its bodies. */
+struct log_appended rig_append(struct rig *rig, int records, int size);
+struct log_appended rig_append_as(struct rig *rig, int records, int size, int64_t timestamp,
+                                  int64_t producer_id, int16_t epoch, int32_t sequence);
+/* Reads all from the log start to end and checks every record; the number of records, or -1 with
+ * rig->msg. */
+int64_t rig_read_all(struct rig *rig, int64_t end, int32_t bytes_max, bool load);
+/* The bytes of a file, as the node sees it (test memory). NULL: none. */
+uint8_t *rig_file(struct rig *rig, const char *path, size_t *size);
+void rig_overwrite(struct rig *rig, const char *path, uint64_t offset, const void *bytes,
+                   size_t size);
+bool rig_exists(struct rig *rig, const char *path);
+/* The names in a directory that end so. */
+int rig_count(struct rig *rig, const char *path, const char *suffix);
+
+#endif
