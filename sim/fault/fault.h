@@ -85,7 +85,8 @@ enum fault_param {
 #define FAULT_TAKES_FILE (1u << 30)
 #define FAULT_TAKES_FOR (1u << 31)
 
-/* X(name, text, target, what its line may say). A kill without `for` is for good (or until somebody
+/* sync_late: the sync says that all is well, and the next one of the file tells of the failure.
+ * X(name, text, target, what its line may say). A kill without `for` is for good (or until somebody
  * starts the node); with it the node starts again so much later. Everything else without `for`
  * happens once or stays until world_heal. */
 #define FAULT_KINDS(X)                                                                             \
@@ -97,6 +98,7 @@ enum fault_param {
       FAULT_TAKES(TIMES) | FAULT_TAKES(ERROR) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                \
     X(WRITE_FAILS, "disk write_fails", NODES,                                                      \
       FAULT_TAKES(TIMES) | FAULT_TAKES(ERROR) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                \
+    X(SYNC_LATE, "disk sync_late", NODES, FAULT_TAKES(TIMES) | FAULT_TAKES_FILE | FAULT_TAKES_FOR) \
     X(READ_FAILS, "disk read_fails", NODES,                                                        \
       FAULT_TAKES(TIMES) | FAULT_TAKES_FILE | FAULT_TAKES_FOR)                                     \
     X(DISK_FULL, "disk full", NODES, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                         \
@@ -194,7 +196,8 @@ enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct err
      FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(DISK_HANG) | FAULT_BIT(CUT) |         \
      FAULT_BIT(RESET) | FAULT_BIT(HALF_OPEN) | FAULT_BIT(DELAY) | FAULT_BIT(BANDWIDTH) |           \
      FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
-#define FAULT_DAMAGING (FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_LOSE) | FAULT_BIT(DISK_SWAP))
+#define FAULT_DAMAGING                                                                             \
+    (FAULT_BIT(SYNC_LATE) | FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_LOSE) | FAULT_BIT(DISK_SWAP))
 
 struct fault_swarm {
     uint64_t seed;

@@ -97,6 +97,7 @@ static void draw_params(struct draw *d, struct fault_line *line)
         param[FAULT_P_BY] = clock_step(d);
         return;
     case FAULT_SYNC_FAILS:
+    case FAULT_SYNC_LATE:
     case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
         param[FAULT_P_TIMES] = between(d, 1, 3);
@@ -153,7 +154,7 @@ static bool draw_line(struct draw *d, struct fault_line *line)
 {
     int64_t room_ns = d->swarm->end_ns - d->swarm->start_ns;
     if (takes_for(line->kind))
-        line->for_ns = MIN(magnitude(d, 10 * MS_NS, 10), MAX(room_ns / 2, 1));
+        line->for_ns = MIN(magnitude(d, 10 * MS_NS, 10), MAX(between(d, 0, room_ns / 2), 1));
     line->at_ns = d->swarm->start_ns + between(d, 0, MAX(room_ns - line->for_ns, 0));
     /* A person reads this: whole milliseconds. */
     line->at_ns -= room_ns > SECOND_NS ? line->at_ns % MS_NS : 0;

@@ -248,16 +248,25 @@ static enum err finish_write(struct flight *flight, enum err fault)
     return fault;
 }
 
+/* A sync whose failure is told by the next one. */
+static bool is_late(struct flight *flight)
+{
+    struct world_node *node = flight->node;
+    return flight->verb == ENV_SYNC &&
+           world_rule(node, FAULT_SYNC_LATE, file_of(node, flight->handle)->path) != ERR_NONE;
+}
+
 static enum err finish_sync(struct flight *flight, enum err fault)
 {
     struct world_node *node = flight->node;
     flight->began = false;
-    if (fault == ERR_NONE)
+    bool late = fault == ERR_NONE && is_late(flight);
+    if (fault == ERR_NONE && !late)
         return disk_sync_finish(node->disk, &flight->sync);
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_SYNC_FAILS, flight->key);
-    bool late = random_chance(hash_mix(bits), 1, 8);
     enum err e = disk_sync_fail(node->disk, &flight->sync, bits, late);
-    return e == ERR_NONE ? ERR_NONE : fault;
+    ASSERT((e == ERR_NONE) == late);
+    return fault;
 }
 
 static enum err close_file(struct flight *flight)

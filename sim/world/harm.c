@@ -212,11 +212,12 @@ static bool find_file(struct search *search, int depth)
         disk_list(search->node->disk, dir, 0, names, NAMES_SIZE, &size) != ERR_NONE)
         size = 0;
     for (const char *name = names; !found && name < names + size; name += strlen(name) + 1) {
-        size_t length = strlen(name);
-        if (base + length >= sizeof search->path)
+        bool is_dir = name[0] == '/';
+        int n = snprintf(search->path + base, sizeof search->path - base, "%s%s", name + is_dir,
+                         is_dir ? "/" : "");
+        if (n < 0 || n >= (int)(sizeof search->path - base))
             continue;
-        memcpy(search->path + base, name, length + 1);
-        if (name[length - 1] == '/')
+        if (is_dir)
             found = find_file(search, depth + 1);
         else
             found = strstr(search->path, search->part) != NULL && search->count++ == search->wanted;
@@ -395,6 +396,7 @@ static void end_on(struct world_node *node, struct harm *harm)
         move_clock(node, -harm->line.param[FAULT_P_BY]);
         return;
     case FAULT_SYNC_FAILS:
+    case FAULT_SYNC_LATE:
     case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
         remove_rules(node, harm);
@@ -432,6 +434,7 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
         lose_power(node, harm);
         return;
     case FAULT_SYNC_FAILS:
+    case FAULT_SYNC_LATE:
     case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
         add_rule(node, harm);

@@ -195,12 +195,11 @@ enum world_end world_run_until(struct world *world, int64_t time_ns)
         if (world->halted)
             return WORLD_HALTED;
     struct net_moment net;
-    if (heap_min(&world->moments) == NULL && !net_next(world->net, &net))
-        return WORLD_IDLE;
     world->now_ns = MAX(world->now_ns, time_ns);
     world->engine.now_ns = world->now_ns;
     net_set_now(world->net, world->now_ns);
-    return WORLD_REACHED;
+    bool idle = heap_empty(&world->moments) && !net_next(world->net, &net);
+    return idle ? WORLD_IDLE : WORLD_REACHED;
 }
 
 void world_halt(struct world *world)

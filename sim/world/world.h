@@ -124,7 +124,7 @@ enum world_life world_node_life(const struct world *world, uint32_t node);
 
 enum world_end {
     WORLD_REACHED, /* the time asked for */
-    WORLD_IDLE,    /* nothing will ever happen again; the time is that of the last event */
+    WORLD_IDLE,    /* the same, and nothing will ever happen again by itself */
     WORLD_HALTED,  /* world_halt */
 };
 

@@ -347,50 +347,41 @@ const struct world_program pinger_program = {
 
 #define TICKERS 8
 
-struct ticker {
+struct tick {
+    struct env_timer timer;
     struct world_seat *seat;
-    struct env_timer timers[TICKERS];
+    uint64_t index;
 };
 
-static void ticker_fire(struct env_timer *timer);
+static void tick_fire(struct env_timer *timer);
 
-static void ticker_arm(struct ticker *ticker, int i)
+static void tick_arm(struct tick *tick)
 {
-    struct env *env = ticker->seat->env;
-    uint64_t bits = env_random(env, "ticker/wait", (uint64_t)i);
-    ticker->timers[i].fire = ticker_fire;
-    env_arm(env, &ticker->timers[i], env_now(env) + 1 + (int64_t)random_below(bits, 20 * MS_NS));
+    struct env *env = tick->seat->env;
+    uint64_t bits = env_random(env, "ticker/wait", tick->index);
+    tick->timer.fire = tick_fire;
+    env_arm(env, &tick->timer, env_now(env) + 1 + (int64_t)random_below(bits, 20 * MS_NS));
 }
 
-static void ticker_fire(struct env_timer *timer)
+static void tick_fire(struct env_timer *timer)
 {
-    struct world_seat *seat = NULL;
-    int64_t deadline_ns = timer->deadline_ns;
-    /* The owner is found by hand: which of the eight it is stands in no field. */
-    int i = 0;
-    struct ticker *ticker = NULL;
-    for (; i < TICKERS; i++) {
-        ticker = CONTAINER_OF(timer - i, struct ticker, timers[0]);
-        if (ticker->seat != NULL && ticker->seat->self == ticker)
-            break;
-    }
-    ASSERT(ticker != NULL);
-    seat = ticker->seat;
-    int64_t now_ns = env_now(seat->env);
-    ASSERT(now_ns >= deadline_ns);
-    TRACE(seat->trace, LOG_ROLL, (uint64_t)i, (uint64_t)now_ns);
-    ticker_arm(ticker, i);
+    struct tick *tick = CONTAINER_OF(timer, struct tick, timer);
+    int64_t now_ns = env_now(tick->seat->env);
+    ASSERT(now_ns >= timer->deadline_ns);
+    TRACE(tick->seat->trace, LOG_ROLL, tick->index, (uint64_t)env_wall(tick->seat->env));
+    tick_arm(tick);
 }
 
 static enum err ticker_start(struct world_seat *seat)
 {
-    struct ticker *ticker = mem_zalloc(seat->mem, sizeof *ticker);
-    if (ticker == NULL)
+    struct tick *ticks = mem_array(seat->mem, TICKERS, sizeof *ticks);
+    if (ticks == NULL)
         return ERR_NOMEM;
-    ticker->seat = seat;
-    seat->self = ticker;
-    for (int i = 0; i < TICKERS; i++)
-        ticker_arm(ticker, i);
+    for (uint64_t i = 0; i < TICKERS; i++) {
+        ticks[i].seat = seat;
+        ticks[i].index = i;
+        tick_arm(&ticks[i]);
+    }
     return ERR_NONE;
 }
 

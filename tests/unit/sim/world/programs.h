@@ -10,18 +10,19 @@
 
 /* Listens on 7000 and sends back what it receives, on as many connections as come. */
 extern const struct world_program echo_program;
-/* args: "HOST COUNT SIZE". Sends COUNT messages of SIZE pattern bytes, one at a time, each after the
- * echo of the last; reconnects when the stream breaks. Answers any command with pinger_report. */
+/* args: "HOST COUNT SIZE". Sends COUNT messages of SIZE pattern bytes, one at a time, each after
+ * the echo of the last; reconnects when the stream breaks. Answers any command with pinger_report.
+ */
 extern const struct world_program pinger_program;
 struct pinger_report {
     uint32_t echoed, wrong, errors;
     bool finished;
 };
-/* Arms COUNT timers of keyed lengths over and over; a TRACE row LOG_ROLL (partition: timer, base:
- * env_now) for each. Never ends by itself. */
+/* Arms eight timers of drawn lengths up to 20 ms over and over; a row LOG_ROLL (partition: timer,
+ * base: env_wall) for each. It cannot be stopped in good order: it leaks. */
 extern const struct world_program ticker_program;
-/* Appends 100-byte records to "dir/log" and syncs after each; begins where the file ends. LOG_DURABLE
- * rows (partition 1, end) tell how many records are safe. */
+/* Appends 100-byte records to "dir/log" and syncs after each; begins where the file ends.
+ * LOG_DURABLE rows (partition 1, end) tell how many records are safe. */
 #define RECORD_SIZE 100
 extern const struct world_program writer_program;
 
