@@ -325,6 +325,7 @@ struct log_dir {
     int32_t busy;         /* processes of the directory's own */
     struct list removals; /* files of segments that are no more */
     struct log_shutdown *shutdown;
+    struct log_op *settling; /* log_dir_settle */
 
     /* The wall clock that is believed: wall - now, and one that is not believed yet. */
     bool clock_known, clock_doubted;

@@ -100,7 +100,10 @@ enum err log_dir_status(const struct log_dir *dir);   /* ERR_OFFLINE after a fai
 /* Clean shutdown: every log is synced, its snapshot and checkpoints written, then the marker. All
  * logs must be idle. */
 void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done);
-/* Frees memory only; no operation may be in flight. */
+/* Once every log is closed, and the directory too: waits until the last file is, which goes on in
+ * the background. */
+void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done);
+/* Frees memory only; after log_dir_settle, or a log_dir_open that failed. */
 void log_dir_free(struct log_dir *dir);
 
 /* ---- one partition ---- */

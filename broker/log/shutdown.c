@@ -307,10 +307,24 @@ static void ended(struct log_steps *steps, enum err e)
 void log_dir_idle(struct log_dir *dir)
 {
     struct log_shutdown *s = dir->shutdown;
-    if (s == NULL || !s->waiting)
-        return;
-    s->waiting = false;
-    log_steps_resume(&s->steps, ERR_NONE);
+    struct log_op *settling = dir->settling;
+    if (s != NULL && s->waiting) {
+        s->waiting = false;
+        log_steps_resume(&s->steps, ERR_NONE);
+    } else if (settling != NULL && dir->busy == 0) {
+        dir->settling = NULL;
+        settling->done(settling, ERR_NONE);
+    }
+}
+
+void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done)
+{
+    ASSERT(list_empty(&dir->logs));
+    ASSERT(dir->settling == NULL);
+    *op = (struct log_op){.done = done};
+    list_init(&op->link);
+    dir->settling = op;
+    log_dir_idle(dir);
 }
 
 void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done)
