@@ -25,6 +25,17 @@ static struct log_segment *segment_of_base(const struct log *log, int64_t base)
     return log->segments[i];
 }
 
+/* A reader who stopped at the end of a segment goes on in the next. */
+static void step_over_end(const struct log *log, struct log_segment **segment, uint64_t *position)
+{
+    if (*position < (*segment)->size || *segment == log_active(log))
+        return;
+    int32_t i = log_segment_index(log, (*segment)->base);
+    ASSERT(i >= 0);
+    *segment = log->segments[i + 1];
+    *position = 0;
+}
+
 bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
                     uint64_t *position)
 {
@@ -39,6 +50,7 @@ bool log_place_find(const struct log *log, int64_t offset, struct log_segment **
         if (cursor->segment != NULL && cursor->offset == offset) {
             *segment = cursor->segment;
             *position = cursor->position;
+            step_over_end(log, segment, position);
             return true;
         }
     }
