@@ -33,10 +33,24 @@ static void ended(struct broker *b)
     stopping->done(stopping, failed);
 }
 
+static void on_settled(struct log_op *op, enum err e)
+{
+    (void)e;
+    ended(CONTAINER_OF(op, struct broker, dir_op));
+}
+
+static void settle(struct broker *b)
+{
+    if (b->dir != NULL)
+        log_dir_settle(b->dir, &b->dir_op, on_settled);
+    else
+        ended(b);
+}
+
 static void on_metadata_closed(struct metadata_op *op, enum err e)
 {
     (void)e; /* nothing was written */
-    ended(CONTAINER_OF(op, struct broker, metadata_op));
+    settle(CONTAINER_OF(op, struct broker, metadata_op));
 }
 
 void stop_partitions_closed(struct broker *b)
@@ -44,7 +58,7 @@ void stop_partitions_closed(struct broker *b)
     if (b->metadata_open)
         metadata_close(b->metadata, &b->metadata_op, on_metadata_closed);
     else
-        ended(b);
+        settle(b);
 }
 
 static void on_dir_closed(struct log_op *op, enum err e)
