@@ -455,6 +455,7 @@ end
 function kiln.finish()
   if not promised then error("finally: say what must hold, as finally { \"everything acknowledged is read\" }", 0) end
   must(function() return cluster.booted end, SETTLE, "the topics were not created")
+  sleep(POLL) -- a start is an event of its own; nobody is late for the end
   kiln.heal()
   for _, broker in ipairs(cluster.brokers) do
     -- A directory that went offline comes back by a restart; that is what its operator does.
