@@ -31,7 +31,7 @@ need() {
 
 # start_broker [KEY VALUE...]: waits until it is ready; a port that was had before is taken again.
 start_broker() {
-    : >"$work/ready"
+    : >>"$work/broker.log"
     "$kiln" broker --data "$data" --listen "127.0.0.1:${port:-0}" "$@" 2>>"$work/broker.log" &
     broker=$!
     local i

@@ -18,14 +18,14 @@ while written < size:
 PY
 
 start_broker --log.segment.bytes 8388608
-timeout 200 kcat -b "$at" -t text -p 0 -P -X enable.idempotence=true -X acks=all \
+timeout 200 kcat -b "$at" -t text -p 0 -P -E -X enable.idempotence=true -X acks=all \
     -X message.timeout.ms=180000 -X retry.backoff.ms=20 -X reconnect.backoff.ms=20 \
     -X reconnect.backoff.max.ms=200 -X queue.buffering.max.kbytes=65536 -X linger.ms=5 \
     <"$work/text" >/dev/null 2>"$work/kcat.log" &
 producer=$!
 kills=0
 for round in $(seq 12); do
-    sleep 0.4
+    sleep 0.2
     kill -0 "$producer" 2>/dev/null || break
     kill_broker
     kills=$((kills + 1))
