@@ -15,16 +15,16 @@ struct timeline {
     char cause[CAUSE_SIZE];
 };
 
-/* Told before the rows of its handler. */
+/* The first step of an event is the event itself, told before the rows of its handler; those of the
+ * same number are what the handler asked for. */
 static void on_step(struct world_sink *sink, const struct world_step_info *info)
 {
     struct timeline *t = CONTAINER_OF(sink, struct timeline, sink);
-    if (strncmp(info->what, "submit", 6) == 0)
+    if (info->number == t->number)
         return;
     t->number = info->number;
-    const char *problem = info->err == ERR_NONE ? "" : ": ";
-    snprintf(t->cause, sizeof t->cause, "%s%s%s", info->what, problem,
-             info->err == ERR_NONE ? "" : err_text(info->err));
+    snprintf(t->cause, sizeof t->cause, "%s%s%s", info->what, info->err == ERR_NONE ? "" : " ",
+             info->err == ERR_NONE ? "" : err_name(info->err));
 }
 
 static void on_row(struct world_sink *sink, const struct trace_row *row)

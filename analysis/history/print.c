@@ -45,6 +45,12 @@ void history_names_free(struct history_names *names)
     mem_free(names->mem, names);
 }
 
+/* Bytes of a trace as text in a line: what would end the line, or steer a terminal, is a '?'. */
+static char plain(char c)
+{
+    return (uint8_t)c < ' ' || c == 0x7f ? '?' : c;
+}
+
 /* A name that finds no memory is printed as its number. */
 void history_names_row(struct history_names *names, const struct trace_row *row)
 {
@@ -55,6 +61,8 @@ void history_names_row(struct history_names *names, const struct trace_row *row)
         return;
     name->id = row->arg[0];
     memcpy(name->text, &row->arg[1], NAME_SIZE);
+    for (char *c = name->text; *c != 0; c++)
+        *c = plain(*c);
     hmap_insert(&names->map, hash_mix(name->id), &name->node);
 }
 
@@ -76,9 +84,11 @@ static bool is_one_of(const char *word, const char *const *words)
 static void print_argument(const char *label, uint64_t v, const struct history_names *names,
                            struct text *out)
 {
-    static const char *const ids[] = {"partition", "topic", "id", "site", "action", NULL};
+    static const char *const ids[] = {"partition", "topic", "id", "kind", "site", "action", NULL};
     static const char *const hex[] = {"vid", "key", "body", "crc", NULL};
-    const char *name = names == NULL || !is_one_of(label, ids) ? NULL : history_name(names, v);
+    /* Small numbers name nodes; those of everything else are hashes. */
+    bool has_name = names != NULL && v > UINT32_MAX && is_one_of(label, ids);
+    const char *name = has_name ? history_name(names, v) : NULL;
     if (name != NULL)
         text_printf(out, " %s", name);
     else if (strcmp(label, "err") == 0 && v < ERR_COUNT)
@@ -87,6 +97,16 @@ static void print_argument(const char *label, uint64_t v, const struct history_n
         text_printf(out, " %s %" PRIx64, label, v);
     else
         text_printf(out, " %s %" PRId64, label, (int64_t)v);
+}
+
+static void print_sentence(const struct trace_row *row, struct text *out)
+{
+    const char *text = (const char *)row->arg;
+    text_add(out, ": ", 2);
+    for (size_t i = 0; i < sizeof row->arg && text[i] != 0; i++) {
+        char c = plain(text[i]);
+        text_add(out, &c, 1);
+    }
 }
 
 void history_print(const struct trace_row *row, const struct history_names *names, struct text *out)
@@ -101,6 +121,10 @@ void history_print(const struct trace_row *row, const struct history_names *name
     text_printf(out, " %s", info->text);
     if (row->kind == TRACE_NAME)
         return;
+    if (row->kind == TRACE_SAY) {
+        print_sentence(row, out);
+        return;
+    }
     for (int i = 0; i < info->arg_count; i++)
         print_argument(info->args[i], row->arg[i], names, out);
 }

@@ -87,10 +87,10 @@ static void on_start(struct world_node *node, uint64_t cause)
         return;
     const char *kind = node->program->kind;
     uint64_t id = hash_text(kind);
+    world_note(node, "start", NOTE_LETTER + LETTER_START, 0, id, ERR_NONE, 0, cause);
     world_emit_name(node->world, node, node->index, node->name);
     world_emit_name(node->world, node, id, kind);
     EMIT(node->world, node, NODE_START, id);
-    world_note(node, "start", NOTE_LETTER + LETTER_START, 0, id, ERR_NONE, 0, cause);
     world_enter(node);
     enum err e = node->program->start(&node->seat);
     if (e != ERR_NONE && node->ending == ENDING_NONE)

@@ -122,26 +122,70 @@ TEST(a_cut_file_is_reported)
     test_mem_done(&mem);
 }
 
-TEST(a_row_prints_with_the_names_of_its_ids)
+/* The line of the last row of a ring, after the names in those before it were noted. */
+static void assert_last_prints(struct trace *ring, const char *line)
 {
     struct test_mem mem;
-    test_mem_init(&mem);
     struct history_names *names;
-    assert_ok(history_names_new(&names, &mem.mem));
-    struct trace_row rows[8];
-    struct trace ring;
-    trace_init(&ring, rows, 8, true);
-    trace_name(&ring, 42, "orders-0");
-    TRACE(&ring, HIGH_WATERMARK, 42, 17);
-    history_names_row(names, trace_take(&ring));
-    struct trace_row *row = trace_take(&ring);
-    row->time_ns = 1500000000;
     struct text out;
+    test_mem_init(&mem);
+    assert_ok(history_names_new(&names, &mem.mem));
     text_init(&out, &mem.mem);
-    history_print(row, names, &out);
-    assert_string_equal(out.data,
-                        "    1.500000  node 0     moved the high watermark orders-0 offset 17");
+    for (struct trace_row *row = trace_take(ring); row != NULL; row = trace_take(ring)) {
+        history_names_row(names, row);
+        row->time_ns = 1500000000;
+        text_free(&out);
+        text_init(&out, &mem.mem);
+        history_print(row, names, &out);
+    }
+    assert_string_equal(out.data, line);
     text_free(&out);
     history_names_free(names);
     test_mem_done(&mem);
+}
+
+TEST(a_row_prints_with_the_names_of_its_ids)
+{
+    struct trace_row rows[8];
+    struct trace ring;
+    uint64_t orders = trace_partition("orders", 0);
+    trace_init(&ring, rows, 8, true);
+    trace_name(&ring, orders, "orders-0");
+    TRACE(&ring, HIGH_WATERMARK, orders, 17);
+    assert_last_prints(&ring,
+                       "    1.500000  node 0     moved the high watermark orders-0 offset 17");
+}
+
+TEST(a_small_number_names_a_node_and_nothing_else)
+{
+    struct trace_row rows[8];
+    struct trace ring;
+    trace_init(&ring, rows, 8, true);
+    trace_name(&ring, 0, "broker0");
+    TRACE(&ring, HIGH_WATERMARK, 0, 17);
+    assert_last_prints(&ring,
+                       "    1.500000  broker0    moved the high watermark partition 0 offset 17");
+}
+
+TEST(what_is_said_prints_as_it_was_said)
+{
+    struct trace_row rows[8];
+    struct trace ring;
+    uint64_t args[TRACE_ARGS_MAX] = {0};
+    trace_init(&ring, rows, 8, true);
+    memcpy(args, "the disk\nis full", 16);
+    trace_put(&ring, TRACE_SAY, args, TRACE_ARGS_MAX);
+    assert_last_prints(&ring, "    1.500000  node 0     says: the disk?is full");
+}
+
+/* A damaged trace must not make two lines of one. */
+TEST(a_name_prints_in_one_line_whatever_it_holds)
+{
+    struct trace_row rows[8];
+    struct trace ring;
+    uint64_t id = hash_text("x");
+    trace_init(&ring, rows, 8, true);
+    trace_name(&ring, id, "a\nb\033[2J");
+    TRACE(&ring, HIGH_WATERMARK, id, 1);
+    assert_last_prints(&ring, "    1.500000  node 0     moved the high watermark a?b?[2J offset 1");
 }
