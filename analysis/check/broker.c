@@ -55,13 +55,15 @@ static void check_ends(struct check *c, const struct trace_row *row, struct repl
 static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
 {
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
+    int64_t opened_ns = r->opened_ns;
+    r->opened_ns = row->time_ns;
     r->start = row->arg[1];
     r->end = r->written = row->arg[2];
     r->durable = r->watermark = r->start;
     r->open = true;
     if (part == NULL)
         return;
-    check_cut_records(c, row, part, r->end);
+    check_cut_records(c, row, part, r->end, c->power_loss_ns >= opened_ns);
     if (r->start > part->start)
         check_tables_expire(&c->tables, part, r->start);
     else if (r->start < part->start)
@@ -81,7 +83,7 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
 {
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
     if (part != NULL && r->open)
-        check_cut_records(c, row, part, row->arg[1]);
+        check_cut_records(c, row, part, row->arg[1], false);
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);

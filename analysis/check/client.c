@@ -16,15 +16,16 @@ static struct about about(uint64_t partition, uint64_t offset, uint64_t vid)
     return (struct about){.partition = partition, .offset = offset, .vid = vid};
 }
 
-/* May this acknowledged record be gone without breaking a promise? */
-static bool loss_allowed(const struct check *c, const struct value *v)
+/* May this acknowledged record be gone without breaking a promise? power: a loss of power may have
+ * taken it. */
+static bool loss_allowed(const struct check *c, const struct value *v, bool power)
 {
     if (!(v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE)))
         return true;
     if (c->contract.durable_acks && v->flags & CHECK_ACKS_ALL)
         return false;
     /* Answered from the page cache: a power loss after the answer may take it, nothing else may. */
-    return c->power_loss_ns >= v->acked_ns;
+    return power;
 }
 
 static bool order_promised(const struct value *v)
@@ -101,6 +102,8 @@ static void check_send_order(struct check *c, const struct trace_row *row, struc
         check_tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->id, PLACE_SENT, &fresh);
     if (last == NULL || !order_promised(v))
         return;
+    fresh |= last->cut_count != part->cut_count;
+    last->cut_count = part->cut_count;
     bool after = sequence > last->sequence;
     if (!fresh && after != (offset > last->offset))
         check_note(c, CHECK_NONMONOTONIC_SEND, row, about(part->id, offset, vid), false,
@@ -203,6 +206,8 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
         check_tables_place(&c->tables, part->id, who, PLACE_KEY | key << PLACE_KEY_SHIFT, &fresh);
     if (last == NULL)
         return;
+    fresh |= last->cut_count != part->cut_count;
+    last->cut_count = part->cut_count;
     if (!fresh && row->arg[2] > last->offset && vid < last->sequence)
         check_note(c, CHECK_KEY_ORDER, row, about(part->id, row->arg[2], vid), false,
                    "sent before the record at offset %" PRIu64 ", read behind it", last->offset);
@@ -360,25 +365,28 @@ static void lose(struct check *c, const struct trace_row *row, enum check_code c
 }
 
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end)
+                       uint64_t end, bool power)
 {
     uint64_t base = part->page_first << PAGE_BITS;
     uint64_t last = base + ((uint64_t)part->page_count << PAGE_BITS);
+    bool cut = false;
     for (uint64_t o = MAX(end, base); o < last; o++) {
         uint64_t *slot = check_tables_slot(&c->tables, part, o);
         if (slot == NULL || *slot == 0)
             continue;
         uint64_t vid = *slot - 1;
         *slot = 0;
+        part->cut_count += !cut;
+        cut = true;
         bool gone;
         struct value *v = check_tables_value(&c->tables, vid, &gone);
         if (v == NULL)
             continue;
         if (v->state & VALUE_OK)
-            lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid);
+            lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid, power);
         if (v->state & VALUE_SEEN)
             check_note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, o, vid),
-                       !c->contract.durable_acks && c->power_loss_ns >= 0,
+                       !c->contract.durable_acks && power,
                        "offset %" PRIu64 " was read, and the log now ends at %" PRIu64, o, end);
         v->state &= (uint8_t) ~(VALUE_PLACED | VALUE_SEEN);
         v->offset = 0;
@@ -394,7 +402,7 @@ static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
     bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
     struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
     if (acks && part != NULL && part->final && part->start == 0)
-        lose(c, &row, CHECK_LOST_WRITE, part, v, vid);
+        lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->acked_ns);
 }
 
 static void judge_value(struct check *c, struct value *v, uint64_t vid)
@@ -408,7 +416,8 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
     struct part *part = c->tables.part_list[v->part];
     struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
     if (part->final)
-        lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid);
+        lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid,
+             c->power_loss_ns >= v->acked_ns);
     else
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
 }

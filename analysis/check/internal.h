@@ -11,6 +11,7 @@ struct replica {
     struct hmap_node node;
     uint64_t key[2]; /* node, partition */
     uint64_t start, end, written, durable, watermark;
+    int64_t opened_ns; /* this life's log, or the last one's */
     bool open;
 };
 
@@ -52,9 +53,10 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
 
 void check_client_row(struct check *c, const struct trace_row *row);
 void check_broker_row(struct check *c, const struct trace_row *row);
-/* The log came back with this end: what stood above it is gone. */
+/* The log ends there now: what stood above it is gone. power: the node lost power since it was
+ * opened before. */
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end);
+                       uint64_t end, bool power);
 void check_judge_records(struct check *c);
 void check_judge_topics(struct check *c);
 

@@ -61,6 +61,7 @@ struct part {
     uint64_t start;     /* log start offset */
     uint64_t acked_end; /* behind the greatest offset acknowledged */
     uint64_t acked_count, final_end;
+    uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     bool final;
 };
 
@@ -69,7 +70,7 @@ struct part {
 struct place {
     struct hmap_node node;
     uint64_t key[3];
-    uint64_t sequence, offset, op;
+    uint64_t sequence, offset, op, cut_count;
 };
 
 struct tables {
