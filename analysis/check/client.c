@@ -354,9 +354,9 @@ void check_client_row(struct check *c, const struct trace_row *row)
 }
 
 static void lose(struct check *c, const struct trace_row *row, enum check_code code,
-                 struct part *part, struct value *v, uint64_t vid)
+                 struct part *part, struct value *v, uint64_t vid, bool power)
 {
-    bool allowed = loss_allowed(c, v);
+    bool allowed = loss_allowed(c, v, power);
     c->counts.lost_allowed += allowed;
     v->state |= VALUE_LOST;
     check_note(c, code, row, about(part->id, v->offset, vid), allowed,
