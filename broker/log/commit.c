@@ -29,6 +29,7 @@ static void end_round(struct log_dir *dir)
     log_commit_kick(dir);
     if (dir->synced_bytes > 0)
         log_checkpoint_later(dir);
+    dir->busy--;
     log_dir_idle(dir);
 }
 
@@ -124,25 +125,13 @@ static void sync_file(struct log *log, struct log_segment *segment)
     env_sync(log_env(log), &segment->sync, segment->file->handle, on_synced);
 }
 
-/* The oldest segment that a sync may have to do with: all before it are durable. */
-static int32_t first_unsynced(const struct log *log)
-{
-    int32_t i = log->segment_count - 1;
-    while (i > 0) {
-        const struct log_segment *before = log->segments[i - 1];
-        if (before->entry_durable && before->synced == before->written)
-            break;
-        i--;
-    }
-    return i;
-}
-
 static int32_t start_part(struct log *log)
 {
     log->round_end = log->written_end;
     log->round_pending = 0;
     log->in_round = true;
-    for (int32_t i = first_unsynced(log); i < log->segment_count; i++) {
+    for (int32_t i = MAX(log_segment_index(log, log->durable_end), 0); i < log->segment_count;
+         i++) {
         sync_file(log, log->segments[i]);
         sync_entry(log, log->segments[i]);
     }
@@ -160,13 +149,9 @@ static void gather(struct log_dir *dir)
     }
 }
 
-void log_commit_kick(struct log_dir *dir)
+/* A log of which all bytes have been synced by an earlier round is durable at once. */
+static int32_t start_round(struct log_dir *dir)
 {
-    if (dir->round_running || dir->status != ERR_NONE)
-        return;
-    gather(dir);
-    if (list_empty(&dir->in_round))
-        return;
     int32_t files = 0;
     dir->round++;
     dir->round_err = ERR_NONE;
@@ -175,12 +160,29 @@ void log_commit_kick(struct log_dir *dir)
         int32_t started = start_part(log);
         files += started;
         dir->round_pending += started > 0;
-        if (started == 0) {
-            log->in_round = false;
-            list_remove(&log->dirty);
+        if (started > 0)
+            continue;
+        log->in_round = false;
+        list_remove(&log->dirty);
+        move_durable_end(log);
+    }
+    return files;
+}
+
+void log_commit_kick(struct log_dir *dir)
+{
+    while (!dir->round_running && dir->status == ERR_NONE) {
+        gather(dir);
+        if (list_empty(&dir->in_round))
+            return;
+        dir->round_running = true; /* whoever is told may append, and come here again */
+        int32_t files = start_round(dir);
+        dir->round_running = dir->round_pending > 0;
+        if (dir->round_running) {
+            dir->busy++;
+            TRACE(dir->trace, SYNC_START, dir->round, (uint64_t)files);
+        } else {
+            dir->flush_now = false;
         }
     }
-    dir->round_running = dir->round_pending > 0;
-    if (dir->round_running)
-        TRACE(dir->trace, SYNC_START, dir->round, (uint64_t)files);
 }
