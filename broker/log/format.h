@@ -178,9 +178,9 @@ const struct log_index_entry *log_index_floor_position(const struct log_index *i
 /* The offset below which every timestamp is < timestamp: where a search by time may begin. */
 int64_t log_index_floor_time(const struct log_index *index, int64_t timestamp);
 size_t log_index_bytes(const struct log_index *index);
-/* Entries from first on, as in the file. */
-void log_index_encode(const struct log_index *index, int32_t first, uint8_t *out);
-void log_times_encode(const struct log_index *index, int32_t first, uint8_t *out);
+/* Entries from first up to end, as in the file. */
+void log_index_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out);
+void log_times_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out);
 /* Takes entries while they ascend and stay within log_size bytes and below next; true when that was
  * all of them. ERR_NOMEM. An index holds no proof: what is looked up is checked against the log. */
 enum err log_index_decode(struct log_index *index, struct bytes offsets, struct bytes times,

@@ -193,17 +193,19 @@ size_t log_index_bytes(const struct log_index *index)
            (size_t)index->time_cap * sizeof *index->times;
 }
 
-void log_index_encode(const struct log_index *index, int32_t first, uint8_t *out)
+void log_index_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out)
 {
-    for (int32_t i = first; i < index->count; i++, out += LOG_INDEX_ENTRY_SIZE) {
+    ASSERT(end <= index->count);
+    for (int32_t i = first; i < end; i++, out += LOG_INDEX_ENTRY_SIZE) {
         put_u32(out, index->entries[i].relative);
         put_u32(out + 4, index->entries[i].position);
     }
 }
 
-void log_times_encode(const struct log_index *index, int32_t first, uint8_t *out)
+void log_times_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out)
 {
-    for (int32_t i = first; i < index->time_count; i++, out += LOG_TIME_ENTRY_SIZE) {
+    ASSERT(end <= index->time_count);
+    for (int32_t i = first; i < end; i++, out += LOG_TIME_ENTRY_SIZE) {
         put_u64(out, (uint64_t)index->times[i].timestamp);
         put_u32(out + 8, index->times[i].relative);
     }

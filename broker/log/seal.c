@@ -115,9 +115,9 @@ static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, i
     if (s->bytes == NULL)
         return log_steps_fail(&s->steps, ERR_NOMEM);
     if (kind == LOG_KIND_INDEX)
-        log_index_encode(&s->segment->index, first, s->bytes);
+        log_index_encode(&s->segment->index, first, end, s->bytes);
     else
-        log_times_encode(&s->segment->index, first, s->bytes);
+        log_times_encode(&s->segment->index, first, end, s->bytes);
     log_segment_path(log, s->segment->base, kind, s->path);
     log_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
              s->target == TARGET_INDEX, on_saved);

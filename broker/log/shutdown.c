@@ -129,7 +129,7 @@ static enum log_flow down_index(struct log_steps *steps)
     uint8_t *bytes = mem_alloc(s->dir->mem, size + 1);
     if (bytes == NULL)
         return log_steps_fail(steps, ERR_NOMEM);
-    log_index_encode(index, 0, bytes);
+    log_index_encode(index, 0, index->count, bytes);
     return save_bytes(s, LOG_KIND_INDEX, active->base, bytes_of(bytes, size));
 }
 
@@ -142,7 +142,7 @@ static enum log_flow down_times(struct log_steps *steps)
     uint8_t *bytes = mem_alloc(s->dir->mem, size + 1);
     if (bytes == NULL)
         return log_steps_fail(steps, ERR_NOMEM);
-    log_times_encode(&active->index, 0, bytes);
+    log_times_encode(&active->index, 0, active->index.time_count, bytes);
     return save_bytes(s, LOG_KIND_TIMEINDEX, active->base, bytes_of(bytes, size));
 }
 
