@@ -60,7 +60,7 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     r->start = row->arg[1];
     r->end = r->written = row->arg[2];
     r->durable = r->watermark = r->start;
-    r->open = true;
+    r->incarnation = row->incarnation;
     if (part == NULL)
         return;
     check_cut_records(c, row, part, r->end, c->power_loss_ns >= opened_ns);
@@ -82,7 +82,8 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
 {
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
-    if (part != NULL && r->open)
+    /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left. */
+    if (part != NULL && r->incarnation == row->incarnation)
         check_cut_records(c, row, part, row->arg[1], false);
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);

@@ -12,7 +12,7 @@ struct replica {
     uint64_t key[2]; /* node, partition */
     uint64_t start, end, written, durable, watermark;
     int64_t opened_ns; /* this life's log, or the last one's */
-    bool open;
+    uint16_t incarnation; /* of that life */
 };
 
 /* One node. */
