@@ -1,6 +1,7 @@
 /* fiu.c - fault points as libfiu knows them: each armed site is enabled by its exact name, and its
- * external callback asks our engine. The only mutable thing outside of a world: libfiu hands its
- * callback neither world nor key, so the question that is being asked stands here. */
+ * external callback asks our engine. The only mutable things outside of a world: libfiu itself is
+ * one table a process, and it hands its callback neither world nor key, so the question that is
+ * being asked stands here. */
 #define FIU_ENABLE 1
 #include <fiu.h>
 #include <fiu-control.h>
@@ -28,8 +29,14 @@ static int decide(const char *name, int *failnum, void **failinfo, unsigned int 
     return asked.answer != ERR_NONE;
 }
 
+/* Once a process: libfiu loses a string each time a name is enabled again. */
+static bool bound[FAULT_SITE_COUNT];
+
 void fault_fiu_bind(enum fault_site site)
 {
+    if (bound[site])
+        return;
+    bound[site] = true;
     int e = fiu_init(0);
     ASSERT(e == 0);
     e = fiu_enable_external(fault_site_name(site), 1, NULL, 0, decide);

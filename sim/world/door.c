@@ -113,8 +113,7 @@ static void deliver(struct flight *flight)
     world_note(node, done_names[flight->verb], NOTE_DONE + flight->verb, flight->number,
                flight->key, e, n, flight->cause);
     world_enter(node);
-    if (!list_empty(&flight->in_file) || flight->verb == ENV_APPEND)
-        world_file_delivered(flight);
+    world_file_delivered(flight);
     world_drop_flight(flight);
     op->in_flight = false;
     op->done(op, e, n);

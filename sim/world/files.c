@@ -205,6 +205,16 @@ static enum err begin(struct flight *flight)
     return e;
 }
 
+/* Contract 7, and what truncate asks. */
+static void use_file(struct world_file *file, enum env_verb verb)
+{
+    ASSERT(!file->closing);
+    ASSERT(verb != ENV_CLOSE_FILE || file->flight_count == 0);
+    ASSERT(verb != ENV_TRUNCATE || list_empty(&file->appends));
+    file->closing = verb == ENV_CLOSE_FILE;
+    file->flight_count++;
+}
+
 static void submit_append(struct flight *flight)
 {
     struct world_file *file = file_of(flight->node, flight->handle);
@@ -223,7 +233,8 @@ void world_file_submit(struct flight *flight)
     flight->key = digest_op(flight->op);
     world_note(node, env_verb_names[verb], NOTE_SUBMIT + verb, flight->number, flight->key,
                ERR_NONE, 0, flight->cause);
-    ASSERT(!names_file(verb) || file_of(node, flight->handle) != NULL);
+    if (names_file(verb))
+        use_file(file_of(node, flight->handle), verb);
     flight->fault = begin(flight);
     bool moves_bytes = verb == ENV_READ || verb == ENV_WRITE;
     if (verb == ENV_APPEND)
@@ -360,7 +371,12 @@ static void doom(struct world_file *file)
 
 void world_file_delivered(struct flight *flight)
 {
+    if (!names_file((enum env_verb)flight->verb) || flight->verb == ENV_CLOSE_FILE)
+        return;
     struct world_file *file = file_of(flight->node, flight->handle);
+    file->flight_count--;
+    if (flight->verb != ENV_APPEND)
+        return;
     list_remove(&flight->in_file);
     if (flight->err != ERR_NONE)
         doom(file);

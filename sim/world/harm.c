@@ -542,6 +542,7 @@ static const struct fault_line *planned(const struct world *world, int64_t numbe
 void world_harm(struct world *world, const struct fault_line *line)
 {
     int64_t number = ++world->script_harm_count;
+    ASSERT(number <= FAULT_PLAN_LINES_MAX);
     ASSERT(world->current == NULL);
     if (world->config.plan_only)
         line = planned(world, number);

@@ -40,6 +40,7 @@ struct world_heap {
 
 /* Ranges begin where neither programs nor their libraries are put. */
 #define RANGE_FIRST 0x100000000000ull
+#define RANGES 8
 #define RANGE_SIZE (2 * WORLD_NODE_BYTES_MAX)
 #define RANGE_TRIES 64
 #define RANGE_SHIFT (RANGE_SIZE * WORLD_NODES_MAX * RANGE_TRIES)
@@ -107,7 +108,7 @@ static const extent_hooks_t extent_hooks = {
 /* Another world of this process may have the range: the next one then. */
 static enum err take_range(struct world_heap *heap)
 {
-    uint64_t first = RANGE_FIRST + heap->options.range * RANGE_SHIFT;
+    uint64_t first = RANGE_FIRST + heap->options.range % RANGES * RANGE_SHIFT;
     for (uint64_t try = 0; try < RANGE_TRIES; try++) {
         uint64_t at = first + (try * WORLD_NODES_MAX + heap->options.node) * RANGE_SIZE;
         void *range =

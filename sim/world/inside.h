@@ -99,6 +99,8 @@ struct world_file {
     struct hmap_node node;
     uint64_t name;
     struct list appends; /* flights; only the first has a moment */
+    int32_t flight_count;
+    bool closing;
     uint64_t path_hash;
     bool gone;   /* closed */
     char path[]; /* as it was opened */
@@ -206,6 +208,7 @@ struct world {
     uint64_t hash;
     uint64_t event_count, submission_count;
     int64_t pending_count; /* flights with a moment, and letters */
+    int32_t letter_count;
     struct world_node *nodes[WORLD_NODES_MAX];
     uint32_t node_count;
     struct world_node *current; /* whose handler runs */
@@ -269,7 +272,7 @@ void world_file_submit(struct flight *flight);
 enum err world_file_perform(struct flight *flight);
 enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset, void *buffer,
                          uint64_t size, uint64_t *n) MUST_USE;
-/* The append behind this one may fly. */
+/* The file has one flight less; the append behind this one may fly. */
 void world_file_delivered(struct flight *flight);
 /* Its process dies: what it had under way on files is done or not. */
 void world_file_crash(struct flight *flight);

@@ -106,6 +106,8 @@ struct letter *world_letter(struct world *world, struct world_node *node, enum l
 {
     struct letter *letter = mem_alloc(world->mem, sizeof *letter + bytes.size);
     ASSERT(letter != NULL); /* of the simulator itself, not of a node */
+    ASSERT(world->letter_count < WORLD_LETTERS_MAX);
+    world->letter_count++;
     *letter = (struct letter){.node = node->index,
                               .incarnation = node->seat.incarnation,
                               .type = (uint8_t)type,
@@ -163,6 +165,7 @@ void world_open_letter(struct world *world, struct letter *letter)
         return;
     }
     world->pending_count--;
+    world->letter_count--;
     if (letter->type == LETTER_START)
         on_start(node, letter->moment.cause);
     else if (letter->type == LETTER_REPLY)
@@ -295,6 +298,7 @@ static void drop_operations(struct world_node *node)
         ASSERT(moment->type == MOMENT_LETTER);
         list_remove(&moment->parked);
         node->world->pending_count--;
+        node->world->letter_count--;
         mem_free(node->world->mem, CONTAINER_OF(moment, struct letter, moment));
     }
 }

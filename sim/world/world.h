@@ -13,6 +13,7 @@
 #define WORLD_NAME_MAX 32 /* bytes of a node's name, with its zero */
 #define WORLD_SINKS_MAX 8
 #define WORLD_FLIGHTS_MAX 65536           /* operations in flight of one node */
+#define WORLD_LETTERS_MAX 65536           /* commands, replies, starts and stops under way */
 #define WORLD_TRACE_ROWS 16384            /* that one handler may write */
 #define WORLD_NODE_BYTES_MAX (1ull << 30) /* of one node's heap */
 

@@ -76,6 +76,9 @@ TEST(rot_below_bytes_that_are_lost_comes_to_light)
     assert_ok(disk_flip(f.disk, "f", 0, 1));
     assert_int_equal(help_fail_sync(f.disk, file, 1, false), ERR_IO);
     help_expect(f.disk, "f", "Xbc");
+    assert_ok(disk_flip(f.disk, "f", 0, 7)); /* under clean bytes that were never written */
+    help_expect(f.disk, "f", "Xbc");
+    assert_ok(disk_flip(f.disk, "f", 0, 7));
     help_power_loss(f.disk, 1);
     help_expect(f.disk, "f", "cbc");
     done(&f);

@@ -312,7 +312,7 @@ static void path_of(const struct world *w, struct slot slot, char *out)
 /* A slot in the root or in a directory in the root. */
 static struct slot any_slot(struct world *w)
 {
-    struct slot slot = {ROOT, (char)('a' + below(w, 4))};
+    struct slot slot = {ROOT, (char)('a' + below(w, 3))};
     int inode = inode_of(&w->cache, slot);
     if (inode != NONE && w->cache.inodes[inode].is_dir && below(w, 2) == 0)
         slot = (struct slot){inode, (char)('a' + below(w, 2))};

@@ -77,6 +77,28 @@ TEST(a_sync_covers_what_finished_before_it_began_and_nothing_else)
     }
 }
 
+TEST(a_cut_after_a_sync_began_is_not_part_of_it)
+{
+    for (int p = 0; p < DISK_PERSONALITY_COUNT; p++) {
+        struct fixture f;
+        make(&f, (enum disk_personality)p);
+        struct disk_sync sync;
+        help_append(f.disk, f.file, "A", 1);
+        disk_sync_begin(f.disk, f.file, &sync);
+        assert_ok(disk_truncate(f.disk, f.file, 0));
+        assert_ok(disk_sync_finish(f.disk, &sync));
+        help_expect(f.disk, "f", "");
+        assert_true(possibly(f.disk, "f", "oldA"));
+        help_append(f.disk, f.file, "B", 1);
+        help_expect(f.disk, "f", "B");
+        assert_true(possibly(f.disk, "f", "oldA"));
+        help_sync(f.disk, f.file);
+        assert_true(surely(f.disk, "f", "B"));
+        assert_false(possibly(f.disk, "f", "Bl"));
+        done(&f);
+    }
+}
+
 TEST(a_sync_of_one_file_is_none_of_another)
 {
     for (int p = 0; p < DISK_PERSONALITY_COUNT; p++) {

@@ -96,7 +96,10 @@ static void echo_on_accepted(struct env_op *op, enum err e, uint64_t n)
         return;
     if (e == ERR_NONE) {
         struct echo_conn *conn = mem_zalloc(echo->seat->mem, sizeof *conn);
-        ASSERT(conn != NULL);
+        if (conn == NULL) {
+            world_exit(echo->seat, ERR_NOMEM);
+            return;
+        }
         conn->echo = echo;
         conn->stream = n;
         list_init(&conn->link);
