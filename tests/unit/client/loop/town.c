@@ -108,7 +108,8 @@ void town_init(struct town *town, uint64_t seed, const char *broker_config)
              town->config == NULL ? "" : town->config);
     assert_ok(
         world_add_node(town->world, &client_program, "client", bytes_text(text), &town->client));
-    world_start(town->world, town->broker);
+    if (!town->deserted)
+        world_start(town->world, town->broker);
 }
 
 void town_go(struct town *town)

@@ -26,6 +26,7 @@ struct town {
     uint32_t broker, client;
     struct townsman man;
     const char *config; /* of the client, lines key=value */
+    bool deserted;      /* the broker is not started */
     void (*begin)(struct town *town);
     void *self; /* the test's */
 };
