@@ -20,11 +20,12 @@
 #define DISK_PAGE_SIZE 4096  /* what is written back at once; writes are cut at its multiples */
 #define DISK_NAME_MAX 255    /* bytes of one component of a path */
 #define DISK_SECTOR_SIZE 512 /* unless the options say otherwise */
-#define DISK_FILES_MAX 1024  /* open files, unless ... */
-#define DISK_PENDING_MAX                                                                           \
-    2048                       /* operations of a page or an entry that are not durable; with one  \
-                                  more, writeback makes the oldest durable */
-#define DISK_STATES_OPS_MAX 16 /* of disk_crash_states; what grows a file counts for two */
+#define DISK_FILES_MAX 1024  /* open files, likewise */
+/* Operations of a page or an entry that are not durable, unless the options say otherwise. With one
+ * more, writeback makes the oldest durable. */
+#define DISK_PENDING_MAX 2048
+/* Of disk_crash_states; what grows a file counts for two. */
+#define DISK_STATES_OPS_MAX 16
 #define DISK_FILE_SIZE_MAX (1ull << 40)
 #define DISK_BAD_SECTORS_MAX 256 /* in one file */
 
@@ -98,7 +99,7 @@ enum err disk_write_begin(struct disk *disk, uint64_t file, uint64_t offset,
 enum err disk_append_begin(struct disk *disk, uint64_t file, const struct env_part *parts,
                            int part_count, struct disk_write **out) MUST_USE;
 /* Ends it whole; frees it. n: bytes written, or the offset at which an append stands. ERR_NOSPACE:
- * what found room was written, n is 0. */
+ * what found room was written, n is 0. ERR_OFFLINE: an append that began before it failed. */
 enum err disk_write_finish(struct disk *disk, struct disk_write *write, uint64_t *n) MUST_USE;
 /* Ends it with an error: at most its first bytes (0: nothing) were written; frees it. */
 void disk_write_cut(struct disk *disk, struct disk_write *write, uint64_t bytes);
@@ -140,8 +141,7 @@ struct disk_loss {
     uint64_t lost_count;    /* of them, those that did not survive */
     uint64_t torn_count;    /* pages that survived in part */
     uint64_t bytes_lost;    /* written, and not there */
-    uint64_t files_lost;    /* names that were there and are not; what a lost directory held is not
- counted */
+    uint64_t files_lost;    /* names; but not those in a directory that is lost */
 };
 
 /* Power loss, process included: a crash state is drawn, MEDIA and CACHE become it, nothing is
