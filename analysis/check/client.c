@@ -10,6 +10,9 @@ enum place_kind {
     PLACE_PRODUCER_ID,
 };
 #define PLACE_KEY_SHIFT 3
+/* No log grows by so much from one row to the next; memory for what lies between would be a mistake
+ * on a mistake. */
+#define OFFSET_JUMP_MAX (1u << 24)
 
 static struct about about(uint64_t partition, uint64_t offset, uint64_t vid)
 {
@@ -63,25 +66,31 @@ static void note_second_place(struct check *c, const struct trace_row *row, stru
                "stands at offsets %" PRIu64 " and %" PRIu64, v->offset, offset);
 }
 
-/* Puts a record where an answer or a read says it stands. */
-static void place_value(struct check *c, const struct trace_row *row, struct part *part,
+/* Puts a record where an answer or a read says it stands. False: no log can have that offset. */
+static bool place_value(struct check *c, const struct trace_row *row, struct part *part,
                         struct value *v, uint64_t vid, uint64_t offset)
 {
+    if (offset >= part->seen_end + OFFSET_JUMP_MAX) {
+        check_note(c, CHECK_SPURIOUS_ACK, row, about(part->id, offset, vid), false,
+                   "offset %" PRIu64 " where the log had come to %" PRIu64, offset, part->seen_end);
+        return false;
+    }
+    part->seen_end = MAX(part->seen_end, offset + 1);
     uint64_t *slot = check_tables_slot(&c->tables, part, offset);
     if (slot != NULL && *slot != 0 && *slot != vid + 1) {
         check_note(c, CHECK_INCONSISTENT_OFFSET, row, about(part->id, offset, vid), false,
                    "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, *slot - 1, vid);
-        return;
+        return true;
     }
     if (slot != NULL)
         *slot = vid + 1;
     bool elsewhere = v->state & VALUE_PLACED && (v->offset != offset || v->part != part->index);
     if (elsewhere) {
         note_second_place(c, row, part, v, vid, offset);
-        return;
+        return true;
     }
     if (v->state & VALUE_PLACED)
-        return;
+        return true;
     if (offset < v->offset && v->part == part->index)
         check_note(c, CHECK_REALTIME_ORDER, row, about(part->id, offset, vid), false,
                    "sent after offset %" PRIu64 " was acknowledged, stands at %" PRIu64,
@@ -91,6 +100,7 @@ static void place_value(struct check *c, const struct trace_row *row, struct par
     v->part = part->index;
     if (offset < part->start)
         v->state |= VALUE_EXPIRED;
+    return true;
 }
 
 static void check_send_order(struct check *c, const struct trace_row *row, struct part *part,
@@ -136,11 +146,9 @@ static void on_ok(struct check *c, const struct trace_row *row)
         return;
     v->acked_ns = row->time_ns;
     /* acks=0 has no offset to tell. */
-    if (offset != NO_OFFSET) {
-        place_value(c, row, part, v, vid, offset);
+    if (offset != NO_OFFSET && place_value(c, row, part, v, vid, offset)) {
         check_send_order(c, row, part, v, vid, offset);
         part->acked_end = MAX(part->acked_end, offset + 1);
-        part->acked_count++;
     }
     settle(c, v, vid, VALUE_OK);
 }
@@ -244,7 +252,8 @@ static void on_read(struct check *c, const struct trace_row *row)
         check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(part->id, offset, vid), false,
                    "refused, but read at offset %" PRIu64, offset);
     c->counts.recovered += v->state & VALUE_UNKNOWN && !(v->state & VALUE_SEEN);
-    place_value(c, row, part, v, vid, offset);
+    if (!place_value(c, row, part, v, vid, offset))
+        return;
     v->state |= VALUE_SEEN;
     check_key_order(c, row, part, v);
 }

@@ -11,7 +11,7 @@ struct replica {
     struct hmap_node node;
     uint64_t key[2]; /* node, partition */
     uint64_t start, end, written, durable, watermark;
-    int64_t opened_ns; /* this life's log, or the last one's */
+    int64_t opened_ns;    /* this life's log, or the last one's */
     uint16_t incarnation; /* of that life */
 };
 

@@ -59,8 +59,9 @@ struct part {
     uint64_t page_first;
     uint32_t page_cap, page_count;
     uint64_t start;     /* log start offset */
+    uint64_t seen_end;  /* behind the greatest offset that anybody told of */
     uint64_t acked_end; /* behind the greatest offset acknowledged */
-    uint64_t acked_count, final_end;
+    uint64_t final_end;
     uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     bool final;
 };

@@ -192,6 +192,19 @@ TEST(an_acknowledgement_for_another_offset_is_spurious)
     test_mem_done(&r.mem);
 }
 
+TEST(an_acknowledgement_for_an_absurd_offset_costs_no_memory)
+{
+    struct run r;
+    durable(&r);
+    send_record(&r, VID(1, 0), ALL);
+    ack(&r, VID(1, 0), 6597522364118860576);
+    final(&r, 0);
+    end(&r);
+    assert_int_equal(count(&r, CHECK_SPURIOUS_ACK), 1);
+    check_free(r.check);
+    test_mem_done(&r.mem);
+}
+
 TEST(a_record_nobody_sent_is_unexpected)
 {
     struct run r;
