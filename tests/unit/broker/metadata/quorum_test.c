@@ -1,0 +1,425 @@
+/* quorum_test.c - the metadata log as a quorum of one, on a simulated disk: epochs, topics,
+ * producer ids, over clean ends and power losses. */
+#include "metadata/metadata.h"
+#include "support/test.h"
+#include "world/world.h"
+
+#define NS_PER_MS 1000000ll
+#define IDS_MAX 64
+#define BATCH_MAX 8
+
+/* What a life does, and what came of it. Lives find it through this pointer: a program is told of
+ * nothing but its seat. */
+static struct rig {
+    struct mem mem;
+    struct world *world;
+    uint32_t node;
+    bool clean, hold; /* hold: topics are prepared only when the test says so */
+    enum err opened;
+    int open_count, prepare_count, failed_count, closed_count;
+    int32_t epoch;
+    int64_t leaked;
+    struct world_sink sink;
+    struct life *life;
+    int64_t ids[IDS_MAX];
+    int id_count, id_failed_count;
+} * rig;
+
+struct create {
+    struct metadata_create op;
+    struct metadata_new_topic topics[BATCH_MAX];
+    struct wire_create_topics_request_config config;
+    bool done;
+};
+
+struct life {
+    struct world_seat *seat;
+    struct log_dir *dir;
+    struct metadata *metadata;
+    struct metadata_watch watch;
+    struct log_op dir_op;
+    struct metadata_op op;
+    struct metadata_producer_id ids[IDS_MAX];
+    int id_count;
+    struct create *create;
+};
+
+static void end_life(struct life *life, enum err e)
+{
+    struct world_seat *seat = life->seat;
+    metadata_free(life->metadata);
+    log_dir_free(life->dir);
+    mem_free(seat->mem, life);
+    rig->life = NULL;
+    world_exit(seat, e);
+}
+
+static void on_settled(struct log_op *op, enum err e)
+{
+    rig->closed_count++;
+    end_life(CONTAINER_OF(op, struct life, dir_op), e);
+}
+
+static void on_metadata_closed(struct metadata_op *op, enum err e)
+{
+    struct life *life = CONTAINER_OF(op, struct life, op);
+    assert_ok(e);
+    log_dir_settle(life->dir, &life->dir_op, on_settled);
+}
+
+static void on_dir_closed(struct log_op *op, enum err e)
+{
+    struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    (void)e;
+    metadata_close(life->metadata, &life->op, on_metadata_closed);
+}
+
+static void stop(struct world_seat *seat)
+{
+    struct life *life = seat->self;
+    log_dir_close(life->dir, &life->dir_op, on_dir_closed);
+}
+
+static void on_open(struct metadata_op *op, enum err e)
+{
+    (void)op;
+    rig->opened = e;
+    rig->open_count++;
+    rig->epoch = metadata_epoch(rig->life->metadata);
+}
+
+static void on_dir_open(struct log_op *op, enum err e)
+{
+    struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    struct world_seat *seat = life->seat;
+    assert_ok(e);
+    rig->clean = log_dir_clean(life->dir);
+    struct metadata_settings settings = {.node_id = 1, .dir = "data", .partition_count_default = 2};
+    config_defaults(&metadata_topic_table, &settings.topic_defaults);
+    assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->dir, &settings,
+                           &life->watch));
+    metadata_open(life->metadata, &life->op, !rig->clean, on_open);
+}
+
+static void prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
+                    int32_t count)
+{
+    struct life *life = CONTAINER_OF(watch, struct life, watch);
+    assert_true(count > 0);
+    assert_null(metadata_find(metadata_current(life->metadata), bytes_text(topics[0]->name)));
+    rig->prepare_count++;
+    if (!rig->hold)
+        metadata_publish(life->metadata);
+}
+
+static void failed(struct metadata_watch *watch, enum err e)
+{
+    (void)watch;
+    assert_true(e != ERR_NONE);
+    rig->failed_count++;
+}
+
+static enum err start(struct world_seat *seat)
+{
+    struct life *life = mem_zalloc(seat->mem, sizeof *life);
+    if (life == NULL)
+        return ERR_NOMEM;
+    life->seat = seat;
+    life->watch = (struct metadata_watch){.prepare = prepare, .failed = failed};
+    seat->self = life;
+    rig->life = life;
+    struct log_dir_config config = {.path = "data",
+                                    .node_id = 1,
+                                    .open_files_max = 100,
+                                    .checkpoint_bytes = 1 << 20,
+                                    .checkpoint_ms = 1000};
+    assert_ok(log_dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
+    log_dir_open(life->dir, &life->dir_op, on_dir_open);
+    return ERR_NONE;
+}
+
+static void on_created(struct metadata_create *op)
+{
+    struct create *create = CONTAINER_OF(op, struct create, op);
+    create->done = true;
+}
+
+static void on_id(struct metadata_producer_id *op)
+{
+    if (op->code != 0)
+        rig->id_failed_count++;
+    else
+        rig->ids[rig->id_count++] = op->producer_id;
+}
+
+/* "create": life->create; "id": one producer id; "publish". */
+static void command(struct world_seat *seat, uint64_t id, struct bytes text)
+{
+    struct life *life = seat->self;
+    if (bytes_equal(text, bytes_text("create")))
+        metadata_create(life->metadata, &life->create->op, on_created);
+    else if (bytes_equal(text, bytes_text("id")))
+        metadata_producer_id(life->metadata, &life->ids[life->id_count++], on_id);
+    else
+        metadata_publish(life->metadata);
+    world_reply(seat, id, bytes_text(""));
+}
+
+static const struct world_program program = {
+    .kind = "metadata", .start = start, .stop = stop, .command = command};
+
+/* ---- the test's side ---- */
+
+static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count)
+{
+    (void)node;
+    (void)e;
+    CONTAINER_OF(sink, struct rig, sink)->leaked += leaked_count;
+}
+
+static void run(int64_t ms)
+{
+    world_run_until(rig->world, world_now(rig->world) + ms * NS_PER_MS);
+}
+
+static void boot(void)
+{
+    int before = rig->open_count;
+    world_start(rig->world, rig->node);
+    run(2000);
+    assert_int_equal(rig->open_count, before + 1);
+    assert_int_equal(rig->opened, ERR_NONE);
+}
+
+static void setup(struct rig *r, uint64_t seed)
+{
+    *r = (struct rig){0};
+    rig = r;
+    mem_system(&r->mem);
+    struct world_config config = {.seed = seed};
+    r->world = world_new(&r->mem, &config, NULL);
+    assert_non_null(r->world);
+    r->sink.exited = on_exited;
+    world_add_sink(r->world, &r->sink);
+    assert_ok(world_add_node(r->world, &program, "node", bytes_text(""), &r->node));
+    boot();
+}
+
+static void shut(void)
+{
+    world_stop(rig->world, rig->node);
+    run(2000);
+    assert_int_equal(world_node_life(rig->world, rig->node), WORLD_DOWN);
+    assert_int_equal(rig->leaked, 0);
+}
+
+static void teardown(void)
+{
+    shut();
+    world_free(rig->world);
+    assert_int_equal(rig->mem.live_count, 0);
+    rig = NULL;
+}
+
+static void order(const char *what)
+{
+    assert_true(world_command(rig->world, rig->node, 1, bytes_text(what)));
+}
+
+static void lose_power(void)
+{
+    world_power_loss(rig->world, 1ull << rig->node);
+    run(1);
+    rig->life = NULL;
+}
+
+static void create(struct create *c, const char *const *names, int count)
+{
+    for (int i = 0; i < count; i++)
+        c->topics[i] = (struct metadata_new_topic){
+            .name = bytes_text(names[i]), .partition_count = -1, .replication_factor = -1};
+    c->op.topics = c->topics;
+    c->op.topic_count = count;
+    rig->life->create = c;
+    order("create");
+}
+
+static const struct metadata_topic *topic(const char *name)
+{
+    return metadata_find(metadata_current(rig->life->metadata), bytes_text(name));
+}
+
+static void draw_ids(int count)
+{
+    for (int i = 0; i < count; i++)
+        order("id");
+}
+
+TEST(every_life_leads_in_an_epoch_of_its_own)
+{
+    struct rig r;
+    setup(&r, 1);
+    assert_int_equal(r.epoch, 1);
+    shut();
+    boot();
+    assert_true(r.clean);
+    assert_int_equal(r.epoch, 2);
+    lose_power();
+    boot();
+    assert_false(r.clean);
+    assert_int_equal(r.epoch, 3);
+    teardown();
+}
+
+TEST(a_new_log_begins_with_its_feature_level)
+{
+    struct rig r;
+    setup(&r, 2);
+    assert_int_equal(metadata_current(r.life->metadata)->metadata_version, METADATA_VERSION);
+    teardown();
+}
+
+TEST(topics_survive_and_their_leader_epoch_tells_of_an_unclean_end)
+{
+    for (uint64_t seed = 10; seed < 30; seed++) {
+        struct rig r;
+        struct create c = {0};
+        const char *names[] = {"orders", "bills"};
+        setup(&r, seed);
+        create(&c, names, 2);
+        run(500);
+        assert_true(c.done);
+        assert_int_equal(c.topics[0].code, 0);
+        assert_int_equal(r.prepare_count, 1);
+        assert_int_equal(topic("orders")->partition_count, 2);
+        struct wire_uuid id = topic("orders")->id;
+        metadata_create_free(&c.op);
+        shut();
+        boot();
+        assert_int_equal(topic("bills")->partitions[1].leader_epoch, 0);
+        lose_power();
+        boot();
+        assert_true(wire_uuid_equal(&topic("orders")->id, &id));
+        assert_int_equal(topic("orders")->partitions[1].leader_epoch, 1);
+        teardown();
+    }
+}
+
+TEST(nobody_sees_a_topic_before_it_is_prepared)
+{
+    struct rig r;
+    struct create first = {0};
+    struct create second = {0};
+    const char *names[] = {"orders"};
+    setup(&r, 3);
+    r.hold = true;
+    create(&first, names, 1);
+    run(500);
+    assert_int_equal(r.prepare_count, 1);
+    assert_false(first.done);
+    assert_null(topic("orders"));
+    /* Who asks for the same topic meanwhile waits for it, too. */
+    create(&second, names, 1);
+    run(500);
+    assert_false(second.done);
+    order("publish");
+    run(10);
+    assert_true(first.done);
+    assert_true(second.done);
+    assert_int_equal(second.topics[0].code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    assert_non_null(topic("orders"));
+    metadata_create_free(&first.op);
+    metadata_create_free(&second.op);
+    teardown();
+}
+
+TEST(a_request_may_name_good_and_bad_topics)
+{
+    struct rig r;
+    struct create c = {0};
+    const char *names[] = {"good", "bad/name", "twice", "twice", "a.b", "__consumer_offsets"};
+    setup(&r, 4);
+    create(&c, names, 6);
+    run(500);
+    assert_true(c.done);
+    assert_int_equal(c.topics[0].code, 0);
+    assert_int_equal(c.topics[1].code, WIRE_ERROR_INVALID_TOPIC_EXCEPTION);
+    assert_int_equal(c.topics[2].code, WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(c.topics[3].code, WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(c.topics[4].code, 0);
+    assert_int_equal(c.topics[5].code, WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(metadata_current(r.life->metadata)->topic_count, 2);
+    metadata_create_free(&c.op);
+    teardown();
+}
+
+TEST(validating_makes_nothing)
+{
+    struct rig r;
+    struct create c = {.op.validate_only = true};
+    const char *names[] = {"orders"};
+    setup(&r, 5);
+    create(&c, names, 1);
+    run(100);
+    assert_true(c.done);
+    assert_int_equal(c.topics[0].code, 0);
+    assert_int_equal(c.topics[0].partition_count, 2);
+    assert_null(c.topics[0].topic);
+    assert_null(topic("orders"));
+    teardown();
+}
+
+TEST(more_partitions_than_one_batch_may_hold_are_refused)
+{
+    struct rig r;
+    struct create c = {0};
+    const char *names[] = {"orders"};
+    setup(&r, 6);
+    create(&c, names, 1);
+    c.topics[0].partition_count = METADATA_RECORDS_MAX; /* before the order arrives */
+    run(100);
+    assert_int_equal(c.topics[0].code, WIRE_ERROR_POLICY_VIOLATION);
+    teardown();
+}
+
+/* Whenever the power goes, no id is given twice. */
+TEST(producer_ids_are_never_given_twice)
+{
+    for (uint64_t seed = 40; seed < 70; seed++) {
+        struct rig r;
+        setup(&r, seed);
+        draw_ids(5);
+        run((int64_t)(seed % 4));
+        lose_power();
+        boot();
+        draw_ids(5);
+        run(500);
+        assert_int_equal(r.id_failed_count, 0);
+        assert_true(r.id_count >= 5);
+        for (int i = 1; i < r.id_count; i++)
+            assert_true(r.ids[i] > r.ids[i - 1]);
+        teardown();
+    }
+}
+
+TEST(a_failed_sync_refuses_what_waits_and_all_that_comes)
+{
+    struct rig r;
+    struct create c = {0};
+    struct create late = {0};
+    const char *names[] = {"orders"};
+    setup(&r, 7);
+    world_harm(r.world, &(struct fault_line){.kind = FAULT_SYNC_FAILS, .nodes = 1ull << r.node});
+    create(&c, names, 1);
+    draw_ids(1);
+    run(500);
+    assert_true(c.done);
+    assert_int_equal(c.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(r.id_failed_count, 1);
+    assert_int_equal(r.failed_count, 1);
+    assert_null(topic("orders"));
+    create(&late, names, 1);
+    run(500);
+    assert_int_equal(late.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    teardown();
+}
