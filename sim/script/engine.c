@@ -212,6 +212,7 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     switch (row->kind) {
     case TRACE_NODE_START:
         node->ready = node->done = node->offline = false;
+        node->lives++;
         break;
     case TRACE_BROKER_READY:
         node->ready = true;

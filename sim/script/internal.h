@@ -25,6 +25,7 @@ struct script_node {
     bool added;
     /* As its rows tell. */
     bool ready, done, offline;
+    uint64_t lives; /* that have begun */
     char said[SCRIPT_SAID_MAX];
     size_t said_size;
 };

@@ -218,7 +218,13 @@ function Node:clock(by, lasts) harm_node(self, "clock", { by = by, lasts = lasts
 -- disk("sync_fails", { times = 1 }), disk("full", { lasts = seconds(2) }), disk("flip", { file = "...", offset = 9, bit = 3 })
 function Node:disk(what, options) harm_node(self, "disk " .. what, options) end
 
-function Node:start() kiln.start(self.id) end
+-- Its life has begun when this returns; whether it still goes on is another question.
+function Node:start()
+  local lives = kiln.lives(self.id)
+  kiln.start(self.id)
+  local deadline = now() + seconds(1)
+  while not self:alive() and kiln.lives(self.id) == lives and now() < deadline do sleep(millis(0.1)) end
+end
 -- A clean end, as SIGTERM asks for.
 function Node:stop()
   kiln.stop(self.id)
@@ -319,7 +325,13 @@ end
 
 -- Must succeed, however long it takes: what the scenario stands on.
 local function create_surely(topic)
-  while not create(topic) do sleep(millis(100)) end
+  local deadline = now() + SETTLE
+  while true do
+    local done, answer = create(topic)
+    if done then return end
+    if now() > deadline then kiln.stuck(string.format("topic %s is not created: %s", topic.name, answer)) end
+    sleep(millis(100))
+  end
 end
 
 -- config: topic keys in Kafka's spelling.

@@ -200,6 +200,12 @@ static int is_alive(lua_State *lua)
     return 1;
 }
 
+static int count_lives(lua_State *lua)
+{
+    lua_pushinteger(lua, (lua_Integer)node_at(lua, 1)->lives);
+    return 1;
+}
+
 static int is_ready(lua_State *lua)
 {
     lua_pushboolean(lua, node_at(lua, 1)->ready);
@@ -404,6 +410,7 @@ void script_add_primitives(struct script *s, lua_State *lua)
                                          {"start", start_node},
                                          {"stop", stop_node},
                                          {"alive", is_alive},
+                                         {"lives", count_lives},
                                          {"ready", is_ready},
                                          {"done", is_done},
                                          {"offline", is_offline},
