@@ -228,7 +228,7 @@ static enum log_flow down_quiet(struct log_steps *steps)
     if (s->dir->busy == 0)
         return LOG_NEXT;
     s->waiting = true;
-    steps->next = DOWN_QUIET;
+    steps->next = steps->at; /* in either table */
     return LOG_WAIT;
 }
 
