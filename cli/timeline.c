@@ -11,7 +11,8 @@ struct timeline {
     struct world_sink sink;
     struct mem mem;
     struct history_names *names;
-    uint64_t number; /* of the event that is being delivered */
+    struct text line; /* a sentence's, until its last row has come */
+    uint64_t number;  /* of the event that is being delivered */
     char cause[CAUSE_SIZE];
 };
 
@@ -27,18 +28,29 @@ static void on_step(struct world_sink *sink, const struct world_step_info *info)
              info->err == ERR_NONE ? "" : err_name(info->err));
 }
 
+/* A sentence is as many rows as it needs; all but the last are full. */
+static bool goes_on(const struct trace_row *row)
+{
+    return row->kind == TRACE_SAY && memchr(row->arg, 0, sizeof row->arg) == NULL;
+}
+
 static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
     struct timeline *t = CONTAINER_OF(sink, struct timeline, sink);
-    struct text line;
+    struct text *line = &t->line;
     history_names_row(t->names, row);
     if (row->kind == TRACE_NAME)
         return;
-    text_init(&line, &t->mem);
-    history_print(row, t->names, &line);
+    if (line->size > 0 && row->kind == TRACE_SAY)
+        text_add(line, row->arg, strnlen((const char *)row->arg, sizeof row->arg));
+    else
+        history_print(row, t->names, line);
+    if (goes_on(row))
+        return;
     bool known = row->cause == t->number && t->cause[0] != 0;
-    fprintf(stderr, "%-22s -> %s\n", known ? t->cause : "", line.failed ? "" : line.data);
-    text_free(&line);
+    fprintf(stderr, "%-22s -> %s\n", known ? t->cause : "", line->failed ? "" : line->data);
+    text_free(line);
+    text_init(line, &t->mem);
 }
 
 void timeline_print(void *context, int64_t time_ns, const char *text)
@@ -57,6 +69,7 @@ struct timeline *timeline_new(struct world_sink **sink)
         free(t);
         return NULL;
     }
+    text_init(&t->line, &t->mem);
     t->sink = (struct world_sink){.row = on_row, .step = on_step};
     *sink = &t->sink;
     return t;
@@ -66,6 +79,7 @@ void timeline_free(struct timeline *t)
 {
     if (t == NULL)
         return;
+    text_free(&t->line);
     history_names_free(t->names);
     free(t);
 }
