@@ -241,25 +241,69 @@ struct log_file_write {
  * the old file is still there. A sync that fails with ERR_IO takes the directory offline (S-5). */
 void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done);
 
-/* ---- offline inspection (kiln log): over bytes that somebody else maps ---- */
+/* ---- offline inspection (kiln log): over bytes that somebody else maps; nothing is written and
+ * nothing believed ---- */
 
-/* A file of a directory, by its name there. */
+/* A file of a directory. */
 struct log_inspect_file {
-    const char *name;
-    struct bytes bytes;
+    const char *name;   /* its last part */
+    struct bytes bytes; /* the size always; the data when it is mapped */
+    int32_t finding_count, map_count; /* the inspection's own */
+};
+
+/* A directory, of a partition or of logs, or a single file's. */
+struct log_inspect_dir {
+    const char *path; /* for the rows; "" for none */
+    const char *name; /* its last part, from which topic and partition follow; may be "" */
+    struct log_inspect_file *files;
+    int32_t file_count;
 };
 
 /* Who asks, and who is told. */
 struct log_inspect {
     struct mem *mem;
-    bool json;    /* one object a line, else words */
+    bool json;    /* one object a row, else words */
     bool records; /* dump: each record, too */
-    /* Rows come in pieces, for stdout. */
+    /* Takes rows, in pieces. */
     void (*write)(struct log_inspect *in, struct bytes piece);
+    /* Makes file->bytes.data readable until unmap. NULL: it is. */
+    enum err (*map)(struct log_inspect *in, const struct log_inspect_dir *dir,
+                    struct log_inspect_file *file);
+    void (*unmap)(struct log_inspect *in, struct log_inspect_file *file);
+    /* out */
+    int64_t file_count, damage_count, note_count;
+    /* the inspection's own */
+    struct text row;
+    enum err err;
 };
 
-/* Shows one file of ours. path is for the rows. ERR_NOMEM. */
-enum err log_inspect_dump(struct log_inspect *in, const char *path,
-                          const struct log_inspect_file *file) MUST_USE;
+/* Is that the name of a file that kiln or Kafka writes? Of a partition's directory? */
+bool log_inspect_knows(const char *name);
+bool log_inspect_is_partition(const char *name);
+
+void log_inspect_init(struct log_inspect *in, struct mem *mem);
+void log_inspect_free(struct log_inspect *in);
+
+/* Shows what a file holds, as far as it can be read; damage is counted. ERR_NOMEM. */
+enum err log_inspect_dump(struct log_inspect *in, const struct log_inspect_dir *dir,
+                          struct log_inspect_file *file) MUST_USE;
+
+/* What a directory of logs says of its partitions. */
+struct log_inspect_root;
+/* Reads the checkpoints among dir's files; dir stays in place until the root is freed. With tell,
+ * every file is checked. ERR_NOMEM. */
+enum err log_inspect_root_new(struct log_inspect *in, const struct log_inspect_dir *dir, bool tell,
+                              struct log_inspect_root **out) MUST_USE;
+/* When all partitions were checked, count of them: is one missing, do the topics' ids agree?
+ * ERR_NOMEM. */
+enum err log_inspect_root_end(struct log_inspect *in, struct log_inspect_root *root,
+                              const char *const *names, int32_t count) MUST_USE;
+void log_inspect_root_free(struct log_inspect *in, struct log_inspect_root *root);
+
+/* Checks the files of a partition, one against the other. root may be NULL: then nothing is known
+ * of what the disk held for sure. alone: the files were picked out, so nobody misses others.
+ * Memory: a few KB, and what the producers of the partition take. ERR_NOMEM. */
+enum err log_inspect_check(struct log_inspect *in, struct log_inspect_root *root,
+                           const struct log_inspect_dir *dir, bool alone) MUST_USE;
 
 #endif

@@ -1,0 +1,254 @@
+/* inspect_dump.c - what a file of batches holds, batch by batch and record by record. Pure: shows
+ * bytes as they are and judges only what it cannot read. */
+#include "log/inspect.h"
+
+static const char *const codec_names[WIRE_CODEC_COUNT] = {
+    [WIRE_CODEC_NONE] = "none", [WIRE_CODEC_GZIP] = "gzip", [WIRE_CODEC_SNAPPY] = "snappy",
+    [WIRE_CODEC_LZ4] = "lz4",   [WIRE_CODEC_ZSTD] = "zstd",
+};
+
+static const char *const control_names[] = {
+    [WIRE_CONTROL_ABORT] = "abort",
+    [WIRE_CONTROL_COMMIT] = "commit",
+    [WIRE_CONTROL_LEADER_CHANGE] = "leader_change",
+    [WIRE_CONTROL_SNAPSHOT_HEADER] = "snapshot_header",
+    [WIRE_CONTROL_SNAPSHOT_FOOTER] = "snapshot_footer",
+    [WIRE_CONTROL_KRAFT_VERSION] = "kraft_version",
+    [WIRE_CONTROL_KRAFT_VOTERS] = "kraft_voters",
+};
+
+struct dump {
+    struct log_inspect *in;
+    const struct log_inspect_dir *dir;
+    struct log_inspect_file *file;
+    bool metadata; /* values are metadata records */
+};
+
+/* ---- a batch's head ---- */
+
+static void print_producer(struct log_inspect *in, const struct wire_batch *b)
+{
+    if (b->producer_id < 0)
+        return;
+    log_row_int(in, "producer_id", b->producer_id);
+    log_row_int(in, "producer_epoch", b->producer_epoch);
+    log_row_int(in, "base_sequence", b->base_sequence);
+}
+
+static void print_batch(const struct dump *d, const struct wire_batch *b, size_t at, bool crc_ok)
+{
+    struct log_inspect *in = d->in;
+    enum wire_codec codec = wire_batch_codec(b);
+    log_row_begin(in, "batch", d->dir, d->file);
+    log_row_int(in, "position", (int64_t)at);
+    log_row_int(in, "size", b->size);
+    log_row_int(in, "base_offset", b->base_offset);
+    log_row_int(in, "last_offset", wire_batch_last_offset(b));
+    log_row_int(in, "records", b->record_count);
+    log_row_int(in, "leader_epoch", b->leader_epoch);
+    log_row_hex32(in, "crc", b->crc);
+    log_row_bool(in, "crc_ok", crc_ok);
+    log_row_word(in, "codec", codec < WIRE_CODEC_COUNT ? codec_names[codec] : "unknown");
+    if ((b->attributes & WIRE_BATCH_DELETE_HORIZON) != 0)
+        log_row_int(in, "delete_horizon", b->base_timestamp);
+    else
+        log_row_int(in, "base_timestamp", b->base_timestamp);
+    log_row_int(in, "max_timestamp", b->max_timestamp);
+    log_row_word(in, "timestamps",
+                 (b->attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0 ? "append" : "create");
+    print_producer(in, b);
+    log_row_bool(in, "transactional", (b->attributes & WIRE_BATCH_TRANSACTIONAL) != 0);
+    log_row_bool(in, "control", (b->attributes & WIRE_BATCH_CONTROL) != 0);
+    log_row_end(in);
+}
+
+/* ---- records ---- */
+
+static struct bytes value_of(struct wire_bytes v)
+{
+    return v.size < 0 ? bytes_of(NULL, 0)
+                      : bytes_of(v.data == NULL ? (const uint8_t *)"" : v.data, (size_t)v.size);
+}
+
+static void print_headers(struct log_inspect *in, struct bytes headers)
+{
+    struct wire_record_header header;
+    const char *before = "";
+    if (headers.size == 0)
+        return;
+    log_row_name(in, "headers");
+    text_add(&in->row, "[", 1);
+    while (wire_record_headers(&headers, &header)) {
+        struct wire_bytes key = {.data = (const uint8_t *)header.key.data, .size = header.key.size};
+        text_printf(&in->row, "%s{", before);
+        log_row_json_bytes(in, "key", value_of(key));
+        text_add(&in->row, ",", 1);
+        log_row_json_bytes(in, "value", value_of(header.value));
+        text_add(&in->row, "}", 1);
+        before = ",";
+    }
+    text_add(&in->row, "]", 1);
+}
+
+/* A message that the record's value is said to be; its version comes first. */
+static void print_message(struct log_inspect *in, const struct wire_message *m, int16_t version,
+                          struct bytes body)
+{
+    struct arena arena;
+    arena_init(&arena, in->mem, LOG_DECODE_BYTES);
+    void *out = arena_alloc(&arena, m->size);
+    enum err e = ERR_NOMEM;
+    if (out != NULL)
+        e = wire_decode(m, version, body, NULL, out, &arena, NULL);
+    if (e == ERR_NONE) {
+        log_row_name(in, "record");
+        wire_print(m, version, out, &in->row);
+    } else {
+        log_row_word(in, "unreadable", err_text(e));
+    }
+    arena_free(&arena);
+}
+
+static const struct wire_message *control_message(int16_t type)
+{
+    switch (type) {
+    case WIRE_CONTROL_LEADER_CHANGE:
+        return &wire_leader_change_message_message;
+    case WIRE_CONTROL_SNAPSHOT_HEADER:
+        return &wire_snapshot_header_record_message;
+    case WIRE_CONTROL_SNAPSHOT_FOOTER:
+        return &wire_snapshot_footer_record_message;
+    case WIRE_CONTROL_KRAFT_VERSION:
+        return &wire_kraft_version_record_message;
+    case WIRE_CONTROL_KRAFT_VOTERS:
+        return &wire_voters_record_message;
+    default:
+        return NULL;
+    }
+}
+
+/* These begin with their own version; the engine wants it beside the bytes. */
+static void print_control(struct log_inspect *in, const struct wire_record *record)
+{
+    int16_t type;
+    struct bytes value = value_of(record->value);
+    if (wire_control_type(record->key, &type, NULL) != ERR_NONE) {
+        log_row_bytes(in, "key", value_of(record->key));
+        log_row_bytes(in, "value", value);
+        return;
+    }
+    log_row_word(in, "control",
+                 type >= 0 && type < COUNT_OF(control_names) ? control_names[type] : "unknown");
+    const struct wire_message *m = control_message(type);
+    bool marker = type == WIRE_CONTROL_ABORT || type == WIRE_CONTROL_COMMIT;
+    if (marker && value.size >= 6)
+        log_row_int(in, "coordinator_epoch", get_i32(value.data + 2));
+    else if (m != NULL && value.size >= 2 && get_i16(value.data) >= m->oldest &&
+             get_i16(value.data) <= m->newest)
+        print_message(in, m, get_i16(value.data), value);
+    else
+        log_row_bytes(in, "value", value);
+}
+
+enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct log_inspect *print,
+                             struct errmsg *msg)
+{
+    struct wire_metadata_head head;
+    struct arena arena;
+    enum err e = wire_metadata_parse(value, &head, msg);
+    if (e != ERR_NONE)
+        return e;
+    const struct wire_message *m = wire_metadata_message(head.type);
+    if (m == NULL)
+        return errmsg_set(msg, ERR_UNSUPPORTED, "metadata record of type %u", head.type);
+    if (head.version > INT8_MAX || (int)head.version > m->newest)
+        return errmsg_set(msg, ERR_UNSUPPORTED, "%s of version %u", m->name, head.version);
+    arena_init(&arena, mem, LOG_DECODE_BYTES);
+    void *out = arena_alloc(&arena, m->size);
+    e = ERR_NOMEM;
+    if (out != NULL)
+        e = wire_decode(m, (int)head.version, head.message, NULL, out, &arena, msg);
+    if (e == ERR_NONE && print != NULL) {
+        log_row_word(print, "metadata", m->name);
+        log_row_int(print, "version", head.version);
+        log_row_name(print, "record");
+        wire_print(m, (int)head.version, out, &print->row);
+    }
+    arena_free(&arena);
+    return e;
+}
+
+static void print_record(const struct dump *d, const struct wire_batch *b,
+                         const struct wire_record *record)
+{
+    struct log_inspect *in = d->in;
+    struct errmsg msg = {{0}};
+    bool control = (b->attributes & WIRE_BATCH_CONTROL) != 0;
+    log_row_begin(in, "record", d->dir, d->file);
+    log_row_int(in, "offset", record->offset);
+    log_row_int(in, "timestamp", record->timestamp_ms);
+    if (control) {
+        print_control(in, record);
+    } else if (d->metadata) {
+        if (log_metadata_record(in->mem, record->value, in, &msg) != ERR_NONE) {
+            log_row_bytes(in, "unreadable", bytes_text(msg.text));
+            log_row_bytes(in, "value", value_of(record->value));
+        }
+    } else {
+        log_row_bytes(in, "key", value_of(record->key));
+        log_row_bytes(in, "value", value_of(record->value));
+    }
+    print_headers(in, record->headers);
+    log_row_end(in);
+}
+
+static void print_records(const struct dump *d, const struct wire_batch *b, struct bytes bytes,
+                          size_t at)
+{
+    struct wire_records records;
+    struct wire_record record;
+    struct errmsg msg = {{0}};
+    enum err e = wire_records_begin(&records, b, bytes, &msg);
+    if (e == ERR_UNSUPPORTED)
+        return; /* the batch's row names the codec */
+    while (e == ERR_NONE && records.left > 0) {
+        e = wire_records_next(&records, &record, &msg);
+        if (e == ERR_NONE)
+            print_record(d, b, &record);
+    }
+    if (e != ERR_NONE)
+        log_find(d->in, d->dir, d->file, LOG_FIND_BAD_RECORDS, (int64_t)at, "%s", msg.text);
+}
+
+/* ---- the file ---- */
+
+/* Bytes that are no batch: their own row, for whoever wants to look at them, and a finding. */
+static void print_bad(const struct dump *d, const struct log_tour *tour)
+{
+    size_t size = tour->next - tour->at;
+    bool tail = !tour->resumed && (tour->what == LOG_TOUR_TORN || tour->zeros);
+    log_row_begin(d->in, "bad", d->dir, d->file);
+    log_row_int(d->in, "position", (int64_t)tour->at);
+    log_row_int(d->in, "size", (int64_t)size);
+    log_row_bytes(d->in, "why", bytes_text(tour->msg.text));
+    log_row_end(d->in);
+    log_find(d->in, d->dir, d->file, tail ? LOG_FIND_TORN_TAIL : LOG_FIND_BAD_BATCH,
+             (int64_t)tour->at, "%s", tour->msg.text);
+}
+
+void log_dump_batches(struct log_inspect *in, const struct log_inspect_dir *dir,
+                      struct log_inspect_file *file, int64_t base, bool metadata)
+{
+    struct dump d = {.in = in, .dir = dir, .file = file, .metadata = metadata};
+    struct log_tour tour;
+    log_tour_begin(&tour, file->bytes, base);
+    while (log_tour_step(&tour) && in->err == ERR_NONE) {
+        if (tour.what == LOG_TOUR_BATCH || tour.what == LOG_TOUR_CRC)
+            print_batch(&d, &tour.batch, tour.at, tour.what == LOG_TOUR_BATCH);
+        if (tour.what != LOG_TOUR_BATCH)
+            print_bad(&d, &tour);
+        else if (in->records)
+            print_records(&d, &tour.batch,
+                          bytes_of(file->bytes.data + tour.at, (size_t)tour.batch.size), tour.at);
+    }
+}

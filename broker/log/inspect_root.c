@@ -1,0 +1,244 @@
+/* inspect_root.c - a directory of logs: what its checkpoints say of the partitions, and whether its
+ * own files are right. Pure. */
+#include "log/inspect.h"
+
+enum point_kind {
+    POINT_RECOVERY,
+    POINT_START,
+    POINT_WATERMARK,
+    POINT_CLEANER,
+    POINT_COUNT,
+};
+
+static const char *const point_names[POINT_COUNT] = {
+    [POINT_RECOVERY] = "recovery-point-offset-checkpoint",
+    [POINT_START] = "log-start-offset-checkpoint",
+    [POINT_WATERMARK] = "replication-offset-checkpoint",
+    [POINT_CLEANER] = "cleaner-offset-checkpoint",
+};
+
+/* The id that a partition's directory names. */
+struct topic_id {
+    char *topic;
+    char *directory;
+    struct wire_uuid id;
+};
+
+struct log_inspect_root {
+    const struct log_inspect_dir *dir;
+    struct log_inspect_file *files[POINT_COUNT]; /* mapped: the points are views into them */
+    struct log_points points[POINT_COUNT];
+    bool clean;
+    struct topic_id *ids;
+    int32_t id_count, id_cap;
+};
+
+/* ---- reading ---- */
+
+/* A checkpoint that does not match its checksum is not believed; log_check_small tells of it. */
+static bool crc_right(struct log_inspect *in, const struct log_inspect_dir *dir,
+                      const struct log_inspect_file *file)
+{
+    struct log_inspect_file *crc = log_crc_file(dir, file);
+    if (crc == NULL || !log_inspect_map(in, dir, crc))
+        return true;
+    bool right = log_crc_check(crc->bytes, file->bytes) == ERR_NONE;
+    log_inspect_unmap(in, crc);
+    return right;
+}
+
+static enum err read_points(struct log_inspect *in, struct log_inspect_root *root, int kind)
+{
+    struct log_inspect_file *file = log_inspect_find(root->dir, point_names[kind]);
+    if (file == NULL || !log_inspect_map(in, root->dir, file))
+        return ERR_NONE;
+    root->files[kind] = file;
+    if (!crc_right(in, root->dir, file) || file->bytes.size > LOG_TEXT_FILE_MAX)
+        return ERR_NONE;
+    enum err e = log_points_parse(file->bytes, in->mem, &root->points[kind], NULL);
+    return e == ERR_CORRUPT ? ERR_NONE : e;
+}
+
+static void check_files(struct log_inspect *in, const struct log_inspect_dir *dir)
+{
+    in->file_count += dir->file_count;
+    for (int32_t i = 0; i < dir->file_count; i++) {
+        int64_t offset;
+        struct log_inspect_file *file = &dir->files[i];
+        enum log_file_type type = log_file_type(file->name, &offset);
+        /* What belongs into a partition's directory is nobody's here. */
+        if (type >= LOG_TYPE_LOG && type <= LOG_TYPE_WINDOW)
+            type = LOG_TYPE_UNKNOWN;
+        log_check_small(in, dir, file, type);
+    }
+}
+
+enum err log_inspect_root_new(struct log_inspect *in, const struct log_inspect_dir *dir, bool tell,
+                              struct log_inspect_root **out)
+{
+    struct log_inspect_root *root = mem_zalloc(in->mem, sizeof *root);
+    *out = root;
+    if (root == NULL)
+        return in->err = ERR_NOMEM;
+    root->dir = dir;
+    root->clean = log_inspect_find(dir, ".kafka_cleanshutdown") != NULL;
+    for (int kind = 0; kind < POINT_COUNT && in->err == ERR_NONE; kind++)
+        in->err = read_points(in, root, kind);
+    if (tell && in->err == ERR_NONE)
+        check_files(in, dir);
+    return in->err;
+}
+
+void log_inspect_root_free(struct log_inspect *in, struct log_inspect_root *root)
+{
+    if (root == NULL)
+        return;
+    for (int kind = 0; kind < POINT_COUNT; kind++) {
+        mem_free(in->mem, root->points[kind].rows);
+        if (root->files[kind] != NULL)
+            log_inspect_unmap(in, root->files[kind]);
+    }
+    for (int32_t i = 0; i < root->id_count; i++) {
+        mem_free(in->mem, root->ids[i].topic);
+        mem_free(in->mem, root->ids[i].directory);
+    }
+    mem_free(in->mem, root->ids);
+    mem_free(in->mem, root);
+}
+
+/* ---- what it knows ---- */
+
+void log_root_known(struct log_inspect_root *root, const struct log_inspect_dir *dir,
+                    struct log_check_known *out)
+{
+    struct bytes topic;
+    int32_t partition;
+    if (!log_dir_name_parse(dir->name, &topic, &partition))
+        return;
+    const struct log_points *p = root->points;
+    out->recovery = log_points_find(&p[POINT_RECOVERY], topic, partition, -1);
+    out->start = log_points_find(&p[POINT_START], topic, partition, -1);
+    out->watermark = log_points_find(&p[POINT_WATERMARK], topic, partition, -1);
+    out->compacted = log_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0;
+    out->clean = root->clean;
+}
+
+/* ---- ids ---- */
+
+static bool reserve_id(struct log_inspect *in, struct log_inspect_root *root)
+{
+    if (root->id_count < root->id_cap)
+        return true;
+    int32_t cap = root->id_cap == 0 ? 16 : root->id_cap * 2;
+    struct topic_id *ids = mem_realloc(in->mem, root->ids, (size_t)cap * sizeof *ids);
+    if (ids == NULL)
+        return false;
+    root->ids = ids;
+    root->id_cap = cap;
+    return true;
+}
+
+void log_root_note_id(struct log_inspect *in, struct log_inspect_root *root,
+                      const struct log_inspect_dir *dir, const struct wire_uuid *id)
+{
+    struct bytes topic;
+    int32_t partition;
+    if (!log_dir_name_parse(dir->name, &topic, &partition))
+        return;
+    if (!reserve_id(in, root)) {
+        in->err = ERR_NOMEM;
+        return;
+    }
+    struct topic_id *row = &root->ids[root->id_count];
+    row->id = *id;
+    row->topic = mem_text(in->mem, (const char *)topic.data, topic.size);
+    row->directory = mem_text(in->mem, dir->name, strlen(dir->name));
+    if (row->topic != NULL && row->directory != NULL) {
+        root->id_count++;
+        return;
+    }
+    mem_free(in->mem, row->topic);
+    mem_free(in->mem, row->directory);
+    in->err = ERR_NOMEM;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(((const struct topic_id *)a)->topic, ((const struct topic_id *)b)->topic);
+}
+
+/* Two partitions of one topic have one id, and two topics have two. */
+static void check_ids(struct log_inspect *in, struct log_inspect_root *root)
+{
+    in->err =
+        sort_stable(in->mem, root->ids, (size_t)root->id_count, sizeof *root->ids, compare_ids);
+    for (int32_t i = 1; in->err == ERR_NONE && i < root->id_count; i++) {
+        const struct topic_id *a = &root->ids[i - 1];
+        const struct topic_id *b = &root->ids[i];
+        bool same_topic = strcmp(a->topic, b->topic) == 0;
+        if (same_topic && !wire_uuid_equal(&a->id, &b->id))
+            log_find(in, root->dir, NULL, LOG_FIND_ID_DIFFERS, -1,
+                     "partition.metadata of %s and of %s name different topics", a->directory,
+                     b->directory);
+    }
+}
+
+/* ---- partitions that are not there ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool has_name(const char *const *names, int32_t count, const char *name)
+{
+    int32_t low = 0;
+    int32_t high = count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        int order = strcmp(names[middle], name);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static void check_rows(struct log_inspect *in, struct log_inspect_root *root, int kind,
+                       const char *const *names, int32_t count)
+{
+    const struct log_points *points = &root->points[kind];
+    for (int32_t i = 0; i < points->count; i++) {
+        const struct log_point *row = &points->rows[i];
+        struct text name;
+        text_init(&name, in->mem);
+        text_printf(&name, "%.*s-%d", (int)row->topic.size, (const char *)row->topic.data,
+                    row->partition);
+        if (name.failed)
+            in->err = ERR_NOMEM;
+        else if (!has_name(names, count, name.data))
+            log_find(in, root->dir, root->files[kind], LOG_FIND_POINT_STALE, -1,
+                     "it names %s, which is not there", name.data);
+        text_free(&name);
+    }
+}
+
+enum err log_inspect_root_end(struct log_inspect *in, struct log_inspect_root *root,
+                              const char *const *names, int32_t count)
+{
+    check_ids(in, root);
+    const char **sorted = mem_array(in->mem, (size_t)count + 1, sizeof *sorted);
+    if (sorted == NULL)
+        return in->err = ERR_NOMEM;
+    for (int32_t i = 0; i < count; i++)
+        sorted[i] = names[i];
+    if (in->err == ERR_NONE)
+        in->err = sort_stable(in->mem, sorted, (size_t)count, sizeof *sorted, compare_names);
+    for (int kind = 0; kind < POINT_COUNT && in->err == ERR_NONE; kind++)
+        check_rows(in, root, kind, sorted, count);
+    mem_free(in->mem, sorted);
+    return in->err;
+}

@@ -1,0 +1,265 @@
+/* inspect_rows.c - rows of the inspection, as words or as JSON, and its findings. Pure: what is
+ * printed goes to the caller in pieces, however long a value is. */
+#include <stdarg.h>
+#include "log/inspect.h"
+
+#define WHAT_SIZE 384 /* bytes of the sentence of a finding */
+
+static void flush(struct log_inspect *in)
+{
+    struct text *row = &in->row;
+    if (row->failed) {
+        in->err = ERR_NOMEM;
+        text_free(row);
+        return;
+    }
+    if (row->size > 0)
+        in->write(in, bytes_of(row->data, row->size));
+    row->size = 0;
+}
+
+/* The path of a file, without quotes. */
+static void path_text(struct text *out, const struct log_inspect_dir *dir,
+                      const struct log_inspect_file *file)
+{
+    text_printf(out, "%s%s%s", dir->path, dir->path[0] != 0 && file != NULL ? "/" : "",
+                file == NULL ? "" : file->name);
+}
+
+void log_row_begin(struct log_inspect *in, const char *type, const struct log_inspect_dir *dir,
+                   const struct log_inspect_file *file)
+{
+    if (!in->json) {
+        text_printf(&in->row, "%s", type);
+        return;
+    }
+    text_printf(&in->row, "{\"row\":\"%s\"", type);
+    if (dir != NULL)
+        log_row_path(in, "file", dir, file);
+}
+
+void log_row_end(struct log_inspect *in)
+{
+    text_printf(&in->row, in->json ? "}\n" : "\n");
+    flush(in);
+}
+
+void log_row_name(struct log_inspect *in, const char *name)
+{
+    text_printf(&in->row, in->json ? ",\"%s\":" : " %s=", name);
+}
+
+void log_row_path(struct log_inspect *in, const char *name, const struct log_inspect_dir *dir,
+                  const struct log_inspect_file *file)
+{
+    struct text path;
+    text_init(&path, in->mem);
+    path_text(&path, dir, file);
+    if (path.failed)
+        in->err = ERR_NOMEM;
+    log_row_name(in, name);
+    text_json(&in->row, bytes_of(path.data, path.size));
+    text_free(&path);
+}
+
+void log_row_int(struct log_inspect *in, const char *name, int64_t value)
+{
+    log_row_name(in, name);
+    text_printf(&in->row, "%lld", (long long)value);
+}
+
+void log_row_bool(struct log_inspect *in, const char *name, bool value)
+{
+    log_row_name(in, name);
+    text_printf(&in->row, "%s", value ? "true" : "false");
+}
+
+void log_row_word(struct log_inspect *in, const char *name, const char *word)
+{
+    log_row_name(in, name);
+    text_printf(&in->row, in->json ? "\"%s\"" : "%s", word);
+}
+
+void log_row_hex32(struct log_inspect *in, const char *name, uint32_t value)
+{
+    log_row_name(in, name);
+    text_printf(&in->row, in->json ? "\"%08x\"" : "%08x", value);
+}
+
+void log_row_uuid(struct log_inspect *in, const char *name, const struct wire_uuid *id)
+{
+    char text[WIRE_UUID_TEXT_SIZE];
+    wire_uuid_print(id, text);
+    log_row_word(in, name, text);
+}
+
+/* ---- values of any length ---- */
+
+/* How many bytes of UTF-8 begin at i; 0: none, or a character that no terminal should see. */
+static size_t character(struct bytes s, size_t i)
+{
+    uint8_t lead = s.data[i];
+    size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    bool control = (lead < 0x20 && lead != '\t' && lead != '\n' && lead != '\r') || lead == 0x7f;
+    if (control || (lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || s.size - i < size)
+        return 0;
+    for (size_t k = 1; k < size; k++) {
+        if ((s.data[i + k] & 0xc0) != 0x80)
+            return 0;
+    }
+    uint32_t second = size > 2 ? s.data[i + 1] : 0;
+    bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+    bool outside = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f);
+    bool next_line = lead == 0xc2 && s.data[i + 1] < 0xa0; /* U+0080 to U+009F */
+    return overlong || outside || next_line ? 0 : size;
+}
+
+static bool is_text(struct bytes s)
+{
+    for (size_t i = 0; i < s.size;) {
+        size_t size = character(s, i);
+        if (size == 0)
+            return false;
+        i += size;
+    }
+    return true;
+}
+
+/* Adds text as JSON does, without its quotes. */
+static void add_inside(struct text *out, struct bytes s)
+{
+    size_t start = out->size;
+    text_json(out, s);
+    if (out->failed)
+        return;
+    ASSERT(out->size >= start + 2);
+    out->size -= 2;
+    memmove(out->data + start, out->data + start + 1, out->size - start);
+}
+
+static void add_text(struct log_inspect *in, struct bytes s)
+{
+    text_add(&in->row, "\"", 1);
+    for (size_t at = 0; at < s.size;) {
+        size_t end = MIN(at + LOG_ROW_CHUNK, s.size);
+        while (end < s.size && (s.data[end] & 0xc0) == 0x80)
+            end--;
+        ASSERT(end > at);
+        add_inside(&in->row, bytes_of(s.data + at, end - at));
+        at = end;
+        if (in->row.size >= LOG_ROW_FLUSH)
+            flush(in);
+    }
+    text_add(&in->row, "\"", 1);
+}
+
+static void add_hex(struct log_inspect *in, struct bytes s)
+{
+    static const char digits[] = "0123456789abcdef";
+    char pair[2];
+    text_add(&in->row, "\"", 1);
+    for (size_t i = 0; i < s.size; i++) {
+        pair[0] = digits[s.data[i] >> 4];
+        pair[1] = digits[s.data[i] & 15];
+        text_add(&in->row, pair, sizeof pair);
+        if (in->row.size >= LOG_ROW_FLUSH)
+            flush(in);
+    }
+    text_add(&in->row, "\"", 1);
+}
+
+static void add_value(struct log_inspect *in, struct bytes value, bool text)
+{
+    if (value.data == NULL)
+        text_add(&in->row, "null", 4);
+    else if (text)
+        add_text(in, value);
+    else
+        add_hex(in, value);
+}
+
+void log_row_bytes(struct log_inspect *in, const char *name, struct bytes value)
+{
+    bool text = is_text(value);
+    text_printf(&in->row, in->json ? ",\"%s%s\":" : " %s%s=", name, text ? "" : "_hex");
+    add_value(in, value, text);
+}
+
+void log_row_json_bytes(struct log_inspect *in, const char *name, struct bytes value)
+{
+    bool text = is_text(value);
+    text_printf(&in->row, "\"%s%s\":", name, text ? "" : "_hex");
+    add_value(in, value, text);
+}
+
+/* ---- findings ---- */
+
+static const struct {
+    const char *name;
+    enum log_severity severity;
+    const char *remedy;
+} findings[] = {
+#define X(id, name, severity, remedy) [LOG_FIND_##id] = {name, LOG_##severity, remedy},
+#include "log/inspect_findings.def"
+#undef X
+};
+
+static const char *const severities[] = {[LOG_NOTE] = "note", [LOG_DAMAGE] = "damage"};
+
+static void print_words(struct log_inspect *in, const struct log_inspect_dir *dir,
+                        struct log_inspect_file *file, enum log_finding what, int64_t position,
+                        const char *sentence)
+{
+    struct text *row = &in->row;
+    text_printf(row, "%s: ", severities[findings[what].severity]);
+    path_text(row, dir, file);
+    if (position >= 0)
+        text_printf(row, " at byte %lld", (long long)position);
+    text_printf(row, ": %s; %s\n", sentence, findings[what].remedy);
+}
+
+static void print_json(struct log_inspect *in, const struct log_inspect_dir *dir,
+                       struct log_inspect_file *file, enum log_finding what, int64_t position,
+                       const char *sentence)
+{
+    log_row_begin(in, "finding", dir, file);
+    log_row_word(in, "severity", severities[findings[what].severity]);
+    log_row_word(in, "kind", findings[what].name);
+    if (position >= 0)
+        log_row_int(in, "position", position);
+    log_row_bytes(in, "what", bytes_text(sentence));
+    log_row_bytes(in, "remedy", bytes_text(findings[what].remedy));
+    text_printf(&in->row, "}\n");
+}
+
+static void print(struct log_inspect *in, const struct log_inspect_dir *dir,
+                  struct log_inspect_file *file, enum log_finding what, int64_t position,
+                  const char *sentence)
+{
+    if (in->json)
+        print_json(in, dir, file, what, position, sentence);
+    else
+        print_words(in, dir, file, what, position, sentence);
+    flush(in);
+}
+
+void log_find(struct log_inspect *in, const struct log_inspect_dir *dir,
+              struct log_inspect_file *file, enum log_finding what, int64_t position,
+              const char *format, ...)
+{
+    char sentence[WHAT_SIZE];
+    va_list args;
+    if (findings[what].severity == LOG_DAMAGE)
+        in->damage_count++;
+    else
+        in->note_count++;
+    if (file != NULL && file->finding_count++ >= LOG_FINDINGS_MAX) {
+        if (file->finding_count == LOG_FINDINGS_MAX + 1)
+            print(in, dir, file, LOG_FIND_MORE, -1, "there is more than is told here");
+        return;
+    }
+    va_start(args, format);
+    text_format(sentence, sizeof sentence, format, args);
+    va_end(args);
+    print(in, dir, file, what, position, sentence);
+}

@@ -1,0 +1,260 @@
+/* inspect_segment.c - walks one segment after the other: offsets, leader epochs, records, and what
+ * stands where a batch should. Tells a torn tail from damage as recovery does (S-2). Pure. */
+#include "log/inspect.h"
+
+#define RELATIVE_MAX INT32_MAX /* of an offset in its segment: the indexes have 32 bits for it */
+
+static void find_at(struct log_check_walk *w, enum log_finding what, uint64_t position,
+                    const char *sentence, int64_t offset)
+{
+    struct log_check *c = w->check;
+    log_find(c->in, c->dir, w->segment->log, what, (int64_t)position, "%s %lld", sentence,
+             (long long)offset);
+}
+
+/* ---- one batch ---- */
+
+static void check_offsets(struct log_check_walk *w, const struct log_note *note)
+{
+    struct log_check *c = w->check;
+    if (note->base > c->expected && !c->known.compacted)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_OFFSET_GAP, (int64_t)note->position,
+                 "offsets %lld to %lld are missing", (long long)c->expected,
+                 (long long)note->base - 1);
+}
+
+/* False: an index could not say where the batch is, nor a log what comes behind it. */
+static bool check_reach(struct log_check_walk *w, const struct log_note *note)
+{
+    if (note->last < INT64_MAX && note->last - w->segment->base <= RELATIVE_MAX)
+        return true;
+    find_at(w, LOG_FIND_OFFSET_FAR, note->position, "too far from the segment's base: offset",
+            note->last);
+    return false;
+}
+
+static void check_epoch(struct log_check_walk *w, const struct log_note *note)
+{
+    struct log_check *c = w->check;
+    const struct log_epochs *epochs = &c->epochs;
+    if (note->leader_epoch < 0)
+        return;
+    if (note->leader_epoch < c->epoch)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_EPOCH_BACK, (int64_t)note->position,
+                 "leader epoch %d behind %d", note->leader_epoch, c->epoch);
+    c->epoch = MAX(c->epoch, note->leader_epoch);
+    if (c->epochs_file == NULL || epochs->count == 0 || note->base < epochs->rows[0].start)
+        return;
+    while (c->epoch_index + 1 < epochs->count &&
+           epochs->rows[c->epoch_index + 1].start <= note->base)
+        c->epoch_index++;
+    int32_t should = epochs->rows[c->epoch_index].epoch;
+    if (note->leader_epoch != should && c->epoch_told != note->leader_epoch)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_EPOCH_DIFFERS, (int64_t)note->position,
+                 "leader epoch %d at offset %lld, where leader-epoch-checkpoint says %d",
+                 note->leader_epoch, (long long)note->base, should);
+    c->epoch_told = note->leader_epoch == should ? -1 : note->leader_epoch;
+}
+
+/* A marker that has its batch alone, or a metadata record that can be read. */
+static void check_record(struct log_check_walk *w, const struct log_note *note,
+                         const struct wire_record *record)
+{
+    struct log_check *c = w->check;
+    struct errmsg msg = {{0}};
+    int16_t type;
+    if ((note->attributes & WIRE_BATCH_CONTROL) != 0) {
+        if (wire_control_type(record->key, &type, &msg) != ERR_NONE)
+            log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_MARKER, (int64_t)note->position,
+                     "%s", msg.text);
+        return;
+    }
+    if (!c->metadata)
+        return;
+    enum err e = log_metadata_record(c->in->mem, record->value, NULL, &msg);
+    if (e == ERR_NOMEM)
+        c->in->err = e;
+    else if (e == ERR_CORRUPT)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_METADATA, (int64_t)note->position,
+                 "offset %lld: %s", (long long)record->offset, msg.text);
+}
+
+static void check_records(struct log_check_walk *w, const struct wire_batch *batch,
+                          const struct log_note *note, struct bytes bytes)
+{
+    struct log_check *c = w->check;
+    struct wire_records records;
+    struct wire_record record;
+    struct errmsg msg = {{0}};
+    enum err e = wire_records_begin(&records, batch, bytes, &msg);
+    if (e == ERR_UNSUPPORTED)
+        return; /* compressed: what is inside is its reader's */
+    while (e == ERR_NONE && records.left > 0) {
+        e = wire_records_next(&records, &record, &msg);
+        if (e == ERR_NONE)
+            check_record(w, note, &record);
+    }
+    if (e != ERR_NONE)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_RECORDS, (int64_t)note->position,
+                 "offsets %lld to %lld: %s", (long long)note->base, (long long)note->last,
+                 msg.text);
+}
+
+/* ---- producers ---- */
+
+static void replay(struct log_check_walk *w, const struct log_note *note)
+{
+    struct log_check *c = w->check;
+    const struct log_producer_batch *original;
+    int16_t code;
+    log_check_snapshots(c, c->expected, note->base);
+    if (note->producer_id < 0)
+        return;
+    const struct log_producer *producer = log_producers_find(&c->producers, note->producer_id);
+    if (producer != NULL)
+        log_check_txn(w, note, producer->txn_first);
+    bool data = (note->attributes & WIRE_BATCH_CONTROL) == 0 && note->base_sequence >= 0;
+    if (data &&
+        log_producers_check(&c->producers, note, &original, &code) == LOG_SEQUENCE_DUPLICATE)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_DUPLICATE, (int64_t)note->position,
+                 "the batch of producer %lld that begins with sequence %d ends at offset %lld "
+                 "already",
+                 (long long)note->producer_id, note->base_sequence,
+                 (long long)original->last_offset);
+    if (log_producers_apply(&c->producers, note, 0, NULL) != ERR_NONE)
+        c->in->err = ERR_NOMEM;
+}
+
+/* False: it stands where a batch should, and yet cannot be one. */
+static bool take_batch(struct log_check_walk *w, const struct log_tour *tour)
+{
+    struct log_check *c = w->check;
+    struct bytes bytes = bytes_of(tour->data.data + tour->at, (size_t)tour->batch.size);
+    struct log_note note = log_note_of(&tour->batch, tour->at, bytes.data);
+    if (note.base < c->expected) {
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_OFFSET_BACK, (int64_t)tour->at,
+                 "offset %lld where %lld should be", (long long)note.base, (long long)c->expected);
+        return false;
+    }
+    if (!check_reach(w, &note))
+        return false;
+    check_offsets(w, &note);
+    check_epoch(w, &note);
+    check_records(w, &tour->batch, &note, bytes);
+    replay(w, &note);
+    log_check_indexes_batch(w, &note, bytes);
+    c->expected = note.last + 1;
+    c->batch_count++;
+    c->record_count += tour->batch.record_count;
+    return true;
+}
+
+/* ---- what is no batch ---- */
+
+/* Nothing good stands behind it, in this segment or another. */
+static void judge_tail(struct log_check_walk *w, const struct log_tour *tour)
+{
+    struct log_check *c = w->check;
+    const struct log_check_known *known = &c->known;
+    unsigned long long left = tour->data.size - tour->at;
+    const char *what = tour->zeros ? "only zeros" : tour->msg.text;
+    bool durable = known->clean || c->expected < known->recovery;
+    bool torn = tour->what == LOG_TOUR_TORN || tour->zeros || known->recovery >= 0;
+    if (durable)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_TORN_DURABLE, (int64_t)tour->at,
+                 "%s; offsets from %lld on were on the disk%s", what, (long long)c->expected,
+                 known->clean ? " when the broker was shut down" : ", says the recovery point");
+    else if (torn)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_TORN_TAIL, (int64_t)tour->at,
+                 "%llu bytes of a write that did not end, behind offset %lld: %s", left,
+                 (long long)c->expected - 1, what);
+    else
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
+                 "%s; nothing good stands behind it", what);
+    c->torn = true;
+}
+
+static void take_bad(struct log_check_walk *w, const struct log_tour *tour)
+{
+    struct log_check *c = w->check;
+    int64_t end = INT64_MAX;
+    struct wire_batch next;
+    if (tour->resumed && wire_batch_at(tour->data, tour->next, &next, NULL) == WIRE_AT_BATCH)
+        end = next.base_offset;
+    if (tour->resumed)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
+                 "%s; offsets %lld to %lld are lost, and at byte %llu good ones go on",
+                 tour->msg.text, (long long)c->expected, (long long)end - 1,
+                 (unsigned long long)tour->next);
+    else if (w->last)
+        judge_tail(w, tour);
+    else
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
+                 "%s; good ones go on in the next segment", tour->msg.text);
+    log_check_indexes_hole(w, tour->at, tour->next, end);
+    c->holed = true;
+    c->tail_lost = !tour->resumed;
+    if (tour->resumed)
+        c->expected = end;
+}
+
+/* ---- the segment ---- */
+
+/* Bytes in a later segment say that this one was complete. */
+static bool is_last(const struct log_check *c, int32_t index)
+{
+    for (int32_t i = index + 1; i < c->segment_count; i++) {
+        if (c->segments[i].log->bytes.size > 0)
+            return false;
+    }
+    return true;
+}
+
+static void begin_segment(struct log_check_walk *w)
+{
+    struct log_check *c = w->check;
+    struct log_check_segment *s = w->segment;
+    if (c->expected < 0)
+        c->first = c->expected = s->base;
+    if (s->base < c->expected)
+        log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_BACK, -1,
+                 "it begins at offset %lld, and the segment before it ends at %lld",
+                 (long long)s->base, (long long)c->expected);
+    if (s->base > c->expected && !c->tail_lost && !c->known.compacted)
+        log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_GAP, -1,
+                 "offsets %lld to %lld, before this segment, are missing", (long long)c->expected,
+                 (long long)s->base - 1);
+    c->expected = s->base;
+    c->tail_lost = false;
+    if (c->alone)
+        return;
+    if (s->index == NULL && !w->last)
+        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1, "there is no .index for it");
+    if (s->times == NULL && !w->last)
+        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1,
+                 "there is no .timeindex for it");
+}
+
+void log_check_segment(struct log_check *c, int32_t index)
+{
+    struct log_check_walk w = {
+        .check = c, .segment = &c->segments[index], .last = is_last(c, index)};
+    struct log_inspect_file *file = w.segment->log;
+    struct log_tour tour;
+    begin_segment(&w);
+    if (!log_inspect_map(c->in, c->dir, file)) {
+        c->holed = c->tail_lost = true;
+        return;
+    }
+    log_check_indexes_begin(&w);
+    log_tour_begin(&tour, file->bytes, c->expected);
+    while (log_tour_step(&tour) && c->in->err == ERR_NONE) {
+        if (tour.what != LOG_TOUR_BATCH)
+            take_bad(&w, &tour);
+        else if (!take_batch(&w, &tour))
+            c->holed = true;
+    }
+    c->byte_count += (int64_t)file->bytes.size;
+    log_check_indexes_end(&w);
+    log_inspect_unmap(c->in, file);
+}
