@@ -108,10 +108,11 @@ static enum err append(struct metadata *m, struct batch *batch, struct errmsg *m
         batch_free(batch);
         return errmsg_set(msg, ERR_NOMEM, "out of memory");
     }
-    if (change_append(m, batch, change, msg) == WIRE_ERROR_NONE)
+    int16_t code = change_append(m, batch, change, msg);
+    if (code == WIRE_ERROR_NONE)
         return ERR_NONE;
     change_free(m, change);
-    return ERR_OFFLINE;
+    return code == WIRE_ERROR_UNKNOWN_SERVER_ERROR ? ERR_NOMEM : ERR_OFFLINE;
 }
 
 static enum err append_feature_levels(struct metadata *m, struct errmsg *msg)

@@ -549,3 +549,56 @@ TEST(a_stop_answers_what_waits)
     assert_int_equal(fetched(&h, waiting).records.size, 0);
     help_teardown(&h);
 }
+
+/* Some requests fail and some connections end; the broker goes on. */
+TEST(a_broker_short_of_memory_refuses_and_recovers)
+{
+    for (uint64_t seed = 200; seed < 260; seed++) {
+        struct help h;
+        help_setup(&h, seed, "num.partitions=4\n");
+        struct wire_uuid id = make_topic(&h);
+        struct fault_line line = {.kind = FAULT_RATE, .nodes = 1ull << h.broker};
+        line.for_ns = 2000000000;
+        line.param[FAULT_P_SITE] = FAULT_ALLOC;
+        line.param[FAULT_P_RATE] = seed % 2 == 0 ? 10000 : 300000;
+        world_harm(h.world, &line);
+        for (int i = 0; i < 10; i++) {
+            h.calls[add_produce(&h, 9, -1, id, help_batch(&h, 5, 1, 5 * i, 1000))].together = true;
+            h.calls[add_fetch(&h, 12, id, 0, 100, 1)].together = true;
+            add_offsets(&h, 5, i);
+            help_go(&h, 200);
+        }
+        help_run(&h, 3000);
+        assert_int_equal(world_node_life(h.world, h.broker), WORLD_UP);
+        help_go(&h, 1000);
+        assert_int_equal(metadata_of(&h, "another").topics[0].error_code, 0);
+        help_teardown(&h);
+    }
+}
+
+/* A start that runs out of memory ends with a sentence and leaves nothing behind. */
+TEST(a_start_may_run_out_of_memory)
+{
+    for (uint64_t seed = 300; seed < 400; seed++) {
+        struct help h;
+        help_setup(&h, seed, "");
+        make_topic(&h);
+        world_stop(h.world, h.broker);
+        help_run(&h, 5000);
+        struct fault_line line = {.kind = FAULT_RATE, .nodes = 1ull << h.broker};
+        line.for_ns = 1000000000;
+        line.param[FAULT_P_SITE] = FAULT_ALLOC;
+        line.param[FAULT_P_RATE] = 20000;
+        world_harm(h.world, &line);
+        world_start(h.world, h.broker);
+        help_run(&h, 5000);
+        if (h.started != ERR_NONE) {
+            assert_true(strlen(h.said) > 0);
+            assert_int_equal(world_node_life(h.world, h.broker), WORLD_DOWN);
+            world_start(h.world, h.broker);
+            help_run(&h, 5000);
+            assert_int_equal(h.started, ERR_NONE);
+        }
+        help_teardown(&h);
+    }
+}
