@@ -1,0 +1,447 @@
+/* replica_test.c - one partition on a simulated disk: who is answered when, what is shown, and what
+ * happens when the disk fails. */
+#include "replica/replica.h"
+#include "support/test.h"
+#include "world/world.h"
+
+#define NS_PER_MS 1000000ll
+#define OPS_MAX 32
+
+/* Lives find it through this pointer: a program is told of nothing but its seat. */
+static struct rig {
+    struct mem mem;
+    struct world *world;
+    uint32_t node;
+    struct replica_config config;
+    enum err opened;
+    int open_count;
+    int64_t leaked;
+    struct world_sink sink;
+    struct life *life;
+    char told[1024];
+} * rig;
+
+struct produce {
+    struct replica_produce op;
+    bool done;
+    int64_t done_ns;
+};
+
+struct waiter {
+    struct replica_wait wait;
+    int count;
+};
+
+struct life {
+    struct world_seat *seat;
+    struct log_dir *dir;
+    struct replica_set set;
+    struct replica_watch watch;
+    struct replica *replica;
+    struct log_op dir_op;
+    struct replica_op op;
+    struct produce produces[OPS_MAX];
+    struct waiter waiter;
+};
+
+static const struct wire_uuid topic_id = {.b = {7, 7}};
+
+/* ---- a life ---- */
+
+static void on_settled(struct log_op *op, enum err e)
+{
+    struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    struct world_seat *seat = life->seat;
+    replica_free(life->replica);
+    replica_set_free(&life->set);
+    log_dir_free(life->dir);
+    mem_free(seat->mem, life);
+    rig->life = NULL;
+    world_exit(seat, e);
+}
+
+static void on_closed(struct replica_op *op, enum err e)
+{
+    (void)e;
+    struct life *life = CONTAINER_OF(op, struct life, op);
+    log_dir_settle(life->dir, &life->dir_op, on_settled);
+}
+
+static void on_dir_closed(struct log_op *op, enum err e)
+{
+    (void)e;
+    struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    replica_close(life->replica, &life->op, on_closed);
+}
+
+static void stop(struct world_seat *seat)
+{
+    struct life *life = seat->self;
+    replica_unwait(&life->waiter.wait);
+    replica_resign(life->replica);
+    log_dir_close(life->dir, &life->dir_op, on_dir_closed);
+}
+
+static void on_open(struct replica_op *op, enum err e)
+{
+    (void)op;
+    rig->opened = e;
+    rig->open_count++;
+}
+
+static void on_dir_open(struct log_op *op, enum err e)
+{
+    struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    struct world_seat *seat = life->seat;
+    assert_ok(e);
+    assert_ok(replica_new(&life->replica, &life->set, seat->env, seat->mem, seat->trace, "orders",
+                          &topic_id, 0, &rig->config));
+    replica_open(life->replica, &life->op, life->dir, rig->open_count + 3, on_open);
+}
+
+static void tell(struct replica_watch *watch, const struct replica *r, const char *sentence)
+{
+    (void)watch;
+    (void)r;
+    size_t size = MIN(strlen(sentence), sizeof rig->told - 1);
+    memcpy(rig->told, sentence, size);
+    rig->told[size] = 0;
+}
+
+static enum err start(struct world_seat *seat)
+{
+    struct life *life = mem_zalloc(seat->mem, sizeof *life);
+    if (life == NULL)
+        return ERR_NOMEM;
+    life->seat = seat;
+    life->watch.tell = tell;
+    list_init(&life->waiter.wait.link);
+    seat->self = life;
+    rig->life = life;
+    assert_ok(replica_set_init(&life->set, seat->mem, &life->watch));
+    struct log_dir_config config = {.path = "data",
+                                    .node_id = 1,
+                                    .open_files_max = 100,
+                                    .checkpoint_bytes = 1 << 20,
+                                    .checkpoint_ms = 1000};
+    assert_ok(log_dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
+    log_dir_open(life->dir, &life->dir_op, on_dir_open);
+    return ERR_NONE;
+}
+
+static void on_produced(struct replica_produce *op)
+{
+    struct produce *p = CONTAINER_OF(op, struct produce, op);
+    assert_false(p->done);
+    p->done = true;
+    p->done_ns = world_now(rig->world);
+    bool counted = replica_high_watermark(op->replica) > op->last_offset;
+    assert_true(op->code != 0 || op->acks != -1 || counted);
+}
+
+/* Three records; sequence -1: of no producer. */
+static void produce(struct life *life, int slot, int16_t acks, int32_t sequence)
+{
+    struct produce *p = &life->produces[slot];
+    *p = (struct produce){.op.acks = acks};
+    struct buf *buf = buf_new(life->seat->mem, 512);
+    struct wire_builder b;
+    wire_builder_init(&b, buf->data, 512);
+    struct wire_bytes value = {.data = (const uint8_t *)"value", .size = 5};
+    for (int i = 0; i < 3; i++)
+        assert_ok(wire_builder_add(&b, 1000 + i, WIRE_NULL_BYTES, value, NULL, 0));
+    wire_builder_finish(&b, &(struct wire_builder_head){
+                                .producer_id = sequence < 0 ? -1 : 5,
+                                .producer_epoch = sequence < 0 ? -1 : 0,
+                                .base_sequence = sequence < 0 ? -1 : sequence,
+                            });
+    p->op.batches = slice_of(buf, 0, (uint32_t)b.size);
+    replica_produce(life->replica, &p->op, on_produced);
+    buf_release(buf);
+}
+
+static void on_woken(struct replica_wait *wait)
+{
+    CONTAINER_OF(wait, struct waiter, wait)->count++;
+}
+
+/* What the test orders is done inside of the node's event. */
+static void (*ordered)(struct life *life);
+
+static void command(struct world_seat *seat, uint64_t id, struct bytes text)
+{
+    (void)text;
+    ordered(seat->self);
+    world_reply(seat, id, bytes_text(""));
+}
+
+static const struct world_program program = {
+    .kind = "replica", .start = start, .stop = stop, .command = command};
+
+/* ---- the test's side ---- */
+
+static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count)
+{
+    (void)node;
+    (void)e;
+    CONTAINER_OF(sink, struct rig, sink)->leaked += leaked_count;
+}
+
+static void run(int64_t ms)
+{
+    world_run_until(rig->world, world_now(rig->world) + ms * NS_PER_MS);
+}
+
+static void order(void (*what)(struct life *life), int64_t ms)
+{
+    ordered = what;
+    assert_true(world_command(rig->world, rig->node, 1, bytes_text("")));
+    run(ms);
+}
+
+static void boot(void)
+{
+    int before = rig->open_count;
+    world_start(rig->world, rig->node);
+    run(1000);
+    assert_int_equal(rig->open_count, before + 1);
+    assert_int_equal(rig->opened, ERR_NONE);
+}
+
+static void setup(struct rig *r, uint64_t seed)
+{
+    *r = (struct rig){.config = {.min_insync_replicas = 1,
+                                 .log = {.segment_bytes = 1 << 20,
+                                         .segment_ms = INT64_MAX,
+                                         .segment_index_bytes = 1 << 20,
+                                         .index_interval_bytes = 4096,
+                                         .retention_ms = -1,
+                                         .retention_bytes = -1,
+                                         .max_message_bytes = 1 << 20,
+                                         .producer_id_expiration_ms = INT64_MAX}}};
+    rig = r;
+    mem_system(&r->mem);
+    struct world_config config = {.seed = seed};
+    r->world = world_new(&r->mem, &config, NULL);
+    assert_non_null(r->world);
+    r->sink.exited = on_exited;
+    world_add_sink(r->world, &r->sink);
+    assert_ok(world_add_node(r->world, &program, "node", bytes_text(""), &r->node));
+    boot();
+}
+
+static void teardown(void)
+{
+    world_heal(rig->world);
+    world_stop(rig->world, rig->node);
+    run(2000);
+    assert_int_equal(world_node_life(rig->world, rig->node), WORLD_DOWN);
+    assert_int_equal(rig->leaked, 0);
+    world_free(rig->world);
+    assert_int_equal(rig->mem.live_count, 0);
+    rig = NULL;
+}
+
+static const struct produce *sent(int slot)
+{
+    return &rig->life->produces[slot];
+}
+
+static void harm(enum fault_kind kind)
+{
+    world_harm(rig->world, &(struct fault_line){.kind = kind, .nodes = fault_node(rig->node)});
+}
+
+/* ---- orders ---- */
+
+static void produce_both(struct life *life)
+{
+    produce(life, 0, 1, -1);
+    produce(life, 1, -1, -1);
+}
+
+static void produce_all(struct life *life)
+{
+    produce(life, 0, -1, -1);
+}
+
+static void produce_twice(struct life *life)
+{
+    produce(life, 0, -1, 0);
+    produce(life, 1, -1, 0);
+    produce(life, 2, -1, 3);
+}
+
+static void produce_second(struct life *life)
+{
+    produce(life, 1, -1, -1);
+}
+
+static void cancel_first(struct life *life)
+{
+    replica_produce_cancel(&life->produces[0].op, WIRE_ERROR_REQUEST_TIMED_OUT);
+}
+
+static void resign(struct life *life)
+{
+    replica_resign(life->replica);
+}
+
+static void wait(struct life *life)
+{
+    life->waiter.wait.woken = on_woken;
+    replica_wait(life->replica, &life->waiter.wait);
+}
+
+static void wait_and_produce(struct life *life)
+{
+    wait(life);
+    produce(life, 0, -1, -1);
+    bool some;
+    assert_int_equal(replica_readable(life->replica, 0, &some), 0);
+    assert_false(some);
+}
+
+/* ---- claims ---- */
+
+TEST(acks_one_is_answered_when_written_and_acks_all_when_durable)
+{
+    int earlier = 0;
+    for (uint64_t seed = 1; seed < 10; seed++) {
+        struct rig r;
+        setup(&r, seed);
+        order(produce_both, 500);
+        assert_true(sent(0)->done);
+        assert_true(sent(1)->done);
+        assert_int_equal(sent(0)->op.first_offset, 0);
+        assert_int_equal(sent(1)->op.first_offset, 3);
+        assert_true(sent(0)->done_ns <= sent(1)->done_ns);
+        earlier += sent(0)->done_ns < sent(1)->done_ns;
+        teardown();
+    }
+    assert_true(earlier > 0);
+}
+
+TEST(nothing_may_be_read_before_the_high_watermark_passes_it)
+{
+    struct rig r;
+    setup(&r, 11);
+    order(wait_and_produce, 500);
+    assert_int_equal(r.life->waiter.count, 1);
+    bool some;
+    assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+    assert_true(some);
+    assert_int_equal(replica_readable(r.life->replica, 4, &some), WIRE_ERROR_OFFSET_OUT_OF_RANGE);
+    teardown();
+}
+
+TEST(a_duplicate_is_answered_with_its_originals_offset_and_not_before_it)
+{
+    for (uint64_t seed = 20; seed < 30; seed++) {
+        struct rig r;
+        setup(&r, seed);
+        order(produce_twice, 500);
+        assert_int_equal(sent(1)->op.code, 0);
+        assert_true(sent(1)->op.duplicate);
+        assert_int_equal(sent(1)->op.first_offset, 0);
+        assert_true(sent(1)->done_ns >= sent(0)->done_ns);
+        assert_int_equal(sent(2)->op.first_offset, 3);
+        teardown();
+    }
+}
+
+TEST(who_waits_too_long_is_told_so_once)
+{
+    struct rig r;
+    setup(&r, 31);
+    harm(FAULT_DISK_HANG);
+    order(produce_all, 300);
+    assert_false(sent(0)->done);
+    order(cancel_first, 10);
+    assert_true(sent(0)->done);
+    assert_int_equal(sent(0)->op.code, WIRE_ERROR_REQUEST_TIMED_OUT);
+    world_heal(r.world);
+    run(500);
+    assert_int_equal(replica_high_watermark(r.life->replica), 3);
+    teardown();
+}
+
+TEST(a_failed_sync_refuses_what_waits_and_ends_leading)
+{
+    struct rig r;
+    setup(&r, 32);
+    harm(FAULT_SYNC_FAILS);
+    order(produce_all, 500);
+    assert_true(sent(0)->done);
+    assert_int_equal(sent(0)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_not_equal(replica_status(r.life->replica), ERR_NONE);
+    assert_true(strlen(r.told) > 0);
+    world_heal(r.world);
+    order(produce_second, 500);
+    assert_int_equal(sent(1)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    teardown();
+}
+
+TEST(a_full_disk_refuses_and_space_brings_the_partition_back)
+{
+    struct rig r;
+    setup(&r, 33);
+    order(produce_all, 500);
+    assert_int_equal(sent(0)->op.code, 0);
+    harm(FAULT_DISK_FULL);
+    order(produce_all, 500);
+    assert_true(sent(0)->done);
+    assert_int_equal(sent(0)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    bool some;
+    assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+    assert_true(some);
+    world_heal(r.world);
+    run(5000);
+    order(produce_second, 1000);
+    assert_int_equal(sent(1)->op.code, 0);
+    assert_int_equal(sent(1)->op.first_offset, 3);
+    teardown();
+}
+
+TEST(who_leads_no_longer_answers_everybody)
+{
+    struct rig r;
+    setup(&r, 34);
+    harm(FAULT_DISK_HANG);
+    order(produce_all, 100);
+    order(wait, 10);
+    order(resign, 10);
+    assert_int_equal(sent(0)->op.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(r.life->waiter.count, 1);
+    assert_int_equal(replica_check(r.life->replica, -1), WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    teardown();
+}
+
+TEST(a_client_with_another_leader_epoch_is_told)
+{
+    struct rig r;
+    setup(&r, 35);
+    int32_t epoch = replica_leader_epoch(r.life->replica);
+    assert_int_equal(replica_check(r.life->replica, epoch), 0);
+    assert_int_equal(replica_check(r.life->replica, -1), 0);
+    assert_int_equal(replica_check(r.life->replica, epoch - 1), WIRE_ERROR_FENCED_LEADER_EPOCH);
+    assert_int_equal(replica_check(r.life->replica, epoch + 1), WIRE_ERROR_UNKNOWN_LEADER_EPOCH);
+    teardown();
+}
+
+TEST(what_was_acknowledged_is_shown_after_a_power_loss)
+{
+    for (uint64_t seed = 40; seed < 60; seed++) {
+        struct rig r;
+        setup(&r, seed);
+        order(produce_all, 500);
+        assert_int_equal(sent(0)->op.code, 0);
+        order(produce_second, 0);
+        world_power_loss(r.world, fault_node(r.node));
+        run(1);
+        boot();
+        run(2000);
+        assert_true(replica_high_watermark(r.life->replica) >= 3);
+        teardown();
+    }
+}
