@@ -82,6 +82,7 @@ struct broker {
     bool metadata_open;
 
     struct replica_set replicas;
+    struct replica_watch replica_watch;
     struct list to_open;     /* struct opening that wait */
     struct list unopened;    /* that failed and will be tried again */
     int32_t opening_count;   /* under way */
@@ -126,6 +127,7 @@ void partitions_open_all(struct broker *b);
 void partitions_prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
                         int32_t count);
 void partitions_metadata_failed(struct metadata_watch *watch, enum err e);
+void partitions_tell(struct replica_watch *watch, const struct replica *r, const char *sentence);
 void partitions_begin_retention(struct broker *b);
 /* Nothing new is opened or deleted from now on. */
 void partitions_rest(struct broker *b);

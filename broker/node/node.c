@@ -45,7 +45,8 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     list_init(&b->to_open);
     list_init(&b->unopened);
     list_init(&b->clients);
-    if (replica_set_init(&b->replicas, mem) != ERR_NONE) {
+    b->replica_watch.tell = partitions_tell;
+    if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE) {
         mem_free(mem, b);
         return ERR_NOMEM;
     }

@@ -166,6 +166,15 @@ void partitions_metadata_failed(struct metadata_watch *watch, enum err e)
                 b->config.log_dirs, err_text(e));
 }
 
+/* What the whole directory has is told once, by partitions_metadata_failed. */
+void partitions_tell(struct replica_watch *watch, const struct replica *r, const char *sentence)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
+    if (log_dir_status(b->dir) == ERR_NONE)
+        broker_tell(b, "partition %s-%d: %s", replica_topic(r), (int)replica_partition(r),
+                    sentence);
+}
+
 /* ---- retention ---- */
 
 static void on_retention(struct env_timer *timer)

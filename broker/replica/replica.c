@@ -35,9 +35,10 @@ static bool equal_key(const void *key, const struct hmap_node *node)
     return k->partition == r->partition && wire_uuid_equal(k->topic_id, &r->topic_id);
 }
 
-enum err replica_set_init(struct replica_set *set, struct mem *mem)
+enum err replica_set_init(struct replica_set *set, struct mem *mem, struct replica_watch *watch)
 {
     set->mem = mem;
+    set->watch = watch;
     return hmap_init(&set->map, mem, equal_key);
 }
 
@@ -112,6 +113,12 @@ void replica_free(struct replica *r)
     mem_free(r->mem, r);
 }
 
+static void tell(const struct replica *r, const char *sentence)
+{
+    if (r->set->watch != NULL && sentence != NULL && sentence[0] != 0)
+        r->set->watch->tell(r->set->watch, r, sentence);
+}
+
 /* ---- opening ---- */
 
 static void end_op(struct replica *r, enum err e)
@@ -166,6 +173,7 @@ static void on_open(struct log_op *op, enum err e)
         end_op(r, e);
         return;
     }
+    tell(r, log_notice(r->log));
     if (log_latest_epoch(r->log) < r->leader_epoch)
         log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
     else
@@ -204,6 +212,7 @@ void replica_moved(struct log_watch *watch, enum err e)
         replica_move(r, ROLE_OFFLINE);
         r->error = e;
         TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+        tell(r, log_status_text(r->log));
         produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     }
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))

@@ -11,13 +11,20 @@ struct replica;
 
 /* ---- all partitions of a broker, by topic id and number ---- */
 
+/* Told what a person should know of a partition: why it went offline, what recovery cut off. */
+struct replica_watch {
+    void (*tell)(struct replica_watch *watch, const struct replica *r, const char *sentence);
+};
+
 struct replica_set {
     struct mem *mem;
+    struct replica_watch *watch;
     struct hmap map;
 };
 
-/* ERR_NOMEM. */
-enum err replica_set_init(struct replica_set *set, struct mem *mem) MUST_USE;
+/* watch may be NULL. ERR_NOMEM. */
+enum err replica_set_init(struct replica_set *set, struct mem *mem,
+                          struct replica_watch *watch) MUST_USE;
 /* The replicas must be gone. Harmless on a zeroed set. */
 void replica_set_free(struct replica_set *set);
 /* NULL when the broker has none. */
