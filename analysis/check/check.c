@@ -98,6 +98,15 @@ void check_row(struct check *c, const struct trace_row *row)
         c->error = ERR_NOMEM;
 }
 
+enum err check_leave_out(struct check *c, uint64_t partition)
+{
+    struct part *part = check_tables_part(&c->tables, partition);
+    if (part == NULL)
+        return ERR_NOMEM;
+    part->left_out = true;
+    return ERR_NONE;
+}
+
 void check_end(struct check *c)
 {
     ASSERT(!c->ended);

@@ -424,11 +424,20 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
     }
     struct part *part = c->tables.part_list[v->part];
     struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
+    if (part->left_out)
+        return;
     if (part->final)
         lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid,
              c->power_loss_ns >= v->acked_ns);
     else
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
+}
+
+void check_leave_out(struct check *c, uint64_t partition)
+{
+    struct part *part = check_tables_part(&c->tables, partition);
+    if (part != NULL)
+        part->left_out = true;
 }
 
 void check_judge_records(struct check *c)

@@ -64,6 +64,7 @@ struct part {
     uint64_t final_end;
     uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     bool final;
+    bool left_out; /* check_leave_out */
 };
 
 /* The last sent, by session and partition; the position of a reader, by node and partition; the

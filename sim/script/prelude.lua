@@ -361,12 +361,14 @@ local CLIENT = { acks = "acks", linger = "linger.ms", batch_bytes = "batch.size"
   delivery_timeout = "delivery.timeout.ms", request_timeout = "request.timeout.ms", retries = "retries" }
 local TIMES = { linger = true, delivery_timeout = true, request_timeout = true }
 
-local function client_args(options, args)
+local function client_args(kind, options, args)
   args["client.bootstrap.servers"] = "broker0:9092"
   for ours, key in pairs(CLIENT) do
     local v = options[ours]
     if v ~= nil then args["client." .. key] = TIMES[ours] and v // 1000000 or v end
   end
+  -- What a reader missed because it was removed must not make it miss the rest.
+  if kind == "consumer" then args["client.auto.offset.reset"] = "earliest" end
   if options.idempotent ~= nil then args["client.enable.idempotence"] = options.idempotent end
   for k, v in pairs(options.client or {}) do args["client." .. k] = v end
   return args
@@ -374,7 +376,7 @@ end
 
 local function add_client(self, kind, options, args, topic)
   local name = options.name or (kind .. #self.clients)
-  local node = new_node(kind, name, client_args(options, args))
+  local node = new_node(kind, name, client_args(kind, options, args))
   node.topic, node.records = topic, options.records
   self.clients[#self.clients + 1] = node
   if self.booted then node:start() end
@@ -414,7 +416,10 @@ function Node:done() return kiln.done(self.id) end
 counts = kiln.counts
 
 -- A partition that the final reader need not reach.
-function leave_out(topic, partition) topic.except = partition end
+function leave_out(topic, partition)
+  topic.except = partition
+  kiln.leave_out(topic.name, partition)
+end
 
 -- ---- beginning and end ----------------------------------------------------------------------------
 
@@ -440,7 +445,7 @@ end
 local function read_everything()
   for _, topic in ipairs(cluster.topics) do
     local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except }
-    local reader = new_node("consumer", "reader-" .. topic.name, client_args({}, args))
+    local reader = new_node("consumer", "reader-" .. topic.name, client_args("consumer", {}, args))
     reader:start()
     must(function() return reader:done() end, SETTLE, "the final reader of " .. topic.name .. " does not reach its end")
     reader:stop()

@@ -297,6 +297,26 @@ static int set_retention(lua_State *lua)
     return 0;
 }
 
+/* leave_out(topic, partition) */
+static int leave_out(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    const char *topic = luaL_checkstring(lua, 1);
+    lua_Integer partition = luaL_checkinteger(lua, 2);
+    luaL_argcheck(lua, partition >= 0 && partition < WORKLOAD_PARTITIONS_MAX, 2, "no partition");
+    if (check_leave_out(s->check, trace_partition(topic, (int32_t)partition)) != ERR_NONE)
+        return luaL_error(lua, "out of memory");
+    return 0;
+}
+
+static int leave_out(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    const char *topic = luaL_checkstring(lua, 1);
+    check_leave_out(s->check, trace_partition(topic, (int32_t)luaL_checkinteger(lua, 2)));
+    return 0;
+}
+
 static int set_split(lua_State *lua)
 {
     static const char *const names[] = {"random", "none", "bytes", NULL};
@@ -420,6 +440,8 @@ void script_add_primitives(struct script *s, lua_State *lua)
                                          {"command", do_command},
                                          {"contract", set_contract},
                                          {"retention", set_retention},
+                                         {"leave_out", leave_out},
+                                         {"leave_out", leave_out},
                                          {"split", set_split},
                                          {"swarm", set_swarm},
                                          {"rows", count_rows},
