@@ -433,13 +433,6 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
 }
 
-void check_leave_out(struct check *c, uint64_t partition)
-{
-    struct part *part = check_tables_part(&c->tables, partition);
-    if (part != NULL)
-        part->left_out = true;
-}
-
 void check_judge_records(struct check *c)
 {
     LIST_EACH (s, &c->tables.sessions.order, struct session, node.order) {

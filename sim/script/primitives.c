@@ -309,14 +309,6 @@ static int leave_out(lua_State *lua)
     return 0;
 }
 
-static int leave_out(lua_State *lua)
-{
-    struct script *s = booted(lua);
-    const char *topic = luaL_checkstring(lua, 1);
-    check_leave_out(s->check, trace_partition(topic, (int32_t)luaL_checkinteger(lua, 2)));
-    return 0;
-}
-
 static int set_split(lua_State *lua)
 {
     static const char *const names[] = {"random", "none", "bytes", NULL};
@@ -440,7 +432,6 @@ void script_add_primitives(struct script *s, lua_State *lua)
                                          {"command", do_command},
                                          {"contract", set_contract},
                                          {"retention", set_retention},
-                                         {"leave_out", leave_out},
                                          {"leave_out", leave_out},
                                          {"split", set_split},
                                          {"swarm", set_swarm},

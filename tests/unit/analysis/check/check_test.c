@@ -156,19 +156,6 @@ TEST(a_partition_that_is_left_out_need_not_be_read)
     test_mem_done(&r.mem);
 }
 
-TEST(a_partition_that_is_left_out_is_not_judged_in_the_end)
-{
-    struct run r;
-    durable(&r);
-    send_record(&r, VID(1, 0), ALL);
-    ack(&r, VID(1, 0), 0);
-    check_leave_out(r.check, P);
-    end(&r);
-    assert_ok(check_status(r.check));
-    check_free(r.check);
-    test_mem_done(&r.mem);
-}
-
 TEST(two_records_at_one_offset_are_inconsistent)
 {
     struct run r;
