@@ -98,9 +98,6 @@ struct check;
 enum err check_new(struct check **out, struct mem *mem,
                    const struct check_contract *contract) MUST_USE;
 void check_free(struct check *check);
-/* The final reader need not reach this partition: what was acknowledged there is not judged in the
- * end. */
-void check_leave_out(struct check *check, uint64_t partition);
 /* Takes the next row; rows come in the order in which they happened. */
 void check_row(struct check *check, const struct trace_row *row);
 /* A partition that nobody can read to its end, and rightly so: its broker took it offline. What was
