@@ -3,7 +3,7 @@ scenario "a wall clock that jumps a year forward and back deletes nothing young 
 local cluster = Cluster { config = { ["log.segment.bytes"] = 8192, ["log.retention.check.interval.ms"] = 1000, ["log.segment.delete.delay.ms"] = 100 } }
 local orders = cluster:topic { name = "orders", config = { ["retention.ms"] = 600000 } }
 
-cluster:producer { acks = "all", to = orders, records = 3000 }
+cluster:producer { acks = "all", to = orders, records = 3000, batch_bytes = 4096 }
 cluster:consumer { from = orders }
 
 sleep(seconds(4))

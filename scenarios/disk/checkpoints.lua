@@ -4,7 +4,7 @@ local cluster = Cluster { config = { ["log.segment.bytes"] = 8192, ["log.checkpo
   ["log.segment.delete.delay.ms"] = 100 } }
 local orders = cluster:topic { name = "orders", partitions = 2, config = { ["retention.bytes"] = 32768 } }
 
-cluster:producer { acks = "all", to = orders, records = 4000, keys = 20, rate = 400 }
+cluster:producer { acks = "all", to = orders, records = 4000, keys = 20, rate = 400, batch_bytes = 4096 }
 cluster:consumer { from = orders }
 
 every(millis(900), function()

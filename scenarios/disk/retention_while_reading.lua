@@ -4,7 +4,7 @@ local cluster = Cluster { config = { ["log.segment.bytes"] = 8192, ["log.retenti
 local orders = cluster:topic { name = "orders", config = { ["retention.bytes"] = 32768 } }
 must_reach { "a segment was deleted during a fetch" }
 
-cluster:producer { acks = "all", to = orders, records = 6000, rate = 600 }
+cluster:producer { acks = "all", to = orders, records = 6000, rate = 600, batch_bytes = 4096 }
 cluster:consumer { from = orders }
 -- One that cannot keep up: segments go while their bytes are on their way to it.
 cluster:consumer { from = orders, name = "slow", think = millis(400), poll_records = 20 }
