@@ -170,7 +170,8 @@ static struct wire_bytes random_bytes(struct rng *rng)
 
 static void random_record(struct rng *rng, struct random_record *out)
 {
-    out->timestamp_ms = (int64_t)rng_next(rng) >> (rng_next(rng) % 60);
+    uint64_t shift = rng_next(rng) % 60;
+    out->timestamp_ms = (int64_t)rng_next(rng) >> shift;
     out->key = random_bytes(rng);
     out->value = random_bytes(rng);
     out->header_count = (int32_t)(rng_next(rng) % (HEADERS_MAX + 1));
