@@ -3,10 +3,10 @@
 #include "api/internal.h"
 
 static const struct handler *const handlers[] = {
-    &handler_produce,          &handler_fetch,
-    &handler_list_offsets,     &handler_metadata,
-    &handler_find_coordinator, &handler_api_versions,
-    &handler_create_topics,    &handler_init_producer_id,
+    &api_handler_produce,          &api_handler_fetch,
+    &api_handler_list_offsets,     &api_handler_metadata,
+    &api_handler_find_coordinator, &api_handler_api_versions,
+    &api_handler_create_topics,    &api_handler_init_producer_id,
 };
 
 static const struct handler *find_handler(int16_t key)
@@ -94,14 +94,14 @@ static void release(struct conn_answer *answer)
     request_free(CONTAINER_OF(answer, struct request, answer));
 }
 
-void *request_alloc(struct request *r, size_t count, size_t size)
+void *api_request_alloc(struct request *r, size_t count, size_t size)
 {
     if (count > API_ARENA_BYTES / size)
         return NULL;
     return arena_alloc(&r->arena, count * size);
 }
 
-int16_t request_version(const struct request *r)
+int16_t api_request_version(const struct request *r)
 {
     return r->header.request_api_version;
 }
@@ -115,9 +115,9 @@ static void detach(struct request *r)
     r->conn = NULL;
 }
 
-bool request_encode(struct request *r, const void *body)
+bool api_request_encode(struct request *r, const void *body)
 {
-    int version = request_version(r);
+    int version = api_request_version(r);
     struct wire_response_header header = {.correlation_id = r->header.correlation_id};
     enum err e =
         wire_encode(&wire_response_header_message,
@@ -127,11 +127,11 @@ bool request_encode(struct request *r, const void *body)
     ASSERT(e == ERR_NONE || e == ERR_NOMEM);
     if (e == ERR_NONE)
         return true;
-    request_break(r, e);
+    api_request_break(r, e);
     return false;
 }
 
-void request_send(struct request *r)
+void api_request_send(struct request *r)
 {
     struct conn *conn = r->conn;
     struct conn_request *on = r->on;
@@ -144,18 +144,18 @@ void request_send(struct request *r)
     conn_answer(conn, on, &r->answer);
 }
 
-void request_answer(struct request *r, const void *body)
+void api_request_answer(struct request *r, const void *body)
 {
-    if (!request_encode(r, body))
+    if (!api_request_encode(r, body))
         return;
     ASSERT(r->out.gap_count == 0);
     r->part = (struct env_part){.data = r->out.data, .size = r->out.size};
     r->answer.parts = &r->part;
     r->answer.part_count = 1;
-    request_send(r);
+    api_request_send(r);
 }
 
-void request_silent(struct request *r)
+void api_request_silent(struct request *r)
 {
     struct conn *conn = r->conn;
     struct conn_request *on = r->on;
@@ -165,7 +165,7 @@ void request_silent(struct request *r)
         conn_answer(conn, on, NULL);
 }
 
-void request_break(struct request *r, enum err e)
+void api_request_break(struct request *r, enum err e)
 {
     struct conn *conn = r->conn;
     detach(r);
@@ -174,20 +174,20 @@ void request_break(struct request *r, enum err e)
         conn_close(conn, e);
 }
 
-void request_yield(struct request *r, void (*resume)(struct env_timer *yield))
+void api_request_yield(struct request *r, void (*resume)(struct env_timer *yield))
 {
     r->yield.fire = resume;
     env_arm(r->api->env, &r->yield, env_now(r->api->env));
 }
 
-int64_t request_deadline(const struct request *r, int32_t timeout_ms)
+int64_t api_request_deadline(const struct request *r, int32_t timeout_ms)
 {
     int64_t wait_ms = MIN(MAX(timeout_ms, 0), API_WAIT_MS_MAX);
     return env_now(r->api->env) + wait_ms * 1000000;
 }
 
-int16_t request_find(const struct request *r, const struct metadata_topic *topic, int32_t partition,
-                     int16_t unknown, struct replica **out)
+int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,
+                         int32_t partition, int16_t unknown, struct replica **out)
 {
     *out = NULL;
     if (topic == NULL)
@@ -229,7 +229,7 @@ static void answer_unknown_versions(struct request *r)
     body.api_keys_count = 1;
     body.api_keys = &self;
     r->header.request_api_version = 0;
-    request_answer(r, &body);
+    api_request_answer(r, &body);
 }
 
 static struct request *request_new(struct api *api, const struct handler *handler,
@@ -257,11 +257,11 @@ static struct request *request_new(struct api *api, const struct handler *handle
 static enum refusal decode_body(struct request *r, size_t at)
 {
     const struct wire_message *m = r->kind->request;
-    r->body = request_alloc(r, 1, m->size);
+    r->body = api_request_alloc(r, 1, m->size);
     if (r->body == NULL)
         return REFUSED_MEMORY;
     struct bytes in = bytes_of(r->frame.data + at, r->frame.size - at);
-    enum err e = wire_decode(m, request_version(r), in, NULL, r->body, &r->arena, NULL);
+    enum err e = wire_decode(m, api_request_version(r), in, NULL, r->body, &r->arena, NULL);
     return e == ERR_NONE ? 0 : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
 }
 
@@ -281,7 +281,7 @@ void api_request(struct api *api, struct conn *conn, struct conn_request *on, st
     const struct wire_api *kind = wire_api(handler->key);
     ASSERT(kind != NULL);
     bool served = wire_api_serves(kind, header.request_api_version);
-    if (!served && handler != &handler_api_versions) {
+    if (!served && handler != &api_handler_api_versions) {
         refuse(api, conn, REFUSED_VERSION, frame.size);
         return;
     }

@@ -5,9 +5,9 @@ static void begin(struct request *r)
 {
     struct wire_api_versions_response body;
     wire_defaults(&wire_api_versions_response_message, &body);
-    body.api_keys = request_alloc(r, (size_t)wire_api_count, sizeof *body.api_keys);
+    body.api_keys = api_request_alloc(r, (size_t)wire_api_count, sizeof *body.api_keys);
     if (body.api_keys == NULL) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     for (int i = 0; i < wire_api_count; i++) {
@@ -33,10 +33,10 @@ static void begin(struct request *r)
     body.finalized_features_epoch = image->offset;
     body.finalized_features_count = 1;
     body.finalized_features = &finalized;
-    request_answer(r, &body);
+    api_request_answer(r, &body);
 }
 
-const struct handler handler_api_versions = {
+const struct handler api_handler_api_versions = {
     .key = 18,
     .state_size = sizeof(struct request),
     .begin = begin,

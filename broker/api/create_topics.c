@@ -33,7 +33,7 @@ static bool describe(struct request *r, const struct wire_create_topics_request_
         ASSERT(e == ERR_NONE);
     }
     int count = metadata_topic_table.count;
-    out->configs = request_alloc(r, (size_t)count, sizeof *out->configs);
+    out->configs = api_request_alloc(r, (size_t)count, sizeof *out->configs);
     if (out->configs == NULL)
         return false;
     out->configs_count = count;
@@ -42,7 +42,7 @@ static bool describe(struct request *r, const struct wire_create_topics_request_
         struct text text;
         text_init(&text, r->api->mem);
         config_print(row, &config, &text);
-        char *value = text.failed ? NULL : request_alloc(r, 1, text.size + 1);
+        char *value = text.failed ? NULL : api_request_alloc(r, 1, text.size + 1);
         if (value != NULL)
             memcpy(value, text.data, text.size);
         text_free(&text);
@@ -77,7 +77,7 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
         out->topic_id = topic->topic->id;
     out->num_partitions = topic->partition_count;
     out->replication_factor = 1;
-    return request_version(r) < 5 || describe(r, in, out);
+    return api_request_version(r) < 5 || describe(r, in, out);
 }
 
 static void on_created(struct metadata_create *create)
@@ -88,15 +88,15 @@ static void on_created(struct metadata_create *create)
     struct wire_create_topics_response body;
     wire_defaults(&wire_create_topics_response_message, &body);
     size_t count = (size_t)create->topic_count;
-    body.topics = request_alloc(r, count, sizeof *body.topics);
+    body.topics = api_request_alloc(r, count, sizeof *body.topics);
     bool good = body.topics != NULL;
     for (size_t i = 0; i < count && good; i++)
         good = fill(r, &in->topics[i], &create->topics[i], &body.topics[i]);
     body.topics_count = create->topic_count;
     if (good)
-        request_answer(r, &body);
+        api_request_answer(r, &body);
     else
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
 }
 
 static void begin(struct request *r)
@@ -104,9 +104,9 @@ static void begin(struct request *r)
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
     const struct wire_create_topics_request *in = r->body;
     int32_t count = MAX(in->topics_count, 0);
-    s->create.topics = request_alloc(r, (size_t)count, sizeof *s->create.topics);
+    s->create.topics = api_request_alloc(r, (size_t)count, sizeof *s->create.topics);
     if (s->create.topics == NULL) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     s->create.topic_count = count;
@@ -131,7 +131,7 @@ static void drop(struct request *r)
     metadata_create_free(&CONTAINER_OF(r, struct create_topics, request)->create);
 }
 
-const struct handler handler_create_topics = {
+const struct handler api_handler_create_topics = {
     .key = 19,
     .state_size = sizeof(struct create_topics),
     .begin = begin,

@@ -96,7 +96,7 @@ static bool scan(struct fetch *s)
 {
     for (int32_t left = API_PARTITIONS_PER_STEP; s->next < s->item_count; s->next++) {
         if (left-- == 0) {
-            request_yield(&s->request, resume);
+            api_request_yield(&s->request, resume);
             return false;
         }
         struct item *item = &s->items[s->next];
@@ -151,7 +151,7 @@ static void post_read(struct fetch *s, struct item *item)
     if (item->replica == NULL || !item->some || !room)
         return;
     if (item->read == NULL)
-        item->read = request_alloc(&s->request, 1, sizeof *item->read);
+        item->read = api_request_alloc(&s->request, 1, sizeof *item->read);
     if (item->read == NULL)
         return; /* the next fetch will bring it */
     item->read->read = (struct replica_read){
@@ -177,7 +177,7 @@ static bool read_on(struct fetch *s)
     if (s->next == s->item_count)
         return !s->reading;
     if (!s->reading)
-        request_yield(&s->request, resume);
+        api_request_yield(&s->request, resume);
     return false;
 }
 
@@ -254,7 +254,7 @@ static bool lay_out(struct fetch *s)
 {
     struct request *r = &s->request;
     int32_t max = s->part_count + 2;
-    struct env_part *parts = request_alloc(r, (size_t)max, sizeof *parts);
+    struct env_part *parts = api_request_alloc(r, (size_t)max, sizeof *parts);
     if (parts == NULL)
         return false;
     int32_t count = 0;
@@ -285,12 +285,12 @@ static void answer(struct fetch *s)
     struct request *r = &s->request;
     for (int32_t i = 0; i < s->item_count; i++)
         fill(s, &s->items[i]);
-    if (!request_encode(r, &s->body))
+    if (!api_request_encode(r, &s->body))
         return;
     if (lay_out(s))
-        request_send(r);
+        api_request_send(r);
     else
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
 }
 
 static void go_on(struct fetch *s)
@@ -344,7 +344,7 @@ static void prepare_item(struct fetch *s, struct item *item,
     item->in = in;
     item->wait.woken = on_woken;
     list_init(&item->wait.link);
-    int16_t code = request_find(&s->request, topic, in->partition, unknown, &item->replica);
+    int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &item->replica);
     item->out->error_code = code;
     s->failed |= code != WIRE_ERROR_NONE;
 }
@@ -354,7 +354,7 @@ static bool prepare_topic(struct fetch *s, const struct wire_fetch_request_topic
 {
     struct request *r = &s->request;
     const struct metadata_image *image = metadata_current(r->api->metadata);
-    bool by_id = request_version(r) >= 13;
+    bool by_id = api_request_version(r) >= 13;
     int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     const struct metadata_topic *topic =
         by_id ? metadata_find_id(image, &in->topic_id)
@@ -362,7 +362,7 @@ static bool prepare_topic(struct fetch *s, const struct wire_fetch_request_topic
     size_t count = (size_t)MAX(in->partitions_count, 0);
     out->topic = in->topic;
     out->topic_id = in->topic_id;
-    out->partitions = request_alloc(r, count, sizeof *out->partitions);
+    out->partitions = api_request_alloc(r, count, sizeof *out->partitions);
     if (out->partitions == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -381,8 +381,8 @@ static bool prepare(struct fetch *s)
     size_t item_count = 0;
     for (size_t i = 0; i < topic_count; i++)
         item_count += (size_t)MAX(in->topics[i].partitions_count, 0);
-    s->items = request_alloc(r, item_count, sizeof *s->items);
-    s->body.responses = request_alloc(r, topic_count, sizeof *s->body.responses);
+    s->items = api_request_alloc(r, item_count, sizeof *s->items);
+    s->body.responses = api_request_alloc(r, topic_count, sizeof *s->body.responses);
     if (s->items == NULL || s->body.responses == NULL)
         return false;
     for (size_t i = 0; i < topic_count; i++) {
@@ -402,16 +402,16 @@ static void begin(struct request *r)
     s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0;
     if (in->session_id != 0 && in->session_epoch > 0) {
         s->body.error_code = WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND;
-        request_answer(r, &s->body);
+        api_request_answer(r, &s->body);
         return;
     }
     if (!prepare(s)) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     if (!s->expired) {
         s->deadline.fire = on_deadline;
-        env_arm(r->api->env, &s->deadline, request_deadline(r, in->max_wait_ms));
+        env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));
     }
     go_on(s);
 }
@@ -433,7 +433,7 @@ static void drop(struct request *r)
     release_reads(s);
 }
 
-const struct handler handler_fetch = {
+const struct handler api_handler_fetch = {
     .key = 1,
     .state_size = sizeof(struct fetch),
     .begin = begin,

@@ -21,18 +21,18 @@ static void begin(struct request *r)
     struct wire_find_coordinator_response body;
     wire_defaults(&wire_find_coordinator_response_message, &body);
     struct wire_string message = wire_text(reason(in->key_type));
-    if (request_version(r) < 4) {
+    if (api_request_version(r) < 4) {
         body.error_code = WIRE_ERROR_INVALID_REQUEST;
         body.error_message = message;
         body.node_id = -1;
         body.port = -1;
-        request_answer(r, &body);
+        api_request_answer(r, &body);
         return;
     }
     int32_t count = MAX(in->coordinator_keys_count, 0);
-    body.coordinators = request_alloc(r, (size_t)count, sizeof *body.coordinators);
+    body.coordinators = api_request_alloc(r, (size_t)count, sizeof *body.coordinators);
     if (body.coordinators == NULL) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     body.coordinators_count = count;
@@ -45,10 +45,10 @@ static void begin(struct request *r)
             .error_message = message,
         };
     }
-    request_answer(r, &body);
+    api_request_answer(r, &body);
 }
 
-const struct handler handler_find_coordinator = {
+const struct handler api_handler_find_coordinator = {
     .key = 10,
     .state_size = sizeof(struct request),
     .begin = begin,

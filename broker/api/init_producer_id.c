@@ -13,7 +13,7 @@ static void answer(struct request *r, int16_t code, int64_t producer_id)
     body.error_code = code;
     body.producer_id = producer_id;
     body.producer_epoch = code == WIRE_ERROR_NONE ? 0 : -1;
-    request_answer(r, &body);
+    api_request_answer(r, &body);
 }
 
 static void on_id(struct metadata_producer_id *op)
@@ -34,7 +34,7 @@ static void begin(struct request *r)
         metadata_producer_id(r->api->metadata, &s->op, on_id);
 }
 
-const struct handler handler_init_producer_id = {
+const struct handler api_handler_init_producer_id = {
     .key = 22,
     .state_size = sizeof(struct init_producer_id),
     .begin = begin,

@@ -11,7 +11,8 @@ struct request;
 struct handler {
     int16_t key;
     uint32_t state_size; /* of the struct that begins with struct request */
-    /* Checks and acts; sooner or later it ends in request_answer, request_silent or request_break.
+    /* Checks and acts; sooner or later it ends in api_request_answer, api_request_silent or
+     * api_request_break.
      */
     void (*begin)(struct request *r);
     /* End now with what there is: nobody waits any longer, or the broker stops. NULL: it ends soon
@@ -21,8 +22,9 @@ struct handler {
     void (*drop)(struct request *r);
 };
 
-extern const struct handler handler_produce, handler_fetch, handler_list_offsets, handler_metadata,
-    handler_find_coordinator, handler_api_versions, handler_create_topics, handler_init_producer_id;
+extern const struct handler api_handler_produce, api_handler_fetch, api_handler_list_offsets,
+    api_handler_metadata, api_handler_find_coordinator, api_handler_api_versions,
+    api_handler_create_topics, api_handler_init_producer_id;
 
 struct api {
     struct env *env;
@@ -54,25 +56,25 @@ struct request {
 };
 
 /* Zeroed memory that lives as long as the request. NULL: over the limit. */
-void *request_alloc(struct request *r, size_t count, size_t size) MUST_USE;
-int16_t request_version(const struct request *r);
+void *api_request_alloc(struct request *r, size_t count, size_t size) MUST_USE;
+int16_t api_request_version(const struct request *r);
 /* Encodes the header and the body into r->out. False: no memory; the request has been broken. */
-bool request_encode(struct request *r, const void *body) MUST_USE;
+bool api_request_encode(struct request *r, const void *body) MUST_USE;
 /* Sends r->answer.parts. Nothing of the request is used any more. */
-void request_send(struct request *r);
+void api_request_send(struct request *r);
 /* Both for an answer without external bytes. */
-void request_answer(struct request *r, const void *body);
+void api_request_answer(struct request *r, const void *body);
 /* No answer (acks=0). */
-void request_silent(struct request *r);
+void api_request_silent(struct request *r);
 /* The connection cannot go on. */
-void request_break(struct request *r, enum err e);
+void api_request_break(struct request *r, enum err e);
 /* Goes on with resume as an event of its own. */
-void request_yield(struct request *r, void (*resume)(struct env_timer *yield));
+void api_request_yield(struct request *r, void (*resume)(struct env_timer *yield));
 /* The partition's replica on this broker. 0, or Kafka's code when there is none. topic may be NULL:
  * the code is then unknown. */
-int16_t request_find(const struct request *r, const struct metadata_topic *topic, int32_t partition,
-                     int16_t unknown, struct replica **out);
+int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,
+                         int32_t partition, int16_t unknown, struct replica **out);
 /* The timeout that a client asked for, as a deadline. */
-int64_t request_deadline(const struct request *r, int32_t timeout_ms);
+int64_t api_request_deadline(const struct request *r, int32_t timeout_ms);
 
 #endif

@@ -28,10 +28,10 @@ static void on_offsets(struct replica_offsets *op)
     item->out->error_code = op->code;
     item->out->offset = op->offset;
     item->out->timestamp = op->timestamp_found_ms;
-    if (request_version(&s->request) >= 4)
+    if (api_request_version(&s->request) >= 4)
         item->out->leader_epoch = op->leader_epoch;
     /* Askers older than KIP-207 do not know the code. */
-    if (op->code == WIRE_ERROR_OFFSET_NOT_AVAILABLE && request_version(&s->request) < 5)
+    if (op->code == WIRE_ERROR_OFFSET_NOT_AVAILABLE && api_request_version(&s->request) < 5)
         item->out->error_code = WIRE_ERROR_LEADER_NOT_AVAILABLE;
     s->pending--;
     if (!s->stepping)
@@ -67,9 +67,9 @@ static void step(struct list_offsets *s)
         post(&s->items[s->next++]);
     s->stepping = false;
     if (s->next == s->item_count && s->pending == 0)
-        request_answer(&s->request, &s->body);
+        api_request_answer(&s->request, &s->body);
     else if (left < 0 && s->pending == 0)
-        request_yield(&s->request, resume);
+        api_request_yield(&s->request, resume);
 }
 
 static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets_request_topic *in,
@@ -80,7 +80,7 @@ static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets
         metadata_current(r->api->metadata), bytes_of(in->name.data, (size_t)in->name.size));
     out->name = in->name;
     out->partitions =
-        request_alloc(r, (size_t)MAX(in->partitions_count, 0), sizeof *out->partitions);
+        api_request_alloc(r, (size_t)MAX(in->partitions_count, 0), sizeof *out->partitions);
     if (out->partitions == NULL)
         return false;
     for (int32_t i = 0; i < in->partitions_count; i++) {
@@ -94,8 +94,9 @@ static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets
             .leader_epoch = -1,
         };
         *item = (struct item){.owner = s, .in = &in->partitions[i], .out = partition};
-        partition->error_code = request_find(r, topic, partition->partition_index,
-                                             WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+        partition->error_code =
+            api_request_find(r, topic, partition->partition_index,
+                             WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
     }
     return true;
 }
@@ -107,9 +108,9 @@ static bool prepare(struct list_offsets *s)
     size_t item_count = 0;
     for (int32_t i = 0; i < in->topics_count; i++)
         item_count += (size_t)MAX(in->topics[i].partitions_count, 0);
-    s->items = request_alloc(&s->request, item_count, sizeof *s->items);
+    s->items = api_request_alloc(&s->request, item_count, sizeof *s->items);
     s->body.topics =
-        request_alloc(&s->request, (size_t)MAX(in->topics_count, 0), sizeof *s->body.topics);
+        api_request_alloc(&s->request, (size_t)MAX(in->topics_count, 0), sizeof *s->body.topics);
     if (s->items == NULL || s->body.topics == NULL)
         return false;
     for (int32_t i = 0; i < in->topics_count; i++) {
@@ -125,10 +126,10 @@ static void begin(struct request *r)
     if (prepare(s))
         step(s);
     else
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
 }
 
-const struct handler handler_list_offsets = {
+const struct handler api_handler_list_offsets = {
     .key = 2,
     .state_size = sizeof(struct list_offsets),
     .begin = begin,

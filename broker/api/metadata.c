@@ -16,7 +16,7 @@ struct metadata_state {
 static bool all_topics(const struct request *r)
 {
     const struct wire_metadata_request *in = r->body;
-    return in->topics_count < 0 || (in->topics_count == 0 && request_version(r) == 0);
+    return in->topics_count < 0 || (in->topics_count == 0 && api_request_version(r) == 0);
 }
 
 static bool is_internal(const struct metadata_topic *topic)
@@ -39,7 +39,7 @@ static void describe_partition(struct metadata_state *s, const struct metadata_t
 {
     const struct metadata_partition *p = &topic->partitions[partition];
     struct replica *replica = NULL;
-    int16_t code = request_find(&s->request, topic, partition, WIRE_ERROR_NONE, &replica);
+    int16_t code = api_request_find(&s->request, topic, partition, WIRE_ERROR_NONE, &replica);
     bool serves = code == WIRE_ERROR_NONE && replica_is_open(replica);
     *out = (struct wire_metadata_response_partition){
         .error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE,
@@ -87,7 +87,7 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
         topic = s->image->topics[i];
     } else if (by_id(&in->topics[i])) {
         out->topic_id = in->topics[i].topic_id;
-        out->name = request_version(&s->request) < 12 ? wire_text("") : WIRE_NULL_STRING;
+        out->name = api_request_version(&s->request) < 12 ? wire_text("") : WIRE_NULL_STRING;
         out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
         topic = metadata_find_id(s->image, &out->topic_id);
     } else {
@@ -120,7 +120,7 @@ static bool describe_topic(struct metadata_state *s, int32_t *left)
     }
     if (topic != NULL && s->partition_index == 0) {
         out->partitions =
-            request_alloc(&s->request, (size_t)topic->partition_count, sizeof *out->partitions);
+            api_request_alloc(&s->request, (size_t)topic->partition_count, sizeof *out->partitions);
         if (out->partitions == NULL)
             return false;
     }
@@ -141,15 +141,15 @@ static void describe(struct metadata_state *s)
     int32_t left = API_PARTITIONS_PER_STEP;
     while (s->topic_index < s->body.topics_count) {
         if (left <= 0) {
-            request_yield(&s->request, resume);
+            api_request_yield(&s->request, resume);
             return;
         }
         if (!describe_topic(s, &left)) {
-            request_break(&s->request, ERR_NOMEM);
+            api_request_break(&s->request, ERR_NOMEM);
             return;
         }
     }
-    request_answer(&s->request, &s->body);
+    api_request_answer(&s->request, &s->body);
 }
 
 static void resume(struct env_timer *yield)
@@ -167,11 +167,11 @@ static void answer(struct metadata_state *s)
     metadata_image_retain(s->image);
     s->node_id = metadata_node_id(metadata);
     wire_defaults(&wire_metadata_response_message, &s->body);
-    s->body.brokers = request_alloc(r, 1, sizeof *s->body.brokers);
+    s->body.brokers = api_request_alloc(r, 1, sizeof *s->body.brokers);
     s->body.topics_count = all_topics(r) ? s->image->topic_count : in->topics_count;
-    s->body.topics = request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
+    s->body.topics = api_request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
     if (s->body.brokers == NULL || s->body.topics == NULL) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     s->body.brokers_count = 1;
@@ -208,7 +208,7 @@ static bool collect_missing(struct metadata_state *s)
     const struct wire_metadata_request *in = s->request.body;
     const struct metadata_image *image = metadata_current(s->request.api->metadata);
     int32_t max = MIN(MAX(in->topics_count, 0), AUTO_CREATE_MAX);
-    s->create.topics = request_alloc(&s->request, (size_t)max, sizeof *s->create.topics);
+    s->create.topics = api_request_alloc(&s->request, (size_t)max, sizeof *s->create.topics);
     if (s->create.topics == NULL)
         return false;
     for (int32_t i = 0; i < in->topics_count && s->create.topic_count < max; i++) {
@@ -229,7 +229,7 @@ static void begin(struct request *r)
     const struct wire_metadata_request *in = r->body;
     bool create = r->api->settings.auto_create_topics && in->allow_auto_topic_creation;
     if (create && !all_topics(r) && !collect_missing(s)) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     if (s->create.topic_count > 0)
@@ -245,7 +245,7 @@ static void drop(struct request *r)
     metadata_image_release(s->image);
 }
 
-const struct handler handler_metadata = {
+const struct handler api_handler_metadata = {
     .key = 3,
     .state_size = sizeof(struct metadata_state),
     .begin = begin,

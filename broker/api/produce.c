@@ -26,11 +26,11 @@ static void finish(struct produce *s)
     env_disarm(r->api->env, &s->deadline);
     /* Who asked for no answer can be told of a failure only by the end of the connection. */
     if (in->acks != 0)
-        request_answer(r, &s->body);
+        api_request_answer(r, &s->body);
     else if (s->failed)
-        request_break(r, ERR_INVALID);
+        api_request_break(r, ERR_INVALID);
     else
-        request_silent(r);
+        api_request_silent(r);
 }
 
 static void on_produced(struct replica_produce *op)
@@ -88,7 +88,7 @@ static void prepare_item(struct produce *s, struct item *item,
     item->owner = s;
     list_init(&item->op.link);
     item->op.batches = records_slice(&s->request, in->records);
-    int16_t code = request_find(&s->request, topic, in->index, unknown, &item->replica);
+    int16_t code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
     if (code == WIRE_ERROR_NONE && in->records.size <= 0)
         code = WIRE_ERROR_INVALID_RECORD;
     item->out->error_code = code;
@@ -100,7 +100,7 @@ static bool prepare_topic(struct produce *s, const struct wire_produce_request_t
 {
     struct request *r = &s->request;
     const struct metadata_image *image = metadata_current(r->api->metadata);
-    bool by_id = request_version(r) >= 13;
+    bool by_id = api_request_version(r) >= 13;
     int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     const struct metadata_topic *topic =
         by_id ? metadata_find_id(image, &in->topic_id)
@@ -108,7 +108,7 @@ static bool prepare_topic(struct produce *s, const struct wire_produce_request_t
     size_t count = (size_t)MAX(in->partition_data_count, 0);
     out->name = in->name;
     out->topic_id = in->topic_id;
-    out->partition_responses = request_alloc(r, count, sizeof *out->partition_responses);
+    out->partition_responses = api_request_alloc(r, count, sizeof *out->partition_responses);
     if (out->partition_responses == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -128,8 +128,8 @@ static bool prepare(struct produce *s)
     size_t topic_count = (size_t)MAX(in->topic_data_count, 0);
     for (size_t i = 0; i < topic_count; i++)
         item_count += (size_t)MAX(in->topic_data[i].partition_data_count, 0);
-    s->items = request_alloc(r, item_count, sizeof *s->items);
-    s->body.responses = request_alloc(r, topic_count, sizeof *s->body.responses);
+    s->items = api_request_alloc(r, item_count, sizeof *s->items);
+    s->body.responses = api_request_alloc(r, topic_count, sizeof *s->body.responses);
     if (s->items == NULL || s->body.responses == NULL)
         return false;
     for (size_t i = 0; i < topic_count; i++) {
@@ -160,7 +160,7 @@ static void begin(struct request *r)
     struct produce *s = CONTAINER_OF(r, struct produce, request);
     const struct wire_produce_request *in = r->body;
     if (!prepare(s)) {
-        request_break(r, ERR_NOMEM);
+        api_request_break(r, ERR_NOMEM);
         return;
     }
     post(s);
@@ -168,7 +168,7 @@ static void begin(struct request *r)
         finish(s);
     } else if (in->acks == -1) {
         s->deadline.fire = on_deadline;
-        env_arm(r->api->env, &s->deadline, request_deadline(r, in->timeout_ms));
+        env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
     }
 }
 
@@ -177,7 +177,7 @@ static void drop(struct request *r)
     env_disarm(r->api->env, &CONTAINER_OF(r, struct produce, request)->deadline);
 }
 
-const struct handler handler_produce = {
+const struct handler api_handler_produce = {
     .key = 0,
     .state_size = sizeof(struct produce),
     .begin = begin,

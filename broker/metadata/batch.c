@@ -1,12 +1,12 @@
 /* batch.c - metadata records into batches and out of them. Pure. */
 #include "metadata/internal.h"
 
-void batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms)
+void metadata_batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms)
 {
     *b = (struct batch){.mem = mem, .timestamp_ms = timestamp_ms};
 }
 
-void batch_free(struct batch *b)
+void metadata_batch_free(struct batch *b)
 {
     buf_release(b->buf);
     b->buf = NULL;
@@ -33,7 +33,8 @@ static enum err grow(struct batch *b)
     return ERR_NONE;
 }
 
-enum err batch_add(struct batch *b, const struct wire_message *m, int version, const void *record)
+enum err metadata_batch_add(struct batch *b, const struct wire_message *m, int version,
+                            const void *record)
 {
     ASSERT(!b->control);
     enum err e = b->buf == NULL ? grow(b) : ERR_NONE;
@@ -46,7 +47,8 @@ enum err batch_add(struct batch *b, const struct wire_message *m, int version, c
     return e;
 }
 
-enum err batch_add_leader_change(struct batch *b, const struct wire_leader_change_message *m)
+enum err metadata_batch_add_leader_change(struct batch *b,
+                                          const struct wire_leader_change_message *m)
 {
     ASSERT(b->buf == NULL);
     enum err e = grow(b);
@@ -57,8 +59,8 @@ enum err batch_add_leader_change(struct batch *b, const struct wire_leader_chang
                                     &wire_leader_change_message_message, 0, m);
 }
 
-enum err batch_replay(struct metadata_edit *edit, const struct wire_batch *batch, struct bytes in,
-                      struct arena *arena, struct errmsg *msg)
+enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_batch *batch,
+                               struct bytes in, struct arena *arena, struct errmsg *msg)
 {
     if (batch->attributes & WIRE_BATCH_CONTROL) {
         edit->image->offset = wire_batch_last_offset(batch);
@@ -76,9 +78,9 @@ enum err batch_replay(struct metadata_edit *edit, const struct wire_batch *batch
     return e;
 }
 
-enum err batch_image(struct batch *b, int64_t offset, int32_t epoch,
-                     const struct metadata_image *base, struct metadata_image **out,
-                     struct errmsg *msg)
+enum err metadata_batch_image(struct batch *b, int64_t offset, int32_t epoch,
+                              const struct metadata_image *base, struct metadata_image **out,
+                              struct errmsg *msg)
 {
     wire_builder_finish(&b->builder, &(struct wire_builder_head){
                                          .base_offset = offset,
@@ -98,7 +100,7 @@ enum err batch_image(struct batch *b, int64_t offset, int32_t epoch,
         return e;
     struct arena arena;
     arena_init(&arena, b->mem, BATCH_BYTES_MAX);
-    e = batch_replay(&edit, &head, in, &arena, msg);
+    e = metadata_batch_replay(&edit, &head, in, &arena, msg);
     arena_free(&arena);
     if (e != ERR_NONE) {
         metadata_edit_abandon(&edit);

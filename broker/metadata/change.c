@@ -2,7 +2,7 @@
  * then prepared, then published, in the order of the log. Nothing is answered before. */
 #include "metadata/internal.h"
 
-struct change *change_new(struct metadata *m, int32_t topic_max)
+struct change *metadata_change_new(struct metadata *m, int32_t topic_max)
 {
     struct change *change = mem_zalloc(m->mem, sizeof *change);
     if (change == NULL)
@@ -14,11 +14,11 @@ struct change *change_new(struct metadata *m, int32_t topic_max)
     change->topics = mem_array(m->mem, (size_t)topic_max, sizeof *change->topics);
     if (change->topics != NULL)
         return change;
-    change_free(m, change);
+    metadata_change_free(m, change);
     return NULL;
 }
 
-void change_free(struct metadata *m, struct change *change)
+void metadata_change_free(struct metadata *m, struct change *change)
 {
     ASSERT(!list_linked(&change->link));
     metadata_image_release(change->image);
@@ -26,21 +26,21 @@ void change_free(struct metadata *m, struct change *change)
     mem_free(m->mem, change);
 }
 
-int16_t change_append(struct metadata *m, struct batch *b, struct change *change,
-                      struct errmsg *msg)
+int16_t metadata_change_append(struct metadata *m, struct batch *b, struct change *change,
+                               struct errmsg *msg)
 {
     int64_t offset = log_end(m->log);
-    enum err e = batch_image(b, offset, m->epoch, m->tail, &change->image, msg);
+    enum err e = metadata_batch_image(b, offset, m->epoch, m->tail, &change->image, msg);
     if (e != ERR_NONE) {
         ASSERT(e == ERR_NOMEM);
-        batch_free(b);
+        metadata_batch_free(b);
         errmsg_set(msg, e, "the broker is out of memory");
         return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
     }
     struct log_appended appended;
     struct slice slice = slice_of(b->buf, 0, (uint32_t)b->builder.size);
     log_append(m->log, slice, m->epoch, env_wall(m->env), &appended);
-    batch_free(b);
+    metadata_batch_free(b);
     if (appended.verdict != LOG_APPENDED) {
         errmsg_set(msg, ERR_OFFLINE, "the metadata log takes no records: %s",
                    wire_error_text(appended.code));
@@ -57,7 +57,7 @@ int16_t change_append(struct metadata *m, struct batch *b, struct change *change
     return WIRE_ERROR_NONE;
 }
 
-void op_done(struct metadata *m, enum err e)
+void metadata_op_done(struct metadata *m, enum err e)
 {
     struct metadata_op *op = m->op;
     if (op == NULL)
@@ -116,7 +116,7 @@ static void fail_from(struct metadata *m, uint64_t from)
             break;
         ids_lost |= change->producer_ids >= 0;
         list_remove(&change->link);
-        change_free(m, change);
+        metadata_change_free(m, change);
     }
     metadata_image_release(m->tail);
     m->tail = list_empty(&m->changes) ? m->current
@@ -124,10 +124,10 @@ static void fail_from(struct metadata *m, uint64_t from)
     metadata_image_retain(m->tail);
     fail_creates(m, from);
     if (ids_lost)
-        producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+        metadata_producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     if (m->op != NULL && m->op_change >= from) {
         errmsg_set(&m->op->msg, ERR_IO, "cannot write the metadata log");
-        op_done(m, ERR_IO);
+        metadata_op_done(m, ERR_IO);
     }
 }
 
@@ -147,12 +147,12 @@ static void publish(struct metadata *m, struct change *change)
     }
     uint64_t number = change->number;
     int64_t producer_ids = change->producer_ids;
-    change_free(m, change);
+    metadata_change_free(m, change);
     if (producer_ids >= 0)
-        producer_ids_usable(m, producer_ids);
+        metadata_producer_ids_usable(m, producer_ids);
     finish_creates(m, number);
     if (m->op != NULL && m->op_change != 0 && m->op_change <= number)
-        op_done(m, ERR_NONE);
+        metadata_op_done(m, ERR_NONE);
 }
 
 /* True when something moved. */
@@ -172,7 +172,7 @@ static bool advance_once(struct metadata *m)
     return true;
 }
 
-void change_advance(struct metadata *m)
+void metadata_change_advance(struct metadata *m)
 {
     m->advance_again = true;
     if (m->advancing)
@@ -186,7 +186,7 @@ void change_advance(struct metadata *m)
     m->advancing = false;
     if (m->closing && !m->closed && list_empty(&m->changes)) {
         m->closed = true;
-        quorum_close(m);
+        metadata_quorum_close(m);
     }
 }
 
@@ -197,7 +197,7 @@ void metadata_publish(struct metadata *m)
     struct change *change = LIST_FIRST(&m->changes, struct change, link);
     ASSERT(change != NULL);
     publish(m, change);
-    change_advance(m);
+    metadata_change_advance(m);
 }
 
 /* What stands above end is in no log. */
@@ -211,20 +211,20 @@ static void take_back(struct metadata *m, int64_t end)
     }
 }
 
-void change_cut(struct log_watch *watch, int64_t end)
+void metadata_change_cut(struct log_watch *watch, int64_t end)
 {
     struct metadata *m = CONTAINER_OF(watch, struct metadata, log_watch);
     take_back(m, end);
-    change_advance(m);
+    metadata_change_advance(m);
 }
 
 /* A change that is being prepared is durable, and stays when the log goes offline. */
-void change_moved(struct log_watch *watch, enum err e)
+void metadata_change_moved(struct log_watch *watch, enum err e)
 {
     struct metadata *m = CONTAINER_OF(watch, struct metadata, log_watch);
     if (e != ERR_NONE)
         take_back(m, log_counting_end(m->log));
-    change_advance(m);
+    metadata_change_advance(m);
     if (e == ERR_NONE || m->offline)
         return;
     m->offline = true;

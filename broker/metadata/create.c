@@ -131,8 +131,8 @@ struct name_index {
 
 static int compare_names(const void *a, const void *b)
 {
-    return image_compare_names(((const struct name_index *)a)->name,
-                               ((const struct name_index *)b)->name);
+    return metadata_compare_names(((const struct name_index *)a)->name,
+                                  ((const struct name_index *)b)->name);
 }
 
 static enum err refuse_repeated(struct metadata *m, struct metadata_create *create)
@@ -194,7 +194,7 @@ static enum err add_partition(struct metadata *m, struct batch *batch, const str
     record.partition_epoch = 0;
     record.directories = &directory;
     record.directories_count = 1;
-    return batch_add(batch, &wire_partition_record_message, 2, &record);
+    return metadata_batch_add(batch, &wire_partition_record_message, 2, &record);
 }
 
 /* Topic, then its settings, then its partitions (ReplicationControlManager). */
@@ -203,7 +203,7 @@ static enum err add_records(struct metadata *m, struct batch *batch, const struc
     struct wire_string name = {.data = (const char *)plan->topic->name.data,
                                .size = (int32_t)plan->topic->name.size};
     struct wire_topic_record topic = {.name = name, .topic_id = plan->id};
-    enum err e = batch_add(batch, &wire_topic_record_message, 0, &topic);
+    enum err e = metadata_batch_add(batch, &wire_topic_record_message, 0, &topic);
     for (int32_t i = 0; i < plan->topic->config_count && e == ERR_NONE; i++) {
         struct wire_config_record record = {
             .resource_type = 2,
@@ -211,7 +211,7 @@ static enum err add_records(struct metadata *m, struct batch *batch, const struc
             .name = plan->topic->configs[i].name,
             .value = plan->topic->configs[i].value,
         };
-        e = batch_add(batch, &wire_config_record_message, 0, &record);
+        e = metadata_batch_add(batch, &wire_config_record_message, 0, &record);
     }
     for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++)
         e = add_partition(m, batch, plan, i);
@@ -261,11 +261,11 @@ static void check_all(struct metadata *m, struct metadata_create *create, struct
 static int16_t append(struct metadata *m, struct metadata_create *create, struct plan *plans,
                       struct errmsg *msg)
 {
-    struct change *change = change_new(m, create->topic_count);
+    struct change *change = metadata_change_new(m, create->topic_count);
     if (change == NULL)
         return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < create->topic_count && e == ERR_NONE; i++) {
         if (plans[i].topic->code != WIRE_ERROR_NONE)
@@ -273,12 +273,12 @@ static int16_t append(struct metadata *m, struct metadata_create *create, struct
         plans[i].id = draw_id(m, plans[i].topic->name);
         e = add_records(m, &batch, &plans[i]);
     }
-    int16_t code = e == ERR_NONE    ? change_append(m, &batch, change, msg)
+    int16_t code = e == ERR_NONE    ? metadata_change_append(m, &batch, change, msg)
                    : e == ERR_LIMIT ? WIRE_ERROR_POLICY_VIOLATION
                                     : WIRE_ERROR_UNKNOWN_SERVER_ERROR;
-    batch_free(&batch);
+    metadata_batch_free(&batch);
     if (code != WIRE_ERROR_NONE) {
-        change_free(m, change);
+        metadata_change_free(m, change);
         return code;
     }
     for (int32_t i = 0; i < create->topic_count; i++) {

@@ -171,7 +171,7 @@ static struct metadata_topic *copy_topic(const struct metadata_topic *from)
 static enum err own_topic(struct metadata_image *image, const struct wire_uuid *id,
                           struct metadata_topic **out)
 {
-    int32_t at = image_id_index(image, id);
+    int32_t at = metadata_id_index(image, id);
     *out = NULL;
     if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, id))
         return ERR_NONE;
@@ -182,7 +182,7 @@ static enum err own_topic(struct metadata_image *image, const struct wire_uuid *
     if (copy == NULL)
         return ERR_NOMEM;
     image->by_id[at] = copy;
-    image->topics[image_name_index(image, bytes_text(copy->name))] = copy;
+    image->topics[metadata_name_index(image, bytes_text(copy->name))] = copy;
     metadata_topic_release(*out);
     *out = copy;
     return ERR_NONE;
@@ -209,8 +209,8 @@ static enum err apply_topic(struct metadata_edit *edit, const struct wire_topic_
     struct metadata_topic *topic = new_topic(image->mem, name, &record->topic_id);
     if (topic == NULL)
         return ERR_NOMEM;
-    insert_at(image->topics, image->topic_count, image_name_index(image, name), topic);
-    insert_at(image->by_id, image->topic_count, image_id_index(image, &topic->id), topic);
+    insert_at(image->topics, image->topic_count, metadata_name_index(image, name), topic);
+    insert_at(image->by_id, image->topic_count, metadata_id_index(image, &topic->id), topic);
     image->topic_count++;
     return ERR_NONE;
 }
@@ -219,11 +219,12 @@ static enum err apply_remove(struct metadata_edit *edit,
                              const struct wire_remove_topic_record *record, struct errmsg *msg)
 {
     struct metadata_image *image = edit->image;
-    int32_t at = image_id_index(image, &record->topic_id);
+    int32_t at = metadata_id_index(image, &record->topic_id);
     if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, &record->topic_id))
         return errmsg_set(msg, ERR_CORRUPT, "a topic is removed that does not exist");
     struct metadata_topic *topic = image->by_id[at];
-    remove_at(image->topics, image->topic_count, image_name_index(image, bytes_text(topic->name)));
+    remove_at(image->topics, image->topic_count,
+              metadata_name_index(image, bytes_text(topic->name)));
     remove_at(image->by_id, image->topic_count, at);
     image->topic_count--;
     image->partition_count -= topic->partition_count;
@@ -293,7 +294,7 @@ static enum err apply_config(struct metadata_edit *edit, const struct wire_confi
     struct bytes key = string_bytes(record->name);
     int32_t at = 0;
     while (at < topic->setting_count &&
-           image_compare_names(bytes_text(topic->settings[at].key), key) < 0)
+           metadata_compare_names(bytes_text(topic->settings[at].key), key) < 0)
         at++;
     if (at < topic->setting_count && bytes_equal(bytes_text(topic->settings[at].key), key))
         remove_setting(topic, at);

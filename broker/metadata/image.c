@@ -50,7 +50,7 @@ void metadata_image_release(const struct metadata_image *image)
     mem_free(own->mem, own);
 }
 
-int image_compare_names(struct bytes a, struct bytes b)
+int metadata_compare_names(struct bytes a, struct bytes b)
 {
     int order = memcmp(a.data, b.data, MIN(a.size, b.size));
     if (order != 0)
@@ -58,13 +58,13 @@ int image_compare_names(struct bytes a, struct bytes b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-int32_t image_name_index(const struct metadata_image *image, struct bytes name)
+int32_t metadata_name_index(const struct metadata_image *image, struct bytes name)
 {
     int32_t low = 0;
     int32_t high = image->topic_count;
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
-        if (image_compare_names(bytes_text(image->topics[middle]->name), name) < 0)
+        if (metadata_compare_names(bytes_text(image->topics[middle]->name), name) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -72,7 +72,7 @@ int32_t image_name_index(const struct metadata_image *image, struct bytes name)
     return low;
 }
 
-int32_t image_id_index(const struct metadata_image *image, const struct wire_uuid *id)
+int32_t metadata_id_index(const struct metadata_image *image, const struct wire_uuid *id)
 {
     int32_t low = 0;
     int32_t high = image->topic_count;
@@ -90,7 +90,7 @@ const struct metadata_topic *metadata_find(const struct metadata_image *image, s
 {
     if (name.size == 0)
         return NULL;
-    int32_t at = image_name_index(image, name);
+    int32_t at = metadata_name_index(image, name);
     if (at == image->topic_count || !bytes_equal(bytes_text(image->topics[at]->name), name))
         return NULL;
     return image->topics[at];
@@ -99,7 +99,7 @@ const struct metadata_topic *metadata_find(const struct metadata_image *image, s
 const struct metadata_topic *metadata_find_id(const struct metadata_image *image,
                                               const struct wire_uuid *id)
 {
-    int32_t at = image_id_index(image, id);
+    int32_t at = metadata_id_index(image, id);
     if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, id))
         return NULL;
     return image->by_id[at];

@@ -7,10 +7,10 @@
 /* ---- image.c ---- */
 
 /* Byte order, the shorter first. */
-int image_compare_names(struct bytes a, struct bytes b);
+int metadata_compare_names(struct bytes a, struct bytes b);
 /* Where a topic of that name or id stands, or would. */
-int32_t image_name_index(const struct metadata_image *image, struct bytes name);
-int32_t image_id_index(const struct metadata_image *image, const struct wire_uuid *id);
+int32_t metadata_name_index(const struct metadata_image *image, struct bytes name);
+int32_t metadata_id_index(const struct metadata_image *image, const struct wire_uuid *id);
 
 /* ---- batch.c: records on their way into the log ---- */
 
@@ -25,21 +25,21 @@ struct batch {
     bool control;
 };
 
-void batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms);
-void batch_free(struct batch *b);
+void metadata_batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms);
+void metadata_batch_free(struct batch *b);
 /* ERR_NOMEM, ERR_LIMIT (the batch would become too large), else as wire_encode. */
-enum err batch_add(struct batch *b, const struct wire_message *m, int version,
-                   const void *record) MUST_USE;
-enum err batch_add_leader_change(struct batch *b,
-                                 const struct wire_leader_change_message *m) MUST_USE;
+enum err metadata_batch_add(struct batch *b, const struct wire_message *m, int version,
+                            const void *record) MUST_USE;
+enum err metadata_batch_add_leader_change(struct batch *b,
+                                          const struct wire_leader_change_message *m) MUST_USE;
 /* What the log holds when the batch stands at offset: image and the batch. ERR_NOMEM and those of
  * metadata_edit_apply. */
-enum err batch_image(struct batch *b, int64_t offset, int32_t epoch,
-                     const struct metadata_image *base, struct metadata_image **out,
-                     struct errmsg *msg) MUST_USE;
+enum err metadata_batch_image(struct batch *b, int64_t offset, int32_t epoch,
+                              const struct metadata_image *base, struct metadata_image **out,
+                              struct errmsg *msg) MUST_USE;
 /* Applies the records of a stored batch. */
-enum err batch_replay(struct metadata_edit *edit, const struct wire_batch *batch, struct bytes in,
-                      struct arena *arena, struct errmsg *msg) MUST_USE;
+enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_batch *batch,
+                               struct bytes in, struct arena *arena, struct errmsg *msg) MUST_USE;
 
 /* ---- the live part ---- */
 
@@ -85,27 +85,27 @@ struct metadata {
 
 /* change.c */
 /* Appends the batch (which it takes) and queues what comes of it. Returns Kafka's code. */
-int16_t change_append(struct metadata *m, struct batch *b, struct change *change,
-                      struct errmsg *msg);
-struct change *change_new(struct metadata *m, int32_t topic_max);
-void change_free(struct metadata *m, struct change *change);
+int16_t metadata_change_append(struct metadata *m, struct batch *b, struct change *change,
+                               struct errmsg *msg);
+struct change *metadata_change_new(struct metadata *m, int32_t topic_max);
+void metadata_change_free(struct metadata *m, struct change *change);
 /* Publishes what is durable; the log's watch and everything that may let it go on. */
-void change_advance(struct metadata *m);
-void change_moved(struct log_watch *watch, enum err e);
-void change_cut(struct log_watch *watch, int64_t end);
-void op_done(struct metadata *m, enum err e);
+void metadata_change_advance(struct metadata *m);
+void metadata_change_moved(struct log_watch *watch, enum err e);
+void metadata_change_cut(struct log_watch *watch, int64_t end);
+void metadata_op_done(struct metadata *m, enum err e);
 
 /* quorum_state.c */
-void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
+void metadata_quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
 /* False when it is no such file. */
-bool quorum_state_parse(struct bytes file, int32_t *epoch);
+bool metadata_quorum_state_parse(struct bytes file, int32_t *epoch);
 
 /* quorum.c */
 /* The last change has been published or has failed: metadata_close goes on. */
-void quorum_close(struct metadata *m);
+void metadata_quorum_close(struct metadata *m);
 
 /* producer_id.c */
-void producer_ids_usable(struct metadata *m, int64_t first);
-void producer_ids_fail(struct metadata *m, int16_t code);
+void metadata_producer_ids_usable(struct metadata *m, int64_t first);
+void metadata_producer_ids_fail(struct metadata *m, int16_t code);
 
 #endif

@@ -11,7 +11,7 @@ static void finish(struct metadata_producer_id *op, int16_t code, int64_t id)
     op->done(op);
 }
 
-void producer_ids_fail(struct metadata *m, int16_t code)
+void metadata_producer_ids_fail(struct metadata *m, int16_t code)
 {
     m->id_block_asked = false;
     struct list *link;
@@ -19,7 +19,7 @@ void producer_ids_fail(struct metadata *m, int16_t code)
         finish(CONTAINER_OF(link, struct metadata_producer_id, link), code, -1);
 }
 
-void producer_ids_usable(struct metadata *m, int64_t first)
+void metadata_producer_ids_usable(struct metadata *m, int64_t first)
 {
     if (m->id_next >= first && m->id_end > first)
         return; /* only a broker with a known bug has begun it already */
@@ -37,29 +37,29 @@ static void ask_for_block(struct metadata *m)
         .broker_epoch = m->tail->broker.epoch,
         .next_producer_id = first + METADATA_PRODUCER_ID_BLOCK,
     };
-    struct change *change = change_new(m, 0);
+    struct change *change = metadata_change_new(m, 0);
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     if (change == NULL ||
-        batch_add(&batch, &wire_producer_ids_record_message, 0, &record) != ERR_NONE) {
+        metadata_batch_add(&batch, &wire_producer_ids_record_message, 0, &record) != ERR_NONE) {
         if (change != NULL)
-            change_free(m, change);
-        batch_free(&batch);
-        producer_ids_fail(m, WIRE_ERROR_UNKNOWN_SERVER_ERROR);
+            metadata_change_free(m, change);
+        metadata_batch_free(&batch);
+        metadata_producer_ids_fail(m, WIRE_ERROR_UNKNOWN_SERVER_ERROR);
         return;
     }
     change->producer_ids = first;
-    int16_t code = change_append(m, &batch, change, NULL);
+    int16_t code = metadata_change_append(m, &batch, change, NULL);
     if (code != WIRE_ERROR_NONE) {
-        change_free(m, change);
-        producer_ids_fail(m, code);
+        metadata_change_free(m, change);
+        metadata_producer_ids_fail(m, code);
         return;
     }
     m->id_block_asked = true;
     TRACE(m->trace, PRODUCER_IDS_BLOCK, (uint64_t)first, METADATA_PRODUCER_ID_BLOCK,
           (uint64_t)change->first);
     if (KNOWN_BUG(producer_ids_before_durable))
-        producer_ids_usable(m, first);
+        metadata_producer_ids_usable(m, first);
 }
 
 static void serve(struct metadata *m)
@@ -84,7 +84,7 @@ void metadata_producer_id(struct metadata *m, struct metadata_producer_id *op,
     list_init(&op->link);
     list_push_back(&m->ids, &op->link);
     if (m->closing || m->offline)
-        producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+        metadata_producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     else
         serve(m);
 }

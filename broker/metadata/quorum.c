@@ -43,7 +43,7 @@ enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, s
         .dir = dir,
         .settings = *settings,
         .watch = watch,
-        .log_watch = {.moved = change_moved, .cut = change_cut},
+        .log_watch = {.moved = metadata_change_moved, .cut = metadata_change_cut},
     };
     list_init(&m->changes);
     list_init(&m->creates);
@@ -82,7 +82,7 @@ static void fail(struct replay *r, enum err e)
 {
     struct metadata *m = r->m;
     replay_free(m);
-    op_done(m, e);
+    metadata_op_done(m, e);
 }
 
 /* ---- leading ---- */
@@ -97,34 +97,34 @@ static enum err add_leader_change(struct metadata *m, struct batch *batch)
         .granting_voters_count = 1,
         .granting_voters = &self,
     };
-    return batch_add_leader_change(batch, &message);
+    return metadata_batch_add_leader_change(batch, &message);
 }
 
 /* Appends one batch of records that bring no topics. */
 static enum err append(struct metadata *m, struct batch *batch, struct errmsg *msg)
 {
-    struct change *change = change_new(m, 0);
+    struct change *change = metadata_change_new(m, 0);
     if (change == NULL) {
-        batch_free(batch);
+        metadata_batch_free(batch);
         return errmsg_set(msg, ERR_NOMEM, "out of memory");
     }
-    int16_t code = change_append(m, batch, change, msg);
+    int16_t code = metadata_change_append(m, batch, change, msg);
     if (code == WIRE_ERROR_NONE)
         return ERR_NONE;
-    change_free(m, change);
+    metadata_change_free(m, change);
     return code == WIRE_ERROR_UNKNOWN_SERVER_ERROR ? ERR_NOMEM : ERR_OFFLINE;
 }
 
 static enum err append_feature_levels(struct metadata *m, struct errmsg *msg)
 {
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     struct wire_feature_level_record level = {.name = wire_text("metadata.version"),
                                               .feature_level = METADATA_VERSION};
-    enum err e = batch_add(&batch, &wire_feature_level_record_message, 0, &level);
+    enum err e = metadata_batch_add(&batch, &wire_feature_level_record_message, 0, &level);
     if (e == ERR_NONE)
         return append(m, &batch, msg);
-    batch_free(&batch);
+    metadata_batch_free(&batch);
     return e;
 }
 
@@ -136,7 +136,8 @@ static enum err add_new_leader(struct metadata *m, struct batch *batch,
     record.partition_id = partition;
     record.topic_id = topic->id;
     record.leader = m->settings.node_id;
-    return batch_add(batch, &wire_partition_change_record_message, PARTITION_VERSION, &record);
+    return metadata_batch_add(batch, &wire_partition_change_record_message, PARTITION_VERSION,
+                              &record);
 }
 
 /* A new leader epoch for every partition, in batches. */
@@ -144,7 +145,7 @@ static enum err append_new_leaders(struct metadata *m, struct errmsg *msg)
 {
     const struct metadata_image *image = m->current;
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     int32_t record_count = 0;
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++) {
@@ -153,23 +154,23 @@ static enum err append_new_leaders(struct metadata *m, struct errmsg *msg)
             if (e != ERR_NONE || ++record_count < METADATA_RECORDS_MAX)
                 continue;
             e = append(m, &batch, msg);
-            batch_init(&batch, m->mem, env_wall(m->env));
+            metadata_batch_init(&batch, m->mem, env_wall(m->env));
             record_count = 0;
         }
     }
     if (e == ERR_NONE && record_count > 0)
         return append(m, &batch, msg);
-    batch_free(&batch);
+    metadata_batch_free(&batch);
     return e;
 }
 
 static enum err append_first_records(struct metadata *m, bool bump_leaders, struct errmsg *msg)
 {
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     enum err e = add_leader_change(m, &batch);
     if (e != ERR_NONE) {
-        batch_free(&batch);
+        metadata_batch_free(&batch);
         return e;
     }
     e = append(m, &batch, msg);
@@ -198,7 +199,7 @@ static void on_epoch_assigned(struct log_op *op, enum err e)
     }
     m->op_change = m->change_last;
     replay_free(m);
-    change_advance(m);
+    metadata_change_advance(m);
 }
 
 static void on_state_written(struct log_op *op, enum err e)
@@ -220,7 +221,7 @@ static void lead(struct replay *r)
     m->epoch = MAX(r->epoch_seen, log_latest_epoch(m->log)) + 1;
     ASSERT(m->epoch > 0);
     text_init(&r->text, m->mem);
-    quorum_state_print(&r->text, m->settings.node_id, m->epoch);
+    metadata_quorum_state_print(&r->text, m->settings.node_id, m->epoch);
     if (r->text.failed) {
         fail(r, ERR_NOMEM);
         return;
@@ -237,7 +238,7 @@ static void on_state_closed(struct env_op *op, enum err e, uint64_t n)
     (void)e;
     (void)n;
     struct replay *r = CONTAINER_OF(op, struct replay, io);
-    if (!quorum_state_parse(bytes_of(r->bytes, r->size), &r->epoch_seen))
+    if (!metadata_quorum_state_parse(bytes_of(r->bytes, r->size), &r->epoch_seen))
         r->epoch_seen = 0;
     lead(r);
 }
@@ -310,8 +311,8 @@ static enum err apply_loaded(struct replay *r, struct errmsg *msg)
             return errmsg_wrap(msg, ERR_CORRUPT, "metadata log at offset %lld", (long long)offset);
         enum err e = wire_batch_verify(&batch, in.data + at, msg);
         if (e == ERR_NONE)
-            e = batch_replay(&r->edit, &batch, bytes_of(in.data + at, (size_t)batch.size),
-                             &r->arena, msg);
+            e = metadata_batch_replay(&r->edit, &batch, bytes_of(in.data + at, (size_t)batch.size),
+                                      &r->arena, msg);
         if (e != ERR_NONE)
             return errmsg_wrap(msg, e, "metadata log at offset %lld", (long long)offset);
         offset = wire_batch_last_offset(&batch) + 1;
@@ -368,7 +369,7 @@ void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders
     m->op = op;
     struct replay *r = mem_zalloc(m->mem, sizeof *r);
     if (r == NULL) {
-        op_done(m, ERR_NOMEM);
+        metadata_op_done(m, ERR_NOMEM);
         return;
     }
     m->replay = r;
@@ -429,7 +430,8 @@ static enum err add_registration(struct metadata *m, struct batch *batch, const 
     record.fenced = true;
     record.log_dirs_count = 1;
     record.log_dirs = &directory;
-    enum err e = batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
+    enum err e =
+        metadata_batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
     if (e != ERR_NONE)
         return e;
     struct wire_broker_registration_change_record change;
@@ -437,8 +439,8 @@ static enum err add_registration(struct metadata *m, struct batch *batch, const 
     change.broker_id = m->settings.node_id;
     change.broker_epoch = record.broker_epoch;
     change.fenced = -1;
-    return batch_add(batch, &wire_broker_registration_change_record_message,
-                     REGISTRATION_CHANGE_VERSION, &change);
+    return metadata_batch_add(batch, &wire_broker_registration_change_record_message,
+                              REGISTRATION_CHANGE_VERSION, &change);
 }
 
 void metadata_register(struct metadata *m, struct metadata_op *op, const char *host, uint16_t port,
@@ -449,19 +451,19 @@ void metadata_register(struct metadata *m, struct metadata_op *op, const char *h
     op->msg = (struct errmsg){{0}};
     m->op = op;
     struct batch batch;
-    batch_init(&batch, m->mem, env_wall(m->env));
+    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     enum err e = add_registration(m, &batch, host, port);
     if (e == ERR_NONE)
         e = append(m, &batch, &op->msg);
     else
-        batch_free(&batch);
+        metadata_batch_free(&batch);
     if (e != ERR_NONE) {
         errmsg_wrap(&op->msg, e, "cannot register the broker");
-        op_done(m, e);
+        metadata_op_done(m, e);
         return;
     }
     m->op_change = m->change_last;
-    change_advance(m);
+    metadata_change_advance(m);
 }
 
 /* ---- the end ---- */
@@ -472,17 +474,17 @@ static void on_closed(struct log_op *op, enum err e)
     m->log = NULL;
     if (e != ERR_NONE)
         m->op->msg = op->msg;
-    op_done(m, e);
+    metadata_op_done(m, e);
 }
 
-void quorum_close(struct metadata *m)
+void metadata_quorum_close(struct metadata *m)
 {
     ASSERT(m->closing);
     ASSERT(list_empty(&m->changes));
     if (m->log != NULL)
         log_close(m->log, &m->log_closing, on_closed);
     else
-        op_done(m, ERR_NONE);
+        metadata_op_done(m, ERR_NONE);
 }
 
 void metadata_close(struct metadata *m, struct metadata_op *op, metadata_done *done)
@@ -493,7 +495,7 @@ void metadata_close(struct metadata *m, struct metadata_op *op, metadata_done *d
     op->msg = (struct errmsg){{0}};
     m->op = op;
     m->closing = true;
-    change_advance(m);
+    metadata_change_advance(m);
 }
 
 const struct metadata_image *metadata_current(const struct metadata *m)

@@ -2,7 +2,7 @@
  * writes (QuorumStateData.json, version 0). Pure. */
 #include "metadata/internal.h"
 
-void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch)
+void metadata_quorum_state_print(struct text *out, int32_t node_id, int32_t epoch)
 {
     text_printf(out,
                 "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":-1,"
@@ -27,7 +27,7 @@ static bool find_number(struct bytes file, const char *key, int64_t *out)
     return false;
 }
 
-bool quorum_state_parse(struct bytes file, int32_t *epoch)
+bool metadata_quorum_state_parse(struct bytes file, int32_t *epoch)
 {
     int64_t value = 0;
     int64_t version = 0;

@@ -60,7 +60,7 @@ static void budget_free(struct mem *mem, void *p)
     mem_free(budget->heap, piece);
 }
 
-void budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max)
+void broker_budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max)
 {
     static const struct mem_impl impl = {
         .alloc = budget_alloc, .realloc = budget_realloc, .free = budget_free};

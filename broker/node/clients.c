@@ -31,9 +31,9 @@ static void on_closed(struct conn *conn, enum err e)
     b->client_count--;
     mem_free(&b->client_mem.mem, client);
     if (b->phase == BROKER_SERVING)
-        clients_accept(b);
+        broker_clients_accept(b);
     else
-        stop_go_on(b);
+        broker_stop_go_on(b);
 }
 
 static const struct conn_owner owner = {
@@ -69,14 +69,14 @@ static void on_refused_closed(struct env_op *op, enum err e, uint64_t n)
     (void)n;
     struct broker *b = CONTAINER_OF(op, struct broker, refusing);
     if (b->phase == BROKER_SERVING)
-        clients_accept(b);
+        broker_clients_accept(b);
     else
-        stop_go_on(b);
+        broker_stop_go_on(b);
 }
 
 static void on_accept_again(struct env_timer *timer)
 {
-    clients_accept(CONTAINER_OF(timer, struct broker, accept_again));
+    broker_clients_accept(CONTAINER_OF(timer, struct broker, accept_again));
 }
 
 static void on_accepted(struct env_op *op, enum err e, uint64_t n)
@@ -92,12 +92,12 @@ static void on_accepted(struct env_op *op, enum err e, uint64_t n)
         return;
     }
     if (serving && start_client(b, n))
-        clients_accept(b);
+        broker_clients_accept(b);
     else
         env_close(b->env, &b->refusing, n, on_refused_closed);
 }
 
-void clients_accept(struct broker *b)
+void broker_clients_accept(struct broker *b)
 {
     bool room = b->client_count < b->config.max_connections;
     if (b->phase != BROKER_SERVING || !room || b->accepting.in_flight || b->refusing.in_flight)
@@ -127,17 +127,17 @@ static void on_listening(struct env_op *op, enum err e, uint64_t n)
     struct broker *b = CONTAINER_OF(op, struct broker, listening);
     if (e == ERR_NONE) {
         b->listener = n;
-        start_listening_done(b);
+        broker_start_listening_done(b);
         return;
     }
     struct errmsg msg = {{0}};
     errmsg_set(&msg, e, "cannot listen on %s:%u: %s%s", b->listen_at.host,
                (unsigned)b->listen_at.port, e == ERR_BUSY ? "the address is in use" : err_text(e),
                advice(e));
-    start_failed(b, e, &msg);
+    broker_start_failed(b, e, &msg);
 }
 
-void clients_listen(struct broker *b)
+void broker_clients_listen(struct broker *b)
 {
     env_listen(b->env, &b->listening, b->listen_at.host, b->listen_at.port, on_listening);
 }
@@ -148,10 +148,10 @@ static void on_unlistened(struct env_op *op, enum err e, uint64_t n)
     (void)n;
     struct broker *b = CONTAINER_OF(op, struct broker, unlistening);
     b->listener_closed = true;
-    stop_go_on(b);
+    broker_stop_go_on(b);
 }
 
-void clients_stop_listening(struct broker *b)
+void broker_clients_stop_listening(struct broker *b)
 {
     env_disarm(b->env, &b->accept_again);
     if (b->listener == 0)
@@ -160,13 +160,13 @@ void clients_stop_listening(struct broker *b)
         env_close(b->env, &b->unlistening, b->listener, on_unlistened);
 }
 
-void clients_drain(struct broker *b)
+void broker_clients_drain(struct broker *b)
 {
     LIST_EACH (client, &b->clients, struct client, link)
         conn_drain(&client->conn);
 }
 
-void clients_close(struct broker *b)
+void broker_clients_close(struct broker *b)
 {
     LIST_EACH (client, &b->clients, struct client, link)
         conn_close(&client->conn, ERR_TIMEOUT);

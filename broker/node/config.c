@@ -192,7 +192,7 @@ bool broker_config_foreign(const char *key)
     return false;
 }
 
-int64_t config_retention_ms(const struct broker_config *config)
+int64_t broker_config_retention_ms(const struct broker_config *config)
 {
     if (config->log_retention_ms != AS_HOURS)
         return config->log_retention_ms;
@@ -201,14 +201,15 @@ int64_t config_retention_ms(const struct broker_config *config)
     return config->log_retention_hours < 0 ? -1 : config->log_retention_hours * 3600000;
 }
 
-void config_topic_defaults(const struct broker_config *config, struct metadata_topic_config *out)
+void broker_config_topic_defaults(const struct broker_config *config,
+                                  struct metadata_topic_config *out)
 {
     config_defaults(&metadata_topic_table, out);
     out->segment_bytes = config->log_segment_bytes;
     out->segment_ms = config->log_roll_ms;
     out->segment_index_bytes = config->log_index_size_max_bytes;
     out->index_interval_bytes = config->log_index_interval_bytes;
-    out->retention_ms = config_retention_ms(config);
+    out->retention_ms = broker_config_retention_ms(config);
     out->retention_bytes = config->log_retention_bytes;
     out->file_delete_delay_ms = config->log_segment_delete_delay_ms;
     out->max_message_bytes = config->message_max_bytes;
@@ -271,8 +272,8 @@ static bool any_address(const char *host)
     return host[0] == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
 }
 
-enum err endpoint_parse(const char *key, const char *value, bool advertised, struct endpoint *out,
-                        struct errmsg *msg)
+enum err broker_endpoint_parse(const char *key, const char *value, bool advertised,
+                               struct endpoint *out, struct errmsg *msg)
 {
     struct bytes list = bytes_text(value);
     bool found = false;
@@ -307,13 +308,13 @@ enum err endpoint_parse(const char *key, const char *value, bool advertised, str
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
 {
     struct endpoint endpoint;
-    enum err e = endpoint_parse("listeners", config->listeners, false, &endpoint, msg);
+    enum err e = broker_endpoint_parse("listeners", config->listeners, false, &endpoint, msg);
     if (e != ERR_NONE)
         return e;
     bool own = config->advertised_listeners[0] != 0;
-    e = endpoint_parse(own ? "advertised.listeners" : "listeners",
-                       own ? config->advertised_listeners : config->listeners, true, &endpoint,
-                       msg);
+    e = broker_endpoint_parse(own ? "advertised.listeners" : "listeners",
+                              own ? config->advertised_listeners : config->listeners, true,
+                              &endpoint, msg);
     if (e != ERR_NONE)
         return e;
     if (config->log_dirs[0] == 0 || strchr(config->log_dirs, ',') != NULL)

@@ -18,10 +18,11 @@ struct endpoint {
 };
 
 /* ERR_INVALID with a sentence that names the key. */
-enum err endpoint_parse(const char *key, const char *value, bool advertised, struct endpoint *out,
-                        struct errmsg *msg) MUST_USE;
-int64_t config_retention_ms(const struct broker_config *config);
-void config_topic_defaults(const struct broker_config *config, struct metadata_topic_config *out);
+enum err broker_endpoint_parse(const char *key, const char *value, bool advertised,
+                               struct endpoint *out, struct errmsg *msg) MUST_USE;
+int64_t broker_config_retention_ms(const struct broker_config *config);
+void broker_config_topic_defaults(const struct broker_config *config,
+                                  struct metadata_topic_config *out);
 
 /* A heap that gives out no more than bytes_max. */
 struct budget {
@@ -30,7 +31,7 @@ struct budget {
     int64_t bytes, bytes_max;
 };
 
-void budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max);
+void broker_budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max);
 
 enum broker_phase {
     BROKER_NEW,
@@ -116,39 +117,40 @@ void broker_tell(struct broker *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* start.c */
 /* A step has ended: the next one, or the way back. */
-void start_failed(struct broker *b, enum err e, const struct errmsg *msg);
-void start_partitions_done(struct broker *b);
-void start_listening_done(struct broker *b);
+void broker_start_failed(struct broker *b, enum err e, const struct errmsg *msg);
+void broker_start_partitions_done(struct broker *b);
+void broker_start_listening_done(struct broker *b);
 /* True when a stop cut the start short; the way back has begun. */
-bool start_cut_short(struct broker *b);
+bool broker_start_cut_short(struct broker *b);
 
 /* partitions.c */
-void partitions_open_all(struct broker *b);
-void partitions_prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
-                        int32_t count);
-void partitions_metadata_failed(struct metadata_watch *watch, enum err e);
-void partitions_tell(struct replica_watch *watch, const struct replica *r, const char *sentence);
-void partitions_begin_retention(struct broker *b);
+void broker_partitions_open_all(struct broker *b);
+void broker_partitions_prepare(struct metadata_watch *watch,
+                               const struct metadata_topic *const *topics, int32_t count);
+void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e);
+void broker_partitions_tell(struct replica_watch *watch, const struct replica *r,
+                            const char *sentence);
+void broker_partitions_begin_retention(struct broker *b);
 /* Nothing new is opened or deleted from now on. */
-void partitions_rest(struct broker *b);
-bool partitions_busy(const struct broker *b);
-void partitions_resign(struct broker *b);
+void broker_partitions_rest(struct broker *b);
+bool broker_partitions_busy(const struct broker *b);
+void broker_partitions_resign(struct broker *b);
 /* Closes all logs, then partitions_closed. */
-void partitions_close(struct broker *b);
-void partitions_free(struct broker *b);
+void broker_partitions_close(struct broker *b);
+void broker_partitions_free(struct broker *b);
 
 /* clients.c */
-void clients_listen(struct broker *b);
-void clients_accept(struct broker *b);
-void clients_stop_listening(struct broker *b);
-void clients_drain(struct broker *b);
-void clients_close(struct broker *b);
+void broker_clients_listen(struct broker *b);
+void broker_clients_accept(struct broker *b);
+void broker_clients_stop_listening(struct broker *b);
+void broker_clients_drain(struct broker *b);
+void broker_clients_close(struct broker *b);
 
 /* stop.c */
 /* Something that a stop may wait for has ended. */
-void stop_go_on(struct broker *b);
+void broker_stop_go_on(struct broker *b);
 /* Lets go of everything, with whatever is open. */
-void stop_begin(struct broker *b);
-void stop_partitions_closed(struct broker *b);
+void broker_stop_begin(struct broker *b);
+void broker_stop_partitions_closed(struct broker *b);
 
 #endif

@@ -39,13 +39,13 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->trace = trace;
     b->config = *config;
     b->say = say;
-    b->metadata_watch = (struct metadata_watch){.prepare = partitions_prepare,
-                                                .failed = partitions_metadata_failed};
-    budget_init(&b->client_mem, mem, config->queued_max_request_bytes);
+    b->metadata_watch = (struct metadata_watch){.prepare = broker_partitions_prepare,
+                                                .failed = broker_partitions_metadata_failed};
+    broker_budget_init(&b->client_mem, mem, config->queued_max_request_bytes);
     list_init(&b->to_open);
     list_init(&b->unopened);
     list_init(&b->clients);
-    b->replica_watch.tell = partitions_tell;
+    b->replica_watch.tell = broker_partitions_tell;
     if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE) {
         mem_free(mem, b);
         return ERR_NOMEM;
@@ -64,7 +64,7 @@ void broker_free(struct broker *b)
     env_disarm(b->env, &b->start_kick);
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);
-    partitions_free(b);
+    broker_partitions_free(b);
     metadata_free(b->metadata);
     if (b->dir != NULL)
         log_dir_free(b->dir);

@@ -30,11 +30,11 @@ static void opened_some(struct broker *b)
     }
     if (b->starting_partitions && b->opening_count == 0 && list_empty(&b->to_open)) {
         b->starting_partitions = false;
-        start_partitions_done(b);
+        broker_start_partitions_done(b);
         return;
     }
     if (b->phase == BROKER_DRAINING)
-        stop_go_on(b);
+        broker_stop_go_on(b);
 }
 
 static void on_reopen(struct env_timer *timer)
@@ -127,7 +127,7 @@ static enum err add_topic(struct broker *b, const struct metadata_topic *topic, 
     return e;
 }
 
-void partitions_open_all(struct broker *b)
+void broker_partitions_open_all(struct broker *b)
 {
     const struct metadata_image *image = metadata_current(b->metadata);
     for (int32_t i = 0; i < image->topic_count; i++) {
@@ -136,15 +136,15 @@ void partitions_open_all(struct broker *b)
         struct errmsg msg = {{0}};
         errmsg_set(&msg, ERR_NOMEM, "out of memory with %d partitions",
                    (int)image->partition_count);
-        start_failed(b, ERR_NOMEM, &msg);
+        broker_start_failed(b, ERR_NOMEM, &msg);
         return;
     }
     b->starting_partitions = true;
     pump(b);
 }
 
-void partitions_prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
-                        int32_t count)
+void broker_partitions_prepare(struct metadata_watch *watch,
+                               const struct metadata_topic *const *topics, int32_t count)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
     ASSERT(!b->preparing);
@@ -157,7 +157,7 @@ void partitions_prepare(struct metadata_watch *watch, const struct metadata_topi
     pump(b);
 }
 
-void partitions_metadata_failed(struct metadata_watch *watch, enum err e)
+void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
     broker_tell(b,
@@ -166,8 +166,9 @@ void partitions_metadata_failed(struct metadata_watch *watch, enum err e)
                 b->config.log_dirs, err_text(e));
 }
 
-/* What the whole directory has is told once, by partitions_metadata_failed. */
-void partitions_tell(struct replica_watch *watch, const struct replica *r, const char *sentence)
+/* What the whole directory has is told once, by broker_partitions_metadata_failed. */
+void broker_partitions_tell(struct replica_watch *watch, const struct replica *r,
+                            const char *sentence)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
     if (log_dir_status(b->dir) == ERR_NONE)
@@ -190,7 +191,7 @@ static void on_retention(struct env_timer *timer)
     env_arm(b->env, &b->retention, env_now(b->env) + pause_ms * 1000000);
 }
 
-void partitions_begin_retention(struct broker *b)
+void broker_partitions_begin_retention(struct broker *b)
 {
     b->retention.fire = on_retention;
     env_arm(b->env, &b->retention,
@@ -199,7 +200,7 @@ void partitions_begin_retention(struct broker *b)
 
 /* ---- the end ---- */
 
-void partitions_rest(struct broker *b)
+void broker_partitions_rest(struct broker *b)
 {
     b->resting = true;
     env_disarm(b->env, &b->reopen);
@@ -217,12 +218,12 @@ void partitions_rest(struct broker *b)
     }
 }
 
-bool partitions_busy(const struct broker *b)
+bool broker_partitions_busy(const struct broker *b)
 {
     return b->opening_count > 0 || b->preparing;
 }
 
-void partitions_resign(struct broker *b)
+void broker_partitions_resign(struct broker *b)
 {
     for (struct replica *r = replica_first(&b->replicas); r != NULL;
          r = replica_next(&b->replicas, r))
@@ -254,17 +255,17 @@ static void close_on(struct broker *b)
     }
     b->pumping = false;
     if (!b->closing_one)
-        stop_partitions_closed(b);
+        broker_stop_partitions_closed(b);
 }
 
-void partitions_close(struct broker *b)
+void broker_partitions_close(struct broker *b)
 {
     ASSERT(b->opening_count == 0);
     b->close_next = replica_first(&b->replicas);
     close_on(b);
 }
 
-void partitions_free(struct broker *b)
+void broker_partitions_free(struct broker *b)
 {
     ASSERT(list_empty(&b->to_open));
     ASSERT(list_empty(&b->unopened));

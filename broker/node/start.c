@@ -9,21 +9,21 @@ static void end_start(struct broker *b, enum err e)
     op->done(op, e);
 }
 
-void start_failed(struct broker *b, enum err e, const struct errmsg *msg)
+void broker_start_failed(struct broker *b, enum err e, const struct errmsg *msg)
 {
     ASSERT(b->phase == BROKER_OPENING);
     b->failed = e;
     b->why = *msg;
-    stop_begin(b);
+    broker_stop_begin(b);
 }
 
-bool start_cut_short(struct broker *b)
+bool broker_start_cut_short(struct broker *b)
 {
     if (!b->stop_wanted)
         return false;
     struct errmsg msg = {{0}};
     errmsg_set(&msg, ERR_CANCELLED, "the broker was stopped while it started");
-    start_failed(b, ERR_CANCELLED, &msg);
+    broker_start_failed(b, ERR_CANCELLED, &msg);
     return true;
 }
 
@@ -33,10 +33,10 @@ static void on_registered(struct metadata_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
     if (e != ERR_NONE) {
-        start_failed(b, e, &op->msg);
+        broker_start_failed(b, e, &op->msg);
         return;
     }
-    if (start_cut_short(b))
+    if (broker_start_cut_short(b))
         return;
     struct api_settings settings = {
         .cluster_id = log_dir_cluster_id(b->dir),
@@ -46,29 +46,29 @@ static void on_registered(struct metadata_op *op, enum err e)
     e = api_new(&b->api, b->env, b->mem, b->trace, b->metadata, &b->replicas, &settings);
     if (e != ERR_NONE) {
         errmsg_set(&op->msg, e, "out of memory");
-        start_failed(b, e, &op->msg);
+        broker_start_failed(b, e, &op->msg);
         return;
     }
     broker_move(b, BROKER_SERVING);
-    partitions_begin_retention(b);
-    clients_accept(b);
+    broker_partitions_begin_retention(b);
+    broker_clients_accept(b);
     TRACE(b->trace, BROKER_READY, (uint64_t)b->config.node_id, broker_port(b),
           (uint64_t)(env_now(b->env) - b->started_ns));
     end_start(b, ERR_NONE);
 }
 
-void start_listening_done(struct broker *b)
+void broker_start_listening_done(struct broker *b)
 {
-    if (start_cut_short(b))
+    if (broker_start_cut_short(b))
         return;
     uint16_t port = b->advertised.port != 0 ? b->advertised.port : broker_port(b);
     metadata_register(b->metadata, &b->metadata_op, b->advertised.host, port, on_registered);
 }
 
-void start_partitions_done(struct broker *b)
+void broker_start_partitions_done(struct broker *b)
 {
-    if (!start_cut_short(b))
-        clients_listen(b);
+    if (!broker_start_cut_short(b))
+        broker_clients_listen(b);
 }
 
 /* ---- the disk ---- */
@@ -77,9 +77,9 @@ static void on_metadata_open(struct metadata_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
     if (e != ERR_NONE)
-        start_failed(b, e, &op->msg);
-    else if (!start_cut_short(b))
-        partitions_open_all(b);
+        broker_start_failed(b, e, &op->msg);
+    else if (!broker_start_cut_short(b))
+        broker_partitions_open_all(b);
 }
 
 static void open_metadata(struct broker *b)
@@ -89,13 +89,13 @@ static void open_metadata(struct broker *b)
         .dir = b->config.log_dirs,
         .partition_count_default = (int32_t)b->config.num_partitions,
     };
-    config_topic_defaults(&b->config, &settings.topic_defaults);
+    broker_config_topic_defaults(&b->config, &settings.topic_defaults);
     struct errmsg msg = {{0}};
     enum err e =
         metadata_new(&b->metadata, b->env, b->mem, b->trace, b->dir, &settings, &b->metadata_watch);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
-        start_failed(b, e, &msg);
+        broker_start_failed(b, e, &msg);
         return;
     }
     b->metadata_open = true;
@@ -109,8 +109,8 @@ static void on_dir_open(struct log_op *op, enum err e)
     struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
     b->dir_open = e == ERR_NONE;
     if (e != ERR_NONE)
-        start_failed(b, e, &op->msg);
-    else if (!start_cut_short(b))
+        broker_start_failed(b, e, &op->msg);
+    else if (!broker_start_cut_short(b))
         open_metadata(b);
 }
 
@@ -119,11 +119,12 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
     const struct broker_config *c = &b->config;
     enum err e = broker_config_check(c, msg);
     if (e == ERR_NONE)
-        e = endpoint_parse("listeners", c->listeners, false, &b->listen_at, msg);
+        e = broker_endpoint_parse("listeners", c->listeners, false, &b->listen_at, msg);
     if (e == ERR_NONE)
-        e = endpoint_parse("advertised.listeners",
-                           c->advertised_listeners[0] != 0 ? c->advertised_listeners : c->listeners,
-                           true, &b->advertised, msg);
+        e = broker_endpoint_parse("advertised.listeners",
+                                  c->advertised_listeners[0] != 0 ? c->advertised_listeners
+                                                                  : c->listeners,
+                                  true, &b->advertised, msg);
     if (e != ERR_NONE)
         return e;
     struct log_dir_config config = {
@@ -143,12 +144,12 @@ static void on_start_kick(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, start_kick);
     broker_move(b, BROKER_OPENING);
-    if (start_cut_short(b))
+    if (broker_start_cut_short(b))
         return;
     struct errmsg msg = {{0}};
     enum err e = make_dir_object(b, &msg);
     if (e != ERR_NONE)
-        start_failed(b, e, &msg);
+        broker_start_failed(b, e, &msg);
     else
         log_dir_open(b->dir, &b->dir_op, on_dir_open);
 }

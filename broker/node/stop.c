@@ -53,7 +53,7 @@ static void on_metadata_closed(struct metadata_op *op, enum err e)
     settle(CONTAINER_OF(op, struct broker, metadata_op));
 }
 
-void stop_partitions_closed(struct broker *b)
+void broker_stop_partitions_closed(struct broker *b)
 {
     if (b->metadata_open)
         metadata_close(b->metadata, &b->metadata_op, on_metadata_closed);
@@ -69,17 +69,17 @@ static void on_dir_closed(struct log_op *op, enum err e)
         b->failed = e;
         b->why = op->msg;
     }
-    partitions_close(b);
+    broker_partitions_close(b);
 }
 
-void stop_begin(struct broker *b)
+void broker_stop_begin(struct broker *b)
 {
     broker_move(b, BROKER_CLOSING);
     env_disarm(b->env, &b->drain_deadline);
-    partitions_rest(b);
-    partitions_resign(b);
-    clients_stop_listening(b);
-    stop_go_on(b);
+    broker_partitions_rest(b);
+    broker_partitions_resign(b);
+    broker_clients_stop_listening(b);
+    broker_stop_go_on(b);
 }
 
 static void close_disk(struct broker *b)
@@ -87,7 +87,7 @@ static void close_disk(struct broker *b)
     if (b->dir_open)
         log_dir_close(b->dir, &b->dir_op, on_dir_closed);
     else
-        partitions_close(b);
+        broker_partitions_close(b);
 }
 
 /* ---- draining ---- */
@@ -97,15 +97,15 @@ static bool drained(const struct broker *b)
 {
     bool accepting = b->accepting.in_flight || b->refusing.in_flight;
     bool clients = b->client_count > 0 || (b->api != NULL && !b->api_is_idle);
-    return b->listener_closed && !accepting && !clients && !partitions_busy(b);
+    return b->listener_closed && !accepting && !clients && !broker_partitions_busy(b);
 }
 
-void stop_go_on(struct broker *b)
+void broker_stop_go_on(struct broker *b)
 {
     if (!drained(b))
         return;
     if (b->phase == BROKER_DRAINING) {
-        stop_begin(b);
+        broker_stop_begin(b);
     } else if (b->phase == BROKER_CLOSING && !b->disk_closing) {
         b->disk_closing = true;
         close_disk(b);
@@ -116,16 +116,16 @@ static void on_idle(struct api_idle *idle)
 {
     struct broker *b = CONTAINER_OF(idle, struct broker, api_idle);
     b->api_is_idle = true;
-    stop_go_on(b);
+    broker_stop_go_on(b);
 }
 
 /* Who still waits has waited long enough. */
 static void on_drain_deadline(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, drain_deadline);
-    partitions_rest(b);
-    partitions_resign(b);
-    clients_close(b);
+    broker_partitions_rest(b);
+    broker_partitions_resign(b);
+    broker_clients_close(b);
 }
 
 static void drain(struct broker *b)
@@ -133,9 +133,9 @@ static void drain(struct broker *b)
     broker_move(b, BROKER_DRAINING);
     b->drain_deadline.fire = on_drain_deadline;
     env_arm(b->env, &b->drain_deadline, env_now(b->env) + BROKER_STOP_NS_MAX);
-    partitions_rest(b);
-    clients_stop_listening(b);
-    clients_drain(b);
+    broker_partitions_rest(b);
+    broker_clients_stop_listening(b);
+    broker_clients_drain(b);
     b->api_idle.idle = on_idle;
     api_stop(b->api, &b->api_idle);
 }

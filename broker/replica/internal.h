@@ -42,11 +42,11 @@ void replica_move(struct replica *r, enum role role);
 /* The log's ends have moved, or it went offline. */
 void replica_moved(struct log_watch *watch, enum err e);
 /* Answers everything that waits with that code. */
-void produce_fail_all(struct replica *r, int16_t code);
+void replica_produce_fail_all(struct replica *r, int16_t code);
 /* Answers what the ends now allow. */
-void produce_advance(struct replica *r);
+void replica_produce_advance(struct replica *r);
 /* What stands at or above end was taken back. */
-void produce_cut(struct log_watch *watch, int64_t end);
-void wait_wake_all(struct replica *r);
+void replica_produce_cut(struct log_watch *watch, int64_t end);
+void replica_wake_all(struct replica *r);
 
 #endif

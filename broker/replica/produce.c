@@ -53,14 +53,14 @@ static void refuse_from(struct list *waiting, int64_t end)
     }
 }
 
-void produce_cut(struct log_watch *watch, int64_t end)
+void replica_produce_cut(struct log_watch *watch, int64_t end)
 {
     struct replica *r = CONTAINER_OF(watch, struct replica, watch);
     refuse_from(&r->written, end);
     refuse_from(&r->counted, end);
 }
 
-void produce_advance(struct replica *r)
+void replica_produce_advance(struct replica *r)
 {
     answer_upto(&r->written, log_written_end(r->log));
     answer_upto(&r->counted, r->high_watermark);
@@ -75,7 +75,7 @@ static void fail_list(struct replica *r, struct list *waiting, int16_t code)
         finish(CONTAINER_OF(link, struct replica_produce, link), code);
 }
 
-void produce_fail_all(struct replica *r, int16_t code)
+void replica_produce_fail_all(struct replica *r, int16_t code)
 {
     fail_list(r, &r->counted, code);
     fail_list(r, &r->written, code);

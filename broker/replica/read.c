@@ -13,7 +13,7 @@ void replica_unwait(struct replica_wait *wait)
 }
 
 /* Each waiter once; one that waits again meanwhile waits for the next time. */
-void wait_wake_all(struct replica *r)
+void replica_wake_all(struct replica *r)
 {
     struct list woken;
     list_init(&woken);

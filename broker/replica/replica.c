@@ -85,7 +85,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         .partition = partition,
         .config = *config,
         .error = ERR_OFFLINE,
-        .watch = {.moved = replica_moved, .cut = produce_cut},
+        .watch = {.moved = replica_moved, .cut = replica_produce_cut},
         .trace_id = trace_partition(topic, partition),
         .leader_epoch = -1,
     };
@@ -207,16 +207,16 @@ void replica_moved(struct log_watch *watch, enum err e)
         log_note_high_watermark(r->log, counting);
         TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)counting);
     }
-    produce_advance(r);
+    replica_produce_advance(r);
     if (e != ERR_NONE && r->role == ROLE_LEADER) {
         replica_move(r, ROLE_OFFLINE);
         r->error = e;
         TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
         tell(r, log_status_text(r->log));
-        produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+        replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     }
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
-        wait_wake_all(r);
+        replica_wake_all(r);
 }
 
 void replica_resign(struct replica *r)
@@ -227,8 +227,8 @@ void replica_resign(struct replica *r)
         TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
     replica_move(r, ROLE_RESIGNED);
     r->error = ERR_OFFLINE;
-    produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
-    wait_wake_all(r);
+    replica_produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    replica_wake_all(r);
 }
 
 static void on_closed(struct log_op *op, enum err e)

@@ -7,7 +7,7 @@ TEST(a_budget_gives_no_more_than_it_has)
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, &heap.mem, 1000);
     void *a = mem_alloc(&budget.mem, 600);
     assert_non_null(a);
     assert_null(mem_alloc(&budget.mem, 401));
@@ -26,7 +26,7 @@ TEST(a_piece_that_moves_is_counted_once)
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, &heap.mem, 1000);
     uint8_t *p = mem_alloc(&budget.mem, 100);
     memset(p, 7, 100);
     assert_null(mem_realloc(&budget.mem, p, 1001));
@@ -45,7 +45,7 @@ TEST(a_heap_without_memory_costs_the_budget_nothing)
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, &heap.mem, 1000);
     heap.fail_at = 1;
     assert_null(mem_alloc(&budget.mem, 10));
     assert_int_equal(budget.bytes, 0);

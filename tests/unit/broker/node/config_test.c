@@ -53,11 +53,11 @@ TEST(older_names_set_the_same_field)
 TEST(retention_takes_milliseconds_before_minutes_before_hours)
 {
     struct broker_config config = defaults();
-    assert_int_equal(config_retention_ms(&config), 168ll * 3600 * 1000);
+    assert_int_equal(broker_config_retention_ms(&config), 168ll * 3600 * 1000);
     assert_ok(set(&config, "log.retention.minutes", "2", NULL));
-    assert_int_equal(config_retention_ms(&config), 120000);
+    assert_int_equal(broker_config_retention_ms(&config), 120000);
     assert_ok(set(&config, "log.retention.ms", "-1", NULL));
-    assert_int_equal(config_retention_ms(&config), -1);
+    assert_int_equal(broker_config_retention_ms(&config), -1);
 }
 
 TEST(kafkas_own_server_properties_is_read)
@@ -85,10 +85,11 @@ TEST(kafkas_own_server_properties_is_read)
     assert_int_equal(config.node_id, 3);
     assert_int_equal(config.num_partitions, 4);
     struct endpoint at;
-    assert_ok(endpoint_parse("listeners", config.listeners, false, &at, &msg));
+    assert_ok(broker_endpoint_parse("listeners", config.listeners, false, &at, &msg));
     assert_string_equal(at.host, "0.0.0.0");
     assert_int_equal(at.port, 9092);
-    assert_ok(endpoint_parse("advertised.listeners", config.advertised_listeners, true, &at, &msg));
+    assert_ok(broker_endpoint_parse("advertised.listeners", config.advertised_listeners, true, &at,
+                                    &msg));
     assert_string_equal(at.host, "localhost");
 }
 
@@ -96,15 +97,17 @@ TEST(addresses_have_many_forms)
 {
     struct endpoint at;
     struct errmsg msg = {{0}};
-    assert_ok(endpoint_parse("listeners", "127.0.0.1:0", false, &at, &msg));
+    assert_ok(broker_endpoint_parse("listeners", "127.0.0.1:0", false, &at, &msg));
     assert_int_equal(at.port, 0);
-    assert_ok(endpoint_parse("listeners", "PLAINTEXT://[::1]:19092", false, &at, &msg));
+    assert_ok(broker_endpoint_parse("listeners", "PLAINTEXT://[::1]:19092", false, &at, &msg));
     assert_string_equal(at.host, "::1");
-    assert_int_equal(endpoint_parse("listeners", "localhost", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(endpoint_parse("listeners", "SSL://a:1", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(endpoint_parse("listeners", "a:65536", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(endpoint_parse("listeners", "a:1,b:2", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(endpoint_parse("listeners", "", false, &at, &msg), ERR_INVALID);
+    assert_int_equal(broker_endpoint_parse("listeners", "localhost", false, &at, &msg),
+                     ERR_INVALID);
+    assert_int_equal(broker_endpoint_parse("listeners", "SSL://a:1", false, &at, &msg),
+                     ERR_INVALID);
+    assert_int_equal(broker_endpoint_parse("listeners", "a:65536", false, &at, &msg), ERR_INVALID);
+    assert_int_equal(broker_endpoint_parse("listeners", "a:1,b:2", false, &at, &msg), ERR_INVALID);
+    assert_int_equal(broker_endpoint_parse("listeners", "", false, &at, &msg), ERR_INVALID);
 }
 
 TEST(an_address_that_clients_cannot_reach_is_not_advertised)
