@@ -331,7 +331,10 @@ static int compare_ns(const void *a, const void *b)
 
 static double quantile_us(int64_t *ns, int64_t count, double q)
 {
-    qsort(ns, (size_t)count, sizeof *ns, compare_ns);
+    struct mem mem;
+    mem_system(&mem);
+    if (sort_stable(&mem, ns, (size_t)count, sizeof *ns, compare_ns) != ERR_NONE)
+        die("raw: out of memory");
     return (double)ns[(int64_t)((double)(count - 1) * q)] / 1e3;
 }
 

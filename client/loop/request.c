@@ -69,6 +69,8 @@ enum err loop_request_send(struct loop_link *l, struct client_request *request)
 enum err loop_versions_ask(struct loop_link *l, int16_t version)
 {
     struct wire_api_versions_request request;
+    if (l->conn.state != CONN_OPEN) /* it may close as soon as it begins: no memory to receive */
+        return ERR_RESET;
     wire_defaults(&wire_api_versions_request_message, &request);
     request.client_software_name = wire_text("kiln");
     request.client_software_version = wire_text("1");

@@ -132,6 +132,8 @@ static void begin(struct town *town)
 static struct traffic *traffic_new(uint64_t seed, int record_count, const char *config)
 {
     struct traffic *t = calloc(1, sizeof *t);
+    t->town.armed = 1u << FAULT_ALLOC | 1u << FAULT_NET_CONNECT | 1u << FAULT_NET_SEND |
+                    1u << FAULT_NET_RECEIVE;
     t->record_count = record_count;
     t->town.self = t;
     t->town.begin = begin;
@@ -222,6 +224,34 @@ TEST(a_cut_network_only_delays)
         }
         town_run(&t->town, 60000);
         assert_int_equal(count_outcome(t, CLIENT_OK), RECORDS_MAX);
+        traffic_check(t);
+    }
+}
+
+/* From now on, on the client's node. */
+static void set_rate(struct town *town, enum fault_site site, int64_t per_million)
+{
+    struct fault_line line = {.kind = FAULT_RATE, .nodes = fault_node(town->client)};
+    line.param[FAULT_P_SITE] = site;
+    line.param[FAULT_P_RATE] = per_million;
+    world_harm(town->world, &line);
+}
+
+TEST(memory_and_calls_that_fail_now_and_then_double_nothing)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct traffic *t = traffic_new(seed, RECORDS_MAX, "");
+        town_go(&t->town);
+        town_run(&t->town, 1);
+        set_rate(&t->town, FAULT_ALLOC, 20000);
+        set_rate(&t->town, FAULT_NET_CONNECT, 200000);
+        set_rate(&t->town, FAULT_NET_SEND, 20000);
+        set_rate(&t->town, FAULT_NET_RECEIVE, 20000);
+        town_run(&t->town, 20000);
+        struct world_stats stats;
+        world_stats(t->town.world, &stats);
+        assert_true(stats.fault_count > 10);
+        world_heal(t->town.world);
         traffic_check(t);
     }
 }

@@ -97,7 +97,7 @@ void town_init(struct town *town, uint64_t seed, const char *broker_config)
     char text[1024];
     current = town;
     mem_system(&town->mem);
-    struct world_config config = {.seed = seed, .assert_leaks = true};
+    struct world_config config = {.seed = seed, .assert_leaks = true, .armed = town->armed};
     town->world = world_new(&town->mem, &config, &msg);
     if (town->world == NULL)
         fail_msg("%s", msg.text);

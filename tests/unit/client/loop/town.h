@@ -27,6 +27,7 @@ struct town {
     struct townsman man;
     const char *config; /* of the client, lines key=value */
     bool deserted;      /* the broker is not started */
+    uint32_t armed;     /* fault sites, a bit each */
     void (*begin)(struct town *town);
     void *self; /* the test's */
 };
