@@ -159,15 +159,15 @@ static enum log_flow cut_read(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = segment_of(o);
-    if (o->cut_file == 0)
-        o->cut_file = steps->n;
-    uint64_t left = segment->size - o->cut_at - o->copied;
-    if (left == 0 || o->cut_failed != ERR_NONE) {
+    if (o->kept_file == 0)
+        o->kept_file = steps->n;
+    uint64_t left = segment->size - o->cut_at - o->kept;
+    if (left == 0 || o->kept_failed != ERR_NONE) {
         steps->next = CUT_SYNC;
         return LOG_NEXT;
     }
     steps->tolerant = true;
-    env_read(steps->env, &steps->io, segment->file->handle, o->cut_at + o->copied, o->walk.buffer,
+    env_read(steps->env, &steps->io, segment->file->handle, o->cut_at + o->kept, o->walk.buffer,
              MIN(left, (uint64_t)o->walk.cap), log_steps_done);
     return LOG_WAIT;
 }
@@ -177,13 +177,13 @@ static enum log_flow cut_write(struct log_steps *steps)
     struct log_opening *o = opening_of(steps);
     steps->next = CUT_READ;
     if (steps->err != ERR_NONE || steps->n == 0) {
-        o->cut_failed = steps->err != ERR_NONE ? steps->err : ERR_CORRUPT;
+        o->kept_failed = steps->err != ERR_NONE ? steps->err : ERR_CORRUPT;
         return LOG_NEXT;
     }
     o->part = (struct env_part){.data = o->walk.buffer, .size = steps->n};
-    uint64_t at = o->copied;
-    o->copied += steps->n;
-    env_write(steps->env, &steps->io, o->cut_file, at, &o->part, 1, log_steps_done);
+    uint64_t at = o->kept;
+    o->kept += steps->n;
+    env_write(steps->env, &steps->io, o->kept_file, at, &o->part, 1, log_steps_done);
     return LOG_WAIT;
 }
 
@@ -191,27 +191,27 @@ static enum log_flow cut_sync(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, o->cut_file, log_steps_done);
+    env_sync(steps->env, &steps->io, o->kept_file, log_steps_done);
     return LOG_WAIT;
 }
 
 static enum log_flow cut_close(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (steps->err != ERR_NONE && o->cut_failed == ERR_NONE) {
-        o->cut_failed = steps->err;
+    if (steps->err != ERR_NONE && o->kept_failed == ERR_NONE) {
+        o->kept_failed = steps->err;
         log_dir_sync_failed(o->log->dir, steps->err);
     }
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, o->cut_file, log_steps_done);
+    env_close_file(steps->env, &steps->io, o->kept_file, log_steps_done);
     return LOG_WAIT;
 }
 
 static enum log_flow cut_kept(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    o->cut_file = 0;
-    return o->cut_failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, o->cut_failed);
+    o->kept_file = 0;
+    return o->kept_failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, o->kept_failed);
 }
 
 /* Segments behind the cut: kept whole, under another name. */
@@ -289,9 +289,9 @@ static enum log_flow cut_end(struct log_steps *steps)
     struct log *log = o->log;
     struct log_segment *segment = segment_of(o);
     (void)steps;
-    segment->size = segment->written = o->cut_at;
-    segment->synced = MIN(segment->synced, o->cut_at);
-    segment->next = o->end;
+    segment->size = segment->written = segment->synced = o->cut_at;
+    if (o->fresh == NULL)
+        segment->next = o->end;
     SOMETIMES(log->dir->trace, RECOVERY_CUT_TAIL, true);
     TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)o->end, (uint64_t)o->end,
           o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN);
@@ -324,14 +324,10 @@ static const struct log_step cut_steps[] = {
 static void ended(struct log_steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
-    if (e == ERR_NONE) {
-        log_recovered(o);
-        return;
-    }
-    if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps),
-                   segment_of(o)->file->path, err_text(e));
-    log_opening_end(o, e);
+    if (e == ERR_NONE)
+        log_copy_finish(o);
+    else
+        log_recovery_failed(o, e);
 }
 
 void log_cut(struct log_opening *o)

@@ -170,9 +170,14 @@ static enum log_flow load_add(struct log_steps *steps)
     enum err e = log_index_reserve(&segment->index, scan->note_count + 1);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
-    for (int32_t i = 0; i < scan->note_count; i++)
-        log_index_add(&segment->index, &scan->notes[i], segment->log->config.index_interval_bytes);
     steps->next = LOAD_WALK;
+    for (int32_t i = 0; i < scan->note_count; i++) {
+        if (log_segment_over(segment, scan->notes[i].base)) {
+            l->walk.position = l->walk.end;
+            break;
+        }
+        log_index_add(&segment->index, &scan->notes[i], segment->log->config.index_interval_bytes);
+    }
     return LOG_NEXT;
 }
 

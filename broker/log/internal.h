@@ -112,10 +112,12 @@ void log_files_trim(struct log_dir *dir, int32_t open_max);
 struct log_segment {
     struct log *log;
     int64_t base;
-    int64_t next;            /* behind its last offset */
-    uint64_t size;           /* bytes assigned */
-    uint64_t written;        /* bytes whose appends have completed */
-    uint64_t synced;         /* bytes synced in this life, or known to be */
+    int64_t next;     /* behind its last offset */
+    uint64_t size;    /* bytes assigned */
+    bool exact;       /* its file ends where next says; else it may go on with batches that the next
+                         segment holds, too (copy.c) */
+    uint64_t written; /* bytes whose appends have completed */
+    uint64_t synced;  /* bytes synced in this life, or known to be */
     uint64_t sync_size;      /* what the sync in flight will have covered */
     int64_t first_timestamp; /* of the first batch, -1: not known */
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
@@ -140,6 +142,7 @@ struct log_segment {
     struct bytes snapshot, window; /* of its base or behind, until they are written */
     int64_t snapshot_offset;
     int32_t readers;
+    bool sealing; /* one of the readers writes its files */
     bool retired;
 };
 
@@ -363,7 +366,8 @@ void log_offline(struct log *log, enum err e, int64_t position);
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);
 void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,
                       uint64_t position, const char *what);
-/* "topic-N.<topic id>-suffix" in the log directory: Kafka's names for what comes and goes. */
+/* "topic-N.<32 random digits>-suffix" in the log directory: Kafka's names for what comes and goes.
+ * Random, because what an earlier life left under such a name is being removed meanwhile. */
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
 void log_settle(struct log *log); /* a process ended: log_close may go on */
 void log_free(struct log *log);
@@ -374,6 +378,7 @@ void log_segment_free(struct log_segment *segment);
 /* Puts it behind the others. Room must be there (log_segments_reserve). */
 enum err log_segments_reserve(struct log *log) MUST_USE;
 void log_segments_push(struct log *log, struct log_segment *segment);
+void log_segments_insert(struct log *log, int32_t at, struct log_segment *segment);
 /* Its place in log->segments: of the one whose base is the greatest <= offset; -1: none. */
 int32_t log_segment_index(const struct log *log, int64_t offset);
 void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
@@ -382,6 +387,8 @@ void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind 
 void log_segments_take_first(struct log *log);
 /* Takes it out of service: freed when its last reader is done. It is in no array any more. */
 void log_segment_retire(struct log_segment *segment);
+/* The offset stands in a later segment, whatever else this one's file holds. */
+bool log_segment_over(const struct log_segment *segment, int64_t offset);
 /* One reader less. */
 void log_segment_unread(struct log_segment *segment);
 /* No reader's remembered place is in it any more. */
@@ -525,27 +532,41 @@ struct log_opening {
     struct log_walk walk;
     int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
     uint64_t piece;     /* where the piece being looked at begins */
-    uint64_t unsynced; /* where the bytes above the recovery point begin, UINT64_MAX: not met yet */
-    struct env_part part;
-    int64_t end; /* behind the last good batch */
+    int64_t end;        /* behind the last good batch */
+    bool scanned;       /* the rest of the segment is no part of the log */
     bool epochs_changed;
+    uint64_t overlap_at; /* where the next segment's batches begin in this one, 0: nowhere */
+    /* Bytes above the recovery point, written again. */
+    bool copying;
+    uint64_t copy_from, copied; /* in the segment being looked at */
+    struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
+    env_file copy_file;
+    char copy_path[ENV_PATH_MAX];
+    struct env_part part;
     /* The cut. */
     bool cutting, hole;
     uint64_t cut_at; /* in the segment being looked at */
     struct errmsg cut_why;
     struct log_search search;
     struct env_op search_io;
-    uint64_t search_at, copied;
-    env_file cut_file;
-    enum err cut_failed;
+    uint64_t search_at, kept;
+    env_file kept_file;
+    enum err kept_failed;
+    enum err failed;
 };
 
-/* Scans what may not be durable; goes on to log_cut or log_recovered. */
+/* Scans what may not be durable; goes on to log_cut or log_copy_finish. */
 void log_recover(struct log_opening *o);
-/* cut.c: cuts the log at a bad batch; goes on to log_recovered. */
+void log_recover_segment(struct log_opening *o);
+/* cut.c: cuts the log at a bad batch; goes on to log_copy_finish. */
 void log_cut(struct log_opening *o);
 /* The mistake: takes a torn batch for one of the log's. False: not even its head is there. */
 bool log_cut_keep(struct log_opening *o);
+/* copy.c: puts what was written again in its place; goes on to the next segment or to
+ * log_recovered. */
+void log_copy_finish(struct log_opening *o);
+/* Lets go of what the recovery holds, and ends. */
+void log_recovery_failed(struct log_opening *o, enum err e);
 /* ready.c: the log is what it is; goes on to log_opening_end. */
 void log_recovered(struct log_opening *o);
 void log_opening_end(struct log_opening *o, enum err e);

@@ -221,8 +221,8 @@ static void delete_ended(struct log_steps *steps, enum err e)
     if (e != ERR_NONE)
         errmsg_set(&op->msg, e, "cannot %s %s: %s", log_steps_what(steps), d->path, err_text(e));
     mem_free(dir->mem, d);
-    dir->busy--;
     op->done(op, e);
+    dir->busy--;
     log_dir_idle(dir);
 }
 
@@ -251,8 +251,9 @@ void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PA
 {
     char id[33];
     char number[16];
-    for (int i = 0; i < 16; i++)
-        snprintf(id + 2 * i, 3, "%02x", log->topic_id.b[i]);
+    uint64_t high = env_random(log_env(log), "log/unique", 0);
+    uint64_t low = env_random(log_env(log), "log/unique", 1);
+    snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
     snprintf(number, sizeof number, "-%d.", log->partition);
     int room = 255 - (int)(strlen(number) + 32 + 1 + strlen(suffix));
     int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", log->dir->path, room, log->topic,
@@ -278,7 +279,9 @@ void log_settle(struct log *log)
         return;
     }
     log_free(log);
+    dir->busy++;
     op->done(op, ERR_NONE);
+    dir->busy--;
     log_dir_idle(dir);
 }
 

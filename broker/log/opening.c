@@ -555,9 +555,9 @@ void log_opening_end(struct log_opening *o, enum err e)
         log_free(log);
     mem_free(dir->mem, o);
     dir->openings--;
-    dir->busy--;
     begin_next(dir);
     op->done(op, e);
+    dir->busy--;
     log_dir_idle(dir);
 }
 

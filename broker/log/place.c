@@ -26,9 +26,10 @@ static struct log_segment *segment_of_base(const struct log *log, int64_t base)
 }
 
 /* A reader who stopped at the end of a segment goes on in the next. */
-static void step_over_end(const struct log *log, struct log_segment **segment, uint64_t *position)
+static void step_over_end(const struct log *log, int64_t offset, struct log_segment **segment,
+                          uint64_t *position)
 {
-    if (*position < (*segment)->size || *segment == log_active(log))
+    if (!log_segment_over(*segment, offset))
         return;
     int32_t i = log_segment_index(log, (*segment)->base);
     ASSERT(i >= 0);
@@ -50,7 +51,7 @@ bool log_place_find(const struct log *log, int64_t offset, struct log_segment **
         if (cursor->segment != NULL && cursor->offset == offset) {
             *segment = cursor->segment;
             *position = cursor->position;
-            step_over_end(log, segment, position);
+            step_over_end(log, offset, segment, position);
             return true;
         }
     }
@@ -127,7 +128,7 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
 {
     uint64_t limit = from + bytes_max;
     *out = (struct log_bound){.position = from};
-    if (end >= segment->next)
+    if (end >= segment->next && segment->exact)
         offer(out, from, limit, segment->size, segment->next);
     offer_recent(log, segment, from, limit, end, out);
     offer_index(segment, from, limit, end, out);

@@ -173,10 +173,10 @@ static void on_written(struct log_op *op, enum err e)
     struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
     struct log_points_file *file = CONTAINER_OF(write, struct log_points_file, write);
     enum log_points_kind kind = (enum log_points_kind)(file - file->dir->points);
-    finish(file, kind, e);
     /* A full disk: what the checkpoint would have said is said later. */
-    if (e != ERR_NONE && file->dir->status == ERR_NONE)
+    if (e != ERR_NONE)
         log_checkpoint_later(file->dir);
+    finish(file, kind, e);
 }
 
 static void start_write(struct log_points_file *file, enum log_points_kind kind)

@@ -178,6 +178,10 @@ static enum log_flow read_look(struct log_steps *steps)
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (scan->notes[i].last < r->read->offset)
             continue;
+        if (log_segment_over(r->segment, scan->notes[i].base)) {
+            r->walk.position = r->walk.end; /* READ_FIND goes on in the next segment */
+            return LOG_NEXT;
+        }
         r->position = scan->notes[i].position;
         r->found = true;
         steps->next = READ_LOAD;
@@ -223,6 +227,8 @@ static int32_t count_given(const struct log_reading *r)
     uint64_t bytes = 0;
     int32_t count = 0;
     while (count < scan->note_count && scan->notes[count].last < end) {
+        if (log_segment_over(r->segment, scan->notes[count].base))
+            break;
         bytes += scan->notes[count].size;
         if (bytes > (uint64_t)read->bytes_max && !(count == 0 && read->at_least_one))
             break;
@@ -305,8 +311,8 @@ static void ended(struct log_steps *steps, enum err e)
     } else {
         log->given_count++;
     }
+    read->op.done(&read->op, e); /* the log stays while it is busy */
     log->busy--;
-    read->op.done(&read->op, e);
     log_settle(log);
 }
 

@@ -71,18 +71,15 @@ static const struct log_step ready_steps[] = {
     [READY_END] = {NULL, NULL},
 };
 
+/* What stood above the recovery point has been written again and synced. */
 static void set_ends(struct log_opening *o)
 {
     struct log *log = o->log;
-    int64_t durable = MIN(o->recovery_point, o->end);
-    if (KNOWN_BUG(recovered_tail_durable))
-        durable = o->end;
-    log->end = log->written_end = o->end;
-    log->durable_end = durable;
+    log->end = log->written_end = log->durable_end = o->end;
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
-    log->clean = durable == o->end;
-    int64_t found = MIN(log->high_watermark_found, log_counting_end(log));
+    log->clean = log->recovery_point == o->end;
+    int64_t found = MIN(log->high_watermark_found, log->end);
     log->high_watermark_found = log->high_watermark = MAX(found, log->start);
 }
 
@@ -105,7 +102,7 @@ static void begin(struct log_opening *o)
     if (o->epochs_changed)
         log_epochs_write(log, NULL);
     if (!log->clean)
-        log_commit_mark(log);
+        log_checkpoint_later(dir);
     log_opening_end(o, ERR_NONE);
 }
 

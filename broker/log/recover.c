@@ -1,8 +1,8 @@
 /* recover.c - the scan of what may not be durable (S-2): every batch checked, indexes, epochs and
- * producers rebuilt, bytes above the recovery point written again, because a sync proves nothing
- * after one that failed. What to do about a bad batch is decided in cut.c. */
+ * producers rebuilt. A sync proves nothing after one that failed, so bytes above the recovery point
+ * are written again; into a new file, because they may be the only copy of what was acknowledged,
+ * and a write in place may be torn. What to do about a bad batch is decided in cut.c. */
 #include "log/internal.h"
-#include <stdio.h>
 
 enum {
     RECOVER_HOLD,
@@ -12,7 +12,9 @@ enum {
     RECOVER_BEGIN,
     RECOVER_READ,
     RECOVER_LOOK,
-    RECOVER_NEXT,
+    RECOVER_CREATE,
+    RECOVER_WRITE,
+    RECOVER_GO_ON,
     RECOVER_END,
 };
 
@@ -142,7 +144,7 @@ static enum log_flow recover_begin(struct log_steps *steps)
     struct log_segment *segment = segment_of(o);
     uint64_t position = o->floor_last < 0 ? 0 : o->piece;
     (void)steps;
-    segment->index_known = segment->index_trusted = true;
+    segment->index_known = segment->index_trusted = segment->exact = true;
     segment->index_saved = false;
     if (position == 0)
         segment->first_timestamp = -1;
@@ -150,7 +152,6 @@ static enum log_flow recover_begin(struct log_steps *steps)
         log_index_free(&segment->index);
     o->end = segment->base;
     segment->next = segment->base;
-    o->unsynced = UINT64_MAX;
     log_walk_begin(&o->walk, segment->file->handle, position, segment->size, segment->base, true);
     return LOG_NEXT;
 }
@@ -161,13 +162,10 @@ static enum log_flow recover_read(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (o->walk.position >= o->walk.end) {
-        steps->next = RECOVER_NEXT;
+        steps->next = RECOVER_END;
         return LOG_NEXT;
     }
     o->piece = o->walk.position;
-    /* All of a piece that begins above the recovery point may have been lost. */
-    if (o->walk.scan.expected >= o->recovery_point)
-        o->unsynced = MIN(o->unsynced, o->piece);
     log_walk_next(&o->walk, steps);
     return LOG_WAIT;
 }
@@ -183,24 +181,47 @@ static enum err note_epoch(struct log_opening *o, const struct log_note *note)
     return e;
 }
 
-static enum err take_note(struct log_opening *o, const struct log_note *note)
+/* From this batch on, all goes into a new file: of this segment, when it is the segment's first
+ * batch, else of one that begins here. */
+static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t position)
+{
+    if (o->copying || base < o->recovery_point || KNOWN_BUG(recovered_tail_durable))
+        return ERR_NONE;
+    o->copying = true;
+    o->copy_from = position;
+    if (position == 0)
+        return ERR_NONE;
+    o->fresh = log_segment_new(o->log, base, false);
+    if (o->fresh == NULL)
+        return ERR_NOMEM;
+    o->fresh->index_known = o->fresh->index_trusted = true;
+    return ERR_NONE;
+}
+
+static enum err take_note(struct log_opening *o, const struct log_note *found)
 {
     struct log *log = o->log;
-    struct log_segment *segment = segment_of(o);
-    enum err e = log_index_reserve(&segment->index, 1);
-    if (e == ERR_NONE)
-        e = note_epoch(o, note);
-    if (e == ERR_NONE && note->producer_id >= 0 && note->base >= o->replay_from)
-        e = log_producers_apply(&log->producers, note, env_now(log_env(log)), NULL);
+    struct log_note note = *found;
+    enum err e = begin_copy(o, note.base, note.position);
     if (e != ERR_NONE)
         return e;
-    log_index_add(&segment->index, note, log->config.index_interval_bytes);
-    if (note->position == 0)
-        segment->first_timestamp = note->max_timestamp;
-    if (note->base >= o->recovery_point)
-        o->unsynced = MIN(o->unsynced, note->position);
-    log_ranges_add(&segment->checked, note->position, note->position + note->size);
-    o->end = segment->next = note->last + 1;
+    struct log_segment *segment = segment_of(o);
+    if (o->fresh != NULL) {
+        segment = o->fresh;
+        note.position -= o->copy_from;
+    }
+    e = log_index_reserve(&segment->index, 1);
+    if (e == ERR_NONE)
+        e = note_epoch(o, &note);
+    if (e == ERR_NONE && note.producer_id >= 0 && note.base >= o->replay_from)
+        e = log_producers_apply(&log->producers, &note, env_now(log_env(log)), NULL);
+    if (e != ERR_NONE)
+        return e;
+    log_index_add(&segment->index, &note, log->config.index_interval_bytes);
+    if (note.position == 0)
+        segment->first_timestamp = note.max_timestamp;
+    log_ranges_add(&segment->checked, note.position, note.position + note.size);
+    o->end = segment->next = note.last + 1;
     return ERR_NONE;
 }
 
@@ -219,69 +240,110 @@ static bool misled(struct log_opening *o)
     return true;
 }
 
+/* An earlier recovery moved what follows into the next segment and died before it cut this one. */
+static bool is_overlap(const struct log_opening *o)
+{
+    const struct log *log = o->log;
+    return o->segment + 1 < log->segment_count && o->end == log->segments[o->segment + 1]->base;
+}
+
 static enum log_flow bad(struct log_opening *o)
 {
     const struct log_scan *scan = &o->walk.scan;
     struct log *log = o->log;
-    struct log_segment *segment = segment_of(o);
     o->cut_at = scan->bad_at;
     o->cut_why = scan->msg;
-    o->steps.next = RECOVER_NEXT;
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
-        log_corrupt_text(&o->op->msg, log, segment->file->path, scan->bad_at, scan->msg.text);
+        log_corrupt_text(&o->op->msg, log, segment_of(o)->file->path, scan->bad_at, scan->msg.text);
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
         return log_steps_fail(&o->steps, ERR_CORRUPT);
     }
-    if (KNOWN_BUG(torn_tail_kept) && log_cut_keep(o))
-        return LOG_NEXT;
-    o->cutting = true;
+    if (!KNOWN_BUG(torn_tail_kept) || !log_cut_keep(o))
+        o->cutting = true;
+    o->scanned = true;
     return LOG_NEXT;
+}
+
+static enum log_flow take_notes(struct log_opening *o)
+{
+    const struct log_scan *scan = &o->walk.scan;
+    for (int32_t i = 0; i < scan->note_count; i++) {
+        if (is_overlap(o)) {
+            o->overlap_at = scan->notes[i].position;
+            o->scanned = true;
+            return LOG_NEXT;
+        }
+        enum err e = take_note(o, &scan->notes[i]);
+        if (e != ERR_NONE)
+            return log_steps_fail(&o->steps, e);
+    }
+    if (is_overlap(o) && (scan->end != LOG_SCAN_MORE || scan->large_left > 0)) {
+        o->overlap_at = scan->end != LOG_SCAN_MORE ? scan->bad_at : scan->large.position;
+        o->scanned = true;
+        return LOG_NEXT;
+    }
+    if (scan->end != LOG_SCAN_MORE)
+        return bad(o);
+    if (scan->large_left == 0)
+        return LOG_NEXT;
+    enum err e = begin_copy(o, scan->large.base, scan->large.position);
+    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(&o->steps, e);
+}
+
+/* What of the piece goes into the new file. */
+static uint64_t copy_end(const struct log_opening *o)
+{
+    const struct log_scan *scan = &o->walk.scan;
+    uint64_t end = o->piece + scan->used;
+    if (o->overlap_at != 0)
+        end = MIN(end, o->overlap_at);
+    return scan->end == LOG_SCAN_MORE ? end : MIN(end, scan->bad_at);
 }
 
 static enum log_flow recover_look(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    const struct log_scan *scan = &o->walk.scan;
-    struct log_segment *segment = segment_of(o);
     if (misled(o)) {
         steps->next = RECOVER_BEGIN;
         return LOG_NEXT;
     }
-    for (int32_t i = 0; i < scan->note_count; i++) {
-        enum err e = take_note(o, &scan->notes[i]);
-        if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
-    }
-    uint64_t end = o->piece + scan->used;
-    uint64_t from = MAX(o->piece, o->unsynced);
-    if (scan->end != LOG_SCAN_MORE) {
-        end = MIN(end, scan->bad_at);
-        if (bad(o) == LOG_FAIL)
-            return LOG_FAIL;
-    } else {
-        steps->next = RECOVER_READ;
-    }
-    if (from >= end || KNOWN_BUG(recovered_tail_durable))
-        return LOG_NEXT;
-    segment->synced = MIN(segment->synced, from);
-    o->part = (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = end - from};
-    env_write(steps->env, &steps->io, segment->file->handle, from, &o->part, 1, log_steps_done);
+    if (take_notes(o) == LOG_FAIL)
+        return LOG_FAIL;
+    uint64_t from = MAX(o->piece, o->copy_from);
+    if (!o->copying || from >= copy_end(o))
+        steps->next = RECOVER_GO_ON;
+    else if (o->copy_file != 0)
+        steps->next = RECOVER_WRITE;
+    return LOG_NEXT;
+}
+
+static enum log_flow recover_create(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
+    log_path_join(o->copy_path, NULL, segment->file->path, ".tmp");
+    env_open_file(steps->env, &steps->io, o->copy_path,
+                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, log_steps_done);
     return LOG_WAIT;
 }
 
-/* The segment is done: its file is held on while a sync is due, else let go. */
-static enum log_flow recover_next(struct log_steps *steps)
+static enum log_flow recover_write(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
-    segment->dirty_hold = true;
-    o->held = false;
-    if (!o->cutting)
-        log_segment_clean(segment);
-    if (!o->cutting && o->segment + 1 < o->log->segment_count) {
-        o->segment++;
-        steps->next = RECOVER_HOLD;
-    }
+    if (o->copy_file == 0)
+        o->copy_file = steps->n;
+    uint64_t from = MAX(o->piece, o->copy_from);
+    o->part =
+        (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = copy_end(o) - from};
+    o->copied = copy_end(o) - o->copy_from;
+    env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
+              log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow recover_go_on(struct log_steps *steps)
+{
+    steps->next = opening_of(steps)->scanned ? RECOVER_END : RECOVER_READ;
     return LOG_NEXT;
 }
 
@@ -293,21 +355,28 @@ static const struct log_step recover_steps[] = {
     [RECOVER_BEGIN] = {"recover", recover_begin},
     [RECOVER_READ] = {"recover", recover_read},
     [RECOVER_LOOK] = {"recover", recover_look},
-    [RECOVER_NEXT] = {"recover", recover_next},
+    [RECOVER_CREATE] = {"write again the end of", recover_create},
+    [RECOVER_WRITE] = {"write again the end of", recover_write},
+    [RECOVER_GO_ON] = {"recover", recover_go_on},
     [RECOVER_END] = {NULL, NULL},
 };
 
 static void ended(struct log_steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
-    if (e != ERR_NONE && o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", segment_of(o)->file->path, err_text(e));
     if (e != ERR_NONE)
-        log_opening_end(o, e);
+        log_recovery_failed(o, e);
     else if (o->cutting)
         log_cut(o);
     else
-        log_recovered(o);
+        log_copy_finish(o);
+}
+
+void log_recover_segment(struct log_opening *o)
+{
+    o->copying = o->scanned = false;
+    o->copy_from = o->copied = o->overlap_at = 0;
+    log_steps_start(&o->steps, log_env(o->log), recover_steps, ended);
 }
 
 void log_recover(struct log_opening *o)
@@ -317,9 +386,8 @@ void log_recover(struct log_opening *o)
     o->end = -1;
     enum err e = log_walk_init(&o->walk, log->dir, LOG_PIECE_BYTES, LOG_NOTES_MAX);
     if (e != ERR_NONE) {
-        log_opening_end(
-            o, errmsg_set(&o->op->msg, e, "cannot recover %s: %s", log->path, err_text(e)));
+        log_recovery_failed(o, e);
         return;
     }
-    log_steps_start(&o->steps, log_env(log), recover_steps, ended);
+    log_recover_segment(o);
 }

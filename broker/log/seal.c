@@ -14,7 +14,8 @@ struct log_sealing {
     struct log_steps steps;
     struct log *log;
     struct log_save save;
-    struct log_segment *segment;
+    struct log_segment *segment; /* counted among its readers while held */
+    bool held;
     enum target target;
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
@@ -51,6 +52,24 @@ static void on_saved(struct log_save *save, enum err e)
 }
 
 /* ---- choosing ---- */
+
+/* Retention may take the segment out of service while its files are being written. */
+static void hold(struct log_sealing *s)
+{
+    ASSERT(!s->held);
+    s->held = true;
+    s->segment->sealing = true;
+    s->segment->readers++;
+}
+
+static void let_go(struct log_sealing *s)
+{
+    if (!s->held)
+        return;
+    s->held = false;
+    s->segment->sealing = false;
+    log_segment_unread(s->segment);
+}
 
 static bool wants_prefix(const struct log_segment *active)
 {
@@ -97,10 +116,12 @@ static enum log_flow seal_choose(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     s->target = choose(s->log, &s->segment);
-    if (s->target == TARGET_NONE || s->log->status != ERR_NONE)
+    if (s->target == TARGET_NONE || s->log->status != ERR_NONE) {
         steps->next = SEAL_AGAIN + 1;
-    else
-        steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
+        return LOG_NEXT;
+    }
+    hold(s);
+    steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
     return LOG_NEXT;
 }
 
@@ -147,6 +168,10 @@ static enum log_flow seal_times(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
+    if (segment->retired) {
+        steps->next = SEAL_AGAIN;
+        return LOG_NEXT;
+    }
     return save_part(s, LOG_KIND_TIMEINDEX,
                      s->target == TARGET_INDEX ? 0 : segment->times_saved_count, s->time_count,
                      LOG_TIME_ENTRY_SIZE);
@@ -157,6 +182,8 @@ static enum log_flow seal_indexed(struct log_steps *steps)
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
     steps->next = SEAL_AGAIN;
+    if (segment->retired)
+        return LOG_NEXT;
     if (s->target == TARGET_PREFIX) {
         segment->index_saved_count = s->count;
         segment->times_saved_count = s->time_count;
@@ -244,6 +271,7 @@ static enum log_flow seal_prune_window(struct log_steps *steps)
 
 static enum log_flow seal_again(struct log_steps *steps)
 {
+    let_go(sealing_of(steps));
     steps->next = SEAL_CHOOSE;
     return LOG_NEXT;
 }
@@ -269,6 +297,7 @@ static void ended(struct log_steps *steps, enum err e)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
+    let_go(s);
     mem_free(log->dir->mem, s->bytes);
     mem_free(log->dir->mem, s);
     log->sealing = NULL;

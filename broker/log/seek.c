@@ -169,6 +169,8 @@ static enum log_flow seek_look(struct log_steps *steps)
     struct log_seeking *s = seeking_of(steps);
     const struct log_scan *scan = &s->walk.scan;
     for (int32_t i = 0; i < scan->note_count; i++) {
+        if (log_segment_over(s->segment, scan->notes[i].base))
+            return next_segment(s);
         if (scan->notes[i].max_timestamp >= s->timestamp)
             return found_batch(s, &scan->notes[i]);
     }
@@ -258,8 +260,8 @@ static void ended(struct log_steps *steps, enum err e)
     log_walk_free(&s->walk);
     mem_free(log->dir->mem, s);
     seek->own = NULL;
-    log->busy--;
     seek->op.done(&seek->op, e);
+    log->busy--;
     log_settle(log);
 }
 

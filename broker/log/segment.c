@@ -30,7 +30,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     segment->first_timestamp = -1;
     segment->touched_ns = env_now(log_env(log));
     log_index_init(&segment->index, mem, base);
-    segment->index_known = segment->index_trusted = create;
+    segment->index_known = segment->index_trusted = segment->exact = create;
     list_init(&segment->waiting);
     list_init(&segment->cached);
     list_init(&segment->file_wait.link);
@@ -71,6 +71,15 @@ void log_segments_push(struct log *log, struct log_segment *segment)
     log->segments[log->segment_count++] = segment;
 }
 
+void log_segments_insert(struct log *log, int32_t at, struct log_segment *segment)
+{
+    ASSERT(log->segment_count < log->segment_cap);
+    memmove(&log->segments[at + 1], &log->segments[at],
+            (size_t)(log->segment_count - at) * sizeof log->segments[0]);
+    log->segments[at] = segment;
+    log->segment_count++;
+}
+
 void log_segments_take_first(struct log *log)
 {
     ASSERT(log->segment_count > 1);
@@ -101,12 +110,18 @@ void log_forget_cursors(struct log *log, const struct log_segment *segment)
     }
 }
 
+bool log_segment_over(const struct log_segment *segment, int64_t offset)
+{
+    const struct log *log = segment->log;
+    return offset >= segment->next && !segment->retired && segment != log_active(log);
+}
+
 void log_segment_retire(struct log_segment *segment)
 {
     struct log *log = segment->log;
     ASSERT(!segment->retired);
     log_forget_cursors(log, segment);
-    SOMETIMES(log->dir->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > 0);
+    SOMETIMES(log->dir->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > segment->sealing);
     segment->retired = true;
     segment->readers++;
     log->retired_count++;

@@ -96,6 +96,7 @@ static void get_ended(struct log_steps *steps, enum err e)
     if (e != ERR_NONE) {
         mem_free(get->dir->mem, get->data);
         get->data = NULL;
+        get->size = 0;
     }
     get->done(get, e);
 }
@@ -307,8 +308,8 @@ static void put_ended(struct log_steps *steps, enum err e)
         errmsg_set(&write->op.msg, e, "cannot %s %s: %s", log_steps_what(steps), write->path,
                    err_text(e));
     mem_free(dir->mem, put);
+    write->op.done(&write->op, e); /* the directory stays while it is busy */
     dir->busy--;
-    write->op.done(&write->op, e);
     log_dir_idle(dir);
 }
 

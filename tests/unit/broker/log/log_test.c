@@ -6,7 +6,7 @@
 TEST(a_fresh_log_takes_records_and_gives_them_back)
 {
     struct rig *rig = rig_new(1);
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_boot(rig));
     assert_int_equal(log_end(rig->log), 0);
     struct log_appended out = rig_append(rig, 3, 100);
     assert_int_equal(out.verdict, LOG_APPENDED);
@@ -18,41 +18,41 @@ TEST(a_fresh_log_takes_records_and_gives_them_back)
     assert_int_equal(log_counting_end(rig->log), 3);
     assert_int_equal(rig_read_all(rig, 3, 1 << 20, false), 3);
     assert_int_equal(rig_read_all(rig, 3, 1 << 20, true), 3);
-    assert_ok(rig_close(rig));
+    rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
 
 TEST(records_survive_a_clean_end)
 {
     struct rig *rig = rig_new(2);
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_boot(rig));
     for (int i = 0; i < 50; i++)
         rig_append(rig, 4, 200);
-    assert_ok(rig_close(rig));
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_close(rig));
+    rig_ok(rig, rig_boot(rig));
     assert_true(log_dir_clean(rig->dir));
     assert_int_equal(log_end(rig->log), 200);
     assert_int_equal(log_durable_end(rig->log), 200);
     assert_int_equal(rig_read_all(rig, 200, 4096, false), 200);
-    assert_ok(rig_close(rig));
+    rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
 
 TEST(records_survive_a_kill)
 {
     struct rig *rig = rig_new(3);
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_boot(rig));
     for (int i = 0; i < 50; i++)
         rig_append(rig, 4, 200);
     assert_true(rig_until_durable(rig));
     rig_kill(rig);
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_boot(rig));
     assert_false(log_dir_clean(rig->dir));
     assert_int_equal(log_end(rig->log), 200);
     assert_true(rig_until_durable(rig));
     assert_int_equal(log_durable_end(rig->log), 200);
     assert_int_equal(rig_read_all(rig, 200, 4096, false), 200);
-    assert_ok(rig_close(rig));
+    rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
 
@@ -60,7 +60,7 @@ TEST(segments_roll_by_size_and_are_read_across)
 {
     struct rig *rig = rig_new(4);
     rig->config.segment_bytes = 8192;
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_boot(rig));
     for (int i = 0; i < 100; i++) {
         rig_append(rig, 2, 300);
         if (i % 7 == 0)
@@ -70,9 +70,9 @@ TEST(segments_roll_by_size_and_are_read_across)
     assert_true(rig_count(rig, "data/orders-0", ".log") >= 8);
     assert_int_equal(rig_read_all(rig, 200, 2000, false), 200);
     assert_int_equal(rig_read_all(rig, 200, 100000, true), 200);
-    assert_ok(rig_close(rig));
-    assert_ok(rig_boot(rig));
+    rig_ok(rig, rig_close(rig));
+    rig_ok(rig, rig_boot(rig));
     assert_int_equal(rig_read_all(rig, 200, 2000, false), 200);
-    assert_ok(rig_close(rig));
+    rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }

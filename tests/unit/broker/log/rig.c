@@ -16,6 +16,20 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     struct rig *rig = CONTAINER_OF(sink, struct rig, sink);
     rig->rows[row->kind]++;
     rig->last[row->kind] = *row;
+    if (getenv("RIG_TRACE") == NULL || row->kind == TRACE_NAME)
+        return;
+    const struct trace_kind_info *info = &trace_kinds[row->kind];
+    printf("%lld %s", (long long)row->time_ns, info->name);
+    for (int i = 0; i < info->arg_count; i++)
+        printf(" %s=%lld", info->args[i], (long long)row->arg[i]);
+    printf("\n");
+}
+
+static void on_step(struct world_sink *sink, const struct world_step_info *info)
+{
+    (void)sink;
+    printf("%lld %s %s %llu\n", (long long)info->time_ns, info->what, err_name(info->err),
+           (unsigned long long)info->n);
 }
 
 struct rig *rig_new_with(const struct world_config *config)
@@ -26,6 +40,7 @@ struct rig *rig_new_with(const struct world_config *config)
     rig->world = world_new(&rig->mem, config, &msg);
     assert_non_null(rig->world);
     rig->sink.row = on_row;
+    rig->sink.step = getenv("RIG_TRACE") == NULL ? NULL : on_step;
     world_add_sink(rig->world, &rig->sink);
     assert_ok(world_add_node(rig->world, &program, "broker", bytes_text(""), &rig->node));
     rig->dir_config = (struct log_dir_config){.path = "data",
@@ -92,7 +107,7 @@ bool rig_step(struct rig *rig)
     sit_if_up(rig);
     if (rig->seat == NULL)
         forget_life(rig);
-    assert_true(moved || rig->seat == NULL);
+    rig->idle = !moved;
     return rig->seat != NULL;
 }
 
@@ -113,6 +128,7 @@ bool rig_until(struct rig *rig, const bool *done)
         assert_true(i < RIG_STEPS_MAX);
         if (rig->seat == NULL || !rig_step(rig))
             return false;
+        assert_true(*done || !rig->idle);
     }
     return true;
 }
@@ -142,6 +158,7 @@ bool rig_until_durable(struct rig *rig)
         assert_true(i < RIG_STEPS_MAX);
         if (!rig_step(rig))
             return false;
+        assert_false(rig->idle);
     }
     if (rig->log != NULL)
         rig->durable = MAX(rig->durable, log_durable_end(rig->log));
@@ -243,6 +260,13 @@ static void leave(struct rig *rig)
     world_rise(rig->world, rig->node);
     rig->seat = NULL;
     forget_life(rig);
+}
+
+void rig_doom(struct rig *rig, int k)
+{
+    world_rise(rig->world, rig->node);
+    world_kill(rig->world, rig->node, (uint32_t)k);
+    sit_if_up(rig);
 }
 
 void rig_kill(struct rig *rig)
@@ -355,17 +379,20 @@ static void on_call(struct env_op *op, enum err e, uint64_t n)
     call->n = n;
 }
 
-static void read_part(struct rig *rig, const struct env_part *part, uint8_t *out)
+/* False: the node went down. */
+static bool read_part(struct rig *rig, const struct env_part *part, uint8_t *out)
 {
     struct door_call call = {0};
     if (part->data != NULL) {
         memcpy(out, part->data, part->size);
-        return;
+        return true;
     }
     env_read(rig->seat->env, &call.op, part->file, part->offset, out, part->size, on_call);
-    assert_true(rig_until(rig, &call.done));
+    if (!rig_until(rig, &call.done))
+        return false;
     assert_ok(call.e);
     assert_int_equal(call.n, part->size);
+    return true;
 }
 
 struct rig_read {
@@ -396,7 +423,10 @@ static int64_t read_once(struct rig *rig, int64_t offset, int64_t end, int32_t b
     }
     assert_int_equal(r.read.part_count, 1);
     uint8_t *bytes = malloc(r.read.parts[0].size);
-    read_part(rig, &r.read.parts[0], bytes);
+    if (!read_part(rig, &r.read.parts[0], bytes)) {
+        free(bytes);
+        return -1;
+    }
     int64_t next = check_bytes(rig, bytes_of(bytes, r.read.parts[0].size), offset);
     assert_int_equal(next, r.read.next_offset);
     assert_true(next <= end);

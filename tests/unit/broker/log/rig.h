@@ -21,6 +21,7 @@ struct rig {
     struct world_sink sink;
     uint32_t node;
     struct world_seat *seat; /* NULL: the node is down */
+    bool idle;               /* the last step found nothing to do */
     struct log_dir_config dir_config;
     struct log_config config;
     uint8_t topic_id[16];
@@ -38,6 +39,14 @@ struct rig {
     int64_t durable; /* the greatest durable end ever shown, over all lives */
     uint64_t next_body;
 };
+
+/* Says why not. */
+#define rig_ok(rig, expression)                                                                    \
+    do {                                                                                           \
+        enum err rig_e = (expression);                                                             \
+        if (rig_e != ERR_NONE)                                                                     \
+            fail_msg("%s: %s", err_name(rig_e), (rig)->msg.text);                                  \
+    } while (0)
 
 struct rig *rig_new(uint64_t seed);
 struct rig *rig_new_with(const struct world_config *config);
@@ -60,6 +69,8 @@ enum err rig_open_log(struct rig *rig);
 enum err rig_boot(struct rig *rig); /* start and both */
 /* Clean end: directory, log, node. */
 enum err rig_close(struct rig *rig);
+/* The node will die at the k-th operation that it starts from now on. */
+void rig_doom(struct rig *rig, int k);
 /* The node dies, by itself or with the power. */
 void rig_kill(struct rig *rig);
 void rig_power(struct rig *rig);

@@ -1,0 +1,212 @@
+/* copy.c - the second half of writing again: the new file is synced, renamed into its place and
+ * synced there, and only then does the old one lose what both hold. A crash in between leaves the
+ * same records in two segments, of which the later one counts. */
+#include "log/internal.h"
+
+enum {
+    COPY_SYNC,
+    COPY_SYNCED,
+    COPY_RENAME,
+    COPY_SYNC_DIR,
+    COPY_PLACE,
+    COPY_TRUNCATE,
+    COPY_END,
+    COPY_OVER,
+};
+
+static struct log_opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+
+static struct log_segment *segment_of(const struct log_opening *o)
+{
+    return o->log->segments[o->segment];
+}
+
+static enum log_flow copy_sync(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (o->copy_file == 0) {
+        steps->next = COPY_TRUNCATE;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true;
+    env_sync(steps->env, &steps->io, o->copy_file, log_steps_done);
+    return LOG_WAIT;
+}
+
+/* The old bytes are still there, but a disk whose syncs fail is not to be written to (S-5); one
+ * that is full can be emptied. */
+static enum log_flow copy_synced(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
+        log_dir_sync_failed(o->log->dir, steps->err);
+    if (steps->err != ERR_NONE)
+        return LOG_FAIL;
+    env_file file = o->copy_file;
+    o->copy_file = 0;
+    env_close_file(steps->env, &steps->io, file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow copy_rename(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
+    env_rename(steps->env, &steps->io, o->copy_path, segment->file->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow copy_sync_dir(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static void let_go(struct log_opening *o)
+{
+    if (o->held)
+        log_file_release(segment_of(o)->file);
+    o->held = false;
+}
+
+/* The file that the segment had open is no more. */
+static enum err replace_file(struct log_opening *o)
+{
+    struct log_segment *segment = segment_of(o);
+    struct log_file *file = log_file_new(o->log->dir, segment->file->path, false);
+    if (file == NULL)
+        return ERR_NOMEM;
+    let_go(o);
+    log_file_retire(segment->file);
+    segment->file = file;
+    segment->size = segment->written = segment->synced = o->copied;
+    segment->entry_durable = true;
+    return ERR_NONE;
+}
+
+static enum err place_fresh(struct log_opening *o)
+{
+    struct log *log = o->log;
+    struct log_segment *segment = segment_of(o);
+    enum err e = log_segments_reserve(log);
+    if (e != ERR_NONE)
+        return e;
+    struct log_segment *fresh = o->fresh;
+    o->fresh = NULL;
+    fresh->size = fresh->written = fresh->synced = o->copied;
+    fresh->exact = segment->exact = true;
+    fresh->entry_durable = true;
+    segment->next = fresh->base;
+    log_segments_insert(log, o->segment + 1, fresh);
+    o->overlap_at = o->copy_from; /* where the old one is cut */
+    return ERR_NONE;
+}
+
+static enum log_flow copy_place(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE) {
+        log_dir_sync_failed(o->log->dir, steps->err);
+        return LOG_FAIL;
+    }
+    enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
+    o->log->dir->synced_bytes += (int64_t)o->copied;
+    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
+}
+
+static enum log_flow copy_truncate(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_segment *segment = segment_of(o);
+    if (o->overlap_at == 0 || !o->held)
+        return LOG_NEXT;
+    segment->size = segment->written = segment->synced = o->overlap_at;
+    env_truncate(steps->env, &steps->io, segment->file->handle, o->overlap_at, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow copy_end(struct log_steps *steps)
+{
+    (void)steps;
+    let_go(opening_of(steps));
+    return LOG_NEXT;
+}
+
+static const struct log_step copy_steps[] = {
+    [COPY_SYNC] = {"write again the end of", copy_sync},
+    [COPY_SYNCED] = {"write again the end of", copy_synced},
+    [COPY_RENAME] = {"write again the end of", copy_rename},
+    [COPY_SYNC_DIR] = {"write again the end of", copy_sync_dir},
+    [COPY_PLACE] = {"write again the end of", copy_place},
+    [COPY_TRUNCATE] = {"truncate", copy_truncate},
+    [COPY_END] = {"close", copy_end},
+    [COPY_OVER] = {NULL, NULL},
+};
+
+/* Segments behind this one, but for the one that has just been made of its end. */
+static bool next_segment(struct log_opening *o)
+{
+    while (o->segment + 1 < o->log->segment_count) {
+        o->segment++;
+        if (segment_of(o)->base >= o->end)
+            return true;
+    }
+    return false;
+}
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_opening *o = opening_of(steps);
+    if (e != ERR_NONE)
+        log_recovery_failed(o, e);
+    else if (!o->cutting && next_segment(o))
+        log_recover_segment(o);
+    else
+        log_recovered(o);
+}
+
+void log_copy_finish(struct log_opening *o)
+{
+    log_steps_start(&o->steps, log_env(o->log), copy_steps, ended);
+}
+
+/* ---- giving up ---- */
+
+static void on_closed(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log_opening *o = CONTAINER_OF(op, struct log_opening, steps.io);
+    (void)e;
+    (void)n;
+    log_recovery_failed(o, o->failed);
+}
+
+static env_file take_open_file(struct log_opening *o)
+{
+    env_file file = o->copy_file != 0 ? o->copy_file : o->kept_file;
+    if (file == o->copy_file)
+        o->copy_file = 0;
+    else
+        o->kept_file = 0;
+    return file;
+}
+
+void log_recovery_failed(struct log_opening *o, enum err e)
+{
+    o->failed = e;
+    if (o->op->msg.text[0] == 0)
+        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", segment_of(o)->file->path, err_text(e));
+    env_file file = take_open_file(o);
+    if (file != 0) {
+        env_close_file(log_env(o->log), &o->steps.io, file, on_closed);
+        return;
+    }
+    if (o->fresh != NULL)
+        log_segment_free(o->fresh);
+    o->fresh = NULL;
+    log_opening_end(o, e);
+}

@@ -1,0 +1,138 @@
+/* crash_test.c - the node dies at every operation, by itself and with the power, in the middle of
+ * work and in the middle of recovery: what was shown to be durable is still there. */
+#include <stdlib.h>
+#include "rig.h"
+
+/* Appends, waits now and then, until it has done so often enough or the node is down. */
+static void work(struct rig *rig, uint64_t seed)
+{
+    struct rng rng = {.state = seed};
+    for (int i = 0; i < 24 && rig->seat != NULL; i++) {
+        int records = 1 + (int)random_below(rng_next(&rng), 4);
+        int size = 50 + (int)random_below(rng_next(&rng), 900);
+        rig_append(rig, records, size);
+        if (random_chance(rng_next(&rng), 1, 3))
+            rig_until_durable(rig);
+        else if (random_chance(rng_next(&rng), 1, 2))
+            rig_step(rig);
+    }
+    if (rig->seat != NULL)
+        rig_until_durable(rig);
+}
+
+static void check(struct rig *rig)
+{
+    assert_true(log_end(rig->log) >= rig->durable);
+    assert_true(log_durable_end(rig->log) <= log_end(rig->log));
+    int64_t end = log_end(rig->log);
+    int64_t start = log_start(rig->log);
+    int64_t read = rig_read_all(rig, end, 3000, false);
+    assert_true(read == end - start || rig->seat == NULL);
+    if (rig->seat == NULL)
+        return;
+    read = rig_read_all(rig, end, 100000, true);
+    assert_true(read == end - start || rig->seat == NULL);
+}
+
+static void end_well(struct rig *rig)
+{
+    rig_ok(rig, rig_boot(rig));
+    check(rig);
+    work(rig, 99);
+    assert_true(rig_until_durable(rig));
+    assert_int_equal(log_durable_end(rig->log), log_end(rig->log));
+    rig_ok(rig, rig_close(rig));
+    rig_ok(rig, rig_boot(rig));
+    assert_int_equal(log_end(rig->log), rig->durable);
+    check(rig);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
+static struct rig *small_rig(uint64_t seed)
+{
+    struct rig *rig = rig_new(seed);
+    rig->config.segment_bytes = 4096;
+    rig->config.index_interval_bytes = 256;
+    rig->dir_config.checkpoint_bytes = 3000;
+    return rig;
+}
+
+/* True: the k-th operation was met. */
+static bool live_until(struct rig *rig, int k, uint64_t seed, bool power)
+{
+    rig_start(rig);
+    rig_doom(rig, k);
+    if (rig_open_dir(rig) == ERR_NONE && rig_open_log(rig) == ERR_NONE) {
+        check(rig);
+        if (rig->seat != NULL)
+            work(rig, seed);
+    }
+    if (rig->seat != NULL) {
+        if (power)
+            rig_power(rig);
+        else
+            rig_kill(rig);
+        return false;
+    }
+    if (power) { /* what the dead node had not made durable goes, too */
+        rig_start(rig);
+        rig_power(rig);
+    }
+    return true;
+}
+
+static void die_at_every_operation(bool power)
+{
+    bool met = true;
+    for (int k = 1; met; k++) {
+        struct rig *rig = small_rig((uint64_t)k);
+        met = live_until(rig, k, 1, power);
+        end_well(rig);
+    }
+}
+
+TEST(a_kill_at_every_operation_loses_nothing_durable)
+{
+    die_at_every_operation(false);
+}
+
+TEST(a_power_loss_at_every_operation_loses_nothing_durable)
+{
+    die_at_every_operation(true);
+}
+
+/* A first life that leaves a torn tail, then death at every operation of the recovery. */
+static void die_at_every_operation_of_recovery(bool power)
+{
+    bool met = true;
+    for (int k = 1; met; k++) {
+        struct rig *rig = small_rig(7);
+        live_until(rig, 70, 1, true);
+        met = live_until(rig, k, 2, power);
+        live_until(rig, k, 3, power);
+        end_well(rig);
+    }
+}
+
+TEST(a_kill_at_every_operation_of_recovery_loses_nothing_durable)
+{
+    die_at_every_operation_of_recovery(false);
+}
+
+TEST(a_power_loss_at_every_operation_of_recovery_loses_nothing_durable)
+{
+    die_at_every_operation_of_recovery(true);
+}
+
+TEST(many_lives_end_anywhere)
+{
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct rng rng = {.state = seed};
+        struct rig *rig = small_rig(seed);
+        for (int life = 0; life < 6; life++)
+            live_until(rig, 1 + (int)random_below(rng_next(&rng), 200), rng_next(&rng),
+                       random_chance(rng_next(&rng), 1, 2));
+        end_well(rig);
+    }
+}
