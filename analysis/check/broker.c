@@ -61,6 +61,7 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     r->end = r->written = row->arg[2];
     r->durable = r->watermark = r->start;
     r->incarnation = row->incarnation;
+    check_sender_cut(c, r);
     if (part == NULL)
         return;
     check_cut_records(c, row, part, r->end, c->power_loss_ns >= opened_ns);
@@ -77,6 +78,7 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
         check_note(c, CHECK_OFFSET_GAP, row, about_log(r, row->arg[1]), false,
                    "append at %" PRIu64 " on a log that ends at %" PRIu64, row->arg[1], r->end);
     r->end = row->arg[2] + 1;
+    check_sender_append(c, row, r);
 }
 
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
@@ -88,6 +90,7 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);
+    check_sender_cut(c, r);
 }
 
 /* A segment that goes by age must be older than its retention by the true time, whatever the
@@ -150,6 +153,14 @@ static void on_serve(struct check *c, const struct trace_row *row, struct replic
                    r->watermark);
 }
 
+/* No crash and no loss of power explains a bad batch where good ones were durable. */
+static void on_offline(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    if (row->arg[2] == ERR_CORRUPT && !c->damaged)
+        check_note(c, CHECK_UNHARMED_CORRUPT, row, about_log(r, 0), false,
+                   "at position %" PRIu64 " of a file", row->arg[1]);
+}
+
 static void on_replica_row(struct check *c, const struct trace_row *row, struct replica *r)
 {
     switch (row->kind) {
@@ -171,8 +182,14 @@ static void on_replica_row(struct check *c, const struct trace_row *row, struct 
     case TRACE_ACK:
         on_ack(c, row, r);
         break;
+    case TRACE_NACK:
+        check_sender_nack(c, row, r);
+        break;
     case TRACE_SERVE:
         on_serve(c, row, r);
+        break;
+    case TRACE_LOG_OFFLINE:
+        on_offline(c, row, r);
         break;
     case TRACE_LOG_WRITTEN:
         r->written = row->arg[1];
@@ -203,6 +220,17 @@ static void on_host_row(struct check *c, const struct trace_row *row)
                    (int64_t)row->arg[1]);
 }
 
+/* Faults that change or take what a disk holds, by the hash of their name. */
+static bool is_damage(uint64_t fault)
+{
+    static const char *const damages[] = {"disk flip", "disk lose", "disk swap", "disk sync_late"};
+    for (int i = 0; i < COUNT_OF(damages); i++) {
+        if (fault == hash_text(damages[i]))
+            return true;
+    }
+    return false;
+}
+
 void check_broker_row(struct check *c, const struct trace_row *row)
 {
     switch (row->kind) {
@@ -214,12 +242,17 @@ void check_broker_row(struct check *c, const struct trace_row *row)
     case TRACE_LOG_START:
     case TRACE_HIGH_WATERMARK:
     case TRACE_ACK:
+    case TRACE_NACK:
+    case TRACE_LOG_OFFLINE:
     case TRACE_SERVE: {
         struct replica *r = find_replica(c, row->node, row->arg[0]);
         if (r != NULL)
             on_replica_row(c, row, r);
         break;
     }
+    case TRACE_FAULT:
+        c->damaged |= is_damage(row->arg[0]);
+        break;
     case TRACE_NODE_START:
     case TRACE_SYNC_DONE:
     case TRACE_DIR_OFFLINE:

@@ -17,6 +17,11 @@ static bool host_equal(const void *key, const struct hmap_node *node)
     return CONTAINER_OF(node, struct host, node)->id == *(const uint64_t *)key;
 }
 
+static bool sender_equal(const void *key, const struct hmap_node *node)
+{
+    return memcmp(CONTAINER_OF(node, struct sender, node)->key, key, 3 * sizeof(uint64_t)) == 0;
+}
+
 static bool topic_equal(const void *key, const struct hmap_node *node)
 {
     return CONTAINER_OF(node, struct topic, node)->id == *(const uint64_t *)key;
@@ -25,6 +30,8 @@ static bool topic_equal(const void *key, const struct hmap_node *node)
 static bool init_maps(struct check *c)
 {
     if (hmap_init(&c->replicas, c->mem, replica_equal) != ERR_NONE)
+        return false;
+    if (hmap_init(&c->senders, c->mem, sender_equal) != ERR_NONE)
         return false;
     if (hmap_init(&c->hosts, c->mem, host_equal) != ERR_NONE)
         return false;
@@ -63,6 +70,7 @@ void check_free(struct check *c)
     if (c == NULL)
         return;
     FREE_ALL(c, &c->replicas, struct replica);
+    FREE_ALL(c, &c->senders, struct sender);
     FREE_ALL(c, &c->hosts, struct host);
     FREE_ALL(c, &c->topics, struct topic);
     if (c->tables.mem != NULL)

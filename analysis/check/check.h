@@ -50,7 +50,9 @@ enum check_produce_flag {
     X(L9, ACK_AFTER_FAILED_SYNC, "an acknowledgement followed a failed sync")                      \
     X(L10, LOST_TOPIC, "an acknowledged topic is gone")                                            \
     X(L11, PRODUCER_ID_TWICE, "a producer id was given out twice")                                 \
-    X(L12, UNEXPECTED_CLOSE, "a broker refused a well-formed connection")
+    X(L12, UNEXPECTED_CLOSE, "a broker refused a well-formed connection")                          \
+    X(L13, DUPLICATE_REFUSED, "one of a producer's last five batches was refused as out of order") \
+    X(L14, UNHARMED_CORRUPT, "a log was called corrupt on a disk that nobody had damaged")
 
 enum check_code {
 #define X(code, name, text) CHECK_##name,

@@ -22,6 +22,21 @@ struct host {
     bool dir_offline;
 };
 
+#define SENDER_WINDOW 5
+
+struct sender_batch {
+    uint64_t last; /* offset */
+    uint32_t crc;
+};
+
+/* The last batches of a producer in one replica's log, oldest first. */
+struct sender {
+    struct hmap_node node;
+    uint64_t key[3]; /* node, partition, producer id */
+    struct sender_batch batches[SENDER_WINDOW];
+    uint32_t count;
+};
+
 /* An acknowledged topic. */
 struct topic {
     struct hmap_node node;
@@ -36,9 +51,10 @@ struct check {
     struct check_finding findings[CHECK_CODE_COUNT];
     struct check_counts counts;
     struct tables tables;
-    struct hmap replicas, hosts, topics;
+    struct hmap replicas, senders, hosts, topics;
     int64_t power_loss_ns; /* of the latest; -1: none */
     bool topics_listed, ended;
+    bool damaged; /* a disk was given bytes that nobody wrote, or lost what it had */
     enum err error;
 };
 
@@ -57,6 +73,10 @@ void check_broker_row(struct check *c, const struct trace_row *row);
  * opened before. */
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
                        uint64_t end, bool power);
+/* senders.c */
+void check_sender_append(struct check *c, const struct trace_row *row, const struct replica *r);
+void check_sender_cut(struct check *c, const struct replica *r); /* the log ends at r->end now */
+void check_sender_nack(struct check *c, const struct trace_row *row, const struct replica *r);
 void check_judge_records(struct check *c);
 void check_judge_topics(struct check *c);
 

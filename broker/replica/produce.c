@@ -9,7 +9,7 @@ static void finish(struct replica_produce *p, int16_t code)
     uint64_t id = (uint64_t)p->producer_id;
     uint64_t sequence = (uint64_t)(int64_t)p->base_sequence;
     if (code != WIRE_ERROR_NONE)
-        TRACE(r->trace, NACK, r->trace_id, (uint64_t)(int64_t)code, id, sequence);
+        TRACE(r->trace, NACK, r->trace_id, (uint64_t)(int64_t)code, id, sequence, p->crc);
     else if (p->duplicate)
         TRACE(r->trace, DUPLICATE, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
               id, sequence);
@@ -94,8 +94,10 @@ static void note_producer(struct replica_produce *p)
 {
     p->producer_id = -1;
     p->base_sequence = -1;
+    p->crc = 0;
     if (p->batches.size < WIRE_BATCH_HEAD)
         return;
+    p->crc = get_u32(p->batches.data + 17);
     p->producer_id = get_i64(p->batches.data + 43);
     p->base_sequence = get_i32(p->batches.data + 53);
 }

@@ -98,6 +98,7 @@ struct replica_produce {
     struct list link;
     int64_t last_offset, producer_id;
     int32_t base_sequence;
+    uint32_t crc;
     bool duplicate;
 };
 

@@ -650,3 +650,63 @@ TEST(random_rows_never_crash_the_checks)
         test_mem_done(&r.mem);
     }
 }
+
+/* ---- what a broker must remember and must not say ---- */
+
+static void append_batch(struct run *r, uint64_t first, uint64_t last, uint64_t crc)
+{
+    SAY(r, BROKER, LOG_APPEND, P, first, last, crc, 7, first, 100);
+}
+
+static void refuse_batch(struct run *r, uint64_t code, uint64_t sequence, uint64_t crc)
+{
+    SAY(r, BROKER, NACK, P, code, 7, sequence, crc);
+}
+
+TEST(a_refused_batch_of_the_last_five_is_found)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    for (uint64_t i = 0; i < 6; i++)
+        append_batch(&r, i, i, 100 + i);
+    refuse_batch(&r, 45, 1, 101);
+    expect_only(&r, CHECK_DUPLICATE_REFUSED);
+}
+
+/* The sixth from the end is too old, one that was cut off is not there, a new epoch has a CRC of
+ * its own, and other codes say other things. */
+TEST(a_refused_batch_that_is_not_among_the_last_five_is_none)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    for (uint64_t i = 0; i < 6; i++)
+        append_batch(&r, i, i, 100 + i);
+    refuse_batch(&r, 45, 0, 100);
+    refuse_batch(&r, 45, 3, 999);
+    refuse_batch(&r, 56, 3, 103);
+    SAY(&r, BROKER, LOG_CUT, P, 5, 6, 3);
+    refuse_batch(&r, 45, 5, 105);
+    open_log(&r, 0, 3);
+    refuse_batch(&r, 45, 4, 104);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(a_log_that_is_corrupt_on_a_sound_disk_is_found)
+{
+    struct run r;
+    durable(&r);
+    SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
+    expect_only(&r, CHECK_UNHARMED_CORRUPT);
+}
+
+TEST(a_log_that_is_corrupt_on_a_damaged_disk_is_none)
+{
+    struct run r;
+    durable(&r);
+    SAY(&r, BROKER, LOG_OFFLINE, P, 0, ERR_IO);
+    SAY(&r, BROKER, FAULT, hash_text("disk flip"), 0, 0, 0, 0);
+    SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
