@@ -27,36 +27,111 @@ int cli_bugs(int argc, char **argv)
 
 #else
 
+#define HUNT_JOBS_MAX 16
+
 struct hunt {
     struct campaign_scripts swarm; /* one claim that knows nothing of any bug */
     struct campaign_mode mode;
     const char *scenarios;
-    int64_t seeds, swarm_seeds;
+    int64_t seeds, swarm_seeds, jobs;
     const char *only;
     bool json, skip_swarm;
 };
 
-/* The first seed from 1 to seeds with which the claim does not hold; 0: none. *why says what was
- * found. */
-static int64_t find(const struct hunt *h, const struct campaign_script *script, const char *bug,
-                    int64_t seeds, char *why, size_t why_size)
+/* What a bug's line of the table says. */
+struct catch
+{
+    int64_t seed; /* 0: not found */
+    char why[SCRIPT_TEXT_MAX];
+};
+
+/* ---- is it the bug that was found? ---- */
+
+static bool names_check(struct bytes word, const char *name)
+{
+    return bytes_equal(word, bytes_text(name));
+}
+
+static bool word_fits(struct bytes word, const struct campaign_outcome *o)
+{
+    if (names_check(word, "STUCK"))
+        return o->result.verdict == SCRIPT_STUCK;
+    for (int i = 0; i < CHECK_CODE_COUNT; i++) {
+        if (names_check(word, check_infos[i].name))
+            return o->result.violations[i] > 0;
+    }
+    return false;
+}
+
+/* One of the checks that the bug's row names (words, each with a space between) has failed. */
+static bool check_fits(const char *check, const struct campaign_outcome *o)
+{
+    while (!o->crashed && *check != 0) {
+        size_t size = strcspn(check, " ");
+        if (word_fits(bytes_of(check, size), o))
+            return true;
+        check += size + (check[size] == ' ');
+    }
+    return false;
+}
+
+/* A seed with which the claim does not hold without the bug either proves nothing. */
+static bool holds_without(const struct campaign_script *script, uint64_t seed,
+                          const struct campaign_mode *mode)
+{
+    struct campaign_mode plain = *mode;
+    struct campaign_outcome o;
+    plain.bug = NULL;
+    campaign_run_child(script, seed, &plain, &o);
+    free(o.plan);
+    return campaign_exit(&o) == CLI_OK;
+}
+
+static bool is_caught(const struct campaign_script *script, uint64_t seed,
+                      const struct campaign_mode *mode, const char *check,
+                      const struct campaign_outcome *o)
+{
+    if (campaign_exit(o) == CLI_USAGE)
+        fprintf(stderr, "%s: %s\n", script->path, o->result.why);
+    return check_fits(check, o) && holds_without(script, seed, mode);
+}
+
+/* ---- the hunt ---- */
+
+/* Runs count seeds from first on, side by side. */
+static void run_some(const struct campaign_script *script, int64_t first, int64_t count,
+                     const struct campaign_mode *mode, struct campaign_outcome *out)
+{
+    struct campaign_child *children[HUNT_JOBS_MAX];
+    for (int64_t i = 0; i < count; i++)
+        children[i] = campaign_fork(script, (uint64_t)(first + i), mode);
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = (struct campaign_outcome){.crashed = true};
+        while (children[i] != NULL && !campaign_child_read(children[i], &out[i]))
+            continue;
+    }
+}
+
+/* The first seed from 1 to seeds with which one of the bug's checks fails. */
+static void find(const struct hunt *h, const struct campaign_script *script,
+                 const struct script_bug *bug, int64_t seeds, struct catch *caught)
 {
     struct campaign_mode mode = h->mode;
-    mode.bug = bug;
-    for (int64_t seed = 1; seed <= seeds; seed++) {
-        struct campaign_outcome o;
-        campaign_run_child(script, (uint64_t)seed, &mode, &o);
-        free(o.plan);
-        enum cli_exit exit = campaign_exit(&o);
-        /* An inconclusive run has found nothing. */
-        if (exit == CLI_OK || exit == CLI_INCONCLUSIVE)
-            continue;
-        if (exit == CLI_USAGE)
-            fprintf(stderr, "%s: %s\n", script->path, o.result.why);
-        snprintf(why, why_size, "%s", o.crashed ? "it crashed" : o.result.why);
-        return exit == CLI_USAGE ? 0 : seed;
+    mode.bug = bug->name;
+    *caught = (struct catch){0};
+    for (int64_t seed = 1; seed <= seeds && caught->seed == 0; seed += h->jobs) {
+        struct campaign_outcome o[HUNT_JOBS_MAX];
+        int64_t count = MIN(h->jobs, seeds - seed + 1);
+        run_some(script, seed, count, &mode, o);
+        for (int64_t i = 0; i < count; i++) {
+            if (caught->seed == 0 &&
+                is_caught(script, (uint64_t)(seed + i), &mode, bug->check, &o[i])) {
+                caught->seed = seed + i;
+                memcpy(caught->why, o[i].result.why, sizeof caught->why);
+            }
+            free(o[i].plan);
+        }
     }
-    return 0;
 }
 
 static void print_count(int64_t seed, int64_t of)
@@ -67,18 +142,18 @@ static void print_count(int64_t seed, int64_t of)
         printf("    >%4" PRId64, of);
 }
 
-static void print_found(const struct hunt *h, const struct script_bug *bug, int64_t scripted,
-                        int64_t swarm, const char *why)
+static void print_found(const struct hunt *h, const struct script_bug *bug,
+                        const struct catch *scripted, const struct catch *swarm)
 {
     if (h->json) {
         printf("{\"bug\":\"%s\",\"scripted_seeds\":%" PRId64 ",\"swarm_seeds\":%" PRId64 "}\n",
-               bug->name, scripted, swarm);
+               bug->name, scripted->seed, swarm->seed);
     } else {
         printf("%-28s", bug->name);
-        print_count(scripted, h->seeds);
+        print_count(scripted->seed, h->seeds);
         if (!h->skip_swarm)
-            print_count(swarm, h->swarm_seeds);
-        printf("  %.90s\n", why);
+            print_count(swarm->seed, h->swarm_seeds);
+        printf("  %.90s\n", scripted->seed > 0 ? scripted->why : swarm->why);
     }
     fflush(stdout);
 }
@@ -86,21 +161,20 @@ static void print_found(const struct hunt *h, const struct script_bug *bug, int6
 /* True: its own schedule found it. */
 static bool hunt_one(struct hunt *h, const struct script_bug *bug, bool *by_swarm)
 {
-    char path[CAMPAIGN_PATH_MAX], why[SCRIPT_TEXT_MAX] = "", ignored[SCRIPT_TEXT_MAX];
+    char path[CAMPAIGN_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.lua", h->scenarios, bug->scenario);
     const char *paths[] = {path};
     struct campaign_scripts own;
     if (!campaign_load(&own, paths, 1))
         return false;
-    int64_t scripted = find(h, &own.at[0], bug->name, h->seeds, why, sizeof why);
-    int64_t swarm = 0;
+    struct catch scripted, swarm = {0};
+    find(h, &own.at[0], bug, h->seeds, &scripted);
     if (!h->skip_swarm)
-        swarm = find(h, &h->swarm.at[0], bug->name, h->swarm_seeds, scripted ? ignored : why,
-                     sizeof why);
-    *by_swarm = swarm > 0;
-    print_found(h, bug, scripted, swarm, why);
+        find(h, &h->swarm.at[0], bug, h->swarm_seeds, &swarm);
+    *by_swarm = swarm.seed > 0;
+    print_found(h, bug, &scripted, &swarm);
     campaign_unload(&own);
-    return scripted > 0;
+    return scripted.seed > 0;
 }
 
 static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
@@ -153,7 +227,11 @@ static int list(const struct script_bug *bugs, int count, bool json)
 
 int cli_bugs(int argc, char **argv)
 {
-    struct hunt h = {.scenarios = "scenarios", .seeds = 200, .swarm_seeds = 1000};
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct hunt h = {.scenarios = "scenarios",
+                     .seeds = 200,
+                     .swarm_seeds = 1000,
+                     .jobs = MIN(MAX(cores, 1), HUNT_JOBS_MAX)};
     bool wanted = false;
     const struct cli_option options[] = {
         {"--hunt", CLI_FLAG, &wanted, 0, 0, NULL,
@@ -162,6 +240,7 @@ int cli_bugs(int argc, char **argv)
         {"--seeds", CLI_INT, &h.seeds, 1, 1000000, NULL, "seeds of its own schedule (200)"},
         {"--swarm-seeds", CLI_INT, &h.swarm_seeds, 1, 1000000, NULL,
          "seeds of the swarm claim (1000)"},
+        {"--jobs", CLI_INT, &h.jobs, 1, HUNT_JOBS_MAX, NULL, "processes at once (all cores)"},
         {"--no-swarm", CLI_FLAG, &h.skip_swarm, 0, 0, NULL, "their own schedules alone"},
         {"--scenarios", CLI_TEXT, &h.scenarios, 0, 0, NULL, "where the schedules are (scenarios)"},
         {"--json", CLI_FLAG, &h.json, 0, 0, NULL, "one object a bug, a line each"},

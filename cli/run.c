@@ -385,6 +385,9 @@ int cli_run(int argc, char **argv)
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--time", CLI_TEXT, &limit, 0, 0, NULL, "virtual time after which a run is stuck (24h)"},
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},
+#ifdef KILN_KNOWN_BUGS
+        {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL, "with this known bug; kiln bugs lists them"},
+#endif
         {"--list", CLI_FLAG, &r.list, 0, 0, NULL, "print the claims and run nothing"},
         {"-v", CLI_FLAG, &r.verbose, 0, 0, NULL,
          "one run: a timeline on stderr; many: marks that nobody reached"},
