@@ -1,13 +1,16 @@
 scenario "retention removes whole old segments under a reader, and nothing else"
 
-local cluster = Cluster { config = { ["log.segment.bytes"] = 8192, ["log.retention.check.interval.ms"] = 200, ["log.segment.delete.delay.ms"] = 50 } }
-local orders = cluster:topic { name = "orders", config = { ["retention.bytes"] = 32768 } }
+local cluster = Cluster { config = { ["log.segment.bytes"] = 163840, ["log.retention.check.interval.ms"] = 200, ["log.segment.delete.delay.ms"] = 50 } }
+local orders = cluster:topic { name = "orders", config = { ["retention.bytes"] = 327680 } }
 must_reach { "a segment was deleted during a fetch" }
 
-cluster:producer { acks = "all", to = orders, records = 6000, rate = 600, batch_bytes = 4096 }
+cluster:producer { acks = "all", to = orders, records = 1500, rate = 200, burst = 20, value_bytes = 4000 }
 cluster:consumer { from = orders }
--- One that cannot keep up: segments go while their bytes are on their way to it.
-cluster:consumer { from = orders, name = "slow", think = millis(400), poll_records = 20 }
-harm "node 4 slow_reader bytes=4096 for 8s"
+-- Some that cannot keep up: segments go while their bytes are on their way to them.
+for i = 1, 3 do
+  local slow = cluster:consumer { from = orders, name = "slow-" .. i, poll_records = 250 }
+  harm(string.format("node %d slow_reader bytes=%d for 8s", slow.id, 20000 * i))
+end
+sleep(seconds(8))
 
 finally { "everything acknowledged is read", "in order" }
