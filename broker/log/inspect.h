@@ -207,6 +207,9 @@ void log_check_indexes_batch(struct log_check_walk *walk, const struct log_note 
 /* Bytes that are no batches, and may have been some: entries that point there are not judged. */
 void log_check_indexes_hole(struct log_check_walk *walk, uint64_t from, uint64_t to, int64_t end);
 void log_check_indexes_end(struct log_check_walk *walk);
+/* An index without its log. */
+void log_check_orphan(struct log_check *check, struct log_inspect_file *file,
+                      enum log_file_type type);
 /* Before a batch: is the abort marker's entry there? txn_first is what replay says. */
 void log_check_txn(struct log_check_walk *walk, const struct log_note *note, int64_t txn_first);
 

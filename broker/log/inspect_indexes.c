@@ -184,6 +184,33 @@ static void txn_batch(struct log_check_walk *w, const struct log_note *note)
     }
 }
 
+/* The last stable offset once that transaction is over. */
+static int64_t stable_after(const struct log_check *c, const struct log_note *note)
+{
+    int64_t stable = note->last + 1;
+    LIST_EACH (producer, &c->producers.silent, struct log_producer, silent) {
+        if (producer->id != note->producer_id && producer->txn_first >= 0)
+            stable = MIN(stable, producer->txn_first);
+    }
+    return stable;
+}
+
+/* Offsets below the log's first one are what a longer log would have said. */
+static void check_txn_entry(struct log_check_walk *w, const struct log_note *note,
+                            int64_t txn_first)
+{
+    const struct log_check *c = w->check;
+    const uint8_t *p = entry_at(&w->txns, w->txns.next);
+    int64_t first = get_i64(p + 10);
+    int64_t stable = get_i64(p + 26);
+    int64_t stable_should = stable_after(c, note);
+    if (first != txn_first && (first < 0 || first >= c->first))
+        wrong(w, &w->txns, LOG_FIND_TXN_WRONG, "the transaction began at offset", txn_first);
+    if (stable != stable_should && (stable < 0 || stable >= c->first))
+        wrong(w, &w->txns, LOG_FIND_TXN_WRONG, "the last stable offset behind it is",
+              stable_should);
+}
+
 void log_check_txn(struct log_check_walk *w, const struct log_note *note, int64_t txn_first)
 {
     struct log_check *c = w->check;
@@ -198,12 +225,36 @@ void log_check_txn(struct log_check_walk *w, const struct log_note *note, int64_
             (long long)note->producer_id, (long long)note->last, (long long)txn_first);
         return;
     }
-    int64_t first = get_i64(entry_at(&w->txns, w->txns.next) + 10);
-    if (first != txn_first && first >= c->first)
-        wrong(w, &w->txns, LOG_FIND_TXN_WRONG, "the transaction began at offset", txn_first);
+    if (!c->holed)
+        check_txn_entry(w, note, txn_first);
 }
 
 /* ---- the walk ---- */
+
+static void end_file(struct log_check_walk *w, struct log_entries *e)
+{
+    if (e->file != NULL)
+        log_inspect_unmap(w->check->in, e->file);
+}
+
+void log_check_orphan(struct log_check *c, struct log_inspect_file *file, enum log_file_type type)
+{
+    struct log_check_segment segment = {
+        .index = type == LOG_TYPE_INDEX ? file : NULL,
+        .times = type == LOG_TYPE_TIMEINDEX ? file : NULL,
+        .txns = type == LOG_TYPE_TXNINDEX ? file : NULL,
+    };
+    struct log_check_walk w = {.check = c, .segment = &segment};
+    struct log_entries *entries = segment.index != NULL   ? &w.index
+                                  : segment.times != NULL ? &w.times
+                                                          : &w.txns;
+    struct log_entry entry;
+    log_find(c->in, c->dir, file, LOG_FIND_INDEX_ORPHAN, -1, "there is no .log beside it");
+    log_check_indexes_begin(&w);
+    while (peek(&w, entries, &entry))
+        advance(entries, entry);
+    end_file(&w, entries);
+}
 
 void log_check_indexes_begin(struct log_check_walk *w)
 {
@@ -258,12 +309,6 @@ static void check_sparse(struct log_check_walk *w)
         log_find(c->in, c->dir, w->times.file, LOG_FIND_INDEX_SPARSE, -1,
                  "the greatest timestamp of the segment, %lld, has no entry",
                  (long long)w->max_timestamp);
-}
-
-static void end_file(struct log_check_walk *w, struct log_entries *e)
-{
-    if (e->file != NULL)
-        log_inspect_unmap(w->check->in, e->file);
 }
 
 void log_check_indexes_end(struct log_check_walk *w)

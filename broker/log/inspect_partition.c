@@ -32,13 +32,12 @@ static struct log_check_segment *find_segment(const struct log_check *c, int64_t
     return low < c->segment_count && c->segments[low].base == base ? &c->segments[low] : NULL;
 }
 
-/* An index without its log is checked for what it is by itself: nothing. */
 static void take_index(struct log_check *c, struct log_inspect_file *file, enum log_file_type type,
                        int64_t base)
 {
     struct log_check_segment *segment = find_segment(c, base);
     if (segment == NULL)
-        log_find(c->in, c->dir, file, LOG_FIND_INDEX_ORPHAN, -1, "there is no .log beside it");
+        log_check_orphan(c, file, type);
     else if (type == LOG_TYPE_INDEX)
         segment->index = file;
     else if (type == LOG_TYPE_TIMEINDEX)
@@ -189,8 +188,10 @@ static void check_ends(struct log_check *c)
 static void print_result(struct log_check *c, int64_t damage_before, int64_t note_before)
 {
     struct log_inspect *in = c->in;
+    if (c->alone && c->segment_count == 0)
+        return;
     log_row_begin(in, "checked", NULL, NULL);
-    log_row_path(in, "path", c->dir, NULL);
+    log_row_path(in, "path", c->dir, c->alone ? c->segments[0].log : NULL);
     log_row_int(in, "segments", c->segment_count);
     log_row_int(in, "first_offset", c->first);
     log_row_int(in, "end_offset", c->expected);

@@ -37,9 +37,9 @@ static void check_epoch(struct log_check_walk *w, const struct log_note *note)
 {
     struct log_check *c = w->check;
     const struct log_epochs *epochs = &c->epochs;
-    if (note->leader_epoch < 0)
-        return;
-    if (note->leader_epoch < c->epoch)
+    if (note->leader_epoch == -1)
+        return; /* as older clients of Kafka wrote them */
+    if (note->leader_epoch < MAX(c->epoch, 0))
         log_find(c->in, c->dir, w->segment->log, LOG_FIND_EPOCH_BACK, (int64_t)note->position,
                  "leader epoch %d behind %d", note->leader_epoch, c->epoch);
     c->epoch = MAX(c->epoch, note->leader_epoch);
