@@ -86,6 +86,8 @@ enum fault_param {
 #define FAULT_TAKES_FOR (1u << 31)
 
 /* sync_late: the sync says that all is well, and the next one of the file tells of the failure.
+ * break: reads of the sector fail until it is written again. evict: clean pages leave the cache, so
+ * that reads show what is on the medium.
  * X(name, text, target, what its line may say). A kill without `for` is for good (or until somebody
  * starts the node); with it the node starts again so much later. Everything else without `for`
  * happens once or stays until world_heal. */
@@ -105,6 +107,8 @@ enum fault_param {
     X(DISK_SLOW, "disk slow", NODES, FAULT_TAKES(FACTOR) | FAULT_TAKES_FOR)                        \
     X(DISK_HANG, "disk hang", NODES, FAULT_TAKES_FOR)                                              \
     X(DISK_FLIP, "disk flip", NODES, FAULT_TAKES(OFFSET) | FAULT_TAKES(BIT) | FAULT_TAKES_FILE)    \
+    X(DISK_BREAK, "disk break", NODES, FAULT_TAKES(OFFSET) | FAULT_TAKES_FILE)                     \
+    X(DISK_EVICT, "disk evict", NODES, 0)                                                          \
     X(DISK_LOSE, "disk lose", NODES, 0)                                                            \
     X(DISK_SWAP, "disk swap", NODES, FAULT_TAKES(WITH))                                            \
     X(CUT, "cut", LINK, FAULT_TAKES_FOR)                                                           \
@@ -193,11 +197,12 @@ enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct err
 #define FAULT_SURVIVABLE                                                                           \
     (FAULT_BIT(KILL) | FAULT_BIT(POWER_LOSS) | FAULT_BIT(PAUSE) | FAULT_BIT(CLOCK) |               \
      FAULT_BIT(SYNC_FAILS) | FAULT_BIT(WRITE_FAILS) | FAULT_BIT(READ_FAILS) |                      \
-     FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(DISK_HANG) | FAULT_BIT(CUT) |         \
-     FAULT_BIT(RESET) | FAULT_BIT(HALF_OPEN) | FAULT_BIT(DELAY) | FAULT_BIT(BANDWIDTH) |           \
-     FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
+     FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_EVICT) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(DISK_HANG) |  \
+     FAULT_BIT(CUT) | FAULT_BIT(RESET) | FAULT_BIT(HALF_OPEN) | FAULT_BIT(DELAY) |                 \
+     FAULT_BIT(BANDWIDTH) | FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
 #define FAULT_DAMAGING                                                                             \
-    (FAULT_BIT(SYNC_LATE) | FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_LOSE) | FAULT_BIT(DISK_SWAP))
+    (FAULT_BIT(SYNC_LATE) | FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_BREAK) | FAULT_BIT(DISK_LOSE) |  \
+     FAULT_BIT(DISK_SWAP))
 
 struct fault_swarm {
     uint64_t seed;

@@ -119,8 +119,9 @@ static void draw_params(struct draw *d, struct fault_line *line)
         draw_rate(d, line);
         return;
     case FAULT_DISK_FLIP:
+    case FAULT_DISK_BREAK:
         param[FAULT_P_OFFSET] = magnitude(d, 64, 12);
-        param[FAULT_P_BIT] = between(d, 0, 7);
+        param[FAULT_P_BIT] = line->kind == FAULT_DISK_FLIP ? between(d, 0, 7) : 0;
         memcpy(line->file, ".log", 5);
         return;
     case FAULT_DISK_SWAP:
@@ -128,6 +129,7 @@ static void draw_params(struct draw *d, struct fault_line *line)
         return;
     case FAULT_PAUSE:
     case FAULT_DISK_HANG:
+    case FAULT_DISK_EVICT:
     case FAULT_DISK_LOSE:
     case FAULT_CUT:
     case FAULT_RESET:

@@ -84,11 +84,11 @@ void world_struck(struct world_node *node)
 
 static void kill_node(struct world_node *node, struct harm *harm, bool power)
 {
-    if (node->life == WORLD_DOWN)
+    int64_t op = power || harm->line.kind != FAULT_KILL ? 0 : harm->line.param[FAULT_P_OP];
+    if (op == 0 && node->life == WORLD_DOWN)
         return;
-    int64_t op = power ? 0 : harm->line.param[FAULT_P_OP];
     node->killer = harm;
-    if (op > 0) {
+    if (op > 0) { /* of the life to come, when none runs */
         node->kill_in = (uint32_t)MIN(op, UINT32_MAX);
         return;
     }
@@ -227,8 +227,8 @@ static bool find_file(struct search *search, int depth)
     return found;
 }
 
-/* Flips a bit of one of the files that match, drawn. */
-static bool flip(struct world_node *node, const struct fault_line *line)
+/* Damages one of the files that match, drawn. */
+static bool damage(struct world_node *node, const struct fault_line *line)
 {
     struct search search = {.node = node, .part = line->file, .wanted = UINT64_MAX};
     (void)find_file(&search, 0);
@@ -237,9 +237,13 @@ static bool flip(struct world_node *node, const struct fault_line *line)
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_FLIP, fault_line_id(line));
     search = (struct search){
         .node = node, .part = line->file, .wanted = random_below(bits, search.count)};
-    return find_file(&search, 0) &&
-           disk_flip(node->disk, search.path, (uint64_t)line->param[FAULT_P_OFFSET],
-                     (int)(line->param[FAULT_P_BIT] & 7)) == ERR_NONE;
+    if (!find_file(&search, 0))
+        return false;
+    uint64_t offset = (uint64_t)line->param[FAULT_P_OFFSET];
+    int bit = (int)(line->param[FAULT_P_BIT] & 7);
+    enum err e = line->kind == FAULT_DISK_FLIP ? disk_flip(node->disk, search.path, offset, bit)
+                                               : disk_break(node->disk, search.path, offset);
+    return e == ERR_NONE;
 }
 
 /* An operator takes a disk out: its process ends first, and starts again behind it. */
@@ -377,7 +381,11 @@ static bool begin_on(struct world_node *node, struct harm *harm)
         node->hang_depth++;
         return true;
     case FAULT_DISK_FLIP:
-        return flip(node, &harm->line);
+    case FAULT_DISK_BREAK:
+        return damage(node, &harm->line);
+    case FAULT_DISK_EVICT:
+        disk_evict(node->disk);
+        return true;
     case FAULT_SLOW_READER:
         slow_reader(node, param[FAULT_P_BYTES] > 0 ? param[FAULT_P_BYTES] : BANDWIDTH);
         return true;

@@ -463,6 +463,11 @@ enum world_life world_node_life(const struct world *world, uint32_t node)
     return (enum world_life)node_of(world, node)->life;
 }
 
+uint64_t world_node_op_count(const struct world *world, uint32_t node)
+{
+    return node_of(world, node)->op_count;
+}
+
 bool world_find_node(const struct world *world, const char *name, uint32_t *index)
 {
     for (uint32_t i = 0; i < world->node_count; i++) {

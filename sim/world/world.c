@@ -1,6 +1,7 @@
 /* world.c - virtual time: the queue of moments, the hash chain over what crosses the boundary, and
  * what watchers are told. */
-#include <stdio.h>
+#include <errno.h>
+#include <sys/stat.h>
 #include "world/inside.h"
 
 /* ---- the queue ---- */
@@ -277,6 +278,14 @@ static enum err build(struct world *world)
     return world->rows == NULL ? ERR_NOMEM : e;
 }
 
+static enum err make_root(const char *dir, struct errmsg *msg)
+{
+    if (dir == NULL || mkdir(dir, 0777) == 0 || errno == EEXIST)
+        return ERR_NONE;
+    return errmsg_set(msg, ERR_IO, "cannot make %s, where the disks shall be: %s", dir,
+                      strerror(errno));
+}
+
 struct world *world_new(struct mem *mem, const struct world_config *config, struct errmsg *msg)
 {
     struct world *world = mem_zalloc(mem, sizeof *world);
@@ -291,9 +300,12 @@ struct world *world_new(struct mem *mem, const struct world_config *config, stru
     list_init(&world->spare_flights);
     list_init(&world->script_harms);
     enum err e = build(world);
+    if (e != ERR_NONE)
+        (void)errmsg_set(msg, e, "a world: %s", err_text(e));
+    else
+        e = make_root(config->disk_dir, msg);
     if (e == ERR_NONE)
         return world;
-    (void)errmsg_set(msg, e, "a world: %s", err_text(e));
     world_free(world);
     return NULL;
 }
@@ -343,6 +355,8 @@ void world_stats(const struct world *world, struct world_stats *stats)
     };
     for (uint32_t i = 0; i < world->node_count; i++) {
         const struct world_node *node = world->nodes[i];
+        if (stats->disk_error == NULL)
+            stats->disk_error = disk_mirror_error(node->disk);
         stats->node_bytes += node->life == WORLD_DOWN ? 0 : world_heap_bytes(node->heap);
         for (int mark = 0; mark < TRACE_MARK_COUNT; mark++)
             stats->mark_count[mark] += node->trace.mark_count[mark];

@@ -79,7 +79,8 @@ struct world_sink {
 
 struct world_config {
     uint64_t seed;
-    const char *disk_dir;          /* NULL: disks in memory; else real files under DIR/NODE/ */
+    const char *disk_dir; /* NULL: disks in memory. Else real files under DIR/NODE/, which is made;
+                             what it holds already is what the disk holds at first */
     const struct fault_plan *plan; /* borrowed until world_free; may be NULL */
     bool plan_only; /* a replay: of all faults, the script's too, only those in the plan fire */
     uint32_t armed; /* sites, a bit each, for which a script may set rates (FAULT_RATE); those that
@@ -97,7 +98,7 @@ struct world_config {
 #define WORLD_DISK_BYTES (64ll << 30)
 #define WORLD_WALL_START_MS 1767225600000ll /* 2026-01-01: when every world begins */
 
-/* NULL and a message: ERR_NOMEM, or the directory cannot be made. mem must outlive it. */
+/* NULL and a message: no memory, or the directory cannot be made. mem must outlive it. */
 struct world *world_new(struct mem *mem, const struct world_config *config,
                         struct errmsg *msg) MUST_USE;
 /* Ends everything; nobody is asked. */
@@ -120,6 +121,8 @@ enum world_life {
     WORLD_PAUSED,
 };
 enum world_life world_node_life(const struct world *world, uint32_t node);
+/* Operations that this life, or the last one, has started. */
+uint64_t world_node_op_count(const struct world *world, uint32_t node);
 
 /* ---- time ---- */
 
@@ -178,7 +181,8 @@ bool world_command(struct world *world, uint32_t node, uint64_t id, struct bytes
 /* Does harm, now: any kind of line (fault.h), at_ns aside. Each call of these is one harm of the
  * script by number; a plan that is alone in force decides by that number whether it happens. */
 void world_harm(struct world *world, const struct fault_line *line);
-/* at_op 0: now; k: at the k-th operation that it starts from now on, which no longer happens. */
+/* at_op 0: now; k: at the k-th operation that it starts from now on, which no longer happens; of
+ * its next life, when none runs. */
 void world_kill(struct world *world, uint32_t node, uint32_t at_op);
 /* All these nodes at once. */
 void world_power_loss(struct world *world, uint64_t nodes);
@@ -210,9 +214,10 @@ struct world_stats {
     int64_t time_ns;
     int64_t fault_count; /* that fired */
     int64_t kill_count, power_loss_count;
-    int64_t leaked_count;  /* pieces left behind by clean ends */
-    int64_t node_bytes;    /* of the heaps of all nodes that run, now */
-    uint64_t stream_bytes; /* delivered */
+    int64_t leaked_count;   /* pieces left behind by clean ends */
+    const char *disk_error; /* NULL, or why the real files no longer show what the disks hold */
+    int64_t node_bytes;     /* of the heaps of all nodes that run, now */
+    uint64_t stream_bytes;  /* delivered */
     uint64_t mark_count[TRACE_MARK_COUNT];
 };
 

@@ -277,6 +277,40 @@ TEST(lives_do_not_share_addresses)
 }
 #endif
 
+TEST(without_memory_there_is_no_world)
+{
+    for (uint64_t n = 1;; n++) {
+        struct test_mem mem;
+        struct errmsg msg = {0};
+        uint32_t node;
+        test_mem_init(&mem);
+        mem.fail_at = n;
+        struct world *world = world_new(&mem.mem, &(struct world_config){.seed = 1}, &msg);
+        if (world == NULL)
+            assert_string_equal(msg.text, "a world: out of memory");
+        else if (mem.failed == 0) { /* the n-th comes with the node, or not at all */
+            enum err e = world_add_node(world, &echo_program, "server", bytes_text("x"), &node);
+            assert_int_equal(e, mem.failed == 0 ? ERR_NONE : ERR_NOMEM);
+        }
+        world_free(world);
+        test_mem_done(&mem);
+        if (mem.failed == 0)
+            break;
+    }
+}
+
+TEST(a_directory_that_cannot_be_made_is_named)
+{
+    struct mem mem;
+    struct errmsg msg = {0};
+    mem_system(&mem);
+    struct world_config config = {.seed = 1, .disk_dir = "/nowhere/at/all"};
+    assert_null(world_new(&mem, &config, &msg));
+    assert_string_equal(msg.text, "cannot make /nowhere/at/all, where the disks shall be: No such "
+                                  "file or directory");
+    assert_int_equal(mem.live_count, 0);
+}
+
 /* ---- names ---- */
 
 TEST(names_are_unique_and_found)
