@@ -6,6 +6,8 @@ static void on_synced(struct env_op *op, enum err e, uint64_t n);
 
 static bool takes_part(const struct log *log)
 {
+    if (log_repair_runs(log))
+        return false; /* it comes back when its files are whole again */
     return log->dir->flush_now || log_waits_for_sync(log);
 }
 

@@ -171,6 +171,7 @@ enum {
     OPEN_MAKE,
     OPEN_SYNC_PARENT,
     OPEN_LOCK,
+    OPEN_SYNC,
     OPEN_META,
     OPEN_META_CRC,
     OPEN_IDENTITY,
@@ -193,12 +194,11 @@ static enum log_flow open_make(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+/* Also when it was there: the life that made it may have died, or failed, before this. */
 static enum log_flow open_sync_parent(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
-    if (steps->err == ERR_EXISTS)
-        return LOG_NEXT;
-    if (steps->err != ERR_NONE)
+    if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
         return LOG_FAIL;
     log_folder_of(o->dir->path, o->path);
     env_sync_dir(steps->env, &steps->io, o->path, log_steps_done);
@@ -213,10 +213,19 @@ static enum log_flow open_lock(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum log_flow open_meta(struct log_steps *steps)
+/* What is found from here on will still be there after a loss of power. */
+static enum log_flow open_sync(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->dir->lock = steps->n;
+    env_sync_dir(steps->env, &steps->io, o->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_meta(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    (void)steps;
     log_get(o->dir, &o->get, in_dir(o, "meta.properties"), on_got);
     return LOG_WAIT;
 }
@@ -500,6 +509,7 @@ static const struct log_step open_steps[] = {
     [OPEN_MAKE] = {"make", open_make},
     [OPEN_SYNC_PARENT] = {"make", open_sync_parent},
     [OPEN_LOCK] = {"lock", open_lock},
+    [OPEN_SYNC] = {"sync", open_sync},
     [OPEN_META] = {"read the identity of", open_meta},
     [OPEN_META_CRC] = {"read the identity of", open_meta_crc},
     [OPEN_IDENTITY] = {"read the identity of", open_identity},

@@ -430,6 +430,7 @@ void log_commit_kick(struct log_dir *dir);
 void log_repair_begin(struct log *log, enum err e);
 /* Something that the repair waits for has ended. */
 void log_repair_next(struct log *log);
+bool log_repair_runs(const struct log *log);
 /* Gives it up, unless it is at work just now. */
 void log_repair_stop(struct log *log);
 

@@ -154,6 +154,8 @@ static void ended(struct log_steps *steps, enum err e)
         log->state = LOG_OPEN;
         log_segment_clean(active);
     }
+    if (log->status == ERR_NONE && log->written_end > log->durable_end)
+        log_commit_mark(log);
     log_settle(log);
 }
 
@@ -179,6 +181,11 @@ void log_repair_next(struct log *log)
     r->running = true;
     log->busy++;
     log_steps_start(&r->steps, log_env(log), repair_steps, ended);
+}
+
+bool log_repair_runs(const struct log *log)
+{
+    return log->repair != NULL && log->repair->running;
 }
 
 void log_repair_stop(struct log *log)

@@ -165,6 +165,26 @@ bool rig_until_durable(struct rig *rig)
     return rig->seat != NULL;
 }
 
+void rig_harm(struct rig *rig, const char *text)
+{
+    struct fault_line line;
+    struct errmsg msg = {0};
+    if (fault_line_parse(&line, bytes_text(text), &msg) != ERR_NONE)
+        fail_msg("%s: %s", text, msg.text);
+    if (rig->seat != NULL)
+        world_rise(rig->world, rig->node);
+    world_harm(rig->world, &line);
+    sit_if_up(rig);
+}
+
+void rig_heal(struct rig *rig)
+{
+    if (rig->seat != NULL)
+        world_rise(rig->world, rig->node);
+    world_heal(rig->world);
+    sit_if_up(rig);
+}
+
 /* ---- lives ---- */
 
 static void on_done(struct log_op *op, enum err e)
@@ -191,8 +211,10 @@ static void on_cut(struct log_watch *watch, int64_t end)
 
 static enum err finish(struct rig *rig, struct rig_op *op)
 {
-    if (!rig_until(rig, &op->done))
+    if (!rig_until(rig, &op->done)) {
+        errmsg_set(&rig->msg, ERR_OFFLINE, "the node went down");
         return ERR_OFFLINE;
+    }
     if (op->e != ERR_NONE)
         rig->msg = op->op.msg;
     return op->e;
@@ -202,7 +224,9 @@ enum err rig_open_dir(struct rig *rig)
 {
     struct rig_op op = {0};
     struct world_seat *seat = rig->seat;
-    assert_ok(log_dir_new(&rig->dir, seat->env, seat->mem, seat->trace, &rig->dir_config));
+    enum err e = log_dir_new(&rig->dir, seat->env, seat->mem, seat->trace, &rig->dir_config);
+    if (e != ERR_NONE)
+        return e;
     log_dir_open(rig->dir, &op.op, on_done);
     return finish(rig, &op);
 }
@@ -294,7 +318,10 @@ struct slice rig_batch(struct rig *rig, int records, int size, int64_t timestamp
     struct buf *buf = buf_new(rig->seat->mem, (uint32_t)cap);
     uint8_t *value = calloc(1, (size_t)size + 8);
     struct wire_builder b;
-    assert_non_null(buf);
+    if (buf == NULL) {
+        free(value);
+        return (struct slice){0};
+    }
     wire_builder_init(&b, buf->data, cap);
     for (int i = 0; i < records; i++) {
         uint64_t body = rig->next_body++;
@@ -320,6 +347,8 @@ struct log_appended rig_append_as(struct rig *rig, int records, int size, int64_
     struct log_appended out;
     uint64_t body = rig->next_body;
     struct slice batch = rig_batch(rig, records, size, timestamp, producer_id, epoch, sequence);
+    if (batch.buf == NULL)
+        return (struct log_appended){.verdict = LOG_REFUSED};
     log_append(rig->log, batch, 0, env_wall(rig->seat->env), &out);
     for (int i = 0; out.verdict == LOG_APPENDED && i < records; i++) {
         assert_true(out.first + i < RIG_RECORDS_MAX);

@@ -63,6 +63,10 @@ bool rig_run(struct rig *rig, int64_t ns);
 /* or until all that was written is durable. */
 bool rig_until_durable(struct rig *rig);
 
+/* A line of a plan, without its time: "at 0s node 0 disk full". */
+void rig_harm(struct rig *rig, const char *line);
+void rig_heal(struct rig *rig);
+
 /* Opens the directory and the partition; ERR_OFFLINE also when the node went down. */
 enum err rig_open_dir(struct rig *rig);
 enum err rig_open_log(struct rig *rig);
