@@ -46,7 +46,7 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
 /* Starts this program anew, so that the system lays it out anew. -1: it did not end well. */
 static int run_side(const char *path, uint64_t seed, int side, bool files, const char *steps)
 {
-    char seed_text[32], side_text[8];
+    char seed_text[32], side_text[16];
     snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
     snprintf(side_text, sizeof side_text, "%d", side);
     fflush(NULL);
