@@ -11,6 +11,7 @@ enum phase {
     PHASE_SCANNING, /* looks at every partition once */
     PHASE_WAITING,  /* there is too little */
     PHASE_READING,
+    PHASE_ANSWERED, /* nothing wakes it any more */
 };
 
 struct item;
@@ -280,9 +281,19 @@ static bool lay_out(struct fetch *s)
     return true;
 }
 
+/* The answer may be on its way for long: whatever comes meanwhile is for the next fetch. */
+static void wait_no_more(struct fetch *s)
+{
+    s->phase = PHASE_ANSWERED;
+    env_disarm(s->request.api->env, &s->deadline);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_unwait(&s->items[i].wait);
+}
+
 static void answer(struct fetch *s)
 {
     struct request *r = &s->request;
+    wait_no_more(s);
     for (int32_t i = 0; i < s->item_count; i++)
         fill(s, &s->items[i]);
     if (!api_request_encode(r, &s->body))
@@ -320,6 +331,8 @@ static void go_on(struct fetch *s)
             }
             wait_again(s);
             break;
+        case PHASE_ANSWERED:
+            UNREACHABLE();
         }
     }
 }
