@@ -258,13 +258,10 @@ static enum err ask(struct client *c, struct client_node *node,
     return client_call_send(c, call, &request);
 }
 
-static void positions_pump(struct client *c, struct client_node *node)
+static void positions_pump(struct client *c, struct client_node *node,
+                           struct client_assignment **asking)
 {
-    struct client_assignment **asking =
-        arena_alloc(&c->arena, c->consumer.assignment_count * sizeof(void *));
     int32_t count = 0;
-    if (asking == NULL)
-        return;
     LIST_EACH (a, &c->consumer.assignments, struct client_assignment, link) {
         if (a->state == CLIENT_AT_UNKNOWN && client_assignment_due(c, a) &&
             client_leader(c, a->of, a->partition) == node)
@@ -322,15 +319,23 @@ bool client_assignment_due(const struct client *c, const struct client_assignmen
            c->now_ns >= a->retry_ns;
 }
 
-/* A topic that metadata says may never be read. */
+/* Sees to it that the leader is known, or that it is said when the topic may never be read. */
 static void check_topic(struct client *c, struct client_assignment *a)
 {
+    if (a->state == CLIENT_AT_STOPPED)
+        return;
     if (a->of == NULL)
         a->of = client_topic_of(c, a->topic);
-    bool refused = a->of != NULL && a->of->partition_count == 0 && a->of->code != 0 &&
-                   !client_code_retriable(a->of->code);
-    if (refused && a->notice == CLIENT_NOTICE_NONE && a->state != CLIENT_AT_STOPPED)
+    if (a->of == NULL) { /* no memory */
+        client_assignment_retry(c, a, 0);
+        return;
+    }
+    bool refused =
+        a->of->partition_count == 0 && a->of->code != 0 && !client_code_retriable(a->of->code);
+    if (refused && a->notice == CLIENT_NOTICE_NONE)
         client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1, a->of->code);
+    else
+        (void)client_leader(c, a->of, a->partition); /* asks for metadata when it is not known */
 }
 
 /* Wakes when the first pause is over. */
@@ -346,24 +351,37 @@ static void arm(struct client *c)
         client_arm(c, &c->consumer.timer, CLIENT_TIMER_CONSUMER, next);
 }
 
+/* Asks each broker what there is to ask of it; asking has room for all assignments. */
+static void ask_brokers(struct client *c, struct client_assignment **asking)
+{
+    LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
+        if (node->id < 0)
+            continue;
+        positions_pump(c, node, asking);
+        client_fetch_pump(c, node, asking);
+    }
+}
+
 void client_consumer_pump(struct client *c)
 {
     struct client_consumer *k = &c->consumer;
+    size_t count = 0;
     if (!k->dirty)
         return;
     k->dirty = false;
     client_poll_pump(c);
-    k->assignment_count = 0;
     LIST_EACH (a, &k->assignments, struct client_assignment, link) {
-        k->assignment_count++;
         check_topic(c, a);
+        count++;
     }
-    LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
-        if (k->assignment_count == 0 || node->id < 0)
-            continue;
-        positions_pump(c, node);
-        client_fetch_pump(c, node);
-        arena_reset(&c->arena);
-    }
+    if (count == 0)
+        return;
+    struct client_assignment **asking = mem_array(c->mem, count, sizeof *asking);
+    if (asking != NULL)
+        ask_brokers(c, asking);
+    mem_free(c->mem, asking);
+    arena_reset(&c->arena);
     arm(c);
+    if (asking == NULL)
+        client_arm(c, &k->timer, CLIENT_TIMER_CONSUMER, c->now_ns + client_backoff_ns(c, 1));
 }

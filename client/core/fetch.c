@@ -73,13 +73,12 @@ static enum err ask(struct client *c, struct client_node *node,
 }
 
 /* One fetch in flight a node: the next one asks for what this one brings no news of. */
-void client_fetch_pump(struct client *c, struct client_node *node)
+void client_fetch_pump(struct client *c, struct client_node *node,
+                       struct client_assignment **asking)
 {
     struct client_consumer *k = &c->consumer;
-    struct client_assignment **asking =
-        arena_alloc(&c->arena, (size_t)k->assignment_count * sizeof *asking);
     int32_t count = 0;
-    if (asking == NULL || k->queued_bytes >= c->config.queued_bytes_max ||
+    if (k->queued_bytes >= c->config.queued_bytes_max ||
         node->lanes[CLIENT_LANE_FETCH].in_flight > 0)
         return;
     LIST_EACH (a, &k->assignments, struct client_assignment, link) {

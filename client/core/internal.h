@@ -180,8 +180,7 @@ struct client_consumer {
     struct client_poll *poll; /* in flight, or NULL */
     struct list lent;         /* chunks whose records the last poll lent out */
     int64_t queued_bytes;
-    int32_t assignment_count; /* counted by the pump */
-    bool dirty;               /* something changed that may let a request or the poll go on */
+    bool dirty; /* something changed that may let a request or the poll go on */
     struct client_timer timer;
 };
 
@@ -327,7 +326,9 @@ struct client_item *client_item_find(struct client_call *call, struct wire_strin
 void client_consumer_close(struct client *c);
 
 /* fetch.c: what brings records */
-void client_fetch_pump(struct client *c, struct client_node *node);
+/* asking has room for all assignments. */
+void client_fetch_pump(struct client *c, struct client_node *node,
+                       struct client_assignment **asking);
 void client_fetch_answer(struct client *c, struct client_call *call, struct slice body);
 void client_chunk_free(struct client *c, struct client_chunk *chunk);
 

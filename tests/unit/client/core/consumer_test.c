@@ -429,3 +429,103 @@ TEST(polling_gives_back_the_memory_of_the_poll_before)
     assert_int_equal(d.rig.mem.mem.live_count, live_count);
     done(&d);
 }
+
+TEST(fetched_records_that_nobody_polled_are_let_go_of)
+{
+    struct reader d;
+    uint8_t data[4096];
+    reader_init(&d, "client.id", "x");
+    size_t size = make_batch(data, sizeof data, 0, 3, 0);
+    fetched(&d, 0, bytes_of(data, size), 3);
+    assert_int_equal(client_consumer_queued(d.rig.client), size);
+    rig_step(&d.rig, (struct client_event){.kind = CLIENT_EV_UNASSIGN, .assignment = &d.a});
+    assert_int_equal(client_consumer_queued(d.rig.client), 0);
+    rig_done(&d.rig);
+}
+
+/* What is queued must not pin buffers that are much larger than what it counts for. */
+TEST(a_small_piece_of_a_large_buffer_is_copied_out_of_it)
+{
+    struct reader d;
+    uint8_t data[4096];
+    reader_init(&d, "client.id", "x");
+    size_t size = make_batch(data, sizeof data, 0, 3, 0);
+    d.rig.slack = 100000;
+    int64_t before = d.rig.own.live_count;
+    fetched(&d, 0, bytes_of(data, size), 3);
+    assert_int_equal(d.rig.own.live_count, before);
+    poll_start(&d);
+    expect_records(&d, 0, 3);
+    done(&d);
+}
+
+TEST(records_that_do_not_parse_behind_a_right_crc_stop_reading)
+{
+    struct reader d;
+    uint8_t data[4096];
+    reader_init(&d, "client.id", "x");
+    size_t size = make_batch(data, sizeof data, 0, 3, 0);
+    data[WIRE_BATCH_HEAD] = 0x7e; /* the length of the first record */
+    put_u32(data + 17, crc32c(0, data + 21, size - 21));
+    fetched(&d, 0, bytes_of(data, size), 3);
+    poll_start(&d);
+    assert_int_equal(d.poll.notice, CLIENT_NOTICE_CORRUPT);
+    done(&d);
+}
+
+TEST(a_position_that_cannot_be_told_yet_is_asked_for_again)
+{
+    struct reader d = {0};
+    rig_init(&d.rig, NULL);
+    assign(&d, CLIENT_START_EARLIEST, 0);
+    rig_cluster(&d.rig, "t", 1);
+    offsets_answer(&d, CLIENT_TIMESTAMP_EARLIEST, WIRE_ERROR_OFFSET_NOT_AVAILABLE, -1);
+    rig_pass(&d.rig, 200);
+    offsets_answer(&d, CLIENT_TIMESTAMP_EARLIEST, 0, 9);
+    expect_notice(&d, CLIENT_NOTICE_STARTED, 9);
+    done(&d);
+}
+
+TEST(a_topic_that_may_not_be_read_is_said)
+{
+    struct reader d = {0};
+    rig_init(&d.rig, NULL);
+    assign(&d, CLIENT_START_EARLIEST, 0);
+    rig_up(&d.rig, -1, CLIENT_LANE_MAIN);
+    rig_answer_metadata(&d.rig, "t", 0, WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    poll_start(&d);
+    assert_int_equal(d.poll.notice, CLIENT_NOTICE_FAILED);
+    assert_int_equal(d.poll.notice_code, WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    done(&d);
+}
+
+TEST(a_failed_allocation_delays_reading_and_loses_nothing)
+{
+    bool failed = true;
+    for (uint64_t at = 1; failed; at++) {
+        struct reader d = {0};
+        uint8_t data[4096];
+        size_t size = make_batch(data, sizeof data, 0, 3, 0);
+        rig_init(&d.rig, NULL);
+        d.rig.mem.fail_at = at;
+        assign(&d, CLIENT_START_OFFSET, 0);
+        for (int i = 0; i < 50 && d.a.position < 3; i++) {
+            for (int32_t node = -1; node <= 0; node++) {
+                for (int lane = 0; lane < CLIENT_LANE_COUNT; lane++) {
+                    if (rig_wanted(&d.rig, node, (enum client_lane)lane))
+                        rig_up(&d.rig, node, (enum client_lane)lane);
+                }
+            }
+            if (rig_count(&d.rig, 3) > 0)
+                rig_answer_metadata(&d.rig, "t", 1, 0);
+            if (rig_count(&d.rig, 1) > 0 && fetch_offset(&d) == 0)
+                fetched(&d, 0, bytes_of(data, size), 3);
+            if (!d.poll.op.in_flight)
+                poll_start(&d);
+            rig_pass(&d.rig, 300);
+        }
+        failed = d.rig.mem.failed > 0;
+        assert_int_equal(d.a.position, 3);
+        done(&d);
+    }
+}

@@ -155,3 +155,61 @@ TEST(a_broker_that_speaks_no_version_of_ours_is_said)
     assert_int_equal(op.op.code, WIRE_ERROR_UNSUPPORTED_VERSION);
     rig_done(&r);
 }
+
+TEST(configs_of_a_new_topic_reach_the_broker)
+{
+    struct rig r;
+    static const struct client_topic_config configs[] = {{"retention.ms", "1000"},
+                                                         {"segment.bytes", "65536"}};
+    struct client_create_topic op = {
+        .topic = "t", .partition_count = 1, .configs = configs, .config_count = 2};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CREATE_TOPIC, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct wire_create_topics_request in;
+    rig_read(&r, LIST_FIRST(&r.requests, struct client_request, link), &in);
+    assert_int_equal(in.topics[0].configs_count, 2);
+    assert_true(wire_string_equal(in.topics[0].configs[1].name, wire_text("segment.bytes")));
+    assert_true(wire_string_equal(in.topics[0].configs[1].value, wire_text("65536")));
+    rig_done(&r);
+}
+
+TEST(the_offset_of_a_topic_that_does_not_exist_fails_when_its_time_is_over)
+{
+    struct rig r;
+    struct client_offsets op = {.topic = "t", .timestamp_ms = CLIENT_TIMESTAMP_LATEST};
+    rig_init(&r, "default.api.timeout.ms", "3000", NULL);
+    rig_submit(&r, CLIENT_OFFSETS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_metadata(&r, "t", 0, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_true(op.op.in_flight);
+    rig_pass(&r, 3001);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    rig_done(&r);
+}
+
+TEST(the_offset_of_a_topic_that_may_not_be_read_fails_at_once)
+{
+    struct rig r;
+    struct client_offsets op = {.topic = "t", .timestamp_ms = CLIENT_TIMESTAMP_LATEST};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_OFFSETS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_metadata(&r, "t", 0, WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.code, WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED);
+    rig_done(&r);
+}
+
+TEST(what_is_asked_after_the_close_is_cancelled)
+{
+    struct rig r;
+    struct client_topics op = {0};
+    rig_init(&r, NULL);
+    rig_step(&r, (struct client_event){.kind = CLIENT_EV_CLOSE});
+    rig_submit(&r, CLIENT_TOPICS, &op.op);
+    assert_false(op.op.in_flight);
+    assert_int_equal(op.op.err, ERR_CANCELLED);
+    rig_done(&r);
+}

@@ -496,6 +496,123 @@ TEST(metadata_of_an_older_leader_epoch_is_not_believed)
     rig_done(&r);
 }
 
+/* Two topics of two partitions each; all led by broker 0. */
+static void answer_two_topics(struct rig *r)
+{
+    struct client_request *request = rig_take(r, 3);
+    assert_non_null(request);
+    struct wire_metadata_response_broker broker = {
+        .host = wire_text("broker0"), .port = 9092, .rack = WIRE_NULL_STRING};
+    struct wire_metadata_response_partition parts[] = {{.partition_index = 0},
+                                                       {.partition_index = 1}};
+    struct wire_metadata_response_topic topics[] = {
+        {.name = wire_text("a"), .partitions_count = 2, .partitions = parts},
+        {.name = wire_text("b"), .partitions_count = 2, .partitions = parts}};
+    struct wire_metadata_response answer;
+    wire_defaults(&wire_metadata_response_message, &answer);
+    topics[0].topic_authorized_operations = topics[1].topic_authorized_operations = INT32_MIN;
+    answer.brokers_count = 1;
+    answer.brokers = &broker;
+    answer.topics_count = 2;
+    answer.topics = topics;
+    rig_answer(r, request, &answer);
+}
+
+/* Four records wait: a/0, b/0, a/1, b/1. */
+static void four_of_two_topics(struct rig *r, struct client_send sends[4])
+{
+    for (int i = 0; i < 4; i++)
+        rig_send(r, &sends[i], i % 2 == 0 ? "a" : "b", i / 2, "x");
+    rig_up(r, -1, CLIENT_LANE_MAIN);
+    if (rig_count(r, 3) > 0)
+        answer_two_topics(r);
+    struct client_request *id = rig_take(r, 22);
+    struct wire_init_producer_id_response answer = {.producer_id = 7};
+    if (id != NULL)
+        rig_answer(r, id, &answer);
+    rig_up(r, 0, CLIENT_LANE_MAIN);
+}
+
+TEST(batches_for_one_broker_share_a_request_with_one_entry_a_topic)
+{
+    struct rig r;
+    struct client_send sends[4];
+    struct wire_produce_request in;
+    rig_init(&r, NULL);
+    four_of_two_topics(&r, sends);
+    assert_int_equal(rig_count(&r, 0), 1);
+    rig_read(&r, LIST_FIRST(&r.requests, struct client_request, link), &in);
+    assert_int_equal(in.topic_data_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(in.topic_data[i].partition_data_count, 2);
+        for (int k = 0; k < 2; k++) {
+            struct wire_batch batch;
+            struct errmsg msg = {0};
+            struct wire_bytes records = in.topic_data[i].partition_data[k].records;
+            struct bytes bytes = bytes_of(records.data, (size_t)records.size);
+            assert_int_equal(wire_batch_at(bytes, 0, &batch, &msg), WIRE_AT_BATCH);
+            assert_ok(wire_batch_verify(&batch, records.data, &msg));
+        }
+    }
+    rig_done(&r);
+}
+
+TEST(a_request_takes_no_more_than_its_size)
+{
+    struct rig r;
+    struct client_send sends[4];
+    char *big = calloc(1, 601);
+    memset(big, 'x', 600);
+    rig_init(&r, "max.request.size", "1024", NULL);
+    for (int i = 0; i < 4; i++)
+        rig_send(&r, &sends[i], i % 2 == 0 ? "a" : "b", i / 2, big);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    answer_two_topics(&r);
+    struct wire_init_producer_id_response answer = {.producer_id = 7};
+    rig_answer(&r, rig_take(&r, 22), &answer);
+    rig_up(&r, 0, CLIENT_LANE_MAIN);
+    assert_int_equal(rig_count(&r, 0), 4);
+    free(big);
+    rig_done(&r);
+}
+
+TEST(a_topic_first_named_while_metadata_is_asked_is_asked_for_at_once)
+{
+    struct rig r;
+    struct client_send first, second;
+    rig_init(&r, NULL);
+    rig_send(&r, &first, "t", 0, "x");
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_send(&r, &second, "other", 0, "x");
+    assert_int_equal(rig_count(&r, 3), 1);
+    rig_answer_metadata(&r, "t", 1, 0);
+    assert_int_equal(rig_count(&r, 3), 1); /* without a pause */
+    rig_done(&r);
+}
+
+TEST(a_producer_whose_epochs_are_used_up_asks_for_a_new_id)
+{
+    struct rig r;
+    struct client_send send;
+    rig_init(&r, NULL);
+    rig_send(&r, &send, "t", 0, "x");
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_metadata(&r, "t", 1, 0);
+    struct wire_init_producer_id_response answer = {.producer_id = 7, .producer_epoch = INT16_MAX};
+    rig_answer(&r, rig_take(&r, 22), &answer);
+    rig_up(&r, 0, CLIENT_LANE_MAIN);
+    rig_produced(&r, rig_take(&r, 0), WIRE_ERROR_UNKNOWN_PRODUCER_ID, -1);
+    answer.producer_id = 8;
+    answer.producer_epoch = 0;
+    rig_answer(&r, rig_take(&r, 22), &answer);
+    rig_pass(&r, 1000);
+    struct client_request *request = rig_take(&r, 0);
+    assert_int_equal(rig_batch(&r, request).producer_id, 8);
+    rig_produced(&r, request, 0, 0);
+    assert_int_equal(send.op.outcome, CLIENT_OK);
+    rig_done(&r);
+}
+
 /* Answers whatever is asked, once each. */
 static void serve(struct rig *r)
 {

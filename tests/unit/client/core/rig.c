@@ -159,11 +159,11 @@ void rig_answer(struct rig *r, struct client_request *request, const void *answe
     wire_out_init(&out, &r->own);
     assert_ok(
         wire_encode(wire_api(request->api_key)->response, request->api_version, answer, &out));
-    struct buf *buf = buf_new(&r->own, (uint32_t)MAX(out.size, 1));
-    memcpy(buf->data, out.data, out.size);
+    struct buf *buf = buf_new(&r->own, (uint32_t)MAX(out.size, 1) + 2 * r->slack);
+    memcpy(buf->data + r->slack, out.data, out.size);
     rig_step(r, (struct client_event){.kind = CLIENT_EV_ANSWER,
                                       .request = request,
-                                      .body = slice_of(buf, 0, (uint32_t)out.size)});
+                                      .body = slice_of(buf, r->slack, (uint32_t)out.size)});
     buf_release(buf);
     wire_out_free(&out);
 }

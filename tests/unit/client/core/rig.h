@@ -18,6 +18,7 @@ struct rig {
     struct arena arena; /* of what was decoded */
     struct rng rng;
     int64_t now_ns, wall_ms, wake_ns;
+    uint32_t slack;       /* bytes around an answer in its buffer */
     struct list requests; /* not yet answered, oldest first */
     struct client_op *done[RIG_DONE_MAX];
     int done_count;
