@@ -5,6 +5,7 @@
 #define MILLISECOND_NS 1000000ll
 #define POLL_WAIT_MS 500
 #define RETRY_MS 200
+#define SEEK_BACK_MS 8000 /* times that are looked for lie so far back at most */
 
 struct consumer {
     struct world_seat *seat;
@@ -19,6 +20,7 @@ struct consumer {
     int64_t end[WORKLOAD_PARTITIONS_MAX]; /* final: where the log ended when it was asked */
     int32_t asked_count;                  /* final: ends that are known */
     uint64_t op, read_count;
+    int64_t seek_ns; /* the next seek */
     bool stopping, told;
 };
 
@@ -123,8 +125,39 @@ static void on_polled(struct loop_poll *op)
     later(c, failed || corrupt ? RETRY_MS : c->config.think_ms);
 }
 
+/* Somewhere in what there is, by offset, by time, or at an end. */
+static void seek(struct consumer *c)
+{
+    struct env *env = c->seat->env;
+    struct rng rng = {env_random(env, "consumer/seek", c->op)};
+    uint64_t which = random_below(rng_next(&rng), (uint64_t)c->config.partitions);
+    struct client_assignment *a = &c->assigned[which];
+    static const enum client_start starts[] = {CLIENT_START_OFFSET, CLIENT_START_OFFSET,
+                                               CLIENT_START_TIMESTAMP, CLIENT_START_EARLIEST,
+                                               CLIENT_START_LATEST};
+    a->start = starts[random_below(rng_next(&rng), COUNT_OF(starts))];
+    if (a->start == CLIENT_START_OFFSET && (a->log_start < 0 || a->high_watermark < a->log_start))
+        a->start = CLIENT_START_EARLIEST;
+    if (a->start == CLIENT_START_OFFSET)
+        a->start_at = random_between(rng_next(&rng), a->log_start, a->high_watermark);
+    else if (a->start == CLIENT_START_TIMESTAMP)
+        a->start_at = env_wall(env) - random_between(rng_next(&rng), 0, SEEK_BACK_MS);
+    loop_assign(&c->client, a);
+}
+
+static void seek_when_due(struct consumer *c)
+{
+    int64_t now = env_now(c->seat->env);
+    if (c->config.seek_ms == 0 || now < c->seek_ns)
+        return;
+    if (c->seek_ns != 0)
+        seek(c);
+    c->seek_ns = now + c->config.seek_ms * MILLISECOND_NS;
+}
+
 static void poll_again(struct consumer *c)
 {
+    seek_when_due(c);
     struct client_poll *p = &c->poll.poll;
     p->records = c->records;
     p->record_max = (int32_t)c->config.poll_records;
@@ -134,13 +167,27 @@ static void poll_again(struct consumer *c)
     loop_poll(&c->client, &c->poll);
 }
 
+static enum client_start first_start(const struct consumer *c)
+{
+    switch ((enum workload_start)c->config.start) {
+    case WORKLOAD_START_EARLIEST:
+        return CLIENT_START_EARLIEST;
+    case WORKLOAD_START_LATEST:
+        return CLIENT_START_LATEST;
+    case WORKLOAD_START_OFFSET:
+        return CLIENT_START_OFFSET;
+    }
+    UNREACHABLE();
+}
+
 static void assign_all(struct consumer *c)
 {
     for (int32_t i = 0; i < c->config.partitions; i++) {
         struct client_assignment *a = &c->assigned[i];
         a->topic = c->config.topic;
         a->partition = i;
-        a->start = CLIENT_START_EARLIEST;
+        a->start = first_start(c);
+        a->start_at = c->config.start_offset;
         if (!left_out(c, i))
             loop_assign(&c->client, a);
     }

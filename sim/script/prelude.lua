@@ -394,12 +394,19 @@ function Cluster_:producer(options)
   return node
 end
 
--- Reads all partitions from their beginning for as long as it lives.
+-- Reads all partitions for as long as it lives. start: "earliest" (as ever), "latest" or an offset; seek: so often it goes
+-- somewhere else, by offset, by time or to an end.
 function Cluster_:consumer(options)
-  take(options, set("from", "name", "think", "poll_records", "client", "group"), "consumer")
+  take(options, set("from", "name", "think", "poll_records", "client", "group", "start", "seek"), "consumer")
   if options.group then error("consumer: groups are not served yet; leave group away", 2) end
   local args = { topic = options.from.name, partitions = options.from.partitions, poll_records = options.poll_records }
   if options.think then args.think_ms = options.think // 1000000 end
+  if options.seek then args.seek_ms = options.seek // 1000000 end
+  if math.type(options.start) == "integer" then
+    args.start, args.start_offset = "offset", options.start
+  else
+    args.start = options.start
+  end
   return add_client(self, "consumer", options, args, options.from)
 end
 

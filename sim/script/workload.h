@@ -20,6 +20,8 @@ enum err script_broker_check(struct bytes args, struct errmsg *msg) MUST_USE;
 #define WORKLOAD_PARTITIONS_MAX 64
 #define WORKLOAD_POLL_MAX 256
 
+enum workload_start { WORKLOAD_START_EARLIEST, WORKLOAD_START_LATEST, WORKLOAD_START_OFFSET };
+
 struct workload_config {
     char topic[CONFIG_STRING_SIZE];
     int64_t partitions;
@@ -30,8 +32,11 @@ struct workload_config {
     int64_t window;
     int64_t think_ms; /* a consumer's pause between polls */
     int64_t poll_records;
-    int64_t except; /* a partition that the final reader leaves out; -1: none */
-    bool final;     /* read everything there is once, and say so */
+    int32_t start;        /* enum workload_start: where a consumer begins */
+    int64_t start_offset; /* WORKLOAD_START_OFFSET */
+    int64_t seek_ms;      /* so often a consumer goes to another place; 0: never */
+    int64_t except;       /* a partition that the final reader leaves out; -1: none */
+    bool final;           /* read everything there is once, and say so */
 };
 
 /* Reads "key=value" lines; "client.KEY" goes to the client's configuration. ERR_INVALID,
