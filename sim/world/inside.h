@@ -225,8 +225,9 @@ struct world {
     uint32_t generation; /* of harm; healing begins another */
     int64_t script_harm_count;
     int64_t kill_count, power_loss_count, leaked_count;
-    uint64_t named;     /* kinds and sites that have a NAME row already */
-    int32_t fired_told; /* of the record: lines that have their row */
+    uint64_t named;        /* kinds and sites that have a NAME row already */
+    struct errmsg message; /* why the last node could not be added */
+    int32_t fired_told;    /* of the record: lines that have their row */
 };
 
 /* queue and chain: world.c */

@@ -353,7 +353,7 @@ static enum err new_disk(struct world_node *node)
             return ERR_LIMIT;
         options.root = root;
     }
-    return disk_new(&node->disk, world->mem, &options, NULL);
+    return disk_new(&node->disk, world->mem, &options, &world->message);
 }
 
 static enum err set_args(struct world_node *node, struct bytes args)
@@ -440,6 +440,11 @@ enum err world_add_node(struct world *world, const struct world_program *program
     world->nodes[world->node_count++] = node;
     *index = node->index;
     return ERR_NONE;
+}
+
+const char *world_message(const struct world *world)
+{
+    return world->message.text;
 }
 
 uint32_t world_node_count(const struct world *world)

@@ -1,7 +1,6 @@
 /* world.c - virtual time: the queue of moments, the hash chain over what crosses the boundary, and
  * what watchers are told. */
-#include <errno.h>
-#include <sys/stat.h>
+
 #include "world/inside.h"
 
 /* ---- the queue ---- */
@@ -278,14 +277,6 @@ static enum err build(struct world *world)
     return world->rows == NULL ? ERR_NOMEM : e;
 }
 
-static enum err make_root(const char *dir, struct errmsg *msg)
-{
-    if (dir == NULL || mkdir(dir, 0777) == 0 || errno == EEXIST)
-        return ERR_NONE;
-    return errmsg_set(msg, ERR_IO, "cannot make %s, where the disks shall be: %s", dir,
-                      strerror(errno));
-}
-
 struct world *world_new(struct mem *mem, const struct world_config *config, struct errmsg *msg)
 {
     struct world *world = mem_zalloc(mem, sizeof *world);
@@ -300,12 +291,9 @@ struct world *world_new(struct mem *mem, const struct world_config *config, stru
     list_init(&world->spare_flights);
     list_init(&world->script_harms);
     enum err e = build(world);
-    if (e != ERR_NONE)
-        (void)errmsg_set(msg, e, "a world: %s", err_text(e));
-    else
-        e = make_root(config->disk_dir, msg);
     if (e == ERR_NONE)
         return world;
+    (void)errmsg_set(msg, e, "a world: %s", err_text(e));
     world_free(world);
     return NULL;
 }

@@ -79,8 +79,9 @@ struct world_sink {
 
 struct world_config {
     uint64_t seed;
-    const char *disk_dir; /* NULL: disks in memory. Else real files under DIR/NODE/, which is made;
-                             what it holds already is what the disk holds at first */
+    const char *disk_dir; /* NULL: disks in memory. Else real files under DIR/NODE/; DIR must be
+                             there, DIR/NODE is made, and what it holds already is what the disk
+                             holds at first */
     const struct fault_plan *plan; /* borrowed until world_free; may be NULL */
     bool plan_only; /* a replay: of all faults, the script's too, only those in the plan fire */
     uint32_t armed; /* sites, a bit each, for which a script may set rates (FAULT_RATE); those that
@@ -98,7 +99,7 @@ struct world_config {
 #define WORLD_DISK_BYTES (64ll << 30)
 #define WORLD_WALL_START_MS 1767225600000ll /* 2026-01-01: when every world begins */
 
-/* NULL and a message: no memory, or the directory cannot be made. mem must outlive it. */
+/* NULL and a message: ERR_NOMEM. mem must outlive it. */
 struct world *world_new(struct mem *mem, const struct world_config *config,
                         struct errmsg *msg) MUST_USE;
 /* Ends everything; nobody is asked. */
@@ -107,9 +108,11 @@ void world_free(struct world *world);
 void world_add_sink(struct world *world, struct world_sink *sink);
 
 /* A new node, not running. Copies name and args; program must outlive the world. name is what
- * others connect to. ERR_NOMEM, ERR_LIMIT (nodes), ERR_EXISTS (the name). */
+ * others connect to. ERR_NOMEM, ERR_LIMIT (nodes), ERR_EXISTS (the name), ERR_IO (disk_dir;
+ * world_message says what). */
 enum err world_add_node(struct world *world, const struct world_program *program, const char *name,
                         struct bytes args, uint32_t *node) MUST_USE;
+const char *world_message(const struct world *world);
 uint32_t world_node_count(const struct world *world);
 const char *world_node_name(const struct world *world, uint32_t node);
 /* The node of that name; false when there is none. */

@@ -1,4 +1,5 @@
 /* fault_test.c - plans are text and come back from it; swarms are pure; a retry is not doomed. */
+#include <fiu-control.h>
 #include "fault/fault.h"
 #include "support/test.h"
 
@@ -330,4 +331,20 @@ TEST(without_memory_nothing_is_left_behind)
         if (mem.failed == 0)
             break;
     }
+}
+
+/* libfiu is really asked: what its tools switch off stays off, and on, on. */
+TEST(libfiu_has_the_last_word)
+{
+    struct fault_engine engine;
+    const char *name = fault_site_name(FAULT_DISK_SYNC_DIR);
+    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_DISK_SYNC_DIR));
+    fault_engine_rate(&engine, FAULT_DISK_SYNC_DIR, 0, FAULT_RATE_WHOLE);
+    assert_int_equal(FAULT(&engine, DISK_SYNC_DIR, 0, 1), ERR_IO);
+    assert_int_equal(fiu_disable(name), 0);
+    assert_ok(FAULT(&engine, DISK_SYNC_DIR, 0, 1));
+    fault_engine_rate(&engine, FAULT_DISK_SYNC_DIR, 0, 0);
+    assert_int_equal(fiu_enable(name, 1, NULL, 0), 0);
+    assert_int_equal(FAULT(&engine, DISK_SYNC_DIR, 0, 1), ERR_IO);
+    fault_engine_free(&engine);
 }

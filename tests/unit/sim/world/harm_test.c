@@ -567,3 +567,39 @@ TEST(a_plan_without_the_scripts_harm_suppresses_it)
         fault_plan_free(&plan);
     }
 }
+
+TEST(a_plan_strikes_at_its_times)
+{
+    static const char text[] = "at 1s node 0 kill for 500ms\n"
+                               "at 3s node 0,1 power_loss for 1s\n"
+                               "at 5s node 7 kill\n" /* no such node: nothing */
+                               "at 6s node 1 kill\n";
+    static const struct {
+        int64_t at_ms;
+        enum world_life life[2];
+    } expected[] = {
+        {990, {WORLD_UP, WORLD_UP}},    {1200, {WORLD_DOWN, WORLD_UP}},
+        {1600, {WORLD_UP, WORLD_UP}},   {3500, {WORLD_DOWN, WORLD_DOWN}},
+        {4100, {WORLD_UP, WORLD_UP}},   {5900, {WORLD_UP, WORLD_UP}},
+        {9900, {WORLD_UP, WORLD_DOWN}},
+    };
+    struct stage stage;
+    struct fault_plan plan;
+    struct mem mem;
+    mem_system(&mem);
+    fault_plan_init(&plan, &mem);
+    assert_ok(fault_plan_parse(&plan, bytes_text(text), NULL));
+    stage_open(&stage, &(struct world_config){.seed = 1, .plan = &plan});
+    stage_add(&stage, &ticker_program, "one", "");
+    stage_add(&stage, &ticker_program, "two", "");
+    for (int i = 0; i < COUNT_OF(expected); i++) {
+        world_run_until(stage.world, expected[i].at_ms * MS_NS);
+        for (uint32_t node = 0; node < 2; node++)
+            assert_int_equal(world_node_life(stage.world, node), expected[i].life[node]);
+    }
+    assert_int_equal(world_fired(stage.world)->count, 3);
+    assert_int_equal(stage.rows[TRACE_FAULT], 3);
+    assert_int_equal(stage.rows[TRACE_NODE_KILL], 4);
+    stage_close(&stage);
+    fault_plan_free(&plan);
+}

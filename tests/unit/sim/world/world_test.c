@@ -301,14 +301,13 @@ TEST(without_memory_there_is_no_world)
 
 TEST(a_directory_that_cannot_be_made_is_named)
 {
-    struct mem mem;
-    struct errmsg msg = {0};
-    mem_system(&mem);
-    struct world_config config = {.seed = 1, .disk_dir = "/nowhere/at/all"};
-    assert_null(world_new(&mem, &config, &msg));
-    assert_string_equal(msg.text, "cannot make /nowhere/at/all, where the disks shall be: No such "
-                                  "file or directory");
-    assert_int_equal(mem.live_count, 0);
+    struct stage stage;
+    uint32_t node;
+    stage_open(&stage, &(struct world_config){.seed = 1, .disk_dir = "/nowhere/at/all"});
+    assert_int_equal(world_add_node(stage.world, &echo_program, "server", bytes_text(""), &node),
+                     ERR_IO);
+    assert_non_null(strstr(world_message(stage.world), "/nowhere/at/all/server"));
+    stage_close(&stage);
 }
 
 /* ---- names ---- */
@@ -364,5 +363,21 @@ TEST(calls_run_at_their_time)
     assert_true(counter.at_ns == 7 * SECOND_NS);
     assert_int_equal(world_run_until(stage.world, 100 * SECOND_NS), WORLD_IDLE);
     assert_int_equal(never.count, 0);
+    stage_close(&stage);
+}
+
+TEST(the_next_life_may_run_another_program)
+{
+    struct stage stage;
+    stage_open(&stage, &(struct world_config){.seed = 1});
+    stage_add(&stage, &echo_program, "one", "");
+    world_run_until(stage.world, SECOND_NS);
+    assert_int_equal(world_set_program(stage.world, 0, &ticker_program, bytes_text("")), ERR_BUSY);
+    world_stop(stage.world, 0);
+    world_run_until(stage.world, 2 * SECOND_NS);
+    assert_ok(world_set_program(stage.world, 0, &ticker_program, bytes_text("")));
+    world_start(stage.world, 0);
+    world_run_until(stage.world, 3 * SECOND_NS);
+    assert_true(stage.rows[TRACE_LOG_ROLL] > 10);
     stage_close(&stage);
 }
