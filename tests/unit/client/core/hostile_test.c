@@ -86,8 +86,10 @@ static struct bytes nonsense(struct stage *s, const struct client_request *reque
     memcpy(copy, out.data, out.size);
     struct bytes body = bytes_of(copy, out.size);
     wire_out_free(&out);
-    if (body.size > 0 && random_chance(rng_next(&s->rng), 1, 10))
-        copy[random_below(rng_next(&s->rng), body.size)] ^= (uint8_t)rng_next(&s->rng);
+    if (body.size > 0 && random_chance(rng_next(&s->rng), 1, 10)) {
+        uint64_t at = random_below(rng_next(&s->rng), body.size);
+        copy[at] ^= (uint8_t)rng_next(&s->rng);
+    }
     if (random_chance(rng_next(&s->rng), 1, 20))
         body.size = random_below(rng_next(&s->rng), body.size + 1);
     return body;
