@@ -7,6 +7,7 @@ local cluster = Cluster { flush = "ack", config = {
   ["log.segment.bytes"] = segment,
   ["log.index.interval.bytes"] = random(2) == 1 and 256 or 4096,
   ["log.checkpoint.ms"] = 100 * random(20),
+  ["log.open.files.max"] = 16 + random(200),
 } }
 local topics = {}
 for i = 1, random(2) do

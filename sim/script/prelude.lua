@@ -299,7 +299,8 @@ function Cluster(options)
   if cluster then error("Cluster: a scenario has one", 2) end
   if (options.brokers or 1) ~= 1 then error("Cluster: more than one broker is not served yet; brokers = 1", 2) end
   cluster = setmetatable({ brokers = {}, topics = {}, clients = {}, producers = {} }, Cluster_)
-  local config = { ["listeners"] = "broker0:9092", ["log.dirs"] = "data", ["node.id"] = 0, ["auto.create.topics.enable"] = false }
+  local config = { ["listeners"] = "broker0:9092", ["log.dirs"] = "data", ["node.id"] = 0, ["auto.create.topics.enable"] = false,
+    ["log.open.files.max"] = 256 } -- a simulated machine allows 1024 of all kinds
   for k, v in pairs(options.config or {}) do config[k] = v end
   if options.flush then config["flush.policy"] = options.flush end
   kiln.contract(config["flush.policy"] ~= "os", options.hostile or false)
