@@ -62,6 +62,20 @@ static bool take_key(const char *name, const char *value, struct errmsg *msg)
 
 /* ---- configuration ---- */
 
+/* As many descriptors as the machine lets us have; a quarter of them for segments, unless the
+ * operator says otherwise: the rest is for connections. */
+static void raise_limits(struct broker_config *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    config->log_open_files_max =
+        MAX(config->log_open_files_max, (int64_t)MIN(limit.rlim_max / 4, 4096u));
+}
+
 static bool warn_foreign(const char *key)
 {
     if (!broker_config_foreign(key))
@@ -86,6 +100,7 @@ static enum err configure(struct broker_config *config, const char *path, const 
                           const char *listen, struct errmsg *msg)
 {
     config_defaults(&broker_config_table, config);
+    raise_limits(config);
     enum err e = path == NULL ? ERR_NONE : read_config(config, path, msg);
     for (int i = 0; i < keys.count && e == ERR_NONE; i++)
         e = config_set(&broker_config_table, config, keys.at[i].key, bytes_text(keys.at[i].value),
@@ -136,13 +151,10 @@ static void on_started(struct broker_op *op, enum err e)
     struct serving *s = CONTAINER_OF(op, struct serving, starting);
     if (e == ERR_NONE) {
         int64_t took_ms = (env_now(&s->door->env) - s->began_ns) / 1000000;
-        const char *scheme = strstr(s->config.listeners, "://");
-        const char *host = scheme == NULL ? s->config.listeners : scheme + 3;
         fprintf(stderr,
-                "kiln: ready on %.*s:%u, data in %s, node %" PRId64 ", cluster %s, %" PRId64
-                " ms\n",
-                (int)(strrchr(host, ':') - host), host, (unsigned)broker_port(s->broker),
-                s->config.log_dirs, s->config.node_id, broker_cluster_id(s->broker), took_ms);
+                "kiln: ready on %s:%u, data in %s, node %" PRId64 ", cluster %s, %" PRId64 " ms\n",
+                broker_host(s->broker), (unsigned)broker_port(s->broker), s->config.log_dirs,
+                s->config.node_id, broker_cluster_id(s->broker), took_ms);
         s->ready = true;
         return;
     }
@@ -151,17 +163,6 @@ static void on_started(struct broker_op *op, enum err e)
         return; /* the stop ends it */
     fprintf(stderr, "kiln: %s\n", op->msg.text);
     posix_stop(s->door);
-}
-
-/* As many descriptors as the machine lets us have: connections and segments take them. */
-static void raise_limits(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        fprintf(stderr, "kiln: the limit of open files stays as it is\n");
 }
 
 static int serve(struct serving *s)
@@ -173,7 +174,6 @@ static int serve(struct serving *s)
     s->hook.after_event = after_event;
     s->signals.fire = on_signal;
     s->say.say = say;
-    raise_limits();
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;

@@ -75,7 +75,7 @@ static const struct config_row rows[] = {
              "CreateTime", "whose clock a record's timestamp is"),
     INT_ROW("producer.id.expiration.ms", producer_id_expiration_ms, 1, INT32_MAX, "86400000",
             "how long an idle producer is remembered"),
-    INT_ROW("log.open.files.max", log_open_files_max, 16, 1 << 20, "4096",
+    INT_ROW("log.open.files.max", log_open_files_max, 16, 1 << 20, "512",
             "segment files and indexes that are kept open"),
     INT_ROW("log.checkpoint.bytes", log_checkpoint_bytes, 4096, INT64_MAX, "67108864",
             "a recovery point is written after so many synced bytes"),

@@ -72,6 +72,11 @@ void broker_free(struct broker *b)
     mem_free(b->mem, b);
 }
 
+const char *broker_host(const struct broker *b)
+{
+    return b->listen_at.host;
+}
+
 uint16_t broker_port(const struct broker *b)
 {
     return b->listener == 0 ? 0 : env_listener_port(b->listener);

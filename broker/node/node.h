@@ -65,6 +65,8 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
  * others serve. Errors: as log_dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
  * then it has let go of everything and is to be freed. done is never called inside broker_start. */
 void broker_start(struct broker *broker, struct broker_op *op, broker_done *done);
+/* Where it listens; the port is 0 until it does. */
+const char *broker_host(const struct broker *broker);
 uint16_t broker_port(const struct broker *broker);
 const char *broker_cluster_id(const struct broker *broker);
 /* Answers what is in flight, syncs, writes snapshots, checkpoints and the clean-shutdown marker.

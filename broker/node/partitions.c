@@ -127,9 +127,27 @@ static enum err add_topic(struct broker *b, const struct metadata_topic *topic, 
     return e;
 }
 
+/* Directories that hold what the metadata knows nothing of: a person must decide. */
+static void tell_strays(struct broker *b, const struct metadata_image *image)
+{
+    const struct log_dir_entry *entries = NULL;
+    int count = log_dir_entries(b->dir, &entries);
+    for (int i = 0; i < count; i++) {
+        struct wire_uuid id;
+        memcpy(id.b, entries[i].topic_id, sizeof id.b);
+        const struct metadata_topic *topic = metadata_find_id(image, &id);
+        bool own = strcmp(entries[i].topic, METADATA_LOG_TOPIC) == 0;
+        if (own || (topic != NULL && entries[i].partition < topic->partition_count))
+            continue;
+        broker_tell(b, "%s/%s-%d belongs to no topic of this cluster; it is left alone",
+                    b->config.log_dirs, entries[i].topic, (int)entries[i].partition);
+    }
+}
+
 void broker_partitions_open_all(struct broker *b)
 {
     const struct metadata_image *image = metadata_current(b->metadata);
+    tell_strays(b, image);
     for (int32_t i = 0; i < image->topic_count; i++) {
         if (add_topic(b, image->topics[i], false) == ERR_NONE)
             continue;

@@ -102,7 +102,28 @@ static void note_producer(struct replica_produce *p)
     p->base_sequence = get_i32(p->batches.data + 53);
 }
 
-static int16_t check(struct replica *r, const struct replica_produce *p)
+/* Control records are the brokers' own, and transactions are not served yet; what is no batch at
+ * all is the log's to refuse. */
+static int16_t check_batches(struct replica_produce *p)
+{
+    struct bytes in = slice_bytes(p->batches);
+    struct wire_batch batch;
+    for (size_t at = 0; at < in.size; at += (size_t)batch.size) {
+        if (wire_batch_at(in, at, &batch, NULL) != WIRE_AT_BATCH)
+            return WIRE_ERROR_NONE;
+        if (batch.attributes & WIRE_BATCH_CONTROL) {
+            p->reason = "clients may not write control records";
+            return WIRE_ERROR_INVALID_RECORD;
+        }
+        if (batch.attributes & WIRE_BATCH_TRANSACTIONAL) {
+            p->reason = "this version of kiln serves no transactions yet";
+            return WIRE_ERROR_INVALID_TXN_STATE;
+        }
+    }
+    return WIRE_ERROR_NONE;
+}
+
+static int16_t check(struct replica *r, struct replica_produce *p)
 {
     int16_t code = replica_check(r, -1);
     if (code != WIRE_ERROR_NONE)
@@ -112,7 +133,7 @@ static int16_t check(struct replica *r, const struct replica_produce *p)
     /* P-9: the leader is its own only in-sync replica. */
     if (p->acks == -1 && r->config.min_insync_replicas > 1)
         return WIRE_ERROR_NOT_ENOUGH_REPLICAS;
-    return WIRE_ERROR_NONE;
+    return check_batches(p);
 }
 
 static void wait_or_finish(struct replica *r, struct replica_produce *p)

@@ -4,7 +4,7 @@
 
 #define TOPIC "orders"
 
-static struct wire_metadata_response metadata_of(struct help *h, const char *topic)
+static struct wire_metadata_response metadata_within(struct help *h, const char *topic, int64_t ms)
 {
     struct wire_metadata_request_topic asked = {.name = wire_text(topic)};
     struct wire_metadata_request body;
@@ -12,10 +12,15 @@ static struct wire_metadata_response metadata_of(struct help *h, const char *top
     body.topics = &asked;
     body.topics_count = 1;
     int call = help_call(h, 3, 13, &body);
-    help_go(h, 1000);
+    help_go(h, ms);
     struct wire_metadata_response answer;
     help_expect(h, call, &answer);
     return answer;
+}
+
+static struct wire_metadata_response metadata_of(struct help *h, const char *topic)
+{
+    return metadata_within(h, topic, 1000);
 }
 
 static int add_produce(struct help *h, int16_t version, int16_t acks, struct wire_uuid id,
@@ -489,6 +494,87 @@ TEST(too_few_replicas_for_acks_all_are_refused_before_anything_is_written)
     help_go(&h, 1000);
     assert_int_equal(produced(&h, all).error_code, 19);
     assert_int_equal(produced(&h, one).base_offset, 0);
+    help_teardown(&h);
+}
+
+static struct wire_bytes with_attributes(struct help *h, int16_t attributes)
+{
+    struct wire_bytes batch = help_batch(h, 1, -1, 0, 1);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)batch.data;
+    put_u16(bytes + 21, (uint16_t)attributes);
+    put_u32(bytes + 17, crc32c(0, bytes + 21, (size_t)batch.size - 21));
+    return batch;
+}
+
+TEST(control_records_and_transactions_are_refused)
+{
+    struct help h;
+    help_setup(&h, 23, "");
+    struct wire_uuid id = make_topic(&h);
+    int control = add_produce(&h, 9, -1, id, with_attributes(&h, WIRE_BATCH_CONTROL));
+    int txn = add_produce(&h, 9, -1, id, with_attributes(&h, WIRE_BATCH_TRANSACTIONAL));
+    int plain = add_produce(&h, 9, -1, id, with_attributes(&h, 0));
+    help_go(&h, 1000);
+    assert_int_equal(produced(&h, control).error_code, 87);
+    assert_int_equal(produced(&h, txn).error_code, 48);
+    assert_int_equal(produced(&h, plain).base_offset, 0);
+    help_teardown(&h);
+}
+
+/* More partitions than a handler looks at in one event, and more data than one answer may hold. */
+TEST(a_fetch_of_many_partitions_answers_for_each_of_them)
+{
+    enum { COUNT = 700 };
+    static struct wire_fetch_request_partition partitions[COUNT];
+    static struct wire_produce_request_partition records[COUNT];
+    struct help h;
+    help_setup(&h, 24, "num.partitions=700\n");
+    struct wire_metadata_response metadata = metadata_within(&h, TOPIC, 60000);
+    assert_int_equal(metadata.topics[0].partitions_count, COUNT);
+    struct wire_bytes batch = help_batch(&h, 100, -1, 0, 1000);
+    for (int i = 0; i < COUNT; i++) {
+        records[i] = (struct wire_produce_request_partition){.index = i, .records = batch};
+        partitions[i] = (struct wire_fetch_request_partition){.partition = i,
+                                                              .current_leader_epoch = -1,
+                                                              .last_fetched_epoch = -1,
+                                                              .log_start_offset = -1,
+                                                              .partition_max_bytes = 1 << 20};
+    }
+    struct wire_produce_request_topic to = {
+        .name = wire_text(TOPIC), .partition_data_count = COUNT, .partition_data = records};
+    struct wire_produce_request produce = {.transactional_id = WIRE_NULL_STRING,
+                                           .acks = -1,
+                                           .timeout_ms = 60000,
+                                           .topic_data_count = 1,
+                                           .topic_data = &to};
+    int sent = help_call(&h, 0, 9, &produce);
+    help_go(&h, 30000);
+    struct wire_produce_response stored;
+    help_expect(&h, sent, &stored);
+    struct wire_fetch_request_topic topic = {
+        .topic = wire_text(TOPIC), .partitions_count = COUNT, .partitions = partitions};
+    struct wire_fetch_request fetch;
+    wire_defaults(&wire_fetch_request_message, &fetch);
+    fetch.max_wait_ms = 1000;
+    fetch.min_bytes = 1;
+    fetch.max_bytes = 64 << 20;
+    fetch.topics_count = 1;
+    fetch.topics = &topic;
+    int call = help_call(&h, 1, 12, &fetch);
+    help_go(&h, 10000);
+    struct wire_fetch_response answer;
+    help_expect(&h, call, &answer);
+    assert_int_equal(answer.responses[0].partitions_count, COUNT);
+    int with_records = 0;
+    for (int i = 0; i < COUNT; i++) {
+        const struct wire_fetch_response_partition *p = &answer.responses[0].partitions[i];
+        assert_int_equal(stored.responses[0].partition_responses[i].error_code, 0);
+        assert_int_equal(p->partition_index, i);
+        assert_int_equal(p->error_code, 0);
+        assert_int_equal(p->high_watermark, 100);
+        with_records += p->records.size == batch.size;
+    }
+    assert_true(with_records > 100);
     help_teardown(&h);
 }
 
