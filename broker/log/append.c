@@ -447,7 +447,8 @@ static void take_back(struct log *log, struct log_append *append)
     struct log_segment *segment = append->segment;
     if (append->has_producer)
         log_producers_undo(&log->producers, &append->producer);
-    log_index_return(&segment->index, append->index_mark);
+    if (!KNOWN_BUG(index_not_cut))
+        log_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
     segment->size = append->position;
     segment->next = append->first;

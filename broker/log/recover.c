@@ -133,8 +133,7 @@ static enum log_flow recover_decode(struct log_steps *steps)
     }
     o->floor_last = segment->base + floor->relative;
     o->piece = floor->position;
-    if (!KNOWN_BUG(index_not_cut))
-        log_index_cut(&segment->index, (uint64_t)floor->position + 1);
+    log_index_cut(&segment->index, (uint64_t)floor->position + 1);
     return LOG_NEXT;
 }
 
