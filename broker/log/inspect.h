@@ -7,12 +7,13 @@
 #include "log/format.h"
 
 /* Named limits. */
-#define LOG_FINDINGS_MAX 100        /* told of one file; the rest is counted */
-#define LOG_ROW_FLUSH (64 << 10)    /* bytes of a row that are held back */
-#define LOG_ROW_CHUNK (4 << 10)     /* bytes of a value that are turned into text at once */
-#define LOG_DECODE_BYTES (64 << 20) /* memory for one metadata record */
-#define LOG_INDEX_INTERVAL 4096     /* Kafka's index.interval.bytes */
-#define LOG_TXN_ENTRY_SIZE 34       /* AbortedTxn.json, version 0 */
+#define LOG_FINDINGS_MAX 100     /* told of one file; the rest is counted */
+#define LOG_ROW_FLUSH (64 << 10) /* bytes of a row that are held back */
+#define LOG_ROW_CHUNK (4 << 10)  /* bytes of a value that are turned into text at once */
+/* Memory for a message of that many bytes: no byte of it becomes more than 512. */
+#define LOG_DECODE_BYTES(size) ((1u << 20) + 512 * (size))
+#define LOG_INDEX_INTERVAL 4096 /* Kafka's index.interval.bytes */
+#define LOG_TXN_ENTRY_SIZE 34   /* AbortedTxn.json, version 0 */
 #define LOG_METADATA_DIR "__cluster_metadata-0"
 
 /* ---- what a file is ---- */

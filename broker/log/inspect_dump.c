@@ -95,7 +95,7 @@ static void print_message(struct log_inspect *in, const struct wire_message *m, 
                           struct bytes body)
 {
     struct arena arena;
-    arena_init(&arena, in->mem, LOG_DECODE_BYTES);
+    arena_init(&arena, in->mem, LOG_DECODE_BYTES(body.size));
     void *out = arena_alloc(&arena, m->size);
     enum err e = ERR_NOMEM;
     if (out != NULL)
@@ -163,7 +163,7 @@ enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct lo
         return errmsg_set(msg, ERR_UNSUPPORTED, "metadata record of type %u", head.type);
     if (head.version > INT8_MAX || (int)head.version > m->newest)
         return errmsg_set(msg, ERR_UNSUPPORTED, "%s of version %u", m->name, head.version);
-    arena_init(&arena, mem, LOG_DECODE_BYTES);
+    arena_init(&arena, mem, LOG_DECODE_BYTES(head.message.size));
     void *out = arena_alloc(&arena, m->size);
     e = ERR_NOMEM;
     if (out != NULL)
