@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "cli/cli.h"
 #include "node/node.h"
 #include "posix/posix.h"
@@ -140,8 +141,10 @@ static void on_signal(struct posix_signals *signals, int number)
 {
     struct serving *s = CONTAINER_OF(signals, struct serving, signals);
     (void)number;
-    if (s->told_to_stop)
-        return;
+    if (s->told_to_stop) {
+        fprintf(stderr, "kiln: ended at once; the next start recovers\n");
+        _exit(EXIT_FAILURE);
+    }
     s->told_to_stop = true;
     broker_stop(s->broker, &s->stopping, on_stopped);
 }

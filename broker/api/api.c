@@ -200,8 +200,10 @@ int16_t api_request_find(const struct request *r, const struct metadata_topic *t
 
 /* ---- from the frame ---- */
 
+/* Reasons in the trace; those below are the connection's own (enum conn_refusal). */
 enum refusal {
-    REFUSED_HEADER = 1,
+    REFUSED_NOT,
+    REFUSED_HEADER = 16,
     REFUSED_API,
     REFUSED_VERSION,
     REFUSED_BODY,
@@ -262,7 +264,7 @@ static enum refusal decode_body(struct request *r, size_t at)
         return REFUSED_MEMORY;
     struct bytes in = bytes_of(r->frame.data + at, r->frame.size - at);
     enum err e = wire_decode(m, api_request_version(r), in, NULL, r->body, &r->arena, NULL);
-    return e == ERR_NONE ? 0 : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
+    return e == ERR_NONE ? REFUSED_NOT : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
 }
 
 void api_request(struct api *api, struct conn *conn, struct conn_request *on, struct slice frame)
@@ -296,7 +298,7 @@ void api_request(struct api *api, struct conn *conn, struct conn_request *on, st
         return;
     }
     enum refusal why = decode_body(r, used);
-    if (why == 0) {
+    if (why == REFUSED_NOT) {
         handler->begin(r);
         return;
     }
