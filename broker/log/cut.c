@@ -89,9 +89,11 @@ static enum log_flow cut_searched(struct log_steps *steps)
         o->hole = search->whole;
         steps->next = search->whole ? CUT_DECIDE : CUT_VERIFY;
         o->search_at += search->at;
-        if (!search->whole)
+        if (!search->whole) {
             log_walk_begin(&o->walk, segment_of(o)->file->handle, o->search_at, segment_of(o)->size,
                            o->end, true);
+            o->walk.scan.exact = false;
+        }
         return LOG_NEXT;
     }
     /* A head may stand across the end of this piece. */

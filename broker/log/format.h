@@ -302,7 +302,8 @@ struct log_scan {
     struct log_note *notes;
     int32_t notes_max;
     /* in the first time, kept since */
-    int64_t expected; /* no base offset may be below it */
+    int64_t expected; /* the next base offset; -1: any */
+    bool exact;       /* false: or a greater one */
     /* out */
     enum log_scan_end end;
     size_t used;

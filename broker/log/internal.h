@@ -498,7 +498,8 @@ struct log_walk {
 enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap,
                        int32_t notes_max) MUST_USE;
 void log_walk_free(struct log_walk *walk);
-/* Begins at position; the file ends, for this walk, at end. */
+/* Begins at position; the file ends, for this walk, at end. expected: the offset of the first
+ * batch, -1: any. */
 void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uint64_t end,
                     int64_t expected, bool crc);
 /* One step of owner: reads and scans the next piece; the result stands in walk->scan, whose used

@@ -114,7 +114,7 @@ static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
     enum err e = log_walk_init(&r->walk, r->log->dir, cap, READ_NOTES);
     if (e == ERR_NONE)
         log_walk_begin(&r->walk, segment->file->handle, r->position, segment->written,
-                       segment->base, crc);
+                       r->position == 0 ? segment->base : -1, crc);
     return e;
 }
 
@@ -273,6 +273,9 @@ static enum log_flow read_give(struct log_steps *steps)
     }
     if (scan->note_count == 0 && scan->end != LOG_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
+    const struct log_note *first = &scan->notes[0];
+    if (scan->note_count > 0 && (first->base > r->read->offset || first->last < r->read->offset))
+        return fail_corrupt(r, r->position, "it has other offsets than it should");
     int32_t count = count_given(r);
     if (count > 0)
         give(r, count);

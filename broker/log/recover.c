@@ -151,7 +151,8 @@ static enum log_flow recover_begin(struct log_steps *steps)
         log_index_free(&segment->index);
     o->end = segment->base;
     segment->next = segment->base;
-    log_walk_begin(&o->walk, segment->file->handle, position, segment->size, segment->base, true);
+    log_walk_begin(&o->walk, segment->file->handle, position, segment->size,
+                   position == 0 ? segment->base : -1, true);
     return LOG_NEXT;
 }
 

@@ -58,9 +58,10 @@ static void end_scan(struct log_scan *s, enum log_scan_end end, uint64_t bad_at)
 
 static bool accept(struct log_scan *s, const struct log_note *note)
 {
-    if (note->base < s->expected) {
-        errmsg_set(&s->msg, ERR_CORRUPT, "offset %lld where %lld or more should be",
-                   (long long)note->base, (long long)s->expected);
+    /* The base offset stands outside of the CRC: only its neighbours vouch for it. */
+    if (s->expected >= 0 && (s->exact ? note->base != s->expected : note->base < s->expected)) {
+        errmsg_set(&s->msg, ERR_CORRUPT, "offset %lld where %lld should be", (long long)note->base,
+                   (long long)s->expected);
         return false;
     }
     s->notes[s->note_count++] = *note;

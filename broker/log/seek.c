@@ -142,7 +142,7 @@ static enum log_flow seek_hold(struct log_steps *steps)
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     log_walk_begin(&s->walk, s->segment->file->handle, position, s->segment->written,
-                   s->segment->base, false);
+                   position == 0 ? s->segment->base : -1, false);
     return LOG_NEXT;
 }
 

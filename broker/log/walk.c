@@ -31,6 +31,7 @@ void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uin
     walk->position = position;
     walk->end = end;
     walk->scan.expected = expected;
+    walk->scan.exact = true;
     walk->scan.crc = crc;
     walk->scan.large_left = 0;
 }
