@@ -200,10 +200,10 @@ int16_t api_request_find(const struct request *r, const struct metadata_topic *t
 
 /* ---- from the frame ---- */
 
-/* Reasons in the trace; those below are the connection's own (enum conn_refusal). */
+/* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
 enum refusal {
     REFUSED_NOT,
-    REFUSED_HEADER = 16,
+    REFUSED_HEADER,
     REFUSED_API,
     REFUSED_VERSION,
     REFUSED_BODY,
