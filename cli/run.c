@@ -307,11 +307,9 @@ static int finish(struct run *r)
     if (!r->json)
         print_table(r);
     exit = campaign_graver(exit, r->json ? CLI_OK : judge_marks(r));
-    printf(r->json ? "" : "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n",
-           r->passed, r->failed, r->skipped);
-    if (r->json)
-        fprintf(stderr, "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed,
-                r->failed, r->skipped);
+    fprintf(r->json ? stderr : stdout,
+            "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed, r->failed,
+            r->skipped);
     return exit;
 }
 
