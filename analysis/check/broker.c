@@ -180,6 +180,7 @@ static void on_replica_row(struct check *c, const struct trace_row *row, struct 
         on_watermark(c, row, r);
         break;
     case TRACE_ACK:
+    case TRACE_DUPLICATE: /* promises the same (I-3) */
         on_ack(c, row, r);
         break;
     case TRACE_NACK:
@@ -242,6 +243,7 @@ void check_broker_row(struct check *c, const struct trace_row *row)
     case TRACE_LOG_START:
     case TRACE_HIGH_WATERMARK:
     case TRACE_ACK:
+    case TRACE_DUPLICATE:
     case TRACE_NACK:
     case TRACE_LOG_OFFLINE:
     case TRACE_SERVE: {

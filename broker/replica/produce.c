@@ -12,7 +12,7 @@ static void finish(struct replica_produce *p, int16_t code)
         TRACE(r->trace, NACK, r->trace_id, (uint64_t)(int64_t)code, id, sequence, p->crc);
     else if (p->duplicate)
         TRACE(r->trace, DUPLICATE, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
-              id, sequence);
+              (uint64_t)(int64_t)p->acks, id, sequence);
     else
         TRACE(r->trace, ACK, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
               (uint64_t)(int64_t)p->acks, id, sequence);

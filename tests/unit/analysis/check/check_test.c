@@ -653,6 +653,20 @@ TEST(random_rows_never_crash_the_checks)
 
 /* ---- what a broker must remember and must not say ---- */
 
+TEST(a_duplicate_that_is_answered_before_the_watermark_is_early)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    store(&r, 0, 4);
+    append(&r, 5, 9);
+    SAY(&r, BROKER, DUPLICATE, P, 0, 4, (uint64_t)-1, 1, 0);
+    SAY(&r, BROKER, DUPLICATE, P, 5, 9, 1, 1, 5); /* acks=1 waits for nothing more */
+    assert_int_equal(count(&r, CHECK_EARLY_ACK), 0);
+    SAY(&r, BROKER, DUPLICATE, P, 5, 9, (uint64_t)-1, 1, 5);
+    expect_only(&r, CHECK_EARLY_ACK);
+}
+
 static void append_batch(struct run *r, uint64_t first, uint64_t last, uint64_t crc)
 {
     SAY(r, BROKER, LOG_APPEND, P, first, last, crc, 7, first, 100);
