@@ -3,7 +3,7 @@ scenario "a network that is cut, one way or both, delays records and loses none"
 local cluster = Cluster {}
 local orders = cluster:topic { name = "orders", partitions = 2 }
 
-local producer = cluster:producer { acks = "all", to = orders, records = 2000, keys = 20, request_timeout = seconds(3) }
+local producer = cluster:producer { acks = "all", to = orders, records = 2000, keys = 20, }
 local consumer = cluster:consumer { from = orders }
 
 every(seconds(4), function()

@@ -364,6 +364,8 @@ local TIMES = { linger = true, delivery_timeout = true, request_timeout = true }
 
 local function client_args(kind, options, args)
   args["client.bootstrap.servers"] = "broker0:9092"
+  -- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
+  args["client.request.timeout.ms"] = 3000
   for ours, key in pairs(CLIENT) do
     local v = options[ours]
     if v ~= nil then args["client." .. key] = TIMES[ours] and v // 1000000 or v end
