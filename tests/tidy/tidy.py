@@ -72,8 +72,8 @@ PURE = {
     "core/wire": (), "client/core": ("core/wire",), "broker/metadata": ("core/wire",),
     "broker/raft": ("core/wire",), "analysis/check": ("analysis/history",),
 }
-# Of these only the named objects are pure; the others carry their results to the log.
-PURE_PARTS = {"broker/metadata": ("image", "edit", "batch", "topic_config", "quorum_state")}
+# Objects of pure modules that carry what the others decide to the log.
+CARRIERS = {"broker/metadata": ("change", "create", "quorum", "producer_id")}
 PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
     strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
     """.split())
@@ -379,9 +379,9 @@ def archive_of(build, module):
     return path if os.path.isfile(path) else None
 
 
-def symbols(archive, parts=None):
-    """{defined name: object}, {undefined name: object} over all objects of the archive; with parts
-    only those objects need anything."""
+def symbols(archive, but=()):
+    """{defined name: object}, {undefined name: object} over all objects of the archive; what the
+    objects in `but` need does not count."""
     defined, needed = {}, {}
     current = "?"
     for line in run(["nm", "-g", archive]).split("\n"):
@@ -389,7 +389,7 @@ def symbols(archive, parts=None):
             current = line[:-1]
         match = re.match(r"[0-9a-fA-F ]{16} ([A-Zuvw]) (\S+)$", line)
         if match and match.group(1) == "U":
-            if parts is None or current.split(".")[0] in parts:
+            if current.split(".")[0] not in but:
                 needed.setdefault(match.group(2), current)
         elif match:
             defined.setdefault(match.group(2), current)
@@ -401,7 +401,7 @@ def source_of(module, member):
 
 
 def check_needs(build, module, found):
-    defined, needed = symbols(archive_of(build, module), PURE_PARTS.get(module))
+    defined, needed = symbols(archive_of(build, module), CARRIERS.get(module, ()))
     allowed = PURE_LIBC | set(defined)
     for other in ("core/base", *PURE[module]):
         archive = archive_of(build, other)
