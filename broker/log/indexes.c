@@ -56,6 +56,7 @@ void log_index_distrust(struct log_segment *segment)
     ASSERT(!segment->index_trusted);
     drop(segment);
     segment->index_wrong = true;
+    segment->index_saved = false;
 }
 
 /* ---- from its files ---- */

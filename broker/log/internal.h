@@ -66,6 +66,10 @@ struct log_save {
 void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
               uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
 
+/* log_file_put; before: the CRC of the file that is replaced, if it is known and was right. */
+void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *before,
+             log_done *done);
+
 /* ---- open files (files.c) ---- */
 
 enum log_file_state {
@@ -284,6 +288,8 @@ struct log_points_file {
     struct text text;
     char path[ENV_PATH_MAX];
     bool busy, again;
+    bool crc_known; /* of what the file holds */
+    uint32_t crc;
     struct list waits, waits_next;
 };
 

@@ -291,6 +291,9 @@ static enum log_flow open_made(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->next = OPEN_LIST;
+    /* What the checkpoints know is of one that was deleted. */
+    for (int kind = 0; kind < LOG_POINTS_COUNT; kind++)
+        o->log->known->offsets[kind] = -1;
     return synced(o);
 }
 

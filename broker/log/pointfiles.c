@@ -173,6 +173,8 @@ static void on_written(struct log_op *op, enum err e)
     struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
     struct log_points_file *file = CONTAINER_OF(write, struct log_points_file, write);
     enum log_points_kind kind = (enum log_points_kind)(file - file->dir->points);
+    file->crc_known = e == ERR_NONE;
+    file->crc = crc32c(0, file->text.data, file->text.size);
     /* A full disk: what the checkpoint would have said is said later. */
     if (e != ERR_NONE)
         log_checkpoint_later(file->dir);
@@ -194,7 +196,7 @@ static void start_write(struct log_points_file *file, enum log_points_kind kind)
     }
     file->write = (struct log_file_write){
         .path = file->path, .bytes = bytes_of(file->text.data, file->text.size), .checksum = true};
-    log_file_put(file->dir, &file->write, on_written);
+    log_put(file->dir, &file->write, file->crc_known ? &file->crc : NULL, on_written);
 }
 
 void log_points_write(struct log_dir *dir, enum log_points_kind kind, struct log_points_wait *wait)

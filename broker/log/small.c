@@ -196,14 +196,16 @@ struct put {
     struct log_steps steps;
     struct log_dir *dir;
     struct log_file_write *write;
-    struct log_get get;
+    struct log_get get, crc;
     struct log_save save;
     char crc_text[LOG_CRC_FILE_SIZE + 1];
     bool crc_turn; /* first the checksums, then the file */
+    bool before_known;
+    uint32_t before; /* the CRC of the file that is replaced */
     char path[ENV_PATH_MAX], temporary[ENV_PATH_MAX], folder[ENV_PATH_MAX];
 };
 
-enum { PUT_READ, PUT_PRINT, PUT_SAVE, PUT_RENAME, PUT_SYNC, PUT_AGAIN };
+enum { PUT_READ, PUT_READ_CRC, PUT_PRINT, PUT_SAVE, PUT_RENAME, PUT_SYNC, PUT_AGAIN };
 
 static struct put *put_of(struct log_steps *steps)
 {
@@ -215,6 +217,11 @@ static void put_got(struct log_get *get, enum err e)
     log_steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
 }
 
+static void put_got_crc(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
+}
+
 static void put_saved(struct log_save *save, enum err e)
 {
     log_steps_resume(&CONTAINER_OF(save, struct put, save)->steps, e);
@@ -223,13 +230,40 @@ static void put_saved(struct log_save *save, enum err e)
 static enum log_flow put_read(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    if (!put->crc_turn) {
-        steps->next = PUT_SAVE;
+    if (!put->crc_turn || put->before_known) {
+        steps->next = put->crc_turn ? PUT_PRINT : PUT_SAVE;
         return LOG_NEXT;
     }
-    steps->tolerant = true; /* what cannot be read is not protected any more */
+    steps->tolerant = true;
     log_get(put->dir, &put->get, put->write->path, put_got);
     return LOG_WAIT;
+}
+
+static enum log_flow put_read_crc(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    if (steps->err != ERR_NONE || !put->get.found) {
+        steps->err = ERR_NONE;
+        return LOG_NEXT;
+    }
+    log_path_join(put->path, NULL, put->write->path, ".crc");
+    steps->tolerant = true;
+    log_get(put->dir, &put->crc, put->path, put_got_crc);
+    return LOG_WAIT;
+}
+
+/* Only a file that fits its own checksum may be fallen back to. */
+static void take_before(struct put *put)
+{
+    struct bytes file = bytes_of(put->get.data, (size_t)put->get.size);
+    struct bytes crc = bytes_of(put->crc.data, (size_t)put->crc.size);
+    if (put->get.data != NULL && put->crc.data != NULL && log_crc_check(crc, file) == ERR_NONE) {
+        put->before_known = true;
+        put->before = crc32c(0, file.data, file.size);
+    }
+    mem_free(put->dir->mem, put->get.data);
+    mem_free(put->dir->mem, put->crc.data);
+    put->get.data = put->crc.data = NULL;
 }
 
 static enum log_flow put_print(struct log_steps *steps)
@@ -237,11 +271,9 @@ static enum log_flow put_print(struct log_steps *steps)
     struct put *put = put_of(steps);
     struct bytes bytes = put->write->bytes;
     uint32_t now = crc32c(0, bytes.data, bytes.size);
-    uint32_t before = now;
-    if (steps->err == ERR_NONE && put->get.found)
-        before = crc32c(0, put->get.data, (size_t)put->get.size);
-    mem_free(put->dir->mem, put->get.data);
-    log_crc_print(now, before, put->crc_text);
+    (void)steps;
+    take_before(put);
+    log_crc_print(now, put->before_known ? put->before : now, put->crc_text);
     return LOG_NEXT;
 }
 
@@ -291,6 +323,7 @@ static enum log_flow put_again(struct log_steps *steps)
 
 static const struct log_step put_steps[] = {
     [PUT_READ] = {"read", put_read},
+    [PUT_READ_CRC] = {"read", put_read_crc},
     [PUT_PRINT] = {"read", put_print},
     [PUT_SAVE] = {"write", put_save},
     [PUT_RENAME] = {"rename", put_rename},
@@ -322,7 +355,8 @@ void log_folder_of(const char *path, char folder[ENV_PATH_MAX])
         snprintf(folder, ENV_PATH_MAX, "%.*s", (int)MAX(slash - path, 1), path);
 }
 
-void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)
+void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *before,
+             log_done *done)
 {
     struct put *put = mem_zalloc(dir->mem, sizeof *put);
     write->op = (struct log_op){.done = done};
@@ -336,7 +370,14 @@ void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *d
     put->dir = dir;
     put->write = write;
     put->crc_turn = write->checksum;
+    put->before_known = before != NULL;
+    put->before = before == NULL ? 0 : *before;
     log_folder_of(write->path, put->folder);
     dir->busy++;
     log_steps_start(&put->steps, dir->env, put_steps, put_ended);
+}
+
+void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)
+{
+    log_put(dir, write, NULL, done);
 }
