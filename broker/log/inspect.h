@@ -177,6 +177,7 @@ struct log_check {
     int32_t segment_count, snapshot_count;
     /* of the walk so far */
     int64_t first, expected; /* -1: nothing was walked yet */
+    int64_t again_until;     /* batches below it stand in two segments, and have been judged */
     bool holed;              /* something was lost: the replay is not what it was */
     bool tail_lost;          /* of the segment before */
     bool torn;               /* the log has no good end */

@@ -139,13 +139,15 @@ static bool take_batch(struct log_check_walk *w, const struct log_tour *tour)
     if (!check_reach(w, &note))
         return false;
     check_offsets(w, &note);
-    check_epoch(w, &note);
-    check_records(w, &tour->batch, &note, bytes);
-    replay(w, &note);
+    if (note.base >= c->again_until) {
+        check_epoch(w, &note);
+        check_records(w, &tour->batch, &note, bytes);
+        replay(w, &note);
+        c->batch_count++;
+        c->record_count += tour->batch.record_count;
+    }
     log_check_indexes_batch(w, &note, bytes);
     c->expected = note.last + 1;
-    c->batch_count++;
-    c->record_count += tour->batch.record_count;
     return true;
 }
 
@@ -174,13 +176,9 @@ static void judge_tail(struct log_check_walk *w, const struct log_tour *tour)
     c->torn = true;
 }
 
-static void take_bad(struct log_check_walk *w, const struct log_tour *tour)
+static void tell_bad(struct log_check_walk *w, const struct log_tour *tour, int64_t end)
 {
     struct log_check *c = w->check;
-    int64_t end = INT64_MAX;
-    struct wire_batch next;
-    if (tour->resumed && wire_batch_at(tour->data, tour->next, &next, NULL) == WIRE_AT_BATCH)
-        end = next.base_offset;
     if (tour->resumed)
         log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
                  "%s; offsets %lld to %lld are lost, and at byte %llu good ones go on",
@@ -191,9 +189,23 @@ static void take_bad(struct log_check_walk *w, const struct log_tour *tour)
     else
         log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
                  "%s; good ones go on in the next segment", tour->msg.text);
-    log_check_indexes_hole(w, tour->at, tour->next, end);
     c->holed = true;
     c->tail_lost = !tour->resumed;
+}
+
+static void take_bad(struct log_check_walk *w, const struct log_tour *tour)
+{
+    struct log_check *c = w->check;
+    int64_t end = INT64_MAX;
+    struct wire_batch next;
+    if (tour->resumed && wire_batch_at(tour->data, tour->next, &next, NULL) == WIRE_AT_BATCH)
+        end = next.base_offset;
+    if (!tour->resumed && !w->last && w->segment[1].base < c->expected)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_WRITTEN_AGAIN, (int64_t)tour->at,
+                 "%s, behind bytes that the next segment has again", tour->msg.text);
+    else
+        tell_bad(w, tour, end);
+    log_check_indexes_hole(w, tour->at, tour->next, end);
     if (tour->resumed)
         c->expected = end;
 }
@@ -210,6 +222,73 @@ static bool is_last(const struct log_check *c, int32_t index)
     return true;
 }
 
+/* Where in the bytes the batch begins that has this base offset; their end when there is none. */
+static size_t find_batch(struct bytes data, int64_t base)
+{
+    struct wire_batch batch;
+    size_t at = 0;
+    while (wire_batch_at(data, at, &batch, NULL) == WIRE_AT_BATCH && batch.base_offset != base)
+        at += (size_t)batch.size;
+    return wire_batch_at(data, at, &batch, NULL) == WIRE_AT_BATCH ? at : data.size;
+}
+
+/* How many good bytes there are from there on. */
+static size_t good_bytes(struct bytes data, size_t from)
+{
+    struct wire_batch batch;
+    size_t at = from;
+    while (wire_batch_at(data, at, &batch, NULL) == WIRE_AT_BATCH &&
+           wire_batch_verify(&batch, data.data + at, NULL) == ERR_NONE)
+        at += (size_t)batch.size;
+    return at - from;
+}
+
+/* Recovery writes the end of a segment again into a new one, and cuts it off the old one last: do
+ * both say the same? */
+static bool repeats(struct log_check *c, struct log_check_segment *s)
+{
+    struct log_inspect_file *older = s[-1].log;
+    if (!log_inspect_map(c->in, c->dir, older))
+        return false;
+    bool same = false;
+    if (log_inspect_map(c->in, c->dir, s->log)) {
+        size_t at = find_batch(older->bytes, s->base);
+        size_t size = good_bytes(older->bytes, at);
+        same = size > 0 && size <= s->log->bytes.size &&
+               memcmp(older->bytes.data + at, s->log->bytes.data, size) == 0;
+        log_inspect_unmap(c->in, s->log);
+    }
+    log_inspect_unmap(c->in, older);
+    return same;
+}
+
+static void check_overlap(struct log_check_walk *w)
+{
+    struct log_check *c = w->check;
+    struct log_check_segment *s = w->segment;
+    if (s > c->segments && repeats(c, s)) {
+        log_find(c->in, c->dir, s->log, LOG_FIND_WRITTEN_AGAIN, -1,
+                 "it has offsets %lld to %lld again, as the segment before", (long long)s->base,
+                 (long long)c->expected - 1);
+        c->again_until = c->expected;
+        return;
+    }
+    log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_BACK, -1,
+             "it begins at offset %lld, and the segment before it ends at %lld", (long long)s->base,
+             (long long)c->expected);
+}
+
+static void check_pieces(struct log_check_walk *w)
+{
+    struct log_check *c = w->check;
+    struct log_check_segment *s = w->segment;
+    if (s->index == NULL && !w->last)
+        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1, "there is no .index for it");
+    if (s->times == NULL && !w->last)
+        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1,
+                 "there is no .timeindex for it");
+}
+
 static void begin_segment(struct log_check_walk *w)
 {
     struct log_check *c = w->check;
@@ -217,22 +296,15 @@ static void begin_segment(struct log_check_walk *w)
     if (c->expected < 0)
         c->first = c->expected = s->base;
     if (s->base < c->expected)
-        log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_BACK, -1,
-                 "it begins at offset %lld, and the segment before it ends at %lld",
-                 (long long)s->base, (long long)c->expected);
+        check_overlap(w);
     if (s->base > c->expected && !c->tail_lost && !c->known.compacted)
         log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_GAP, -1,
                  "offsets %lld to %lld, before this segment, are missing", (long long)c->expected,
                  (long long)s->base - 1);
     c->expected = s->base;
     c->tail_lost = false;
-    if (c->alone)
-        return;
-    if (s->index == NULL && !w->last)
-        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1, "there is no .index for it");
-    if (s->times == NULL && !w->last)
-        log_find(c->in, c->dir, s->log, LOG_FIND_INDEX_MISSING, -1,
-                 "there is no .timeindex for it");
+    if (!c->alone)
+        check_pieces(w);
 }
 
 void log_check_segment(struct log_check *c, int32_t index)

@@ -224,7 +224,29 @@ TEST(a_segment_that_begins_inside_of_the_one_before_is_found)
     struct bytes last = box_file(&box, LAST)->bytes;
     box_put(&box, BOX_NAME(0023, ".log"), last.data + box_place(&box, LAST, 23),
             last.size - box_place(&box, LAST, 23));
+    wire_batch_set_leader_epoch(box_bytes(&box, BOX_NAME(0023, ".log")), 5);
     damaged(&box, "offset_back", BOX_NAME(0023, ".log"));
+    box_free(&box);
+}
+
+/* A crash between the two steps of writing an end again: the old copy is still there, torn or not.
+ */
+TEST(an_end_that_was_written_again_is_noted)
+{
+    struct box box;
+    const char *fresh = BOX_NAME(0023, ".log");
+    box_fill(&box);
+    remove_indexes(&box);
+    struct bytes last = box_file(&box, LAST)->bytes;
+    size_t at = box_place(&box, LAST, 23);
+    box_put(&box, fresh, last.data + at, last.size - at);
+    noted(&box, "written_again", fresh);
+    append(&box, LAST, "torn", 4);
+    noted(&box, "written_again", LAST);
+    box_bytes(&box, LAST)[box_place(&box, LAST, 33) + 100] ^= 1;
+    noted(&box, "written_again", LAST);
+    box_bytes(&box, LAST)[at + 100] ^= 1; /* nothing of it is there twice now */
+    damaged(&box, "bad_batch", LAST);
     box_free(&box);
 }
 
