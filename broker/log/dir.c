@@ -16,6 +16,7 @@ struct opening {
     struct log_meta meta;
     int kind; /* of the checkpoint being read */
     enum err failed;
+    bool made; /* the directory is new */
     char *names;
     uint64_t names_size, at, size;
     char path[ENV_PATH_MAX], crc_path[ENV_PATH_MAX];
@@ -200,6 +201,7 @@ static enum log_flow open_sync_parent(struct log_steps *steps)
     struct opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
         return LOG_FAIL;
+    o->made = steps->err == ERR_NONE;
     log_folder_of(o->dir->path, o->path);
     env_sync_dir(steps->env, &steps->io, o->path, log_steps_done);
     return LOG_WAIT;
@@ -218,6 +220,8 @@ static enum log_flow open_sync(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->dir->lock = steps->n;
+    if (o->made)
+        return LOG_NEXT;
     env_sync_dir(steps->env, &steps->io, o->dir->path, log_steps_done);
     return LOG_WAIT;
 }

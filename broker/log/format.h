@@ -251,8 +251,8 @@ void log_producers_expire(struct log_producers *producers, int64_t now_ns, int64
 #define LOG_SNAPSHOT_ENTRY 46
 
 /* Two files in one layout: Kafka's snapshot with one entry a producer, which holds its last batch
- * alone, and beside it (LOG_KIND_WINDOW, made only when there is something in it) the older batches
- * of the windows, which Kafka forgets over a restart. Bytes are allocated in mem. ERR_NOMEM. */
+ * alone, and beside it (LOG_KIND_WINDOW, made whenever there are producers) the older batches of
+ * the windows, which Kafka forgets over a restart. Bytes are allocated in mem. ERR_NOMEM. */
 enum err log_snapshot_encode(const struct log_producers *producers, struct mem *mem,
                              struct bytes *snapshot, struct bytes *window) MUST_USE;
 /* Into empty producers. ERR_CORRUPT, ERR_NOMEM: producers are empty. */

@@ -244,7 +244,8 @@ static enum log_flow open_make_log(struct log_steps *steps)
     (void)steps;
     log_name_print(name, 0, LOG_KIND_LOG);
     log_path_join(o->path, o->path_to, name, "");
-    log_save(o->log->dir, &o->save, o->path, bytes_of(NULL, 0), 0, true, on_saved);
+    /* Its first sync comes with its first records. */
+    log_save(o->log->dir, &o->save, o->path, bytes_of(NULL, 0), 0, false, on_saved);
     return LOG_WAIT;
 }
 
@@ -445,7 +446,9 @@ static enum log_flow open_snapshot(struct log_steps *steps)
         o->snapshot--;
     while (o->snapshot >= 0 && log->snapshots[o->snapshot] > o->recovery_point);
     o->replay_from = log->segments[0]->base;
-    if (o->snapshot < 0 || KNOWN_BUG(producer_state_not_rebuilt)) {
+    if (KNOWN_BUG(producer_state_not_rebuilt))
+        o->snapshot = -1;
+    if (o->snapshot < 0) {
         steps->next = OPEN_PLAN;
         return LOG_NEXT;
     }
@@ -472,15 +475,28 @@ static enum log_flow open_window(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+/* Without the older batches, which a crash may have parted from it or Kafka never wrote, a snapshot
+ * is of no use: a duplicate of one of them would be refused. */
+static enum err take_window(struct log_opening *o)
+{
+    struct log_producers *producers = &o->log->producers;
+    if (producers->map.count == 0)
+        return ERR_NONE;
+    return o->get.found ? log_window_decode(producers, got(&o->get), NULL) : ERR_CORRUPT;
+}
+
 /* The scan begins where the first of those who need it has to begin. */
 static enum log_flow open_plan(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
-    (void)steps;
-    if (o->get.data != NULL)
-        (void)!log_window_decode(&log->producers, got(&o->get), NULL); /* without: Kafka's memory */
+    enum err e = o->snapshot < 0 ? ERR_NONE : take_window(o);
     drop_got(o);
+    if (e != ERR_NONE) {
+        log_producers_clear(&log->producers);
+        steps->next = OPEN_SNAPSHOT;
+        return LOG_NEXT;
+    }
     if (KNOWN_BUG(producer_state_not_rebuilt))
         o->replay_from = INT64_MAX;
     o->scan_from = MIN(o->recovery_point, o->replay_from);

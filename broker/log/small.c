@@ -192,20 +192,34 @@ void log_save(struct log_dir *dir, struct log_save *save, const char *path, stru
 
 /* ---- replacing durably ---- */
 
+/* The file and, with a checksum, <name>.crc are written under other names and synced, both at once.
+ * Then the checksums take their place, durably, and then the file: a crash in between leaves the
+ * old file with checksums that know it. */
 struct put {
     struct log_steps steps;
     struct log_dir *dir;
     struct log_file_write *write;
     struct log_get get, crc;
-    struct log_save save;
+    struct log_save save, save_crc;
+    int32_t saving;
+    enum err save_err;
     char crc_text[LOG_CRC_FILE_SIZE + 1];
-    bool crc_turn; /* first the checksums, then the file */
     bool before_known;
     uint32_t before; /* the CRC of the file that is replaced */
-    char path[ENV_PATH_MAX], temporary[ENV_PATH_MAX], folder[ENV_PATH_MAX];
+    char crc_path[ENV_PATH_MAX], crc_temporary[ENV_PATH_MAX];
+    char temporary[ENV_PATH_MAX], folder[ENV_PATH_MAX];
 };
 
-enum { PUT_READ, PUT_READ_CRC, PUT_PRINT, PUT_SAVE, PUT_RENAME, PUT_SYNC, PUT_AGAIN };
+enum {
+    PUT_READ,
+    PUT_READ_CRC,
+    PUT_SAVE,
+    PUT_RENAME_CRC,
+    PUT_SYNC_CRC,
+    PUT_RENAME,
+    PUT_SYNC,
+    PUT_OVER,
+};
 
 static struct put *put_of(struct log_steps *steps)
 {
@@ -222,16 +236,11 @@ static void put_got_crc(struct log_get *get, enum err e)
     log_steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
 }
 
-static void put_saved(struct log_save *save, enum err e)
-{
-    log_steps_resume(&CONTAINER_OF(save, struct put, save)->steps, e);
-}
-
 static enum log_flow put_read(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    if (!put->crc_turn || put->before_known) {
-        steps->next = put->crc_turn ? PUT_PRINT : PUT_SAVE;
+    if (!put->write->checksum || put->before_known) {
+        steps->next = PUT_SAVE;
         return LOG_NEXT;
     }
     steps->tolerant = true;
@@ -242,13 +251,10 @@ static enum log_flow put_read(struct log_steps *steps)
 static enum log_flow put_read_crc(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    if (steps->err != ERR_NONE || !put->get.found) {
-        steps->err = ERR_NONE;
+    if (steps->err != ERR_NONE || !put->get.found)
         return LOG_NEXT;
-    }
-    log_path_join(put->path, NULL, put->write->path, ".crc");
     steps->tolerant = true;
-    log_get(put->dir, &put->crc, put->path, put_got_crc);
+    log_get(put->dir, &put->crc, put->crc_path, put_got_crc);
     return LOG_WAIT;
 }
 
@@ -266,69 +272,108 @@ static void take_before(struct put *put)
     put->get.data = put->crc.data = NULL;
 }
 
-static enum log_flow put_print(struct log_steps *steps)
+static void saved(struct put *put, enum err e)
 {
-    struct put *put = put_of(steps);
-    struct bytes bytes = put->write->bytes;
-    uint32_t now = crc32c(0, bytes.data, bytes.size);
-    (void)steps;
-    take_before(put);
-    log_crc_print(now, put->before_known ? put->before : now, put->crc_text);
-    return LOG_NEXT;
+    if (e != ERR_NONE)
+        put->save_err = e;
+    if (--put->saving == 0)
+        log_steps_resume(&put->steps, put->save_err);
+}
+
+static void put_saved(struct log_save *save, enum err e)
+{
+    saved(CONTAINER_OF(save, struct put, save), e);
+}
+
+static void put_saved_crc(struct log_save *save, enum err e)
+{
+    saved(CONTAINER_OF(save, struct put, save_crc), e);
 }
 
 static enum log_flow put_save(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
     struct bytes bytes = put->write->bytes;
-    if (put->crc_turn)
-        bytes = bytes_text(put->crc_text);
-    log_path_join(put->path, NULL, put->write->path, put->crc_turn ? ".crc" : "");
-    log_path_join(put->temporary, NULL, put->path, ".tmp");
+    (void)steps;
+    take_before(put);
+    put->saving = 1 + put->write->checksum;
     log_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
+    if (!put->write->checksum)
+        return LOG_WAIT;
+    uint32_t now = crc32c(0, bytes.data, bytes.size);
+    log_crc_print(now, put->before_known ? put->before : now, put->crc_text);
+    log_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
+             put_saved_crc);
     return LOG_WAIT;
+}
+
+static enum log_flow put_rename_crc(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    if (!put->write->checksum) {
+        steps->next = PUT_RENAME;
+        return LOG_NEXT;
+    }
+    env_rename(steps->env, &steps->io, put->crc_temporary, put->crc_path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow sync_folder(struct put *put)
+{
+    if (KNOWN_BUG(rename_without_dir_sync))
+        return LOG_NEXT;
+    put->steps.tolerant = true;
+    env_sync_dir(put->steps.env, &put->steps.io, put->folder, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum err folder_synced(struct put *put)
+{
+    enum err e = put->steps.err;
+    if (e != ERR_NONE)
+        log_dir_sync_failed(put->dir, e);
+    return e;
+}
+
+/* Nothing is lost when there is nothing to fall back to, or when the disk keeps the order. */
+static enum log_flow put_sync_crc(struct log_steps *steps)
+{
+    struct put *put = put_of(steps);
+    steps->err = ERR_NONE;
+    if (!put->before_known || steps->env->disk.ordered_metadata)
+        return LOG_NEXT;
+    return sync_folder(put);
 }
 
 static enum log_flow put_rename(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    env_rename(steps->env, &steps->io, put->temporary, put->path, log_steps_done);
+    if (folder_synced(put) != ERR_NONE)
+        return LOG_FAIL;
+    env_rename(steps->env, &steps->io, put->temporary, put->write->path, log_steps_done);
     return LOG_WAIT;
 }
 
 static enum log_flow put_sync(struct log_steps *steps)
 {
-    struct put *put = put_of(steps);
     steps->err = ERR_NONE;
-    if (KNOWN_BUG(rename_without_dir_sync))
-        return LOG_NEXT;
-    steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, put->folder, log_steps_done);
-    return LOG_WAIT;
+    return sync_folder(put_of(steps));
 }
 
-static enum log_flow put_again(struct log_steps *steps)
+static enum log_flow put_over(struct log_steps *steps)
 {
-    struct put *put = put_of(steps);
-    if (steps->err != ERR_NONE) {
-        log_dir_sync_failed(put->dir, steps->err);
-        return LOG_FAIL;
-    }
-    if (put->crc_turn) {
-        put->crc_turn = false;
-        steps->next = PUT_SAVE;
-    }
-    return LOG_NEXT;
+    return folder_synced(put_of(steps)) == ERR_NONE ? LOG_NEXT : LOG_FAIL;
 }
 
 static const struct log_step put_steps[] = {
     [PUT_READ] = {"read", put_read},
     [PUT_READ_CRC] = {"read", put_read_crc},
-    [PUT_PRINT] = {"read", put_print},
     [PUT_SAVE] = {"write", put_save},
+    [PUT_RENAME_CRC] = {"rename", put_rename_crc},
+    [PUT_SYNC_CRC] = {"sync the folder of", put_sync_crc},
     [PUT_RENAME] = {"rename", put_rename},
     [PUT_SYNC] = {"sync the folder of", put_sync},
-    [PUT_AGAIN] = {"sync the folder of", put_again},
+    [PUT_OVER] = {"sync the folder of", put_over},
     {NULL, NULL},
 };
 
@@ -361,7 +406,6 @@ void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *
     struct put *put = mem_zalloc(dir->mem, sizeof *put);
     write->op = (struct log_op){.done = done};
     list_init(&write->op.link);
-    ASSERT(strlen(write->path) + sizeof ".crc.tmp" <= ENV_PATH_MAX);
     if (put == NULL) {
         done(&write->op,
              errmsg_set(&write->op.msg, ERR_NOMEM, "cannot write %s: out of memory", write->path));
@@ -369,9 +413,11 @@ void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *
     }
     put->dir = dir;
     put->write = write;
-    put->crc_turn = write->checksum;
     put->before_known = before != NULL;
     put->before = before == NULL ? 0 : *before;
+    log_path_join(put->temporary, NULL, write->path, ".tmp");
+    log_path_join(put->crc_path, NULL, write->path, ".crc");
+    log_path_join(put->crc_temporary, NULL, put->crc_path, ".tmp");
     log_folder_of(write->path, put->folder);
     dir->busy++;
     log_steps_start(&put->steps, dir->env, put_steps, put_ended);

@@ -104,10 +104,10 @@ enum err log_snapshot_encode(const struct log_producers *producers, struct mem *
     size_t older = count_older(all, count);
     *window = bytes_of(NULL, 0);
     *snapshot = encode_last(all, count, mem);
-    if (snapshot->data != NULL && older > 0)
+    if (snapshot->data != NULL && count > 0)
         *window = encode_older(all, count, older, mem);
     mem_free(producers->mem, all);
-    if (snapshot->data != NULL && (older == 0 || window->data != NULL))
+    if (snapshot->data != NULL && (count == 0 || window->data != NULL))
         return ERR_NONE;
     mem_free(mem, (void *)snapshot->data);
     *snapshot = bytes_of(NULL, 0);
