@@ -44,7 +44,6 @@ enum world_use {
     USE_DISK = 0x776f726c,
     USE_DISK_MEAN,
     USE_LETTER,
-    USE_RESUME,
     USE_LIST,
     USE_KILL,
     USE_POWER,

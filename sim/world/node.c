@@ -247,9 +247,9 @@ void world_resume(struct world *world, uint32_t index)
     LIST_EACH (moment, &node->parked, struct world_moment, parked) {
         list_remove(&moment->parked);
         uint64_t cause = moment->cause;
-        uint64_t bits = fault_draw(&world->dice, index, USE_RESUME, moment->type);
-        world_schedule(world, moment, world->now_ns + (int64_t)random_below(bits, LETTER_NS_MAX),
-                       hash_mix(bits));
+        /* In the order in which they came, and before anything that the node does about them: the
+         * end of a receive must not be told after that of its stream's close. */
+        world_schedule(world, moment, world->now_ns, 0);
         moment->cause = cause;
     }
     world_update_wake(node);
