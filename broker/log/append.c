@@ -404,6 +404,8 @@ static void advance(struct log *log)
     if (log->written_end == before)
         return;
     TRACE(log->dir->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
+    if (before < log_active(log)->base)
+        log_seal(log); /* a segment has become full */
     log_commit_mark(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);
@@ -448,7 +450,8 @@ static void take_back(struct log *log, struct log_append *append)
     if (append->has_producer)
         log_producers_undo(&log->producers, &append->producer);
     if (!KNOWN_BUG(index_not_cut))
-        log_index_return(&segment->index, append->index_mark);
+        if (!KNOWN_BUG(index_not_cut))
+            log_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
     segment->size = append->position;
     segment->next = append->first;

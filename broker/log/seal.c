@@ -102,7 +102,7 @@ static enum target choose(const struct log *log, struct log_segment **segment)
         /* Only what can no longer be taken back: a snapshot on disk is right for good. */
         if (s->snapshot.data != NULL && s->snapshot_offset <= log->durable_end)
             return TARGET_SNAPSHOT;
-        if (!last && s->index_known && !s->index_saved && s->synced == s->size)
+        if (!last && s->index_known && !s->index_saved && s->next <= log->written_end)
             return TARGET_INDEX;
         if (last && wants_prefix(s))
             return TARGET_PREFIX;

@@ -69,6 +69,32 @@ TEST(a_full_disk_refuses_and_takes_again_when_there_is_room)
     }
 }
 
+TEST(the_index_is_cut_with_the_log)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->config.index_interval_bytes = 256;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 10; i++)
+            rig_append(rig, 1, 100);
+        assert_true(rig_until_durable(rig));
+        rig_harm(rig, "at 0s node 0 disk write_fails times=1 file=.log");
+        for (int i = 0; i < 20; i++)
+            rig_append(rig, 1, 300);
+        rig_run(rig, 2000000000);
+        assert_int_equal(rig->cut_end, 10);
+        for (int i = 0; i < 40; i++)
+            rig_append(rig, 3, 50 + i * (int)seed);
+        assert_true(rig_until_durable(rig));
+        assert_int_equal(rig_read_all(rig, 130, 1500, false), 130);
+        rig_ok(rig, rig_close(rig));
+        rig_ok(rig, rig_boot(rig));
+        check(rig);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 TEST(a_failed_sync_takes_the_directory_offline_for_good)
 {
     struct rig *rig = small_rig(1);
