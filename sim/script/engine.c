@@ -399,13 +399,13 @@ static void run(struct script *s)
 
 static void release(struct script *s)
 {
+    if (s->world != NULL)
+        world_free(s->world); /* its queue holds the calls of the tasks */
     while (!list_empty(&s->tasks)) {
         struct task *task = LIST_FIRST(&s->tasks, struct task, link);
         list_remove(&task->link);
         mem_free(s->mem, task);
     }
-    if (s->world != NULL)
-        world_free(s->world);
     if (s->lua != NULL)
         lua_close(s->lua);
     check_free(s->check);

@@ -15,6 +15,8 @@ static struct script *booted(lua_State *lua)
     struct script *s = script_of(lua);
     if (s->node_count == 0)
         luaL_error(lua, "there is no Cluster");
+    if (s->only_claim)
+        luaL_error(lua, "scenario \"...\" must stand before the first wait");
     if (!script_boot(s))
         luaL_error(lua, "%s", s->result->why);
     return s;
@@ -77,6 +79,8 @@ static int set_claim(lua_State *lua)
 {
     struct script *s = script_of(lua);
     const char *claim = luaL_checkstring(lua, 1);
+    if (claim[0] == 0)
+        return luaL_error(lua, "scenario: the claim is empty");
     if (strlen(claim) >= SCRIPT_CLAIM_MAX)
         return luaL_error(lua, "scenario: the claim is longer than %d bytes", SCRIPT_CLAIM_MAX - 1);
     snprintf(s->result->claim, sizeof s->result->claim, "%s", claim);
@@ -410,35 +414,20 @@ static int do_print(lua_State *lua)
 void script_add_primitives(struct script *s, lua_State *lua)
 {
     (void)s;
-    static const luaL_Reg functions[] = {{"now", get_now},
-                                         {"sleep", do_sleep},
-                                         {"spawn", do_spawn},
-                                         {"random", draw},
-                                         {"claim", set_claim},
-                                         {"must_reach", set_must_reach},
-                                         {"broken", broken},
-                                         {"stuck", stuck},
-                                         {"node", add_node},
-                                         {"start", start_node},
-                                         {"stop", stop_node},
-                                         {"alive", is_alive},
-                                         {"lives", count_lives},
-                                         {"ready", is_ready},
-                                         {"done", is_done},
-                                         {"offline", is_offline},
-                                         {"said", what_said},
-                                         {"harm", do_harm},
-                                         {"heal", do_heal},
-                                         {"command", do_command},
-                                         {"contract", set_contract},
-                                         {"retention", set_retention},
-                                         {"leave_out", leave_out},
-                                         {"split", set_split},
-                                         {"swarm", set_swarm},
-                                         {"rows", count_rows},
-                                         {"reached", count_mark},
-                                         {"counts", get_counts},
-                                         {"print", do_print},
-                                         {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"now", get_now},           {"sleep", do_sleep},
+                                         {"spawn", do_spawn},        {"random", draw},
+                                         {"claim", set_claim},       {"must_reach", set_must_reach},
+                                         {"broken", broken},         {"stuck", stuck},
+                                         {"node", add_node},         {"start", start_node},
+                                         {"stop", stop_node},        {"alive", is_alive},
+                                         {"lives", count_lives},     {"ready", is_ready},
+                                         {"done", is_done},          {"offline", is_offline},
+                                         {"said", what_said},        {"harm", do_harm},
+                                         {"heal", do_heal},          {"command", do_command},
+                                         {"contract", set_contract}, {"retention", set_retention},
+                                         {"leave_out", leave_out},   {"split", set_split},
+                                         {"swarm", set_swarm},       {"rows", count_rows},
+                                         {"reached", count_mark},    {"counts", get_counts},
+                                         {"print", do_print},        {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);
 }

@@ -58,6 +58,17 @@ TEST(the_longest_claim_is_kept_whole)
     assert_int_equal(strlen(claim), 159);
 }
 
+TEST(a_claim_must_stand_before_the_first_wait)
+{
+    assert_no_claim("local c = Cluster {}\nsleep(seconds(1))\nscenario \"late\"",
+                    "orders.lua:2: scenario \"...\" must stand before the first wait");
+}
+
+TEST(an_empty_claim_is_refused_by_its_line)
+{
+    assert_no_claim("\nscenario \"\"", "orders.lua:2: scenario: the claim is empty");
+}
+
 TEST(a_claim_that_is_no_text_is_refused_by_its_line)
 {
     assert_no_claim("\n\nscenario { }", "orders.lua:3: ");
