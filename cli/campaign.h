@@ -36,6 +36,7 @@ struct campaign_mode {
     const char *trace_path;
     const char *steps_path; /* hashes of all steps, for verify and replay; NULL: none */
     int64_t time_max_ns, until_ns;
+    int64_t show_step; /* prints what happened in that step, counted from 1; 0: none */
     bool timeline;
     /* verify's other circumstances. */
     bool shuffle;
@@ -81,6 +82,7 @@ struct campaign_replay {
     uint64_t seed, hash;
     bool files, has_hash;
     struct campaign_script script; /* its source is a copy */
+    char bug[64];                  /* the known bug that was on; empty: none */
     struct bytes plan;             /* the one it was given with --plan; empty: none */
     struct bytes file;             /* what all of this points into */
 };
@@ -92,6 +94,10 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
 /* Adds how it ended. */
 bool campaign_replay_finish(const char *path, const struct script_result *result);
 bool campaign_replay_read(const char *path, struct campaign_replay *replay);
+/* The hashes of all its steps stand beside it: NAME.steps. */
+void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
+/* The first step, counted from 1, in which two runs differ; 0: none. */
+int64_t campaign_steps_compare(struct bytes a, struct bytes b);
 
 /* Prints rows as they come: cause -> effect. */
 struct timeline;

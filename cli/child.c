@@ -1,8 +1,10 @@
 /* child.c - one run in a process of its own; its result comes back through a pipe. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -60,6 +62,24 @@ static char *print_plan(const struct fault_plan *plan, struct mem *mem)
     return copy;
 }
 
+/* What is in the directory already would be on the disks from the start. */
+static bool make_fresh_dir(const char *path, struct script_result *result)
+{
+    struct dirent **entries;
+    mkdir(path, 0777);
+    int count = scandir(path, &entries, NULL, NULL);
+    for (int i = 0; i < count; i++)
+        free(entries[i]);
+    if (count >= 0)
+        free(entries);
+    if (count < 0)
+        snprintf(result->why, sizeof result->why, "cannot make the directory %s", path);
+    else if (count > 2)
+        snprintf(result->why, sizeof result->why,
+                 "%s is not empty; give a fresh directory for the disks", path);
+    return count == 2;
+}
+
 /* The directory that stands for the disks: one that was named stays, one of our own goes. */
 static void remove_disks(const char *dir)
 {
@@ -100,6 +120,8 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
         options.plan = &plan;
         options.plan_only = true;
     }
+    if (mode->data_dir != NULL && !make_fresh_dir(mode->data_dir, result))
+        return;
     if (mode->files)
         options.disk_dir = mode->data_dir != NULL ? mode->data_dir : mkdtemp(own_dir);
     if (watch_open(&watch, &mem, mode, &options, result)) {

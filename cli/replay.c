@@ -5,8 +5,7 @@
 #include <unistd.h>
 #include "cli/campaign.h"
 
-static int report(const struct campaign_replay *replay, const struct campaign_outcome *o,
-                  bool whole)
+static int report(const struct campaign_replay *replay, const struct campaign_outcome *o)
 {
     if (o->crashed) {
         fprintf(stderr, "CRASHED with signal %d, again\n", o->signal);
@@ -17,33 +16,64 @@ static int report(const struct campaign_replay *replay, const struct campaign_ou
            script_verdict_name(o->result.verdict));
     if (o->result.why[0] != 0)
         printf("%s\n", o->result.why);
-    if (whole && replay->has_hash && replay->hash != o->result.hash) {
-        fprintf(stderr,
-                "the run is not deterministic: hash %016" PRIx64
-                " was recorded; kiln verify %s --seed %" PRIu64
-                " names the first event that differs\n",
-                replay->hash, replay->script.path, replay->seed);
-        return CLI_DIFFERED;
-    }
     return campaign_exit(o);
 }
 
-static int repeat(const struct campaign_replay *replay, struct campaign_mode *mode)
+/* Names the first event that is not as it was recorded. */
+static int tell_difference(const struct campaign_replay *replay, const char *path,
+                           const struct campaign_mode *done)
+{
+    char recorded_path[CAMPAIGN_PATH_MAX];
+    struct bytes recorded = {0}, now = {0};
+    struct campaign_mode mode = *done;
+    struct campaign_outcome outcome;
+    fprintf(stderr, "the run differs from the recorded one, whose hash was %016" PRIx64 "\n",
+            replay->hash);
+    campaign_steps_path(path, recorded_path);
+    if (cli_read_file(recorded_path, &recorded) == ERR_NONE &&
+        cli_read_file(done->steps_path, &now) == ERR_NONE) {
+        mode.show_step = campaign_steps_compare(recorded, now);
+        mode.steps_path = mode.trace_path = mode.data_dir = NULL;
+        mode.timeline = false;
+        fprintf(stderr, "the first step that differs is number %" PRId64 ":\n", mode.show_step);
+        campaign_run_child(&replay->script, replay->seed, &mode, &outcome);
+        free(outcome.plan);
+    }
+    cli_free(recorded);
+    cli_free(now);
+    return CLI_DIFFERED;
+}
+
+static bool write_plan(const struct campaign_replay *replay, char *path)
+{
+    int fd = mkstemp(path);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && cli_write_file(path, replay->plan) == ERR_NONE;
+}
+
+static int repeat(const struct campaign_replay *replay, const char *path,
+                  struct campaign_mode *mode)
 {
     char plan_path[] = "/tmp/kiln-plan-XXXXXX";
-    if (replay->plan.size > 0) {
-        int fd = mkstemp(plan_path);
-        if (fd < 0 || cli_write_file(plan_path, replay->plan) != ERR_NONE)
-            return cli_complain("cannot write %s", plan_path);
-        close(fd);
-        mode->plan_path = plan_path;
-    }
+    char steps_path[] = "/tmp/kiln-steps-XXXXXX";
+    int fd = mkstemp(steps_path);
+    if (fd < 0 || (replay->plan.size > 0 && !write_plan(replay, plan_path)))
+        return cli_complain("cannot write to /tmp");
+    close(fd);
+    mode->steps_path = steps_path;
+    mode->plan_path = replay->plan.size > 0 ? plan_path : NULL;
+    mode->bug = replay->bug[0] != 0 ? replay->bug : NULL;
     struct campaign_outcome outcome;
     campaign_run_child(&replay->script, replay->seed, mode, &outcome);
+    int exit = report(replay, &outcome);
+    bool whole = mode->until_ns == 0 && !outcome.crashed && replay->has_hash;
+    if (whole && replay->hash != outcome.result.hash)
+        exit = tell_difference(replay, path, mode);
+    free(outcome.plan);
+    unlink(steps_path);
     if (mode->plan_path != NULL)
         unlink(plan_path);
-    int exit = report(replay, &outcome, mode->until_ns == 0);
-    free(outcome.plan);
     return exit;
 }
 
@@ -81,7 +111,7 @@ int cli_replay(int argc, char **argv)
                             "across builds. --force repeats it all the same",
                             words.word[0], replay.build, cli_build_id());
     else
-        exit = repeat(&replay, &mode);
+        exit = repeat(&replay, words.word[0], &mode);
     cli_free(replay.file);
     return exit;
 }

@@ -36,6 +36,8 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
     }
     fprintf(file, FIRST_LINE "build %s\nseed %" PRIu64 "\ndisk %s\npath %s\n", cli_build_id(), seed,
             mode->files ? "files" : "memory", script->path);
+    if (mode->bug != NULL)
+        fprintf(file, "bug %s\n", mode->bug);
     fprintf(file, "script %zu\n", script->source.size);
     fwrite(script->source.data, 1, script->source.size, file);
     fprintf(file, "\nplan %zu\n", plan.size);
@@ -46,6 +48,16 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
         return true;
     cli_complain("cannot write %s", path);
     return false;
+}
+
+void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
+{
+    size_t size = strlen(replay_path);
+    const char *tail = ".replay";
+    if (size > strlen(tail) && strcmp(replay_path + size - strlen(tail), tail) == 0)
+        size -= strlen(tail);
+    snprintf(path, CAMPAIGN_PATH_MAX, "%.*s.steps", (int)MIN(size, CAMPAIGN_PATH_MAX - 8),
+             replay_path);
 }
 
 bool campaign_replay_finish(const char *path, const struct script_result *result)
@@ -107,6 +119,8 @@ static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes 
         copy_text(r->build, sizeof r->build, v);
     } else if (is_key(line, "path", &v)) {
         copy_text(r->script.path, sizeof r->script.path, v);
+    } else if (is_key(line, "bug", &v)) {
+        copy_text(r->bug, sizeof r->bug, v);
     } else if (is_key(line, "disk", &v)) {
         r->files = bytes_equal(v, bytes_text("files"));
     } else if (is_key(line, "seed", &v)) {

@@ -1,5 +1,6 @@
 /* run.c - kiln run: campaigns. Every claim with every seed, a table of what held, and a replay file
  * for what did not. */
+#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -82,6 +83,22 @@ static void clear_progress(const struct run *r)
         fputs("\r\033[K", stderr);
 }
 
+/* Once more, with the hash of each step written down: what a replay that differs is held against.
+ */
+static void keep_steps(const struct run *r, const struct job *job)
+{
+    char path[CAMPAIGN_PATH_MAX];
+    struct campaign_mode mode = r->mode;
+    struct campaign_outcome again;
+    campaign_steps_path(job->replay, path);
+    mode.steps_path = path;
+    mode.trace_path = NULL;
+    mode.data_dir = NULL;
+    mode.timeline = false;
+    campaign_run_child(&r->scripts.at[job->script], job->seed, &mode, &again);
+    free(again.plan);
+}
+
 static void tell_failure(struct run *r, const struct job *job, const struct campaign_outcome *o)
 {
     const struct campaign_script *script = &r->scripts.at[job->script];
@@ -99,9 +116,11 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
         if (cli_write_file(path, bytes_text(o->plan)) == ERR_NONE)
             fprintf(stderr, "         what fired: %s\n", path);
     }
-    if (!o->crashed)
+    if (!o->crashed) {
         campaign_replay_finish(job->replay, &o->result);
-    fprintf(stderr, "         again: kiln replay %s\n", job->replay);
+        keep_steps(r, job);
+    }
+    fprintf(stderr, "         again: %s replay %s\n", program_invocation_short_name, job->replay);
 }
 
 static void add_counts(struct check_counts *to, const struct check_counts *from)

@@ -76,49 +76,18 @@ static int run_side(const char *path, uint64_t seed, int side, bool files, const
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* The index of the first step that differs; -1: none. */
-static int64_t compare(struct bytes a, struct bytes b)
+static void show_step(const struct campaign_script *script, uint64_t seed, int side, bool files,
+                      int64_t step)
 {
-    size_t size = MIN(a.size, b.size);
-    for (size_t at = 0; at + WATCH_STEP_BYTES <= size; at += WATCH_STEP_BYTES) {
-        if (memcmp(a.data + at, b.data + at, WATCH_STEP_BYTES) != 0)
-            return (int64_t)(at / WATCH_STEP_BYTES);
-    }
-    return a.size == b.size ? -1 : (int64_t)(size / WATCH_STEP_BYTES);
-}
-
-/* Counts steps and prints the one that matters. */
-struct finder {
-    struct world_sink sink;
-    int64_t index, wanted;
-    int side;
-};
-
-static void on_step(struct world_sink *sink, const struct world_step_info *info)
-{
-    struct finder *f = CONTAINER_OF(sink, struct finder, sink);
-    if (f->index++ != f->wanted)
-        return;
-    fprintf(stderr,
-            "  side %d: event %" PRIu64 " at %.9f s: node %" PRIu32 " life %" PRIu32
-            ", %s, its operation %" PRIu64 ", n %" PRIu64 ", digest %016" PRIx64 "\n",
-            f->side, info->number, (double)info->time_ns / 1e9, info->node, info->incarnation,
-            info->what, info->op, info->n, info->digest);
-}
-
-static void show_step(const struct campaign_script *script, uint64_t seed, int side, int64_t step)
-{
-    struct mem mem;
-    struct script_result result;
-    struct finder finder = {.sink = {.step = on_step}, .wanted = step, .side = side};
-    struct script_options options = {.seed = seed,
-                                     .shuffle = sides[side].shuffle,
-                                     .poison = sides[side].poison,
-                                     .range = sides[side].range,
-                                     .sinks = {&finder.sink},
-                                     .sink_count = 1};
-    mem_system(&mem);
-    script_run(&mem, script->path, script->source, &options, &result, NULL);
+    struct campaign_mode mode = {.files = files,
+                                 .show_step = step,
+                                 .shuffle = sides[side].shuffle,
+                                 .poison = sides[side].poison,
+                                 .range = sides[side].range};
+    struct campaign_outcome outcome;
+    fprintf(stderr, "side %d:\n", side);
+    campaign_run_child(script, seed, &mode, &outcome);
+    free(outcome.plan);
 }
 
 static int verify(const struct campaign_script *script, uint64_t seed, bool files)
@@ -136,13 +105,13 @@ static int verify(const struct campaign_script *script, uint64_t seed, bool file
     rmdir(dir);
     int exit = CLI_CRASHED;
     if (good) {
-        int64_t at = compare(found[0], found[1]);
-        exit = at < 0 ? CLI_OK : CLI_DIFFERED;
+        int64_t at = campaign_steps_compare(found[0], found[1]);
+        exit = at == 0 ? CLI_OK : CLI_DIFFERED;
         size_t count = found[0].size / WATCH_STEP_BYTES;
-        printf("%-9s %s, seed %" PRIu64 ": %zu steps\n", at < 0 ? "same" : "DIFFERENT",
+        printf("%-9s %s, seed %" PRIu64 ": %zu steps\n", at == 0 ? "same" : "DIFFERENT",
                script->claim, seed, count);
-        for (int i = 0; at >= 0 && i < SIDES; i++)
-            show_step(script, seed, i, at);
+        for (int i = 0; at > 0 && i < SIDES; i++)
+            show_step(script, seed, i, files, at);
     } else {
         fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, seed);
     }

@@ -1,4 +1,5 @@
 /* watch.c - sinks that write files. */
+#include <inttypes.h>
 #include "cli/watch.h"
 
 static void on_row(struct world_sink *sink, const struct trace_row *row)
@@ -6,11 +7,34 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     history_row(CONTAINER_OF(sink, struct watch, trace_sink)->writer, row);
 }
 
+static void print_step(const struct world_step_info *info)
+{
+    fprintf(stderr,
+            "  event %" PRIu64 " at %.9f s: node %" PRIu32 " life %" PRIu32
+            ", %s, its operation %" PRIu64 ", n %" PRIu64 ", digest %016" PRIx64 "\n",
+            info->number, (double)info->time_ns / 1e9, info->node, info->incarnation, info->what,
+            info->op, info->n, info->digest);
+}
+
 static void on_step(struct world_sink *sink, const struct world_step_info *info)
 {
+    struct watch *w = CONTAINER_OF(sink, struct watch, steps_sink);
     uint8_t bytes[WATCH_STEP_BYTES];
     put_u64(bytes, info->hash);
-    fwrite(bytes, 1, sizeof bytes, CONTAINER_OF(sink, struct watch, steps_sink)->steps);
+    if (w->steps != NULL)
+        fwrite(bytes, 1, sizeof bytes, w->steps);
+    if (++w->step == w->shown_step)
+        print_step(info);
+}
+
+int64_t campaign_steps_compare(struct bytes a, struct bytes b)
+{
+    size_t size = MIN(a.size, b.size);
+    for (size_t at = 0; at + WATCH_STEP_BYTES <= size; at += WATCH_STEP_BYTES) {
+        if (memcmp(a.data + at, b.data + at, WATCH_STEP_BYTES) != 0)
+            return (int64_t)(at / WATCH_STEP_BYTES) + 1;
+    }
+    return a.size == b.size ? 0 : (int64_t)(size / WATCH_STEP_BYTES) + 1;
 }
 
 static enum err to_file(void *context, struct bytes bytes)
@@ -40,8 +64,10 @@ bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mo
         w->steps = fopen(mode->steps_path, "wb");
         if (w->steps == NULL)
             return complain(result, "steps", mode->steps_path);
-        options->sinks[options->sink_count++] = &w->steps_sink;
     }
+    w->shown_step = mode->show_step;
+    if (w->steps != NULL || w->shown_step != 0)
+        options->sinks[options->sink_count++] = &w->steps_sink;
     if (mode->timeline) {
         w->timeline = timeline_new(&options->sinks[options->sink_count]);
         options->sink_count += w->timeline != NULL;

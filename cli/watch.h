@@ -11,6 +11,7 @@ struct watch {
     struct world_sink trace_sink, steps_sink;
     struct history_writer *writer;
     FILE *trace, *steps;
+    int64_t step, shown_step; /* how many there were; the one to be printed */
     struct timeline *timeline;
 };
 
