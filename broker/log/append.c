@@ -241,6 +241,7 @@ static void assign_batch(struct log *log, struct log_note *note, uint8_t *data,
     log_index_add(&active->index, note, log->config.index_interval_bytes);
     remember(log, note);
     active->size += note->size;
+    log->bytes += note->size;
     active->next = log->end = note->last + 1;
     TRACE(log->dir->trace, LOG_APPEND, log->id, (uint64_t)note->base, (uint64_t)note->last,
           note->crc, (uint64_t)note->producer_id, (uint64_t)note->base_sequence, note->size);
@@ -453,6 +454,7 @@ static void take_back(struct log *log, struct log_append *append)
         if (!KNOWN_BUG(index_not_cut))
             log_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
+    log->bytes -= append->slice.size;
     segment->size = append->position;
     segment->next = append->first;
     log_ranges_cut(&segment->checked, append->position);

@@ -227,6 +227,7 @@ struct log {
 
     struct list in_flight;
     int64_t in_flight_bytes;
+    uint64_t bytes;            /* of all segments */
     struct log_recent *recent; /* a ring that is never sparse */
     int32_t recent_first, recent_count, recent_cap;
     struct log_cursor cursors[LOG_CURSORS_MAX];

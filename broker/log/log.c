@@ -50,10 +50,7 @@ int64_t log_high_watermark_found(const struct log *log)
 
 uint64_t log_bytes(const struct log *log)
 {
-    uint64_t bytes = 0;
-    for (int32_t i = 0; i < log->segment_count; i++)
-        bytes += log->segments[i]->size;
-    return bytes;
+    return log->bytes;
 }
 
 uint64_t log_trace_id(const struct log *log)

@@ -94,6 +94,8 @@ static void begin(struct log_opening *o)
     set_ends(o);
     if (log_epochs_cut(&log->epochs, log->end + 1))
         o->epochs_changed = true;
+    for (int32_t i = 0; i < log->segment_count; i++)
+        log->bytes += log->segments[i]->size;
     log->state = LOG_OPEN;
     list_push_back(&dir->logs, &log->link);
     TRACE(dir->trace, LOG_OPEN, log->id, (uint64_t)log->start, (uint64_t)log->end,
@@ -103,6 +105,7 @@ static void begin(struct log_opening *o)
         log_epochs_write(log, NULL);
     if (!log->clean)
         log_checkpoint_later(dir);
+    log_seal(log);
     log_opening_end(o, ERR_NONE);
 }
 

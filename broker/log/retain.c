@@ -113,7 +113,8 @@ static enum log_flow retain_choose(struct log_steps *steps)
             return LOG_NEXT;
         }
         bool old = is_old(r, segment);
-        if (!old && (last || !is_too_much(r, segment, gone)))
+        bool below = segment->next <= log->start; /* left behind by an earlier pass */
+        if (!old && (last || !(below || is_too_much(r, segment, gone))))
             break;
         if (last && !r->rolled) {
             steps->next = RETAIN_ROLL;

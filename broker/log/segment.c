@@ -83,6 +83,7 @@ void log_segments_insert(struct log *log, int32_t at, struct log_segment *segmen
 void log_segments_take_first(struct log *log)
 {
     ASSERT(log->segment_count > 1);
+    log->bytes -= log->segments[0]->size;
     log->segment_count--;
     memmove(&log->segments[0], &log->segments[1],
             (size_t)log->segment_count * sizeof log->segments[0]);
