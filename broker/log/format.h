@@ -302,8 +302,9 @@ struct log_scan {
     struct log_note *notes;
     int32_t notes_max;
     /* in the first time, kept since */
-    int64_t expected; /* the next base offset; -1: any */
-    bool exact;       /* false: or a greater one */
+    int64_t expected;  /* the next base offset; -1: any */
+    bool exact;        /* false: or a greater one */
+    int32_t epoch_end; /* leaders wrote in epochs below it; 0: nobody knows */
     /* out */
     enum log_scan_end end;
     size_t used;

@@ -112,10 +112,12 @@ static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
     struct log_segment *segment = r->segment;
     log_walk_free(&r->walk);
     enum err e = log_walk_init(&r->walk, r->log->dir, cap, READ_NOTES);
-    if (e == ERR_NONE)
-        log_walk_begin(&r->walk, segment->file->handle, r->position, segment->written,
-                       r->position == 0 ? segment->base : -1, crc);
-    return e;
+    if (e != ERR_NONE)
+        return e;
+    log_walk_begin(&r->walk, segment->file->handle, r->position, segment->written,
+                   r->position == 0 ? segment->base : -1, crc);
+    r->walk.scan.epoch_end = log_latest_epoch(r->log) + 1;
+    return ERR_NONE;
 }
 
 static enum log_flow fail_corrupt(struct log_reading *r, uint64_t position, const char *what)

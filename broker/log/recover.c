@@ -153,6 +153,8 @@ static enum log_flow recover_begin(struct log_steps *steps)
     segment->next = segment->base;
     log_walk_begin(&o->walk, segment->file->handle, position, segment->size,
                    position == 0 ? segment->base : -1, true);
+    if (o->epochs_known)
+        o->walk.scan.epoch_end = log_epochs_latest(&o->log->epochs) + 1;
     return LOG_NEXT;
 }
 

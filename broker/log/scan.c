@@ -64,6 +64,12 @@ static bool accept(struct log_scan *s, const struct log_note *note)
                    (long long)s->expected);
         return false;
     }
+    /* So does the leader epoch; it was durable elsewhere before its leader wrote (E-1). */
+    if (s->epoch_end > 0 && (note->leader_epoch < -1 || note->leader_epoch >= s->epoch_end)) {
+        errmsg_set(&s->msg, ERR_CORRUPT, "leader epoch %d, and the latest was %d",
+                   (int)note->leader_epoch, (int)s->epoch_end - 1);
+        return false;
+    }
     s->notes[s->note_count++] = *note;
     s->expected = note->last + 1;
     return true;

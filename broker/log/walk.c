@@ -32,6 +32,7 @@ void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uin
     walk->end = end;
     walk->scan.expected = expected;
     walk->scan.exact = true;
+    walk->scan.epoch_end = 0;
     walk->scan.crc = crc;
     walk->scan.large_left = 0;
 }
