@@ -177,7 +177,7 @@ def public_header(module):
 def is_public(path, target, there):
     if there == "core/base" or target.endswith(".def") or there in ROOF or "/" not in there:
         return True
-    if path.startswith(f"tests/unit/{there}/"):  # the tests of a module see inside
+    if path.startswith((f"tests/unit/{there}/", "tests/fuzz/")):  # tests of a module see inside
         return True
     return target == public_header(there)
 
