@@ -246,8 +246,8 @@ void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *d
 
 /* A file of a directory. */
 struct log_inspect_file {
-    const char *name;   /* its last part */
-    struct bytes bytes; /* the size always; the data when it is mapped */
+    const char *name;                 /* its last part */
+    struct bytes bytes;               /* the size always; the data when it is mapped */
     int32_t finding_count, map_count; /* the inspection's own */
 };
 

@@ -130,9 +130,11 @@ TEST(many_lives_end_anywhere)
     for (uint64_t seed = 1; seed <= 300; seed++) {
         struct rng rng = {.state = seed};
         struct rig *rig = small_rig(seed);
-        for (int life = 0; life < 6; life++)
-            live_until(rig, 1 + (int)random_below(rng_next(&rng), 200), rng_next(&rng),
-                       random_chance(rng_next(&rng), 1, 2));
+        for (int life = 0; life < 6; life++) {
+            int k = 1 + (int)random_below(rng_next(&rng), 200);
+            bool power = random_chance(rng_next(&rng), 1, 2);
+            live_until(rig, k, seed * 10 + (uint64_t)life, power);
+        }
         end_well(rig);
     }
 }

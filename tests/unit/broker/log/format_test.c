@@ -476,8 +476,8 @@ static size_t make_file(uint8_t *file, struct rng *rng, int *count)
     while (size < FILE_MAX - 100000) {
         struct wire_builder b;
         static uint8_t value[60000];
-        int32_t length = (int32_t)random_below(
-            rng_next(rng), random_chance(rng_next(rng), 1, 8) ? sizeof value : 500);
+        bool large = random_chance(rng_next(rng), 1, 8);
+        int32_t length = (int32_t)random_below(rng_next(rng), large ? sizeof value : 500);
         struct wire_bytes bytes = {.data = value, .size = length};
         wire_builder_init(&b, file + size, FILE_MAX - size);
         assert_ok(wire_builder_add(&b, 5, WIRE_NULL_BYTES, bytes, NULL, 0));
