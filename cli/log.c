@@ -171,6 +171,14 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void sort(void *items, int32_t count, size_t size, sort_compare *compare)
+{
+    struct mem mem;
+    mem_system(&mem);
+    if (sort_stable(&mem, items, (size_t)count, size, compare) != ERR_NONE)
+        must(NULL);
+}
+
 static void open_empty(struct folder *f, const char *path)
 {
     *f = (struct folder){.path = must(strdup(path)), .name = last_part(path)};
@@ -192,10 +200,8 @@ static bool open_folder(struct folder *f, const char *path)
             add_entry(f, entry->d_name);
     }
     closedir(stream);
-    if (f->dir.file_count > 0)
-        qsort(f->dir.files, (size_t)f->dir.file_count, sizeof *f->dir.files, compare_files);
-    if (f->folder_count > 0)
-        qsort(f->folders, (size_t)f->folder_count, sizeof *f->folders, compare_names);
+    sort(f->dir.files, f->dir.file_count, sizeof *f->dir.files, compare_files);
+    sort(f->folders, f->folder_count, sizeof *f->folders, compare_names);
     return true;
 }
 

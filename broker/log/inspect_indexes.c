@@ -293,8 +293,9 @@ void log_check_indexes_hole(struct log_check_walk *w, uint64_t from, uint64_t to
 static void end_entries(struct log_check_walk *w, struct log_entries *e, const char *what)
 {
     struct log_entry entry;
+    enum log_finding finding = w->check->known.clean ? LOG_FIND_INDEX_BEYOND : LOG_FIND_INDEX_AHEAD;
     for (; peek(w, e, &entry); advance(e, entry))
-        wrong(w, e, LOG_FIND_INDEX_BEYOND, what, w->check->expected);
+        wrong(w, e, finding, what, w->check->expected);
 }
 
 static void check_sparse(struct log_check_walk *w)

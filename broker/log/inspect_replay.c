@@ -80,6 +80,25 @@ static void compare(struct comparison *x)
 
 /* ---- files ---- */
 
+/* A write that did not end leaves too few bytes, or none in some places. */
+static bool looks_torn(struct bytes file)
+{
+    static const uint8_t zeros[LOG_SNAPSHOT_ENTRY];
+    if (file.size < LOG_SNAPSHOT_HEAD || get_u16(file.data) == 0)
+        return true;
+    uint64_t count = get_u32(file.data + 6);
+    if (file.size != LOG_SNAPSHOT_HEAD + count * LOG_SNAPSHOT_ENTRY)
+        return true;
+    return count > 0 && memcmp(file.data + file.size - sizeof zeros, zeros, sizeof zeros) == 0;
+}
+
+static void tell_bad(struct log_check *c, struct log_inspect_file *file, const char *why)
+{
+    bool torn = !c->known.clean && looks_torn(file->bytes);
+    log_find(c->in, c->dir, file, torn ? LOG_FIND_SNAPSHOT_TORN : LOG_FIND_SNAPSHOT_BAD, -1, "%s",
+             why);
+}
+
 /* False: it tells nothing that could be compared. */
 static bool decode(struct comparison *x)
 {
@@ -89,12 +108,11 @@ static bool decode(struct comparison *x)
     if (!log_inspect_map(c->in, c->dir, file))
         return false;
     enum err e = log_snapshot_decode(&x->there, file->bytes, 0, &msg);
-    log_inspect_unmap(c->in, file);
     if (e == ERR_NOMEM)
         c->in->err = e;
     else if (e != ERR_NONE)
-        log_find(c->in, c->dir, file, LOG_FIND_SNAPSHOT_BAD, -1, "%s",
-                 msg.text[0] != 0 ? msg.text : "a producer's id is below 0");
+        tell_bad(c, file, msg.text[0] != 0 ? msg.text : "a producer's id is below 0");
+    log_inspect_unmap(c->in, file);
     return e == ERR_NONE;
 }
 
@@ -106,18 +124,23 @@ static void decode_window(struct comparison *x)
     if (file == NULL || !log_inspect_map(c->in, c->dir, file))
         return;
     if (log_window_decode(&x->there, file->bytes, &msg) != ERR_NONE)
-        log_find(c->in, c->dir, file, LOG_FIND_SNAPSHOT_BAD, -1, "%s", msg.text);
+        tell_bad(c, file, msg.text);
     log_inspect_unmap(c->in, file);
 }
 
 static void check_snapshot(struct log_check *c, struct log_check_snapshot *snapshot, bool replayed)
 {
     struct comparison x = {.check = c, .snapshot = snapshot};
+    if (snapshot->file == NULL) {
+        log_find(c->in, c->dir, snapshot->window, LOG_FIND_WINDOW_ALONE, -1,
+                 "there is no .snapshot beside it");
+        return;
+    }
     if (log_producers_init(&x.there, c->in->mem) != ERR_NONE) {
         c->in->err = ERR_NOMEM;
         return;
     }
-    bool right = snapshot->file != NULL && decode(&x);
+    bool right = decode(&x);
     decode_window(&x);
     if (right && replayed && !c->holed && c->in->err == ERR_NONE)
         compare(&x);

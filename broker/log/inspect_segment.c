@@ -153,6 +153,28 @@ static bool take_batch(struct log_check_walk *w, const struct log_tour *tour)
 
 /* ---- what is no batch ---- */
 
+static bool has_good(struct log_check *c, struct log_inspect_file *file)
+{
+    struct log_tour tour;
+    if (file->bytes.size == 0 || !log_inspect_map(c->in, c->dir, file))
+        return false;
+    log_tour_begin(&tour, file->bytes, c->expected);
+    bool good = log_tour_step(&tour) && (tour.what == LOG_TOUR_BATCH || tour.resumed);
+    log_inspect_unmap(c->in, file);
+    return good;
+}
+
+/* Is there a good batch in a later segment? */
+static bool goes_on(struct log_check_walk *w)
+{
+    struct log_check *c = w->check;
+    for (struct log_check_segment *s = w->segment + 1; s < c->segments + c->segment_count; s++) {
+        if (has_good(c, s->log))
+            return true;
+    }
+    return false;
+}
+
 /* Nothing good stands behind it, in this segment or another. */
 static void judge_tail(struct log_check_walk *w, const struct log_tour *tour)
 {
@@ -176,19 +198,31 @@ static void judge_tail(struct log_check_walk *w, const struct log_tour *tour)
     c->torn = true;
 }
 
-static void tell_bad(struct log_check_walk *w, const struct log_tour *tour, int64_t end)
+/* Good batches behind a bad one: a disk may keep later writes and lose earlier ones, as long as
+ * none of them was synced. */
+static void tell_hole(struct log_check_walk *w, const struct log_tour *tour, int64_t end)
 {
     struct log_check *c = w->check;
+    const struct log_check_known *known = &c->known;
+    bool unsynced = !known->clean && known->recovery >= 0 && c->expected >= known->recovery;
+    enum log_finding what = unsynced ? LOG_FIND_HOLE : LOG_FIND_BAD_BATCH;
     if (tour->resumed)
-        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
+        log_find(c->in, c->dir, w->segment->log, what, (int64_t)tour->at,
                  "%s; offsets %lld to %lld are lost, and at byte %llu good ones go on",
                  tour->msg.text, (long long)c->expected, (long long)end - 1,
                  (unsigned long long)tour->next);
-    else if (w->last)
-        judge_tail(w, tour);
     else
-        log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_BATCH, (int64_t)tour->at,
+        log_find(c->in, c->dir, w->segment->log, what, (int64_t)tour->at,
                  "%s; good ones go on in the next segment", tour->msg.text);
+}
+
+static void tell_bad(struct log_check_walk *w, const struct log_tour *tour, int64_t end)
+{
+    struct log_check *c = w->check;
+    if (tour->resumed || goes_on(w))
+        tell_hole(w, tour, end);
+    else
+        judge_tail(w, tour);
     c->holed = true;
     c->tail_lost = !tour->resumed;
 }
@@ -293,8 +327,15 @@ static void begin_segment(struct log_check_walk *w)
 {
     struct log_check *c = w->check;
     struct log_check_segment *s = w->segment;
+    if (c->torn)
+        return; /* nothing good is left */
     if (c->expected < 0)
         c->first = c->expected = s->base;
+    if (s->base > c->expected && w->last && s->log->bytes.size == 0) {
+        log_find(c->in, c->dir, s->log, LOG_FIND_EMPTY_AHEAD, -1,
+                 "it is empty, and the log ends at offset %lld", (long long)c->expected);
+        return;
+    }
     if (s->base < c->expected)
         check_overlap(w);
     if (s->base > c->expected && !c->tail_lost && !c->known.compacted)

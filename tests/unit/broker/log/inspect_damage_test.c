@@ -120,6 +120,27 @@ TEST(a_bad_batch_at_the_end_is_torn_only_above_a_known_recovery_point)
     box_free(&box);
 }
 
+/* A loss of power may take any of the writes that were not synced, over the end of a segment. */
+TEST(a_tail_that_is_torn_over_two_segments_is_torn)
+{
+    struct box box, root;
+    struct box_report report;
+    box_fill(&box);
+    remove_indexes(&box);
+    box_root(&root, 16);
+    box_bytes(&box, MIDDLE)[box_place(&box, MIDDLE, 19) + 40] ^= 1;
+    box_expect(&box, &root, "hole", MIDDLE, true);
+    memset(box_bytes(&box, LAST), 0x55, box_file(&box, LAST)->bytes.size);
+    box_check(&box, &root, &report);
+    assert_true(box_found(&report, "torn_tail", MIDDLE));
+    assert_true(box_found(&report, "torn_tail", LAST));
+    assert_non_null(strstr(report.text.data, "\"end_offset\":19"));
+    assert_int_equal(report.damage, 0);
+    box_report_free(&report);
+    box_free(&root);
+    box_free(&box);
+}
+
 TEST(zeros_behind_the_last_batch_are_a_torn_tail)
 {
     struct box box;
@@ -250,6 +271,16 @@ TEST(an_end_that_was_written_again_is_noted)
     box_free(&box);
 }
 
+/* An append that began a segment and then failed, or its broker died. */
+TEST(an_empty_segment_behind_the_end_is_noted)
+{
+    struct box box;
+    box_fill(&box);
+    box_put(&box, BOX_NAME(0036, ".log"), "", 0);
+    noted(&box, "empty_ahead", BOX_NAME(0036, ".log"));
+    box_free(&box);
+}
+
 TEST(an_offset_too_far_for_an_index_is_found)
 {
     struct box box;
@@ -308,18 +339,22 @@ TEST(a_batch_that_was_stored_twice_is_found)
 
 /* ---- indexes ---- */
 
+/* A crash may leave them, a shutdown may not. */
 TEST(entries_of_batches_that_are_not_there_are_found)
 {
-    struct box box;
+    struct box box, root;
     static const uint8_t beyond[LOG_INDEX_ENTRY_SIZE] = {0, 0, 1, 0, 0, 1, 0, 0};
     static const uint8_t time[LOG_TIME_ENTRY_SIZE] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
     box_fill(&box);
     append(&box, BOX_NAME(0020, ".index"), beyond, sizeof beyond);
-    damaged(&box, "index_beyond", BOX_NAME(0020, ".index"));
-    box_free(&box);
-    box_fill(&box);
     append(&box, BOX_NAME(0020, ".timeindex"), time, sizeof time);
-    damaged(&box, "index_beyond", BOX_NAME(0020, ".timeindex"));
+    noted(&box, "index_ahead", BOX_NAME(0020, ".index"));
+    noted(&box, "index_ahead", BOX_NAME(0020, ".timeindex"));
+    box_root(&root, BOX_END);
+    box_put_text(&root, ".kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":-1}");
+    box_expect(&box, &root, "index_beyond", BOX_NAME(0020, ".index"), true);
+    box_expect(&box, &root, "index_beyond", BOX_NAME(0020, ".timeindex"), true);
+    box_free(&root);
     box_free(&box);
 }
 
@@ -434,6 +469,23 @@ TEST(a_snapshot_without_a_producer_of_the_log_is_noted)
     put_u32(bytes + 2, crc32c(0, nobody, sizeof nobody));
     replace(&box, name, bytes, sizeof bytes);
     noted(&box, "snapshot_lacks", name);
+    box_free(&box);
+}
+
+TEST(a_torn_snapshot_is_damage_only_after_a_shutdown)
+{
+    struct box box, root;
+    const char *name = BOX_NAME(0034, ".snapshot");
+    box_fill(&box);
+    box_root(&root, BOX_END);
+    box_truncate(&box, name, 0);
+    box_expect(&box, &root, "snapshot_torn", name, false);
+    box_put_text(&root, ".kafka_cleanshutdown", "{\"version\":0,\"brokerEpoch\":-1}");
+    box_expect(&box, &root, "snapshot_bad", name, true);
+    box_remove(&box, name);
+    box_truncate(&box, BOX_NAME(0034, ".snapshot-window"), 5);
+    box_expect(&box, &root, "window_alone", BOX_NAME(0034, ".snapshot-window"), false);
+    box_free(&root);
     box_free(&box);
 }
 
@@ -566,10 +618,10 @@ TEST(of_a_file_that_is_all_wrong_a_hundred_places_are_told)
     }
     replace(&box, BOX_NAME(0020, ".index"), entries, sizeof entries);
     box_check(&box, NULL, &report);
-    for (const char *at = report.text.data; (at = strstr(at, "\"index_beyond\"")) != NULL; at++)
+    for (const char *at = report.text.data; (at = strstr(at, "\"index_ahead\"")) != NULL; at++)
         rows++;
     assert_int_equal(rows, 100);
-    assert_int_equal(report.damage, 300);
+    assert_int_equal(report.notes, 300);
     assert_true(box_found(&report, "more", BOX_NAME(0020, ".index")));
     box_report_free(&report);
     box_free(&box);

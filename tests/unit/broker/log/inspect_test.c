@@ -88,7 +88,8 @@ TEST(a_segment_of_kafkas_is_shown_as_its_own_tool_shows_it)
     box_dump(&box, "00000000000000000000.log", true, false, &report);
     char *theirs = (char *)test_read_file(SAMPLE "../kafka-sample-segment/t-0.dump.txt", &size);
     const char *at = report.text.data;
-    for (char *line = strtok(theirs, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+    char *rest = theirs;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         if (strncmp(line, "baseOffset: ", 12) != 0)
             continue;
         json_t *row = next_row(&at, "batch");
@@ -322,7 +323,10 @@ static void flip_all(struct box *box, const char *name, int step)
         uint8_t *byte = box_bytes(box, name) + i / 8;
         *byte ^= (uint8_t)(1 << i % 8);
         box_check(box, NULL, &report);
-        bool found = report.damage > 0 || box_found(&report, "torn_tail", name);
+        /* What a crash may leave as well is no damage. */
+        bool found = report.damage > 0 || box_found(&report, "torn_tail", name) ||
+                     box_found(&report, "index_ahead", name) ||
+                     box_found(&report, "snapshot_torn", name);
         if (!found && !is_unprotected(name, i / 8, (int)(i % 8)))
             fail_msg("bit %d of byte %d of %s: %s", (int)(i % 8), (int)(i / 8), name,
                      report.text.data);
@@ -446,7 +450,7 @@ TEST(a_segment_before_the_last_may_end_nowhere_else)
     }
 }
 
-static void cut_everywhere(const char *name, size_t entry_size, const char *kind)
+static void cut_everywhere(const char *name, size_t entry_size, const char *kind, bool damage)
 {
     size_t size = 1;
     for (size_t cut = 1; cut <= size; cut++) {
@@ -461,7 +465,7 @@ static void cut_everywhere(const char *name, size_t entry_size, const char *kind
         if (box_found(&report, kind, name) == whole)
             fail_msg("%s cut to %d: %s", name, (int)(size - cut), report.text.data);
         /* Fewer entries lead to the same batches. */
-        assert_int_equal(report.damage > 0, !whole);
+        assert_int_equal(report.damage > 0, !whole && damage);
         box_report_free(&report);
         box_free(&box);
     }
@@ -469,12 +473,12 @@ static void cut_everywhere(const char *name, size_t entry_size, const char *kind
 
 TEST(a_file_that_is_cut_is_found)
 {
-    cut_everywhere(BOX_NAME(0000, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size");
-    cut_everywhere(BOX_NAME(0000, ".timeindex"), LOG_TIME_ENTRY_SIZE, "index_size");
-    cut_everywhere(BOX_NAME(0020, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size");
-    cut_everywhere(BOX_NAME(0010, ".snapshot"), 0, "snapshot_bad");
-    cut_everywhere(BOX_NAME(0010, ".snapshot-window"), 0, "snapshot_bad");
-    cut_everywhere("leader-epoch-checkpoint", 0, "bad_checksum");
-    cut_everywhere("leader-epoch-checkpoint.crc", 0, "bad_text");
-    cut_everywhere("partition.metadata", 0, "bad_text");
+    cut_everywhere(BOX_NAME(0000, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0000, ".timeindex"), LOG_TIME_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0020, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0010, ".snapshot"), 0, "snapshot_torn", false);
+    cut_everywhere(BOX_NAME(0010, ".snapshot-window"), 0, "snapshot_torn", false);
+    cut_everywhere("leader-epoch-checkpoint", 0, "bad_checksum", true);
+    cut_everywhere("leader-epoch-checkpoint.crc", 0, "bad_text", true);
+    cut_everywhere("partition.metadata", 0, "bad_text", true);
 }
