@@ -98,6 +98,7 @@ static enum err place_fresh(struct log_opening *o)
         return e;
     struct log_segment *fresh = o->fresh;
     o->fresh = NULL;
+    o->placed = true;
     fresh->size = fresh->written = fresh->synced = o->copied;
     fresh->exact = segment->exact = true;
     fresh->entry_durable = true;
@@ -148,15 +149,14 @@ static const struct log_step copy_steps[] = {
     [COPY_OVER] = {NULL, NULL},
 };
 
-/* Segments behind this one, but for the one that has just been made of its end. */
+/* The one behind this one, and behind the one that has just been made of its end. */
 static bool next_segment(struct log_opening *o)
 {
-    while (o->segment + 1 < o->log->segment_count) {
-        o->segment++;
-        if (segment_of(o)->base >= o->end)
-            return true;
-    }
-    return false;
+    int32_t next = o->segment + 1 + o->placed;
+    if (next >= o->log->segment_count)
+        return false;
+    o->segment = next;
+    return true;
 }
 
 static void ended(struct log_steps *steps, enum err e)

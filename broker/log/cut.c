@@ -216,7 +216,7 @@ static enum log_flow cut_kept(struct log_steps *steps)
     return o->kept_failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, o->kept_failed);
 }
 
-/* Segments behind the cut: kept whole, under another name. */
+/* Segments behind the cut: kept whole, under another name, unless there is nothing in them. */
 static enum log_flow cut_later(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
@@ -225,8 +225,13 @@ static enum log_flow cut_later(struct log_steps *steps)
         steps->next = CUT_SYNC_DIR;
         return LOG_NEXT;
     }
-    kept_path(o->log, last->base, last->base, o->path_to);
+    o->moved = true;
     steps->tolerant = true;
+    if (last->size == 0) {
+        env_unlink(steps->env, &steps->io, last->file->path, log_steps_done);
+        return LOG_WAIT;
+    }
+    kept_path(o->log, last->base, last->base, o->path_to);
     env_rename(steps->env, &steps->io, last->file->path, o->path_to, log_steps_done);
     return LOG_WAIT;
 }
@@ -250,7 +255,7 @@ static enum log_flow cut_moved(struct log_steps *steps)
 static enum log_flow cut_sync_dir(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (!o->hole)
+    if (!o->hole && !o->moved)
         return LOG_NEXT;
     steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
@@ -261,7 +266,7 @@ static enum log_flow cut_truncate(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
-    if (o->hole && steps->err != ERR_NONE) {
+    if ((o->hole || o->moved) && steps->err != ERR_NONE) {
         log_dir_sync_failed(o->log->dir, steps->err);
         return LOG_FAIL;
     }

@@ -549,12 +549,13 @@ struct log_opening {
     bool copying;
     uint64_t copy_from, copied; /* in the segment being looked at */
     struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
+    bool placed;                /* it stands behind the segment now */
     env_file copy_file;
     char copy_path[ENV_PATH_MAX];
     struct env_part part;
     /* The cut. */
-    bool cutting, hole;
-    uint64_t cut_at; /* in the segment being looked at */
+    bool cutting, hole, moved; /* moved: segments behind it */
+    uint64_t cut_at;           /* in the segment being looked at */
     struct errmsg cut_why;
     struct log_search search;
     struct env_op search_io;

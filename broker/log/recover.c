@@ -51,6 +51,7 @@ static enum log_flow gap(struct log_opening *o)
     }
     errmsg_set(&o->cut_why, ERR_CORRUPT, "offset %lld where %lld should be",
                (long long)segment->base, (long long)o->end);
+    o->copying = o->placed = false;
     o->segment--;
     o->cutting = true;
     o->cut_at = segment_of(o)->size;
@@ -376,7 +377,7 @@ static void ended(struct log_steps *steps, enum err e)
 
 void log_recover_segment(struct log_opening *o)
 {
-    o->copying = o->scanned = false;
+    o->copying = o->scanned = o->placed = false;
     o->copy_from = o->copied = o->overlap_at = 0;
     log_steps_start(&o->steps, log_env(o->log), recover_steps, ended);
 }
