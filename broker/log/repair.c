@@ -9,18 +9,19 @@ struct log_repair {
     bool running, full;
     struct env_timer timer;
     struct log_file_wait wait;
-    bool held;
+    bool held, dropped;
     uint64_t bytes; /* what could not be written */
 };
 
 enum {
     REPAIR_DROP,
     REPAIR_DROPPED,
+    REPAIR_SYNC_DIR,
     REPAIR_HOLD,
     REPAIR_TRUNCATE,
     REPAIR_SIZE,
     REPAIR_SPACE,
-    REPAIR_DECIDE
+    REPAIR_DECIDE,
 };
 
 static struct log_repair *repair_of(struct log_steps *steps)
@@ -34,9 +35,10 @@ static enum log_flow drop(struct log_steps *steps)
     struct log *log = repair_of(steps)->log;
     struct log_segment *last = log_active(log);
     if (last->base <= log->end) {
-        steps->next = REPAIR_HOLD;
+        steps->next = REPAIR_SYNC_DIR;
         return LOG_NEXT;
     }
+    repair_of(steps)->dropped = true;
     steps->tolerant = true;
     env_unlink(steps->env, &steps->io, last->file->path, log_steps_done);
     return LOG_WAIT;
@@ -69,10 +71,28 @@ static void on_held(struct log_file_wait *wait, enum err e)
     log_steps_resume(&r->steps, e);
 }
 
+/* Durably, before anything is appended: a segment that came back with the power would stand in
+ * for records that were acknowledged since. */
+static enum log_flow sync_dir(struct log_steps *steps)
+{
+    struct log_repair *r = repair_of(steps);
+    steps->err = ERR_NONE;
+    if (!r->dropped)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, r->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
 static enum log_flow hold(struct log_steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     struct log_segment *active = log_active(r->log);
+    if (steps->err != ERR_NONE) {
+        log_dir_sync_failed(r->log->dir, steps->err);
+        return LOG_FAIL;
+    }
+    r->dropped = false;
     if (active->file->create) { /* it was never made */
         steps->next = REPAIR_SPACE;
         return LOG_NEXT;
@@ -119,10 +139,15 @@ static enum log_flow decide(struct log_steps *steps)
 }
 
 static const struct log_step repair_steps[] = {
-    [REPAIR_DROP] = {"remove", drop},      [REPAIR_DROPPED] = {"remove", dropped},
-    [REPAIR_HOLD] = {"open", hold},        [REPAIR_TRUNCATE] = {"truncate", truncate_file},
-    [REPAIR_SIZE] = {"look at", ask_size}, [REPAIR_SPACE] = {"look at", ask_space},
-    [REPAIR_DECIDE] = {"look at", decide}, {NULL, NULL},
+    [REPAIR_DROP] = {"remove", drop},
+    [REPAIR_DROPPED] = {"remove", dropped},
+    [REPAIR_SYNC_DIR] = {"remove", sync_dir},
+    [REPAIR_HOLD] = {"open", hold},
+    [REPAIR_TRUNCATE] = {"truncate", truncate_file},
+    [REPAIR_SIZE] = {"look at", ask_size},
+    [REPAIR_SPACE] = {"look at", ask_space},
+    [REPAIR_DECIDE] = {"look at", decide},
+    {NULL, NULL},
 };
 
 static void free_repair(struct log *log)
