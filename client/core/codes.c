@@ -14,7 +14,11 @@ static const struct code_rule rules[] = {
     {.code = WIRE_ERROR_CORRUPT_MESSAGE, .retriable = true},
     {.code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, .retriable = true, .stale_metadata = true},
     {.code = WIRE_ERROR_LEADER_NOT_AVAILABLE, .retriable = true, .stale_metadata = true},
-    {.code = WIRE_ERROR_NOT_LEADER_OR_FOLLOWER, .retriable = true, .stale_metadata = true},
+    /* Also what a leader that resigns answers for what it had appended. */
+    {.code = WIRE_ERROR_NOT_LEADER_OR_FOLLOWER,
+     .retriable = true,
+     .maybe_done = true,
+     .stale_metadata = true},
     {.code = WIRE_ERROR_REQUEST_TIMED_OUT, .retriable = true, .maybe_done = true},
     {.code = WIRE_ERROR_BROKER_NOT_AVAILABLE, .retriable = true, .stale_metadata = true},
     {.code = WIRE_ERROR_REPLICA_NOT_AVAILABLE, .retriable = true, .stale_metadata = true},
