@@ -8,6 +8,7 @@
 #define DAY_NS (86400 * SECOND_NS)
 #define OCCURRENCES_MAX 12 /* of one kind in one plan */
 #define RATED_SITES_MAX 4
+#define CENTRES 4 /* of trouble, in one plan */
 
 /* A stream of draws for one kind, so that a change to one kind moves no other. */
 struct draw {
@@ -151,13 +152,28 @@ static bool takes_for(enum fault_kind kind)
     return (takes >> kind & 1) != 0;
 }
 
+/* Trouble seldom comes alone: what one fault leaves is looked at by the next. Some begin soon after
+ * one of a few times that all kinds share. */
+static int64_t draw_time(struct draw *d, int64_t room_ns)
+{
+    bool alone = chance(d, 2, 3);
+    int64_t anywhere = between(d, 0, room_ns);
+    uint64_t centre = (uint64_t)between(d, 1, CENTRES);
+    int64_t behind = magnitude(d, MS_NS, 9);
+    if (alone)
+        return anywhere;
+    uint64_t bits = hash_mix(hash_combine(d->swarm->seed, centre));
+    int64_t at = random_between(bits, 0, d->swarm->end_ns - d->swarm->start_ns);
+    return MIN(at + behind, room_ns);
+}
+
 /* Draws the line's time and target, and what it takes. False: this fault cannot happen here. */
 static bool draw_line(struct draw *d, struct fault_line *line)
 {
     int64_t room_ns = d->swarm->end_ns - d->swarm->start_ns;
     if (takes_for(line->kind))
         line->for_ns = MIN(magnitude(d, 10 * MS_NS, 10), MAX(between(d, 0, room_ns / 2), 1));
-    line->at_ns = d->swarm->start_ns + between(d, 0, MAX(room_ns - line->for_ns, 0));
+    line->at_ns = d->swarm->start_ns + draw_time(d, MAX(room_ns - line->for_ns, 0));
     /* A person reads this: whole milliseconds. */
     line->at_ns -= room_ns > SECOND_NS ? line->at_ns % MS_NS : 0;
     line->at_ns = MAX(line->at_ns, d->swarm->start_ns);
