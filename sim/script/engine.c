@@ -67,12 +67,17 @@ static void after_task(struct script *s)
         start_finish(s);
 }
 
+static int steps_max(const struct script *s)
+{
+    return s->only_claim ? SCRIPT_CLAIM_INSTRUCTIONS_MAX : SCRIPT_INSTRUCTIONS_MAX;
+}
+
 /* From here on every step is one too many, so that no pcall outlives it. */
 static void on_steps(lua_State *lua, lua_Debug *ar)
 {
     (void)ar;
     lua_sethook(lua, on_steps, LUA_MASKCOUNT, 1);
-    luaL_error(lua, "more than %d steps without a wait", SCRIPT_INSTRUCTIONS_MAX);
+    luaL_error(lua, "more than %d steps without a wait", steps_max(script_of(lua)));
 }
 
 /* The innermost line of the script itself: a mistake that the prelude or a primitive noticed was
@@ -115,7 +120,7 @@ static void resume(struct task *task, int arg_count)
     struct script *s = task->script;
     int result_count;
     s->running = task;
-    lua_sethook(task->co, on_steps, LUA_MASKCOUNT, SCRIPT_INSTRUCTIONS_MAX);
+    lua_sethook(task->co, on_steps, LUA_MASKCOUNT, steps_max(s));
     int status = lua_resume(task->co, NULL, arg_count, &result_count);
     s->running = NULL;
     if (status == LUA_YIELD) {

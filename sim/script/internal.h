@@ -14,7 +14,8 @@
 #define SCRIPT_REPLY_MAX 1024
 #define SCRIPT_MEMORY_MAX (64 << 20) /* of the Lua state */
 #define SCRIPT_MEMORY_SPARE (1 << 20)
-#define SCRIPT_INSTRUCTIONS_MAX 50000000 /* between two waits of one task */
+#define SCRIPT_INSTRUCTIONS_MAX 50000000      /* between two waits of one task */
+#define SCRIPT_CLAIM_INSTRUCTIONS_MAX 1000000 /* until the claim, when only that is asked for */
 #define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
 
 /* A node that the script asked for; added to the world when there is one. */

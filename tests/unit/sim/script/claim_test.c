@@ -64,6 +64,12 @@ TEST(a_claim_must_stand_before_the_first_wait)
                     "orders.lua:2: scenario \"...\" must stand before the first wait");
 }
 
+TEST(a_claim_that_never_comes_is_not_waited_for)
+{
+    assert_no_claim("while true do pcall(function() nothing.x = 1 end) end",
+                    "more than 1000000 steps without a wait");
+}
+
 TEST(an_empty_claim_is_refused_by_its_line)
 {
     assert_no_claim("\nscenario \"\"", "orders.lua:2: scenario: the claim is empty");
