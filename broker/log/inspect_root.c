@@ -29,6 +29,7 @@ struct log_inspect_root {
     struct log_inspect_file *files[POINT_COUNT]; /* mapped: the points are views into them */
     struct log_points points[POINT_COUNT];
     bool clean;
+    bool recovery_known; /* a partition without a line has nothing that is durable for sure */
     struct topic_id *ids;
     int32_t id_count, id_cap;
 };
@@ -47,15 +48,25 @@ static bool crc_right(struct log_inspect *in, const struct log_inspect_dir *dir,
     return right;
 }
 
+static bool is_log_dir(const struct log_inspect_dir *dir)
+{
+    return log_inspect_find(dir, "meta.properties") != NULL;
+}
+
 static enum err read_points(struct log_inspect *in, struct log_inspect_root *root, int kind)
 {
     struct log_inspect_file *file = log_inspect_find(root->dir, point_names[kind]);
-    if (file == NULL || !log_inspect_map(in, root->dir, file))
+    if (file == NULL) {
+        root->recovery_known |= kind == POINT_RECOVERY && is_log_dir(root->dir);
+        return ERR_NONE;
+    }
+    if (!log_inspect_map(in, root->dir, file))
         return ERR_NONE;
     root->files[kind] = file;
     if (!crc_right(in, root->dir, file) || file->bytes.size > LOG_TEXT_FILE_MAX)
         return ERR_NONE;
     enum err e = log_points_parse(file->bytes, in->mem, &root->points[kind], NULL);
+    root->recovery_known |= kind == POINT_RECOVERY && e == ERR_NONE;
     return e == ERR_CORRUPT ? ERR_NONE : e;
 }
 
@@ -116,7 +127,8 @@ void log_root_known(struct log_inspect_root *root, const struct log_inspect_dir 
     if (!log_dir_name_parse(dir->name, &topic, &partition))
         return;
     const struct log_points *p = root->points;
-    out->recovery = log_points_find(&p[POINT_RECOVERY], topic, partition, -1);
+    int64_t fallback = root->recovery_known ? 0 : -1;
+    out->recovery = log_points_find(&p[POINT_RECOVERY], topic, partition, fallback);
     out->start = log_points_find(&p[POINT_START], topic, partition, -1);
     out->watermark = log_points_find(&p[POINT_WATERMARK], topic, partition, -1);
     out->compacted = log_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0;

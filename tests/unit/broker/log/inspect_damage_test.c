@@ -120,6 +120,25 @@ TEST(a_bad_batch_at_the_end_is_torn_only_above_a_known_recovery_point)
     box_free(&box);
 }
 
+/* A directory of logs that has no line for a partition says that nothing of it is durable yet. */
+TEST(a_partition_without_a_recovery_point_may_be_torn_anywhere)
+{
+    struct box box, root;
+    box_fill(&box);
+    remove_indexes(&box);
+    box_root(&root, BOX_END);
+    box_remove(&root, "recovery-point-offset-checkpoint");
+    box_remove(&root, "recovery-point-offset-checkpoint.crc");
+    box_bytes(&box, LAST)[box_place(&box, LAST, 33) + 40] ^= 1;
+    box_expect(&box, &root, "torn_tail", LAST, false);
+    box_put_sealed(&root, "recovery-point-offset-checkpoint", "0\n0\n");
+    box_expect(&box, &root, "torn_tail", LAST, false);
+    box_bytes(&root, "recovery-point-offset-checkpoint")[2] = 'x';
+    box_expect(&box, &root, "bad_batch", LAST, true);
+    box_free(&root);
+    box_free(&box);
+}
+
 /* A loss of power may take any of the writes that were not synced, over the end of a segment. */
 TEST(a_tail_that_is_torn_over_two_segments_is_torn)
 {
