@@ -3,6 +3,17 @@
 #include <stdlib.h>
 #include "rig.h"
 
+/* By one of two idempotent producers, or by nobody. */
+static void append_one(struct rig *rig, int records, int size, int i)
+{
+    int64_t id = i % 3 == 0 ? -1 : i % 3;
+    int64_t wall_ms = env_wall(rig->seat->env);
+    if (id < 0)
+        rig_append(rig, records, size);
+    else
+        rig_append_as(rig, records, size, wall_ms, id, 0, rig_next_sequence(rig, id));
+}
+
 /* Appends, waits now and then, until it has done so often enough or the node is down. */
 static void work(struct rig *rig, uint64_t seed)
 {
@@ -10,7 +21,7 @@ static void work(struct rig *rig, uint64_t seed)
     for (int i = 0; i < 24 && rig->seat != NULL; i++) {
         int records = 1 + (int)random_below(rng_next(&rng), 4);
         int size = 50 + (int)random_below(rng_next(&rng), 900);
-        rig_append(rig, records, size);
+        append_one(rig, records, size, i);
         if (random_chance(rng_next(&rng), 1, 3))
             rig_until_durable(rig);
         else if (random_chance(rng_next(&rng), 1, 2))
@@ -38,9 +49,11 @@ static void end_well(struct rig *rig)
 {
     rig_ok(rig, rig_boot(rig));
     check(rig);
+    rig_check_inside(rig);
     work(rig, 99);
     assert_true(rig_until_durable(rig));
     assert_int_equal(log_durable_end(rig->log), log_end(rig->log));
+    rig_check_inside(rig);
     rig_ok(rig, rig_close(rig));
     rig_ok(rig, rig_boot(rig));
     assert_int_equal(log_end(rig->log), rig->durable);

@@ -12,11 +12,23 @@ static struct rig *small_rig(uint64_t seed)
     return rig;
 }
 
+/* By one of two idempotent producers, or by nobody. */
+static void append_one(struct rig *rig, int records, int size, int i)
+{
+    int64_t id = i % 3 == 0 ? -1 : i % 3;
+    int64_t wall_ms = env_wall(rig->seat->env);
+    if (id < 0)
+        rig_append(rig, records, size);
+    else
+        rig_append_as(rig, records, size, wall_ms, id, 0, rig_next_sequence(rig, id));
+}
+
 static void work(struct rig *rig, struct rng *rng, int count)
 {
     for (int i = 0; i < count && rig->seat != NULL; i++) {
         int records = 1 + (int)random_below(rng_next(rng), 4);
-        rig_append(rig, records, 50 + (int)random_below(rng_next(rng), 900));
+        int size = 50 + (int)random_below(rng_next(rng), 900);
+        append_one(rig, records, size, i);
         if (random_chance(rng_next(rng), 1, 2))
             rig_step(rig);
         if (random_chance(rng_next(rng), 1, 5))
@@ -31,6 +43,7 @@ static void check(struct rig *rig)
     assert_true(end >= rig->durable);
     assert_int_equal(rig_read_all(rig, end, 3000, false), end - start);
     assert_int_equal(rig_read_all(rig, end, 100000, true), end - start);
+    rig_check_inside(rig);
 }
 
 TEST(a_full_disk_refuses_and_takes_again_when_there_is_room)

@@ -90,6 +90,10 @@ struct log_appended rig_append_as(struct rig *rig, int records, int size, int64_
 /* Reads all from the log start to end and checks every record; the number of records, or -1 with
  * rig->msg. */
 int64_t rig_read_all(struct rig *rig, int64_t end, int32_t bytes_max, bool load);
+/* Indexes and producers are what the segments' files give; offsets join from file to file. Nothing
+ * may be in flight; the whole log must be there. */
+void rig_check_inside(struct rig *rig);
+int32_t rig_next_sequence(struct rig *rig, int64_t producer_id);
 /* The bytes of a file, as the node sees it (test memory). NULL: none. */
 uint8_t *rig_file(struct rig *rig, const char *path, size_t *size);
 void rig_overwrite(struct rig *rig, const char *path, uint64_t offset, const void *bytes,
