@@ -84,7 +84,7 @@ static void create_topic(struct admin *a, char *words)
     }
     a->create.done = on_created;
     trace_name(a->seat->trace, hash_text(c->topic), c->topic);
-    workload_name_partitions(a->seat->trace, c->topic, partitions);
+    script_workload_name_partitions(a->seat->trace, c->topic, partitions);
     TRACE(a->seat->trace, TOPIC_CREATE_INVOKE, hash_text(c->topic), (uint64_t)partitions);
     loop_create_topic(&a->client, &a->create);
 }
@@ -154,7 +154,7 @@ static enum err start(struct world_seat *seat)
     struct workload_config config;
     struct client_config client;
     struct errmsg msg = {{0}};
-    enum err e = workload_parse(seat->args, &config, &client, &msg);
+    enum err e = script_workload_parse(seat->args, &config, &client, &msg);
     if (e != ERR_NONE)
         return e;
     struct admin *a = mem_zalloc(seat->mem, sizeof *a);

@@ -70,8 +70,8 @@ static void tell_final(struct consumer *c)
 static void write_record(struct consumer *c, const struct client_fetched *r)
 {
     TRACE(c->seat->trace, POLL_RECORD, c->op, id_of(r->assignment), (uint64_t)r->offset,
-          workload_value_vid(r->value), workload_key_digest(r->key), workload_digest(r->value),
-          (uint64_t)r->timestamp_ms);
+          script_workload_value_vid(r->value), script_workload_key_digest(r->key),
+          script_workload_digest(r->value), (uint64_t)r->timestamp_ms);
     c->read_count++;
 }
 
@@ -252,14 +252,14 @@ static enum err start(struct world_seat *seat)
     seat->self = c;
     c->seat = seat;
     c->timer.fire = on_timer;
-    enum err e = workload_parse(seat->args, &c->config, &client, &msg);
+    enum err e = script_workload_parse(seat->args, &c->config, &client, &msg);
     if (e == ERR_NONE)
         e = loop_start(&c->client, seat->env, seat->mem, seat->trace, &client, &msg);
     if (e != ERR_NONE) {
         mem_free(seat->mem, c);
         return e;
     }
-    workload_name_partitions(seat->trace, c->config.topic, c->config.partitions);
+    script_workload_name_partitions(seat->trace, c->config.topic, c->config.partitions);
     if (c->config.final)
         ask_next_end(c);
     else

@@ -134,7 +134,7 @@ static enum err check_args(const struct world_program *program, const char *args
     struct client_config client;
     if (program == &script_broker)
         return script_broker_check(bytes_text(args), msg);
-    return workload_parse(bytes_text(args), &config, &client, msg);
+    return script_workload_parse(bytes_text(args), &config, &client, msg);
 }
 
 static bool name_is_taken(const struct script *s, const char *name)

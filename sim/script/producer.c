@@ -111,8 +111,8 @@ static void send_one(struct producer *p)
     struct slot *slot = CONTAINER_OF(list_pop_front(&p->free), struct slot, link);
     struct client_send *s = &slot->send.send;
     size_t size = (size_t)p->config.value_bytes;
-    slot->vid = workload_vid(p->seat, p->sent++);
-    workload_value(slot->vid, slot->value, size);
+    slot->vid = script_workload_vid(p->seat, p->sent++);
+    script_workload_value(slot->vid, slot->value, size);
     fill_key(p, slot);
     s->value = bytes_of(slot->value, size);
     s->partition = CLIENT_PARTITION_ANY;
@@ -123,8 +123,8 @@ static void send_one(struct producer *p)
         int32_t at = client_partition_of(s->key, (int32_t)p->config.partitions);
         slot->partition = trace_partition(p->config.topic, at);
     }
-    TRACE(p->seat->trace, PRODUCE_INVOKE, slot->partition, slot->vid, workload_key_digest(s->key),
-          workload_digest(s->value), p->flags);
+    TRACE(p->seat->trace, PRODUCE_INVOKE, slot->partition, slot->vid,
+          script_workload_key_digest(s->key), script_workload_digest(s->value), p->flags);
     loop_send(&p->client, &slot->send);
 }
 
@@ -217,7 +217,7 @@ static enum err start(struct world_seat *seat)
     p->seat = seat;
     list_init(&p->free);
     p->timer.fire = on_timer;
-    enum err e = workload_parse(seat->args, &p->config, &client, &msg);
+    enum err e = script_workload_parse(seat->args, &p->config, &client, &msg);
     if (e == ERR_NONE)
         e = make_slots(p);
     if (e == ERR_NONE)
@@ -229,7 +229,7 @@ static enum err start(struct world_seat *seat)
     p->flags = promise(&client);
     p->target = p->config.records < 0 ? UINT64_MAX : (uint64_t)p->config.records;
     p->due_ns = env_now(seat->env);
-    workload_name_partitions(seat->trace, p->config.topic, p->config.partitions);
+    script_workload_name_partitions(seat->trace, p->config.topic, p->config.partitions);
     send_some(p);
     tell_when_done(p);
     return ERR_NONE;

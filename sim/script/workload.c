@@ -52,8 +52,8 @@ static enum err set_line(struct bytes line, struct workload_config *config,
     return config_set(&table, config, key, value, msg);
 }
 
-enum err workload_parse(struct bytes args, struct workload_config *config,
-                        struct client_config *client, struct errmsg *msg)
+enum err script_workload_parse(struct bytes args, struct workload_config *config,
+                               struct client_config *client, struct errmsg *msg)
 {
     config_defaults(&table, config);
     config_defaults(&client_config_table, client);
@@ -71,14 +71,14 @@ enum err workload_parse(struct bytes args, struct workload_config *config,
 
 #define SESSION_LIFE_BITS 12
 
-uint64_t workload_vid(const struct world_seat *seat, uint64_t sequence)
+uint64_t script_workload_vid(const struct world_seat *seat, uint64_t sequence)
 {
     uint64_t life = seat->incarnation & ((1u << SESSION_LIFE_BITS) - 1);
     uint64_t session = (uint64_t)seat->node << SESSION_LIFE_BITS | life;
     return session << CHECK_SEQUENCE_BITS | sequence;
 }
 
-void workload_value(uint64_t vid, uint8_t *value, size_t size)
+void script_workload_value(uint64_t vid, uint8_t *value, size_t size)
 {
     ASSERT(size >= WORKLOAD_VALUE_MIN);
     put_u64(value, vid);
@@ -90,22 +90,22 @@ void workload_value(uint64_t vid, uint8_t *value, size_t size)
     }
 }
 
-uint64_t workload_value_vid(struct bytes value)
+uint64_t script_workload_value_vid(struct bytes value)
 {
     return value.size < WORKLOAD_VALUE_MIN ? UINT64_MAX : get_u64(value.data);
 }
 
-uint32_t workload_digest(struct bytes value)
+uint32_t script_workload_digest(struct bytes value)
 {
     return (uint32_t)hash_bytes(value.data, value.size, 0);
 }
 
-uint64_t workload_key_digest(struct bytes key)
+uint64_t script_workload_key_digest(struct bytes key)
 {
     return key.data == NULL ? 0 : hash_bytes(key.data, key.size, 0) | 1;
 }
 
-void workload_name_partitions(struct trace *trace, const char *topic, int64_t count)
+void script_workload_name_partitions(struct trace *trace, const char *topic, int64_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         char name[CONFIG_STRING_SIZE + 16];

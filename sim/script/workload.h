@@ -41,18 +41,18 @@ struct workload_config {
 
 /* Reads "key=value" lines; "client.KEY" goes to the client's configuration. ERR_INVALID,
  * ERR_NOTFOUND, ERR_RANGE with a message. */
-enum err workload_parse(struct bytes args, struct workload_config *config,
-                        struct client_config *client, struct errmsg *msg) MUST_USE;
+enum err script_workload_parse(struct bytes args, struct workload_config *config,
+                               struct client_config *client, struct errmsg *msg) MUST_USE;
 /* The number that a program's records begin with: unique to the node and its life. */
-uint64_t workload_vid(const struct world_seat *seat, uint64_t sequence);
+uint64_t script_workload_vid(const struct world_seat *seat, uint64_t sequence);
 /* Fills a value that follows from vid and size alone. size >= WORKLOAD_VALUE_MIN. */
-void workload_value(uint64_t vid, uint8_t *value, size_t size);
+void script_workload_value(uint64_t vid, uint8_t *value, size_t size);
 /* The vid a value names, or UINT64_MAX when it is too short to name one. */
-uint64_t workload_value_vid(struct bytes value);
-uint32_t workload_digest(struct bytes value);
+uint64_t script_workload_value_vid(struct bytes value);
+uint32_t script_workload_digest(struct bytes value);
 /* 0 for no key. */
-uint64_t workload_key_digest(struct bytes key);
+uint64_t script_workload_key_digest(struct bytes key);
 /* Names the topic's partitions in the trace. */
-void workload_name_partitions(struct trace *trace, const char *topic, int64_t count);
+void script_workload_name_partitions(struct trace *trace, const char *topic, int64_t count);
 
 #endif
