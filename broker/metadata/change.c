@@ -80,6 +80,14 @@ static void finish_creates(struct metadata *m, uint64_t upto)
     }
 }
 
+/* A verdict that was reached in view of what has been taken back. */
+static bool is_void(const struct metadata *m, const struct metadata_new_topic *topic)
+{
+    if (topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS)
+        return metadata_find(m->tail, topic->name) == NULL;
+    return topic->code == WIRE_ERROR_NONE;
+}
+
 static void fail_creates(struct metadata *m, uint64_t from)
 {
     struct list failed;
@@ -95,7 +103,7 @@ static void fail_creates(struct metadata *m, uint64_t from)
         struct metadata_create *create = CONTAINER_OF(link, struct metadata_create, link);
         for (int32_t i = 0; i < create->topic_count; i++) {
             struct metadata_new_topic *topic = &create->topics[i];
-            if (topic->code != WIRE_ERROR_NONE)
+            if (!is_void(m, topic))
                 continue;
             topic->code = WIRE_ERROR_KAFKA_STORAGE_ERROR;
             errmsg_set(&topic->msg, ERR_IO, "the metadata log could not be written");

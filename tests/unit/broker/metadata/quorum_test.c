@@ -402,6 +402,39 @@ TEST(producer_ids_are_never_given_twice)
     }
 }
 
+/* Who asked for a topic that was on its way must not be told that it exists when it was taken back.
+ */
+TEST(a_topic_that_a_full_disk_took_back_does_not_exist)
+{
+    struct rig r;
+    struct create first = {0}, second = {0}, third = {0};
+    const char *names[] = {"orders"};
+    setup(&r, 8);
+    struct fault_line harm[] = {
+        {.kind = FAULT_DISK_HANG, .nodes = 1ull << r.node, .for_ns = 100 * NS_PER_MS},
+        {.kind = FAULT_DISK_FULL, .nodes = 1ull << r.node, .for_ns = 500 * NS_PER_MS}};
+    world_harm(r.world, &harm[0]);
+    world_harm(r.world, &harm[1]);
+    create(&first, names, 1);
+    run(20);
+    create(&second, names, 1);
+    run(20);
+    assert_false(first.done);
+    run(400);
+    assert_true(first.done);
+    assert_true(second.done);
+    assert_int_equal(first.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(second.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_null(topic("orders"));
+    run(2000);
+    create(&third, names, 1);
+    run(500);
+    assert_int_equal(third.topics[0].code, WIRE_ERROR_NONE);
+    assert_non_null(topic("orders"));
+    metadata_create_free(&third.op);
+    teardown();
+}
+
 TEST(a_failed_sync_refuses_what_waits_and_all_that_comes)
 {
     struct rig r;
