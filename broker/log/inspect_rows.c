@@ -40,13 +40,21 @@ void log_row_begin(struct log_inspect *in, const char *type, const struct log_in
 
 void log_row_end(struct log_inspect *in)
 {
-    text_printf(&in->row, in->json ? "}\n" : "\n");
+    add_word(in, in->json ? "}\n" : "\n");
     flush(in);
 }
 
+static void add_word(struct log_inspect *in, const char *word)
+{
+    text_add(&in->row, word, strlen(word));
+}
+
+/* By hand: a dump is millions of names and numbers. */
 void log_row_name(struct log_inspect *in, const char *name)
 {
-    text_printf(&in->row, in->json ? ",\"%s\":" : " %s=", name);
+    add_word(in, in->json ? ",\"" : " ");
+    add_word(in, name);
+    add_word(in, in->json ? "\":" : "=");
 }
 
 void log_row_path(struct log_inspect *in, const char *name, const struct log_inspect_dir *dir,
@@ -64,20 +72,31 @@ void log_row_path(struct log_inspect *in, const char *name, const struct log_ins
 
 void log_row_int(struct log_inspect *in, const char *name, int64_t value)
 {
+    char digits[20];
+    int at = COUNT_OF(digits);
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
     log_row_name(in, name);
-    text_printf(&in->row, "%lld", (long long)value);
+    if (value < 0)
+        add_word(in, "-");
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    text_add(&in->row, digits + at, (size_t)(COUNT_OF(digits) - at));
 }
 
 void log_row_bool(struct log_inspect *in, const char *name, bool value)
 {
     log_row_name(in, name);
-    text_printf(&in->row, "%s", value ? "true" : "false");
+    add_word(in, value ? "true" : "false");
 }
 
 void log_row_word(struct log_inspect *in, const char *name, const char *word)
 {
     log_row_name(in, name);
-    text_printf(&in->row, in->json ? "\"%s\"" : "%s", word);
+    add_word(in, in->json ? "\"" : "");
+    add_word(in, word);
+    add_word(in, in->json ? "\"" : "");
 }
 
 void log_row_hex32(struct log_inspect *in, const char *name, uint32_t value)
@@ -181,7 +200,10 @@ static void add_value(struct log_inspect *in, struct bytes value, bool text)
 void log_row_bytes(struct log_inspect *in, const char *name, struct bytes value)
 {
     bool text = is_text(value);
-    text_printf(&in->row, in->json ? ",\"%s%s\":" : " %s%s=", name, text ? "" : "_hex");
+    add_word(in, in->json ? ",\"" : " ");
+    add_word(in, name);
+    add_word(in, text ? "" : "_hex");
+    add_word(in, in->json ? "\":" : "=");
     add_value(in, value, text);
 }
 
@@ -206,16 +228,29 @@ static const struct {
 
 static const char *const severities[] = {[LOG_NOTE] = "note", [LOG_DAMAGE] = "damage"};
 
+/* What a terminal would take for a command is not shown to it. */
+static void hide_controls(struct text *row, size_t from)
+{
+    for (size_t i = from; !row->failed && i < row->size; i++) {
+        uint8_t c = (uint8_t)row->data[i];
+        if (c < 0x20 || c == 0x7f)
+            row->data[i] = '?';
+    }
+}
+
 static void print_words(struct log_inspect *in, const struct log_inspect_dir *dir,
                         struct log_inspect_file *file, enum log_finding what, int64_t position,
                         const char *sentence)
 {
     struct text *row = &in->row;
+    size_t from = row->size;
     text_printf(row, "%s: ", severities[findings[what].severity]);
     path_text(row, dir, file);
     if (position >= 0)
         text_printf(row, " at byte %lld", (long long)position);
-    text_printf(row, ": %s; %s\n", sentence, findings[what].remedy);
+    text_printf(row, ": %s; %s", sentence, findings[what].remedy);
+    hide_controls(row, from);
+    text_add(row, "\n", 1);
 }
 
 static void print_json(struct log_inspect *in, const struct log_inspect_dir *dir,

@@ -719,6 +719,21 @@ TEST(without_memory_it_says_so_and_leaks_nothing)
     box_free(&box);
 }
 
+/* Names come from files that nobody vouches for. */
+TEST(no_finding_sends_commands_to_a_terminal)
+{
+    struct box box;
+    struct box_report report;
+    box_fill(&box);
+    box_truncate(&box, LAST, box_file(&box, LAST)->bytes.size - 5);
+    box.dir.path = "orders\x1b[2J\n-0";
+    box_dump(&box, LAST, false, false, &report);
+    assert_non_null(strstr(report.text.data, "note: orders?[2J?-0/"));
+    assert_null(strchr(report.text.data, 0x1b));
+    box_report_free(&report);
+    box_free(&box);
+}
+
 TEST(what_is_shown_of_a_bad_file_says_where_it_is_bad)
 {
     struct box box;

@@ -184,6 +184,25 @@ TEST(bytes_that_are_no_text_are_shown_in_hex)
     box_free(&box);
 }
 
+TEST(numbers_are_shown_to_their_last_digit)
+{
+    struct box box;
+    struct box_report report;
+    uint8_t entry[34] = {0};
+    box_init(&box, "t-0");
+    put_u64(entry + 2, (uint64_t)INT64_MIN);
+    put_u64(entry + 10, (uint64_t)INT64_MAX);
+    put_u64(entry + 18, (uint64_t)-7);
+    box_put(&box, "00000000000000000000.txnindex", entry, sizeof entry);
+    box_dump(&box, "00000000000000000000.txnindex", false, false, &report);
+    assert_non_null(
+        strstr(report.text.data,
+               "entry version=0 producer_id=-9223372036854775808 "
+               "first_offset=9223372036854775807 last_offset=-7 last_stable_offset=0\n"));
+    box_report_free(&report);
+    box_free(&box);
+}
+
 /* A value that is longer than what is held back of a row comes out whole. */
 TEST(a_long_value_is_shown_whole)
 {
