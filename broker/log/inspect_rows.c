@@ -18,6 +18,11 @@ static void flush(struct log_inspect *in)
     row->size = 0;
 }
 
+static void add_word(struct log_inspect *in, const char *word)
+{
+    text_add(&in->row, word, strlen(word));
+}
+
 /* The path of a file, without quotes. */
 static void path_text(struct text *out, const struct log_inspect_dir *dir,
                       const struct log_inspect_file *file)
@@ -42,11 +47,6 @@ void log_row_end(struct log_inspect *in)
 {
     add_word(in, in->json ? "}\n" : "\n");
     flush(in);
-}
-
-static void add_word(struct log_inspect *in, const char *word)
-{
-    text_add(&in->row, word, strlen(word));
 }
 
 /* By hand: a dump is millions of names and numbers. */
