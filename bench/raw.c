@@ -45,7 +45,11 @@ static int try_connect(int port)
                              .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    socklen_t size = sizeof from;
+    /* A free port of the ephemeral range can be drawn as its own peer. */
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 ||
+        getsockname(fd, (struct sockaddr *)&from, &size) != 0 || from.sin_port == to.sin_port) {
         close(fd);
         return -1;
     }

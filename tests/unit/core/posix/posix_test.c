@@ -394,12 +394,16 @@ TEST(reads_of_what_is_not_cached_are_whole)
     start(&f);
     env_file file = open_file(&f, "f");
     assert_ok(append(&f, file, bytes, SIZE));
-    drop_from_cache(&f, "f");
-    env_read(f.env, &read.op, file, 0, buffer, SIZE + 10, done);
-    assert_ok(wait_for(&f, &read));
+    /* The kernel may read ahead between the drop and the read; then this was no such read. */
+    for (int i = 0; i < 100 && f.posix->counters.read_missed_count == 0; i++) {
+        drop_from_cache(&f, "f");
+        memset(buffer, 0, SIZE);
+        env_read(f.env, &read.op, file, 0, buffer, SIZE + 10, done);
+        assert_ok(wait_for(&f, &read));
+        assert_int_equal(read.n, SIZE);
+        assert_memory_equal(buffer, bytes, SIZE);
+    }
     assert_int_equal(f.posix->counters.read_missed_count, 1);
-    assert_int_equal(read.n, SIZE);
-    assert_memory_equal(buffer, bytes, SIZE);
     end(&f);
     free(bytes);
     free(buffer);

@@ -357,7 +357,7 @@ TEST(more_than_may_be_pending_is_written_back)
     help_put_durable(disk, "f", "");
     uint64_t file = help_open(disk, "f", RW);
     for (int i = 0; i < 5; i++)
-        help_append(disk, file, "ABCDE" + i, 1);
+        help_append(disk, file, &"ABCDE"[i], 1);
     assert_true(surely(disk, "f", "AB"));
     assert_false(surely(disk, "f", "ABC"));
     disk_free(disk);
