@@ -405,8 +405,6 @@ static void advance(struct log *log)
     if (log->written_end == before)
         return;
     TRACE(log->dir->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
-    if (before < log_active(log)->base)
-        log_seal(log); /* a segment has become full */
     log_commit_mark(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);

@@ -119,6 +119,15 @@ struct log_note {
     int8_t marker; /* enum wire_control, -1: none */
 };
 
+/* <base>.index.crc: the CRC of .index, that of .timeindex, and how many bytes of the log they are
+ * of. What does not match is made again from the log. */
+#define LOG_INDEX_CRC_SIZE 40
+void log_index_crc_print(uint32_t offsets, uint32_t times, uint64_t log_bytes,
+                         char out[LOG_INDEX_CRC_SIZE]);
+/* ERR_CORRUPT. */
+enum err log_index_crc_check(struct bytes crc_file, struct bytes offsets, struct bytes times,
+                             uint64_t *log_bytes) MUST_USE;
+
 /* ---- the index of one segment: .index and .timeindex ---- */
 
 #define LOG_INDEX_ENTRY_SIZE 8

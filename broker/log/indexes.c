@@ -5,7 +5,7 @@
 struct loading {
     struct log_steps steps;
     struct log_segment *segment;
-    struct log_get offsets, times;
+    struct log_get offsets, times, crc;
     struct log_walk walk;
     struct log_file_wait wait;
     struct list waits;
@@ -13,7 +13,16 @@ struct loading {
     char path[ENV_PATH_MAX];
 };
 
-enum { LOAD_OFFSETS, LOAD_TIMES, LOAD_DECODE, LOAD_HOLD, LOAD_BEGIN, LOAD_WALK, LOAD_ADD };
+enum {
+    LOAD_OFFSETS,
+    LOAD_TIMES,
+    LOAD_CRC,
+    LOAD_DECODE,
+    LOAD_HOLD,
+    LOAD_BEGIN,
+    LOAD_WALK,
+    LOAD_ADD
+};
 
 static struct loading *loading_of(struct log_steps *steps)
 {
@@ -71,6 +80,11 @@ static void on_times(struct log_get *get, enum err e)
     log_steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
 }
 
+static void on_crc(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct loading, crc)->steps, e);
+}
+
 static enum log_flow load_offsets(struct log_steps *steps)
 {
     struct loading *l = loading_of(steps);
@@ -92,20 +106,37 @@ static enum log_flow load_times(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-/* A file that is not there, or not whole, is as good as a wrong one. */
+static enum log_flow load_crc(struct log_steps *steps)
+{
+    struct loading *l = loading_of(steps);
+    (void)steps;
+    log_index_crc_path(l->segment->log, l->segment->base, l->path);
+    log_get(l->segment->log->dir, &l->crc, l->path, on_crc);
+    return LOG_WAIT;
+}
+
+static struct bytes got(const struct log_get *get)
+{
+    return bytes_of(get->data, (size_t)get->size);
+}
+
+/* A file that is not there, does not match, or is of a segment that went on, is not believed. */
 static enum log_flow load_decode(struct log_steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
     bool whole = false;
+    uint64_t log_bytes;
+    if (!l->offsets.found || !l->times.found || !l->crc.found ||
+        log_index_crc_check(got(&l->crc), got(&l->offsets), got(&l->times), &log_bytes) !=
+            ERR_NONE ||
+        log_bytes != segment->size)
+        return LOG_NEXT;
     enum err e = log_index_decode(
         &segment->index, bytes_of(l->offsets.data, (size_t)l->offsets.size),
         bytes_of(l->times.data, (size_t)l->times.size), segment->size, segment->next, &whole);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
-    whole &= l->offsets.found && l->times.found;
-    /* Something is wrong with an index of which a segment this large has no entry. */
-    whole &= segment->index.time_count > 0 || segment->size == 0;
     if (whole)
         steps->next = LOAD_ADD + 1;
     return LOG_NEXT;
@@ -185,6 +216,7 @@ static enum log_flow load_add(struct log_steps *steps)
 static const struct log_step load_steps[] = {
     [LOAD_OFFSETS] = {"read the index", load_offsets},
     [LOAD_TIMES] = {"read the index", load_times},
+    [LOAD_CRC] = {"read the index", load_crc},
     [LOAD_DECODE] = {"read the index", load_decode},
     [LOAD_HOLD] = {"build the index", load_hold},
     [LOAD_BEGIN] = {"build the index", load_begin},
@@ -202,6 +234,7 @@ static void ended(struct log_steps *steps, enum err e)
     struct list *link;
     mem_free(mem, l->offsets.data);
     mem_free(mem, l->times.data);
+    mem_free(mem, l->crc.data);
     log_walk_free(&l->walk);
     if (l->held)
         log_file_release(segment->file);

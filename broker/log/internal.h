@@ -132,6 +132,7 @@ struct log_segment {
     struct loading *loading;
     bool index_saved;                             /* sealed, and the files hold all of it */
     int32_t index_saved_count, times_saved_count; /* entries that the files hold */
+    uint32_t index_crc, times_crc;                /* of those */
     bool entry_durable;                           /* its directory entry has been synced */
     bool entry_syncing;
     bool dirty_hold; /* its file is held because bytes are not synced */
@@ -386,6 +387,8 @@ void log_segment_free(struct log_segment *segment);
 enum err log_segments_reserve(struct log *log) MUST_USE;
 void log_segments_push(struct log *log, struct log_segment *segment);
 void log_segments_insert(struct log *log, int32_t at, struct log_segment *segment);
+/* <base>.index.crc. */
+void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX]);
 /* Its place in log->segments: of the one whose base is the greatest <= offset; -1: none. */
 int32_t log_segment_index(const struct log *log, int64_t offset);
 void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
@@ -523,7 +526,7 @@ struct log_opening {
     bool made;        /* the directory is new */
     char *names;
     uint64_t names_size, at, size;
-    struct log_get get, crc;
+    struct log_get get, crc, index_crc;
     struct log_save save;
     struct log_file_wait wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];

@@ -60,7 +60,8 @@ static void drop_got(struct log_opening *o)
     struct mem *mem = o->log->dir->mem;
     mem_free(mem, o->get.data);
     mem_free(mem, o->crc.data);
-    o->get.data = o->crc.data = NULL;
+    mem_free(mem, o->index_crc.data);
+    o->get.data = o->crc.data = o->index_crc.data = NULL;
 }
 
 /* ---- what is there ---- */

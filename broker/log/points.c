@@ -368,3 +368,31 @@ enum err log_crc_check(struct bytes crc_file, struct bytes file)
     }
     return ERR_CORRUPT;
 }
+
+void log_index_crc_print(uint32_t offsets, uint32_t times, uint64_t log_bytes,
+                         char out[LOG_INDEX_CRC_SIZE])
+{
+    snprintf(out, LOG_INDEX_CRC_SIZE, "%08x\n%08x\n%llu\n", offsets, times,
+             (unsigned long long)log_bytes);
+}
+
+static bool next_crc_fits(struct bytes *crc_file, struct bytes file)
+{
+    struct bytes line;
+    uint32_t want;
+    return next_line(crc_file, &line) && parse_hex(line, &want) &&
+           want == crc32c(0, file.data, file.size);
+}
+
+enum err log_index_crc_check(struct bytes crc_file, struct bytes offsets, struct bytes times,
+                             uint64_t *log_bytes)
+{
+    struct bytes line;
+    int64_t bytes;
+    if (!next_crc_fits(&crc_file, offsets) || !next_crc_fits(&crc_file, times))
+        return ERR_CORRUPT;
+    if (!next_line(&crc_file, &line) || text_parse_int(line, &bytes) != ERR_NONE || bytes < 0)
+        return ERR_CORRUPT;
+    *log_bytes = (uint64_t)bytes;
+    return ERR_NONE;
+}

@@ -8,6 +8,7 @@ enum {
     RECOVER_HOLD,
     RECOVER_OFFSETS,
     RECOVER_TIMES,
+    RECOVER_INDEX_CRC,
     RECOVER_DECODE,
     RECOVER_BEGIN,
     RECOVER_READ,
@@ -112,19 +113,48 @@ static enum log_flow recover_times(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+static void on_index_crc(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct log_opening, index_crc)->steps, e);
+}
+
+static enum log_flow recover_index_crc(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    log_index_crc_path(o->log, segment_of(o)->base, o->path);
+    steps->tolerant = true;
+    log_get(o->log->dir, &o->index_crc, o->path, on_index_crc);
+    return LOG_WAIT;
+}
+
+static struct bytes got(const struct log_get *get)
+{
+    return bytes_of(get->data, (size_t)get->size);
+}
+
+static void drop_got(struct log_opening *o)
+{
+    struct mem *mem = o->log->dir->mem;
+    mem_free(mem, o->get.data);
+    mem_free(mem, o->crc.data);
+    mem_free(mem, o->index_crc.data);
+    o->get.data = o->crc.data = o->index_crc.data = NULL;
+}
+
 /* The entry at which the scan begins stays; what is behind it is made anew by the scan. */
 static enum log_flow recover_decode(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
-    struct mem *mem = o->log->dir->mem;
     bool whole;
-    enum err e = log_index_decode(&segment->index, bytes_of(o->get.data, (size_t)o->get.size),
-                                  bytes_of(o->crc.data, (size_t)o->crc.size), segment->size,
-                                  INT64_MAX, &whole);
-    mem_free(mem, o->get.data);
-    mem_free(mem, o->crc.data);
-    o->get.data = o->crc.data = NULL;
+    uint64_t log_bytes;
+    enum err e = ERR_NONE;
+    if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
+        o->crc.data != NULL && o->index_crc.data != NULL &&
+        log_index_crc_check(got(&o->index_crc), got(&o->get), got(&o->crc), &log_bytes) == ERR_NONE)
+        e = log_index_decode(&segment->index, got(&o->get), got(&o->crc), segment->size, INT64_MAX,
+                             &whole);
+    drop_got(o);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     const struct log_index_entry *floor = log_index_floor(&segment->index, o->scan_from - 1);
@@ -354,6 +384,7 @@ static const struct log_step recover_steps[] = {
     [RECOVER_HOLD] = {"recover", recover_hold},
     [RECOVER_OFFSETS] = {"recover", recover_offsets},
     [RECOVER_TIMES] = {"recover", recover_times},
+    [RECOVER_INDEX_CRC] = {"recover", recover_index_crc},
     [RECOVER_DECODE] = {"recover", recover_decode},
     [RECOVER_BEGIN] = {"recover", recover_begin},
     [RECOVER_READ] = {"recover", recover_read},

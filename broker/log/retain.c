@@ -2,8 +2,17 @@
  * durable, then the files get another name, and only after a delay they are removed. */
 #include "log/internal.h"
 
+/* Files of a segment; the index's checksum after them. */
 static const enum log_file_kind kinds[] = {LOG_KIND_LOG, LOG_KIND_INDEX, LOG_KIND_TIMEINDEX,
                                            LOG_KIND_TXNINDEX};
+#define FILES (COUNT_OF(kinds) + 1)
+
+static void file_name(int64_t base, int32_t i, char name[LOG_NAME_MAX])
+{
+    log_name_print(name, base, i < COUNT_OF(kinds) ? kinds[i] : LOG_KIND_INDEX);
+    if (i >= COUNT_OF(kinds))
+        strcat(name, ".crc");
+}
 
 struct log_retention {
     struct log_steps steps;
@@ -208,9 +217,9 @@ static enum log_flow remove_file(struct log_steps *steps)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
     char name[LOG_NAME_MAX];
-    if (r->kind == COUNT_OF(kinds))
+    if (r->kind == FILES)
         return LOG_NEXT;
-    log_name_print(name, r->base, kinds[r->kind++]);
+    file_name(r->base, r->kind++, name);
     log_path_join(r->path, r->folder, name, ".deleted");
     steps->next = 0;
     steps->tolerant = true; /* gone already, or left for the next start */
@@ -278,8 +287,10 @@ static enum log_flow retain_rename(struct log_steps *steps)
         return LOG_NEXT;
     }
     steps->next = RETAIN_RENAME;
-    if (r->kind < COUNT_OF(kinds)) {
-        log_segment_path(log, oldest->base, kinds[r->kind++], r->path);
+    if (r->kind < FILES) {
+        char name[LOG_NAME_MAX];
+        file_name(oldest->base, r->kind++, name);
+        log_path_join(r->path, log->path, name, "");
         log_path_join(r->path_to, NULL, r->path, ".deleted");
         steps->tolerant = true; /* not all segments have all files */
         env_rename(steps->env, &steps->io, r->path, r->path_to, log_steps_done);

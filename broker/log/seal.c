@@ -20,6 +20,9 @@ struct log_sealing {
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
     int32_t count, time_count;
+    uint32_t index_crc, times_crc;
+    uint64_t log_bytes; /* that the entries are of */
+    char crc_text[LOG_INDEX_CRC_SIZE];
     uint8_t *bytes;
     char path[ENV_PATH_MAX];
 };
@@ -28,6 +31,7 @@ enum {
     SEAL_CHOOSE,
     SEAL_INDEX,
     SEAL_TIMES,
+    SEAL_CRC,
     SEAL_INDEXED,
     SEAL_WINDOW,
     SEAL_SNAPSHOT,
@@ -102,7 +106,8 @@ static enum target choose(const struct log *log, struct log_segment **segment)
         /* Only what can no longer be taken back: a snapshot on disk is right for good. */
         if (s->snapshot.data != NULL && s->snapshot_offset <= log->durable_end)
             return TARGET_SNAPSHOT;
-        if (!last && s->index_known && !s->index_saved && s->next <= log->written_end)
+        /* An index on disk is of bytes that will never change, so it cannot grow wrong. */
+        if (!last && s->index_known && !s->index_saved && s->synced == s->size)
             return TARGET_INDEX;
         if (last && wants_prefix(s))
             return TARGET_PREFIX;
@@ -116,7 +121,8 @@ static enum log_flow seal_choose(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     s->target = choose(s->log, &s->segment);
-    if (s->target == TARGET_NONE || s->log->status != ERR_NONE) {
+    /* A repair may put an end to segments: what is full now may be written to again. */
+    if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL) {
         steps->next = SEAL_AGAIN + 1;
         return LOG_NEXT;
     }
@@ -139,9 +145,12 @@ static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, i
         log_index_encode(&s->segment->index, first, end, s->bytes);
     else
         log_times_encode(&s->segment->index, first, end, s->bytes);
+    uint32_t *crc = kind == LOG_KIND_INDEX ? &s->index_crc : &s->times_crc;
+    *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
     log_segment_path(log, s->segment->base, kind, s->path);
+    /* Not synced: what the power takes is made again. */
     log_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
-             s->target == TARGET_INDEX, on_saved);
+             false, on_saved);
     return LOG_WAIT;
 }
 
@@ -158,6 +167,9 @@ static enum log_flow seal_index(struct log_steps *steps)
     }
     s->count = segment->index.count;
     s->time_count = segment->index.time_count;
+    s->log_bytes = segment->synced;
+    s->index_crc = segment->index_crc;
+    s->times_crc = segment->times_crc;
     if (!whole)
         count_durable(segment, &s->count, &s->time_count);
     return save_part(s, LOG_KIND_INDEX, whole ? 0 : segment->index_saved_count, s->count,
@@ -177,6 +189,18 @@ static enum log_flow seal_times(struct log_steps *steps)
                      LOG_TIME_ENTRY_SIZE);
 }
 
+static enum log_flow seal_crc(struct log_steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    const struct log_segment *segment = s->segment;
+    if (segment->retired)
+        return LOG_NEXT;
+    log_index_crc_path(segment->log, segment->base, s->path);
+    log_index_crc_print(s->index_crc, s->times_crc, s->log_bytes, s->crc_text);
+    log_save(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), 0, false, on_saved);
+    return LOG_WAIT;
+}
+
 static enum log_flow seal_indexed(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
@@ -187,6 +211,8 @@ static enum log_flow seal_indexed(struct log_steps *steps)
     if (s->target == TARGET_PREFIX) {
         segment->index_saved_count = s->count;
         segment->times_saved_count = s->time_count;
+        segment->index_crc = s->index_crc;
+        segment->times_crc = s->times_crc;
     } else {
         segment->index_saved = true;
         log_index_cache(segment);
@@ -280,6 +306,7 @@ static const struct log_step seal_steps[] = {
     [SEAL_CHOOSE] = {"choose", seal_choose},
     [SEAL_INDEX] = {"write the index", seal_index},
     [SEAL_TIMES] = {"write the index", seal_times},
+    [SEAL_CRC] = {"write the index", seal_crc},
     [SEAL_INDEXED] = {"write the index", seal_indexed},
     [SEAL_WINDOW] = {"write a snapshot", seal_window},
     [SEAL_SNAPSHOT] = {"write a snapshot", seal_snapshot},

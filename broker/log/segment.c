@@ -11,6 +11,13 @@ void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind 
     ASSERT(size < ENV_PATH_MAX);
 }
 
+void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX])
+{
+    char index[ENV_PATH_MAX];
+    log_segment_path(log, base, LOG_KIND_INDEX, index);
+    log_path_join(path, NULL, index, ".crc");
+}
+
 struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
 {
     char path[ENV_PATH_MAX];

@@ -14,6 +14,8 @@ struct log_shutdown {
     struct log_save save;
     struct log_file_write write;
     struct bytes bytes, window;
+    uint32_t index_crc, times_crc;
+    char crc_text[LOG_INDEX_CRC_SIZE];
     int kind;
     bool waiting, all; /* all: every log is whole, so that the marker may be written */
     char path[ENV_PATH_MAX];
@@ -24,6 +26,7 @@ enum {
     DOWN_NEXT,
     DOWN_INDEX,
     DOWN_TIMES,
+    DOWN_CRC,
     DOWN_WINDOW,
     DOWN_SNAPSHOT,
     DOWN_SYNC_DIR,
@@ -130,6 +133,7 @@ static enum log_flow down_index(struct log_steps *steps)
     if (bytes == NULL)
         return log_steps_fail(steps, ERR_NOMEM);
     log_index_encode(index, 0, index->count, bytes);
+    s->index_crc = crc32c(0, bytes, size);
     return save_bytes(s, LOG_KIND_INDEX, active->base, bytes_of(bytes, size));
 }
 
@@ -143,7 +147,19 @@ static enum log_flow down_times(struct log_steps *steps)
     if (bytes == NULL)
         return log_steps_fail(steps, ERR_NOMEM);
     log_times_encode(&active->index, 0, active->index.time_count, bytes);
+    s->times_crc = crc32c(0, bytes, size);
     return save_bytes(s, LOG_KIND_TIMEINDEX, active->base, bytes_of(bytes, size));
+}
+
+static enum log_flow down_crc(struct log_steps *steps)
+{
+    struct log_shutdown *s = shutdown_of(steps);
+    (void)steps;
+    free_bytes(s);
+    log_index_crc_path(s->log, log_active(s->log)->base, s->path);
+    log_index_crc_print(s->index_crc, s->times_crc, log_active(s->log)->size, s->crc_text);
+    log_save(s->dir, &s->save, s->path, bytes_text(s->crc_text), 0, true, on_saved);
+    return LOG_WAIT;
 }
 
 static enum log_flow down_window(struct log_steps *steps)
@@ -151,7 +167,6 @@ static enum log_flow down_window(struct log_steps *steps)
     struct log_shutdown *s = shutdown_of(steps);
     struct bytes snapshot;
     struct bytes window;
-    free_bytes(s);
     enum err e = log_snapshot_encode(&s->log->producers, s->dir->mem, &snapshot, &window);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
@@ -251,6 +266,7 @@ static const struct log_step down_steps[] = {
     [DOWN_NEXT] = {"write the indexes in", down_next},
     [DOWN_INDEX] = {"write the indexes in", down_index},
     [DOWN_TIMES] = {"write the indexes in", down_times},
+    [DOWN_CRC] = {"write the indexes in", down_crc},
     [DOWN_WINDOW] = {"write the snapshots in", down_window},
     [DOWN_SNAPSHOT] = {"write the snapshots in", down_snapshot},
     [DOWN_SYNC_DIR] = {"sync", down_sync_dir},
