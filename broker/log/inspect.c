@@ -3,6 +3,7 @@
 #include "log/inspect.h"
 
 #define KEPT_MARK ".log.cut-"
+#define INDEX_CRC ".index.crc"
 #define CHECKPOINT_NAME_SIZE 42 /* %020d-%010d.checkpoint */
 
 static const char *const type_names[LOG_TYPE_COUNT] = {
@@ -24,6 +25,7 @@ static const char *const type_names[LOG_TYPE_COUNT] = {
     [LOG_TYPE_QUORUM] = "quorum_state",
     [LOG_TYPE_LOCK] = "lock",
     [LOG_TYPE_CRC] = "checksum",
+    [LOG_TYPE_INDEX_CRC] = "index_checksum",
 };
 
 static const struct {
@@ -82,6 +84,8 @@ enum log_file_type log_file_type(const char *name, int64_t *offset)
         return type_of_kind(kind);
     if (*offset >= 0 && strncmp(name + LOG_OFFSET_DIGITS, KEPT_MARK, strlen(KEPT_MARK)) == 0)
         return LOG_TYPE_KEPT;
+    if (*offset >= 0 && strcmp(name + LOG_OFFSET_DIGITS, INDEX_CRC) == 0)
+        return LOG_TYPE_INDEX_CRC;
     if (*offset >= 0 && is_checkpoint(name))
         return LOG_TYPE_CHECKPOINT;
     *offset = -1;
@@ -178,6 +182,7 @@ static void dump(struct log_inspect *in, const struct log_inspect_dir *dir,
     case LOG_TYPE_MARKER:
     case LOG_TYPE_QUORUM:
     case LOG_TYPE_CRC:
+    case LOG_TYPE_INDEX_CRC:
         log_dump_text(in, dir, file, type);
         return;
     case LOG_TYPE_LOCK:

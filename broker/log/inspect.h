@@ -13,6 +13,7 @@
 /* Memory for a message of that many bytes: no byte of it becomes more than 512. */
 #define LOG_DECODE_BYTES(size) ((1u << 20) + 512 * (size))
 #define LOG_INDEX_INTERVAL 4096 /* Kafka's index.interval.bytes */
+#define LOG_CRC_LINE 9          /* bytes of a line with a CRC */
 #define LOG_TXN_ENTRY_SIZE 34   /* AbortedTxn.json, version 0 */
 #define LOG_METADATA_DIR "__cluster_metadata-0"
 
@@ -37,6 +38,7 @@ enum log_file_type {
     LOG_TYPE_QUORUM,
     LOG_TYPE_LOCK,
     LOG_TYPE_CRC,
+    LOG_TYPE_INDEX_CRC,
     LOG_TYPE_COUNT,
 };
 
@@ -209,6 +211,9 @@ void log_check_indexes_batch(struct log_check_walk *walk, const struct log_note 
 /* Bytes that are no batches, and may have been some: entries that point there are not judged. */
 void log_check_indexes_hole(struct log_check_walk *walk, uint64_t from, uint64_t to, int64_t end);
 void log_check_indexes_end(struct log_check_walk *walk);
+/* <base>.index.crc: does it fit the two indexes? Without that they are not believed. */
+void log_check_index_crc(struct log_check *check, struct log_inspect_file *file,
+                         const struct log_check_segment *segment);
 /* An index without its log. */
 void log_check_orphan(struct log_check *check, struct log_inspect_file *file,
                       enum log_file_type type);

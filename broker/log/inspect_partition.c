@@ -60,6 +60,8 @@ static void take_file(struct log_check *c, struct log_inspect_file *file)
     case LOG_TYPE_TXNINDEX:
         take_index(c, file, type, offset);
         return;
+    case LOG_TYPE_INDEX_CRC:
+        return; /* when all indexes are known */
     case LOG_TYPE_EPOCHS:
         c->epochs_file = file;
         log_check_small(c->in, c->dir, file, type);
@@ -105,6 +107,16 @@ static void take_named(struct log_check *c)
     }
 }
 
+static void check_index_crcs(struct log_check *c)
+{
+    for (int32_t i = 0; i < c->dir->file_count; i++) {
+        int64_t base;
+        struct log_inspect_file *file = &c->dir->files[i];
+        if (log_file_type(file->name, &base) == LOG_TYPE_INDEX_CRC)
+            log_check_index_crc(c, file, find_segment(c, base));
+    }
+}
+
 static enum err sort_out(struct log_check *c)
 {
     struct mem *mem = c->in->mem;
@@ -124,6 +136,7 @@ static enum err sort_out(struct log_check *c)
     merge_snapshots(c);
     for (int32_t i = 0; i < c->dir->file_count; i++)
         take_file(c, &c->dir->files[i]);
+    check_index_crcs(c);
     return c->in->err;
 }
 

@@ -78,7 +78,7 @@ static void check_files(struct log_inspect *in, const struct log_inspect_dir *di
         struct log_inspect_file *file = &dir->files[i];
         enum log_file_type type = log_file_type(file->name, &offset);
         /* What belongs into a partition's directory is nobody's here. */
-        if (type >= LOG_TYPE_LOG && type <= LOG_TYPE_WINDOW)
+        if ((type >= LOG_TYPE_LOG && type <= LOG_TYPE_WINDOW) || type == LOG_TYPE_INDEX_CRC)
             type = LOG_TYPE_UNKNOWN;
         log_check_small(in, dir, file, type);
     }

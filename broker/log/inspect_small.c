@@ -203,15 +203,32 @@ static enum err check_crc_text(struct bytes text, struct errmsg *msg)
     return errmsg_set(msg, ERR_CORRUPT, "it is not two CRCs of eight digits");
 }
 
+/* Two CRCs and how many bytes of the log they are of. */
+static enum err check_index_crc_text(struct bytes text, struct errmsg *msg)
+{
+    int64_t bytes;
+    size_t head = MIN(text.size, LOG_CRC_FILE_SIZE);
+    size_t tail = text.size - head;
+    enum err e = check_crc_text(bytes_of(text.data, head), msg);
+    if (e != ERR_NONE)
+        return e;
+    if (tail < 2 || text.data[text.size - 1] != '\n' ||
+        text_parse_int(bytes_of(text.data + head, tail - 1), &bytes) != ERR_NONE || bytes < 0)
+        return errmsg_set(msg, ERR_CORRUPT, "line 3 is no number of bytes");
+    return ERR_NONE;
+}
+
 static enum err dump_checksum(struct log_inspect *in, const struct log_inspect_dir *dir,
-                              struct log_inspect_file *file, bool show, struct errmsg *msg)
+                              struct log_inspect_file *file, enum log_file_type type, bool show,
+                              struct errmsg *msg)
 {
     if (show) {
         log_row_begin(in, "text", dir, file);
         log_row_bytes(in, "text", file->bytes);
         log_row_end(in);
     }
-    return check_crc_text(file->bytes, msg);
+    return type == LOG_TYPE_CRC ? check_crc_text(file->bytes, msg)
+                                : check_index_crc_text(file->bytes, msg);
 }
 
 /* Shows the file, or only looks whether it could be shown. */
@@ -235,7 +252,8 @@ static enum err text_file(struct log_inspect *in, const struct log_inspect_dir *
     case LOG_TYPE_QUORUM:
         return dump_object(in, dir, file, show, msg);
     case LOG_TYPE_CRC:
-        return dump_checksum(in, dir, file, show, msg);
+    case LOG_TYPE_INDEX_CRC:
+        return dump_checksum(in, dir, file, type, show, msg);
     default:
         UNREACHABLE();
     }

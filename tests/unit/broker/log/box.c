@@ -211,6 +211,20 @@ static void put_entries(struct box *box, enum log_file_kind kind)
     box_put(box, name, bytes, size);
 }
 
+static void put_index_crc(struct box *box)
+{
+    char name[LOG_NAME_MAX];
+    char text[64];
+    log_name_print(name, box->base, LOG_KIND_INDEX);
+    struct bytes index = box_file(box, name)->bytes;
+    log_name_print(name, box->base, LOG_KIND_TIMEINDEX);
+    struct bytes times = box_file(box, name)->bytes;
+    snprintf(text, sizeof text, "%08x\n%08x\n%zu\n", crc32c(0, index.data, index.size),
+             crc32c(0, times.data, times.size), box->log.size);
+    snprintf(name, sizeof name, "%020lld.index.crc", (long long)box->base);
+    box_put_text(box, name, text);
+}
+
 static void put_snapshot(struct box *box)
 {
     struct bytes snapshot, window;
@@ -234,6 +248,7 @@ void box_roll(struct box *box)
     box_put(box, name, box->log.data, box->log.size);
     put_entries(box, LOG_KIND_INDEX);
     put_entries(box, LOG_KIND_TIMEINDEX);
+    put_index_crc(box);
     log_name_print(name, box->base, LOG_KIND_TXNINDEX);
     if (box->txns.size > 0)
         box_put(box, name, box->txns.data, box->txns.size);

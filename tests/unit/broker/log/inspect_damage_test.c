@@ -53,6 +53,7 @@ static void remove_indexes(struct box *box)
 {
     box_remove(box, BOX_NAME(0020, ".index"));
     box_remove(box, BOX_NAME(0020, ".timeindex"));
+    box_remove(box, BOX_NAME(0020, ".index.crc"));
 }
 
 /* ---- batches ---- */
@@ -409,6 +410,7 @@ TEST(an_entry_that_is_missing_in_the_middle_is_noted)
     box_roll(&box);
     box_put_text(&box, "partition.metadata", "version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw");
     box_expect_clean(&box, NULL);
+    box_remove(&box, BOX_NAME(0000, ".index.crc"));
     take_out(&box, BOX_NAME(0000, ".index"), 3 * LOG_INDEX_ENTRY_SIZE, LOG_INDEX_ENTRY_SIZE);
     noted(&box, "index_sparse", BOX_NAME(0000, ".index"));
     box_free(&box);
@@ -422,6 +424,27 @@ TEST(an_index_that_is_missing_is_noted)
     noted(&box, "index_missing", BOX_NAME(0000, ".log"));
     box_remove(&box, BOX_NAME(0000, ".log"));
     noted(&box, "index_orphan", BOX_NAME(0000, ".timeindex"));
+    box_free(&box);
+}
+
+TEST(an_index_that_its_checksum_does_not_know_is_noted)
+{
+    struct box box;
+    box_fill(&box);
+    box_bytes(&box, BOX_NAME(0010, ".index.crc"))[10] ^= 1;
+    noted(&box, "index_unproven", BOX_NAME(0010, ".index.crc"));
+    box_free(&box);
+    box_fill(&box);
+    box_bytes(&box, BOX_NAME(0010, ".index.crc"))[18] = '9'; /* more than the log has */
+    noted(&box, "index_unproven", BOX_NAME(0010, ".index.crc"));
+    box_free(&box);
+    box_fill(&box);
+    box_remove(&box, BOX_NAME(0010, ".timeindex"));
+    noted(&box, "index_unproven", BOX_NAME(0010, ".index.crc"));
+    box_free(&box);
+    box_init(&box, "orders-0");
+    box_put_text(&box, BOX_NAME(0010, ".index.crc"), "00000000\n00000000\n5\n");
+    noted(&box, "crc_orphan", BOX_NAME(0010, ".index.crc"));
     box_free(&box);
 }
 
@@ -636,6 +659,7 @@ TEST(of_a_file_that_is_all_wrong_a_hundred_places_are_told)
         put_u32(entries + i * LOG_INDEX_ENTRY_SIZE + 4, i + 100000);
     }
     replace(&box, BOX_NAME(0020, ".index"), entries, sizeof entries);
+    box_remove(&box, BOX_NAME(0020, ".index.crc"));
     box_check(&box, NULL, &report);
     for (const char *at = report.text.data; (at = strstr(at, "\"index_ahead\"")) != NULL; at++)
         rows++;
