@@ -128,8 +128,9 @@ void log_delete(struct log *log, struct log_op *op, log_done *done);
 int64_t log_start(const struct log *log);       /* log start offset */
 int64_t log_end(const struct log *log);         /* log end offset: what has been assigned */
 int64_t log_written_end(const struct log *log); /* completed appends */
-int64_t log_durable_end(const struct log *log); /* synced in this life, or verified below the
-                                                   recovery point of a clean one */
+/* Synced in this life, or known to be durable when it was opened: what stood above the recovery
+ * point had been written again and synced by then. */
+int64_t log_durable_end(const struct log *log);
 /* The end that counts for acknowledgements under the directory's flush policy. */
 int64_t log_counting_end(const struct log *log);
 /* The high watermark that is written to replication-offset-checkpoint from now on; and the one that

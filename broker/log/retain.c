@@ -7,11 +7,13 @@ static const enum log_file_kind kinds[] = {LOG_KIND_LOG, LOG_KIND_INDEX, LOG_KIN
                                            LOG_KIND_TXNINDEX};
 #define FILES (COUNT_OF(kinds) + 1)
 
-static void file_name(int64_t base, int32_t i, char name[LOG_NAME_MAX])
+static void file_path(const char *folder, int64_t base, int32_t i, const char *suffix,
+                      char path[ENV_PATH_MAX])
 {
+    char name[LOG_NAME_MAX];
     log_name_print(name, base, i < COUNT_OF(kinds) ? kinds[i] : LOG_KIND_INDEX);
-    if (i >= COUNT_OF(kinds))
-        strcat(name, ".crc");
+    log_path_join(path, folder, name, i < COUNT_OF(kinds) ? "" : ".crc");
+    log_path_join(path, NULL, path, suffix);
 }
 
 struct log_retention {
@@ -216,11 +218,9 @@ struct removal {
 static enum log_flow remove_file(struct log_steps *steps)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
-    char name[LOG_NAME_MAX];
     if (r->kind == FILES)
         return LOG_NEXT;
-    file_name(r->base, r->kind++, name);
-    log_path_join(r->path, r->folder, name, ".deleted");
+    file_path(r->folder, r->base, r->kind++, ".deleted", r->path);
     steps->next = 0;
     steps->tolerant = true; /* gone already, or left for the next start */
     env_unlink(steps->env, &steps->io, r->path, log_steps_done);
@@ -288,10 +288,8 @@ static enum log_flow retain_rename(struct log_steps *steps)
     }
     steps->next = RETAIN_RENAME;
     if (r->kind < FILES) {
-        char name[LOG_NAME_MAX];
-        file_name(oldest->base, r->kind++, name);
-        log_path_join(r->path, log->path, name, "");
-        log_path_join(r->path_to, NULL, r->path, ".deleted");
+        file_path(log->path, oldest->base, r->kind, "", r->path);
+        file_path(log->path, oldest->base, r->kind++, ".deleted", r->path_to);
         steps->tolerant = true; /* not all segments have all files */
         env_rename(steps->env, &steps->io, r->path, r->path_to, log_steps_done);
         return LOG_WAIT;

@@ -14,7 +14,7 @@ void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name
         memcpy(path, folder, folder_size);
         path[folder_size - 1] = '/';
     }
-    memcpy(path + folder_size, name, name_size);
+    memmove(path + folder_size, name, name_size); /* may be path itself */
     memcpy(path + folder_size + name_size, suffix, suffix_size + 1);
 }
 
