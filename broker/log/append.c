@@ -101,7 +101,6 @@ static bool check_producer(const struct log *log, const struct log_note *notes, 
         refuse(out, code, NULL);
         return false;
     case LOG_SEQUENCE_DUPLICATE:
-        SOMETIMES(log->dir->trace, DUPLICATE_ANSWERED, true);
         out->verdict = LOG_DUPLICATE;
         out->first = original->last_offset - original->offset_delta;
         out->last = original->last_offset;
@@ -466,6 +465,7 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     int64_t was = log->end;
     ASSERT(end >= log->written_end);
     ASSERT(end < was);
+    SOMETIMES(log->dir->trace, APPEND_TAKEN_BACK, true);
     struct list *at = log->in_flight.prev;
     while (at != &log->in_flight) {
         struct log_append *append = CONTAINER_OF(at, struct log_append, link);

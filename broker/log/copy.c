@@ -115,6 +115,7 @@ static enum log_flow copy_place(struct log_steps *steps)
         log_dir_sync_failed(o->log->dir, steps->err);
         return LOG_FAIL;
     }
+    SOMETIMES(o->log->dir->trace, RECOVERY_WROTE_AGAIN, true);
     enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
     o->log->dir->synced_bytes += (int64_t)o->copied;
     return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);

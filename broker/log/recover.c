@@ -297,13 +297,19 @@ static enum log_flow bad(struct log_opening *o)
     return LOG_NEXT;
 }
 
+static void end_at_overlap(struct log_opening *o, uint64_t position)
+{
+    SOMETIMES(o->log->dir->trace, RECOVERY_FOUND_HALF, true);
+    o->overlap_at = position;
+    o->scanned = true;
+}
+
 static enum log_flow take_notes(struct log_opening *o)
 {
     const struct log_scan *scan = &o->walk.scan;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (is_overlap(o)) {
-            o->overlap_at = scan->notes[i].position;
-            o->scanned = true;
+            end_at_overlap(o, scan->notes[i].position);
             return LOG_NEXT;
         }
         enum err e = take_note(o, &scan->notes[i]);
@@ -311,8 +317,7 @@ static enum log_flow take_notes(struct log_opening *o)
             return log_steps_fail(&o->steps, e);
     }
     if (is_overlap(o) && (scan->end != LOG_SCAN_MORE || scan->large_left > 0)) {
-        o->overlap_at = scan->end != LOG_SCAN_MORE ? scan->bad_at : scan->large.position;
-        o->scanned = true;
+        end_at_overlap(o, scan->end != LOG_SCAN_MORE ? scan->bad_at : scan->large.position);
         return LOG_NEXT;
     }
     if (scan->end != LOG_SCAN_MORE)

@@ -175,6 +175,7 @@ static void ended(struct log_steps *steps, enum err e)
     } else if (e != ERR_NONE || r->full) {
         env_arm(log_env(log), &r->timer, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
     } else {
+        SOMETIMES(log->dir->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
         free_repair(log);
         log->state = LOG_OPEN;
         log_segment_clean(active);

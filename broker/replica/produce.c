@@ -66,10 +66,8 @@ void replica_produce_advance(struct replica *r)
     answer_upto(&r->counted, r->high_watermark);
 }
 
-static void fail_list(struct replica *r, struct list *waiting, int16_t code)
+static void fail_list(struct list *waiting, int16_t code)
 {
-    bool any = !list_empty(waiting);
-    SOMETIMES(r->trace, SYNC_FAILED_WHILE_WAITING, any && code == WIRE_ERROR_KAFKA_STORAGE_ERROR);
     struct list *link;
     while ((link = list_pop_front(waiting)) != NULL)
         finish(CONTAINER_OF(link, struct replica_produce, link), code);
@@ -77,8 +75,8 @@ static void fail_list(struct replica *r, struct list *waiting, int16_t code)
 
 void replica_produce_fail_all(struct replica *r, int16_t code)
 {
-    fail_list(r, &r->counted, code);
-    fail_list(r, &r->written, code);
+    fail_list(&r->counted, code);
+    fail_list(&r->written, code);
 }
 
 void replica_produce_cancel(struct replica_produce *p, int16_t code)
@@ -142,6 +140,8 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
         finish(p, WIRE_ERROR_NONE);
         return;
     }
+    SOMETIMES(r->trace, DUPLICATE_WAITED,
+              p->duplicate && p->acks == -1 && r->high_watermark <= p->last_offset);
     /* Who waits for nothing (acks=0) must not outrun the disk: its turn ends with the write too. */
     if (p->acks != -1 && log_written_end(r->log) <= p->last_offset)
         wait_in(&r->written, p);

@@ -113,6 +113,7 @@ bool client_sequence_assign(struct client *c, struct client_batch *b)
 static void bump_epoch(struct client *c)
 {
     struct client_producer *p = &c->producer;
+    SOMETIMES(c->trace, PRODUCER_EPOCH_BUMPED, true);
     if (p->producer_epoch == INT16_MAX)
         p->producer_id = -1;
     else
