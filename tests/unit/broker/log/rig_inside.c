@@ -36,10 +36,10 @@ static void walk_segment(struct rig *rig, const struct log_segment *segment,
     if (bytes == NULL)
         return; /* not made yet, or the node went down */
     struct bytes in = bytes_of(bytes, MIN(size, (size_t)segment->size));
-    for (size_t at = 0; at < in.size; at += (size_t)batch.size) {
+    int64_t next = segment->base;
+    for (size_t at = 0; at < in.size && next < segment->next; at += (size_t)batch.size) {
         assert_int_equal(wire_batch_at(in, at, &batch, NULL), WIRE_AT_BATCH);
-        if (log_segment_over(segment, batch.base_offset))
-            break;
+        next = wire_batch_last_offset(&batch) + 1;
         struct log_note note = log_note_of(&batch, at, in.data + at);
         assert_ok(log_index_reserve(index, 1));
         log_index_add(index, &note, rig->config.index_interval_bytes);
