@@ -110,7 +110,7 @@ static bool anybody_waits(const struct log_dir *dir)
     return false;
 }
 
-void log_dir_offline(struct log_dir *dir, enum err e)
+void log_dir_sync_failed(struct log_dir *dir, enum err e)
 {
     if (dir->status != ERR_NONE)
         return;
@@ -129,11 +129,6 @@ void log_dir_offline(struct log_dir *dir, enum err e)
     }
     LIST_EACH (log, &dir->logs, struct log, link)
         log_told(log, ERR_OFFLINE);
-}
-
-void log_dir_sync_failed(struct log_dir *dir, enum err e)
-{
-    log_dir_offline(dir, e);
 }
 
 /* ---- opening ---- */

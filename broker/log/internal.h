@@ -220,7 +220,7 @@ struct log {
     int64_t recovery_point; /* that a checkpoint holds, or will */
     int64_t recovery_next;  /* that the checkpoint being written holds */
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
-    int64_t high_watermark, high_watermark_found;
+    int64_t high_watermark;
     struct log_known *known;
     struct log_epochs epochs;
     struct log_producers producers;
@@ -343,9 +343,7 @@ struct log_dir {
     int64_t clock_ms, doubted_ms, doubted_since_ns;
 };
 
-/* dir.c */
-void log_dir_offline(struct log_dir *dir, enum err e);
-/* The sync of a file or directory has failed: S-5. */
+/* dir.c: the sync of a file or directory has failed: S-5. */
 void log_dir_sync_failed(struct log_dir *dir, enum err e);
 
 /* remove.c: unlinks the files of a directory, then the directory, in the background. */
@@ -446,7 +444,6 @@ void log_repair_stop(struct log *log);
 
 /* seal.c: what is written in the background about segments: indexes and snapshots */
 void log_seal(struct log *log);
-bool log_sealed(const struct log *log); /* nothing is left to write */
 /* What the producers have done below the log's end, to be written later. ERR_NOMEM. */
 enum err log_snapshot_take(struct log_segment *segment) MUST_USE;
 void log_snapshot_drop(struct log_segment *segment);

@@ -43,11 +43,6 @@ void log_note_high_watermark(struct log *log, int64_t offset)
     log->high_watermark = MAX(log->high_watermark, offset);
 }
 
-int64_t log_high_watermark_found(const struct log *log)
-{
-    return log->high_watermark_found;
-}
-
 uint64_t log_bytes(const struct log *log)
 {
     return log->bytes;

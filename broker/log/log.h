@@ -133,10 +133,8 @@ int64_t log_written_end(const struct log *log); /* completed appends */
 int64_t log_durable_end(const struct log *log);
 /* The end that counts for acknowledgements under the directory's flush policy. */
 int64_t log_counting_end(const struct log *log);
-/* The high watermark that is written to replication-offset-checkpoint from now on; and the one that
- * was found there by log_open, cut to the log's ends. Never ahead of what counts. */
+/* The high watermark that is written to replication-offset-checkpoint from now on. */
 void log_note_high_watermark(struct log *log, int64_t offset);
-int64_t log_high_watermark_found(const struct log *log);
 uint64_t log_bytes(const struct log *log);
 uint64_t log_trace_id(const struct log *log);
 /* ERR_NONE, ERR_OFFLINE (the directory's: S-5), ERR_CORRUPT ...; the text is a sentence, or "". */

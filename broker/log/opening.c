@@ -167,7 +167,7 @@ static void take_points(struct log_opening *o)
     o->recovery_point = MAX(recovery, first);
     log->recovery_point = log->recovery_next = o->recovery_point;
     log->start = MAX(known->offsets[LOG_POINTS_START], first);
-    log->high_watermark_found = known->offsets[LOG_POINTS_WATERMARK];
+    log->high_watermark = known->offsets[LOG_POINTS_WATERMARK];
 }
 
 static enum log_flow take_found(struct log_opening *o)

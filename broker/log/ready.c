@@ -79,8 +79,7 @@ static void set_ends(struct log_opening *o)
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
     log->clean = log->recovery_point == o->end;
-    int64_t found = MIN(log->high_watermark_found, log->end);
-    log->high_watermark_found = log->high_watermark = MAX(found, log->start);
+    log->high_watermark = MAX(MIN(log->high_watermark, log->end), log->start);
 }
 
 static void begin(struct log_opening *o)

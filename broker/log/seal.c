@@ -350,12 +350,6 @@ static void snapshot_active(struct log *log)
         log->bytes_since_snapshot = 0;
 }
 
-bool log_sealed(const struct log *log)
-{
-    struct log_segment *segment;
-    return log->sealing == NULL && choose(log, &segment) == TARGET_NONE;
-}
-
 void log_seal(struct log *log)
 {
     struct log_segment *segment;
