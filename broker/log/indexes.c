@@ -195,8 +195,9 @@ static enum log_flow load_add(struct log_steps *steps)
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
     const struct log_scan *scan = &l->walk.scan;
-    if (scan->end != LOG_SCAN_MORE) {
-        log_bad_batch(segment, l->walk.position, scan->msg.text);
+    bool over = log_segment_over(segment, scan->expected);
+    if (!over && scan->end != LOG_SCAN_MORE) {
+        log_bad_batch(segment, scan->bad_at, scan->msg.text);
         return log_steps_fail(steps, ERR_CORRUPT);
     }
     enum err e = log_index_reserve(&segment->index, scan->note_count + 1);
@@ -204,12 +205,12 @@ static enum log_flow load_add(struct log_steps *steps)
         return log_steps_fail(steps, e);
     steps->next = LOAD_WALK;
     for (int32_t i = 0; i < scan->note_count; i++) {
-        if (log_segment_over(segment, scan->notes[i].base)) {
-            l->walk.position = l->walk.end;
-            break;
-        }
-        log_index_add(&segment->index, &scan->notes[i], segment->log->config.index_interval_bytes);
+        if (!log_segment_over(segment, scan->notes[i].base))
+            log_index_add(&segment->index, &scan->notes[i],
+                          segment->log->config.index_interval_bytes);
     }
+    if (over) /* whatever else stands there is the next segment's, or was */
+        l->walk.position = l->walk.end;
     return LOG_NEXT;
 }
 

@@ -174,6 +174,8 @@ static enum log_flow seek_look(struct log_steps *steps)
         if (scan->notes[i].max_timestamp >= s->timestamp)
             return found_batch(s, &scan->notes[i]);
     }
+    if (log_segment_over(s->segment, scan->expected))
+        return next_segment(s);
     if (scan->large_left > 0 && scan->large.max_timestamp >= s->timestamp)
         return found_batch(s, &scan->large);
     if (scan->end != LOG_SCAN_MORE) {

@@ -426,6 +426,28 @@ TEST(a_byte_that_rotted_below_the_recovery_point_is_never_served)
     rig_free(rig);
 }
 
+/* A loss of power may undo a truncation: what stands behind the offset at which the next segment
+ * begins is nobody's. */
+TEST(what_follows_a_segments_last_record_is_no_damage)
+{
+    struct rig *rig = old_log(8);
+    const char *path = "data/orders-0/00000000000000000000.log";
+    uint8_t junk[700];
+    size_t size;
+    memset(junk, 0x5a, sizeof junk);
+    free(rig_file(rig, path, &size));
+    rig_overwrite(rig, path, size, junk, sizeof junk);
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    struct log_seek greatest = seek(rig, -3, 80); /* every index is looked at */
+    assert_true(greatest.found);
+    assert_false(seek(rig, greatest.timestamp_found_ms + 1, 80).found);
+    assert_int_equal(rig_read_all(rig, 80, 2000, false), 80);
+    assert_ok(log_status(rig->log));
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 TEST(a_byte_that_rotted_where_the_scan_looks_keeps_the_log_closed)
 {
     struct rig *rig = old_log(2);
