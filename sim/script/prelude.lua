@@ -439,8 +439,24 @@ function kiln.setup()
   for _, client in ipairs(cluster.clients) do client:start() end
 end
 
+-- What an operator does once the harm is over: whoever is down is started, and a directory that went offline comes back by
+-- a restart.
+local function operate()
+  for _, broker in ipairs(cluster.brokers) do
+    if not broker:alive() then
+      kiln.start(broker.id)
+    elseif kiln.offline(broker.id) then
+      broker:stop()
+    end
+  end
+end
+
 local function must(condition, within, text)
-  if not wait_until(condition, within) then kiln.stuck(text) end
+  local function done()
+    operate()
+    return condition()
+  end
+  if not wait_until(done, within) then kiln.stuck(text) end
 end
 
 local function finish_producers()
@@ -484,11 +500,7 @@ function kiln.finish()
   must(function() return cluster.booted end, SETTLE, "the topics were not created")
   sleep(POLL) -- a start is an event of its own; nobody is late for the end
   kiln.heal()
-  for _, broker in ipairs(cluster.brokers) do
-    -- A directory that went offline comes back by a restart; that is what its operator does.
-    if kiln.offline(broker.id) then broker:stop() end
-    broker:start()
-  end
+  must(function() return cluster.brokers[1]:ready() end, SETTLE, "the broker does not start")
   finish_producers()
   read_everything()
   list_topics()
