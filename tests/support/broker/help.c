@@ -1,5 +1,5 @@
 /* help.c - see help.h. */
-#include "help.h"
+#include "support/broker/help.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* help.h - a broker in the simulated world, and a client that sends what a test tells it to and
  * keeps what comes back. */
-#ifndef KILN_NODE_HELP_H
-#define KILN_NODE_HELP_H
+#ifndef KILN_SUPPORT_BROKER_HELP_H
+#define KILN_SUPPORT_BROKER_HELP_H
 
 #include "conn/conn.h"
 #include "node/node.h"
@@ -61,5 +61,48 @@ void help_expect(struct help *h, int call, void *out);
 /* A batch of records "0", "1", ... as malloc'ed bytes. */
 struct wire_bytes help_batch(struct help *h, int count, int64_t producer_id, int32_t sequence,
                              int64_t timestamp_ms);
+
+/* ---- the usual requests: one topic, its partition 0 ---- */
+
+#define HELP_TOPIC "orders"
+
+/* A request with all of it at hand: change what the test is about, then help_call with &body. They
+ * point into themselves and are not to be copied. */
+struct help_produce {
+    struct wire_produce_request body;
+    struct wire_produce_request_topic topic;
+    struct wire_produce_request_partition partition;
+};
+struct help_fetch {
+    struct wire_fetch_request body;
+    struct wire_fetch_request_topic topic;
+    struct wire_fetch_request_partition partition;
+};
+struct help_offsets {
+    struct wire_list_offsets_request body;
+    struct wire_list_offsets_request_topic topic;
+    struct wire_list_offsets_request_partition partition;
+};
+void help_produce_init(struct help_produce *p, struct wire_uuid id, int16_t acks,
+                       struct wire_bytes batch);
+void help_fetch_init(struct help_fetch *f, struct wire_uuid id, int64_t offset);
+void help_offsets_init(struct help_offsets *o, int64_t timestamp);
+
+/* Add a call, as help_call does. */
+int help_produce(struct help *h, int16_t version, int16_t acks, struct wire_uuid id,
+                 struct wire_bytes batch);
+int help_fetch(struct help *h, int16_t version, struct wire_uuid id, int64_t offset,
+               int32_t wait_ms, int32_t min_bytes);
+int help_offsets(struct help *h, int16_t version, int64_t timestamp);
+
+/* What came back for their one partition. */
+struct wire_produce_response_partition help_produced(struct help *h, int call);
+struct wire_fetch_response_partition help_fetched(struct help *h, int call);
+struct wire_list_offsets_response_partition help_listed(struct help *h, int call);
+
+/* Asks for one topic's metadata and waits so long. */
+struct wire_metadata_response help_metadata(struct help *h, const char *topic, int64_t ms);
+/* Makes HELP_TOPIC on first use. */
+struct wire_uuid help_make_topic(struct help *h);
 
 #endif
