@@ -140,6 +140,7 @@ static enum err listener_new(struct posix *p, int fd, struct listener **out)
         mem_free(p->mem, l);
         return e;
     }
+    p->socket_count++;
     e = posix_epoll_add(p, fd, EPOLLIN, l->handle.name);
     if (e != ERR_NONE) {
         posix_listener_free(p, l);
@@ -258,6 +259,7 @@ void posix_listener_free(struct posix *p, struct listener *l)
     close(l->handle.fd);
     posix_name_take(&p->names, &l->handle);
     mem_free(p->mem, l);
+    p->socket_count--;
 }
 
 /* ---- connect ---- */

@@ -118,6 +118,9 @@ struct listener {
 /* ---- the loop ---- */
 
 struct pool {
+    struct list asked; /* by the loop in this turn; no thread knows of them yet */
+    int asked_count;
+    int given_count; /* to the threads and not yet taken back */
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct list queued, done;     /* under lock */
@@ -127,7 +130,7 @@ struct pool {
     int root_fd;
     uint64_t *blocking_count; /* the loop's */
     pthread_t threads[POSIX_THREADS_MAX];
-    atomic_uint done_count; /* length of done, readable without the lock */
+    atomic_int done_count; /* length of done, readable without the lock */
     atomic_bool loop_sleeps;
     int wake_fd;
 };
@@ -143,6 +146,7 @@ struct posix {
     struct list ready;     /* completed, not yet delivered */
     struct list again;     /* streams with more to send at once */
     struct list resolving; /* addresses */
+    int32_t socket_count;  /* streams and listeners */
     int64_t started_ns;    /* on the machine's clock; env_now counts from here */
     int64_t wall_sampled_ns;
     bool in_event; /* one has begun at env_now and its length is not yet known */
@@ -181,10 +185,14 @@ enum err posix_errno(enum env_verb verb, int number);
 /* ERR_TOOMANY, ERR_NOMEM, ERR_IO. */
 enum err posix_pool_init(struct pool *pool, struct posix *p) MUST_USE;
 void posix_pool_free(struct pool *pool);
-/* Has a thread call posix_block(op). */
+/* Has a thread call posix_block(op), once posix_pool_give is called. */
 void posix_pool_submit(struct pool *pool, struct env_op *op);
-/* The next that a thread is done with, or NULL. */
-struct env_op *posix_pool_take(struct pool *pool);
+void posix_pool_give(struct pool *pool);
+/* Gives back what waits for posix_pool_give when it is one operation, the threads have nothing to
+ * do, and it takes no longer than a disk does; else NULL. */
+struct env_op *posix_pool_lone(struct pool *pool);
+/* Moves to ops what the threads are done with. */
+void posix_pool_take(struct pool *pool, struct list *ops);
 /* Says that the loop is about to sleep; false: there is work instead. */
 bool posix_pool_may_sleep(struct pool *pool);
 void posix_pool_woke(struct pool *pool);

@@ -1,5 +1,7 @@
 /* pool.c - the threads for calls that block. They take operations, run posix_block and hand them
- * back; they never touch the loop's state, its memory or an operation they do not hold. */
+ * back; they never touch the loop's state, its memory or an operation they do not hold. What one
+ * turn of the loop asks for comes to them under one lock, and what a thread has done of it goes
+ * back under one: a round of syncs is hundreds of short calls. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -9,6 +11,8 @@
 
 /* What getaddrinfo, readdir and the reading ahead need, with room. */
 #define STACK_SIZE (512u << 10)
+/* Syncs that a thread takes at once. */
+#define SHARE_MAX 16
 
 static void lock(struct pool *pool)
 {
@@ -32,24 +36,53 @@ static void wake_loop(struct pool *pool)
     ASSERT(written == sizeof one);
 }
 
-static struct env_op *wait_for_work(struct pool *pool)
+/* How many of the first in the queue a thread takes. One; but of many syncs, which are asked for
+ * together and wait for the same disk, a part of its fair share, so that all threads end together.
+ */
+static int share(const struct pool *pool)
+{
+    int count_max = MIN(pool->queued_count / (2 * POSIX_THREADS_MAX), SHARE_MAX);
+    int count = 0;
+    LIST_EACH (op, &pool->queued, struct env_op, link) {
+        if (op->verb != ENV_SYNC || count >= count_max)
+            break;
+        count++;
+    }
+    return MAX(count, 1);
+}
+
+/* Moves what the thread does next from the queue to ops, once there is some. False: it is over. */
+static bool take_share(struct pool *pool, struct list *ops)
 {
     lock(pool);
     pool->idle_count++;
     while (list_empty(&pool->queued) && !pool->stopping)
         pthread_cond_wait(&pool->work, &pool->lock);
     pool->idle_count--;
-    struct list *first = pool->stopping ? NULL : list_pop_front(&pool->queued);
-    pool->queued_count -= first != NULL;
+    bool go_on = !pool->stopping;
+    int count = go_on ? share(pool) : 0;
+    pool->queued_count -= count;
+    while (count-- > 0)
+        list_push_back(ops, list_pop_front(&pool->queued));
     unlock(pool);
-    return first == NULL ? NULL : CONTAINER_OF(first, struct env_op, link);
+    return go_on;
 }
 
-static void hand_back(struct pool *pool, struct env_op *op)
+static int block_all(const struct pool *pool, struct list *ops)
+{
+    int count = 0;
+    LIST_EACH (op, ops, struct env_op, link) {
+        posix_block(pool->root_fd, op);
+        count++;
+    }
+    return count;
+}
+
+static void hand_back(struct pool *pool, struct list *ops, int count)
 {
     lock(pool);
-    list_push_back(&pool->done, &op->link);
-    atomic_fetch_add(&pool->done_count, 1);
+    list_splice_back(&pool->done, ops);
+    atomic_fetch_add(&pool->done_count, count);
     unlock(pool);
     wake_loop(pool);
 }
@@ -57,9 +90,11 @@ static void hand_back(struct pool *pool, struct env_op *op)
 static void *run_thread(void *argument)
 {
     struct pool *pool = argument;
-    for (struct env_op *op = wait_for_work(pool); op != NULL; op = wait_for_work(pool)) {
-        posix_block(pool->root_fd, op);
-        hand_back(pool, op);
+    struct list ops;
+    list_init(&ops);
+    while (take_share(pool, &ops)) {
+        int count = block_all(pool, &ops);
+        hand_back(pool, &ops, count);
     }
     return NULL;
 }
@@ -83,6 +118,7 @@ static bool start_thread(struct pool *pool)
 
 enum err posix_pool_init(struct pool *pool, struct posix *p)
 {
+    list_init(&pool->asked);
     list_init(&pool->queued);
     list_init(&pool->done);
     pool->root_fd = p->root_fd;
@@ -116,6 +152,7 @@ void posix_pool_free(struct pool *pool)
     unlock(pool);
     for (int i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
+    abandon(&pool->asked, false);
     abandon(&pool->queued, false);
     abandon(&pool->done, true);
     pthread_cond_destroy(&pool->work);
@@ -125,34 +162,66 @@ void posix_pool_free(struct pool *pool)
 
 void posix_pool_submit(struct pool *pool, struct env_op *op)
 {
-    (*pool->blocking_count)++;
-    lock(pool);
-    list_push_back(&pool->queued, &op->link);
-    pool->queued_count++;
-    bool more = pool->queued_count > pool->idle_count && pool->thread_count < POSIX_THREADS_MAX;
-    pthread_cond_signal(&pool->work);
-    unlock(pool);
-    if (!more || start_thread(pool) || pool->thread_count > 0)
-        return;
-    /* Not one thread: slow is better than never. */
-    lock(pool);
-    list_remove(&op->link);
-    pool->queued_count--;
-    unlock(pool);
-    posix_block(pool->root_fd, op);
-    hand_back(pool, op);
+    list_push_back(&pool->asked, &op->link);
+    pool->asked_count++;
 }
 
-struct env_op *posix_pool_take(struct pool *pool)
+struct env_op *posix_pool_lone(struct pool *pool)
+{
+    if (pool->asked_count != 1 || pool->given_count > 0)
+        return NULL;
+    struct env_op *op = LIST_FIRST(&pool->asked, struct env_op, link);
+    if (op->verb == ENV_CONNECT || op->verb == ENV_LISTEN)
+        return NULL; /* who knows how long a name server takes */
+    list_remove(&op->link);
+    pool->asked_count = 0;
+    return op;
+}
+
+/* Not one thread: slow is better than never. */
+static void do_all(struct pool *pool)
+{
+    struct list ops;
+    list_init(&ops);
+    lock(pool);
+    list_splice_back(&ops, &pool->queued);
+    pool->queued_count = 0;
+    unlock(pool);
+    int count = block_all(pool, &ops);
+    hand_back(pool, &ops, count);
+}
+
+void posix_pool_give(struct pool *pool)
+{
+    int count = pool->asked_count;
+    if (count == 0)
+        return;
+    pool->asked_count = 0;
+    pool->given_count += count;
+    *pool->blocking_count += (uint64_t)count;
+    lock(pool);
+    list_splice_back(&pool->queued, &pool->asked);
+    pool->queued_count += count;
+    int idle_count = pool->idle_count;
+    int missing = pool->queued_count - idle_count;
+    unlock(pool);
+    for (int i = 0; i < MIN(count, idle_count); i++)
+        pthread_cond_signal(&pool->work);
+    while (missing-- > 0 && pool->thread_count < POSIX_THREADS_MAX && start_thread(pool))
+        ;
+    if (pool->thread_count == 0)
+        do_all(pool);
+}
+
+void posix_pool_take(struct pool *pool, struct list *ops)
 {
     if (atomic_load(&pool->done_count) == 0)
-        return NULL;
+        return;
     lock(pool);
-    struct list *first = list_pop_front(&pool->done);
-    ASSERT(first != NULL);
-    atomic_fetch_sub(&pool->done_count, 1);
+    list_splice_back(ops, &pool->done);
+    pool->given_count -= atomic_exchange(&pool->done_count, 0);
     unlock(pool);
-    return CONTAINER_OF(first, struct env_op, link);
+    ASSERT(pool->given_count >= 0);
 }
 
 bool posix_pool_may_sleep(struct pool *pool)

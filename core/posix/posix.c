@@ -332,11 +332,35 @@ static int wait_epoll(struct posix *p, struct epoll_event *events, int64_t limit
     return epoll_wait(p->epoll_fd, events, EPOLL_EVENTS_MAX, (int)limit_ms);
 }
 
+/* What this turn asked of the threads. While no stream and no listener is open, nobody is kept
+ * waiting by the loop: a lone operation is then done at once, which is most of a broker's start. */
+static void hand_over(struct posix *p)
+{
+    struct env_op *lone = p->socket_count == 0 ? posix_pool_lone(&p->pool) : NULL;
+    if (lone != NULL) {
+        posix_block(p->root_fd, lone);
+        blocked(p, lone);
+    }
+    posix_pool_give(&p->pool);
+}
+
+static void take_over(struct posix *p)
+{
+    struct list ops;
+    list_init(&ops);
+    posix_pool_take(&p->pool, &ops);
+    LIST_EACH (op, &ops, struct env_op, link) {
+        list_remove(&op->link);
+        blocked(p, op);
+    }
+}
+
 /* Sleeps when there is nothing to do, then turns what happened into completions. Returns the number
  * of events that it delivered itself: signals. */
 static int gather(struct posix *p, int64_t wait_ns)
 {
     struct epoll_event events[EPOLL_EVENTS_MAX];
+    hand_over(p);
     int64_t limit_ns = sleep_limit(p, wait_ns);
     if (limit_ns != 0 && !posix_pool_may_sleep(&p->pool))
         limit_ns = 0;
@@ -352,8 +376,7 @@ static int gather(struct posix *p, int64_t wait_ns)
             dispatch(p, &events[i]);
     }
     posix_stream_again(p);
-    for (struct env_op *op = posix_pool_take(&p->pool); op != NULL; op = posix_pool_take(&p->pool))
-        blocked(p, op);
+    take_over(p);
     return delivered;
 }
 
@@ -366,6 +389,7 @@ int posix_poll(struct posix_env *env, int64_t wait_ns)
     while (delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p))
         delivered++;
     sample_now(p);
+    hand_over(p);
     return delivered;
 }
 

@@ -48,6 +48,7 @@ enum err posix_stream_new(struct posix *p, enum stream_state state, struct strea
         mem_free(p->mem, s);
         return e;
     }
+    p->socket_count++;
     *out = s;
     return ERR_NONE;
 }
@@ -71,6 +72,7 @@ void posix_stream_free(struct posix *p, struct stream *s)
         close(s->handle.fd);
     posix_name_take(&p->names, &s->handle);
     mem_free(p->mem, s);
+    p->socket_count--;
 }
 
 /* ---- receive ---- */

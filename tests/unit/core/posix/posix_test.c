@@ -288,6 +288,58 @@ TEST(threads_start_when_needed_and_are_few)
     free(numbers);
 }
 
+static enum err sync_file(struct fixture *f, env_file file)
+{
+    struct call call = {0};
+    env_sync(f->env, &call.op, file, done);
+    return wait_for(f, &call);
+}
+
+/* Nobody is kept waiting by a loop that has no connections: it need not wake a thread and sleep. */
+TEST(a_lone_call_takes_a_thread_only_while_somebody_is_connected)
+{
+    struct fixture f;
+    struct call calls[2] = {0}, listen = {0}, close = {0};
+    start(&f);
+    env_file file = open_file(&f, "f");
+    assert_ok(append(&f, file, "1", 1));
+    assert_ok(sync_file(&f, file));
+    assert_int_equal(f.posix->inside->pool.thread_count, 0);
+    for (int i = 0; i < 2; i++)
+        env_sync_dir(f.env, &calls[i].op, ".", done);
+    for (int i = 0; i < 2; i++)
+        assert_ok(wait_for(&f, &calls[i]));
+    assert_int_equal(f.posix->counters.blocking_count, 2);
+    env_listen(f.env, &listen.op, "127.0.0.1", 0, done);
+    assert_ok(wait_for(&f, &listen));
+    assert_ok(sync_file(&f, file));
+    assert_int_equal(f.posix->counters.blocking_count, 3);
+    env_close(f.env, &close.op, listen.n, done);
+    assert_ok(wait_for(&f, &close));
+    assert_ok(sync_file(&f, file));
+    assert_int_equal(f.posix->counters.blocking_count, 3);
+    end(&f);
+}
+
+/* The loop is woken for shares of them, not for each. */
+TEST(many_syncs_come_back_together)
+{
+    enum { COUNT = 400 };
+    struct fixture f;
+    struct call *calls = calloc(COUNT, sizeof *calls);
+    start(&f);
+    env_file file = open_file(&f, "f");
+    for (int i = 0; i < COUNT; i++)
+        env_sync(f.env, &calls[i].op, file, done);
+    uint64_t before = f.posix->counters.turn_count;
+    for (int i = 0; i < COUNT; i++)
+        assert_ok(wait_for(&f, &calls[i]));
+    assert_in_range(f.posix->counters.turn_count - before, 1, COUNT / 2);
+    assert_int_equal(f.posix->counters.blocking_count, COUNT);
+    end(&f);
+    free(calls);
+}
+
 /* Everything of an operation lives until posix_free returns; nothing is delivered. */
 TEST(a_door_may_be_freed_with_everything_in_flight)
 {
