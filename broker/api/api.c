@@ -2,6 +2,8 @@
  * closes its connection and nothing else. */
 #include "api/internal.h"
 
+#define TOPIC_ID_SINCE 13 /* of Produce and of Fetch (KIP-516) */
+
 static const struct handler *const handlers[] = {
     &api_handler_produce,          &api_handler_fetch,
     &api_handler_list_offsets,     &api_handler_metadata,
@@ -184,6 +186,16 @@ int64_t api_request_deadline(const struct request *r, int32_t timeout_ms)
 {
     int64_t wait_ms = MIN(MAX(timeout_ms, 0), API_WAIT_MS_MAX);
     return env_now(r->api->env) + wait_ms * 1000000;
+}
+
+const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
+                                               const struct wire_uuid *id, int16_t *unknown)
+{
+    const struct metadata_image *image = metadata_current(r->api->metadata);
+    bool by_id = api_request_version(r) >= TOPIC_ID_SINCE;
+    *unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    return by_id ? metadata_find_id(image, id)
+                 : metadata_find(image, bytes_of(name.data, (size_t)MAX(name.size, 0)));
 }
 
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,

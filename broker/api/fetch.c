@@ -36,10 +36,10 @@ struct fetch {
     struct request request;
     struct wire_fetch_response body;
     struct item *items;
-    int32_t item_count, next;
+    int32_t item_count;
     enum phase phase;
     struct env_timer deadline;
-    bool expired, failed, stepping, reading, was_read;
+    bool expired, failed, was_read;
     bool some; /* of any partition */
     int32_t bytes_max;
     int64_t bytes;     /* read */
@@ -72,41 +72,40 @@ static void wait_for(struct item *item)
     replica_wait(item->replica, &item->wait);
 }
 
+/* Counts what came since. */
+static void look_again(struct item *item)
+{
+    uint64_t seen = item->bytes_seen;
+    look(item);
+    if (item->bytes_seen > seen)
+        item->owner->potential += (int64_t)(item->bytes_seen - seen);
+}
+
 static void on_woken(struct replica_wait *wait)
 {
     struct item *item = CONTAINER_OF(wait, struct item, wait);
     struct fetch *s = item->owner;
-    uint64_t seen = item->bytes_seen;
-    look(item);
-    if (item->bytes_seen > seen)
-        s->potential += (int64_t)(item->bytes_seen - seen);
+    look_again(item);
     if (s->phase != PHASE_READING)
         wait_for(item);
     if (s->phase == PHASE_WAITING)
         go_on(s);
 }
 
-static void resume(struct env_timer *yield)
+static void scan(struct request *r, int32_t index)
 {
-    struct request *r = CONTAINER_OF(yield, struct request, yield);
-    go_on(CONTAINER_OF(r, struct fetch, request));
+    struct item *item = &CONTAINER_OF(r, struct fetch, request)->items[index];
+    if (item->replica == NULL)
+        return;
+    look(item);
+    wait_for(item);
 }
 
-/* True when all partitions have been looked at. */
-static bool scan(struct fetch *s)
+static void on_scanned(struct request *r)
 {
-    for (int32_t left = API_PARTITIONS_PER_STEP; s->next < s->item_count; s->next++) {
-        if (left-- == 0) {
-            api_request_yield(&s->request, resume);
-            return false;
-        }
-        struct item *item = &s->items[s->next];
-        if (item->replica == NULL)
-            continue;
-        look(item);
-        wait_for(item);
-    }
-    return true;
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    s->phase = PHASE_WAITING;
+    go_on(s);
 }
 
 /* ---- reading ---- */
@@ -119,40 +118,30 @@ static void release_reads(struct fetch *s)
     }
 }
 
-static void begin_reading(struct fetch *s)
-{
-    release_reads(s);
-    s->phase = PHASE_READING;
-    s->next = 0;
-    s->bytes = 0;
-    s->potential = 0;
-    s->part_count = 0;
-}
-
 static void on_read(struct replica_read *read)
 {
     struct item *item = CONTAINER_OF(read, struct reading, read)->item;
     struct fetch *s = item->owner;
-    s->reading = false;
     item->out->error_code = read->code;
     s->failed |= read->code != WIRE_ERROR_NONE;
     if (read->held && read->log.bytes > 0) {
         s->bytes += read->log.bytes;
         s->part_count += 1 + read->log.part_count;
     }
-    if (!s->stepping)
-        go_on(s);
+    api_join_release(&s->request);
 }
 
 /* Posts the read of a partition where there is something to read and room for it. */
-static void post_read(struct fetch *s, struct item *item)
+static void post_read(struct request *r, int32_t index)
 {
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    struct item *item = &s->items[index];
     int64_t left = s->bytes_max - s->bytes;
     bool room = s->bytes == 0 || (left > 0 && s->part_count <= PARTS_MAX);
     if (item->replica == NULL || !item->some || !room)
         return;
     if (item->read == NULL)
-        item->read = api_request_alloc(&s->request, 1, sizeof *item->read);
+        item->read = api_request_alloc(r, 1, sizeof *item->read);
     if (item->read == NULL)
         return; /* the next fetch will bring it */
     item->read->read = (struct replica_read){
@@ -162,24 +151,8 @@ static void post_read(struct fetch *s, struct item *item)
     };
     item->read->item = item;
     item->bytes_seen = replica_bytes(item->replica);
-    s->reading = true;
+    api_join_hold(r);
     replica_read(item->replica, &item->read->read, on_read);
-}
-
-/* One partition after the other, for each takes from what the ones before it left. True when all
- * have been read. */
-static bool read_on(struct fetch *s)
-{
-    int32_t left = API_PARTITIONS_PER_STEP;
-    s->stepping = true;
-    while (s->next < s->item_count && !s->reading && left-- > 0)
-        post_read(s, &s->items[s->next++]);
-    s->stepping = false;
-    if (s->next == s->item_count)
-        return !s->reading;
-    if (!s->reading)
-        api_request_yield(&s->request, resume);
-    return false;
 }
 
 /* ---- waiting ---- */
@@ -215,10 +188,7 @@ static void wait_again(struct fetch *s)
         struct item *item = &s->items[i];
         if (item->replica == NULL)
             continue;
-        uint64_t seen = item->bytes_seen;
-        look(item);
-        if (item->bytes_seen > seen)
-            s->potential += (int64_t)(item->bytes_seen - seen);
+        look_again(item);
         wait_for(item);
     }
 }
@@ -304,37 +274,42 @@ static void answer(struct fetch *s)
         api_request_break(r, ERR_NOMEM);
 }
 
+static void on_all_read(struct request *r)
+{
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    if (read_is_enough(s)) {
+        answer(s);
+        return;
+    }
+    wait_again(s);
+    go_on(s);
+}
+
+/* One partition after the other, for each takes from what the ones before it left. */
+static void read_all(struct fetch *s)
+{
+    release_reads(s);
+    s->phase = PHASE_READING;
+    s->bytes = 0;
+    s->potential = 0;
+    s->part_count = 0;
+    api_join(&s->request, &(struct join){.count = s->item_count,
+                                         .window_max = 1,
+                                         .step_max = API_PARTITIONS_PER_STEP,
+                                         .post = post_read,
+                                         .done = on_all_read});
+}
+
+/* Waits on, or ends the wait. At most two reads come of it (read_is_enough). */
 static void go_on(struct fetch *s)
 {
-    for (;;) {
-        switch (s->phase) {
-        case PHASE_SCANNING:
-            if (!scan(s))
-                return;
-            s->phase = PHASE_WAITING;
-            break;
-        case PHASE_WAITING:
-            if (!enough(s))
-                return;
-            if (s->request.conn == NULL || !s->some) {
-                answer(s);
-                return;
-            }
-            begin_reading(s);
-            break;
-        case PHASE_READING:
-            if (!read_on(s))
-                return;
-            if (read_is_enough(s)) {
-                answer(s);
-                return;
-            }
-            wait_again(s);
-            break;
-        case PHASE_ANSWERED:
-            UNREACHABLE();
-        }
-    }
+    ASSERT(s->phase == PHASE_WAITING);
+    if (!enough(s))
+        return;
+    if (s->request.conn == NULL || !s->some)
+        answer(s);
+    else
+        read_all(s);
 }
 
 /* ---- the request ---- */
@@ -366,12 +341,8 @@ static bool prepare_topic(struct fetch *s, const struct wire_fetch_request_topic
                           struct wire_fetch_response_topic *out)
 {
     struct request *r = &s->request;
-    const struct metadata_image *image = metadata_current(r->api->metadata);
-    bool by_id = api_request_version(r) >= 13;
-    int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    const struct metadata_topic *topic =
-        by_id ? metadata_find_id(image, &in->topic_id)
-              : metadata_find(image, bytes_of(in->topic.data, (size_t)in->topic.size));
+    int16_t unknown;
+    const struct metadata_topic *topic = api_request_topic(r, in->topic, &in->topic_id, &unknown);
     size_t count = (size_t)MAX(in->partitions_count, 0);
     out->topic = in->topic;
     out->topic_id = in->topic_id;
@@ -426,7 +397,11 @@ static void begin(struct request *r)
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));
     }
-    go_on(s);
+    api_join(r, &(struct join){.count = s->item_count,
+                               .window_max = 1,
+                               .step_max = API_PARTITIONS_PER_STEP,
+                               .post = scan,
+                               .done = on_scanned});
 }
 
 static void hurry(struct request *r)

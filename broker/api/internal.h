@@ -38,6 +38,21 @@ struct api {
     struct api_idle *idle;
 };
 
+/* Operations on the partitions of a request, posted in their order and joined. */
+struct join {
+    int32_t count;      /* how many there are */
+    int32_t window_max; /* under way at once */
+    int32_t step_max;   /* posted in one event */
+    /* Posts one: api_join_hold now and api_join_release when it has ended. It may also hold nothing
+     * and be done. */
+    void (*post)(struct request *r, int32_t index);
+    /* All have been posted and have ended. */
+    void (*done)(struct request *r);
+    /* The join's own. */
+    int32_t next, pending;
+    bool stepping;
+};
+
 struct request {
     struct list link;
     struct api *api;
@@ -53,6 +68,7 @@ struct request {
     struct conn_answer answer;
     struct env_part part;
     struct env_timer yield;
+    struct join join; /* one at a time */
 };
 
 /* Zeroed memory that lives as long as the request. NULL: over the limit. */
@@ -70,6 +86,16 @@ void api_request_silent(struct request *r);
 void api_request_break(struct request *r, enum err e);
 /* Goes on with resume as an event of its own. */
 void api_request_yield(struct request *r, void (*resume)(struct env_timer *yield));
+/* Begins. done may be called before this returns, and may end the request. */
+void api_join(struct request *r, const struct join *join);
+/* Keeps the join from being done. */
+void api_join_hold(struct request *r);
+/* The request may be gone afterwards. */
+void api_join_release(struct request *r);
+/* The topic that a request means, by its id since version 13 of Produce and Fetch, by its name
+ * before. NULL: there is none, and *unknown is the code that says so. */
+const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
+                                               const struct wire_uuid *id, int16_t *unknown);
 /* The partition's replica on this broker. 0, or Kafka's code when there is none. topic may be NULL:
  * the code is then unknown. */
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,

@@ -15,11 +15,8 @@ struct list_offsets {
     struct request request;
     struct wire_list_offsets_response body;
     struct item *items;
-    int32_t item_count, next, pending;
-    bool stepping;
+    int32_t item_count;
 };
-
-static void step(struct list_offsets *s);
 
 static void on_offsets(struct replica_offsets *op)
 {
@@ -33,19 +30,12 @@ static void on_offsets(struct replica_offsets *op)
     /* Askers older than KIP-207 do not know the code. */
     if (op->code == WIRE_ERROR_OFFSET_NOT_AVAILABLE && api_request_version(&s->request) < 5)
         item->out->error_code = WIRE_ERROR_LEADER_NOT_AVAILABLE;
-    s->pending--;
-    if (!s->stepping)
-        step(s);
+    api_join_release(&s->request);
 }
 
-static void resume(struct env_timer *yield)
+static void post(struct request *r, int32_t index)
 {
-    struct request *r = CONTAINER_OF(yield, struct request, yield);
-    step(CONTAINER_OF(r, struct list_offsets, request));
-}
-
-static void post(struct item *item)
-{
+    struct item *item = &CONTAINER_OF(r, struct list_offsets, request)->items[index];
     if (item->out->error_code == WIRE_ERROR_NONE)
         item->out->error_code = replica_check(item->replica, item->in->current_leader_epoch);
     /* An offline log still says what it holds. */
@@ -54,22 +44,14 @@ static void post(struct item *item)
         item->out->error_code = WIRE_ERROR_NONE;
     if (item->out->error_code != WIRE_ERROR_NONE)
         return;
-    item->owner->pending++;
+    api_join_hold(r);
     item->op.timestamp_ms = item->in->timestamp;
     replica_offsets(item->replica, &item->op, on_offsets);
 }
 
-static void step(struct list_offsets *s)
+static void finish(struct request *r)
 {
-    int32_t left = API_PARTITIONS_PER_STEP;
-    s->stepping = true;
-    while (s->next < s->item_count && s->pending < SEEKS_MAX && left-- > 0)
-        post(&s->items[s->next++]);
-    s->stepping = false;
-    if (s->next == s->item_count && s->pending == 0)
-        api_request_answer(&s->request, &s->body);
-    else if (left < 0 && s->pending == 0)
-        api_request_yield(&s->request, resume);
+    api_request_answer(r, &CONTAINER_OF(r, struct list_offsets, request)->body);
 }
 
 static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets_request_topic *in,
@@ -123,10 +105,15 @@ static bool prepare(struct list_offsets *s)
 static void begin(struct request *r)
 {
     struct list_offsets *s = CONTAINER_OF(r, struct list_offsets, request);
-    if (prepare(s))
-        step(s);
-    else
+    if (!prepare(s)) {
         api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    api_join(r, &(struct join){.count = s->item_count,
+                               .window_max = SEEKS_MAX,
+                               .step_max = API_PARTITIONS_PER_STEP,
+                               .post = post,
+                               .done = finish});
 }
 
 const struct handler api_handler_list_offsets = {

@@ -14,14 +14,14 @@ struct produce {
     struct request request;
     struct wire_produce_response body;
     struct item *items;
-    int32_t item_count, pending;
+    int32_t item_count;
     bool failed; /* some partition refused */
     struct env_timer deadline;
 };
 
-static void finish(struct produce *s)
+static void finish(struct request *r)
 {
-    struct request *r = &s->request;
+    struct produce *s = CONTAINER_OF(r, struct produce, request);
     const struct wire_produce_request *in = r->body;
     env_disarm(r->api->env, &s->deadline);
     /* Who asked for no answer can be told of a failure only by the end of the connection. */
@@ -46,20 +46,16 @@ static void on_produced(struct replica_produce *op)
     } else {
         item->out->error_message = wire_text(op->reason);
     }
-    ASSERT(s->pending > 0);
-    if (--s->pending == 0)
-        finish(s);
+    api_join_release(&s->request);
 }
 
 static void on_deadline(struct env_timer *timer)
 {
     struct produce *s = CONTAINER_OF(timer, struct produce, deadline);
-    s->pending++;
+    api_join_hold(&s->request);
     for (int32_t i = 0; i < s->item_count; i++)
         replica_produce_cancel(&s->items[i].op, WIRE_ERROR_REQUEST_TIMED_OUT);
-    ASSERT(s->pending == 1);
-    s->pending = 0;
-    finish(s);
+    api_join_release(&s->request);
 }
 
 /* The records as a writable part of the frame: offsets are assigned in place. */
@@ -99,12 +95,8 @@ static bool prepare_topic(struct produce *s, const struct wire_produce_request_t
                           struct wire_produce_response_topic *out)
 {
     struct request *r = &s->request;
-    const struct metadata_image *image = metadata_current(r->api->metadata);
-    bool by_id = api_request_version(r) >= 13;
-    int16_t unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    const struct metadata_topic *topic =
-        by_id ? metadata_find_id(image, &in->topic_id)
-              : metadata_find(image, bytes_of(in->name.data, (size_t)in->name.size));
+    int16_t unknown;
+    const struct metadata_topic *topic = api_request_topic(r, in->name, &in->topic_id, &unknown);
     size_t count = (size_t)MAX(in->partition_data_count, 0);
     out->name = in->name;
     out->topic_id = in->topic_id;
@@ -140,19 +132,16 @@ static bool prepare(struct produce *s)
     return true;
 }
 
-static void post(struct produce *s)
+static void post(struct request *r, int32_t index)
 {
-    const struct wire_produce_request *in = s->request.body;
-    s->pending = 1; /* this posting */
-    for (int32_t i = 0; i < s->item_count; i++) {
-        struct item *item = &s->items[i];
-        if (item->out->error_code != WIRE_ERROR_NONE)
-            continue;
-        item->op.acks = in->acks;
-        s->pending++;
-        replica_produce(item->replica, &item->op, on_produced);
-    }
-    s->pending--;
+    struct produce *s = CONTAINER_OF(r, struct produce, request);
+    const struct wire_produce_request *in = r->body;
+    struct item *item = &s->items[index];
+    if (item->out->error_code != WIRE_ERROR_NONE)
+        return;
+    item->op.acks = in->acks;
+    api_join_hold(r);
+    replica_produce(item->replica, &item->op, on_produced);
 }
 
 static void begin(struct request *r)
@@ -163,13 +152,15 @@ static void begin(struct request *r)
         api_request_break(r, ERR_NOMEM);
         return;
     }
-    post(s);
-    if (s->pending == 0) {
-        finish(s);
-    } else if (in->acks == -1) {
+    if (in->acks == -1) {
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
     }
+    api_join(r, &(struct join){.count = s->item_count,
+                               .window_max = INT32_MAX,
+                               .step_max = INT32_MAX,
+                               .post = post,
+                               .done = finish});
 }
 
 static void drop(struct request *r)
