@@ -41,7 +41,7 @@ struct fetch {
     struct env_timer deadline;
     bool expired, failed, was_read;
     bool some; /* of any partition */
-    int32_t bytes_max;
+    int32_t bytes_min, bytes_max;
     int64_t bytes;     /* read */
     int64_t potential; /* appended since to what has been read or looked at */
     int32_t part_count;
@@ -164,20 +164,18 @@ static bool must_end(const struct fetch *s)
 
 static bool enough(const struct fetch *s)
 {
-    const struct wire_fetch_request *in = s->request.body;
     if (must_end(s))
         return true;
-    return s->was_read ? s->bytes + s->potential >= MAX(in->min_bytes, 1) : s->some;
+    return s->was_read ? s->bytes + s->potential >= s->bytes_min : s->some;
 }
 
 /* A second read was made because there was enough; when it brings less (the end of a segment lies
  * between), the next fetch brings the rest. */
 static bool read_is_enough(struct fetch *s)
 {
-    const struct wire_fetch_request *in = s->request.body;
     bool again = s->was_read;
     s->was_read = true;
-    return again || must_end(s) || s->bytes >= MAX(in->min_bytes, 1);
+    return again || must_end(s) || s->bytes >= s->bytes_min;
 }
 
 /* What came while the last partitions were read counts too. */
@@ -314,6 +312,20 @@ static void go_on(struct fetch *s)
 
 /* ---- the request ---- */
 
+/* Since version 15 the asker's id stands in the replica state; the other is then -1. */
+static bool from_replica(const struct wire_fetch_request *in)
+{
+    return in->replica_id >= 0 || in->replica_state.replica_id >= 0;
+}
+
+/* No partition has a follower: who says that it is one has not heard of the assignment yet. */
+static int16_t refuse_replica(struct item *item)
+{
+    item->replica = NULL;
+    return item->in->current_leader_epoch >= 0 ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH
+                                               : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
 static void prepare_item(struct fetch *s, struct item *item,
                          const struct wire_fetch_request_partition *in,
                          const struct metadata_topic *topic, int16_t unknown)
@@ -333,6 +345,8 @@ static void prepare_item(struct fetch *s, struct item *item,
     item->wait.woken = on_woken;
     list_init(&item->wait.link);
     int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &item->replica);
+    if (code == WIRE_ERROR_NONE && from_replica(s->request.body))
+        code = refuse_replica(item);
     item->out->error_code = code;
     s->failed |= code != WIRE_ERROR_NONE;
 }
@@ -377,22 +391,31 @@ static bool prepare(struct fetch *s)
     return true;
 }
 
+/* A full fetch begins a session (0) or wants none (-1); every other epoch goes on with one. */
+static bool goes_on_with_session(const struct wire_fetch_request *in)
+{
+    return in->session_epoch != 0 && in->session_epoch != -1;
+}
+
 static void begin(struct request *r)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
     const struct wire_fetch_request *in = r->body;
     wire_defaults(&wire_fetch_response_message, &s->body);
-    s->bytes_max = (int32_t)MIN(in->max_bytes, r->api->settings.fetch_bytes_max);
-    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0;
-    if (in->session_id != 0 && in->session_epoch > 0) {
+    if (goes_on_with_session(in)) {
         s->body.error_code = WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND;
         api_request_answer(r, &s->body);
         return;
     }
+    s->bytes_max = (int32_t)MIN(in->max_bytes, r->api->settings.fetch_bytes_max);
+    /* More than an answer may hold would be waited for in vain. */
+    s->bytes_min = MAX(MIN(in->min_bytes, s->bytes_max), 1);
     if (!prepare(s)) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
+    /* Nothing is asked for: nothing will come. */
+    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0 || s->item_count == 0;
     if (!s->expired) {
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));

@@ -166,3 +166,230 @@ TEST(a_fetch_of_many_partitions_answers_for_each_of_them)
     assert_true(with_records > 100);
     help_teardown(&h);
 }
+
+static int16_t fetched_alone(struct help *h, int call)
+{
+    struct wire_fetch_response answer;
+    help_expect(h, call, &answer);
+    assert_int_equal(answer.responses_count, 0);
+    return answer.error_code;
+}
+
+/* A cache of sessions may be full at any time: 0 says so, and clients then name everything anew. */
+TEST(no_fetch_gets_a_session)
+{
+    static const struct {
+        int32_t id, epoch;
+        bool refused;
+    } cases[] = {{0, 0, false}, {0, -1, false}, {7, 0, false}, {7, -1, false},
+                 {7, 3, true},  {0, 3, true},   {7, -5, true}};
+    struct help h;
+    help_setup(&h, 30, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    for (int16_t v = 7; v <= 18; v++) {
+        for (int i = 0; i < COUNT_OF(cases); i++) {
+            struct help_fetch f;
+            help_fetch_init(&f, id, 0);
+            f.body.session_id = cases[i].id;
+            f.body.session_epoch = cases[i].epoch;
+            int call = help_call(&h, 1, v, &f.body);
+            help_go(&h, 100);
+            if (cases[i].refused)
+                assert_int_equal(fetched_alone(&h, call), WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+            else
+                assert_true(help_fetched(&h, call).records.size > 0);
+        }
+    }
+    help_teardown(&h);
+}
+
+TEST(a_fetch_with_another_leader_epoch_is_told_so)
+{
+    struct help h;
+    help_setup(&h, 31, "");
+    struct wire_uuid id = help_make_topic(&h);
+    world_power_loss(h.world, 1ull << h.broker); /* the next leader epoch is 1 */
+    world_start(h.world, h.broker);
+    help_run(&h, 3000);
+    world_stop(h.world, h.client);
+    help_run(&h, 100);
+    static const int16_t codes[] = {WIRE_ERROR_FENCED_LEADER_EPOCH, WIRE_ERROR_NONE,
+                                    WIRE_ERROR_UNKNOWN_LEADER_EPOCH};
+    for (int16_t v = 9; v <= 18; v++) {
+        for (int32_t epoch = 0; epoch < COUNT_OF(codes); epoch++) {
+            struct help_fetch f;
+            help_fetch_init(&f, id, 0);
+            f.partition.current_leader_epoch = epoch;
+            int call = help_call(&h, 1, v, &f.body);
+            help_go(&h, 100);
+            assert_int_equal(help_fetched(&h, call).error_code, codes[epoch]);
+        }
+    }
+    help_teardown(&h);
+}
+
+TEST(a_fetch_of_no_partition_does_not_wait)
+{
+    struct help h;
+    help_setup(&h, 32, "");
+    struct help_fetch f;
+    help_fetch_init(&f, (struct wire_uuid){.b = {0}}, 0);
+    f.body.topics_count = 0;
+    f.body.max_wait_ms = 60000;
+    int call = help_call(&h, 1, 12, &f.body);
+    help_go(&h, 100);
+    assert_int_equal(fetched_alone(&h, call), 0);
+    help_teardown(&h);
+}
+
+/* Else it would wait for what cannot come. */
+TEST(a_fetch_waits_for_no_more_than_an_answer_may_hold)
+{
+    struct help h;
+    help_setup(&h, 33, "");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_bytes batch = help_batch(&h, 50, -1, 0, 1000);
+    struct help_fetch f;
+    help_fetch_init(&f, id, 0);
+    f.body.max_wait_ms = 60000;
+    f.body.min_bytes = 1 << 20;
+    f.body.max_bytes = batch.size;
+    int call = help_call(&h, 1, 12, &f.body);
+    help_go(&h, 100);
+    assert_int_equal(h.calls[call].answer.size, 0);
+    h.calls[help_produce(&h, 9, -1, id, batch)].together = true;
+    help_go(&h, 100);
+    assert_int_equal(help_fetched(&h, call).records.size, batch.size);
+    help_teardown(&h);
+}
+
+TEST(a_fetch_brings_whole_batches_and_at_least_one)
+{
+    struct help h;
+    help_setup(&h, 34, "");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_bytes batch = help_batch(&h, 50, -1, 0, 1000);
+    for (int i = 0; i < 3; i++)
+        help_produce(&h, 9, -1, id, batch);
+    static const int32_t limits[][3] = {
+        /* max_bytes, partition_max_bytes, in batches * 10; batches that come */
+        {0, 0, 1},    {1, 100, 1},  {100, 1, 1}, {15, 100, 1}, {100, 15, 1},
+        {25, 100, 2}, {100, 20, 2}, {29, 25, 2}, {30, 30, 3},  {100, 100, 3}};
+    for (int i = 0; i < COUNT_OF(limits); i++) {
+        struct help_fetch f;
+        help_fetch_init(&f, id, 0);
+        f.body.max_bytes = batch.size * limits[i][0] / 10;
+        f.partition.partition_max_bytes = batch.size * limits[i][1] / 10;
+        int call = help_call(&h, 1, 12, &f.body);
+        help_go(&h, 100);
+        assert_int_equal(help_fetched(&h, call).records.size, batch.size * limits[i][2]);
+    }
+    help_teardown(&h);
+}
+
+TEST(what_one_partition_takes_the_next_has_no_more)
+{
+    struct help h;
+    help_setup(&h, 35, "num.partitions=3\n");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_bytes batch = help_batch(&h, 50, -1, 0, 1000);
+    for (int32_t i = 0; i < 3; i++) {
+        struct help_produce p;
+        help_produce_init(&p, id, -1, batch);
+        p.partition.index = i;
+        help_call(&h, 0, 9, &p.body);
+    }
+    struct help_fetch f;
+    help_fetch_init(&f, id, 0);
+    struct wire_fetch_request_partition partitions[3];
+    for (int32_t i = 0; i < 3; i++) {
+        partitions[i] = f.partition;
+        partitions[i].partition = 2 - i;
+    }
+    f.topic.partitions = partitions;
+    f.topic.partitions_count = 3;
+    f.body.max_bytes = 2 * batch.size;
+    int call = help_call(&h, 1, 12, &f.body);
+    help_go(&h, 500);
+    struct wire_fetch_response answer;
+    help_expect(&h, call, &answer);
+    for (int i = 0; i < 3; i++) {
+        const struct wire_fetch_response_partition *p = &answer.responses[0].partitions[i];
+        assert_int_equal(p->partition_index, 2 - i);
+        assert_int_equal(p->records.size, i < 2 ? batch.size : 0);
+        assert_int_equal(p->high_watermark, 50);
+    }
+    help_teardown(&h);
+}
+
+/* One partition that fails ends the wait of all: its client must know at once. */
+TEST(a_code_ends_the_wait)
+{
+    struct help h;
+    help_setup(&h, 36, "num.partitions=2\n");
+    struct wire_uuid id = help_make_topic(&h);
+    struct help_fetch f;
+    help_fetch_init(&f, id, 0);
+    struct wire_fetch_request_partition partitions[] = {f.partition, f.partition, f.partition};
+    partitions[1].partition = 1;
+    partitions[1].fetch_offset = 1;
+    partitions[2].partition = 2;
+    f.topic.partitions = partitions;
+    f.topic.partitions_count = 3;
+    f.body.max_wait_ms = 60000;
+    int call = help_call(&h, 1, 12, &f.body);
+    help_go(&h, 100);
+    struct wire_fetch_response answer;
+    help_expect(&h, call, &answer);
+    const struct wire_fetch_response_partition *p = answer.responses[0].partitions;
+    assert_int_equal(p[0].error_code, WIRE_ERROR_NONE);
+    assert_int_equal(p[0].log_start_offset, 0);
+    assert_int_equal(p[1].error_code, WIRE_ERROR_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(p[2].error_code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(p[2].high_watermark, -1);
+    help_teardown(&h);
+}
+
+TEST(who_says_that_it_is_a_follower_gets_nothing)
+{
+    struct help h;
+    help_setup(&h, 37, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 1, -1, 0, 1000));
+    for (int16_t v = 4; v <= 18; v++) {
+        struct help_fetch f;
+        help_fetch_init(&f, id, 0);
+        *(v < 15 ? &f.body.replica_id : &f.body.replica_state.replica_id) = 2;
+        int call = help_call(&h, 1, v, &f.body);
+        f.partition.current_leader_epoch = 0;
+        int with_epoch = help_call(&h, 1, v, &f.body);
+        help_go(&h, 100);
+        assert_int_equal(help_fetched(&h, call).error_code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+        assert_int_equal(help_fetched(&h, call).records.size, 0);
+        if (v >= 9)
+            assert_int_equal(help_fetched(&h, with_epoch).error_code,
+                             WIRE_ERROR_UNKNOWN_LEADER_EPOCH);
+    }
+    help_teardown(&h);
+}
+
+TEST(read_committed_gets_an_empty_list_of_aborted_transactions)
+{
+    struct help h;
+    help_setup(&h, 38, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    for (int8_t level = 0; level < 2; level++) {
+        struct help_fetch f;
+        help_fetch_init(&f, id, 0);
+        f.body.isolation_level = level;
+        int call = help_call(&h, 1, 12, &f.body);
+        help_go(&h, 500);
+        struct wire_fetch_response_partition p = help_fetched(&h, call);
+        assert_int_equal(p.aborted_transactions_count, level == 0 ? -1 : 0);
+        assert_int_equal(p.last_stable_offset, 3);
+        assert_true(p.records.size > 0);
+    }
+    help_teardown(&h);
+}
