@@ -69,6 +69,32 @@ static struct slice records_slice(const struct request *r, struct wire_bytes rec
         .buf = r->frame.buf, .data = r->frame.data + at, .size = (uint32_t)records.size};
 }
 
+#define ZSTD_SINCE 7    /* KIP-110 */
+#define BATCH_PREFIX 17 /* bytes up to the magic, and with it */
+
+/* What a request may carry at all: one batch of the present format
+ * (ProduceRequest.validateRecords). What is wrong inside of it is the log's to refuse. 0, or a code
+ * and why. */
+static int16_t check_records(const struct request *r, struct wire_bytes records, const char **why)
+{
+    struct wire_batch batch;
+    *why = "a partition's records must be one batch";
+    if (records.size <= 0)
+        return WIRE_ERROR_INVALID_RECORD;
+    struct bytes in = bytes_of(records.data, (size_t)records.size);
+    if (in.size >= BATCH_PREFIX && in.data[BATCH_PREFIX - 1] < WIRE_BATCH_MAGIC) {
+        *why = "the batch's format is older than magic 2";
+        return WIRE_ERROR_INVALID_RECORD;
+    }
+    if (wire_batch_at(in, 0, &batch, NULL) != WIRE_AT_BATCH)
+        return WIRE_ERROR_NONE;
+    if (wire_batch_codec(&batch) == WIRE_CODEC_ZSTD && api_request_version(r) < ZSTD_SINCE) {
+        *why = "zstd needs version 7 of Produce";
+        return WIRE_ERROR_UNSUPPORTED_COMPRESSION_TYPE;
+    }
+    return (size_t)batch.size == in.size ? WIRE_ERROR_NONE : WIRE_ERROR_INVALID_RECORD;
+}
+
 static void prepare_item(struct produce *s, struct item *item,
                          const struct wire_produce_request_partition *in,
                          const struct metadata_topic *topic, int16_t unknown)
@@ -85,9 +111,12 @@ static void prepare_item(struct produce *s, struct item *item,
     list_init(&item->op.link);
     item->op.batches = records_slice(&s->request, in->records);
     int16_t code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
-    if (code == WIRE_ERROR_NONE && in->records.size <= 0)
-        code = WIRE_ERROR_INVALID_RECORD;
+    const char *why = NULL;
+    if (code == WIRE_ERROR_NONE)
+        code = check_records(&s->request, in->records, &why);
     item->out->error_code = code;
+    if (code != WIRE_ERROR_NONE)
+        item->out->error_message = wire_text(why);
     s->failed |= code != WIRE_ERROR_NONE;
 }
 

@@ -90,3 +90,168 @@ TEST(control_records_and_transactions_are_refused)
     assert_int_equal(help_produced(&h, plain).base_offset, 0);
     help_teardown(&h);
 }
+
+static uint8_t *bytes_of_batch(struct wire_bytes batch)
+{
+    return (uint8_t *)(uintptr_t)batch.data;
+}
+
+/* What a request may not carry at all, whatever the log would think of it. */
+TEST(a_partition_is_given_one_batch_of_the_present_format)
+{
+    struct help h;
+    help_setup(&h, 40, "");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_bytes one = help_batch(&h, 2, -1, 0, 1);
+    uint8_t *two = arena_alloc(&h.arena, 2 * (size_t)one.size);
+    memcpy(two, one.data, (size_t)one.size);
+    memcpy(two + one.size, one.data, (size_t)one.size);
+    int twice = help_produce(&h, 9, -1, id, (struct wire_bytes){.data = two, .size = 2 * one.size});
+    int none = help_produce(&h, 9, -1, id, (struct wire_bytes){.data = two, .size = 0});
+    int null = help_produce(&h, 9, -1, id, WIRE_NULL_BYTES);
+    int magic[4];
+    for (int i = 0; i < COUNT_OF(magic); i++) {
+        struct wire_bytes batch = help_batch(&h, 2, -1, 0, 1);
+        bytes_of_batch(batch)[16] = (uint8_t)i;
+        magic[i] = help_produce(&h, 9, -1, id, batch);
+    }
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, twice).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, none).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, null).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, magic[0]).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, magic[1]).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, magic[2]).error_code, WIRE_ERROR_NONE);
+    assert_int_equal(help_produced(&h, magic[3]).error_code, WIRE_ERROR_CORRUPT_MESSAGE);
+    assert_true(help_produced(&h, twice).error_message.size > 0);
+    help_teardown(&h);
+}
+
+/* The broker does not look into compressed records: these need not be what the attributes say. */
+TEST(zstd_needs_a_version_whose_consumers_know_it)
+{
+    struct help h;
+    help_setup(&h, 41, "");
+    struct wire_uuid id = help_make_topic(&h);
+    int calls[14];
+    for (int16_t v = 3; v <= 13; v++)
+        calls[v] = help_produce(&h, v, -1, id, with_attributes(&h, WIRE_CODEC_ZSTD));
+    int lz4 = help_produce(&h, 3, -1, id, with_attributes(&h, WIRE_CODEC_LZ4));
+    help_go(&h, 2000);
+    for (int16_t v = 3; v <= 13; v++)
+        assert_int_equal(help_produced(&h, calls[v]).error_code,
+                         v < 7 ? WIRE_ERROR_UNSUPPORTED_COMPRESSION_TYPE : WIRE_ERROR_NONE);
+    assert_int_equal(help_produced(&h, lz4).error_code, WIRE_ERROR_NONE);
+    help_teardown(&h);
+}
+
+TEST(damaged_and_oversized_batches_are_refused_and_nothing_is_stored)
+{
+    struct help h;
+    help_setup(&h, 42, "message.max.bytes=200\n");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_bytes damaged = help_batch(&h, 3, -1, 0, 1);
+    bytes_of_batch(damaged)[damaged.size - 1] ^= 1;
+    struct wire_bytes cut = help_batch(&h, 3, -1, 0, 1);
+    cut.size -= 1;
+    int crc = help_produce(&h, 9, -1, id, damaged);
+    int torn = help_produce(&h, 9, -1, id, cut);
+    int large = help_produce(&h, 9, -1, id, help_batch(&h, 50, -1, 0, 1));
+    int end = help_offsets(&h, 5, -1);
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, crc).error_code, WIRE_ERROR_CORRUPT_MESSAGE);
+    assert_int_equal(help_produced(&h, torn).error_code, WIRE_ERROR_CORRUPT_MESSAGE);
+    assert_int_equal(help_produced(&h, large).error_code, WIRE_ERROR_MESSAGE_TOO_LARGE);
+    assert_int_equal(help_produced(&h, large).base_offset, -1);
+    assert_int_equal(help_listed(&h, end).offset, 0);
+    help_teardown(&h);
+}
+
+/* Each partition has its own fate, and the answer their order. */
+TEST(one_partition_that_is_refused_does_not_stop_the_others)
+{
+    struct help h;
+    help_setup(&h, 43, "num.partitions=2\n");
+    struct wire_uuid id = help_make_topic(&h);
+    for (int16_t acks = -1; acks <= 1; acks += 2) {
+        struct help_produce p;
+        help_produce_init(&p, id, acks, help_batch(&h, 4, -1, 0, 1));
+        struct wire_produce_request_partition partitions[] = {
+            {.index = 5, .records = p.partition.records},
+            {.index = 1, .records = p.partition.records},
+            {.index = -1, .records = p.partition.records},
+            {.index = 0, .records = p.partition.records}};
+        p.topic.partition_data = partitions;
+        p.topic.partition_data_count = COUNT_OF(partitions);
+        int call = help_call(&h, 0, 12, &p.body);
+        help_go(&h, 1000);
+        struct wire_produce_response answer;
+        help_expect(&h, call, &answer);
+        const struct wire_produce_response_partition *out = answer.responses[0].partition_responses;
+        for (int i = 0; i < COUNT_OF(partitions); i++) {
+            assert_int_equal(out[i].index, partitions[i].index);
+            bool there = i % 2 == 1;
+            assert_int_equal(out[i].error_code,
+                             there ? WIRE_ERROR_NONE : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+            assert_int_equal(out[i].base_offset, there ? (acks < 0 ? 0 : 4) : -1);
+        }
+    }
+    help_teardown(&h);
+}
+
+TEST(a_producer_that_skips_or_is_old_is_refused)
+{
+    struct help h;
+    help_setup(&h, 44, "");
+    struct wire_uuid id = help_make_topic(&h);
+    int first = help_produce(&h, 9, -1, id, help_batch(&h, 5, 77, 0, 1000));
+    int skips = help_produce(&h, 9, -1, id, help_batch(&h, 5, 77, 6, 1000));
+    struct wire_bytes newer = help_batch(&h, 5, 77, 0, 1000);
+    put_u16(bytes_of_batch(newer) + 51, 3);
+    put_u32(bytes_of_batch(newer) + 17,
+            crc32c(0, bytes_of_batch(newer) + 21, (size_t)newer.size - 21));
+    int next = help_produce(&h, 9, -1, id, newer);
+    int old = help_produce(&h, 9, -1, id, help_batch(&h, 5, 77, 5, 1000));
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, first).error_code, WIRE_ERROR_NONE);
+    assert_int_equal(help_produced(&h, skips).error_code, WIRE_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    assert_int_equal(help_produced(&h, next).base_offset, 5);
+    assert_int_equal(help_produced(&h, old).error_code, WIRE_ERROR_INVALID_PRODUCER_EPOCH);
+    help_teardown(&h);
+}
+
+/* It matters only to batches that are part of a transaction. */
+TEST(a_transactional_id_alone_changes_nothing)
+{
+    struct help h;
+    help_setup(&h, 45, "");
+    struct wire_uuid id = help_make_topic(&h);
+    struct help_produce p;
+    help_produce_init(&p, id, -1, help_batch(&h, 1, -1, 0, 1));
+    p.body.transactional_id = wire_text("mover");
+    int call = help_call(&h, 0, 9, &p.body);
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, call).base_offset, 0);
+    help_teardown(&h);
+}
+
+TEST(log_append_time_is_told_and_stored)
+{
+    struct help h;
+    help_setup(&h, 46, "log.message.timestamp.type=LogAppendTime\n");
+    struct wire_uuid id = help_make_topic(&h);
+    int call = help_produce(&h, 9, -1, id, help_batch(&h, 2, -1, 0, 1));
+    help_go(&h, 1000);
+    int64_t timestamp = help_produced(&h, call).log_append_time_ms;
+    assert_true(timestamp > 1000000000000);
+    int fetch = help_fetch(&h, 12, id, 0, 0, 1);
+    help_go(&h, 1000);
+    struct wire_bytes records = help_fetched(&h, fetch).records;
+    struct wire_batch batch;
+    struct bytes in = bytes_of(records.data, (size_t)records.size);
+    assert_int_equal(wire_batch_at(in, 0, &batch, NULL), WIRE_AT_BATCH);
+    assert_ok(wire_batch_verify(&batch, in.data, NULL));
+    assert_int_equal(batch.max_timestamp, timestamp);
+    assert_true(batch.attributes & WIRE_BATCH_LOG_APPEND_TIME);
+    help_teardown(&h);
+}
