@@ -1,10 +1,36 @@
 /* api_versions.c - 18: what this broker speaks. */
 #include "api/internal.h"
 
+#define SOFTWARE_SINCE 3 /* KIP-511 */
+
+static bool letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Letters, digits, '-' and '.', of which the last two do not stand at an end. */
+static bool sound(struct wire_string s)
+{
+    if (s.size <= 0 || !letter_or_digit(s.data[0]) || !letter_or_digit(s.data[s.size - 1]))
+        return false;
+    for (int32_t i = 0; i < s.size; i++) {
+        if (!letter_or_digit(s.data[i]) && s.data[i] != '-' && s.data[i] != '.')
+            return false;
+    }
+    return true;
+}
+
 static void begin(struct request *r)
 {
+    const struct wire_api_versions_request *in = r->body;
     struct wire_api_versions_response body;
     wire_defaults(&wire_api_versions_response_message, &body);
+    if (api_request_version(r) >= SOFTWARE_SINCE &&
+        (!sound(in->client_software_name) || !sound(in->client_software_version))) {
+        body.error_code = WIRE_ERROR_INVALID_REQUEST;
+        api_request_answer(r, &body);
+        return;
+    }
     body.api_keys = api_request_alloc(r, (size_t)wire_api_count, sizeof *body.api_keys);
     if (body.api_keys == NULL) {
         api_request_break(r, ERR_NOMEM);

@@ -28,7 +28,8 @@ static void begin(struct request *r)
 {
     struct init_producer_id *s = CONTAINER_OF(r, struct init_producer_id, request);
     const struct wire_init_producer_id_request *in = r->body;
-    if (in->transactional_id.size >= 0)
+    bool half = (in->producer_id == -1) != (in->producer_epoch == -1);
+    if (in->transactional_id.size >= 0 || half)
         answer(r, WIRE_ERROR_INVALID_REQUEST, -1);
     else
         metadata_producer_id(r->api->metadata, &s->op, on_id);

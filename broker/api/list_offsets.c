@@ -33,9 +33,24 @@ static void on_offsets(struct replica_offsets *op)
     api_join_release(&s->request);
 }
 
+/* Below 0 a timestamp is a question of its own, and each came with a version. */
+static bool may_ask(const struct request *r, int64_t timestamp)
+{
+    static const int16_t since[] = {
+        [-REPLICA_LATEST] = 1,        [-REPLICA_EARLIEST] = 1,
+        [-REPLICA_MAX_TIMESTAMP] = 7, [-REPLICA_EARLIEST_LOCAL] = 8,
+        [-REPLICA_LATEST_TIERED] = 9, [-REPLICA_EARLIEST_PENDING_UPLOAD] = 11,
+    };
+    if (timestamp >= 0)
+        return true;
+    return timestamp > -COUNT_OF(since) && api_request_version(r) >= since[-timestamp];
+}
+
 static void post(struct request *r, int32_t index)
 {
     struct item *item = &CONTAINER_OF(r, struct list_offsets, request)->items[index];
+    if (!may_ask(r, item->in->timestamp))
+        item->out->error_code = WIRE_ERROR_UNSUPPORTED_VERSION;
     if (item->out->error_code == WIRE_ERROR_NONE)
         item->out->error_code = replica_check(item->replica, item->in->current_leader_epoch);
     /* An offline log still says what it holds. */

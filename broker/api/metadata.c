@@ -2,6 +2,14 @@
  * and is not there may be created on the way, as in Kafka. */
 #include "api/internal.h"
 
+#define TOPIC_IDS_SINCE                                                                            \
+    12 /* ids in a request; versions 10 and 11 have the field, but no use of it */
+
+/* Nobody is refused anything yet, so an asker may do whatever can be done (AclOperation's codes).
+ */
+#define TOPIC_OPERATIONS (1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11)
+#define CLUSTER_OPERATIONS (1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12)
+
 #define AUTO_CREATE_MAX 100 /* topics of one request; who asks for more asks again */
 
 struct metadata_state {
@@ -87,13 +95,11 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
         topic = s->image->topics[i];
     } else if (by_id(&in->topics[i])) {
         out->topic_id = in->topics[i].topic_id;
-        out->name = api_request_version(&s->request) < 12 ? wire_text("") : WIRE_NULL_STRING;
+        out->name = WIRE_NULL_STRING;
         out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
         topic = metadata_find_id(s->image, &out->topic_id);
     } else {
-        out->name = in->topics[i].name;
-        if (out->name.size < 0)
-            out->name = wire_text("");
+        out->name = in->topics[i].name.size < 0 ? wire_text("") : in->topics[i].name;
         topic = metadata_find(s->image, string_bytes(out->name));
         out->error_code = topic == NULL ? code_of_missing(s, out->name) : WIRE_ERROR_NONE;
     }
@@ -103,6 +109,8 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
     out->name = wire_text(topic->name);
     out->topic_id = topic->id;
     out->is_internal = is_internal(topic);
+    if (in->include_topic_authorized_operations)
+        out->topic_authorized_operations = TOPIC_OPERATIONS;
     return topic;
 }
 
@@ -183,6 +191,8 @@ static void answer(struct metadata_state *s)
     };
     s->body.cluster_id = wire_text(r->api->settings.cluster_id);
     s->body.controller_id = s->node_id;
+    if (in->include_cluster_authorized_operations)
+        s->body.cluster_authorized_operations = CLUSTER_OPERATIONS;
     describe(s);
 }
 
@@ -223,10 +233,47 @@ static bool collect_missing(struct metadata_state *s)
     return true;
 }
 
+/* A topic by id, or without a name, where only names are understood. */
+static bool asks_too_early(const struct request *r)
+{
+    const struct wire_metadata_request *in = r->body;
+    for (int32_t i = 0; i < in->topics_count && api_request_version(r) < TOPIC_IDS_SINCE; i++) {
+        if (in->topics[i].name.size < 0 || by_id(&in->topics[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The same code for every topic, and nothing else. */
+static void refuse(struct metadata_state *s, int16_t code)
+{
+    struct request *r = &s->request;
+    const struct wire_metadata_request *in = r->body;
+    wire_defaults(&wire_metadata_response_message, &s->body);
+    s->body.topics = api_request_alloc(r, (size_t)in->topics_count, sizeof *s->body.topics);
+    if (s->body.topics == NULL) {
+        api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    s->body.topics_count = in->topics_count;
+    for (int32_t i = 0; i < in->topics_count; i++)
+        s->body.topics[i] = (struct wire_metadata_response_topic){
+            .error_code = code,
+            .name = in->topics[i].name.size < 0 ? wire_text("") : in->topics[i].name,
+            .topic_id = in->topics[i].topic_id,
+            .topic_authorized_operations = INT32_MIN,
+        };
+    api_request_answer(r, &s->body);
+}
+
 static void begin(struct request *r)
 {
     struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
     const struct wire_metadata_request *in = r->body;
+    if (asks_too_early(r)) {
+        refuse(s, WIRE_ERROR_INVALID_REQUEST);
+        return;
+    }
     bool create = r->api->settings.auto_create_topics && in->allow_auto_topic_creation;
     if (create && !all_topics(r) && !collect_missing(s)) {
         api_request_break(r, ERR_NOMEM);

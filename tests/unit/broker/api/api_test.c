@@ -102,3 +102,114 @@ TEST(what_breaks_the_protocol_closes_the_connection_and_nothing_else)
     assert_int_equal(help_metadata(&h, HELP_TOPIC, 1000).topics[0].error_code, 0);
     help_teardown(&h);
 }
+
+static struct wire_init_producer_id_response init(struct help *h,
+                                                  struct wire_init_producer_id_request *body)
+{
+    int call = help_call(h, 22, 4, body);
+    help_go(h, 300);
+    struct wire_init_producer_id_response answer;
+    help_expect(h, call, &answer);
+    return answer;
+}
+
+TEST(a_producer_gets_a_new_id_whatever_it_was_before)
+{
+    struct help h;
+    help_setup(&h, 80, "");
+    struct wire_init_producer_id_request body;
+    wire_defaults(&wire_init_producer_id_request_message, &body);
+    body.transactional_id = WIRE_NULL_STRING;
+    int64_t first = init(&h, &body).producer_id;
+    body.producer_id = first;
+    body.producer_epoch = 3;
+    struct wire_init_producer_id_response again = init(&h, &body);
+    assert_int_equal(again.error_code, WIRE_ERROR_NONE);
+    assert_true(again.producer_id > first);
+    assert_int_equal(again.producer_epoch, 0);
+    help_teardown(&h);
+}
+
+TEST(half_an_identity_and_a_transactional_id_are_refused)
+{
+    struct help h;
+    help_setup(&h, 81, "");
+    struct wire_init_producer_id_request body;
+    wire_defaults(&wire_init_producer_id_request_message, &body);
+    body.transactional_id = WIRE_NULL_STRING;
+    body.producer_id = 5;
+    assert_int_equal(init(&h, &body).error_code, WIRE_ERROR_INVALID_REQUEST);
+    body.producer_id = -1;
+    body.producer_epoch = 0;
+    assert_int_equal(init(&h, &body).error_code, WIRE_ERROR_INVALID_REQUEST);
+    body.producer_epoch = -1;
+    body.transactional_id = wire_text("mover");
+    struct wire_init_producer_id_response answer = init(&h, &body);
+    assert_int_equal(answer.error_code, WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(answer.producer_id, -1);
+    help_teardown(&h);
+}
+
+/* Clients that are told to wait would ask for ever. */
+TEST(who_looks_for_a_coordinator_is_told_what_to_do_instead)
+{
+    struct help h;
+    help_setup(&h, 82, "");
+    struct wire_string keys[] = {wire_text("billing"), wire_text("mail")};
+    for (int16_t v = 1; v <= 6; v++) {
+        for (int8_t type = 0; type < 2; type++) {
+            struct wire_find_coordinator_request body;
+            wire_defaults(&wire_find_coordinator_request_message, &body);
+            body.key_type = type;
+            if (v < 4)
+                body.key = keys[0];
+            else
+                body.coordinator_keys = keys;
+            body.coordinator_keys_count = v < 4 ? 0 : 2;
+            int call = help_call(&h, 10, v, &body);
+            help_go(&h, 300);
+            struct wire_find_coordinator_response answer;
+            help_expect(&h, call, &answer);
+            assert_int_equal(answer.coordinators_count, v < 4 ? 0 : 2);
+            for (int i = 0; i < (v < 4 ? 1 : 2); i++) {
+                const struct wire_find_coordinator_response_coordinator *c =
+                    &answer.coordinators[i];
+                assert_int_equal(v < 4 ? answer.error_code : c->error_code, 42);
+                assert_int_equal(v < 4 ? answer.node_id : c->node_id, -1);
+                struct wire_string message = v < 4 ? answer.error_message : c->error_message;
+                assert_non_null(memmem(message.data, (size_t)message.size,
+                                       type == 0 ? "groups" : "transactions", type == 0 ? 6 : 12));
+                assert_true(v < 4 || wire_string_equal(c->key, keys[i]));
+            }
+        }
+    }
+    help_teardown(&h);
+}
+
+TEST(software_must_have_a_name_that_can_be_printed)
+{
+    static const struct {
+        const char *name, *version;
+        int16_t code;
+    } cases[] = {{"kiln", "1", 0},   {"apache-kafka-java", "4.3.1", 0},
+                 {"", "1", 42},      {"kiln", "", 42},
+                 {"-kiln", "1", 42}, {"kiln.", "1", 42},
+                 {"ki ln", "1", 42}, {"kiln", "1\n", 42}};
+    struct help h;
+    help_setup(&h, 83, "");
+    for (int16_t v = 3; v <= 4; v++) {
+        for (int i = 0; i < COUNT_OF(cases); i++) {
+            struct wire_api_versions_request body = {
+                .client_software_name = wire_text(cases[i].name),
+                .client_software_version = wire_text(cases[i].version)};
+            int call = help_call(&h, 18, v, &body);
+            help_go(&h, 100);
+            struct wire_api_versions_response answer;
+            help_expect(&h, call, &answer);
+            assert_int_equal(answer.error_code, cases[i].code);
+            assert_int_equal(answer.api_keys_count, cases[i].code == 0 ? wire_api_count : 0);
+        }
+    }
+    assert_false(h.is_closed);
+    help_teardown(&h);
+}

@@ -22,3 +22,72 @@ TEST(every_version_of_list_offsets_knows_start_end_and_time)
     }
     help_teardown(&h);
 }
+
+TEST(each_special_time_came_with_a_version)
+{
+    static const struct {
+        int64_t timestamp;
+        int16_t since;
+        int64_t offset, found;
+    } cases[] = {{-1, 1, 20, -1}, {-2, 1, 0, -1},   {-3, 7, 9, 3009}, {-4, 8, 0, -1},
+                 {-5, 9, -1, -1}, {-6, 11, -1, -1}, {-7, 99, 0, 0},   {INT64_MIN, 99, 0, 0}};
+    struct help h;
+    help_setup(&h, 50, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 10, -1, 0, 3000));
+    help_produce(&h, 9, -1, id, help_batch(&h, 10, -1, 0, 1000));
+    for (int16_t v = 1; v <= 11; v++) {
+        for (int i = 0; i < COUNT_OF(cases); i++) {
+            int call = help_offsets(&h, v, cases[i].timestamp);
+            help_go(&h, 300);
+            struct wire_list_offsets_response_partition p = help_listed(&h, call);
+            bool asked_well = v >= cases[i].since;
+            assert_int_equal(p.error_code,
+                             asked_well ? WIRE_ERROR_NONE : WIRE_ERROR_UNSUPPORTED_VERSION);
+            assert_int_equal(p.offset, asked_well ? cases[i].offset : -1);
+            assert_int_equal(p.timestamp, asked_well ? cases[i].found : -1);
+        }
+    }
+    help_teardown(&h);
+}
+
+TEST(an_empty_partition_has_a_start_and_an_end_but_no_times)
+{
+    struct help h;
+    help_setup(&h, 51, "");
+    help_make_topic(&h);
+    static const int64_t asked[] = {-1, -2, -3, 0};
+    static const int64_t offsets[] = {0, 0, -1, -1};
+    for (int i = 0; i < COUNT_OF(asked); i++) {
+        int call = help_offsets(&h, 10, asked[i]);
+        help_go(&h, 300);
+        assert_int_equal(help_listed(&h, call).error_code, 0);
+        assert_int_equal(help_listed(&h, call).offset, offsets[i]);
+        assert_int_equal(help_listed(&h, call).leader_epoch, offsets[i] < 0 ? -1 : 0);
+    }
+    help_teardown(&h);
+}
+
+TEST(offsets_of_what_is_not_there_or_led_in_another_epoch_are_refused)
+{
+    struct help h;
+    help_setup(&h, 52, "");
+    int no_topic = help_offsets(&h, 5, -1);
+    help_go(&h, 300);
+    help_make_topic(&h);
+    struct help_offsets o;
+    help_offsets_init(&o, -1);
+    o.partition.current_leader_epoch = 1;
+    int later = help_call(&h, 2, 5, &o.body);
+    o.partition.current_leader_epoch = 0;
+    int now = help_call(&h, 2, 5, &o.body);
+    o.partition.partition_index = 1;
+    int no_partition = help_call(&h, 2, 5, &o.body);
+    help_go(&h, 300);
+    assert_int_equal(help_listed(&h, no_topic).error_code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(help_listed(&h, later).error_code, WIRE_ERROR_UNKNOWN_LEADER_EPOCH);
+    assert_int_equal(help_listed(&h, now).error_code, WIRE_ERROR_NONE);
+    assert_int_equal(help_listed(&h, no_partition).error_code,
+                     WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    help_teardown(&h);
+}
