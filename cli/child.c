@@ -80,18 +80,6 @@ static bool make_fresh_dir(const char *path, struct script_result *result)
     return count == 2;
 }
 
-/* The directory that stands for the disks: one that was named stays, one of our own goes. */
-static void remove_disks(const char *dir)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        execlp("rm", "rm", "-rf", "--", dir, (char *)NULL);
-        _exit(127);
-    }
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-}
-
 void campaign_run_here(const struct campaign_script *script, uint64_t seed,
                        const struct campaign_mode *mode, struct script_result *result,
                        char **plan_text)
@@ -99,7 +87,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     struct mem mem;
     struct fault_plan plan, fired;
     struct watch watch;
-    char own_dir[] = "/tmp/kiln-disks-XXXXXX";
+    char own_dir[CLI_PATH_MAX];
     struct script_options options = {.seed = seed,
                                      .time_max_ns = mode->time_max_ns,
                                      .until_ns = mode->until_ns,
@@ -122,14 +110,19 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     }
     if (mode->data_dir != NULL && !make_fresh_dir(mode->data_dir, result))
         return;
+    bool own = mode->files && mode->data_dir == NULL; /* one that was named stays */
+    if (own && cli_temporary_dir(own_dir, "disks") != ERR_NONE) {
+        snprintf(result->why, sizeof result->why, "cannot make a directory like %s", own_dir);
+        return;
+    }
     if (mode->files)
-        options.disk_dir = mode->data_dir != NULL ? mode->data_dir : mkdtemp(own_dir);
+        options.disk_dir = own ? own_dir : mode->data_dir;
     if (watch_open(&watch, &mem, mode, &options, result)) {
         script_run(&mem, script->path, script->source, &options, result, &fired);
         watch_close(&watch, result);
     }
-    if (mode->files && mode->data_dir == NULL)
-        remove_disks(own_dir);
+    if (own)
+        cli_remove_tree(own_dir);
     if (plan_text != NULL)
         *plan_text = print_plan(&fired, &mem);
     fault_plan_free(&plan);

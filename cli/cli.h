@@ -52,6 +52,7 @@ struct cli_option {
 };
 
 #define CLI_WORDS_MAX 256
+#define CLI_PATH_MAX 512
 
 struct cli_usage {
     const char *synopsis; /* "kiln run SCENARIO... | DIR [OPTIONS]" */
@@ -83,6 +84,12 @@ int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 enum err cli_read_file(const char *path, struct bytes *out) MUST_USE;
 enum err cli_write_file(const char *path, struct bytes data) MUST_USE;
 void cli_free(struct bytes data);
+/* A new directory or empty file "kiln-NAME-..." in $TMPDIR, or /tmp; the caller removes it.
+ * ERR_NOTFOUND, ERR_ACCESS, ERR_NOSPACE, ERR_READONLY, ERR_IO. */
+enum err cli_temporary_dir(char path[CLI_PATH_MAX], const char *name) MUST_USE;
+enum err cli_temporary_file(char path[CLI_PATH_MAX], const char *name) MUST_USE;
+/* A directory and all below it, as far as they can be removed. Follows no links. */
+void cli_remove_tree(const char *path);
 /* 16 hex digits that follow from the bytes of this program. */
 const char *cli_build_id(void);
 
