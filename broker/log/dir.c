@@ -11,12 +11,11 @@ struct opening {
     struct log_dir *dir;
     struct log_op *op;
     struct log_get get, crc;
-    struct log_file_write write;
-    struct text text;
+    struct log_ground_wait ground_wait;
     struct log_meta meta;
-    int kind; /* of the checkpoint being read */
+    bool identifies; /* meta.properties is being written, under temporary names */
+    int kind;        /* of the checkpoint being read */
     enum err failed;
-    bool made; /* the directory is new */
     char *names;
     uint64_t names_size, at, size;
     char path[ENV_PATH_MAX], crc_path[ENV_PATH_MAX];
@@ -45,6 +44,7 @@ enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, str
         mem_free(mem, dir);
         return ERR_NOMEM;
     }
+    list_init(&dir->ground.waits);
     list_init(&dir->logs);
     list_init(&dir->idle_files);
     list_init(&dir->dirty);
@@ -68,6 +68,7 @@ void log_dir_free(struct log_dir *dir)
         mem_free(mem, (void *)(uintptr_t)dir->entries[i].topic);
     mem_free(mem, dir->entries);
     log_known_free(dir);
+    mem_free(mem, dir->shutdown);
     mem_free(mem, (void *)(uintptr_t)dir->config.cluster_id);
     mem_free(mem, dir->path);
     mem_free(mem, dir);
@@ -154,20 +155,11 @@ static void on_crc(struct log_get *get, enum err e)
     log_steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
 }
 
-static void on_put(struct log_op *op, enum err e)
-{
-    struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
-    struct opening *o = CONTAINER_OF(write, struct opening, write);
-    if (e != ERR_NONE)
-        o->op->msg = write->op.msg;
-    log_steps_resume(&o->steps, e);
-}
-
 enum {
     OPEN_MAKE,
-    OPEN_SYNC_PARENT,
     OPEN_LOCK,
-    OPEN_SYNC,
+    OPEN_LIST,
+    OPEN_TAKE_LIST,
     OPEN_META,
     OPEN_META_CRC,
     OPEN_IDENTITY,
@@ -177,8 +169,6 @@ enum {
     OPEN_POINTS,
     OPEN_POINTS_CRC,
     OPEN_TAKE_POINTS,
-    OPEN_LIST,
-    OPEN_TAKE_LIST,
     OPEN_NAME,
     OPEN_PARTITION,
 };
@@ -190,48 +180,77 @@ static enum log_flow open_make(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-/* Also when it was there: the life that made it may have died, or failed, before this. */
-static enum log_flow open_sync_parent(struct log_steps *steps)
-{
-    struct opening *o = opening_of(steps);
-    if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
-        return LOG_FAIL;
-    o->made = steps->err == ERR_NONE;
-    log_folder_of(o->dir->path, o->path);
-    env_sync_dir(steps->env, &steps->io, o->path, log_steps_done);
-    return LOG_WAIT;
-}
-
 static enum log_flow open_lock(struct log_steps *steps)
 {
     unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_LOCK;
+    if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
+        return LOG_FAIL;
     env_open_file(steps->env, &steps->io, in_dir(opening_of(steps), ".lock"), flags,
                   log_steps_done);
     return LOG_WAIT;
 }
 
-/* What is found from here on will still be there after a loss of power. */
-static enum log_flow open_sync(struct log_steps *steps)
+static enum log_flow open_list(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
-    o->dir->lock = steps->n;
-    if (o->made)
+    if (o->dir->lock == 0) {
+        o->dir->lock = steps->n;
+        log_ground_begin(o->dir);
+    }
+    o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
+    if (o->names == NULL)
+        return log_steps_fail(steps, ERR_NOMEM);
+    steps->tolerant = true;
+    env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_take_list(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    o->size = steps->n;
+    if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
+        mem_free(o->dir->mem, o->names);
+        o->names = NULL;
+        o->names_size = o->size + NAMES_SIZE_FIRST; /* others may be made meanwhile */
+        steps->next = OPEN_LIST;
         return LOG_NEXT;
-    env_sync_dir(steps->env, &steps->io, o->dir->path, log_steps_done);
+    }
+    return steps->err == ERR_NONE ? LOG_NEXT : LOG_FAIL;
+}
+
+/* Is there such a file? */
+static bool listed(const struct opening *o, const char *name)
+{
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
+        if (strcmp(o->names + at, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Reads it if it is there. */
+static enum log_flow get(struct opening *o, const char *name)
+{
+    o->get = (struct log_get){0};
+    in_dir(o, name);
+    if (!listed(o, name))
+        return LOG_NEXT;
+    log_get(o->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
 }
 
 static enum log_flow open_meta(struct log_steps *steps)
 {
-    struct opening *o = opening_of(steps);
-    (void)steps;
-    log_get(o->dir, &o->get, in_dir(o, "meta.properties"), on_got);
-    return LOG_WAIT;
+    return get(opening_of(steps), LOG_META_NAME);
 }
 
 static enum log_flow get_crc(struct opening *o)
 {
+    o->crc = (struct log_get){0};
     snprintf(o->crc_path, sizeof o->crc_path, "%.*s.crc", (int)(sizeof o->crc_path - 5), o->path);
+    if (!o->get.found || !listed(o, strrchr(o->crc_path, '/') + 1))
+        return LOG_NEXT;
     o->steps.tolerant = true;
     log_get(o->dir, &o->crc, o->crc_path, on_crc);
     return LOG_WAIT;
@@ -315,6 +334,7 @@ static enum log_flow open_identity(struct log_steps *steps)
         e = check_meta(o);
     else
         make_meta(o);
+    bool found = o->get.found;
     mem_free(dir->mem, o->get.data);
     o->get.data = NULL;
     if (e != ERR_NONE)
@@ -326,22 +346,14 @@ static enum log_flow open_identity(struct log_steps *steps)
     dir->directory_id = o->meta.directory_id;
     if (whole)
         return LOG_NEXT;
-    text_init(&o->text, dir->mem);
-    log_meta_print(&o->meta, &o->text);
-    if (o->text.failed)
-        return log_steps_fail(steps, ERR_NOMEM);
-    o->write = (struct log_file_write){
-        .path = o->path, .bytes = bytes_of(o->text.data, o->text.size), .checksum = true};
-    log_file_put(dir, &o->write, on_put);
-    return LOG_WAIT;
+    o->identifies = true;
+    e = log_ground_identity(dir, &o->meta, !found);
+    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
 }
 
 static enum log_flow open_marker(struct log_steps *steps)
 {
-    struct opening *o = opening_of(steps);
-    text_free(&o->text);
-    log_get(o->dir, &o->get, in_dir(o, ".kafka_cleanshutdown"), on_got);
-    return LOG_WAIT;
+    return get(opening_of(steps), ".kafka_cleanshutdown");
 }
 
 /* Before anything is written: a crash from here on must not look like a clean end (KAFKA-10471). */
@@ -368,8 +380,7 @@ static enum log_flow open_sync_mark(struct log_steps *steps)
 static enum log_flow open_points(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
-    log_get(o->dir, &o->get, in_dir(o, log_points_name((enum log_points_kind)o->kind)), on_got);
-    return LOG_WAIT;
+    return get(o, log_points_name((enum log_points_kind)o->kind));
 }
 
 static enum log_flow open_points_crc(struct log_steps *steps)
@@ -398,36 +409,16 @@ static enum log_flow open_take_points(struct log_steps *steps)
     return LOG_NEXT;
 }
 
-static enum log_flow open_list(struct log_steps *steps)
-{
-    struct opening *o = opening_of(steps);
-    o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
-    if (o->names == NULL)
-        return log_steps_fail(steps, ERR_NOMEM);
-    steps->tolerant = true;
-    env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, log_steps_done);
-    return LOG_WAIT;
-}
-
-static enum log_flow open_take_list(struct log_steps *steps)
-{
-    struct opening *o = opening_of(steps);
-    o->size = steps->n;
-    if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
-        mem_free(o->dir->mem, o->names);
-        o->names = NULL;
-        o->names_size = o->size + NAMES_SIZE_FIRST; /* others may be made meanwhile */
-        steps->next = OPEN_LIST;
-        return LOG_NEXT;
-    }
-    return steps->err == ERR_NONE ? LOG_NEXT : LOG_FAIL;
-}
-
 static bool ends_with(const char *name, const char *suffix)
 {
     size_t size = strlen(name);
     size_t tail = strlen(suffix);
     return size > tail && strcmp(name + size - tail, suffix) == 0;
+}
+
+static bool begins_with(const char *name, const char *prefix)
+{
+    return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
 static enum log_flow open_name(struct log_steps *steps)
@@ -445,7 +436,7 @@ static enum log_flow open_name(struct log_steps *steps)
     if (strlen(name) >= LOG_NAME_MAX)
         return LOG_NEXT;
     if (name[0] != '/') {
-        if (!ends_with(name, ".tmp"))
+        if (!ends_with(name, ".tmp") || (o->identifies && begins_with(name, LOG_META_NAME)))
             return LOG_NEXT;
         steps->tolerant = true;
         env_unlink(steps->env, &steps->io, in_dir(o, name), log_steps_done);
@@ -506,26 +497,24 @@ static enum log_flow open_partition(struct log_steps *steps)
 
 static const struct log_step open_steps[] = {
     [OPEN_MAKE] = {"make", open_make},
-    [OPEN_SYNC_PARENT] = {"make", open_sync_parent},
     [OPEN_LOCK] = {"lock", open_lock},
-    [OPEN_SYNC] = {"sync", open_sync},
+    [OPEN_LIST] = {"list", open_list},
+    [OPEN_TAKE_LIST] = {"list", open_take_list},
     [OPEN_META] = {"read the identity of", open_meta},
     [OPEN_META_CRC] = {"read the identity of", open_meta_crc},
     [OPEN_IDENTITY] = {"read the identity of", open_identity},
-    [OPEN_MARKER] = {"write the identity of", open_marker},
+    [OPEN_MARKER] = {"read the marker of a clean end in", open_marker},
     [OPEN_UNMARK] = {"read the marker of a clean end in", open_unmark},
     [OPEN_SYNC_MARK] = {"remove the marker of a clean end in", open_sync_mark},
     [OPEN_POINTS] = {"read the checkpoints of", open_points},
     [OPEN_POINTS_CRC] = {"read the checkpoints of", open_points_crc},
     [OPEN_TAKE_POINTS] = {"read the checkpoints of", open_take_points},
-    [OPEN_LIST] = {"list", open_list},
-    [OPEN_TAKE_LIST] = {"list", open_take_list},
     [OPEN_NAME] = {"look through", open_name},
     [OPEN_PARTITION] = {"look through", open_partition},
     {NULL, NULL},
 };
 
-static const char *advice(enum err e)
+const char *log_dir_advice(enum err e)
 {
     switch (e) {
     case ERR_BUSY:
@@ -547,7 +536,6 @@ static void finish_open(struct opening *o, enum err e)
 {
     struct log_dir *dir = o->dir;
     struct log_op *op = o->op;
-    text_free(&o->text);
     mem_free(dir->mem, o->get.data);
     mem_free(dir->mem, o->names);
     mem_free(dir->mem, o);
@@ -565,19 +553,38 @@ static void on_unlocked(struct env_op *io, enum err e, uint64_t n)
     finish_open(o, o->failed);
 }
 
+/* Nothing is under way any more. */
+static void give_up(struct opening *o)
+{
+    if (o->dir->lock != 0)
+        env_close_file(o->dir->env, &o->steps.io, o->dir->lock, on_unlocked);
+    else
+        finish_open(o, o->failed);
+}
+
+static void on_ground(struct log_ground_wait *wait, enum err e)
+{
+    (void)e;
+    give_up(CONTAINER_OF(wait, struct opening, ground_wait));
+}
+
 static void open_ended(struct log_steps *steps, enum err e)
 {
     struct opening *o = opening_of(steps);
     struct log_dir *dir = o->dir;
     struct log_op *op = o->op;
+    if (e == ERR_NONE && dir->ground.err != ERR_NONE) {
+        e = dir->ground.err;
+        op->msg = dir->ground.msg;
+    }
     if (e != ERR_NONE && op->msg.text[0] == 0)
         errmsg_set(&op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), dir->path, err_text(e),
-                   advice(e));
+                   log_dir_advice(e));
     o->failed = e;
-    if (e != ERR_NONE && dir->lock != 0)
-        env_close_file(dir->env, &steps->io, dir->lock, on_unlocked);
-    else
+    if (e == ERR_NONE)
         finish_open(o, e);
+    else if (log_ground_wait(dir, &o->ground_wait, on_ground))
+        give_up(o);
 }
 
 void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done)
@@ -586,7 +593,8 @@ void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done)
     *op = (struct log_op){.done = done};
     list_init(&op->link);
     struct opening *o = mem_zalloc(dir->mem, sizeof *o);
-    if (o == NULL) {
+    if (o == NULL || log_shutdown_reserve(dir) != ERR_NONE) {
+        mem_free(dir->mem, o);
         done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot open %s: out of memory", dir->path));
         return;
     }

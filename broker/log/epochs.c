@@ -28,6 +28,7 @@ static void on_written(struct log_op *op, enum err e)
     struct writing *w = CONTAINER_OF(write, struct writing, write);
     struct log *log = w->log;
     log->epochs_writing = false;
+    log->epochs_durable = e == ERR_NONE && !log->epochs_changed;
     tell(&w->waits, e);
     text_free(&w->text);
     mem_free(log->dir->mem, w);
@@ -41,7 +42,7 @@ static void start(struct log *log)
 {
     struct log_dir *dir = log->dir;
     struct writing *w = mem_zalloc(dir->mem, sizeof *w);
-    log->epochs_changed = false;
+    log->epochs_changed = log->epochs_durable = false;
     if (w != NULL) {
         text_init(&w->text, dir->mem);
         log_epochs_print(&log->epochs, &w->text);
@@ -54,7 +55,7 @@ static void start(struct log *log)
     w->log = log;
     list_init(&w->waits);
     list_splice_back(&w->waits, &log->epoch_waits);
-    snprintf(w->path, sizeof w->path, "%s/leader-epoch-checkpoint", log->path);
+    snprintf(w->path, sizeof w->path, "%s/" LOG_EPOCHS_NAME, log->path);
     w->write = (struct log_file_write){
         .path = w->path, .bytes = bytes_of(w->text.data, w->text.size), .checksum = true};
     log->epochs_writing = true;
@@ -69,6 +70,7 @@ void log_epochs_write(struct log *log, struct log_epoch_wait *wait)
         list_push_back(&log->epoch_waits, &wait->link);
     }
     log->epochs_changed = true;
+    log->epochs_durable = false;
     if (!log->epochs_writing)
         start(log);
 }
@@ -99,6 +101,10 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
     if (log->status != ERR_NONE) {
         op->msg = log->why;
         done(op, log->status);
+        return;
+    }
+    if (log->epochs_durable && log_epochs_latest(&log->epochs) >= epoch) {
+        done(op, ERR_NONE);
         return;
     }
     struct assigning *a = mem_zalloc(log->dir->mem, sizeof *a);

@@ -7,6 +7,9 @@
 #include "log/format.h"
 #include "log/steps.h"
 
+#define LOG_META_NAME "meta.properties"
+#define LOG_EPOCHS_NAME "leader-epoch-checkpoint"
+
 /* Named limits. */
 #define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
 #define LOG_PIECE_SMALL (64 << 10)       /* where little is looked for */
@@ -66,9 +69,15 @@ struct log_save {
 void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
               uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
 
-/* log_file_put; before: the CRC of the file that is replaced, if it is known and was right. */
-void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *before,
-             log_done *done);
+/* What is known of the file that is replaced. */
+enum log_put_before {
+    LOG_PUT_LOOK,  /* nothing: it is read */
+    LOG_PUT_NEW,   /* there is none, or none that could be fallen back to */
+    LOG_PUT_KNOWN, /* it was right, and its CRC is `before` */
+};
+/* log_file_put. */
+void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_before known,
+             uint32_t before, log_done *done);
 
 /* ---- open files (files.c) ---- */
 
@@ -193,6 +202,7 @@ enum log_state {
 };
 
 struct log_opening;
+struct log_birth_work;
 struct log_repair;
 struct log_sealing;
 struct log_retention;
@@ -254,6 +264,7 @@ struct log {
     struct list epoch_waits; /* log_assign_epoch, for the next write of the checkpoint */
     bool epochs_changed;     /* since the write in flight began */
     bool epochs_writing;
+    bool epochs_durable; /* the checkpoint on disk holds what memory holds, made in this life */
     struct env_timer retry;
 
     struct log_op *closing; /* log_close or log_delete */
@@ -295,6 +306,17 @@ struct log_points_file {
     struct list waits, waits_next;
 };
 
+struct log_ground {
+    struct env_op parent, entries;
+    struct log_file_write identity;
+    struct text text;
+    char path[ENV_PATH_MAX], parent_path[ENV_PATH_MAX];
+    int32_t pending; /* of these three */
+    enum err err;    /* of the first that failed */
+    struct errmsg msg;
+    struct list waits;
+};
+
 struct log_dir {
     struct env *env;
     struct mem *mem;
@@ -306,6 +328,7 @@ struct log_dir {
     enum err status;
     bool opened, clean, closing;
     env_file lock;
+    struct log_ground ground;
     struct log_dir_entry *entries;
     int32_t entry_count, entry_cap;
     struct list logs;
@@ -345,11 +368,29 @@ struct log_dir {
 
 /* dir.c: the sync of a file or directory has failed: S-5. */
 void log_dir_sync_failed(struct log_dir *dir, enum err e);
+/* What a person may do about it; "" or the rest of a sentence. */
+const char *log_dir_advice(enum err e);
+
+/* ground.c */
+struct log_ground_wait {
+    struct list link;
+    void (*done)(struct log_ground_wait *wait, enum err e);
+};
+/* Syncs the directory's entry in its parent, and its own entries. */
+void log_ground_begin(struct log_dir *dir);
+/* Writes meta.properties. is_new: there is none. ERR_NOMEM. */
+enum err log_ground_identity(struct log_dir *dir, const struct log_meta *meta,
+                             bool is_new) MUST_USE;
+/* True: all of it has ended, and dir->ground says how. False: done says when, and how. */
+bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
+                     void (*done)(struct log_ground_wait *wait, enum err e)) MUST_USE;
 
 /* remove.c: unlinks the files of a directory, then the directory, in the background. */
 void log_remove_dir(struct log_dir *dir, const char *path);
 
-/* shutdown.c: something has ended; closing may go on. */
+/* shutdown.c: the memory without which a close could not even let go of the lock. ERR_NOMEM. */
+enum err log_shutdown_reserve(struct log_dir *dir) MUST_USE;
+/* Something has ended; closing may go on. */
 void log_dir_idle(struct log_dir *dir);
 
 /* retain.c: files that would be removed later are left for the next life. */
@@ -431,6 +472,7 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
                      struct log_bound *out) MUST_USE;
 
 /* commit.c */
+void log_commit_init(struct log_dir *dir);
 void log_commit_mark(struct log *log);
 void log_commit_kick(struct log_dir *dir);
 
@@ -520,12 +562,15 @@ struct log_opening {
     struct log **out;
     struct log_op *op;
     struct list link; /* in dir->openings_waiting */
-    bool made;        /* the directory is new */
+    struct log_birth *birth;
+    bool unborn; /* there is no such directory */
+    struct log_birth_work *birth_work;
     char *names;
     uint64_t names_size, at, size;
     struct log_get get, crc, index_crc;
     struct log_save save;
     struct log_file_wait wait;
+    struct log_ground_wait ground_wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
     char text[LOG_PARTITION_METADATA_SIZE + 1];
     int32_t segment;  /* being looked at */
@@ -565,6 +610,10 @@ struct log_opening {
     enum err failed;
 };
 
+/* ERR_NOMEM. */
+enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;
+/* birth.c: makes the directory; goes on to log_recovered or log_opening_end. */
+void log_birth_begin(struct log_opening *o);
 /* Scans what may not be durable; goes on to log_cut or log_copy_finish. */
 void log_recover(struct log_opening *o);
 void log_recover_segment(struct log_opening *o);

@@ -82,7 +82,8 @@ enum log_rebuilt {
 enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
                      const struct log_dir_config *config) MUST_USE;
 /* Creates or opens the directory: lock, meta.properties (refused when it names another node or
- * cluster), clean-shutdown marker (read, then removed durably), checkpoints. Errors: ERR_BUSY
+ * cluster), clean-shutdown marker (read, then removed durably), checkpoints. A new identity becomes
+ * durable while logs are being opened; none is open before it is. Errors: ERR_BUSY
  * (another broker has it), ERR_INVALID (another node's), ERR_CORRUPT, ERR_NOSPACE, ERR_READONLY,
  * ERR_ACCESS, ERR_IO, ERR_NOMEM; the message says what to do. */
 void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done);
@@ -98,8 +99,10 @@ const uint8_t *log_dir_id(const struct log_dir *dir); /* directory.id, 16 bytes 
 bool log_dir_clean(const struct log_dir *dir);        /* the last life ended with the marker */
 enum err log_dir_status(const struct log_dir *dir);   /* ERR_OFFLINE after a failed sync */
 /* Clean shutdown: every log is synced, its snapshot and checkpoints written, then the marker. All
- * logs must be idle. */
-void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done);
+ * logs must be idle. mark: false when this life has not made good for an unclean end of the last
+ * one; then there is no marker, and the next life is told of that end. After an
+ * error the directory is unlocked all the same. */
+void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *done);
 /* Once every log is closed, and the directory too: waits until the last file is, which goes on in
  * the background. */
 void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done);
@@ -110,13 +113,22 @@ void log_dir_free(struct log_dir *dir);
 
 struct log;
 
-/* Opens "topic-N", creating it (durably, with partition.metadata) when it is not there, and
- * recovers it: S-1 to S-7. On success *out is set before done is called. ERR_CORRUPT: a bad batch
- * below the recovery point; the message names file, position and remedy, and the other logs go on.
- * Else as log_dir_open. watch may be NULL. */
+/* What the directory of a partition holds from the first, when log_open makes it: durable together
+ * with it, or neither is there. Stays in place until log_open is done. */
+struct log_birth {
+    int32_t leader_epoch; /* that begins at offset 0 (E-1), -1: none */
+    const char *name;     /* of one more file, with its checksum beside it; NULL: none */
+    struct bytes bytes;
+    bool made; /* out: the directory was not there */
+};
+
+/* Opens "topic-N", creating it (durably, with partition.metadata and what birth says) when it is
+ * not there, and recovers it: S-1 to S-7. On success *out is set before done is called.
+ * ERR_CORRUPT: a bad batch below the recovery point; the message names file, position and remedy,
+ * and the other logs go on. Else as log_dir_open. birth and watch may be NULL. */
 void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
-              const uint8_t topic_id[16], const struct log_config *config, struct log_watch *watch,
-              struct log_op *op, log_done *done);
+              const uint8_t topic_id[16], const struct log_config *config, struct log_birth *birth,
+              struct log_watch *watch, struct log_op *op, log_done *done);
 /* Waits for what is in flight (reads must have been released), lets go of the files and frees the
  * log; nothing is written. */
 void log_close(struct log *log, struct log_op *op, log_done *done);
@@ -223,8 +235,10 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done);
  * confirms, and when it was left alone for min(retention_ms, 10 min) of that steady clock. */
 void log_retain(struct log *log, int64_t limit, int64_t wall_ms);
 
-/* Epoch of the leader that wrote offset's batch; -1 when there is none (E-1). Durable when done. */
+/* From the log's end on a new epoch begins (E-1). Durable when done; at once when it has begun
+ * already and is durable. */
 void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_done *done);
+/* -1 when there is none. */
 int32_t log_latest_epoch(const struct log *log);
 
 /* ---- small durable files, for all of the broker (S-4): new name, sync, rename, sync of the

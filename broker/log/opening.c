@@ -1,5 +1,5 @@
-/* opening.c - log_open up to the scan: makes the partition's directory when there is none, or finds
- * out what is in it and from where on it has to be looked at (S-1, S-7). */
+/* opening.c - log_open up to the scan: finds out what is in the partition's directory and from
+ * where on it has to be looked at (S-1, S-7). One that is not there is made by birth.c. */
 #include "log/internal.h"
 #include <stdio.h>
 
@@ -9,13 +9,6 @@
 enum {
     OPEN_LIST,
     OPEN_TAKE,
-    OPEN_MAKE,
-    OPEN_MAKE_METADATA,
-    OPEN_MAKE_LOG,
-    OPEN_MAKE_SYNC,
-    OPEN_MAKE_RENAME,
-    OPEN_MAKE_DURABLE,
-    OPEN_MADE,
     OPEN_METADATA,
     OPEN_IDENTITY,
     OPEN_LEFTOVERS,
@@ -28,6 +21,7 @@ enum {
     OPEN_SNAPSHOT,
     OPEN_WINDOW,
     OPEN_PLAN,
+    OPEN_END,
 };
 
 static struct log_opening *opening_of(struct log_steps *steps)
@@ -112,7 +106,7 @@ static int32_t find_bases(struct log_opening *o, int64_t *bases)
     return count;
 }
 
-static enum err add_segment(struct log *log, int64_t base, bool create)
+enum err log_opening_add_segment(struct log *log, int64_t base, bool create)
 {
     enum err e = log_segments_reserve(log);
     struct log_segment *segment = NULL;
@@ -137,7 +131,7 @@ static enum err find_segments(struct log_opening *o)
     find_bases(o, bases);
     enum err e = sort_stable(mem, bases, (size_t)count, sizeof *bases, compare_offsets);
     for (int32_t i = 0; e == ERR_NONE && i < count; i++)
-        e = add_segment(log, bases[i], false);
+        e = log_opening_add_segment(log, bases[i], false);
     mem_free(mem, bases);
     return e;
 }
@@ -184,7 +178,7 @@ static enum log_flow take_found(struct log_opening *o)
                            "back, or remove the directory to go on without its records",
                            log->path, (long long)point);
         else
-            e = add_segment(log, 0, true);
+            e = log_opening_add_segment(log, 0, true);
     }
     if (e != ERR_NONE)
         return log_steps_fail(&o->steps, e);
@@ -204,99 +198,12 @@ static enum log_flow open_take(struct log_steps *steps)
         steps->next = OPEN_LIST;
         return LOG_NEXT;
     }
-    if (steps->err == ERR_NOTFOUND && !o->made) {
-        steps->next = OPEN_MAKE;
+    if (steps->err == ERR_NOTFOUND) {
+        o->unborn = true;
+        steps->next = OPEN_END;
         return LOG_NEXT;
     }
     return LOG_FAIL;
-}
-
-/* ---- making it: under another name, so that nobody ever finds half of it ---- */
-
-static enum log_flow open_make(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    log_unique_path(o->log, "future", o->path_to);
-    steps->tolerant = true;
-    env_make_dir(steps->env, &steps->io, o->path_to, log_steps_done);
-    return LOG_WAIT;
-}
-
-static enum log_flow save_metadata(struct log_opening *o, const char *folder)
-{
-    log_path_join(o->path, folder, "partition.metadata", "");
-    log_partition_metadata_print(&o->log->topic_id, o->text);
-    log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
-    return LOG_WAIT;
-}
-
-static enum log_flow open_make_metadata(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
-        return LOG_FAIL;
-    return save_metadata(o, o->path_to);
-}
-
-static enum log_flow open_make_log(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    char name[LOG_NAME_MAX];
-    (void)steps;
-    log_name_print(name, 0, LOG_KIND_LOG);
-    log_path_join(o->path, o->path_to, name, "");
-    /* Its first sync comes with its first records. */
-    log_save(o->log->dir, &o->save, o->path, bytes_of(NULL, 0), 0, false, on_saved);
-    return LOG_WAIT;
-}
-
-static enum log_flow sync_folder(struct log_steps *steps, const char *path)
-{
-    steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, path, log_steps_done);
-    return LOG_WAIT;
-}
-
-static enum log_flow open_make_sync(struct log_steps *steps)
-{
-    return sync_folder(steps, opening_of(steps)->path_to);
-}
-
-/* What a sync of a directory said. */
-static enum log_flow synced(struct log_opening *o)
-{
-    if (o->steps.err == ERR_NONE)
-        return LOG_NEXT;
-    log_dir_sync_failed(o->log->dir, o->steps.err);
-    return LOG_FAIL;
-}
-
-static enum log_flow open_make_rename(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    if (synced(o) == LOG_FAIL)
-        return LOG_FAIL;
-    env_rename(steps->env, &steps->io, o->path_to, o->log->path, log_steps_done);
-    return LOG_WAIT;
-}
-
-static enum log_flow open_make_durable(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    o->made = true;
-    if (KNOWN_BUG(rename_without_dir_sync))
-        return LOG_NEXT;
-    return sync_folder(steps, o->log->dir->path);
-}
-
-static enum log_flow open_made(struct log_steps *steps)
-{
-    struct log_opening *o = opening_of(steps);
-    steps->next = OPEN_LIST;
-    /* What the checkpoints know is of one that was deleted. */
-    for (int kind = 0; kind < LOG_POINTS_COUNT; kind++)
-        o->log->known->offsets[kind] = -1;
-    return synced(o);
 }
 
 /* ---- whose it is ---- */
@@ -318,8 +225,11 @@ static enum log_flow open_identity(struct log_steps *steps)
     char mine[WIRE_UUID_TEXT_SIZE];
     char theirs[WIRE_UUID_TEXT_SIZE];
     o->at = 0;
-    if (!o->get.found)
-        return save_metadata(o, o->log->path);
+    if (!o->get.found) {
+        log_partition_metadata_print(&o->log->topic_id, o->text);
+        log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
+        return LOG_WAIT;
+    }
     enum err e = log_partition_metadata_parse(got(&o->get), &id, msg);
     drop_got(o);
     if (e != ERR_NONE)
@@ -387,7 +297,7 @@ static enum log_flow open_sized(struct log_steps *steps)
     struct log *log = o->log;
     struct log_segment *segment = log->segments[o->segment];
     segment->size = segment->written = segment->synced = steps->n;
-    segment->entry_durable = o->made || segment->base < o->recovery_point;
+    segment->entry_durable = segment->base < o->recovery_point;
     if (o->segment + 1 < log->segment_count)
         segment->next = log->segments[o->segment + 1]->base;
     o->held = false;
@@ -403,7 +313,7 @@ static enum log_flow open_epochs(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     (void)steps;
-    log_path_join(o->path, o->log->path, "leader-epoch-checkpoint", "");
+    log_path_join(o->path, o->log->path, LOG_EPOCHS_NAME, "");
     log_get(o->log->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
 }
@@ -411,7 +321,7 @@ static enum log_flow open_epochs(struct log_steps *steps)
 static enum log_flow open_epochs_crc(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    log_path_join(o->path_to, o->log->path, "leader-epoch-checkpoint.crc", "");
+    log_path_join(o->path_to, o->log->path, LOG_EPOCHS_NAME, ".crc");
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path_to, on_crc);
     return LOG_WAIT;
@@ -509,13 +419,6 @@ static enum log_flow open_plan(struct log_steps *steps)
 static const struct log_step open_steps[] = {
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE] = {"list", open_take},
-    [OPEN_MAKE] = {"make", open_make},
-    [OPEN_MAKE_METADATA] = {"make", open_make_metadata},
-    [OPEN_MAKE_LOG] = {"make", open_make_log},
-    [OPEN_MAKE_SYNC] = {"make", open_make_sync},
-    [OPEN_MAKE_RENAME] = {"make", open_make_rename},
-    [OPEN_MAKE_DURABLE] = {"make", open_make_durable},
-    [OPEN_MADE] = {"make", open_made},
     [OPEN_METADATA] = {"read partition.metadata of", open_metadata},
     [OPEN_IDENTITY] = {"read partition.metadata of", open_identity},
     [OPEN_LEFTOVERS] = {"tidy", open_leftovers},
@@ -528,7 +431,7 @@ static const struct log_step open_steps[] = {
     [OPEN_SNAPSHOT] = {"read a snapshot of", open_snapshot},
     [OPEN_WINDOW] = {"read a snapshot of", open_window},
     [OPEN_PLAN] = {"plan the recovery of", open_plan},
-    {NULL, NULL},
+    [OPEN_END] = {NULL, NULL},
 };
 
 /* ---- beginning and end ---- */
@@ -537,7 +440,10 @@ static void opened(struct log_steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     if (e == ERR_NONE) {
-        log_recover(o);
+        if (o->unborn)
+            log_birth_begin(o);
+        else
+            log_recover(o);
         return;
     }
     if (o->op->msg.text[0] == 0)
@@ -614,12 +520,17 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
 }
 
 void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
-              const uint8_t topic_id[16], const struct log_config *config, struct log_watch *watch,
-              struct log_op *op, log_done *done)
+              const uint8_t topic_id[16], const struct log_config *config, struct log_birth *birth,
+              struct log_watch *watch, struct log_op *op, log_done *done)
 {
     ASSERT(dir->opened);
     *op = (struct log_op){.done = done};
     list_init(&op->link);
+    if (dir->ground.err != ERR_NONE) {
+        op->msg = dir->ground.msg;
+        done(op, dir->ground.err);
+        return;
+    }
     if (dir->status != ERR_NONE) {
         done(op, errmsg_set(&op->msg, dir->status, "%s is offline", dir->path));
         return;
@@ -638,6 +549,7 @@ void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t 
     o->log = log;
     o->out = out;
     o->op = op;
+    o->birth = birth;
     o->names_size = NAMES_SIZE_FIRST;
     list_init(&o->link);
     dir->busy++;

@@ -196,7 +196,8 @@ static void start_write(struct log_points_file *file, enum log_points_kind kind)
     }
     file->write = (struct log_file_write){
         .path = file->path, .bytes = bytes_of(file->text.data, file->text.size), .checksum = true};
-    log_put(file->dir, &file->write, file->crc_known ? &file->crc : NULL, on_written);
+    log_put(file->dir, &file->write, file->crc_known ? LOG_PUT_KNOWN : LOG_PUT_LOOK, file->crc,
+            on_written);
 }
 
 void log_points_write(struct log_dir *dir, enum log_points_kind kind, struct log_points_wait *wait)

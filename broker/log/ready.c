@@ -1,7 +1,7 @@
 /* ready.c - the last steps of log_open: what the scan did not say, and the log's first word. */
 #include "log/internal.h"
 
-enum { READY_HEAD, READY_TAKE_HEAD, READY_SNAPSHOTS, READY_END };
+enum { READY_HEAD, READY_TAKE_HEAD, READY_SNAPSHOTS, READY_GROUND, READY_END };
 
 static struct log_opening *opening_of(struct log_steps *steps)
 {
@@ -64,10 +64,25 @@ static enum log_flow ready_snapshots(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+static void on_ground(struct log_ground_wait *wait, enum err e)
+{
+    (void)e; /* begin looks */
+    log_steps_resume(&CONTAINER_OF(wait, struct log_opening, ground_wait)->steps, ERR_NONE);
+}
+
+/* Nothing is written into a log, or shown of it, before the directory itself is durable. */
+static enum log_flow ready_ground(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_dir *dir = o->log->dir;
+    return log_ground_wait(dir, &o->ground_wait, on_ground) ? LOG_NEXT : LOG_WAIT;
+}
+
 static const struct log_step ready_steps[] = {
     [READY_HEAD] = {"read the first batch of", ready_head},
     [READY_TAKE_HEAD] = {"read the first batch of", ready_take_head},
     [READY_SNAPSHOTS] = {"remove a snapshot of", ready_snapshots},
+    [READY_GROUND] = {"make durable what holds", ready_ground},
     [READY_END] = {NULL, NULL},
 };
 
@@ -86,6 +101,11 @@ static void begin(struct log_opening *o)
 {
     struct log *log = o->log;
     struct log_dir *dir = log->dir;
+    if (dir->ground.err != ERR_NONE) {
+        o->op->msg = dir->ground.msg;
+        log_opening_end(o, dir->ground.err);
+        return;
+    }
     if (dir->status != ERR_NONE) {
         log_opening_end(o, errmsg_set(&o->op->msg, dir->status, "%s is offline", dir->path));
         return;

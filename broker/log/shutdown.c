@@ -10,6 +10,7 @@ struct log_shutdown {
     struct log_dir *dir;
     struct log_op *op;
     struct log *log; /* being written */
+    struct log_ground_wait ground_wait;
     struct log_points_wait points_wait;
     struct log_save save;
     struct log_file_write write;
@@ -17,11 +18,13 @@ struct log_shutdown {
     uint32_t index_crc, times_crc;
     char crc_text[LOG_INDEX_CRC_SIZE];
     int kind;
-    bool waiting, all; /* all: every log is whole, so that the marker may be written */
+    bool waiting;
+    bool mark; /* the marker is wanted, and so far every log is whole */
     char path[ENV_PATH_MAX];
 };
 
 enum {
+    DOWN_GROUND,
     DOWN_SYNC,
     DOWN_NEXT,
     DOWN_INDEX,
@@ -50,6 +53,19 @@ static void on_saved(struct log_save *save, enum err e)
 }
 
 /* ---- until all is durable ---- */
+
+static void on_ground(struct log_ground_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct log_shutdown, ground_wait)->steps, e);
+}
+
+static enum log_flow down_ground(struct log_steps *steps)
+{
+    struct log_shutdown *s = shutdown_of(steps);
+    if (!log_ground_wait(s->dir, &s->ground_wait, on_ground))
+        return LOG_WAIT;
+    return s->dir->ground.err == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, s->dir->ground.err);
+}
 
 static bool is_durable(const struct log *log)
 {
@@ -96,7 +112,7 @@ static enum log_flow down_next(struct log_steps *steps)
     }
     struct log_segment *active = log_active(s->log);
     bool whole = s->log->status == ERR_NONE && s->log->state == LOG_OPEN;
-    s->all &= whole;
+    s->mark &= whole;
     if (whole && active->index_known && !active->file->create)
         return LOG_NEXT;
     struct list *next = s->log->link.next;
@@ -226,7 +242,7 @@ static enum log_flow down_mark(struct log_steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     (void)steps;
-    if (!s->all || s->dir->status != ERR_NONE)
+    if (!s->mark || s->dir->status != ERR_NONE)
         return LOG_NEXT;
     snprintf(s->path, sizeof s->path, "%s/.kafka_cleanshutdown", s->dir->path);
     s->write = (struct log_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
@@ -262,6 +278,7 @@ static enum log_flow down_unlocked(struct log_steps *steps)
 }
 
 static const struct log_step down_steps[] = {
+    [DOWN_GROUND] = {"make durable", down_ground},
     [DOWN_SYNC] = {"sync the logs of", down_sync},
     [DOWN_NEXT] = {"write the indexes in", down_next},
     [DOWN_INDEX] = {"write the indexes in", down_index},
@@ -343,7 +360,14 @@ void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done)
     log_dir_idle(dir);
 }
 
-void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done)
+enum err log_shutdown_reserve(struct log_dir *dir)
+{
+    if (dir->shutdown == NULL)
+        dir->shutdown = mem_zalloc(dir->mem, sizeof *dir->shutdown);
+    return dir->shutdown == NULL ? ERR_NOMEM : ERR_NONE;
+}
+
+void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *done)
 {
     ASSERT(dir->opened);
     ASSERT(!dir->closing);
@@ -351,15 +375,10 @@ void log_dir_close(struct log_dir *dir, struct log_op *op, log_done *done)
     list_init(&op->link);
     env_disarm(dir->env, &dir->checkpoint);
     log_removals_stop(dir);
-    struct log_shutdown *s = mem_zalloc(dir->mem, sizeof *s);
-    if (s == NULL) {
-        done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot close %s: out of memory", dir->path));
-        return;
-    }
     dir->closing = true;
-    dir->shutdown = s;
+    struct log_shutdown *s = dir->shutdown;
     s->dir = dir;
     s->op = op;
-    s->all = true;
+    s->mark = mark;
     log_steps_start(&s->steps, dir->env, down_steps, ended);
 }

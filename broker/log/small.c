@@ -204,7 +204,7 @@ struct put {
     int32_t saving;
     enum err save_err;
     char crc_text[LOG_CRC_FILE_SIZE + 1];
-    bool before_known;
+    bool look, before_known;
     uint32_t before; /* the CRC of the file that is replaced */
     char crc_path[ENV_PATH_MAX], crc_temporary[ENV_PATH_MAX];
     char temporary[ENV_PATH_MAX], folder[ENV_PATH_MAX];
@@ -239,7 +239,7 @@ static void put_got_crc(struct log_get *get, enum err e)
 static enum log_flow put_read(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    if (!put->write->checksum || put->before_known) {
+    if (!put->write->checksum || !put->look) {
         steps->next = PUT_SAVE;
         return LOG_NEXT;
     }
@@ -400,8 +400,8 @@ void log_folder_of(const char *path, char folder[ENV_PATH_MAX])
         snprintf(folder, ENV_PATH_MAX, "%.*s", (int)MAX(slash - path, 1), path);
 }
 
-void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *before,
-             log_done *done)
+void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_before known,
+             uint32_t before, log_done *done)
 {
     struct put *put = mem_zalloc(dir->mem, sizeof *put);
     write->op = (struct log_op){.done = done};
@@ -413,8 +413,9 @@ void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *
     }
     put->dir = dir;
     put->write = write;
-    put->before_known = before != NULL;
-    put->before = before == NULL ? 0 : *before;
+    put->look = known == LOG_PUT_LOOK;
+    put->before_known = known == LOG_PUT_KNOWN;
+    put->before = before;
     log_path_join(put->temporary, NULL, write->path, ".tmp");
     log_path_join(put->crc_path, NULL, write->path, ".crc");
     log_path_join(put->crc_temporary, NULL, put->crc_path, ".tmp");
@@ -425,5 +426,5 @@ void log_put(struct log_dir *dir, struct log_file_write *write, const uint32_t *
 
 void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)
 {
-    log_put(dir, write, NULL, done);
+    log_put(dir, write, LOG_PUT_LOOK, 0, done);
 }

@@ -24,12 +24,46 @@ static enum err grow(struct batch *b)
     if (b->buf == NULL) {
         wire_builder_init(&b->builder, buf->data, cap);
     } else {
-        memcpy(buf->data, b->buf->data, b->builder.size);
-        b->builder.data = buf->data;
-        b->builder.cap = cap;
+        memcpy(buf->data, b->buf->data, b->start + b->builder.size);
+        b->builder.data = buf->data + b->start;
+        b->builder.cap = cap - b->start;
     }
     buf_release(b->buf);
     b->buf = buf;
+    return ERR_NONE;
+}
+
+static void finish(struct batch *b, int64_t offset, int32_t epoch)
+{
+    wire_builder_finish(&b->builder, &(struct wire_builder_head){
+                                         .base_offset = offset + b->offset,
+                                         .leader_epoch = epoch,
+                                         .attributes = b->control ? WIRE_BATCH_CONTROL : 0,
+                                         .producer_id = -1,
+                                         .producer_epoch = -1,
+                                         .base_sequence = -1,
+                                     });
+}
+
+int64_t metadata_batch_count(const struct batch *b)
+{
+    return b->offset + (b->buf == NULL ? 0 : b->builder.record_count);
+}
+
+enum err metadata_batch_split(struct batch *b, int64_t offset, int32_t epoch)
+{
+    ASSERT(b->builder.record_count > 0);
+    finish(b, offset, epoch);
+    size_t start = b->start + b->builder.size;
+    while (b->buf->cap - start < WIRE_BATCH_HEAD) {
+        enum err e = grow(b);
+        if (e != ERR_NONE)
+            return e;
+    }
+    b->offset = metadata_batch_count(b);
+    b->start = start;
+    b->control = false;
+    wire_builder_init(&b->builder, b->buf->data + start, b->buf->cap - start);
     return ERR_NONE;
 }
 
@@ -78,30 +112,33 @@ enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_bat
     return e;
 }
 
+static enum err replay_all(struct batch *b, struct metadata_edit *edit, struct errmsg *msg)
+{
+    struct bytes in = bytes_of(b->buf->data, b->start + b->builder.size);
+    struct wire_batch head;
+    struct arena arena;
+    enum err e = ERR_NONE;
+    arena_init(&arena, b->mem, BATCH_BYTES_MAX);
+    for (size_t at = 0; at < in.size && e == ERR_NONE; at += (size_t)head.size) {
+        enum wire_at what = wire_batch_at(in, at, &head, msg);
+        ASSERT(what == WIRE_AT_BATCH);
+        e = metadata_batch_replay(edit, &head, bytes_of(in.data + at, (size_t)head.size), &arena,
+                                  msg);
+    }
+    arena_free(&arena);
+    return e;
+}
+
 enum err metadata_batch_image(struct batch *b, int64_t offset, int32_t epoch,
                               const struct metadata_image *base, struct metadata_image **out,
                               struct errmsg *msg)
 {
-    wire_builder_finish(&b->builder, &(struct wire_builder_head){
-                                         .base_offset = offset,
-                                         .leader_epoch = epoch,
-                                         .attributes = b->control ? WIRE_BATCH_CONTROL : 0,
-                                         .producer_id = -1,
-                                         .producer_epoch = -1,
-                                         .base_sequence = -1,
-                                     });
-    struct bytes in = bytes_of(b->builder.data, b->builder.size);
-    struct wire_batch head;
-    enum wire_at at = wire_batch_at(in, 0, &head, msg);
-    ASSERT(at == WIRE_AT_BATCH);
+    finish(b, offset, epoch);
     struct metadata_edit edit;
     enum err e = metadata_edit_begin(&edit, b->mem, base);
     if (e != ERR_NONE)
         return e;
-    struct arena arena;
-    arena_init(&arena, b->mem, BATCH_BYTES_MAX);
-    e = metadata_batch_replay(&edit, &head, in, &arena, msg);
-    arena_free(&arena);
+    e = replay_all(b, &edit, msg);
     if (e != ERR_NONE) {
         metadata_edit_abandon(&edit);
         return e;

@@ -38,7 +38,7 @@ int16_t metadata_change_append(struct metadata *m, struct batch *b, struct chang
         return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
     }
     struct log_appended appended;
-    struct slice slice = slice_of(b->buf, 0, (uint32_t)b->builder.size);
+    struct slice slice = slice_of(b->buf, 0, (uint32_t)(b->start + b->builder.size));
     log_append(m->log, slice, m->epoch, env_wall(m->env), &appended);
     metadata_batch_free(b);
     if (appended.verdict != LOG_APPENDED) {

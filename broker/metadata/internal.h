@@ -17,9 +17,12 @@ int32_t metadata_id_index(const struct metadata_image *image, const struct wire_
 #define BATCH_BYTES_MAX (8 << 20) /* KafkaRaftClient.MAX_BATCH_SIZE_BYTES */
 #define BATCH_BYTES_FIRST 4096
 
+/* One batch, or several that are appended as one. */
 struct batch {
     struct mem *mem;
     struct buf *buf; /* NULL: nothing was added yet */
+    size_t start;    /* of the batch being built; before it stand finished ones ... */
+    int64_t offset;  /* ... with so many records */
     struct wire_builder builder;
     int64_t timestamp_ms;
     bool control;
@@ -27,13 +30,18 @@ struct batch {
 
 void metadata_batch_init(struct batch *b, struct mem *mem, int64_t timestamp_ms);
 void metadata_batch_free(struct batch *b);
+/* What was added so far is a batch that stands at offset; what is added from now on, at least one
+ * record, is another. ERR_NOMEM. */
+enum err metadata_batch_split(struct batch *b, int64_t offset, int32_t epoch) MUST_USE;
+/* How many records it has. */
+int64_t metadata_batch_count(const struct batch *b);
 /* ERR_NOMEM, ERR_LIMIT (the batch would become too large), else as wire_encode. */
 enum err metadata_batch_add(struct batch *b, const struct wire_message *m, int version,
                             const void *record) MUST_USE;
 enum err metadata_batch_add_leader_change(struct batch *b,
                                           const struct wire_leader_change_message *m) MUST_USE;
-/* What the log holds when the batch stands at offset: image and the batch. ERR_NOMEM and those of
- * metadata_edit_apply. */
+/* Finishes it. What the log holds when it stands at offset: image and the batch. ERR_NOMEM and
+ * those of metadata_edit_apply. */
 enum err metadata_batch_image(struct batch *b, int64_t offset, int32_t epoch,
                               const struct metadata_image *base, struct metadata_image **out,
                               struct errmsg *msg) MUST_USE;

@@ -148,16 +148,19 @@ struct metadata_watch {
 enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, struct trace *trace,
                       struct log_dir *dir, const struct metadata_settings *settings,
                       struct metadata_watch *watch) MUST_USE;
-/* Replays the log and leads it in a new epoch: quorum-state first, then the LeaderChange batch, and
- * on an empty log the feature levels. bump_leaders: every partition gets a new leader epoch, for
- * the last life did not end cleanly and may have lost what it wrote (E-1). Done when all of this is
- * durable and metadata_current has it. Errors as log_open, ERR_UNSUPPORTED. */
-void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders,
+struct metadata_start {
+    const char *host; /* where clients reach this broker; copied */
+    uint16_t port;
+    bool bump_leaders; /* every partition gets a new leader epoch, for the last life did not end
+                          cleanly and may have lost what it wrote (E-1) */
+};
+
+/* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
+ * LeaderChange batch, on an empty log the feature levels, the registration of this broker,
+ * unfenced, and the new leaders. Done when all of this is durable and metadata_current has it.
+ * Errors as log_open, ERR_UNSUPPORTED. */
+void metadata_open(struct metadata *m, struct metadata_op *op, const struct metadata_start *start,
                    metadata_done *done);
-/* Registers this broker under that address and unfences it. Done when durable. Errors as
- * log_append's: ERR_OFFLINE, ERR_NOSPACE, ERR_NOMEM. */
-void metadata_register(struct metadata *m, struct metadata_op *op, const char *host, uint16_t port,
-                       metadata_done *done);
 /* What is durable and prepared. Borrowed until return; retain it to keep it. */
 const struct metadata_image *metadata_current(const struct metadata *m);
 int32_t metadata_epoch(const struct metadata *m);

@@ -5,6 +5,8 @@
 #define REPLAY_BYTES (1 << 20) /* that one event replays, and more only for a larger batch */
 #define REPLAY_ARENA_BYTES (16u << 20)
 #define QUORUM_STATE_BYTES_MAX 4096
+#define STATE_NAME "quorum-state"
+#define FIRST_EPOCH 1 /* of a log that nobody has led before */
 #define PARTITION_VERSION 2
 #define REGISTER_VERSION 3
 #define REGISTRATION_CHANGE_VERSION 2
@@ -13,6 +15,9 @@
 struct replay {
     struct metadata *m;
     bool bump_leaders;
+    uint16_t port;
+    char host[METADATA_HOST_MAX];
+    struct log_birth birth;
     struct log_op log_op;
     struct log_read read;
     struct metadata_edit edit;
@@ -85,6 +90,57 @@ static void fail(struct replay *r, enum err e)
     metadata_op_done(m, e);
 }
 
+/* ---- registration ---- */
+
+static struct wire_uuid draw_incarnation(struct metadata *m)
+{
+    struct wire_uuid id;
+    uint64_t high = env_random(m->env, "metadata/incarnation", (uint64_t)m->epoch);
+    uint64_t low = env_random(m->env, "metadata/incarnation", (uint64_t)m->epoch);
+    put_u64(id.b, (high & ~0xf000ull) | 0x4000);
+    put_u64(id.b + 8, (low & ~(3ull << 62)) | 2ull << 62);
+    return id;
+}
+
+/* Registered fenced, then unfenced, as a controller does once a broker has caught up (B-3); its
+ * epoch is the offset of its registration (B-1). */
+static enum err add_registration(struct replay *r, struct batch *batch)
+{
+    struct metadata *m = r->m;
+    struct wire_uuid directory;
+    memcpy(&directory, log_dir_id(m->dir), sizeof directory);
+    struct wire_register_broker_record_endpoint endpoint = {
+        .name = wire_text("PLAINTEXT"), .host = wire_text(r->host), .port = r->port};
+    struct wire_register_broker_record_feature feature = {
+        .name = wire_text("metadata.version"),
+        .min_supported_version = METADATA_VERSION_OLDEST,
+        .max_supported_version = METADATA_VERSION};
+    struct wire_register_broker_record record;
+    wire_defaults(&wire_register_broker_record_message, &record);
+    record.broker_id = m->settings.node_id;
+    record.incarnation_id = draw_incarnation(m);
+    record.broker_epoch = log_end(m->log) + metadata_batch_count(batch);
+    record.end_points_count = 1;
+    record.end_points = &endpoint;
+    record.features_count = 1;
+    record.features = &feature;
+    record.rack = WIRE_NULL_STRING;
+    record.fenced = true;
+    record.log_dirs_count = 1;
+    record.log_dirs = &directory;
+    enum err e =
+        metadata_batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
+    if (e != ERR_NONE)
+        return e;
+    struct wire_broker_registration_change_record change;
+    wire_defaults(&wire_broker_registration_change_record_message, &change);
+    change.broker_id = m->settings.node_id;
+    change.broker_epoch = record.broker_epoch;
+    change.fenced = -1;
+    return metadata_batch_add(batch, &wire_broker_registration_change_record_message,
+                              REGISTRATION_CHANGE_VERSION, &change);
+}
+
 /* ---- leading ---- */
 
 static enum err add_leader_change(struct metadata *m, struct batch *batch)
@@ -115,17 +171,11 @@ static enum err append(struct metadata *m, struct batch *batch, struct errmsg *m
     return code == WIRE_ERROR_UNKNOWN_SERVER_ERROR ? ERR_NOMEM : ERR_OFFLINE;
 }
 
-static enum err append_feature_levels(struct metadata *m, struct errmsg *msg)
+static enum err add_feature_levels(struct batch *batch)
 {
-    struct batch batch;
-    metadata_batch_init(&batch, m->mem, env_wall(m->env));
     struct wire_feature_level_record level = {.name = wire_text("metadata.version"),
                                               .feature_level = METADATA_VERSION};
-    enum err e = metadata_batch_add(&batch, &wire_feature_level_record_message, 0, &level);
-    if (e == ERR_NONE)
-        return append(m, &batch, msg);
-    metadata_batch_free(&batch);
-    return e;
+    return metadata_batch_add(batch, &wire_feature_level_record_message, 0, &level);
 }
 
 static enum err add_new_leader(struct metadata *m, struct batch *batch,
@@ -140,44 +190,44 @@ static enum err add_new_leader(struct metadata *m, struct batch *batch,
                               &record);
 }
 
-/* A new leader epoch for every partition, in batches. */
-static enum err append_new_leaders(struct metadata *m, struct errmsg *msg)
+/* A new leader epoch for every partition, behind what stands in batch already; what is too much for
+ * one goes into further ones, which are appended. */
+static enum err add_new_leaders(struct metadata *m, struct batch *batch, struct errmsg *msg)
 {
     const struct metadata_image *image = m->current;
-    struct batch batch;
-    metadata_batch_init(&batch, m->mem, env_wall(m->env));
-    int32_t record_count = 0;
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++) {
         for (int32_t p = 0; p < image->topics[i]->partition_count && e == ERR_NONE; p++) {
-            e = add_new_leader(m, &batch, image->topics[i], p);
-            if (e != ERR_NONE || ++record_count < METADATA_RECORDS_MAX)
-                continue;
-            e = append(m, &batch, msg);
-            metadata_batch_init(&batch, m->mem, env_wall(m->env));
-            record_count = 0;
+            if (metadata_batch_count(batch) >= METADATA_RECORDS_MAX) {
+                e = append(m, batch, msg);
+                metadata_batch_init(batch, m->mem, env_wall(m->env));
+            }
+            if (e == ERR_NONE)
+                e = add_new_leader(m, batch, image->topics[i], p);
         }
     }
-    if (e == ERR_NONE && record_count > 0)
-        return append(m, &batch, msg);
-    metadata_batch_free(&batch);
     return e;
 }
 
-static enum err append_first_records(struct metadata *m, bool bump_leaders, struct errmsg *msg)
+/* What stands first is written at once: one sync makes the epoch, its leader and the broker known.
+ */
+static enum err append_first_records(struct replay *r, struct errmsg *msg)
 {
+    struct metadata *m = r->m;
     struct batch batch;
     metadata_batch_init(&batch, m->mem, env_wall(m->env));
     enum err e = add_leader_change(m, &batch);
-    if (e != ERR_NONE) {
-        metadata_batch_free(&batch);
-        return e;
-    }
-    e = append(m, &batch, msg);
+    if (e == ERR_NONE)
+        e = metadata_batch_split(&batch, log_end(m->log), m->epoch);
     if (e == ERR_NONE && m->current->metadata_version == 0)
-        e = append_feature_levels(m, msg);
-    if (e == ERR_NONE && bump_leaders)
-        e = append_new_leaders(m, msg);
+        e = add_feature_levels(&batch);
+    if (e == ERR_NONE)
+        e = add_registration(r, &batch);
+    if (e == ERR_NONE && r->bump_leaders)
+        e = add_new_leaders(m, &batch, msg);
+    if (e == ERR_NONE)
+        return append(m, &batch, msg);
+    metadata_batch_free(&batch);
     return e;
 }
 
@@ -191,7 +241,7 @@ static void on_epoch_assigned(struct log_op *op, enum err e)
         fail(r, e);
         return;
     }
-    e = append_first_records(m, r->bump_leaders, &m->op->msg);
+    e = append_first_records(r, &m->op->msg);
     if (e != ERR_NONE) {
         errmsg_wrap(&m->op->msg, e, "cannot lead the metadata log");
         fail(r, e);
@@ -218,8 +268,14 @@ static void on_state_written(struct log_op *op, enum err e)
 static void lead(struct replay *r)
 {
     struct metadata *m = r->m;
+    if (r->birth.made) { /* quorum-state and the epoch are as old as the log */
+        m->epoch = FIRST_EPOCH;
+        log_assign_epoch(m->log, m->epoch, &r->log_op, on_epoch_assigned);
+        return;
+    }
     m->epoch = MAX(r->epoch_seen, log_latest_epoch(m->log)) + 1;
-    ASSERT(m->epoch > 0);
+    ASSERT(m->epoch >= FIRST_EPOCH);
+    text_free(&r->text);
     text_init(&r->text, m->mem);
     metadata_quorum_state_print(&r->text, m->settings.node_id, m->epoch);
     if (r->text.failed) {
@@ -274,8 +330,12 @@ static void replay_done(struct replay *r)
     m->current = metadata_edit_finish(&r->edit);
     m->tail = m->current;
     metadata_image_retain(m->tail);
+    if (r->birth.made) {
+        lead(r);
+        return;
+    }
     text_init(&r->path, m->mem);
-    text_printf(&r->path, "%s/%s-0/quorum-state", m->settings.dir, METADATA_LOG_TOPIC);
+    text_printf(&r->path, "%s/%s-0/" STATE_NAME, m->settings.dir, METADATA_LOG_TOPIC);
     if (r->path.failed || r->path.size >= ENV_PATH_MAX) {
         errmsg_set(&m->op->msg, ERR_LIMIT, "the path of the log directory is too long");
         fail(r, ERR_LIMIT);
@@ -359,7 +419,7 @@ static void on_log_open(struct log_op *op, enum err e)
         load_next(r, log_start(m->log));
 }
 
-void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders,
+void metadata_open(struct metadata *m, struct metadata_op *op, const struct metadata_start *start,
                    metadata_done *done)
 {
     ASSERT(m->op == NULL);
@@ -374,8 +434,20 @@ void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders
     }
     m->replay = r;
     r->m = m;
-    r->bump_leaders = bump_leaders;
+    r->bump_leaders = start->bump_leaders;
+    r->port = start->port;
+    ASSERT(strlen(start->host) < sizeof r->host);
+    memcpy(r->host, start->host, strlen(start->host) + 1);
     arena_init(&r->arena, m->mem, REPLAY_ARENA_BYTES);
+    text_init(&r->text, m->mem);
+    metadata_quorum_state_print(&r->text, m->settings.node_id, FIRST_EPOCH);
+    if (r->text.failed) {
+        fail(r, ERR_NOMEM);
+        return;
+    }
+    r->birth = (struct log_birth){.leader_epoch = FIRST_EPOCH,
+                                  .name = STATE_NAME,
+                                  .bytes = bytes_of(r->text.data, r->text.size)};
     struct log_config config = {
         .segment_bytes = 1 << 30,
         .segment_ms = INT64_MAX,
@@ -388,82 +460,8 @@ void metadata_open(struct metadata *m, struct metadata_op *op, bool bump_leaders
         .always_sync = true,
         .producer_id_expiration_ms = INT64_MAX,
     };
-    log_open(m->dir, &m->log, METADATA_LOG_TOPIC, 0, log_topic_id, &config, &m->log_watch,
-             &r->log_op, on_log_open);
-}
-
-/* ---- registration ---- */
-
-static struct wire_uuid draw_incarnation(struct metadata *m)
-{
-    struct wire_uuid id;
-    uint64_t high = env_random(m->env, "metadata/incarnation", (uint64_t)m->epoch);
-    uint64_t low = env_random(m->env, "metadata/incarnation", (uint64_t)m->epoch);
-    put_u64(id.b, (high & ~0xf000ull) | 0x4000);
-    put_u64(id.b + 8, (low & ~(3ull << 62)) | 2ull << 62);
-    return id;
-}
-
-/* Registered fenced, then unfenced, as a controller does once a broker has caught up (B-3); its
- * epoch is the offset of its registration (B-1). */
-static enum err add_registration(struct metadata *m, struct batch *batch, const char *host,
-                                 uint16_t port)
-{
-    struct wire_uuid directory;
-    memcpy(&directory, log_dir_id(m->dir), sizeof directory);
-    struct wire_register_broker_record_endpoint endpoint = {
-        .name = wire_text("PLAINTEXT"), .host = wire_text(host), .port = port};
-    struct wire_register_broker_record_feature feature = {
-        .name = wire_text("metadata.version"),
-        .min_supported_version = METADATA_VERSION_OLDEST,
-        .max_supported_version = METADATA_VERSION};
-    struct wire_register_broker_record record;
-    wire_defaults(&wire_register_broker_record_message, &record);
-    record.broker_id = m->settings.node_id;
-    record.incarnation_id = draw_incarnation(m);
-    record.broker_epoch = log_end(m->log);
-    record.end_points_count = 1;
-    record.end_points = &endpoint;
-    record.features_count = 1;
-    record.features = &feature;
-    record.rack = WIRE_NULL_STRING;
-    record.fenced = true;
-    record.log_dirs_count = 1;
-    record.log_dirs = &directory;
-    enum err e =
-        metadata_batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
-    if (e != ERR_NONE)
-        return e;
-    struct wire_broker_registration_change_record change;
-    wire_defaults(&wire_broker_registration_change_record_message, &change);
-    change.broker_id = m->settings.node_id;
-    change.broker_epoch = record.broker_epoch;
-    change.fenced = -1;
-    return metadata_batch_add(batch, &wire_broker_registration_change_record_message,
-                              REGISTRATION_CHANGE_VERSION, &change);
-}
-
-void metadata_register(struct metadata *m, struct metadata_op *op, const char *host, uint16_t port,
-                       metadata_done *done)
-{
-    ASSERT(m->op == NULL);
-    op->done = done;
-    op->msg = (struct errmsg){{0}};
-    m->op = op;
-    struct batch batch;
-    metadata_batch_init(&batch, m->mem, env_wall(m->env));
-    enum err e = add_registration(m, &batch, host, port);
-    if (e == ERR_NONE)
-        e = append(m, &batch, &op->msg);
-    else
-        metadata_batch_free(&batch);
-    if (e != ERR_NONE) {
-        errmsg_wrap(&op->msg, e, "cannot register the broker");
-        metadata_op_done(m, e);
-        return;
-    }
-    m->op_change = m->change_last;
-    metadata_change_advance(m);
+    log_open(m->dir, &m->log, METADATA_LOG_TOPIC, 0, log_topic_id, &config, &r->birth,
+             &m->log_watch, &r->log_op, on_log_open);
 }
 
 /* ---- the end ---- */

@@ -35,7 +35,7 @@ void broker_budget_init(struct budget *budget, struct mem *heap, int64_t bytes_m
 
 enum broker_phase {
     BROKER_NEW,
-    BROKER_OPENING, /* directory, metadata, partitions, listener, registration, one by one */
+    BROKER_OPENING, /* directory, listener, metadata, partitions, one by one */
     BROKER_SERVING,
     BROKER_DRAINING, /* no new connections; what is in flight is answered */
     BROKER_CLOSING,  /* the disk */
@@ -81,6 +81,7 @@ struct broker {
     struct metadata_watch metadata_watch;
     struct metadata_op metadata_op;
     bool metadata_open;
+    bool led; /* the metadata log has records of this life: an unclean end was made good for */
 
     struct replica_set replicas;
     struct replica_watch replica_watch;

@@ -1,5 +1,6 @@
-/* start.c - from a directory to a broker that serves: directory, metadata, partitions, listener,
- * registration. A step that fails leads back by stop.c. */
+/* start.c - from a directory to a broker that serves: directory, listener, metadata with the
+ * registration, partitions. The port must be known to be registered; who connects before the end
+ * waits to be accepted. A step that fails leads back by stop.c. */
 #include "node/internal.h"
 
 static void end_start(struct broker *b, enum err e)
@@ -29,13 +30,8 @@ bool broker_start_cut_short(struct broker *b)
 
 /* ---- serving ---- */
 
-static void on_registered(struct metadata_op *op, enum err e)
+void broker_start_partitions_done(struct broker *b)
 {
-    struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
-    if (e != ERR_NONE) {
-        broker_start_failed(b, e, &op->msg);
-        return;
-    }
     if (broker_start_cut_short(b))
         return;
     struct api_settings settings = {
@@ -43,10 +39,11 @@ static void on_registered(struct metadata_op *op, enum err e)
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,
     };
-    e = api_new(&b->api, b->env, b->mem, b->trace, b->metadata, &b->replicas, &settings);
+    struct errmsg msg = {{0}};
+    enum err e = api_new(&b->api, b->env, b->mem, b->trace, b->metadata, &b->replicas, &settings);
     if (e != ERR_NONE) {
-        errmsg_set(&op->msg, e, "out of memory");
-        broker_start_failed(b, e, &op->msg);
+        errmsg_set(&msg, e, "out of memory");
+        broker_start_failed(b, e, &msg);
         return;
     }
     broker_move(b, BROKER_SERVING);
@@ -57,25 +54,12 @@ static void on_registered(struct metadata_op *op, enum err e)
     end_start(b, ERR_NONE);
 }
 
-void broker_start_listening_done(struct broker *b)
-{
-    if (broker_start_cut_short(b))
-        return;
-    uint16_t port = b->advertised.port != 0 ? b->advertised.port : broker_port(b);
-    metadata_register(b->metadata, &b->metadata_op, b->advertised.host, port, on_registered);
-}
-
-void broker_start_partitions_done(struct broker *b)
-{
-    if (!broker_start_cut_short(b))
-        broker_clients_listen(b);
-}
-
-/* ---- the disk ---- */
+/* ---- the metadata ---- */
 
 static void on_metadata_open(struct metadata_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
+    b->led = e == ERR_NONE;
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
     else if (!broker_start_cut_short(b))
@@ -99,10 +83,23 @@ static void open_metadata(struct broker *b)
         return;
     }
     b->metadata_open = true;
-    /* After an unclean end a log may have lost what it had shown: its next records are another
-     * history, and the leader epoch is how clients tell (KIP-320). */
-    metadata_open(b->metadata, &b->metadata_op, !log_dir_clean(b->dir), on_metadata_open);
+    struct metadata_start start = {
+        .host = b->advertised.host,
+        .port = b->advertised.port != 0 ? b->advertised.port : broker_port(b),
+        /* After an unclean end a log may have lost what it had shown: its next records are another
+         * history, and the leader epoch is how clients tell (KIP-320). */
+        .bump_leaders = !log_dir_clean(b->dir),
+    };
+    metadata_open(b->metadata, &b->metadata_op, &start, on_metadata_open);
 }
+
+void broker_start_listening_done(struct broker *b)
+{
+    if (!broker_start_cut_short(b))
+        open_metadata(b);
+}
+
+/* ---- the directory ---- */
 
 static void on_dir_open(struct log_op *op, enum err e)
 {
@@ -111,7 +108,7 @@ static void on_dir_open(struct log_op *op, enum err e)
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
     else if (!broker_start_cut_short(b))
-        open_metadata(b);
+        broker_clients_listen(b);
 }
 
 static enum err make_dir_object(struct broker *b, struct errmsg *msg)

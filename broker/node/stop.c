@@ -85,7 +85,7 @@ void broker_stop_begin(struct broker *b)
 static void close_disk(struct broker *b)
 {
     if (b->dir_open)
-        log_dir_close(b->dir, &b->dir_op, on_dir_closed);
+        log_dir_close(b->dir, b->led || log_dir_clean(b->dir), &b->dir_op, on_dir_closed);
     else
         broker_partitions_close(b);
 }

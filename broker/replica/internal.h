@@ -27,6 +27,7 @@ struct replica {
     enum err error; /* why it does not lead */
     struct log *log;
     struct log_watch watch;
+    struct log_birth birth;
     struct log_op log_op;
     struct replica_op *op; /* of opening or closing */
     uint64_t trace_id;

@@ -189,8 +189,9 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
     op->msg = (struct errmsg){{0}};
     r->op = op;
     r->leader_epoch = leader_epoch;
-    log_open(dir, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->watch,
-             &r->log_op, on_open);
+    r->birth = (struct log_birth){.leader_epoch = leader_epoch};
+    log_open(dir, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
+             &r->watch, &r->log_op, on_open);
 }
 
 /* ---- leading ---- */

@@ -75,7 +75,7 @@ static void open_all(struct real *r)
     assert_ok(log_dir_new(&r->dir, &r->posix->env, &r->mem, &r->trace, &dir_config));
     log_dir_open(r->dir, &op.op, on_done);
     finish(r, &op);
-    log_open(r->dir, &r->log, "orders", 0, topic_id, &config, NULL, &op.op, on_done);
+    log_open(r->dir, &r->log, "orders", 0, topic_id, &config, NULL, NULL, &op.op, on_done);
     finish(r, &op);
 }
 
@@ -84,7 +84,7 @@ static void close_all(struct real *r, bool clean)
 {
     struct real_op op = {0};
     if (clean) {
-        log_dir_close(r->dir, &op.op, on_done);
+        log_dir_close(r->dir, true, &op.op, on_done);
         finish(r, &op);
     }
     log_close(r->log, &op.op, on_done);

@@ -61,6 +61,7 @@ struct rig *rig_new_with(const struct world_config *config)
     for (int i = 0; i < 16; i++)
         rig->topic_id[i] = (uint8_t)(i + 1);
     rig->cut_end = -1;
+    rig->birth.leader_epoch = 0;
     return rig;
 }
 
@@ -235,8 +236,8 @@ enum err rig_open_log(struct rig *rig)
 {
     struct rig_op op = {0};
     rig->watch = (struct log_watch){.moved = on_moved, .cut = on_cut};
-    log_open(rig->dir, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->watch, &op.op,
-             on_done);
+    log_open(rig->dir, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth,
+             &rig->watch, &op.op, on_done);
     return finish(rig, &op);
 }
 
@@ -251,7 +252,7 @@ enum err rig_close(struct rig *rig)
 {
     struct rig_op op = {0};
     struct rig_op closed = {0};
-    log_dir_close(rig->dir, &op.op, on_done);
+    log_dir_close(rig->dir, true, &op.op, on_done);
     enum err e = finish(rig, &op);
     if (rig->seat == NULL)
         return e;

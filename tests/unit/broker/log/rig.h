@@ -25,6 +25,7 @@ struct rig {
     struct log_dir_config dir_config;
     struct log_config config;
     uint8_t topic_id[16];
+    struct log_birth birth; /* the epoch that rig_append writes in, from the first */
     struct log_dir *dir;
     struct log *log;
     struct log_watch watch;
@@ -93,6 +94,9 @@ int64_t rig_read_all(struct rig *rig, int64_t end, int32_t bytes_max, bool load)
 /* Indexes and producers are what the segments' files give; offsets join from file to file. Nothing
  * may be in flight; the whole log must be there. */
 void rig_check_inside(struct rig *rig);
+/* No more files are open, or open with bytes that are not synced, than may be. */
+void rig_check_files(struct rig *rig);
+int rig_open_files(struct rig *rig);
 int32_t rig_next_sequence(struct rig *rig, int64_t producer_id);
 /* The bytes of a file, as the node sees it (test memory). NULL: none. */
 uint8_t *rig_file(struct rig *rig, const char *path, size_t *size);

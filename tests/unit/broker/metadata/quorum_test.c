@@ -77,7 +77,7 @@ static void on_dir_closed(struct log_op *op, enum err e)
 static void stop(struct world_seat *seat)
 {
     struct life *life = seat->self;
-    log_dir_close(life->dir, &life->dir_op, on_dir_closed);
+    log_dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
 static void on_open(struct metadata_op *op, enum err e)
@@ -98,7 +98,8 @@ static void on_dir_open(struct log_op *op, enum err e)
     config_defaults(&metadata_topic_table, &settings.topic_defaults);
     assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->dir, &settings,
                            &life->watch));
-    metadata_open(life->metadata, &life->op, !rig->clean, on_open);
+    struct metadata_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};
+    metadata_open(life->metadata, &life->op, &start, on_open);
 }
 
 static void prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,

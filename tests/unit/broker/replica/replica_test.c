@@ -79,7 +79,7 @@ static void stop(struct world_seat *seat)
     struct life *life = seat->self;
     replica_unwait(&life->waiter.wait);
     replica_resign(life->replica);
-    log_dir_close(life->dir, &life->dir_op, on_dir_closed);
+    log_dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
 static void on_open(struct replica_op *op, enum err e)
