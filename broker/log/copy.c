@@ -4,6 +4,7 @@
 #include "log/internal.h"
 
 enum {
+    COPY_TRIM,
     COPY_SYNC,
     COPY_SYNCED,
     COPY_RENAME,
@@ -22,6 +23,16 @@ static struct log_opening *opening_of(struct log_steps *steps)
 static struct log_segment *segment_of(const struct log_opening *o)
 {
     return o->log->segments[o->segment];
+}
+
+/* A batch that turned out bad in a later piece than the one that it begins in leaves nothing. */
+static enum log_flow copy_trim(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (o->copy_file == 0 || !o->cutting || o->cut_at >= o->piece)
+        return LOG_NEXT;
+    env_truncate(steps->env, &steps->io, o->copy_file, o->copied, log_steps_done);
+    return LOG_WAIT;
 }
 
 static enum log_flow copy_sync(struct log_steps *steps)
@@ -140,6 +151,7 @@ static enum log_flow copy_end(struct log_steps *steps)
 }
 
 static const struct log_step copy_steps[] = {
+    [COPY_TRIM] = {"write again the end of", copy_trim},
     [COPY_SYNC] = {"write again the end of", copy_sync},
     [COPY_SYNCED] = {"write again the end of", copy_synced},
     [COPY_RENAME] = {"write again the end of", copy_rename},

@@ -286,6 +286,9 @@ static enum log_flow bad(struct log_opening *o)
     struct log *log = o->log;
     o->cut_at = scan->bad_at;
     o->cut_why = scan->msg;
+    /* Of a batch larger than a piece, some may have been written again before its end was seen. */
+    if (o->copying)
+        o->copied = MIN(o->copied, scan->bad_at - o->copy_from);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         log_corrupt_text(&o->op->msg, log, segment_of(o)->file->path, scan->bad_at, scan->msg.text);
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
