@@ -40,8 +40,9 @@ static void keep_time(struct conn *conn)
 static void on_timer(struct env_timer *timer)
 {
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
-    /* A server that takes its time to answer does not make the connection idle. */
-    if (conn->role == CONN_SERVER && conn->request_count > 0)
+    /* A server that takes its time to answer does not make the connection idle; a client that
+     * takes nothing of an answer does. */
+    if (conn->role == CONN_SERVER && conn->request_count > 0 && !conn->sending.in_flight)
         conn->moved_ns = env_now(conn->env);
     int64_t deadline_ns = next_deadline(conn);
     if (deadline_ns != 0 && deadline_ns <= env_now(conn->env))
@@ -168,6 +169,7 @@ static void send_more(struct conn *conn)
         return;
     int count = collect(conn);
     if (count > 0) {
+        conn->moved_ns = env_now(conn->env);
         env_send(conn->env, &conn->sending, conn->stream, conn->parts, count, on_sent);
         return;
     }

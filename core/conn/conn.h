@@ -35,8 +35,8 @@ struct conn_request;
 struct conn_limits {
     int32_t frame_bytes_max; /* a longer frame closes the connection (socket.request.max.bytes) */
     int64_t in_flight_bytes; /* of frames that wait for their answers */
-    int64_t idle_ns_max;    /* without a byte in either direction while nothing is in flight; 0: for
-                               ever */
+    int64_t idle_ns_max;    /* without a byte in either direction while nothing waits for an answer,
+                               or while one is being sent; 0: for ever */
     int64_t request_ns_max; /* client: an answer that takes longer closes the connection with
                                ERR_TIMEOUT; 0: for ever */
 };

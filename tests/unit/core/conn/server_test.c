@@ -450,6 +450,18 @@ TEST(a_connection_with_work_in_flight_is_not_idle)
     rig_end(&rig);
 }
 
+TEST(a_client_that_takes_nothing_of_its_answer_is_idle)
+{
+    struct rig rig = {.limits.idle_ns_max = 20000000};
+    start_with_requests(&rig, 1);
+    int64_t start_ns = env_now(rig.env);
+    rig_answer(&rig, 0, 0, 64 << 20); /* more than the sockets hold */
+    RIG_UNTIL(&rig, rig.closed_count == 1);
+    assert_int_equal(rig.closed_err, ERR_TIMEOUT);
+    assert_true(env_now(rig.env) >= start_ns + 20000000);
+    rig_end(&rig);
+}
+
 /* ---- memory that is refused ---- */
 
 static void serve_with_refusal(struct rig *rig)
