@@ -225,8 +225,22 @@ static void on_timer(struct env_timer *timer)
     log_repair_next(CONTAINER_OF(timer, struct log_repair, timer)->log);
 }
 
+/* Snapshots of what the producers had done behind the end: written later, they would speak of
+ * records that are in no log. */
+static void drop_snapshots(struct log *log)
+{
+    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+        struct log_segment *segment = log->segments[i];
+        if (segment->snapshot_offset > log->end)
+            log_snapshot_drop(segment);
+        if (segment->base <= log->end)
+            return;
+    }
+}
+
 void log_repair_begin(struct log *log, enum err e)
 {
+    drop_snapshots(log);
     if (log->state == LOG_OPEN)
         log->state = LOG_REPAIRING;
     if (e == ERR_CORRUPT) {
@@ -244,4 +258,6 @@ void log_repair_begin(struct log *log, enum err e)
     log->repair->cause = e;
     log->repair->bytes = LOG_REPAIR_BYTES;
     log->repair->timer.fire = on_timer;
+    /* Perhaps nothing is under way whose end could be waited for. */
+    env_arm(log_env(log), &log->repair->timer, env_now(log_env(log)));
 }
