@@ -6,6 +6,7 @@
 static const enum log_file_kind kinds[] = {LOG_KIND_LOG, LOG_KIND_INDEX, LOG_KIND_TIMEINDEX,
                                            LOG_KIND_TXNINDEX};
 #define FILES (COUNT_OF(kinds) + 1)
+#define DELAY_MS_MAX (1ll << 42) /* a hundred years: "never" must not overflow */
 
 static void file_path(const char *folder, int64_t base, int32_t i, const char *suffix,
                       char path[ENV_PATH_MAX])
@@ -21,10 +22,13 @@ struct log_retention {
     struct log *log;
     struct log_points_wait points_wait;
     struct log_index_wait index_wait;
+    struct log_file_wait file_wait;
+    struct log_file *file; /* of the first segment that stays */
     int64_t limit, wall_ms;
     int32_t count; /* segments that go */
-    bool by_time, rolled, waited;
-    int64_t new_start, greatest;
+    uint64_t gone; /* their bytes */
+    bool by_time, rolled, held, full;
+    int64_t greatest;
     int32_t kind;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
 };
@@ -33,9 +37,12 @@ enum {
     RETAIN_CHOOSE,
     RETAIN_LEARN,
     RETAIN_ROLL,
+    RETAIN_ENTRY,
+    RETAIN_ENTERED,
     RETAIN_POINT,
     RETAIN_MOVE,
     RETAIN_RENAME,
+    RETAIN_GONE,
     RETAIN_OVER
 };
 
@@ -69,6 +76,12 @@ static int64_t believe(struct log_dir *dir, int64_t wall_ms)
 
 /* ---- which ---- */
 
+/* Also while the log repairs itself: on a full disk, what goes here is what makes room. */
+static bool may_retain(const struct log *log)
+{
+    return log->status == ERR_NONE && (log->state == LOG_OPEN || log->state == LOG_REPAIRING);
+}
+
 static bool left_alone(const struct log_segment *segment, int64_t retention_ms)
 {
     int64_t alone_ns = env_now(log_env(segment->log)) - segment->touched_ns;
@@ -101,45 +114,41 @@ static bool may_go(const struct log_retention *r, const struct log_segment *segm
            segment->size == segment->written && !segment->dirty_hold;
 }
 
-/* As many of the oldest as may go, never the one that is written to. */
+/* As many of the oldest as may go, never the one that is written to. Each is looked at once: the
+ * index of one may have taken the place of another's in memory. */
 static enum log_flow retain_choose(struct log_steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    uint64_t gone = 0;
-    r->count = 0;
-    r->greatest = -1;
-    r->by_time = false;
     steps->next = RETAIN_OVER;
-    if (log->status != ERR_NONE || log->state != LOG_OPEN)
+    if (!may_retain(log))
         return LOG_NEXT;
-    for (int32_t i = 0; i < log->segment_count; i++) {
-        struct log_segment *segment = log->segments[i];
-        bool last = i == log->segment_count - 1;
+    while (r->count < log->segment_count) {
+        struct log_segment *segment = log->segments[r->count];
+        bool last = r->count == log->segment_count - 1;
         if (segment->next > r->limit || segment->size == 0)
             break;
         if (!segment->index_known) { /* its greatest timestamp is not known either */
-            r->count = i;
             steps->next = RETAIN_LEARN;
             return LOG_NEXT;
         }
         bool old = is_old(r, segment);
         bool below = segment->next <= log->start; /* left behind by an earlier pass */
-        if (!old && (last || !(below || is_too_much(r, segment, gone))))
+        if (!old && (last || !(below || is_too_much(r, segment, r->gone))))
             break;
-        if (last && !r->rolled) {
+        if (last && !r->rolled && log->state == LOG_OPEN) {
             steps->next = RETAIN_ROLL;
             return LOG_NEXT;
         }
         if (last || !may_go(r, segment))
             break;
-        gone += segment->size;
+        r->gone += segment->size;
         r->by_time |= old;
         r->greatest = MAX(r->greatest, segment->index.max_timestamp);
         r->count++;
     }
     if (r->count > 0)
-        steps->next = RETAIN_POINT;
+        steps->next = RETAIN_ENTRY;
     return LOG_NEXT;
 }
 
@@ -169,7 +178,53 @@ static enum log_flow retain_roll(struct log_steps *steps)
     return LOG_NEXT;
 }
 
-/* ---- the new log start, durable before a file goes ---- */
+/* ---- what is left, and the new log start: durable before a file goes ---- */
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
+    r->held = e == ERR_NONE;
+    log_steps_resume(&r->steps, e);
+}
+
+/* The segment that will be the first. A directory in which the power left none is taken for a
+ * damaged one. */
+static enum log_flow retain_entry(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    struct log_segment *left = log->segments[r->count];
+    if (left->entry_durable) {
+        steps->next = RETAIN_POINT;
+        return LOG_NEXT;
+    }
+    if (!r->held) {
+        steps->next = RETAIN_ENTRY;
+        r->file = left->file;
+        r->held = log_file_hold(left->file, &r->file_wait, on_held);
+        return r->held ? LOG_NEXT : LOG_WAIT;
+    }
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow dir_synced(struct log_retention *r)
+{
+    if (r->steps.err == ERR_NONE)
+        return LOG_NEXT;
+    log_dir_sync_failed(r->log->dir, r->steps.err);
+    return LOG_FAIL;
+}
+
+static enum log_flow retain_entered(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    enum log_flow flow = dir_synced(r);
+    if (flow == LOG_NEXT)
+        r->log->segments[r->count]->entry_durable = true;
+    return flow;
+}
 
 static void on_point(struct log_points_wait *wait, enum err e)
 {
@@ -180,19 +235,26 @@ static enum log_flow retain_point(struct log_steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    (void)steps;
-    r->new_start = log->segments[r->count]->base;
-    log->start_next = MAX(log->start, r->new_start);
+    log->start_next = MAX(log->start, log->segments[r->count]->base);
     r->points_wait.done = on_point;
+    steps->tolerant = true;
     log_points_write(log->dir, LOG_POINTS_START, &r->points_wait);
     return LOG_WAIT;
 }
 
+/* A disk without room even for the checkpoint needs the room of a segment more. The oldest goes,
+ * alone and at once; that it is gone says where the log starts. */
 static enum log_flow retain_move(struct log_steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    (void)steps;
+    if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
+        return LOG_FAIL;
+    r->full = steps->err == ERR_NOSPACE;
+    if (r->full) {
+        r->count = 1;
+        log->start_next = MAX(log->start, log->segments[1]->base);
+    }
     if (log->start_next > log->start) {
         int64_t was = log->start;
         log->start = log->start_next;
@@ -261,7 +323,7 @@ void log_removals_stop(struct log_dir *dir)
     }
 }
 
-static void remove_later(struct log *log, int64_t base)
+static void remove_later(struct log *log, int64_t base, int64_t delay_ms)
 {
     struct log_dir *dir = log->dir;
     struct removal *r = mem_zalloc(dir->mem, sizeof *r);
@@ -273,7 +335,7 @@ static void remove_later(struct log *log, int64_t base)
     list_init(&r->link);
     log_path_join(r->folder, NULL, log->path, "");
     list_push_back(&dir->removals, &r->link);
-    env_arm(dir->env, &r->timer, env_now(dir->env) + log->config.file_delete_delay_ms * 1000000);
+    env_arm(dir->env, &r->timer, env_now(dir->env) + MIN(delay_ms, DELAY_MS_MAX) * 1000000);
 }
 
 static enum log_flow retain_rename(struct log_steps *steps)
@@ -282,9 +344,13 @@ static enum log_flow retain_rename(struct log_steps *steps)
     struct log *log = r->log;
     struct log_segment *oldest = log->segments[0];
     if (r->count == 0) {
-        r->rolled = false;
-        steps->next = RETAIN_OVER;
-        return LOG_NEXT;
+        if (!r->full) {
+            steps->next = RETAIN_OVER;
+            return LOG_NEXT;
+        }
+        steps->tolerant = true;
+        env_sync_dir(steps->env, &steps->io, log->path, log_steps_done);
+        return LOG_WAIT;
     }
     steps->next = RETAIN_RENAME;
     if (r->kind < FILES) {
@@ -297,19 +363,22 @@ static enum log_flow retain_rename(struct log_steps *steps)
     r->kind = 0;
     r->count--;
     log_segments_take_first(log);
-    remove_later(log, oldest->base);
+    remove_later(log, oldest->base, r->full ? 0 : log->config.file_delete_delay_ms);
     log_segment_retire(oldest);
     return LOG_NEXT;
 }
 
+static enum log_flow retain_gone(struct log_steps *steps)
+{
+    return dir_synced(retention_of(steps));
+}
+
 static const struct log_step retain_steps[] = {
-    [RETAIN_CHOOSE] = {"choose", retain_choose},
-    [RETAIN_LEARN] = {"read the index", retain_learn},
-    [RETAIN_ROLL] = {"begin", retain_roll},
-    [RETAIN_POINT] = {"write", retain_point},
-    [RETAIN_MOVE] = {"move", retain_move},
-    [RETAIN_RENAME] = {"rename", retain_rename},
-    [RETAIN_OVER] = {NULL, NULL},
+    [RETAIN_CHOOSE] = {"choose", retain_choose}, [RETAIN_LEARN] = {"read the index", retain_learn},
+    [RETAIN_ROLL] = {"begin", retain_roll},      [RETAIN_ENTRY] = {"sync", retain_entry},
+    [RETAIN_ENTERED] = {"sync", retain_entered}, [RETAIN_POINT] = {"write", retain_point},
+    [RETAIN_MOVE] = {"move", retain_move},       [RETAIN_RENAME] = {"rename", retain_rename},
+    [RETAIN_GONE] = {"sync", retain_gone},       [RETAIN_OVER] = {NULL, NULL},
 };
 
 static void ended(struct log_steps *steps, enum err e)
@@ -317,6 +386,8 @@ static void ended(struct log_steps *steps, enum err e)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     (void)e; /* the next pass tries again */
+    if (r->held)
+        log_file_release(r->file);
     log->start_next = log->start;
     mem_free(log->dir->mem, r);
     log->retention = NULL;
@@ -326,8 +397,7 @@ static void ended(struct log_steps *steps, enum err e)
 
 void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
 {
-    if (log->retention != NULL || log->status != ERR_NONE || log->state != LOG_OPEN ||
-        log->dir->closing)
+    if (log->retention != NULL || !may_retain(log) || log->dir->closing)
         return;
     int64_t believed = believe(log->dir, wall_ms);
     log_producers_expire(&log->producers, env_now(log_env(log)),
@@ -336,6 +406,7 @@ void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
     if (r == NULL)
         return;
     r->log = log;
+    r->greatest = -1;
     r->limit = MIN(limit, log->durable_end);
     r->wall_ms = MIN(believed, wall_ms);
     log->retention = r;
