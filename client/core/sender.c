@@ -165,12 +165,21 @@ static enum err describe(struct client *c, const struct client_call *call,
     return ERR_NONE;
 }
 
+/* In the order in which the batches were filled, which is that of their sequences. */
+static void insert_by_number(struct list *batches, struct client_batch *b)
+{
+    struct list *at = batches->prev;
+    while (at != batches && CONTAINER_OF(at, struct client_batch, link)->number > b->number)
+        at = at->prev;
+    list_insert_before(at->next, &b->link);
+}
+
 static void take_off(struct client *c, struct client_call *call)
 {
     LIST_EACH (b, &call->batches, struct client_batch, in_call) {
         struct client_queue *q = b->queue;
         list_remove(&b->link);
-        list_push_back(&q->flying, &b->link);
+        insert_by_number(&q->flying, b); /* a retry stands before what left before it */
         q->flying_count++;
         b->flying = true;
         b->attempt_count++;
@@ -249,14 +258,9 @@ void client_sender_pump(struct client *c)
 
 /* ---- back ---- */
 
-/* In the order in which the batches were filled, which is that of their sequences. */
 static void requeue(struct client *c, struct client_batch *b)
 {
-    struct client_queue *q = b->queue;
-    struct list *at = q->waiting.next;
-    while (at != &q->waiting && CONTAINER_OF(at, struct client_batch, link)->number < b->number)
-        at = at->next;
-    list_insert_before(at, &b->link);
+    insert_by_number(&b->queue->waiting, b);
     b->retry_ns = c->now_ns + client_backoff_ns(c, b->attempt_count);
 }
 

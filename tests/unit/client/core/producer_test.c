@@ -158,6 +158,32 @@ TEST(out_of_order_behind_a_retry_is_no_reason_to_begin_anew)
     rig_done(&r);
 }
 
+/* The retry stands before them although it left after them. */
+TEST(out_of_order_behind_a_retry_that_is_under_way_again_is_none_either)
+{
+    struct rig r;
+    struct client_send sends[5];
+    struct client_request *requests[5];
+    send_five(&r, sends, requests);
+    rig_produced(&r, requests[0], WIRE_ERROR_NOT_ENOUGH_REPLICAS, -1);
+    rig_pass(&r, 2000);
+    struct client_request *retry = rig_take(&r, 0);
+    assert_non_null(retry);
+    assert_int_equal(rig_batch(&r, retry).base_sequence, 0);
+    for (int i = 1; i < 5; i++)
+        rig_produced(&r, requests[i], WIRE_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
+    rig_produced(&r, retry, 0, 0);
+    for (int i = 1; i < 5; i++) {
+        rig_pass(&r, 2000);
+        struct client_request *request = rig_take(&r, 0);
+        struct wire_batch batch = rig_batch(&r, request);
+        assert_int_equal(batch.base_sequence, i);
+        assert_int_equal(batch.producer_epoch, 0);
+        rig_produced(&r, request, 0, i);
+    }
+    rig_done(&r);
+}
+
 /* KIP-360: nothing of the partition may be stored, so all of it moves to a new epoch, from 0. */
 TEST(a_sequence_refused_outright_goes_on_in_a_new_epoch)
 {
