@@ -55,7 +55,9 @@ static void check_ends(struct check *c, const struct trace_row *row, struct repl
 static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
 {
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
-    int64_t opened_ns = r->opened_ns;
+    bool power = c->power_loss_ns >= r->opened_ns;
+    /* A damaged disk may lose what it had, whatever its syncs said. */
+    uint64_t power_from = !power ? NOTHING : c->damaged ? 0 : r->durable;
     r->opened_ns = row->time_ns;
     r->start = row->arg[1];
     r->end = r->written = row->arg[2];
@@ -64,7 +66,7 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     check_sender_cut(c, r);
     if (part == NULL)
         return;
-    check_cut_records(c, row, part, r->end, c->power_loss_ns >= opened_ns);
+    check_cut_records(c, row, part, r->end, power_from);
     if (r->start > part->start)
         check_tables_expire(&c->tables, part, r->start);
     else if (r->start < part->start)
@@ -86,7 +88,7 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
     /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left. */
     if (part != NULL && r->incarnation == row->incarnation)
-        check_cut_records(c, row, part, row->arg[1], false);
+        check_cut_records(c, row, part, row->arg[1], NOTHING);
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);

@@ -145,7 +145,9 @@ static void on_ok(struct check *c, const struct trace_row *row)
     if (v == NULL || part == NULL)
         return;
     v->acked_ns = row->time_ns;
-    /* acks=0 has no offset to tell. */
+    if (v->part == NO_PART)
+        v->part = part->index;
+    /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
     if (offset != NO_OFFSET && place_value(c, row, part, v, vid, offset)) {
         check_send_order(c, row, part, v, vid, offset);
         part->acked_end = MAX(part->acked_end, offset + 1);
@@ -374,7 +376,7 @@ static void lose(struct check *c, const struct trace_row *row, enum check_code c
 }
 
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end, bool power)
+                       uint64_t end, uint64_t power_from)
 {
     uint64_t base = part->page_first << PAGE_BITS;
     uint64_t last = base + ((uint64_t)part->page_count << PAGE_BITS);
@@ -391,6 +393,7 @@ void check_cut_records(struct check *c, const struct trace_row *row, struct part
         struct value *v = check_tables_value(&c->tables, vid, &gone);
         if (v == NULL)
             continue;
+        bool power = o >= power_from;
         if (v->state & VALUE_OK)
             lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid, power);
         if (v->state & VALUE_SEEN)

@@ -69,10 +69,11 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
 
 void check_client_row(struct check *c, const struct trace_row *row);
 void check_broker_row(struct check *c, const struct trace_row *row);
-/* The log ends there now: what stood above it is gone. power: the node lost power since it was
- * opened before. */
+#define NOTHING UINT64_MAX
+/* The log ends there now: what stood above it is gone. power_from: from there on a loss of power
+ * may have taken it, for it was not durable; or NOTHING. */
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end, bool power);
+                       uint64_t end, uint64_t power_from);
 /* senders.c */
 void check_sender_append(struct check *c, const struct trace_row *row, const struct replica *r);
 void check_sender_cut(struct check *c, const struct replica *r); /* the log ends at r->end now */

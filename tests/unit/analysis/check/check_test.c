@@ -117,6 +117,17 @@ TEST(an_acknowledged_record_that_is_never_read_is_lost)
     expect_only(&r, CHECK_LOST_WRITE);
 }
 
+/* A late duplicate's answer has no offset; without a key nobody knew before where it would go. */
+TEST(a_record_that_is_acknowledged_without_an_offset_must_be_read_too)
+{
+    struct run r;
+    durable(&r);
+    SAY(&r, PRODUCER, PRODUCE_INVOKE, 0, VID(1, 0), 0, BODY, ALL);
+    ack(&r, VID(1, 0), UINT64_MAX);
+    final(&r, 0);
+    expect_only(&r, CHECK_LOST_WRITE);
+}
+
 TEST(an_acknowledged_record_behind_the_final_end_is_unseen)
 {
     struct run r;
@@ -555,6 +566,27 @@ TEST(with_the_page_cache_policy_a_power_loss_may_take_and_a_kill_may_not)
         assert_int_equal(check_counts(r.check)->lost_allowed, power);
         expect_only(&r, power ? CHECK_CODE_COUNT : CHECK_CONFIRMED_LOSS);
     }
+}
+
+/* What the page cache had given to the disk is no power loss's to take. */
+TEST(with_the_page_cache_policy_a_power_loss_may_not_take_what_was_durable)
+{
+    struct run r;
+    begin(&r, (struct check_contract){.retention_ms = -1});
+    open_log(&r, 0, 0);
+    append(&r, 0, 1);
+    SAY(&r, BROKER, LOG_WRITTEN, P, 2);
+    SAY(&r, BROKER, LOG_DURABLE, P, 1);
+    SAY(&r, BROKER, HIGH_WATERMARK, P, 2);
+    for (uint64_t i = 0; i < 2; i++) {
+        send_record(&r, VID(1, i), ALL);
+        ack(&r, VID(1, i), i);
+    }
+    SAY(&r, BROKER, POWER_LOSS, 0);
+    open_log(&r, 0, 0);
+    assert_int_equal(check_counts(r.check)->lost_allowed, 1);
+    assert_int_equal(count(&r, CHECK_CONFIRMED_LOSS), 1);
+    expect_only(&r, CHECK_CONFIRMED_LOSS);
 }
 
 TEST(a_record_that_was_read_and_is_gone_is_unrepeatable)
