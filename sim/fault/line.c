@@ -281,9 +281,11 @@ static enum err parse_error(struct bytes text, int64_t *value)
 
 static enum err parse_value(enum format format, struct bytes text, int64_t *value)
 {
+    enum err e;
     switch (format) {
     case AS_INT:
-        return text_parse_int(text, value);
+        e = text_parse_int(text, value);
+        return e == ERR_NONE && *value < 0 ? ERR_INVALID : e;
     case AS_HEX:
         return parse_hex(text, value);
     case AS_TIME:

@@ -75,9 +75,19 @@ static int steps_max(const struct script *s)
 /* From here on every step is one too many, so that no pcall outlives it. */
 static void on_steps(lua_State *lua, lua_Debug *ar)
 {
+    struct script *s = script_of(lua);
     (void)ar;
     lua_sethook(lua, on_steps, LUA_MASKCOUNT, 1);
-    luaL_error(lua, "more than %d steps without a wait", steps_max(script_of(lua)));
+    if (s->spent != NULL)
+        luaL_error(lua, "%s", s->spent);
+    luaL_error(lua, "more than %d steps without a wait", steps_max(s));
+}
+
+void script_spend(struct script *s, const char *text)
+{
+    ASSERT(s->running != NULL);
+    s->spent = text;
+    lua_sethook(s->running->co, on_steps, LUA_MASKCOUNT, 1);
 }
 
 /* The innermost line of the script itself: a mistake that the prelude or a primitive noticed was
@@ -95,12 +105,15 @@ static bool find_line(lua_State *co, lua_Debug *ar)
 /* Behind "prelude.lua:12: ", which tells a person nothing. */
 static const char *without_prelude(const char *text)
 {
-    static const char prelude[] = "prelude.lua:";
-    size_t size = sizeof prelude - 1;
-    if (strncmp(text, prelude, size) != 0)
-        return text;
-    size_t digits = strspn(text + size, "0123456789");
-    return strncmp(text + size + digits, ": ", 2) == 0 ? text + size + digits + 2 : text;
+    static const char *const own[] = {"prelude.lua:", "closed.lua:"};
+    for (int i = 0; i < COUNT_OF(own); i++) {
+        size_t size = strlen(own[i]);
+        if (strncmp(text, own[i], size) != 0)
+            continue;
+        size_t digits = strspn(text + size, "0123456789");
+        return strncmp(text + size + digits, ": ", 2) == 0 ? text + size + digits + 2 : text;
+    }
+    return text;
 }
 
 static void end_wrong(struct script *s, lua_State *co)
@@ -119,7 +132,14 @@ static void resume(struct task *task, int arg_count)
 {
     struct script *s = task->script;
     int result_count;
+    if (++s->wait_count > SCRIPT_WAITS_MAX) {
+        script_end(s, SCRIPT_WRONG, "more than %d waits", SCRIPT_WAITS_MAX);
+        return;
+    }
     s->running = task;
+    s->copied = 0;
+    s->refusal_count = 0;
+    s->spent = NULL;
     lua_sethook(task->co, on_steps, LUA_MASKCOUNT, steps_max(s));
     int status = lua_resume(task->co, NULL, arg_count, &result_count);
     s->running = NULL;
@@ -309,7 +329,8 @@ static bool add_nodes(struct script *s)
         uint32_t id;
         if (world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id) !=
             ERR_NONE) {
-            script_end(s, SCRIPT_INCONCLUSIVE, "no memory for node %s", node->name);
+            script_end(s, SCRIPT_INCONCLUSIVE, "node %s: %s", node->name,
+                       world_message(s->world)[0] != 0 ? world_message(s->world) : "no memory");
             return false;
         }
         ASSERT(id == i);

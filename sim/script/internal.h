@@ -14,8 +14,14 @@
 #define SCRIPT_REPLY_MAX 1024
 #define SCRIPT_MEMORY_MAX (64 << 20) /* of the Lua state */
 #define SCRIPT_MEMORY_SPARE (1 << 20)
-#define SCRIPT_INSTRUCTIONS_MAX 50000000      /* between two waits of one task */
-#define SCRIPT_CLAIM_INSTRUCTIONS_MAX 1000000 /* until the claim, when only that is asked for */
+#define SCRIPT_STRING_MAX 16384          /* bytes; closed.lua knows it too */
+#define SCRIPT_INSTRUCTIONS_MAX 50000000 /* between two waits of one task */
+#define SCRIPT_COPIED_MAX (1ull << 30)   /* bytes of new memory, likewise */
+#define SCRIPT_REFUSALS_MAX 100          /* of memory, likewise: each costs a collection */
+#define SCRIPT_WAITS_MAX 10000000        /* of all tasks together */
+/* Until the claim, when only that is asked for. */
+#define SCRIPT_CLAIM_INSTRUCTIONS_MAX 1000000
+#define SCRIPT_CLAIM_COPIED_MAX (64ull << 20)
 #define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
 
 /* A node that the script asked for; added to the world when there is one. */
@@ -59,6 +65,12 @@ struct script {
     enum net_split split;
     lua_State *lua;
     size_t lua_bytes;
+    /* Of the stretch between two waits. */
+    uint64_t copied;
+    int32_t refusal_count;
+    const char *spent; /* what there was too much of; NULL: nothing */
+    uint64_t wait_count;
+    int32_t harm_count;
     struct list tasks;
     struct task *running;
     struct script_node nodes[SCRIPT_NODES_MAX];
@@ -82,6 +94,9 @@ bool script_boot(struct script *s);
 /* Makes a task of the function on top of the stack (it is popped) and lets it run as an event of
  * its own. */
 enum err script_spawn(struct script *s, lua_State *lua) MUST_USE;
+/* The script that runs has used up something, which the text names: each further step of it fails.
+ */
+void script_spend(struct script *s, const char *text);
 /* Ends the run with that verdict, unless a graver one stands. */
 void script_end(struct script *s, enum script_verdict verdict, const char *format, ...)
     PRINTF_LIKE(3, 4);

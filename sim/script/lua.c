@@ -2,7 +2,40 @@
  * addresses, bounded memory and steps. */
 #include <stdio.h>
 #include "script/internal.h"
+#include "script/closed_lua.h"
 #include "script/prelude_lua.h"
+
+#define STRING_HEAD 64 /* of a string in memory, at most */
+
+/* Steps say nothing of what one of them copies, nor of the collections that come before a refusal:
+ * a script has only so much of both. The engine's own steps have all they want. */
+static void count_copy(struct script *s, size_t size)
+{
+    uint64_t max = s->only_claim ? SCRIPT_CLAIM_COPIED_MAX : SCRIPT_COPIED_MAX;
+    if (s->running == NULL)
+        return;
+    s->copied += size;
+    if (s->copied > max && s->spent == NULL)
+        script_spend(s, "too much memory taken and left again without a wait");
+}
+
+static void count_refusal(struct script *s)
+{
+    if (s->running != NULL && ++s->refusal_count > SCRIPT_REFUSALS_MAX && s->spent == NULL)
+        script_spend(s, "not enough memory, time and again");
+}
+
+/* type: what a new block is for; LUA_TNONE: it is no new one. */
+static bool has_room(const struct script *s, int type, size_t old, size_t new_size)
+{
+    /* The engine's own steps have room even when a script has taken all of its own. */
+    size_t max = SCRIPT_MEMORY_MAX + (s->running == NULL ? SCRIPT_MEMORY_SPARE : 0);
+    /* Two strings are compared in one step. */
+    bool too_long = type == LUA_TSTRING && new_size > SCRIPT_STRING_MAX + STRING_HEAD;
+    if (too_long && s->running != NULL)
+        return false;
+    return new_size <= old || s->lua_bytes - old + new_size <= max;
+}
 
 static void *allocate(void *context, void *p, size_t old_size, size_t new_size)
 {
@@ -13,14 +46,16 @@ static void *allocate(void *context, void *p, size_t old_size, size_t new_size)
         s->lua_bytes -= old;
         return NULL;
     }
-    /* The engine's own steps have room even when a script has taken all of its own. */
-    size_t max = SCRIPT_MEMORY_MAX + (s->running == NULL ? SCRIPT_MEMORY_SPARE : 0);
-    if (new_size > old && s->lua_bytes - old + new_size > max)
+    if (!has_room(s, p == NULL ? (int)old_size : LUA_TNONE, old, new_size)) {
+        count_refusal(s);
         return NULL;
+    }
     void *grown = mem_realloc(s->mem, p, new_size);
     if (grown == NULL && new_size > old)
         return NULL;
     s->lua_bytes += new_size - old;
+    if (new_size > old)
+        count_copy(s, new_size);
     return grown == NULL ? p : grown; /* Lua counts on it that a block can always shrink */
 }
 
@@ -58,19 +93,27 @@ static void remove_globals(lua_State *lua)
     lua_pop(lua, 1);
 }
 
+/* Runs one of our own files; its arguments are on top of the stack and are popped. */
+static void run_own(lua_State *lua, const unsigned char *source, size_t size, const char *name,
+                    int arg_count)
+{
+    if (luaL_loadbufferx(lua, (const char *)source, size, name, "t") != LUA_OK)
+        lua_error(lua);
+    lua_insert(lua, -1 - arg_count);
+    lua_call(lua, arg_count, 0);
+}
+
 /* Protected, for any of it may run out of memory. */
 static int open_state(lua_State *lua)
 {
     struct script *s = lua_touserdata(lua, 1);
     open_libraries(lua);
-    if (luaL_loadbufferx(lua, (const char *)prelude_lua, sizeof prelude_lua, "=prelude.lua", "t") !=
-        LUA_OK)
-        return lua_error(lua);
+    run_own(lua, closed_lua, sizeof closed_lua, "=closed.lua", 0);
     lua_newtable(lua);
     script_add_primitives(s, lua);
     lua_pushvalue(lua, -1);
     lua_setfield(lua, LUA_REGISTRYINDEX, "kiln");
-    lua_call(lua, 1, 0);
+    run_own(lua, prelude_lua, sizeof prelude_lua, "=prelude.lua", 1);
     remove_globals(lua);
     return 0;
 }

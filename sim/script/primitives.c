@@ -47,6 +47,7 @@ static int do_sleep(lua_State *lua)
     lua_Integer ns = luaL_checkinteger(lua, 1);
     struct script *s = booted(lua);
     luaL_argcheck(lua, ns >= 0, 1, "a time cannot be negative");
+    luaL_argcheck(lua, ns <= INT64_MAX - world_now(s->world), 1, "no world lasts so long");
     world_call_at(s->world, &s->running->call, world_now(s->world) + ns);
     return lua_yield(lua, 0);
 }
@@ -146,14 +147,16 @@ static bool name_is_taken(const struct script *s, const char *name)
     return false;
 }
 
-static bool add_to_world(struct script *s, struct script_node *node)
+/* NULL, or why not. */
+static const char *add_to_world(struct script *s, struct script_node *node)
 {
     uint32_t id;
     enum err e = world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id);
     if (e != ERR_NONE)
-        return false;
+        return world_message(s->world)[0] != 0 ? world_message(s->world) : err_text(e);
     ASSERT(id == (uint32_t)(node - s->nodes));
-    return node->added = true;
+    node->added = true;
+    return NULL;
 }
 
 /* node(kind, name, args): its number. */
@@ -176,8 +179,9 @@ static int add_node(lua_State *lua)
     node->program = program;
     snprintf(node->name, sizeof node->name, "%s", name);
     snprintf(node->args, sizeof node->args, "%s", args);
-    if (s->world != NULL && !add_to_world(s, node))
-        return luaL_error(lua, "no memory for node %s", name);
+    const char *why = s->world == NULL ? NULL : add_to_world(s, node);
+    if (why != NULL)
+        return luaL_error(lua, "node %s: %s", name, why);
     lua_pushinteger(lua, s->node_count++);
     return 1;
 }
@@ -235,6 +239,27 @@ static int what_said(lua_State *lua)
     return 1;
 }
 
+/* Why a script may not say so; NULL: it may. */
+static const char *refusal_of(const struct script *s, const struct fault_line *line)
+{
+    int64_t count = s->node_count;
+    if (line->kind == FAULT_RATE || line->kind == FAULT_FAIL)
+        return "fault points are a plan's business, for their attempts are counted from the start";
+    if (line->nodes >> count != 0 || line->from >= count || line->to >= count)
+        return "there is no such node";
+    int64_t with = line->param[FAULT_P_WITH];
+    if (line->kind == FAULT_DISK_SWAP && (with >= count || (line->nodes >> with & 1) != 0))
+        return "with= must be another node";
+    return NULL;
+}
+
+/* Harm that is done at once or not at all; a replay leaves out what was not done. */
+static bool misses(const struct script *s, const struct fault_line *line, int32_t fired)
+{
+    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK;
+    return at_once && !s->options->plan_only && world_fired(s->world)->count == fired;
+}
+
 static int do_harm(lua_State *lua)
 {
     size_t size;
@@ -245,7 +270,15 @@ static int do_harm(lua_State *lua)
     lua_pushfstring(lua, "at 0s %s", text);
     if (fault_line_parse(&line, bytes_text(lua_tostring(lua, -1)), &msg) != ERR_NONE)
         return luaL_error(lua, "harm \"%s\": %s", text, msg.text);
+    const char *refusal = refusal_of(s, &line);
+    if (refusal != NULL)
+        return luaL_error(lua, "harm \"%s\": %s", text, refusal);
+    if (++s->harm_count > FAULT_PLAN_LINES_MAX)
+        return luaL_error(lua, "harm: more than %d times", FAULT_PLAN_LINES_MAX);
+    int32_t fired = world_fired(s->world)->count;
     world_harm(s->world, &line);
+    if (misses(s, &line, fired))
+        return luaL_error(lua, "harm \"%s\": no disk has that byte durably", text);
     return 0;
 }
 
@@ -346,6 +379,8 @@ static int set_swarm(lua_State *lua)
         return luaL_error(lua, "swarm: must stand before the first wait");
     s->swarm_from_ns = luaL_checkinteger(lua, 1);
     s->swarm_until_ns = luaL_checkinteger(lua, 2);
+    if (s->swarm_from_ns < 0 || s->swarm_until_ns < s->swarm_from_ns)
+        return luaL_error(lua, "swarm: until (30 s) must not stand before from (1 s)");
     uint64_t only = kinds_at(lua, 3);
     s->swarm_kinds = (only != 0 ? only : FAULT_SURVIVABLE) & ~kinds_at(lua, 4);
     s->has_swarm = true;

@@ -4,11 +4,22 @@
 #include <stdio.h>
 #include "script/internal.h"
 
+/* The files below --data or --disk files are what other tools are to look at. */
+static void note_disk_error(struct script *s, const char *why)
+{
+    struct script_result *r = s->result;
+    if (why == NULL || r->verdict == SCRIPT_WRONG)
+        return;
+    r->verdict = SCRIPT_INCONCLUSIVE;
+    snprintf(r->why, sizeof r->why, "the files do not show what the disks hold: %s", why);
+}
+
 static void copy_figures(struct script *s)
 {
     struct script_result *r = s->result;
     struct world_stats stats;
     world_stats(s->world, &stats);
+    note_disk_error(s, stats.disk_error);
     r->hash = stats.hash;
     r->events = stats.event_count;
     r->faults = (uint64_t)stats.fault_count;

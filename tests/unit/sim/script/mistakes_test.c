@@ -1,5 +1,6 @@
 /* mistakes_test.c - what a person who writes a scenario gets told: which line, what is wrong with
  * it, and what would be right. */
+#include <stdio.h>
 #include "scripts.h"
 
 TEST(an_error_names_file_and_line)
@@ -116,4 +117,55 @@ TEST(an_expectation_that_is_not_met_is_a_broken_claim)
     assert_int_equal(t.result.verdict, SCRIPT_BROKEN);
     assert_string_equal(t.result.why, "sums are off");
     scripted_done(&t);
+}
+
+static void assert_harm_mistake(const char *harm, const char *text)
+{
+    char source[512];
+    snprintf(
+        source, sizeof source,
+        "scenario \"x\"\nlocal c = Cluster {}\nc:topic { name = \"x\" }\nsleep(seconds(1))\n%s",
+        harm);
+    assert_mistake(source, text);
+    assert_mistake(source, "orders.lua:5: ");
+}
+
+TEST(harm_that_cannot_strike_is_a_mistake)
+{
+    assert_harm_mistake("harm \"node 7 kill\"", "there is no such node");
+    assert_harm_mistake("harm \"link 0-7 cut\"", "there is no such node");
+    assert_harm_mistake("harm \"node 0 disk swap\"", "with= must be another node");
+    assert_harm_mistake("harm \"node 0 disk swap with=9\"", "with= must be another node");
+    assert_harm_mistake("c:broker():disk(\"flip\", { file = \"no-such-file\", offset = 3 })",
+                        "no disk has that byte durably");
+}
+
+TEST(harm_with_a_negative_count_is_a_mistake)
+{
+    assert_harm_mistake("c:broker():kill { at_op = -1 }", "\"op=-1\" is not understood");
+    assert_harm_mistake("c:broker():disk(\"slow\", { factor = -2 })", "\"factor=-2\"");
+}
+
+TEST(harm_at_fault_points_belongs_into_a_plan)
+{
+    assert_harm_mistake("harm \"node 0 rate site=disk/sync rate=1000\"", "a plan's business");
+    assert_harm_mistake("harm \"node 0 fail site=disk/sync key=0x1 count=1\"", "a plan's business");
+}
+
+TEST(harm_has_a_limit)
+{
+    assert_harm_mistake("for i = 1, 100000 do reset(c:broker(), c.admin) end",
+                        "harm: more than 65536 times");
+}
+
+TEST(a_swarm_that_ends_before_it_begins_is_a_mistake)
+{
+    assert_mistake("Cluster {}\nswarm { from = seconds(40) }", "orders.lua:2: swarm: until");
+    assert_mistake("Cluster {}\nswarm { from = seconds(-1) }", "orders.lua:2: swarm: until");
+}
+
+TEST(a_sleep_that_no_world_lasts_for_is_a_mistake)
+{
+    assert_mistake("scenario \"x\"\nCluster {}\nsleep(1)\nsleep(math.maxinteger)",
+                   "orders.lua:4: bad argument #1 to 'sleep' (no world lasts so long)");
 }
