@@ -473,6 +473,7 @@ static void begin(struct world *world, struct harm *harm)
 {
     uint32_t next = 0;
     ASSERT(world->current == NULL);
+    harm->node_count = world->node_count;
     if (fault_kind_target(harm->line.kind) == FAULT_ON_LINK) {
         strike_link(world, harm, false);
         return;
@@ -494,7 +495,8 @@ static void end(struct world *world, struct harm *harm)
         return;
     }
     for (struct world_node *node; (node = next_node(world, &harm->line, &next)) != NULL;)
-        end_on(node, harm);
+        if (node->index < harm->node_count)
+            end_on(node, harm);
 }
 
 void world_harm_step(struct world *world, struct harm *harm)

@@ -302,14 +302,21 @@ static void *heap_alloc(struct mem *mem, size_t size)
         return NULL;
     void *p = below_alloc(heap, size);
     if (p != NULL && heap->options.poison != 0)
-        memset(p, heap->options.poison, size);
+        memset(p, heap->options.poison, below_size(p));
     return p;
 }
 
 static void *heap_realloc(struct mem *mem, void *p, size_t size)
 {
     struct world_heap *heap = of_mem(mem);
-    return refused(heap, size) ? NULL : below_realloc(heap, p, size);
+    bool poisons = heap->options.poison != 0;
+    if (refused(heap, size))
+        return NULL;
+    size_t kept = poisons ? MIN(size, below_size(p)) : 0;
+    uint8_t *moved = below_realloc(heap, p, size);
+    if (moved != NULL && poisons)
+        memset(moved + kept, heap->options.poison, below_size(moved) - kept);
+    return moved;
 }
 
 /* Gives it to the stash, and some other block of that class to those below. */

@@ -131,9 +131,9 @@ struct harm {
     struct fault_line line;
     uint32_t generation;
     bool ends;
-    bool noted; /* it stands in the record */
-
-    uint64_t struck; /* nodes that it brought down */
+    bool noted;          /* it stands in the record */
+    uint32_t node_count; /* that there were when it began */
+    uint64_t struck;     /* nodes that it brought down */
 };
 
 #define RULES_MAX 16 /* of one node at once; more are not noticed */
