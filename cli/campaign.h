@@ -83,19 +83,25 @@ struct campaign_replay {
     bool files, has_hash;
     struct campaign_script script; /* its source is a copy */
     char bug[64];                  /* the known bug that was on; empty: none */
-    struct bytes plan;             /* the one it was given with --plan; empty: none */
+    struct bytes plan;             /* the one it was given with --plan */
+    bool has_plan;                 /* which may be an empty one */
+    int64_t time_max_ns;           /* --time; 0: none */
     struct bytes file;             /* what all of this points into */
 };
 
-/* Writes failures/NAME.replay; path gets its name. False: told on stderr. plan is what was given
- * with --plan, or empty. */
+/* Writes failures/NAME.replay; path gets its name. False: told on stderr. plan is what stands in
+ * the file of mode->plan_path. */
 bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_script *script,
                            uint64_t seed, const struct campaign_mode *mode, struct bytes plan);
+/* Takes it away again, with what an earlier failure left beside it. */
+void campaign_replay_remove(const char *path);
 /* Adds how it ended. */
 bool campaign_replay_finish(const char *path, const struct script_result *result);
 bool campaign_replay_read(const char *path, struct campaign_replay *replay);
 /* The hashes of all its steps stand beside it: NAME.steps. */
 void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
+/* What fired: NAME.plan. */
+void campaign_plan_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
 /* The first step, counted from 1, in which two runs differ; 0: none. */
 int64_t campaign_steps_compare(struct bytes a, struct bytes b);
 

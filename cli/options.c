@@ -72,6 +72,10 @@ static bool set_int(const struct cli_option *o, const char *value)
 
 static bool set_option(const struct cli_option *o, const char *value)
 {
+    if (o->type == CLI_FLAG && value != NULL) {
+        cli_complain("%s takes no value", o->name);
+        return false;
+    }
     if (o->type == CLI_FLAG) {
         *(bool *)o->value = true;
         return true;

@@ -44,32 +44,35 @@ static int tell_difference(const struct campaign_replay *replay, const char *pat
     return CLI_DIFFERED;
 }
 
-static bool write_plan(const struct campaign_replay *replay, char *path)
+static bool write_plan(const struct campaign_replay *replay, char path[CLI_PATH_MAX])
 {
-    int fd = mkstemp(path);
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0 && cli_write_file(path, replay->plan) == ERR_NONE;
+    return cli_temporary_file(path, "plan") == ERR_NONE &&
+           cli_write_file(path, replay->plan) == ERR_NONE;
 }
 
 static int repeat(const struct campaign_replay *replay, const char *path,
                   struct campaign_mode *mode)
 {
-    char plan_path[] = "/tmp/kiln-plan-XXXXXX";
-    char steps_path[] = "/tmp/kiln-steps-XXXXXX";
-    int fd = mkstemp(steps_path);
-    if (fd < 0 || (replay->plan.size > 0 && !write_plan(replay, plan_path)))
-        return cli_complain("cannot write to /tmp");
-    close(fd);
+    char plan_path[CLI_PATH_MAX];
+    char steps_path[CLI_PATH_MAX];
+    if (cli_temporary_file(steps_path, "steps") != ERR_NONE)
+        return cli_complain("cannot write to %s; set TMPDIR", steps_path);
+    if (replay->has_plan && !write_plan(replay, plan_path))
+        return cli_complain("cannot write to %s; set TMPDIR", plan_path);
     mode->steps_path = steps_path;
-    mode->plan_path = replay->plan.size > 0 ? plan_path : NULL;
+    mode->plan_path = replay->has_plan ? plan_path : NULL;
+    mode->time_max_ns = replay->time_max_ns;
     mode->bug = replay->bug[0] != 0 ? replay->bug : NULL;
     struct campaign_outcome outcome;
     campaign_run_child(&replay->script, replay->seed, mode, &outcome);
     int exit = report(replay, &outcome);
-    bool whole = mode->until_ns == 0 && !outcome.crashed && replay->has_hash;
-    if (whole && replay->hash != outcome.result.hash)
+    bool whole = mode->until_ns == 0 && !outcome.crashed;
+    if (whole && !replay->has_hash) {
+        fprintf(stderr, "the recorded run crashed, or was not let come to its end\n");
+        exit = CLI_DIFFERED;
+    } else if (whole && replay->hash != outcome.result.hash) {
         exit = tell_difference(replay, path, mode);
+    }
     free(outcome.plan);
     unlink(steps_path);
     if (mode->plan_path != NULL)
@@ -101,7 +104,8 @@ int cli_replay(int argc, char **argv)
     struct campaign_replay replay;
     if (words.count != 1)
         return cli_complain("which file? usage: %s", usage.synopsis);
-    if (until != NULL && fault_time_parse(bytes_text(until), &mode.until_ns) != ERR_NONE)
+    if (until != NULL &&
+        (fault_time_parse(bytes_text(until), &mode.until_ns) != ERR_NONE || mode.until_ns <= 0))
         return cli_complain("--until: \"%s\" is no time, as 12.4s", until);
     if (!campaign_replay_read(words.word[0], &replay))
         return CLI_USAGE;

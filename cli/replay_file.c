@@ -5,26 +5,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "cli/campaign.h"
 
 /* Lines "key value", then blocks "key SIZE" followed by that many bytes and a newline. */
 #define FIRST_LINE "kiln-replay 1\n"
 
+/* Its directory and its own name: claims of two directories may have the same name. */
 static void name_of(const char *path, char *name, size_t size)
 {
     const char *base = strrchr(path, '/');
     base = base == NULL ? path : base + 1;
     size_t length = strcspn(base, ".");
-    snprintf(name, size, "%.*s", (int)MIN(length, size - 1), base);
+    const char *dir = base == path ? base : base - 1;
+    while (dir > path && dir[-1] != '/' && dir[-1] != '.')
+        dir--;
+    int dir_length = base == path ? 0 : (int)(base - 1 - dir);
+    snprintf(name, size, "%.*s%s%.*s", dir_length, dir, dir_length > 0 ? "-" : "",
+             (int)MIN(length, size - 1), base);
+}
+
+static void write_block(FILE *file, const char *key, struct bytes block)
+{
+    fprintf(file, "%s %zu\n", key, block.size);
+    if (block.size > 0)
+        fwrite(block.data, 1, block.size, file);
+    fputc('\n', file);
 }
 
 bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_script *script,
                            uint64_t seed, const struct campaign_mode *mode, struct bytes plan)
 {
-    char name[64];
+    char name[256];
     name_of(script->path, name, sizeof name);
-    snprintf(path, CAMPAIGN_PATH_MAX, "failures/%s-%" PRIu64 "%s%s.replay", name, seed,
-             mode->bug != NULL ? "-" : "", mode->bug != NULL ? mode->bug : "");
+    (void)snprintf(path, CAMPAIGN_PATH_MAX, "failures/%s-%" PRIu64 "%s%s.replay", name, seed,
+                   mode->bug != NULL ? "-" : "", mode->bug != NULL ? mode->bug : "");
     if (mkdir("failures", 0777) != 0 && errno != EEXIST) {
         cli_complain("cannot make the directory failures/ for replay files here");
         return false;
@@ -38,26 +53,46 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
             mode->files ? "files" : "memory", script->path);
     if (mode->bug != NULL)
         fprintf(file, "bug %s\n", mode->bug);
-    fprintf(file, "script %zu\n", script->source.size);
-    fwrite(script->source.data, 1, script->source.size, file);
-    fprintf(file, "\nplan %zu\n", plan.size);
-    if (plan.size > 0)
-        fwrite(plan.data, 1, plan.size, file);
-    fputc('\n', file);
+    if (mode->time_max_ns != 0)
+        fprintf(file, "time_ns %" PRId64 "\n", mode->time_max_ns);
+    write_block(file, "script", script->source);
+    if (mode->plan_path != NULL)
+        write_block(file, "plan", plan);
     if (fclose(file) == 0)
         return true;
     cli_complain("cannot write %s", path);
     return false;
 }
 
-void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
+/* The name of what stands beside a replay file. */
+static void beside(const char *replay_path, const char *tail, char path[CAMPAIGN_PATH_MAX])
 {
     size_t size = strlen(replay_path);
-    const char *tail = ".replay";
-    if (size > strlen(tail) && strcmp(replay_path + size - strlen(tail), tail) == 0)
-        size -= strlen(tail);
-    snprintf(path, CAMPAIGN_PATH_MAX, "%.*s.steps", (int)MIN(size, CAMPAIGN_PATH_MAX - 8),
-             replay_path);
+    const char *own = ".replay";
+    if (size > strlen(own) && strcmp(replay_path + size - strlen(own), own) == 0)
+        size -= strlen(own);
+    snprintf(path, CAMPAIGN_PATH_MAX, "%.*s%s", (int)MIN(size, CAMPAIGN_PATH_MAX - 8), replay_path,
+             tail);
+}
+
+void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
+{
+    beside(replay_path, ".steps", path);
+}
+
+void campaign_plan_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
+{
+    beside(replay_path, ".plan", path);
+}
+
+void campaign_replay_remove(const char *path)
+{
+    char other[CAMPAIGN_PATH_MAX];
+    unlink(path);
+    campaign_steps_path(path, other);
+    unlink(other);
+    campaign_plan_path(path, other);
+    unlink(other);
 }
 
 bool campaign_replay_finish(const char *path, const struct script_result *result)
@@ -135,7 +170,10 @@ static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes 
     } else if (is_key(line, "script", &v)) {
         return take_block(c, v, &r->script.source);
     } else if (is_key(line, "plan", &v)) {
+        r->has_plan = true;
         return take_block(c, v, &r->plan);
+    } else if (is_key(line, "time_ns", &v)) {
+        return text_parse_int(v, &r->time_max_ns) == ERR_NONE && r->time_max_ns > 0;
     }
     return true;
 }

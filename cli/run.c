@@ -111,9 +111,8 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
         fprintf(stderr, "%-8s %s\n         seed %" PRIu64 ": %s\n",
                 script_verdict_name(o->result.verdict), script->claim, job->seed, o->result.why);
     if (o->plan != NULL) {
-        char path[CAMPAIGN_PATH_MAX + 8];
-        snprintf(path, sizeof path, "%.*s.plan", (int)(strlen(job->replay) - strlen(".replay")),
-                 job->replay);
+        char path[CAMPAIGN_PATH_MAX];
+        campaign_plan_path(job->replay, path);
         if (cli_write_file(path, bytes_text(o->plan)) == ERR_NONE)
             fprintf(stderr, "         what fired: %s\n", path);
     }
@@ -167,7 +166,7 @@ static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
     if (exit != CLI_OK)
         tell_failure(r, job, o);
     else
-        unlink(job->replay);
+        campaign_replay_remove(job->replay);
     free(o->plan);
     *job = r->job[--r->job_count];
 }
@@ -297,7 +296,7 @@ static void print_table(struct run *r)
 
 /* Marks are judged over the campaign: what a claim must reach by itself, and what all of them
  * together never saw. */
-static enum cli_exit judge_marks(struct run *r)
+static enum cli_exit judge_marks(const struct run *r, FILE *out)
 {
     enum cli_exit exit = CLI_OK;
     uint64_t sum[TRACE_MARK_COUNT] = {0};
@@ -306,15 +305,15 @@ static enum cli_exit judge_marks(struct run *r)
             sum[m] += r->rows[i].marks[m];
             if (!r->rows[i].must_reach[m] || r->rows[i].marks[m] > 0)
                 continue;
-            printf("not reached: \"%s\" must happen in \"%s\"\n", trace_mark_texts[m],
-                   r->scripts.at[i].claim);
+            fprintf(out, "not reached: \"%s\" must happen in \"%s\"\n", trace_mark_texts[m],
+                    r->scripts.at[i].claim);
             if (r->seed_last - r->seed_first + 1 >= MARKS_SEEDS_MIN)
                 exit = CLI_INCONCLUSIVE;
         }
     }
     for (int m = 0; m < TRACE_MARK_COUNT; m++) {
         if (sum[m] == 0 && r->verbose)
-            printf("no claim reached: \"%s\"\n", trace_mark_texts[m]);
+            fprintf(out, "no claim reached: \"%s\"\n", trace_mark_texts[m]);
     }
     return exit;
 }
@@ -322,14 +321,14 @@ static enum cli_exit judge_marks(struct run *r)
 static int finish(struct run *r)
 {
     enum cli_exit exit = r->done == 0 ? CLI_NOTHING : CLI_OK;
+    FILE *out = r->json ? stderr : stdout;
     for (int i = 0; i < r->scripts.count; i++)
         exit = campaign_graver(exit, r->rows[i].exit);
     if (!r->json)
         print_table(r);
-    exit = campaign_graver(exit, r->json ? CLI_OK : judge_marks(r));
-    fprintf(r->json ? stderr : stdout,
-            "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed, r->failed,
-            r->skipped);
+    exit = campaign_graver(exit, judge_marks(r, out));
+    fprintf(out, "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed,
+            r->failed, r->skipped);
     return exit;
 }
 
@@ -356,10 +355,10 @@ static bool parse_seeds(struct run *r, int64_t seed, const char *seeds)
 static bool check_single(const struct run *r)
 {
     bool single = r->seed_first == r->seed_last && r->scripts.count == 1;
-    if (single || (r->mode.trace_path == NULL && !r->mode.timeline && r->mode.data_dir == NULL &&
-                   r->mode.plan_path == NULL))
+    if (single ||
+        (r->mode.trace_path == NULL && r->mode.data_dir == NULL && r->mode.plan_path == NULL))
         return true;
-    cli_complain("--plan, --trace, --data and -v are for one scenario with one seed");
+    cli_complain("--plan, --trace and --data are for one scenario with one seed");
     return false;
 }
 

@@ -40,7 +40,7 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
     printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
     if (result.verdict != SCRIPT_HELD)
         fprintf(stderr, "%s: %s\n", script_verdict_name(result.verdict), result.why);
-    return CLI_OK;
+    return result.verdict == SCRIPT_WRONG ? CLI_USAGE : CLI_OK;
 }
 
 /* Starts this program anew, so that the system lays it out anew. -1: it did not end well. */
@@ -90,31 +90,47 @@ static void show_step(const struct campaign_script *script, uint64_t seed, int s
     free(outcome.plan);
 }
 
+/* What the steps of both sides say. The last entry is none of an event (watch.h). */
+static int compare(const struct campaign_script *script, uint64_t seed, bool files,
+                   const struct bytes found[SIDES])
+{
+    int64_t count = (int64_t)(found[0].size / WATCH_STEP_BYTES) - 1;
+    int64_t at = campaign_steps_compare(found[0], found[1]);
+    bool only_seen = at == count + 1 && found[0].size == found[1].size;
+    if (at == 0 && count <= 0) {
+        fprintf(stderr, "nothing happened in %s, seed %" PRIu64 "\n", script->path, seed);
+        return CLI_NOTHING;
+    }
+    printf("%-9s %s, seed %" PRIu64 ": %" PRId64 " steps\n", at == 0 ? "same" : "DIFFERENT",
+           script->claim, seed, count);
+    if (only_seen)
+        fprintf(stderr, "every step is the same, but not the rows of the trace or the verdict\n");
+    for (int i = 0; at > 0 && !only_seen && i < SIDES; i++)
+        show_step(script, seed, i, files, at);
+    return at == 0 ? CLI_OK : CLI_DIFFERED;
+}
+
 static int verify(const struct campaign_script *script, uint64_t seed, bool files)
 {
-    char dir[] = "/tmp/kiln-verify-XXXXXX";
-    char steps[SIDES][64];
+    char dir[CLI_PATH_MAX];
+    char steps[SIDES][CLI_PATH_MAX + 16];
     struct bytes found[SIDES] = {{0}};
-    bool good = mkdtemp(dir) != NULL;
+    bool good = cli_temporary_dir(dir, "verify") == ERR_NONE;
+    int side_exit = 0;
     for (int i = 0; good && i < SIDES; i++) {
         snprintf(steps[i], sizeof steps[i], "%s/steps-%d", dir, i);
-        good = run_side(script->path, seed, i, files, steps[i]) == 0 &&
-               cli_read_file(steps[i], &found[i]) == ERR_NONE;
+        side_exit = run_side(script->path, seed, i, files, steps[i]);
+        good = side_exit == 0 && cli_read_file(steps[i], &found[i]) == ERR_NONE;
         unlink(steps[i]);
     }
     rmdir(dir);
     int exit = CLI_CRASHED;
-    if (good) {
-        int64_t at = campaign_steps_compare(found[0], found[1]);
-        exit = at == 0 ? CLI_OK : CLI_DIFFERED;
-        size_t count = found[0].size / WATCH_STEP_BYTES;
-        printf("%-9s %s, seed %" PRIu64 ": %zu steps\n", at == 0 ? "same" : "DIFFERENT",
-               script->claim, seed, count);
-        for (int i = 0; at > 0 && i < SIDES; i++)
-            show_step(script, seed, i, files, at);
-    } else {
+    if (good)
+        exit = compare(script, seed, files, found);
+    else if (side_exit == CLI_USAGE)
+        exit = CLI_USAGE; /* it has told why */
+    else
         fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, seed);
-    }
     for (int i = 0; i < SIDES; i++)
         cli_free(found[i]);
     return exit;

@@ -7,6 +7,31 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     history_row(CONTAINER_OF(sink, struct watch, trace_sink)->writer, row);
 }
 
+static void on_digested_row(struct world_sink *sink, const struct trace_row *row)
+{
+    struct watch *w = CONTAINER_OF(sink, struct watch, steps_sink);
+    uint64_t who = (uint64_t)row->node << 32 | (uint64_t)row->incarnation << 16 | row->kind;
+    uint64_t h = hash_combine(hash_combine(w->rows, (uint64_t)row->time_ns), who);
+    size_t size = (size_t)trace_kinds[row->kind].arg_count * sizeof row->arg[0];
+    w->rows = hash_combine(hash_bytes(row->arg, size, h), row->cause);
+}
+
+static uint64_t digest_of(const struct script_result *r)
+{
+    uint64_t h = hash_combine((uint64_t)r->verdict, hash_text(r->why));
+    h = hash_combine(hash_combine(h, r->faults), (uint64_t)r->sim_ns);
+    h = hash_bytes(&r->counts, sizeof r->counts, h);
+    h = hash_bytes(r->violations, sizeof r->violations, h);
+    return hash_bytes(r->mark_count, sizeof r->mark_count, h);
+}
+
+static void put_step(const struct watch *w, uint64_t hash)
+{
+    uint8_t bytes[WATCH_STEP_BYTES];
+    put_u64(bytes, hash);
+    fwrite(bytes, 1, sizeof bytes, w->steps);
+}
+
 static void print_step(const struct world_step_info *info)
 {
     fprintf(stderr,
@@ -19,10 +44,8 @@ static void print_step(const struct world_step_info *info)
 static void on_step(struct world_sink *sink, const struct world_step_info *info)
 {
     struct watch *w = CONTAINER_OF(sink, struct watch, steps_sink);
-    uint8_t bytes[WATCH_STEP_BYTES];
-    put_u64(bytes, info->hash);
     if (w->steps != NULL)
-        fwrite(bytes, 1, sizeof bytes, w->steps);
+        put_step(w, info->hash);
     if (++w->step == w->shown_step)
         print_step(info);
 }
@@ -53,7 +76,8 @@ static bool complain(struct script_result *result, const char *what, const char 
 bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mode,
                 struct script_options *options, struct script_result *result)
 {
-    *w = (struct watch){.trace_sink = {.row = on_row}, .steps_sink = {.step = on_step}};
+    *w = (struct watch){.trace_sink = {.row = on_row},
+                        .steps_sink = {.row = on_digested_row, .step = on_step}};
     if (mode->trace_path != NULL) {
         w->trace = fopen(mode->trace_path, "wb");
         if (w->trace == NULL || history_open(&w->writer, mem, to_file, w) != ERR_NONE)
@@ -83,6 +107,8 @@ void watch_close(struct watch *w, struct script_result *result)
         good &= history_close(w->writer) == ERR_NONE;
     if (w->trace != NULL)
         good &= fclose(w->trace) == 0;
+    if (w->steps != NULL)
+        put_step(w, hash_combine(w->rows, digest_of(result)));
     if (w->steps != NULL)
         good &= fclose(w->steps) == 0;
     timeline_free(w->timeline);

@@ -11,6 +11,7 @@ struct watch {
     struct world_sink trace_sink, steps_sink;
     struct history_writer *writer;
     FILE *trace, *steps;
+    uint64_t rows;            /* digest of all rows, where steps are written */
     int64_t step, shown_step; /* how many there were; the one to be printed */
     struct timeline *timeline;
 };
@@ -21,7 +22,8 @@ bool watch_open(struct watch *watch, struct mem *mem, const struct campaign_mode
 /* Writes what is left; what cannot be written makes the result inconclusive. */
 void watch_close(struct watch *watch, struct script_result *result);
 
-/* A steps file: the chain's hash after each step, 8 bytes big-endian. */
+/* A steps file: the chain's hash after each step, 8 bytes big-endian; and at last, likewise, a
+ * digest of what was seen of the run (its rows) and found (its result). */
 #define WATCH_STEP_BYTES 8
 
 #endif
