@@ -40,6 +40,45 @@ TEST(a_log_that_lost_all_its_records_opens_after_a_loss_of_power)
     }
 }
 
+/* The scan begins with the first segment, because the epochs must be read from the log. */
+static void open_without_epochs(struct rig *rig)
+{
+    const char *path = "data/orders-0/leader-epoch-checkpoint";
+    size_t size;
+    rig_start(rig);
+    uint8_t *bytes = rig_file(rig, path, &size);
+    assert_non_null(bytes);
+    uint8_t byte = bytes[4] ^ 0x10;
+    rig_overwrite(rig, path, 4, &byte, 1);
+    free(bytes);
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+}
+
+/* Whatever of their names the power brings back. */
+TEST(segments_that_went_leave_no_gap)
+{
+    for (uint64_t seed = 1; seed <= 150; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->config.segment_bytes = 4096;
+        rig_ok(rig, rig_boot(rig));
+        fill(rig, 40, WALL_MS(rig));
+        rig_run(rig, SECOND_NS);
+        for (int pass = 2; pass > 0; pass--) {
+            rig->config.retention_bytes = pass * 10000;
+            log_reconfigure(rig->log, &rig->config);
+            log_retain(rig->log, 80, WALL_MS(rig));
+            step_some(rig, (int)(seed % 150));
+        }
+        rig_power(rig);
+        open_without_epochs(rig);
+        assert_int_equal(log_end(rig->log), 80);
+        assert_int_equal(rig_read_all(rig, 80, 3000, false), 80 - log_start(rig->log));
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 /* Only what retention removes can make room. */
 TEST(retention_makes_room_on_a_full_disk)
 {
