@@ -19,7 +19,8 @@ struct log_shutdown {
     char crc_text[LOG_INDEX_CRC_SIZE];
     int kind;
     bool waiting;
-    bool mark; /* the marker is wanted, and so far every log is whole */
+    enum err failed; /* why it is given up */
+    bool mark;       /* the marker is wanted, and so far every log is whole */
     char path[ENV_PATH_MAX];
 };
 
@@ -317,7 +318,7 @@ static void gave_up(struct log_steps *steps, enum err e)
 {
     struct log_shutdown *s = shutdown_of(steps);
     (void)e;
-    finish(s, s->dir->status != ERR_NONE ? s->dir->status : ERR_IO);
+    finish(s, s->dir->status != ERR_NONE ? s->dir->status : s->failed);
 }
 
 static void ended(struct log_steps *steps, enum err e)
@@ -334,6 +335,7 @@ static void ended(struct log_steps *steps, enum err e)
     free_bytes(s);
     mem_free(dir->mem, (void *)(uintptr_t)s->window.data);
     s->window = bytes_of(NULL, 0);
+    s->failed = e;
     log_steps_start(&s->steps, dir->env, give_up_steps, gave_up);
 }
 

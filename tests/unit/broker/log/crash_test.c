@@ -48,6 +48,7 @@ static void check(struct rig *rig)
 static void end_well(struct rig *rig)
 {
     rig_ok(rig, rig_boot(rig));
+    assert_int_equal(log_latest_epoch(rig->log), 0);
     check(rig);
     rig_check_inside(rig);
     work(rig, 99);
@@ -77,6 +78,7 @@ static bool live_until(struct rig *rig, int k, uint64_t seed, bool power)
     rig_start(rig);
     rig_doom(rig, k);
     if (rig_open_dir(rig) == ERR_NONE && rig_open_log(rig) == ERR_NONE) {
+        assert_int_equal(log_latest_epoch(rig->log), 0); /* E-1 */
         check(rig);
         if (rig->seat != NULL)
             work(rig, seed);

@@ -280,6 +280,47 @@ TEST(a_new_log_begins_with_its_feature_level)
     teardown();
 }
 
+TEST(a_broker_is_registered_where_its_record_stands)
+{
+    struct rig r;
+    setup(&r, 3);
+    const struct metadata_broker *broker = &metadata_current(r.life->metadata)->broker;
+    assert_int_equal(broker->epoch, 2); /* behind LeaderChange and the feature level */
+    assert_false(broker->fenced);
+    assert_string_equal(broker->host, "somewhere");
+    assert_int_equal(broker->port, 9092);
+    shut();
+    boot();
+    broker = &metadata_current(r.life->metadata)->broker;
+    assert_int_equal(broker->epoch, 5); /* behind LeaderChange alone */
+    assert_false(broker->fenced);
+    teardown();
+}
+
+/* More of them than one batch may hold. */
+TEST(all_partitions_get_a_new_leader_epoch_after_an_unclean_end)
+{
+    struct rig r;
+    struct create c[2] = {0};
+    const char *names[] = {"orders", "bills"};
+    setup(&r, 4);
+    for (int i = 0; i < 2; i++) {
+        create(&c[i], &names[i], 1);
+        c[i].topics[0].partition_count = METADATA_RECORDS_MAX - 1; /* before the order arrives */
+        run(500);
+        assert_true(c[i].done);
+        assert_int_equal(c[i].topics[0].code, 0);
+        metadata_create_free(&c[i].op);
+    }
+    lose_power();
+    boot();
+    for (int i = 0; i < 2; i++) {
+        for (int p = 0; p < METADATA_RECORDS_MAX - 1; p++)
+            assert_int_equal(topic(names[i])->partitions[p].leader_epoch, 1);
+    }
+    teardown();
+}
+
 TEST(topics_survive_and_their_leader_epoch_tells_of_an_unclean_end)
 {
     for (uint64_t seed = 10; seed < 30; seed++) {

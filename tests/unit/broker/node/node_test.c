@@ -73,6 +73,33 @@ TEST(topics_records_and_ids_survive_a_power_loss)
     }
 }
 
+/* A start that ends early, and in good order, must not hide that the life before it did not. */
+TEST(an_unclean_end_is_told_by_the_leader_epoch_whatever_comes_between)
+{
+    int64_t least = INT64_MAX;
+    for (int64_t us = 0; us < 6000; us += 397) {
+        struct help h;
+        help_setup(&h, 22, "");
+        help_make_topic(&h);
+        world_power_loss(h.world, 1ull << h.broker);
+        world_start(h.world, h.broker);
+        world_run_until(h.world, world_now(h.world) + us * 1000);
+        world_stop(h.world, h.broker);
+        help_run(&h, 10000);
+        world_start(h.world, h.broker);
+        help_run(&h, 3000);
+        assert_int_equal(h.started, ERR_NONE);
+        world_stop(h.world, h.client); /* it does not know that its connection is dead */
+        help_run(&h, 100);
+        struct wire_metadata_response metadata = help_metadata(&h, HELP_TOPIC, 1000);
+        int32_t epoch = metadata.topics[0].partitions[0].leader_epoch;
+        assert_true(epoch >= 1);
+        least = MIN(least, epoch);
+        help_teardown(&h);
+    }
+    assert_int_equal(least, 1);
+}
+
 TEST(a_stop_answers_what_waits)
 {
     struct help h;
