@@ -373,9 +373,10 @@ function string.find(text, pattern, init, plain)
   local m = new_match(text, pattern, "find")
   local i = place(init, #m.text)
   if i > #m.text + 1 then return nil end
-  if plain then return raw_find(m.text, m.pattern, i, true) end
+  if plain or not raw_find(m.pattern, "[%^%$%*%+%?%.%(%[%%%-]") then return raw_find(m.text, m.pattern, i, true) end
   local at, behind = search(m, i)
   if at then return at, behind - 1, captures(m, at, behind, false) end
+  return nil
 end
 
 function string.match(text, pattern, init)
@@ -384,6 +385,7 @@ function string.match(text, pattern, init)
   if i > #m.text + 1 then return nil end
   local at, behind = search(m, i)
   if at then return captures(m, at, behind, true) end
+  return nil
 end
 
 function string.gmatch(text, pattern, init)

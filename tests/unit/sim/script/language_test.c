@@ -162,3 +162,63 @@ TEST(a_script_that_took_all_memory_is_still_ended_in_good_order)
                   "print(kept)",
                   "true\n");
 }
+
+/* Written anew so that their steps count, and yet those of the manual. */
+TEST(patterns_are_those_of_the_language)
+{
+    assert_prints(
+        "print((\"hello world\"):find(\"o w\"), (\"hello\"):find(\"l+\"))\n"
+        "print((\"key = value\"):match(\"^(%w+)%s*=%s*(%w+)$\"))\n"
+        "print((\"hello\"):find(\"()ll()\"), (\"hello\"):match(\"\"), (\"x\"):find(\"y\"))\n"
+        "print((\"THE (quick) fox\"):find(\"%((%a+)%)\"), (\"f(a(b)c)d\"):match(\"%b()\"))\n"
+        "print((\"THE (quick) fox\"):gsub(\"%f[%a]%a+\", string.lower))\n"
+        "print((\"abc\"):gsub(\"%w\", \"%0%0\"), (\"abc\"):gsub(\"\", \"-\"))\n"
+        "print((\"$name is $age\"):gsub(\"%$(%w+)\", { name = \"x\" }))\n"
+        "print((\"a.b-c\"):gsub(\"[%.-]\", \"\"), (\"]x[\"):gsub(\"[]]\", \"\"))\n"
+        "print((\"'it' \\\"is\\\"\"):match(\"([\\\"'])(.-)%1\"), (\"aaa\"):find(\"a-\", 2))\n"
+        "for k, v in (\"a=1, b=2\"):gmatch(\"(%w+)=(%w+)\") do print(k, v) end\n"
+        "for w in (\"one two\"):gmatch(\"%a*\") do print(w) end\n"
+        "print((\"abc\"):find(\"b\", -1), (\"a+b\"):find(\"+\", 1, true))\n",
+        "5\t3\t4\n"
+        "key\tvalue\n"
+        "3\t\tnil\n"
+        "5\t(a(b)c)\n"
+        "the (quick) fox\t3\n"
+        "aabbcc\t-a-b-c-\t4\n"
+        "x is $age\t2\n"
+        "abc\tx[\t1\n"
+        "'\t2\t1\n"
+        "a\t1\nb\t2\n"
+        "one\ntwo\n"
+        "nil\t2\t2\n");
+}
+
+TEST(a_malformed_pattern_is_a_mistake)
+{
+    assert_mistake("\n(\"x\"):find(\"[a\")", "orders.lua:2: malformed pattern (missing ']')");
+    assert_mistake("(\"x\"):find(\"(x\")", "orders.lua:1: unfinished capture");
+    assert_mistake("(\"x\"):match(\"%\")", "orders.lua:1: malformed pattern (ends with '%')");
+    assert_mistake("(\"x\"):gsub(\"x\", \"%2\")", "orders.lua:1: invalid capture index %2");
+    assert_mistake("(\"x\"):find(\"%f\")", "orders.lua:1: missing '[' after '%f' in pattern");
+    assert_mistake("string.find({}, \"x\")", "orders.lua:1: bad argument #1 to 'find'");
+    assert_mistake("(\"x\"):find((\"x\"):rep(300))", "find: a pattern of more than 256 bytes");
+}
+
+TEST(lists_are_changed_as_the_language_does)
+{
+    assert_prints("local t = { 1, 2, 3 }\n"
+                  "table.insert(t, 4)\ntable.insert(t, 1, 0)\ntable.insert(t, #t + 1, 5)\n"
+                  "print(table.concat(t, \" \"), table.remove(t), table.remove(t, 1), #t)\n"
+                  "print(table.concat(table.move(t, 1, 3, 2), \" \"), table.unpack(t, 2, 3))\n"
+                  "print(table.concat(table.move(t, 2, 4, 1), \" \"), table.remove({}), #t)\n"
+                  "print(table.concat({ 1, 2, 3 }, \"-\", 2, 3), table.concat({}, \"x\"))\n"
+                  "print((\"ab\"):rep(3, \"-\"), (\"x\"):rep(0), (\"x\"):rep(-1))\n",
+                  "0 1 2 3 4 5\t5\t0\t4\n"
+                  "1 1 2 3\t1\t2\n"
+                  "1 2 3 3\tnil\t4\n"
+                  "2-3\t\n"
+                  "ab-ab-ab\t\t\n");
+    assert_mistake("table.insert({}, 3, 1)", "orders.lua:1: bad argument #2 to 'insert'");
+    assert_mistake("table.remove({ 1 }, 7)", "orders.lua:1: bad argument #2 to 'remove'");
+    assert_mistake("table.concat({ 1, {} })", "invalid value (table) at index 2");
+}
