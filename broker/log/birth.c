@@ -22,7 +22,7 @@ struct log_birth_work {
     int32_t pending;
     bool made;       /* the directory is there, under its first name */
     enum err failed; /* the first failure */
-    struct env_op dir_sync;
+    struct env_op dir_sync, rename;
     struct text epochs;
     char metadata[LOG_PARTITION_METADATA_SIZE + 1];
     char epochs_crc[LOG_CRC_FILE_SIZE + 1], own_crc[LOG_CRC_FILE_SIZE + 1];
@@ -140,7 +140,6 @@ enum {
     BIRTH_OPEN,
     BIRTH_WRITE,
     BIRTH_SYNC,
-    BIRTH_CLOSE,
     BIRTH_RENAME,
     BIRTH_DURABLE,
     BIRTH_OVER,
@@ -168,7 +167,7 @@ static enum log_flow birth_write(struct log_steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE) {
-        steps->next = BIRTH_CLOSE;
+        steps->next = BIRTH_RENAME;
         return LOG_NEXT;
     }
     steps->tolerant = true;
@@ -202,35 +201,47 @@ static enum log_flow birth_sync(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum log_flow birth_close(struct log_steps *steps)
+static void on_closed(struct env_op *io, enum err e, uint64_t n)
+{
+    (void)e; /* what counts has been synced */
+    (void)n;
+    one_ended(CONTAINER_OF(io, struct newborn, io)->work, ERR_NONE);
+}
+
+static void on_renamed(struct env_op *io, enum err e, uint64_t n)
+{
+    struct log_birth_work *w = CONTAINER_OF(io, struct log_birth_work, rename);
+    (void)n;
+    w->made = e != ERR_NONE;
+    one_ended(w, e);
+}
+
+/* The files are let go of meanwhile. */
+static enum log_flow birth_rename(struct log_steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
+    bool whole = w->failed == ERR_NONE;
+    w->pending = whole;
     for (int32_t i = 0; i < w->file_count; i++)
         w->pending += w->files[i].file != 0;
     if (w->pending == 0)
         return LOG_NEXT;
     steps->tolerant = true;
+    if (whole)
+        env_rename(steps->env, &w->rename, w->path, w->opening->log->path, on_renamed);
     for (int32_t i = 0; i < w->file_count; i++) {
         struct newborn *f = &w->files[i];
         if (f->file != 0)
-            env_close_file(steps->env, &f->io, f->file, on_ended);
+            env_close_file(steps->env, &f->io, f->file, on_closed);
     }
-    return LOG_WAIT;
-}
-
-static enum log_flow birth_rename(struct log_steps *steps)
-{
-    struct log_birth_work *w = work_of(steps);
-    if (w->failed != ERR_NONE)
-        return log_steps_fail(steps, w->failed);
-    env_rename(steps->env, &steps->io, w->path, w->opening->log->path, log_steps_done);
     return LOG_WAIT;
 }
 
 static enum log_flow birth_durable(struct log_steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
-    w->made = false;
+    if (w->failed != ERR_NONE)
+        return log_steps_fail(steps, w->failed);
     steps->err = ERR_NONE;
     if (KNOWN_BUG(rename_without_dir_sync))
         return LOG_NEXT;
@@ -248,15 +259,10 @@ static enum log_flow birth_over(struct log_steps *steps)
 }
 
 static const struct log_step birth_steps[] = {
-    [BIRTH_MAKE] = {"make", birth_make},
-    [BIRTH_OPEN] = {"make", birth_open},
-    [BIRTH_WRITE] = {"make", birth_write},
-    [BIRTH_SYNC] = {"make", birth_sync},
-    [BIRTH_CLOSE] = {"make", birth_close},
-    [BIRTH_RENAME] = {"make", birth_rename},
-    [BIRTH_DURABLE] = {"make", birth_durable},
-    [BIRTH_OVER] = {"make", birth_over},
-    {NULL, NULL},
+    [BIRTH_MAKE] = {"make", birth_make},     [BIRTH_OPEN] = {"make", birth_open},
+    [BIRTH_WRITE] = {"make", birth_write},   [BIRTH_SYNC] = {"make", birth_sync},
+    [BIRTH_RENAME] = {"make", birth_rename}, [BIRTH_DURABLE] = {"make", birth_durable},
+    [BIRTH_OVER] = {"make", birth_over},     {NULL, NULL},
 };
 
 /* ---- beginning and end ---- */
