@@ -171,12 +171,13 @@ static enum log_flow seek_look(struct log_steps *steps)
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (log_segment_over(s->segment, scan->notes[i].base))
             return next_segment(s);
-        if (scan->notes[i].max_timestamp >= s->timestamp)
+        if (scan->notes[i].last >= s->log->start && scan->notes[i].max_timestamp >= s->timestamp)
             return found_batch(s, &scan->notes[i]);
     }
     if (log_segment_over(s->segment, scan->expected))
         return next_segment(s);
-    if (scan->large_left > 0 && scan->large.max_timestamp >= s->timestamp)
+    if (scan->large_left > 0 && scan->large.last >= s->log->start &&
+        scan->large.max_timestamp >= s->timestamp)
         return found_batch(s, &scan->large);
     if (scan->end != LOG_SCAN_MORE) {
         log_bad_batch(s->segment, scan->bad_at, scan->msg.text);
@@ -212,7 +213,7 @@ static void find_record(struct log_seeking *s)
     struct wire_record record;
     struct bytes in = bytes_of(s->walk.buffer, s->note.size);
     seek->found = true;
-    seek->offset = s->note.base;
+    seek->offset = MAX(s->note.base, s->log->start); /* Kafka may have moved it into a batch */
     seek->timestamp_found_ms = s->note.max_timestamp;
     seek->leader_epoch = s->note.leader_epoch;
     if ((s->note.attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0)
@@ -221,7 +222,7 @@ static void find_record(struct log_seeking *s)
         wire_records_begin(&records, &batch, in, NULL) != ERR_NONE)
         return;
     while (records.left > 0 && wire_records_next(&records, &record, NULL) == ERR_NONE) {
-        if (record.timestamp_ms < s->timestamp)
+        if (record.timestamp_ms < s->timestamp || record.offset < s->log->start)
             continue;
         seek->offset = record.offset;
         seek->timestamp_found_ms = record.timestamp_ms;
@@ -288,7 +289,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     s->seek = seek;
     s->log = log;
     s->timestamp = seek->timestamp_ms;
-    s->base = log->start;
+    s->base = log->segments[MAX(log_segment_index(log, log->start), 0)]->base;
     s->best_timestamp = -1;
     seek->own = s;
     log->busy++;

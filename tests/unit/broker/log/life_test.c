@@ -2,6 +2,7 @@
  * refuses. */
 #include <stdlib.h>
 #include <stdio.h>
+#include "log/format.h"
 #include "rig.h"
 
 #define WALL_MS(rig) env_wall((rig)->seat->env)
@@ -743,6 +744,49 @@ TEST(with_flush_os_what_is_written_counts_and_is_synced_later)
     rig_kill(rig);
     rig_ok(rig, rig_boot(rig));
     assert_int_equal(log_end(rig->log), 3);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
+/* ---- a log start inside of a segment, as Kafka's DeleteRecords leaves it ---- */
+
+static void move_start(struct rig *rig, char digit)
+{
+    const char *path = "data/log-start-offset-checkpoint";
+    char crc_path[64];
+    char crc[LOG_CRC_FILE_SIZE + 1];
+    size_t size;
+    uint8_t *bytes = rig_file(rig, path, &size);
+    assert_non_null(bytes);
+    assert_int_equal(bytes[size - 2], '0');
+    bytes[size - 2] = (uint8_t)digit;
+    uint32_t sum = crc32c(0, bytes, size);
+    log_crc_print(sum, sum, crc);
+    snprintf(crc_path, sizeof crc_path, "%s.crc", path);
+    rig_overwrite(rig, path, 0, bytes, size);
+    rig_overwrite(rig, crc_path, 0, crc, LOG_CRC_FILE_SIZE);
+    free(bytes);
+}
+
+TEST(offsets_are_found_by_time_behind_a_start_inside_of_a_segment)
+{
+    struct rig *rig = retention_rig(14);
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < 20; i++)
+        rig_append_as(rig, 2, 400, 1000 + i, -1, -1, -1);
+    assert_true(rig_until_durable(rig));
+    rig_ok(rig, rig_close(rig));
+    rig_start(rig);
+    move_start(rig, '3');
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    assert_int_equal(log_start(rig->log), 3);
+    assert_int_equal(seek(rig, 900, 40).offset, 3);
+    assert_int_equal(seek(rig, 1001, 40).offset, 3);
+    assert_int_equal(seek(rig, 1002, 40).offset, 4);
+    assert_int_equal(seek(rig, 1003, 40).offset, 6);
+    assert_int_equal(seek(rig, 1019, 40).offset, 38);
+    assert_int_equal(seek(rig, -3, 40).offset, 38);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
