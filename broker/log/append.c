@@ -308,12 +308,12 @@ void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int
 /* ---- writing ---- */
 
 static void on_appended(struct env_op *op, enum err e, uint64_t n);
-static void on_file(struct log_file_wait *wait, enum err e);
 
 static void write_now(struct log_append *append)
 {
     struct log_segment *segment = append->segment;
     list_remove(&append->waiting);
+    segment->appending++;
     env_append(log_env(append->log), &append->io, segment->file->handle, &append->part, 1,
                on_appended);
 }
@@ -329,39 +329,53 @@ static void free_append(struct log_append *append)
     mem_free(log->dir->mem, append);
 }
 
-/* Nothing of the segment is under way: its file may be closed. */
+static void write_waiting(struct log_segment *segment)
+{
+    LIST_EACH (append, &segment->waiting, struct log_append, waiting)
+        write_now(append);
+}
+
+/* While others wait for a place, what comes during a sync is written when its turn comes again; and
+ * nothing overtakes what waits. */
+static bool must_wait(const struct log_segment *segment)
+{
+    if (!segment->dirty_hold || !list_empty(&segment->waiting))
+        return true;
+    return segment->syncing && log_dirty_crowded(segment->log->dir);
+}
+
+/* Once all that was written of the segment is synced, its file may be closed. */
 void log_segment_clean(struct log_segment *segment)
 {
-    if (!segment->dirty_hold || segment->syncing || segment->synced < segment->written)
+    if (!segment->dirty_hold)
         return;
-    if (segment->written < segment->size || !list_empty(&segment->waiting))
+    bool more = !list_empty(&segment->waiting);
+    if (more && !log_dirty_crowded(segment->log->dir)) {
+        write_waiting(segment);
         return;
-    if (segment->log->state == LOG_REPAIRING)
+    }
+    if (segment->syncing || segment->synced < segment->written || segment->appending > 0)
         return;
-    segment->dirty_hold = false;
-    log_file_release(segment->file);
+    log_dirty_release(segment);
+    if (more)
+        log_segment_open(segment);
 }
 
 /* The file of a segment is open, and stays so until its bytes are synced. */
-static void on_file(struct log_file_wait *wait, enum err e)
+void log_segment_held(struct log_segment *segment, enum err e)
 {
-    struct log_segment *segment = CONTAINER_OF(wait, struct log_segment, file_wait);
     struct log *log = segment->log;
     segment->file_waiting = false;
     log->busy--;
     if (e == ERR_NONE) {
-        segment->dirty_hold = true;
-        for (struct list *at = segment->waiting.next; at != &segment->waiting;) {
-            struct log_append *append = CONTAINER_OF(at, struct log_append, waiting);
-            at = at->next;
-            write_now(append);
-        }
+        write_waiting(segment);
         log_seal(log);
         log_segment_clean(segment);
     } else if (!list_empty(&segment->waiting)) {
         struct log_append *first = CONTAINER_OF(segment->waiting.next, struct log_append, waiting);
         log_cut_back(log, first->first, e);
     }
+    log_repair_next(log);
     log_settle(log);
 }
 
@@ -372,11 +386,12 @@ static void start(struct log_append *append)
     list_init(&append->link);
     list_init(&append->waiting);
     list_push_back(&log->in_flight, &append->link);
-    list_push_back(&segment->waiting, &append->waiting);
     log->in_flight_bytes += append->slice.size;
-    if (segment->dirty_hold)
+    bool wait = must_wait(segment);
+    list_push_back(&segment->waiting, &append->waiting);
+    if (!wait)
         write_now(append);
-    else
+    else if (!segment->dirty_hold)
         log_segment_open(segment);
 }
 
@@ -386,8 +401,7 @@ void log_segment_open(struct log_segment *segment)
         return;
     segment->file_waiting = true;
     segment->log->busy++;
-    if (log_file_hold(segment->file, &segment->file_wait, on_file))
-        on_file(&segment->file_wait, ERR_NONE);
+    log_dirty_hold(segment);
 }
 
 /* Those at the front that are done have been written, and all before them. */
@@ -414,8 +428,10 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     struct log_append *append = CONTAINER_OF(op, struct log_append, io);
     struct log *log = append->log;
     struct log_segment *segment = append->segment;
+    segment->appending--;
     if (append->dead) {
         free_append(append);
+        log_segment_clean(segment);
         log_repair_next(log);
         return;
     }
@@ -425,6 +441,7 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     if (e != ERR_NONE) {
         log_cut_back(log, append->first, e);
         free_append(append);
+        log_segment_clean(segment);
         log_repair_next(log);
         return;
     }
@@ -432,6 +449,7 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     log->dir->unsynced_bytes += log_waits_for_sync(log) ? 0 : append->slice.size;
     append->done = true;
     advance(log);
+    log_segment_clean(segment);
     log_settle(log);
 }
 

@@ -4,18 +4,18 @@
 
 static void on_synced(struct env_op *op, enum err e, uint64_t n);
 
-static bool takes_part(const struct log *log)
+static bool takes_part(const struct log *log, bool flush)
 {
     if (log_repair_runs(log))
         return false; /* it comes back when its files are whole again */
-    return log->dir->flush_now || log_waits_for_sync(log);
+    return flush || log_waits_for_sync(log);
 }
 
 void log_commit_mark(struct log *log)
 {
     if (!list_linked(&log->dirty))
         list_push_back(&log->dir->dirty, &log->dirty);
-    if (log_waits_for_sync(log))
+    if (log_waits_for_sync(log) || log_dirty_crowded(log->dir))
         log_commit_kick(log->dir);
     else
         log_checkpoint_later(log->dir);
@@ -27,7 +27,8 @@ static void end_round(struct log_dir *dir)
 {
     TRACE(dir->trace, SYNC_DONE, dir->round, (uint64_t)dir->round_err);
     dir->round_running = false;
-    dir->flush_now = false;
+    if (dir->round_short)
+        env_arm(dir->env, &dir->round_timer, env_now(dir->env) + LOG_SHORT_MS * 1000000ll);
     log_commit_kick(dir);
     if (dir->synced_bytes > 0)
         log_checkpoint_later(dir);
@@ -37,7 +38,7 @@ static void end_round(struct log_dir *dir)
 
 static void move_durable_end(struct log *log)
 {
-    if (log->dir->status != ERR_NONE || log->round_end <= log->durable_end)
+    if (log->dir->status != ERR_NONE || log->round_short || log->round_end <= log->durable_end)
         return;
     log->durable_end = log->round_end;
     TRACE(log->dir->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
@@ -61,6 +62,19 @@ static void end_part(struct log *log)
         end_round(dir);
 }
 
+static void sync_failed(struct log *log, enum err e)
+{
+    struct log_dir *dir = log->dir;
+    dir->round_err = e;
+    if (log_sync_tried(e)) {
+        log_dir_sync_failed(dir, e);
+        return;
+    }
+    SOMETIMES(dir->trace, SYNC_NOT_TRIED, true);
+    log->round_short = dir->round_short = true;
+    log_files_trim(dir, dir->open_files / 2);
+}
+
 static void on_synced(struct env_op *op, enum err e, uint64_t n)
 {
     struct log_segment *segment = CONTAINER_OF(op, struct log_segment, sync);
@@ -75,8 +89,7 @@ static void on_synced(struct env_op *op, enum err e, uint64_t n)
         log->dir->synced_bytes += (int64_t)(segment->sync_size - segment->synced);
         segment->synced = segment->sync_size;
     } else {
-        log->dir->round_err = e;
-        log_dir_sync_failed(log->dir, e);
+        sync_failed(log, e);
     }
     log_segment_clean(segment);
     end_part(log);
@@ -86,10 +99,8 @@ static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
 {
     struct log *log = CONTAINER_OF(op, struct log, dir_sync);
     (void)n;
-    if (e != ERR_NONE) {
-        log->dir->round_err = e;
-        log_dir_sync_failed(log->dir, e);
-    }
+    if (e != ERR_NONE)
+        sync_failed(log, e);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
         segment->entry_durable |= segment->entry_syncing && e == ERR_NONE;
@@ -131,6 +142,7 @@ static int32_t start_part(struct log *log)
 {
     log->round_end = log->written_end;
     log->round_pending = 0;
+    log->round_short = false;
     log->in_round = true;
     for (int32_t i = MAX(log_segment_index(log, log->durable_end), 0); i < log->segment_count;
          i++) {
@@ -143,12 +155,14 @@ static int32_t start_part(struct log *log)
 /* Moves those that take part out of dir->dirty. */
 static void gather(struct log_dir *dir)
 {
+    bool flush = dir->flush_now || log_dirty_crowded(dir);
     LIST_EACH (log, &dir->dirty, struct log, dirty) {
-        if (!takes_part(log))
+        if (!takes_part(log, flush))
             continue;
         list_remove(&log->dirty);
         list_push_back(&dir->in_round, &log->dirty);
     }
+    dir->flush_now &= list_empty(&dir->in_round);
 }
 
 /* A log of which all bytes have been synced by an earlier round is durable at once. */
@@ -157,6 +171,7 @@ static int32_t start_round(struct log_dir *dir)
     int32_t files = 0;
     dir->round++;
     dir->round_err = ERR_NONE;
+    dir->round_short = false;
     dir->round_pending = 0;
     LIST_EACH (log, &dir->in_round, struct log, dirty) {
         int32_t started = start_part(log);
@@ -173,7 +188,7 @@ static int32_t start_round(struct log_dir *dir)
 
 void log_commit_kick(struct log_dir *dir)
 {
-    while (!dir->round_running && dir->status == ERR_NONE) {
+    while (!dir->round_running && dir->status == ERR_NONE && !env_armed(&dir->round_timer)) {
         gather(dir);
         if (list_empty(&dir->in_round))
             return;
@@ -183,8 +198,18 @@ void log_commit_kick(struct log_dir *dir)
         if (dir->round_running) {
             dir->busy++;
             TRACE(dir->trace, SYNC_START, dir->round, (uint64_t)files);
-        } else {
-            dir->flush_now = false;
         }
     }
+}
+
+static void on_timer(struct env_timer *timer)
+{
+    log_commit_kick(CONTAINER_OF(timer, struct log_dir, round_timer));
+}
+
+void log_commit_init(struct log_dir *dir)
+{
+    list_init(&dir->dirty);
+    list_init(&dir->in_round);
+    dir->round_timer.fire = on_timer;
 }

@@ -242,10 +242,8 @@ static enum log_flow cut_moved(struct log_steps *steps)
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return LOG_FAIL;
     struct log_segment *last = log_active(o->log);
-    if (last->dirty_hold) {
-        last->dirty_hold = false;
-        log_file_release(last->file);
-    }
+    if (last->dirty_hold)
+        log_dirty_release(last);
     o->log->segment_count--;
     log_segment_free(last);
     steps->next = CUT_LATER;

@@ -46,12 +46,12 @@ enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, str
     }
     list_init(&dir->ground.waits);
     list_init(&dir->logs);
-    list_init(&dir->idle_files);
-    list_init(&dir->dirty);
-    list_init(&dir->in_round);
     list_init(&dir->indexes);
     list_init(&dir->openings_waiting);
     list_init(&dir->removals);
+    log_files_init(dir);
+    log_dirty_init(dir);
+    log_commit_init(dir);
     log_points_init(dir);
     *out = dir;
     return ERR_NONE;
@@ -63,6 +63,8 @@ void log_dir_free(struct log_dir *dir)
     ASSERT(dir->busy == 0);
     ASSERT(list_empty(&dir->logs));
     env_disarm(dir->env, &dir->checkpoint);
+    env_disarm(dir->env, &dir->dirty_timer);
+    env_disarm(dir->env, &dir->round_timer);
     log_removals_stop(dir);
     for (int32_t i = 0; i < dir->entry_count; i++)
         mem_free(mem, (void *)(uintptr_t)dir->entries[i].topic);
@@ -113,12 +115,13 @@ static bool anybody_waits(const struct log_dir *dir)
 
 void log_dir_sync_failed(struct log_dir *dir, enum err e)
 {
-    if (dir->status != ERR_NONE)
+    if (dir->status != ERR_NONE || !log_sync_tried(e))
         return;
     SOMETIMES(dir->trace, SYNC_FAILED_WHILE_WAITING, anybody_waits(dir));
     dir->status = ERR_OFFLINE;
     TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
     env_disarm(dir->env, &dir->checkpoint);
+    log_dirty_next(dir);
     LIST_EACH (log, &dir->logs, struct log, link) {
         if (log->status == ERR_NONE) {
             errmsg_set(&log->why, ERR_OFFLINE,

@@ -2,6 +2,16 @@
  * up to open_files_max. */
 #include "log/internal.h"
 
+/* One in so many of the door's files: the others are for connections and small files. */
+#define FILES_SHARE 2
+
+void log_files_init(struct log_dir *dir)
+{
+    int32_t allowed = dir->env->disk.files_max / FILES_SHARE;
+    list_init(&dir->idle_files);
+    dir->open_files_max = MAX(MIN(dir->config.open_files_max, allowed), 1);
+}
+
 struct log_file *log_file_new(struct log_dir *dir, const char *path, bool create)
 {
     size_t size = strlen(path) + 1;
@@ -35,7 +45,6 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
     (void)n;
     file->state = LOG_FILE_CLOSED;
     file->handle = 0;
-    dir->open_files--;
     dir->busy--;
     if (!list_empty(&file->waits))
         start_open(file);
@@ -50,6 +59,7 @@ static void start_close(struct log_file *file)
     ASSERT(file->state == LOG_FILE_OPEN);
     list_remove(&file->idle);
     file->state = LOG_FILE_CLOSING;
+    file->dir->open_files--;
     file->dir->busy++;
     env_close_file(file->dir->env, &file->io, file->handle, on_closed);
 }
@@ -87,7 +97,10 @@ static void on_opened(struct env_op *op, enum err e, uint64_t n)
         file->state = LOG_FILE_OPEN;
         file->handle = n;
         file->create = false;
-        dir->open_files++;
+    } else {
+        dir->open_files--;
+        if (e == ERR_TOOMANY)
+            log_files_trim(dir, dir->open_files / 2);
     }
     file->holds++; /* so that it stays while they are told */
     tell(file, e);
@@ -107,8 +120,9 @@ static void start_open(struct log_file *file)
     unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE;
     if (file->create)
         flags |= ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE;
-    log_files_trim(file->dir, file->dir->config.open_files_max - 1);
+    log_files_trim(file->dir, file->dir->open_files_max - 1);
     file->state = LOG_FILE_OPENING;
+    file->dir->open_files++;
     file->dir->busy++;
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
 }
@@ -138,7 +152,7 @@ void log_file_release(struct log_file *file)
     if (file->gone)
         start_close(file);
     else
-        log_files_trim(file->dir, file->dir->config.open_files_max);
+        log_files_trim(file->dir, file->dir->open_files_max);
 }
 
 void log_file_retire(struct log_file *file)

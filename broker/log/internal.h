@@ -24,6 +24,7 @@
 #define LOG_SEAL_LOOK 1024               /* segments that may wait for their indexes to be saved */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
+#define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
@@ -119,6 +120,27 @@ void log_file_release(struct log_file *file);
 void log_file_retire(struct log_file *file);
 /* Closes idle files of the directory until at most that many are open. */
 void log_files_trim(struct log_dir *dir, int32_t open_max);
+/* What the door and the operator allow. */
+void log_files_init(struct log_dir *dir);
+
+/* ---- files whose bytes are not synced (dirty.c) ---- */
+
+/* Such a file stays open until they are, because Linux tells a failed write-back for sure only to
+ * who had it open. So their number is bounded: segments wait for a place. */
+void log_dirty_init(struct log_dir *dir);
+/* The segment's file is wanted for writing: log_segment_held, sooner or later. */
+void log_dirty_hold(struct log_segment *segment);
+/* Gives the place and the file back. */
+void log_dirty_release(struct log_segment *segment);
+/* Some wait: who has a place gives it back as soon as its bytes are synced. */
+bool log_dirty_crowded(const struct log_dir *dir);
+/* A place is free, or nobody will get one any more. */
+void log_dirty_next(struct log_dir *dir);
+/* What has no descriptor or no memory for a sync was not tried: S-5 does not speak of it. */
+static inline bool log_sync_tried(enum err e)
+{
+    return e != ERR_TOOMANY && e != ERR_NOMEM;
+}
 
 /* ---- a segment ---- */
 
@@ -146,6 +168,8 @@ struct log_segment {
     bool entry_syncing;
     bool dirty_hold; /* its file is held because bytes are not synced */
     bool syncing;
+    int32_t appending;         /* appends that the door has */
+    struct list dirty_wait;    /* in dir->dirty_waits */
     struct log_ranges checked; /* bytes whose CRCs were right in this life */
     struct log_file *file;
     struct log_file_wait file_wait; /* of appends that wait for it */
@@ -246,6 +270,7 @@ struct log {
 
     /* Rounds. */
     bool in_round;
+    bool round_short; /* a sync of this round was not tried */
     int32_t round_pending;
     int64_t round_end;
     struct env_op dir_sync;
@@ -334,13 +359,20 @@ struct log_dir {
     struct list logs;
 
     struct list idle_files; /* used last at the front */
-    int32_t open_files;
+    int32_t open_files;     /* or being opened */
+    int32_t open_files_max;
+
+    struct list dirty_waits; /* segments */
+    int32_t dirty_count, dirty_max;
+    struct env_timer dirty_timer;
 
     struct list dirty, in_round; /* logs */
     uint64_t round;
     bool round_running;
     int32_t round_pending;
     enum err round_err;
+    bool round_short;             /* some sync was not tried: */
+    struct env_timer round_timer; /* the next round waits a moment */
 
     struct omap known;
     bool points_wrong[LOG_POINTS_COUNT]; /* the checkpoint found did not match its checksum */
@@ -448,6 +480,8 @@ void log_forget_cursors(struct log *log, const struct log_segment *segment);
 enum err log_roll(struct log *log) MUST_USE;
 /* Opens (or makes) the segment's file and starts what waits for it. */
 void log_segment_open(struct log_segment *segment);
+/* Its file is open and the segment has a place among the dirty ones, unless e. */
+void log_segment_held(struct log_segment *segment, enum err e);
 /* Lets go of the file when nothing of the segment is under way. */
 void log_segment_clean(struct log_segment *segment);
 void log_cut_back(struct log *log, int64_t end, enum err e);

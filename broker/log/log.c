@@ -124,10 +124,8 @@ void log_free(struct log *log)
     env_disarm(dir->env, &log->retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
-        if (segment->dirty_hold) {
-            segment->dirty_hold = false;
-            log_file_release(segment->file);
-        }
+        if (segment->dirty_hold)
+            log_dirty_release(segment);
         log_segment_free(segment);
     }
     mem_free(mem, log->segments);

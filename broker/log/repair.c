@@ -50,10 +50,8 @@ static enum log_flow dropped(struct log_steps *steps)
     struct log_segment *last = log_active(log);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return LOG_FAIL;
-    if (last->dirty_hold) {
-        last->dirty_hold = false;
-        log_file_release(last->file);
-    }
+    if (last->dirty_hold)
+        log_dirty_release(last);
     log_forget_cursors(log, last);
     log->segment_count--;
     if (last->readers > 0)

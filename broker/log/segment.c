@@ -41,6 +41,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     list_init(&segment->waiting);
     list_init(&segment->cached);
     list_init(&segment->file_wait.link);
+    list_init(&segment->dirty_wait);
     return segment;
 }
 
@@ -49,6 +50,7 @@ void log_segment_free(struct log_segment *segment)
     struct mem *mem = segment->log->dir->mem;
     ASSERT(!segment->syncing);
     ASSERT(!segment->dirty_hold);
+    ASSERT(!list_linked(&segment->dirty_wait));
     ASSERT(segment->readers == 0);
     ASSERT(list_empty(&segment->waiting));
     log_index_uncache(segment);

@@ -118,6 +118,7 @@ struct env_timer {
 
 /* What the disk under a path guarantees. A simulated one may guarantee less than most real ones. */
 struct env_disk {
+    int32_t files_max;     /* open at once; on a real machine streams count as well */
     uint32_t sector_size;  /* a write that falls within one aligned sector is not torn */
     bool atomic_append;    /* an append survives whole or not at all */
     bool ordered_metadata; /* entries of directories become durable in the order in which they were
@@ -200,11 +201,12 @@ void env_append(struct env *env, struct env_op *op, env_file file, const struct 
 void env_truncate(struct env *env, struct env_op *op, env_file file, uint64_t size, env_done *done);
 /* n: bytes in the file. ERR_IO. */
 void env_size(struct env *env, struct env_op *op, env_file file, env_done *done);
-/* Contract 4. ERR_IO, ERR_NOSPACE: what was written since the last good sync may be lost, now or
+/* Contract 4. ERR_NOMEM, here and from env_sync_dir: nothing was tried, and all may be well yet.
+ * ERR_IO, ERR_NOSPACE: what was written since the last good sync may be lost, now or
  * later, although reads still show it and a second sync succeeds (Rebello et al., USENIX ATC 2020).
  */
 void env_sync(struct env *env, struct env_op *op, env_file file, env_done *done);
-/* ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS, ERR_TOOMANY, ERR_IO. */
+/* ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS, ERR_TOOMANY (nothing was tried), ERR_IO. */
 void env_sync_dir(struct env *env, struct env_op *op, const char *path, env_done *done);
 /* Replaces path_to atomically, if it is there. ERR_NOTFOUND, ERR_NOTDIR, ERR_NOTEMPTY, ERR_ACCESS,
  * ERR_READONLY, ERR_NOSPACE, ERR_IO. */

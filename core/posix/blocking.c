@@ -64,12 +64,20 @@ static int open_dir(int root_fd, const char *path)
     return openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* ENOMEM says elsewhere that nothing was tried; a sync that was tried and failed has failed. */
+static int sync_result(int failed)
+{
+    if (failed == 0)
+        return 0;
+    return errno == ENOMEM ? EIO : errno;
+}
+
 static int sync_dir(int root_fd, const char *path)
 {
     int fd = open_dir(root_fd, path);
     if (fd < 0)
         return errno;
-    int number = fsync(fd) == 0 ? 0 : errno;
+    int number = sync_result(fsync(fd));
     close(fd);
     return number;
 }
@@ -195,7 +203,7 @@ static int run(int root_fd, struct env_op *op)
     case ENV_TRUNCATE:
         return truncate_file(op);
     case ENV_SYNC:
-        return fdatasync((int)op->door_id) == 0 ? 0 : errno;
+        return sync_result(fdatasync((int)op->door_id));
     case ENV_SYNC_DIR:
         return sync_dir(root_fd, op->path);
     case ENV_RENAME:

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -424,6 +425,15 @@ static void block_sigpipe(void)
     ASSERT(failed == 0);
 }
 
+/* Descriptors that the machine lets us have. */
+static int32_t files_max(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return POSIX_HANDLES_MAX;
+    return (int32_t)MIN(limit.rlim_cur, (rlim_t)POSIX_HANDLES_MAX);
+}
+
 static enum err open_root(struct posix *p, const char *root, struct errmsg *msg)
 {
     p->root_fd = AT_FDCWD;
@@ -459,7 +469,8 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
     struct posix *p = mem_zalloc(mem, sizeof *p);
     if (p == NULL)
         return errmsg_set(msg, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
-    p->public.env = (struct env){.door = &door, .disk = {.sector_size = DISK_SECTOR_SIZE}};
+    p->public.env = (struct env){
+        .door = &door, .disk = {.files_max = files_max(), .sector_size = DISK_SECTOR_SIZE}};
     p->public.inside = p;
     p->mem = mem;
     p->hook = hook;

@@ -83,7 +83,8 @@ void disk_free(struct disk *disk)
 
 struct env_disk disk_guarantees(const struct disk *disk)
 {
-    return (struct env_disk){.sector_size = disk->options.sector_size,
+    return (struct env_disk){.files_max = disk->options.files_max,
+                             .sector_size = disk->options.sector_size,
                              .atomic_append = false,
                              .ordered_metadata = disk->options.personality != DISK_POSIX};
 }

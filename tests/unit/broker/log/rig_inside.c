@@ -94,3 +94,20 @@ int32_t rig_next_sequence(struct rig *rig, int64_t producer_id)
     const struct log_producer *p = log_producers_find(&rig->log->producers, producer_id);
     return p == NULL || p->count == 0 ? 0 : p->window[p->count - 1].last_sequence + 1;
 }
+
+int rig_open_files(struct rig *rig)
+{
+    return rig->dir->open_files;
+}
+
+void rig_check_files(struct rig *rig)
+{
+    const struct log_dir *dir = rig->dir;
+    int dirty = 0;
+    LIST_EACH (log, &dir->logs, struct log, link) {
+        for (int32_t i = 0; i < log->segment_count; i++)
+            dirty += log->segments[i]->dirty_hold;
+    }
+    assert_in_range(dir->dirty_count, dirty, dir->dirty_max);
+    assert_in_range(dir->open_files, 0, dir->open_files_max);
+}
