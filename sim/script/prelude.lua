@@ -175,6 +175,8 @@ reached = kiln.reached
 
 -- ---- the cluster --------------------------------------------------------------------------------
 
+-- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
+local PATIENCE = 3000
 local SETTLE = minutes(15) -- after the last harm, everything must have come to its end
 local cluster
 
@@ -224,16 +226,25 @@ function Cluster(options)
   if options.flush then config["flush.policy"] = options.flush end
   kiln.contract(config["flush.policy"] ~= "os", options.hostile or false)
   cluster.brokers[1] = new_node("broker", "broker0", config)
-  cluster.admin = new_node("admin", "admin", { ["client.bootstrap.servers"] = "broker0:9092" })
+  cluster.admin = new_node("admin", "admin", { ["client.bootstrap.servers"] = "broker0:9092", ["client.request.timeout.ms"] = PATIENCE })
   return cluster
 end
 
 function Cluster_:broker(index) return self.brokers[(index or 0) + 1] end
 
+-- It does one thing at a time.
+local function ask_admin(words)
+  while true do
+    local answer = kiln.command(cluster.admin.id, words)
+    if answer ~= "busy" then return answer end
+    sleep(POLL)
+  end
+end
+
 local function create(topic)
   local words = { "create", topic.name, tostring(topic.partitions) }
   for k, v in pairs(topic.config) do words[#words + 1] = k .. "=" .. tostring(v) end
-  local answer = kiln.command(cluster.admin.id, table.concat(words, " "))
+  local answer = ask_admin(table.concat(words, " "))
   if not answer then return nil, "no answer" end
   -- 36: it exists, because an answer to an earlier attempt was lost.
   if answer == "ok" or answer:find(" 36 ", 1, true) then
@@ -267,8 +278,9 @@ function Cluster_:topic(options)
   return topic
 end
 
--- One attempt: true, or nil and what was answered.
+-- One attempt, once the cluster stands: true, or nil and what was answered.
 function Cluster_:create_topic(options)
+  wait_until(function() return self.booted end)
   local topic = { name = options.name, partitions = options.partitions or 1, config = options.config or {} }
   return create(topic)
 end
@@ -283,8 +295,7 @@ local TIMES = { linger = true, delivery_timeout = true, request_timeout = true }
 
 local function client_args(kind, options, args)
   args["client.bootstrap.servers"] = "broker0:9092"
-  -- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
-  args["client.request.timeout.ms"] = 3000
+  args["client.request.timeout.ms"] = PATIENCE
   for ours, key in pairs(CLIENT) do
     local v = options[ours]
     if v ~= nil then args["client." .. key] = TIMES[ours] and v // 1000000 or v end
@@ -399,7 +410,7 @@ end
 
 local function list_topics()
   must(function()
-    local answer = kiln.command(cluster.admin.id, "topics")
+    local answer = ask_admin("topics")
     return answer and answer:sub(1, 2) == "ok"
   end, SETTLE, "topics are not listed")
 end

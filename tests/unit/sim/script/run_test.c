@@ -228,3 +228,18 @@ TEST(a_replay_stops_where_it_was_told_to)
     assert_int_equal(t.result.verdict, SCRIPT_HELD);
     scripted_done(&t);
 }
+
+/* The first comes before there is anybody to ask, the others while somebody else is being asked. */
+TEST(a_creation_waits_for_its_turn)
+{
+    assert_holds(
+        SMALL
+        "local made = 0\n"
+        "for i = 1, 3 do\n"
+        "  spawn(function()\n"
+        "    if cluster:create_topic { name = \"t\" .. i } then made = made + 1 end\n"
+        "  end)\n"
+        "end\n"
+        "expect(cluster:create_topic { name = \"t\" }, \"no creation\")\n"
+        "expect(wait_until(function() return made == 3 end, seconds(30)), \"lost\")\n" FINALLY);
+}
