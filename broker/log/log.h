@@ -201,9 +201,9 @@ struct log_read {
 /* Gives whole batches only, from the one that holds offset on. The first may begin below offset;
  * what is given never comes from two segments. ERR_RANGE: offset is below log_start or above
  * log_end. ERR_IO, ERR_CORRUPT (a batch's CRC or head is wrong: the log is offline from then on),
- * ERR_OFFLINE, ERR_NOMEM. offset >= offset_end gives no bytes. A cached position makes the
- * sequential case free of reads; bytes found at start are checked before they are given for the
- * first time in this life. */
+ * ERR_NOMEM. A failed sync stops writes, not reads (S-5). offset >= offset_end gives no bytes. A
+ * cached position makes the sequential case free of reads; bytes found at start are checked before
+ * they are given for the first time in this life. */
 void log_read(struct log *log, struct log_read *read, log_done *done);
 void log_read_release(struct log_read *read);
 

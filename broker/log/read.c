@@ -382,7 +382,7 @@ static bool begin(struct log *log, struct log_read *read, log_done *done)
     read->segment = NULL;
     read->own = NULL;
     enum err e = ERR_NONE;
-    if (log->status != ERR_NONE) {
+    if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
         read->op.msg = log->why;
         e = log->status;
     } else if (read->offset < log->start || read->offset > log->end) {

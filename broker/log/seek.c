@@ -276,7 +276,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     seek->found = false;
     seek->offset = seek->timestamp_found_ms = -1;
     seek->leader_epoch = -1;
-    if (log->status != ERR_NONE) {
+    if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
         seek->op.msg = log->why;
         done(&seek->op, log->status);
         return;
