@@ -168,15 +168,27 @@ static void on_started(struct broker_op *op, enum err e)
     posix_stop(s->door);
 }
 
+/* fiu-run sets these for the program that it starts. */
+static void inject_faults(void)
+{
+    if (getenv("FIU_CTRL_FIFO") == NULL && getenv("FIU_ENABLE") == NULL)
+        return;
+    if (posix_inject_faults(true))
+        fprintf(stderr, "kiln: faults may be injected into this process by libfiu's tools\n");
+    else
+        fprintf(stderr, "kiln: this kiln was built without fault points (KILN_FIU)\n");
+}
+
 static int serve(struct serving *s)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
     struct errmsg msg = {{0}};
-    mem_system(&s->mem);
+    posix_heap(&s->mem);
     trace_init(&s->trace, s->rows, TRACE_ROWS, false);
     s->hook.after_event = after_event;
     s->signals.fire = on_signal;
     s->say.say = say;
+    inject_faults();
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;

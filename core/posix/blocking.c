@@ -233,7 +233,9 @@ static int run(int root_fd, struct env_op *op)
 
 void posix_block(int root_fd, struct env_op *op)
 {
-    int number = run(root_fd, op);
+    int number = posix_fault_blocking((enum env_verb)op->verb);
+    if (number == 0)
+        number = run(root_fd, op);
     op->door_err = number == 0 ? ERR_NONE : posix_errno((enum env_verb)op->verb, number);
     if (op->verb == ENV_LIST && number == 0 && op->door_done > op->size)
         op->door_err = ERR_RANGE;

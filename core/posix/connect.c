@@ -194,6 +194,11 @@ static void accepted(struct posix *p, struct env_op *op, int fd)
 static void try_accept(struct posix *p, struct listener *l)
 {
     int fd;
+    int number = FAULT("net/accept", EMFILE);
+    if (number != 0) {
+        posix_fail(p, l->accepting, number);
+        return;
+    }
     do
         fd = accept4(l->handle.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     while (fd < 0 && died_waiting(errno));
@@ -284,11 +289,14 @@ static void end_connect(struct posix *p, struct stream *s, enum err e)
 static int try_address(struct posix *p, struct stream *s, int i)
 {
     const struct addresses *a = s->addresses;
+    int number = FAULT("net/connect", ECONNREFUSED);
+    if (number != 0)
+        return number;
     int fd = open_socket(a, i);
     if (fd < 0)
         return errno;
     int failed = connect(fd, (const struct sockaddr *)&a->address[i], a->size[i]);
-    int number = failed == 0 || errno == EINPROGRESS ? 0 : errno;
+    number = failed == 0 || errno == EINPROGRESS ? 0 : errno;
     if (posix_stream_attach(p, s, fd) != ERR_NONE)
         return ENOMEM;
     return number;

@@ -56,6 +56,8 @@ static enum err meaning(enum env_verb verb, int number)
     case EPERM:
         return ERR_ACCESS;
     case EINVAL:
+        if (verb == ENV_TRUNCATE)
+            return ERR_READONLY; /* ftruncate says so where a write says EBADF */
         return verb == ENV_RENAME ? ERR_ACCESS : ERR_COUNT; /* a directory into itself */
     case EROFS:
     case EBADF:

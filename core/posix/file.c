@@ -61,8 +61,9 @@ static void block_on_file(struct posix *p, struct file *file, struct env_op *op)
 static void read_file(struct posix *p, struct file *file, struct env_op *op)
 {
     ssize_t n = -1;
-    errno = EAGAIN;
-    if (op->size <= READ_INLINE_MAX)
+    int number = FAULT("disk/read", EIO);
+    errno = number == 0 ? EAGAIN : number;
+    if (number == 0 && op->size <= READ_INLINE_MAX)
         n = posix_read_cached(file, op->buffer, op->size, op->offset);
     if (n < 0 && errno != EAGAIN) {
         posix_fail(p, op, errno);
@@ -112,6 +113,11 @@ static int write_parts(int fd, const struct env_op *op, uint64_t offset)
     struct iovec all[ENV_PARTS_MAX];
     struct iovec *iov = all;
     int count = fill_iov(op, all);
+    int number = FAULT("disk/write", EIO);
+    if (number == 0)
+        number = FAULT("disk/space", ENOSPC);
+    if (number != 0)
+        return number;
     while (count > 0) {
         ssize_t n = pwritev(fd, iov, count, (off_t)offset);
         if (n < 0 && errno == EINTR)

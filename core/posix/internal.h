@@ -177,6 +177,28 @@ enum err posix_epoll_add(struct posix *p, int fd, uint32_t events, uint64_t name
 void posix_arm(struct env *env, struct env_timer *timer, int64_t deadline_ns);
 void posix_disarm(struct env *env, struct env_timer *timer);
 
+/* ---- fault points (fault.c): their names are the simulator's ---- */
+
+/* FAULT("disk/sync", EIO): 0, or the errno with which the call that follows is to fail. Costs the
+ * test of a byte while nobody injects faults, and nothing without KILN_FIU. */
+#ifdef FIU_ENABLE
+extern atomic_bool posix_faults_on;
+int posix_fault_ask(const char *point, int number);
+
+static inline int posix_fault(const char *point, int number)
+{
+    bool on = atomic_load_explicit(&posix_faults_on, memory_order_relaxed);
+    return __builtin_expect(on, 0) ? posix_fault_ask(point, number) : 0;
+}
+
+#define FAULT(point, number) posix_fault(point, number)
+#else
+#define FAULT(point, number) 0
+#endif
+
+/* The point of a call that a thread makes. 0, or errno. */
+int posix_fault_blocking(enum env_verb verb);
+
 /* errors.c: only what env.h lists for the verb comes out of it. */
 enum err posix_errno(enum env_verb verb, int number);
 

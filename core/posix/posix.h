@@ -54,6 +54,13 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
  * afterwards. env may be NULL. */
 void posix_free(struct posix_env *env);
 
+/* From now on, in the whole process, libfiu is asked before each call that has a fault point
+ * (docs/operations.md names them), until it is turned off. False: this build has none (KILN_FIU).
+ */
+bool posix_inject_faults(bool on);
+/* A heap over malloc, as mem_system, with the fault point "alloc". */
+void posix_heap(struct mem *mem);
+
 /* Delivers events until one of them calls posix_stop. */
 void posix_run(struct posix_env *env);
 void posix_stop(struct posix_env *env);

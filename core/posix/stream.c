@@ -87,6 +87,11 @@ static void end_receive(struct posix *p, struct stream *s, enum err e)
 static void try_receive(struct posix *p, struct stream *s)
 {
     struct env_op *op = s->receiving;
+    int number = FAULT("net/receive", ECONNRESET);
+    if (number != 0) {
+        end_receive(p, s, posix_errno(ENV_RECEIVE, number));
+        return;
+    }
     ssize_t n;
     do
         n = recv(s->handle.fd, op->buffer, op->size, 0);
@@ -248,6 +253,11 @@ static ssize_t send_file(struct posix *p, struct stream *s)
 static ssize_t send_some(struct posix *p, struct stream *s)
 {
     struct gathered g;
+    int number = FAULT("net/send", ECONNRESET);
+    if (number != 0) {
+        errno = number;
+        return -1;
+    }
     gather(p, s, &g);
     return g.count > 0 ? send_gathered(s, &g) : send_file(p, s);
 }

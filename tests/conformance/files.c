@@ -139,6 +139,7 @@ CASE(writing_what_was_opened_to_read_is_readonly)
     env_file file = t->n;
     CHECK_ERR(t, do_write(t, file, 0, "z", 1), ERR_READONLY);
     CHECK_ERR(t, do_append(t, file, "z", 1), ERR_READONLY);
+    CHECK_ERR(t, do_truncate(t, file, 0), ERR_READONLY);
     CHECK_OK(t, do_size(t, file));
     CHECK_INT(t, t->n, 2);
 }

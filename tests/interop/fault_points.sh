@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# fault_points.sh KILN PRELOAD - libfiu's remote control on a live broker: a sync that fails takes the directory offline, and
+# nothing that waited, or comes later, is acknowledged, even when syncs work again.
+source "$(dirname "$0")/common.sh"
+need kcat
+preload=$2
+real=$kiln
+faulty=$work/faulty
+printf '#!/bin/sh\nLD_PRELOAD=%s FIU_CTRL_FIFO=%s exec %s "$@"\n' "$preload" "$work/fiu" "$real" >"$faulty"
+chmod +x "$faulty"
+
+# remote COMMAND...: one line of libfiu's protocol, answered with 0.
+remote() {
+    printf '%s\n' "$*" >&3
+    local answer
+    read -r -t 10 answer <&4 || die "libfiu does not answer \"$*\""
+    [[ $answer == 0 ]] || die "libfiu answers $answer to \"$*\""
+}
+
+refused() {
+    local what=$1
+    shift
+    printf 'lost\n' | timeout 30 kcat -b "$at" -t orders -p 0 -P -X message.timeout.ms=2000 "$@" >"$work/out" 2>&1 &&
+        die "$what was acknowledged: $(cat "$work/out")"
+    printf 'ok  %s is not acknowledged\n' "$what"
+}
+
+kiln=$faulty
+start_broker
+[[ -p $work/fiu-$broker.in ]] || die "no remote control: the broker does not find libfiu"
+exec 3>"$work/fiu-$broker.in" 4<"$work/fiu-$broker.out"
+grep -q "faults may be injected" "$work/broker.log" || die "the broker does not say that faults may be injected"
+seq 100 | produce orders -p 0 -X acks=all
+printf 'ok  before the fault records are acknowledged\n'
+
+remote enable name=disk/sync
+refused "what waits for a sync that fails" -X acks=all
+grep -q "offline" "$work/broker.log" || die "nobody was told that the directory is offline"
+printf 'ok  the directory is offline: %s\n' "$(grep offline "$work/broker.log" | tail -1)"
+remote disable name=disk/sync
+refused "acks=all, once syncs work again" -X acks=all
+refused "acks=1, once syncs work again" -X acks=1
+same "what is durable is read on" "$(seq 100)" "$(consume orders -p 0 -c 100)"
+exec 3>&- 4<&-
+kill_broker
+
+kiln=$real
+start_broker
+same "after a restart all that was acknowledged is there" "$(seq 100)" "$(consume orders -p 0 | head -100)"
+seq 5 | produce orders -p 0 -X acks=all
+stop_broker
