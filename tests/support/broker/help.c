@@ -212,7 +212,8 @@ void help_prepare(struct help *h, uint64_t seed, const char *config)
     mem_system(&h->mem);
     arena_init(&h->arena, &h->mem, 64 << 20);
     struct errmsg msg = {{0}};
-    struct world_config settings = {.seed = seed, .armed = 1u << FAULT_ALLOC};
+    struct world_config settings = {.seed = seed,
+                                    .armed = 1u << FAULT_ALLOC | 1u << FAULT_DISK_SYNC};
     h->world = world_new(&h->mem, &settings, &msg);
     assert_non_null(h->world);
     h->sink.exited = on_exited;

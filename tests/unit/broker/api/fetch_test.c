@@ -393,3 +393,32 @@ TEST(read_committed_gets_an_empty_list_of_aborted_transactions)
     }
     help_teardown(&h);
 }
+
+/* Writing has ended for good; whoever has not read yet still can. */
+TEST(what_was_acknowledged_is_read_and_found_after_a_failed_sync)
+{
+    struct help h;
+    help_setup(&h, 39, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    help_go(&h, 500);
+    struct fault_line line = {.kind = FAULT_RATE, .nodes = 1ull << h.broker};
+    line.for_ns = 10000000000;
+    line.param[FAULT_P_SITE] = FAULT_DISK_SYNC;
+    line.param[FAULT_P_RATE] = 1000000;
+    world_harm(h.world, &line);
+    int lost = help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 2000));
+    int fetch = help_fetch(&h, 12, id, 0, 0, 1);
+    int end = help_offsets(&h, 5, -1);
+    int time = help_offsets(&h, 5, 1001);
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, lost).error_code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(help_fetched(&h, fetch).error_code, WIRE_ERROR_NONE);
+    assert_int_equal(help_fetched(&h, fetch).high_watermark, 3);
+    assert_true(help_fetched(&h, fetch).records.size > 0);
+    assert_int_equal(help_listed(&h, end).offset, 3);
+    assert_int_equal(help_listed(&h, time).offset, 1);
+    world_stop(h.world, h.broker);
+    help_run(&h, 10000);
+    help_teardown(&h);
+}
