@@ -237,9 +237,9 @@ int cli_broker(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln broker [--data DIR] [--listen HOST:PORT] [--config FILE] [--KEY VALUE...]",
-        "Serves Kafka clients until SIGTERM or SIGINT. Any key of the configuration may be given "
-        "as "
-        "an option.",
+        "Serves Kafka clients until SIGTERM or SIGINT. Any key of the configuration may be given\n"
+        "as an option.\n"
+        "Exit: 0 stopped in good order, 1 not started or not stopped cleanly, 64 usage.",
         options, COUNT_OF(options), take_key};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);

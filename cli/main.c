@@ -21,22 +21,39 @@ static void help(FILE *out)
 {
     fprintf(out,
             "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
-            "usage: kiln VERB [OPTIONS]; kiln VERB --help says more\n\n");
+            "usage: kiln VERB [OPTIONS]; kiln help VERB says more\n\n");
     for (int i = 0; i < COUNT_OF(verbs); i++)
         fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
 }
 
+static const struct cli_verb *find_verb(const char *name)
+{
+    for (int i = 0; i < COUNT_OF(verbs); i++) {
+        if (strcmp(name, verbs[i].name) == 0)
+            return &verbs[i];
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    const char *verb = argc > 1 ? argv[1] : "help";
-    for (int i = 0; i < COUNT_OF(verbs); i++) {
-        if (strcmp(verb, verbs[i].name) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
-    }
+    const char *word = argc > 1 ? argv[1] : "help";
+    const struct cli_verb *verb = find_verb(word);
+    if (verb != NULL)
+        return verb->run(argc - 1, argv + 1);
     bool asked =
-        strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0;
-    help(asked ? stdout : stderr);
-    if (asked)
+        strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+    if (asked && argc > 2) { /* kiln help VERB is kiln VERB --help */
+        word = argv[2];
+        verb = find_verb(word);
+        char option[] = "--help";
+        char *words[] = {argv[2], option, NULL};
+        if (verb != NULL)
+            return verb->run(2, words);
+    } else if (asked) {
+        help(stdout);
         return CLI_OK;
-    return cli_complain("there is no verb \"%s\"", verb);
+    }
+    help(stderr);
+    return cli_complain("there is no verb \"%s\"", word);
 }
