@@ -344,6 +344,9 @@ static enum log_flow retain_rename(struct log_steps *steps)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *oldest = log->segments[0];
+    /* The records first; if they stay, what follows them stays, too, and the next pass goes on. */
+    if (r->kind == 1 && steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
+        return LOG_FAIL;
     if (r->kind < FILES) {
         file_path(log->path, oldest->base, r->kind, "", r->path);
         file_path(log->path, oldest->base, r->kind++, ".deleted", r->path_to);

@@ -79,6 +79,41 @@ TEST(segments_that_went_leave_no_gap)
     }
 }
 
+/* Whichever of their names cannot be changed. */
+TEST(segments_that_could_not_go_leave_no_gap)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct fault_plan plan;
+        struct world_config config = {.seed = seed, .assert_leaks = true, .plan = &plan};
+        struct mem mem;
+        const char *line = "at 10s node 0 rate site=disk/rename rate=300000 for 5s\n";
+        mem_system(&mem);
+        fault_plan_init(&plan, &mem);
+        assert_ok(fault_plan_parse(&plan, bytes_text(line), NULL));
+        struct rig *rig = rig_new_with(&config);
+        rig->config.segment_bytes = 4096;
+        rig->config.retention_bytes = 5000;
+        rig_ok(rig, rig_boot(rig));
+        fill(rig, 40, WALL_MS(rig));
+        rig_run(rig, 10 * SECOND_NS);
+        for (int pass = 0; pass < 3; pass++) {
+            log_retain(rig->log, 80, WALL_MS(rig));
+            rig_run(rig, SECOND_NS);
+        }
+        rig_run(rig, 5 * SECOND_NS);
+        rig_kill(rig);
+        open_without_epochs(rig);
+        assert_int_equal(rig_read_all(rig, 80, 3000, false), 80 - log_start(rig->log));
+        log_retain(rig->log, 80, WALL_MS(rig)); /* what stayed goes now */
+        rig_run(rig, SECOND_NS);
+        assert_true(log_bytes(rig->log) < 5000 + 2 * 4096);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+        fault_plan_free(&plan);
+        assert_int_equal(mem.live_count, 0);
+    }
+}
+
 /* Only what retention removes can make room. */
 TEST(retention_makes_room_on_a_full_disk)
 {
