@@ -21,6 +21,7 @@ struct log_birth_work {
     int32_t file_count;
     int32_t pending;
     bool made;       /* the directory is there, under its first name */
+    bool renamed;    /* or may be there under its own */
     enum err failed; /* the first failure */
     struct env_op dir_sync, rename;
     struct text epochs;
@@ -227,6 +228,7 @@ static enum log_flow birth_rename(struct log_steps *steps)
     if (w->pending == 0)
         return LOG_NEXT;
     steps->tolerant = true;
+    w->renamed = whole;
     if (whole)
         env_rename(steps->env, &w->rename, w->path, w->opening->log->path, on_renamed);
     for (int32_t i = 0; i < w->file_count; i++) {
@@ -302,6 +304,7 @@ static void ended(struct log_steps *steps, enum err e)
     struct log_dir *dir = o->log->dir;
     if (e != ERR_NONE && o->birth_work->made)
         log_remove_dir(dir, o->birth_work->path);
+    dir->entries_doubted |= e != ERR_NONE && o->birth_work->renamed;
     free_work(o);
     if (e == ERR_NONE)
         e = take(o);

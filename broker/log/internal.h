@@ -354,6 +354,7 @@ struct log_dir {
     bool opened, clean, closing;
     env_file lock;
     struct log_ground ground;
+    bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */
     struct log_dir_entry *entries;
     int32_t entry_count, entry_cap;
     struct list logs;

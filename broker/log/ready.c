@@ -1,7 +1,15 @@
 /* ready.c - the last steps of log_open: what the scan did not say, and the log's first word. */
 #include "log/internal.h"
 
-enum { READY_HEAD, READY_TAKE_HEAD, READY_SNAPSHOTS, READY_GROUND, READY_END };
+enum {
+    READY_HEAD,
+    READY_TAKE_HEAD,
+    READY_SNAPSHOTS,
+    READY_ENTRY,
+    READY_ENTRY_SYNCED,
+    READY_GROUND,
+    READY_END
+};
 
 static struct log_opening *opening_of(struct log_steps *steps)
 {
@@ -64,6 +72,28 @@ static enum log_flow ready_snapshots(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+/* A birth that failed late in this life may have left what has been found. */
+static enum log_flow ready_entry(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log_dir *dir = o->log->dir;
+    if (!dir->entries_doubted || o->unborn) {
+        steps->next = READY_GROUND;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow ready_entry_synced(struct log_steps *steps)
+{
+    if (steps->err == ERR_NONE)
+        return LOG_NEXT;
+    log_dir_sync_failed(opening_of(steps)->log->dir, steps->err);
+    return LOG_FAIL;
+}
+
 static void on_ground(struct log_ground_wait *wait, enum err e)
 {
     (void)e; /* begin looks */
@@ -82,6 +112,8 @@ static const struct log_step ready_steps[] = {
     [READY_HEAD] = {"read the first batch of", ready_head},
     [READY_TAKE_HEAD] = {"read the first batch of", ready_take_head},
     [READY_SNAPSHOTS] = {"remove a snapshot of", ready_snapshots},
+    [READY_ENTRY] = {"sync the folder of", ready_entry},
+    [READY_ENTRY_SYNCED] = {"sync the folder of", ready_entry_synced},
     [READY_GROUND] = {"make durable what holds", ready_ground},
     [READY_END] = {NULL, NULL},
 };

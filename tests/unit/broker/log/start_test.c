@@ -191,6 +191,100 @@ TEST(a_directory_that_a_failed_birth_left_is_removed_in_the_same_life)
     rig_free(rig);
 }
 
+struct file {
+    struct env_op op;
+    bool done;
+    env_file file; /* 0: none */
+};
+
+static void on_file(struct env_op *op, enum err e, uint64_t n)
+{
+    struct file *f = CONTAINER_OF(op, struct file, op);
+    f->done = true;
+    f->file = e == ERR_NONE ? n : 0;
+}
+
+static bool take_file(struct rig *rig, struct file *f)
+{
+    f->done = false;
+    env_open_file(rig->seat->env, &f->op, "data/.lock", ENV_OPEN_READ, on_file);
+    assert_true(rig_until(rig, &f->done));
+    return f->file != 0;
+}
+
+static void give_file(struct rig *rig, struct file *f)
+{
+    f->done = false;
+    env_close_file(rig->seat->env, &f->op, f->file, on_file);
+    assert_true(rig_until(rig, &f->done));
+}
+
+#define FREE 8 /* descriptors, which suffice */
+
+/* Takes all but FREE, and after some steps of log_open all that it gives back, too. True: it
+ * failed, and its directory is there. */
+static bool born_short(uint64_t seed, int steps)
+{
+    struct rig *rig = new_rig(seed);
+    rig_start(rig);
+    rig_ok(rig, rig_open_dir(rig));
+    rig_run(rig, SECOND_NS);
+    int32_t max = rig->seat->env->disk.files_max;
+    struct file *files = calloc((size_t)max, sizeof *files);
+    struct file last[FREE] = {0};
+    int32_t count = 0;
+    while (count < max && take_file(rig, &files[count]))
+        count++;
+    for (int32_t i = 0; i < FREE; i++)
+        give_file(rig, &files[--count]);
+    struct rig_op op = {0};
+    log_open(rig->dir, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth, NULL,
+             &op.op, on_op);
+    for (int i = 0; i < steps && !op.done; i++)
+        rig_step(rig);
+    while (!op.done) {
+        for (int i = 0; i < FREE; i++) {
+            if (!last[i].op.in_flight && last[i].file == 0)
+                env_open_file(rig->seat->env, &last[i].op, "data/.lock", ENV_OPEN_READ, on_file);
+        }
+        rig_step(rig);
+    }
+    for (int i = 0; i < FREE; i++) {
+        while (last[i].op.in_flight)
+            rig_step(rig);
+        if (last[i].file != 0)
+            give_file(rig, &last[i]);
+    }
+    while (count > 0)
+        give_file(rig, &files[--count]);
+    free(files);
+    assert_ok(log_dir_status(rig->dir));
+    bool left = op.e != ERR_NONE && rig_exists(rig, "data/orders-0/partition.metadata");
+    if (op.e != ERR_NONE)
+        rig_ok(rig, rig_open_log(rig));
+    rig_append(rig, 3, 100);
+    assert_true(rig_until_durable(rig));
+    rig_power(rig);
+    rig_ok(rig, rig_boot(rig));
+    expect_whole(rig);
+    assert_int_equal(log_end(rig->log), 3);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+    return left;
+}
+
+/* A sync that no descriptor was left for is no failed one: the life goes on, and what it was to
+ * make durable must not be taken for it. */
+TEST(a_partition_that_was_short_of_descriptors_at_birth_is_durable_before_it_is_used)
+{
+    int left = 0;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        for (int steps = 0; steps < 60; steps++)
+            left += born_short(seed, steps);
+    }
+    assert_true(left > 0);
+}
+
 TEST(no_log_is_open_before_the_identity_of_its_directory_is_written)
 {
     struct rig *rig = new_rig(4);
