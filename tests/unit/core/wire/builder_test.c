@@ -47,6 +47,35 @@ static void rebuild(const uint8_t *batch, const struct wire_batch *b, struct wir
     }
 }
 
+/* Around the lengths at which a varint needs a second and a third byte, and at a batch's end. */
+TEST(values_of_all_lengths_are_read_as_they_were_written)
+{
+    enum { SIZE_MAX_TESTED = 20000, CAP = SIZE_MAX_TESTED + 200 };
+    uint8_t *value = calloc(1, SIZE_MAX_TESTED);
+    uint8_t *data = malloc(CAP);
+    for (int32_t size = 0; size < SIZE_MAX_TESTED; size += size < 300 ? 1 : 61) {
+        struct wire_builder builder;
+        struct wire_batch b;
+        struct wire_records it;
+        struct wire_record r;
+        struct wire_bytes in = {.data = value, .size = size};
+        memset(value, size & 0xff, (size_t)size);
+        wire_builder_init(&builder, data, CAP);
+        assert_ok(wire_builder_add(&builder, 5, WIRE_NULL_BYTES, WIRE_NULL_BYTES, NULL, 0));
+        assert_ok(wire_builder_add(&builder, 5 + size, WIRE_NULL_BYTES, in, NULL, 0));
+        wire_builder_finish(&builder, &(struct wire_builder_head){.producer_id = -1});
+        assert_int_equal(wire_batch_at(bytes_of(data, builder.size), 0, &b, NULL), WIRE_AT_BATCH);
+        assert_ok(wire_records_begin(&it, &b, bytes_of(data, builder.size), NULL));
+        assert_ok(wire_records_next(&it, &r, NULL));
+        assert_ok(wire_records_next(&it, &r, NULL));
+        assert_int_equal(r.timestamp_ms, 5 + size);
+        assert_int_equal(r.value.size, size);
+        assert_memory_equal(r.value.data, value, (size_t)size);
+    }
+    free(value);
+    free(data);
+}
+
 TEST(kafkas_uncompressed_batches_are_rebuilt_byte_for_byte)
 {
     size_t size;
