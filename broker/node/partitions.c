@@ -178,10 +178,9 @@ void broker_partitions_prepare(struct metadata_watch *watch,
 void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
-    broker_tell(b,
-                "the log directory %s is offline (%s): nothing is written any more; check the "
-                "disk, then start the broker again",
-                b->config.log_dirs, err_text(e));
+    const char *why = log_status_text(metadata_log(b->metadata));
+    broker_tell(b, "nothing is written to %s any more: %s", b->config.log_dirs,
+                why[0] != 0 ? why : err_text(e));
 }
 
 /* What the whole directory has is told once, by broker_partitions_metadata_failed. */
