@@ -124,3 +124,8 @@ int32_t log_latest_epoch(const struct log *log)
 {
     return log_epochs_latest(&log->epochs);
 }
+
+int32_t log_epoch_at(const struct log *log, int64_t offset)
+{
+    return log_epochs_at(&log->epochs, offset);
+}

@@ -240,6 +240,8 @@ void log_retain(struct log *log, int64_t limit, int64_t wall_ms);
 void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_done *done);
 /* -1 when there is none. */
 int32_t log_latest_epoch(const struct log *log);
+/* The leader epoch in which that offset was, or would be, written; -1: before all that is known. */
+int32_t log_epoch_at(const struct log *log, int64_t offset);
 
 /* ---- small durable files, for all of the broker (S-4): new name, sync, rename, sync of the
  * directory, checksum beside it ---- */

@@ -136,7 +136,7 @@ static bool settled(const struct replica *r)
 static void answer_end(struct replica_offsets *o, int64_t offset)
 {
     o->offset = offset;
-    o->leader_epoch = offset < 0 ? -1 : o->replica->leader_epoch;
+    o->leader_epoch = offset < 0 ? -1 : log_epoch_at(o->replica->log, offset);
     o->done(o);
 }
 

@@ -91,3 +91,27 @@ TEST(offsets_of_what_is_not_there_or_led_in_another_epoch_are_refused)
                      WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     help_teardown(&h);
 }
+
+/* Who goes on from there will ask for that epoch (KIP-320). */
+TEST(the_start_has_the_epoch_of_its_records_and_the_end_that_of_the_leader)
+{
+    struct help h;
+    help_setup(&h, 53, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    help_go(&h, 500);
+    world_power_loss(h.world, 1ull << h.broker); /* the next leader epoch is 1 */
+    world_start(h.world, h.broker);
+    help_run(&h, 3000);
+    world_stop(h.world, h.client);
+    help_run(&h, 100);
+    int start = help_offsets(&h, 5, -2);
+    int end = help_offsets(&h, 5, -1);
+    int time = help_offsets(&h, 5, 1001);
+    help_go(&h, 500);
+    assert_int_equal(help_listed(&h, start).leader_epoch, 0);
+    assert_int_equal(help_listed(&h, end).leader_epoch, 1);
+    assert_int_equal(help_listed(&h, time).leader_epoch, 0);
+    assert_int_equal(help_listed(&h, end).offset, 3);
+    help_teardown(&h);
+}
