@@ -3,7 +3,10 @@
 
 #define LOOPBACK_MEAN_NS 10000
 #define DELAY_MEAN_DEFAULT_NS 300000
-#define RETRANSMIT_NS 200000000 /* at most so long after a heal, what was held moves on */
+/* A sender tries again after twice as long each time (RFC 6298): what was held comes as long after
+ * the heal as it was held at most, but for the bounds of the first and the last pause. */
+#define RETRANSMIT_NS_MIN 200000000ll
+#define RETRANSMIT_NS_MAX (120ll * 1000000000)
 
 enum use {
     USE_LINK = 0x6e657400,
@@ -143,7 +146,9 @@ static void release(struct net *net, uint32_t from, uint32_t to)
     list_splice_back(&released, &link->held);
     LIST_EACH (event, &released, struct net_event, held) {
         uint64_t bits = fault_draw(net->options.dice, from, USE_RETRANSMIT, to);
-        int64_t wait_ns = (int64_t)random_below(bits, RETRANSMIT_NS);
+        int64_t held_ns = net->now_ns - event->at_ns;
+        int64_t most_ns = MIN(MAX(held_ns, RETRANSMIT_NS_MIN), RETRANSMIT_NS_MAX);
+        int64_t wait_ns = (int64_t)random_below(bits, (uint64_t)most_ns);
         net_schedule(net, event, net->now_ns + wait_ns, hash_mix(bits));
     }
 }

@@ -168,12 +168,34 @@ TEST(a_cut_that_heals_in_time_only_delays_a_connect)
     assert_ok(net_listen(pair.net, 1, PORT, &listener));
     net_cut(pair.net, 0, 1, true);
     assert_ok(net_connect(pair.net, 0, 1, PORT, &connect.op));
-    run(&pair, 5 * SECOND_NS);
+    run(&pair, 3 * SECOND_NS);
     assert_false(connect.done);
     net_cut(pair.net, 0, 1, false);
     assert_ok(wait(&pair, &connect));
-    assert_true(pair.now_ns < 6 * SECOND_NS);
+    assert_true(pair.now_ns < 7 * SECOND_NS);
     close_pair(&pair);
+}
+
+/* RFC 6298: pauses between attempts double, so the longer a cut lasted the longer it is felt. */
+TEST(what_a_cut_held_comes_later_the_longer_it_was_held)
+{
+    int late = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct pair pair;
+        struct call connect = {0};
+        uint64_t listener;
+        open_pair(&pair, seed, NET_SPLIT_RANDOM);
+        assert_ok(net_listen(pair.net, 1, PORT, &listener));
+        net_cut(pair.net, 0, 1, true);
+        assert_ok(net_connect(pair.net, 0, 1, PORT, &connect.op));
+        run(&pair, 4 * SECOND_NS);
+        net_cut(pair.net, 0, 1, false);
+        assert_ok(wait(&pair, &connect));
+        assert_true(pair.now_ns < 8 * SECOND_NS + 100 * MS_NS);
+        late += pair.now_ns > 5 * SECOND_NS;
+        close_pair(&pair);
+    }
+    assert_in_range(late, 5, 19);
 }
 
 TEST(a_backlog_holds_what_nobody_accepts_yet)
