@@ -5,9 +5,16 @@
 #define SOURCE_TOPIC 1
 #define SOURCE_DEFAULT 5
 
+/* A name that has been answered. */
+struct told {
+    struct hmap_node node;
+    struct wire_string name;
+};
+
 struct create_topics {
     struct request request;
     struct metadata_create create;
+    struct hmap told; /* struct told */
 };
 
 static bool is_set(const struct wire_create_topics_request_topic *topic, const char *key)
@@ -80,19 +87,49 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
     return api_request_version(r) < 5 || describe(r, in, out);
 }
 
+static bool equal_name(const void *key, const struct hmap_node *node)
+{
+    return wire_string_equal(*(const struct wire_string *)key,
+                             CONTAINER_OF(node, struct told, node)->name);
+}
+
+/* A topic that stands twice in a request is refused once: clients take a second answer for none of
+ * their own. */
+static bool told_already(struct create_topics *s, struct told *told, struct wire_string name)
+{
+    uint64_t hash = hash_bytes(name.data, (size_t)name.size, 0);
+    if (hmap_find(&s->told, hash, &name) != NULL)
+        return true;
+    told->name = name;
+    hmap_insert(&s->told, hash, &told->node);
+    return false;
+}
+
+static bool fill_all(struct create_topics *s, struct wire_create_topics_response *body)
+{
+    struct request *r = &s->request;
+    const struct wire_create_topics_request *in = r->body;
+    size_t count = (size_t)s->create.topic_count;
+    struct told *told = api_request_alloc(r, count, sizeof *told);
+    body->topics = api_request_alloc(r, count, sizeof *body->topics);
+    if (told == NULL || body->topics == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (told_already(s, &told[i], in->topics[i].name))
+            continue;
+        if (!fill(r, &in->topics[i], &s->create.topics[i], &body->topics[body->topics_count++]))
+            return false;
+    }
+    return true;
+}
+
 static void on_created(struct metadata_create *create)
 {
     struct create_topics *s = CONTAINER_OF(create, struct create_topics, create);
     struct request *r = &s->request;
-    const struct wire_create_topics_request *in = r->body;
     struct wire_create_topics_response body;
     wire_defaults(&wire_create_topics_response_message, &body);
-    size_t count = (size_t)create->topic_count;
-    body.topics = api_request_alloc(r, count, sizeof *body.topics);
-    bool good = body.topics != NULL;
-    for (size_t i = 0; i < count && good; i++)
-        good = fill(r, &in->topics[i], &create->topics[i], &body.topics[i]);
-    body.topics_count = create->topic_count;
+    bool good = fill_all(s, &body);
     if (good)
         api_request_answer(r, &body);
     else
@@ -105,7 +142,7 @@ static void begin(struct request *r)
     const struct wire_create_topics_request *in = r->body;
     int32_t count = MAX(in->topics_count, 0);
     s->create.topics = api_request_alloc(r, (size_t)count, sizeof *s->create.topics);
-    if (s->create.topics == NULL) {
+    if (s->create.topics == NULL || hmap_init(&s->told, r->api->mem, equal_name) != ERR_NONE) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
@@ -128,7 +165,9 @@ static void begin(struct request *r)
 
 static void drop(struct request *r)
 {
-    metadata_create_free(&CONTAINER_OF(r, struct create_topics, request)->create);
+    struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
+    metadata_create_free(&s->create);
+    hmap_free(&s->told);
 }
 
 const struct handler api_handler_create_topics = {
