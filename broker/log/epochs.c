@@ -48,6 +48,8 @@ static void start(struct log *log)
         log_epochs_print(&log->epochs, &w->text);
     }
     if (w == NULL || w->text.failed) {
+        if (w != NULL)
+            text_free(&w->text);
         mem_free(dir->mem, w);
         tell(&log->epoch_waits, ERR_NOMEM);
         return;

@@ -26,9 +26,12 @@ static struct log_reading *reading_of(struct log_steps *steps)
     return CONTAINER_OF(steps, struct log_reading, steps);
 }
 
+/* After a failed sync the pages above the durable end may be anything (S-5). */
 static int64_t end_of(const struct log_read *read)
 {
-    return MIN(read->offset_end, read->log->written_end);
+    const struct log *log = read->log;
+    int64_t end = log->status == ERR_OFFLINE ? log->durable_end : log->written_end;
+    return MIN(read->offset_end, end);
 }
 
 /* ---- through memory ---- */

@@ -137,6 +137,38 @@ TEST(a_failed_sync_takes_the_directory_offline_for_good)
     rig_free(rig);
 }
 
+static void on_nothing_read(struct log_op *op, enum err e)
+{
+    struct log_read *read = CONTAINER_OF(op, struct log_read, op);
+    assert_ok(e);
+    assert_int_equal(read->part_count, 0);
+    assert_int_equal(read->next_offset, read->offset);
+}
+
+/* With flush.policy = os readers had been shown it, but now its pages may be anything. */
+TEST(what_was_not_durable_when_a_sync_failed_is_not_read_any_more)
+{
+    struct rig *rig = rig_new(1);
+    rig->dir_config.flush = LOG_FLUSH_OS;
+    rig_ok(rig, rig_boot(rig));
+    rig_append(rig, 3, 100);
+    rig_run(rig, 3000000000);
+    assert_int_equal(log_durable_end(rig->log), 3);
+    rig_append(rig, 3, 100);
+    rig_run(rig, 1000000);
+    assert_int_equal(log_counting_end(rig->log), 6);
+    assert_int_equal(rig_read_all(rig, 6, 1000, false), 6);
+    rig_harm(rig, "at 0s node 0 disk sync_fails times=1 file=.log");
+    rig_run(rig, 3000000000);
+    assert_int_equal(log_status(rig->log), ERR_OFFLINE);
+    assert_int_equal(rig_read_all(rig, 3, 1000, false), 3);
+    struct log_read read = {.offset = 3, .offset_end = 6, .bytes_max = 1000, .at_least_one = true};
+    log_read(rig->log, &read, on_nothing_read);
+    assert_true(read.op.done == on_nothing_read);
+    assert_int_equal(rig_close(rig), ERR_OFFLINE);
+    rig_free(rig);
+}
+
 /* The pages are marked clean, the cache shows them, the disk lacks them; then the power goes. */
 TEST(what_a_failed_sync_left_in_the_cache_is_written_again_before_it_counts)
 {
