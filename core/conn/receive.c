@@ -31,7 +31,8 @@ static enum err move_to_new(struct conn *conn, uint32_t cap)
     return ERR_NONE;
 }
 
-/* For the frame that has begun and filled its buffer. */
+/* For the frame that has begun and filled its buffer, and the beginning of the next: where long
+ * frames follow each other, one receive brings each of them. */
 static uint32_t room_for_frame(const struct conn *conn)
 {
     uint64_t size = have(conn);
@@ -40,7 +41,7 @@ static uint32_t room_for_frame(const struct conn *conn)
     uint64_t whole = (uint64_t)get_u32(first_byte(conn)) + CONN_FRAME_HEAD;
     if (whole <= CONN_SMALL_FRAME)
         return CONN_STREAM_BYTES;
-    return (uint32_t)MIN(whole, MAX(CONN_GROW_FIRST, size * CONN_GROW_FACTOR));
+    return (uint32_t)MIN(whole + CONN_IDLE_BYTES, MAX(CONN_GROW_FIRST, size * CONN_GROW_FACTOR));
 }
 
 /* Between frames: a stream of small ones gets much room; long ones begin in little, since their
