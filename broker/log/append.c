@@ -29,8 +29,17 @@ static bool records_sound(const struct wire_batch *batch, const uint8_t *data)
     return true;
 }
 
+/* Kafka's validateTimestamp, for the batch as a whole. A batch may have none: -1. */
+static bool timestamp_allowed(const struct log_config *config, int64_t timestamp, int64_t now_ms)
+{
+    if (config->log_append_time || timestamp < 0)
+        return true;
+    return timestamp > now_ms ? timestamp - now_ms <= config->timestamp_after_max_ms
+                              : now_ms - timestamp <= config->timestamp_before_max_ms;
+}
+
 static int16_t check_batch(const struct log *log, const struct wire_batch *batch,
-                           const uint8_t *data, struct log_appended *out)
+                           const uint8_t *data, int64_t now_ms, struct log_appended *out)
 {
     if (wire_batch_verify(batch, data, NULL) != ERR_NONE)
         return refuse(out, WIRE_ERROR_CORRUPT_MESSAGE, "the CRC of the batch is wrong");
@@ -46,14 +55,20 @@ static int16_t check_batch(const struct log *log, const struct wire_batch *batch
                       "the batch has a producer id, but no epoch or sequence");
     if (!records_sound(batch, data))
         return refuse(out, WIRE_ERROR_INVALID_RECORD, "a record of the batch cannot be");
+    if (!timestamp_allowed(&log->config, batch->max_timestamp, now_ms))
+        return refuse(out, WIRE_ERROR_INVALID_TIMESTAMP,
+                      "the batch's timestamp is further from the broker's clock than the topic "
+                      "allows");
     return WIRE_ERROR_NONE;
 }
 
-/* Fills notes with the batches; their offsets are relative to 0. */
-static int16_t check_batches(const struct log *log, struct bytes in, struct log_note *notes,
-                             int32_t *count, struct log_appended *out)
+/* Fills notes with the batches; their offsets are relative to 0. An append has at most INT32_MAX
+ * records: a segment's index could hold no more. */
+static int16_t check_batches(const struct log *log, struct bytes in, int64_t now_ms,
+                             struct log_note *notes, int32_t *count, struct log_appended *out)
 {
     struct wire_batch batch;
+    int64_t records = 0;
     size_t at = 0;
     *count = 0;
     for (;;) {
@@ -71,9 +86,12 @@ static int16_t check_batches(const struct log *log, struct bytes in, struct log_
         }
         if (*count == LOG_BATCHES_MAX)
             return refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "there are too many batches");
-        int16_t code = check_batch(log, &batch, in.data + at, out);
+        int16_t code = check_batch(log, &batch, in.data + at, now_ms, out);
         if (code != WIRE_ERROR_NONE)
             return code;
+        records += batch.record_count;
+        if (records > INT32_MAX)
+            return refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "there are too many records");
         notes[(*count)++] = log_note_of(&batch, at, in.data + at);
         at += (size_t)batch.size;
     }
@@ -119,7 +137,9 @@ static bool must_roll(const struct log *log, const struct log_note *notes, int32
 {
     const struct log_segment *active = log_active(log);
     const struct log_config *config = &log->config;
-    int64_t last = log->end + notes[count - 1].last - notes[0].base;
+    int64_t end = log->end;
+    for (int32_t i = 0; i < count; i++)
+        end += notes[i].last - notes[i].base + 1;
     if (active->size == 0)
         return false;
     if (active->size + size > (uint64_t)config->segment_bytes)
@@ -129,7 +149,7 @@ static bool must_roll(const struct log *log, const struct log_note *notes, int32
         return true;
     if (log_index_full(&active->index, config->segment_index_bytes))
         return true;
-    return last - active->base > INT32_MAX;
+    return end - 1 - active->base > INT32_MAX;
 }
 
 /* Begins a segment at the log's end. What belongs to the one before it is sealed in the background
@@ -278,7 +298,7 @@ void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int
         refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
         return;
     }
-    if (check_batches(log, slice_bytes(batches), notes, &count, out) != WIRE_ERROR_NONE)
+    if (check_batches(log, slice_bytes(batches), now_ms, notes, &count, out) != WIRE_ERROR_NONE)
         return;
     if (batches.size > log->config.segment_bytes) {
         refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "it is larger than segment.bytes");

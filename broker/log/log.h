@@ -32,6 +32,9 @@ struct log_config {
     int64_t retention_ms, retention_bytes; /* -1: for ever, without bound */
     int64_t file_delete_delay_ms, max_message_bytes;
     bool log_append_time; /* message.timestamp.type */
+    /* How far a batch's newest timestamp may lie behind now_ms and before it; unless
+     * log_append_time. One far ahead would keep its segment, and all behind it, from retention. */
+    int64_t timestamp_before_max_ms, timestamp_after_max_ms;
     bool always_sync; /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
                          log, whose answers wait for a sync always */
     int64_t producer_id_expiration_ms;

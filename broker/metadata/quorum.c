@@ -457,6 +457,8 @@ void metadata_open(struct metadata *m, struct metadata_op *op, const struct meta
         .retention_bytes = -1,
         .file_delete_delay_ms = 60000,
         .max_message_bytes = BATCH_BYTES_MAX,
+        .timestamp_before_max_ms = INT64_MAX,
+        .timestamp_after_max_ms = INT64_MAX,
         .always_sync = true,
         .producer_id_expiration_ms = INT64_MAX,
     };

@@ -32,6 +32,10 @@ static const struct config_row rows[] = {
             "bytes of log between two entries of its offset index"),
     INT_ROW("max.message.bytes", max_message_bytes, 0, INT32_MAX, "1048588",
             "bytes of the largest batch"),
+    INT_ROW("message.timestamp.after.max.ms", message_timestamp_after_max_ms, 0, INT64_MAX,
+            "3600000", "how far ahead of the broker's clock a record's timestamp may be"),
+    INT_ROW("message.timestamp.before.max.ms", message_timestamp_before_max_ms, 0, INT64_MAX,
+            "9223372036854775807", "how far behind it"),
     ENUM_ROW("message.timestamp.type", message_timestamp_type, "CreateTime|LogAppendTime",
              "CreateTime", "whose clock a record's timestamp is"),
     INT_ROW("min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
@@ -66,6 +70,8 @@ struct log_config metadata_log_config(const struct metadata_topic_config *config
         .file_delete_delay_ms = config->file_delete_delay_ms,
         .max_message_bytes = config->max_message_bytes,
         .log_append_time = config->message_timestamp_type == 1,
+        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
         .producer_id_expiration_ms = producer_id_expiration_ms,
     };
 }

@@ -71,6 +71,10 @@ static const struct config_row rows[] = {
             "bytes of the largest batch"),
     ENUM_ROW("log.cleanup.policy", log_cleanup_policy, "delete", "delete",
              "what becomes of old segments; kiln does not compact yet"),
+    INT_ROW("log.message.timestamp.after.max.ms", log_message_timestamp_after_max_ms, 0, INT64_MAX,
+            "3600000", "how far ahead of the broker's clock a record's timestamp may be"),
+    INT_ROW("log.message.timestamp.before.max.ms", log_message_timestamp_before_max_ms, 0,
+            INT64_MAX, "9223372036854775807", "how far behind it"),
     ENUM_ROW("log.message.timestamp.type", log_message_timestamp_type, "CreateTime|LogAppendTime",
              "CreateTime", "whose clock a record's timestamp is"),
     INT_ROW("producer.id.expiration.ms", producer_id_expiration_ms, 1, INT32_MAX, "86400000",
@@ -132,8 +136,6 @@ static const char *const foreign[] = {
     "log.flush.*",
     "log.initial.task.delay.ms",
     "log.local.retention.*",
-    "log.message.timestamp.after.max.ms",
-    "log.message.timestamp.before.max.ms",
     "log.preallocate",
     "log.roll.hours",
     "log.roll.jitter.*",
@@ -214,6 +216,8 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->file_delete_delay_ms = config->log_segment_delete_delay_ms;
     out->max_message_bytes = config->message_max_bytes;
     out->min_insync_replicas = config->min_insync_replicas;
+    out->message_timestamp_before_max_ms = config->log_message_timestamp_before_max_ms;
+    out->message_timestamp_after_max_ms = config->log_message_timestamp_after_max_ms;
     out->message_timestamp_type = config->log_message_timestamp_type;
 }
 

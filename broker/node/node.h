@@ -23,6 +23,7 @@ struct broker_config {
     int64_t log_retention_minutes, log_retention_hours;
     int64_t log_retention_bytes, log_retention_check_interval_ms, log_segment_delete_delay_ms;
     int64_t message_max_bytes;
+    int64_t log_message_timestamp_before_max_ms, log_message_timestamp_after_max_ms;
     int32_t log_cleanup_policy, log_message_timestamp_type;
     int64_t producer_id_expiration_ms;
     /* The disk. */

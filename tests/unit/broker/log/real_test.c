@@ -65,6 +65,8 @@ static void open_all(struct real *r)
                                 .retention_ms = -1,
                                 .retention_bytes = -1,
                                 .max_message_bytes = 1 << 20,
+                                .timestamp_before_max_ms = INT64_MAX,
+                                .timestamp_after_max_ms = INT64_MAX,
                                 .producer_id_expiration_ms = 1000000};
     struct real_op op = {0};
     struct errmsg msg = {0};

@@ -57,6 +57,8 @@ struct rig *rig_new_with(const struct world_config *config)
                                       .retention_bytes = -1,
                                       .file_delete_delay_ms = 1000,
                                       .max_message_bytes = 1 << 20,
+                                      .timestamp_before_max_ms = INT64_MAX,
+                                      .timestamp_after_max_ms = INT64_MAX,
                                       .producer_id_expiration_ms = 86400000};
     for (int i = 0; i < 16; i++)
         rig->topic_id[i] = (uint8_t)(i + 1);

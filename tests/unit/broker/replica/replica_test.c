@@ -218,6 +218,8 @@ static void setup(struct rig *r, uint64_t seed)
                                          .retention_ms = -1,
                                          .retention_bytes = -1,
                                          .max_message_bytes = 1 << 20,
+                                         .timestamp_before_max_ms = INT64_MAX,
+                                         .timestamp_after_max_ms = INT64_MAX,
                                          .producer_id_expiration_ms = INT64_MAX}}};
     rig = r;
     mem_system(&r->mem);
