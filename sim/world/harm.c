@@ -284,6 +284,54 @@ static void swap_disks(struct world_node *node, struct harm *harm)
 
 /* ---- links ---- */
 
+static bool is_like(const struct world *world, const struct harm *other, const struct harm *harm)
+{
+    return other != harm && other->holds && other->generation == world->generation &&
+           other->line.kind == harm->line.kind;
+}
+
+static const struct harm *later(const struct harm *a, const struct harm *b)
+{
+    return a != NULL && a->begun > b->begun ? a : b;
+}
+
+typedef bool harm_fits(const struct harm *other, const struct harm *harm, uint32_t a, uint32_t b);
+
+/* Of the other harms of that kind that hold and fit, the latest; NULL: there is none. */
+static const struct harm *still_holding(const struct world *world, const struct harm *harm,
+                                        harm_fits *fits, uint32_t a, uint32_t b)
+{
+    const struct harm *found = NULL;
+    for (int32_t i = 0; i < world->plan_harm_count; i++) {
+        const struct harm *other = &world->plan_harms[i];
+        if (is_like(world, other, harm) && fits(other, harm, a, b))
+            found = later(found, other);
+    }
+    LIST_EACH (other, &world->script_harms, struct harm, of_script) {
+        if (is_like(world, other, harm) && fits(other, harm, a, b))
+            found = later(found, other);
+    }
+    return found;
+}
+
+static bool is_on_link(const struct harm *other, const struct harm *harm, uint32_t from,
+                       uint32_t to)
+{
+    const struct fault_line *line = &other->line;
+    bool there = line->from == (int32_t)from && line->to == (int32_t)to;
+    bool back = !line->one_way && line->from == (int32_t)to && line->to == (int32_t)from;
+    (void)harm;
+    return there || back;
+}
+
+static bool is_on_node(const struct harm *other, const struct harm *harm, uint32_t node,
+                       uint32_t unused)
+{
+    (void)unused;
+    return (other->struck & fault_node(node)) != 0 &&
+           other->line.param[FAULT_P_SITE] == harm->line.param[FAULT_P_SITE];
+}
+
 static void apply_link(struct world *world, uint32_t from, uint32_t to)
 {
     const struct link_harm *link = &world->nodes[from]->links[to];
@@ -296,10 +344,16 @@ static void apply_link(struct world *world, uint32_t from, uint32_t to)
     net_cut(world->net, from, to, link->cut_depth > 0);
 }
 
-static void change_link(struct world *world, const struct fault_line *line, uint32_t from,
-                        uint32_t to, bool ends)
+static void change_link(struct world *world, const struct harm *harm, uint32_t from, uint32_t to,
+                        bool ends)
 {
     struct link_harm *link = &world->nodes[from]->links[to];
+    const struct fault_line *line = &harm->line;
+    const struct harm *other = ends ? still_holding(world, harm, is_on_link, from, to) : NULL;
+    if (other != NULL && line->kind != FAULT_CUT) {
+        change_link(world, other, from, to, false); /* it alone counts from here on */
+        return;
+    }
     const int64_t *param = line->param;
     if (line->kind == FAULT_CUT)
         link->cut_depth += ends ? -1 : 1;
@@ -323,9 +377,9 @@ static void strike_link(struct world *world, struct harm *harm, bool ends)
     } else if (line->kind == FAULT_HALF_OPEN) {
         net_half_open(world->net, from, to);
     } else {
-        change_link(world, line, from, to, ends);
+        change_link(world, harm, from, to, ends);
         if (!line->one_way)
-            change_link(world, line, to, from, ends);
+            change_link(world, harm, to, from, ends);
     }
     if (!ends)
         end_later(world, harm);
@@ -360,7 +414,7 @@ static void set_rate(struct world_node *node, const struct harm *harm, bool ends
 }
 
 /* Begins on one node. True: it has struck, and ends when the line says. */
-static bool begin_on(struct world_node *node, struct harm *harm)
+static bool begin_on(struct world_node *node, const struct harm *harm)
 {
     struct world *world = node->world;
     const int64_t *param = harm->line.param;
@@ -394,8 +448,32 @@ static bool begin_on(struct world_node *node, struct harm *harm)
     }
 }
 
+/* Where another one of its kind holds on, that one counts from here on. True: so it is. */
+static bool is_taken_over(struct world_node *node, const struct harm *harm)
+{
+    const struct harm *other = still_holding(node->world, harm, is_on_node, node->index, 0);
+    if (other == NULL)
+        return false;
+    switch (harm->line.kind) {
+    case FAULT_PAUSE:
+        return true;
+    case FAULT_RATE:
+        set_rate(node, other, false);
+        return true;
+    case FAULT_DISK_FULL:
+    case FAULT_DISK_SLOW:
+    case FAULT_SLOW_READER:
+        (void)begin_on(node, other);
+        return true;
+    default:
+        return false; /* each counts for itself */
+    }
+}
+
 static void end_on(struct world_node *node, struct harm *harm)
 {
+    if (is_taken_over(node, harm))
+        return;
     switch (harm->line.kind) {
     case FAULT_PAUSE:
         world_resume(node->world, node->index);
@@ -456,6 +534,7 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
         return;
     case FAULT_RATE:
         set_rate(node, harm, false);
+        harm->struck |= fault_node(node->index);
         end_later(node->world, harm);
         return;
     case FAULT_FAIL:
@@ -463,6 +542,7 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
     default:
         if (begin_on(node, harm)) {
             note_struck(node->world, harm);
+            harm->struck |= fault_node(node->index);
             end_later(node->world, harm);
         }
         return;
@@ -474,6 +554,8 @@ static void begin(struct world *world, struct harm *harm)
     uint32_t next = 0;
     ASSERT(world->current == NULL);
     harm->node_count = world->node_count;
+    harm->begun = world->event_count;
+    harm->holds = true;
     if (fault_kind_target(harm->line.kind) == FAULT_ON_LINK) {
         strike_link(world, harm, false);
         return;
@@ -485,7 +567,7 @@ static void begin(struct world *world, struct harm *harm)
 static void end(struct world *world, struct harm *harm)
 {
     uint32_t next = 0;
-    harm->ends = false;
+    harm->ends = harm->holds = false;
     if (harm->line.kind == FAULT_KILL || harm->line.kind == FAULT_POWER_LOSS) {
         start_struck(world, harm);
         return;
@@ -519,6 +601,7 @@ enum err world_harm_init(struct world *world)
     world->plan_harms = mem_array(world->mem, (size_t)plan->count, sizeof *world->plan_harms);
     if (world->plan_harms == NULL)
         return ERR_NOMEM;
+    world->plan_harm_count = plan->count;
     for (int32_t i = 0; i < plan->count; i++) {
         struct harm *harm = &world->plan_harms[i];
         *harm = (struct harm){.line = plan->lines[i], .moment = {.type = MOMENT_HARM}};

@@ -131,9 +131,11 @@ struct harm {
     struct fault_line line;
     uint32_t generation;
     bool ends;
+    bool holds;          /* it has begun, and not ended */
     bool noted;          /* it stands in the record */
-    uint32_t node_count; /* that there were when it began */
-    uint64_t struck;     /* nodes that it brought down */
+    uint64_t begun;      /* the event in which it did */
+    uint32_t node_count; /* that there were then */
+    uint64_t struck;     /* nodes that it brought down, or that it holds */
 };
 
 #define RULES_MAX 16 /* of one node at once; more are not noticed */

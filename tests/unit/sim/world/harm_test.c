@@ -209,7 +209,7 @@ TEST(a_cut_link_carries_nothing_and_heals)
         world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
         assert_int_equal(report_of(&stage, 1).echoed, echoed);
         world_heal_link(stage.world, 1, 0);
-        world_run_until(stage.world, world_now(stage.world) + SECOND_NS);
+        world_run_until(stage.world, world_now(stage.world) + 7 * SECOND_NS);
         struct pinger_report report = report_of(&stage, 1);
         assert_true(report.echoed > echoed + 100);
         assert_int_equal(report.errors, 0); /* the connection lived through it */
@@ -566,6 +566,51 @@ TEST(a_plan_without_the_scripts_harm_suppresses_it)
         stage_close(&stage);
         fault_plan_free(&plan);
     }
+}
+
+/* Each line lasts as long as it says, whatever others of its kind do meanwhile. */
+TEST(the_end_of_one_pause_is_not_the_end_of_another)
+{
+    struct stage stage;
+    stage_open(&stage, &(struct world_config){.seed = 1});
+    stage_add(&stage, &ticker_program, "clock", "");
+    world_run_until(stage.world, SECOND_NS);
+    harm_link(&stage, "at 0s node 0 pause for 10s");
+    harm_link(&stage, "at 0s node 0 pause for 1s");
+    world_run_until(stage.world, 4 * SECOND_NS);
+    assert_int_equal(world_node_life(stage.world, 0), WORLD_PAUSED);
+    world_run_until(stage.world, 12 * SECOND_NS);
+    assert_int_equal(world_node_life(stage.world, 0), WORLD_UP);
+    stage_close(&stage);
+}
+
+TEST(the_end_of_one_slow_disk_is_not_the_end_of_another)
+{
+    struct stage stage;
+    open_disk(&stage, 2, "at 0s node 0 disk slow factor=1000 for 10s");
+    harm_link(&stage, "at 0s node 0 disk slow factor=2 for 1s");
+    world_run_until(stage.world, world_now(stage.world) + 2 * SECOND_NS);
+    uint64_t before = stage.rows[TRACE_LOG_DURABLE];
+    world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
+    assert_in_range(stage.rows[TRACE_LOG_DURABLE] - before, 0, 50);
+    world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
+    before = stage.rows[TRACE_LOG_DURABLE];
+    world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
+    assert_true(stage.rows[TRACE_LOG_DURABLE] - before > 500);
+    stage_close(&stage);
+}
+
+TEST(the_end_of_one_delay_is_not_the_end_of_another)
+{
+    struct stage stage;
+    open_pair(&stage, 13);
+    harm_link(&stage, "at 0s link 0-1 delay by=1s for 60s");
+    harm_link(&stage, "at 0s link 1>0 delay by=1ms for 1s");
+    world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
+    uint32_t before = report_of(&stage, 1).echoed;
+    world_run_until(stage.world, world_now(stage.world) + 20 * SECOND_NS);
+    assert_in_range(report_of(&stage, 1).echoed - before, 5, 12); /* two seconds an echo */
+    stage_close(&stage);
 }
 
 TEST(a_plan_strikes_at_its_times)
