@@ -260,8 +260,9 @@ static struct request *request_new(struct api *api, const struct handler *handle
     r->frame = frame;
     if (frame.buf != NULL)
         buf_retain(frame.buf);
-    arena_init(&r->arena, api->mem, API_ARENA_BYTES);
-    wire_out_init(&r->out, api->mem);
+    /* What a request says grows when it is decoded: the asker's share, as its frame is. */
+    arena_init(&r->arena, conn->mem, API_ARENA_BYTES);
+    wire_out_init(&r->out, conn->mem);
     list_init(&r->link);
     list_push_back(&api->requests, &r->link);
     on->context = r;

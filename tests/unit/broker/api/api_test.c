@@ -1,4 +1,5 @@
 /* api_test.c - requests as such: versions, what breaks the protocol, and the small APIs. */
+#include <stdlib.h>
 #include "support/broker/help.h"
 
 TEST(every_version_of_the_small_requests_is_answered)
@@ -212,4 +213,31 @@ TEST(software_must_have_a_name_that_can_be_printed)
     }
     assert_false(h.is_closed);
     help_teardown(&h);
+}
+
+/* Partitions of 20 bytes in a frame take 64 when they are decoded: all that an asker makes the
+ * broker hold counts, not the frame alone. */
+TEST(what_a_request_grows_to_counts_against_what_all_may_hold)
+{
+    enum { COUNT = 15000 };
+    struct help h;
+    help_setup(&h, 31, "queued.max.request.bytes=1048576\n");
+    struct wire_fetch_request_partition *partitions = calloc(COUNT, sizeof *partitions);
+    struct help_fetch f;
+    help_fetch_init(&f, (struct wire_uuid){{0}}, 0);
+    f.topic.partitions = partitions;
+    for (int i = 0; i < COUNT; i++)
+        partitions[i] = f.partition;
+    f.topic.partitions_count = 1;
+    int small = help_call(&h, 1, 4, &f.body);
+    help_go(&h, 1000);
+    assert_true(h.calls[small].answer.size > 0);
+    f.topic.partitions_count = COUNT;
+    int large = help_call(&h, 1, 4, &f.body);
+    assert_true(h.calls[large].frame.size < 1 << 19);
+    help_go(&h, 1000);
+    assert_int_equal(h.calls[large].answer.size, 0);
+    assert_true(h.is_closed);
+    help_teardown(&h);
+    free(partitions);
 }
