@@ -171,6 +171,19 @@ static void draw(struct fault_plan *plan, uint64_t seed, uint64_t kinds)
     assert_ok(fault_plan_draw(plan, &swarm));
 }
 
+TEST(a_swarm_fails_at_every_fault_point)
+{
+    uint32_t seen = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct fault_plan plan;
+        draw(&plan, seed, FAULT_BIT(RATE));
+        for (int32_t i = 0; i < plan.count; i++)
+            seen |= 1u << plan.lines[i].param[FAULT_P_SITE];
+        fault_plan_free(&plan);
+    }
+    assert_int_equal(seen, (1u << FAULT_SITE_COUNT) - 1);
+}
+
 TEST(a_swarm_stays_within_its_bounds)
 {
     uint64_t seen = 0;
