@@ -26,9 +26,9 @@ void history_row(struct history_writer *writer, const struct trace_row *row);
 /* Writes what is left and frees the writer. The first error of sink, or ERR_NOMEM. */
 enum err history_close(struct history_writer *writer) MUST_USE;
 
-/* Calls on_row for each row until it answers false. Kinds of another build are matched by name,
- * unknown ones are passed over. ERR_CORRUPT: not a trace file, or damaged (the message names the
- * position; the rows before it were delivered). ERR_NOMEM. */
+/* Calls on_row for each row until it answers false. Kinds of another build are matched by name.
+ * ERR_CORRUPT: not a trace file, or damaged, or a block has rows of a kind that this build does not
+ * know (the message names the position; the rows before it were delivered). ERR_NOMEM. */
 enum err history_read(struct mem *mem, struct bytes file,
                       bool (*on_row)(void *context, const struct trace_row *row), void *context,
                       struct errmsg *msg) MUST_USE;
