@@ -50,6 +50,26 @@ static int16_t check_name(struct metadata *m, struct metadata_new_topic *topic)
     return WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
 }
 
+/* In any order, as Kafka takes them. */
+static int16_t check_numbers(struct metadata *m, struct metadata_new_topic *topic)
+{
+    int32_t count = topic->assignment_count;
+    bool *seen = mem_zalloc(m->mem, (size_t)count * sizeof *seen);
+    if (seen == NULL)
+        return refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
+    bool each_once = true;
+    for (int32_t i = 0; i < count && each_once; i++) {
+        int32_t number = topic->assignments[i].partition_index;
+        each_once = number >= 0 && number < count && !seen[number];
+        if (each_once)
+            seen[number] = true;
+    }
+    mem_free(m->mem, seen);
+    return each_once ? WIRE_ERROR_NONE
+                     : refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
+                              "the partitions assigned must be 0, 1 and so on, each once");
+}
+
 static int16_t check_assignments(struct metadata *m, struct metadata_new_topic *topic)
 {
     if (topic->partition_count != -1 || topic->replication_factor != -1)
@@ -57,9 +77,6 @@ static int16_t check_assignments(struct metadata *m, struct metadata_new_topic *
                       "with an assignment, partitions and replication factor must be -1");
     for (int32_t i = 0; i < topic->assignment_count; i++) {
         const struct wire_create_topics_request_assignment *a = &topic->assignments[i];
-        if (a->partition_index != i)
-            return refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          "partitions must be assigned from 0 on, one after the other");
         if (a->broker_ids_count != 1 || a->broker_ids[0] != m->settings.node_id) {
             errmsg_set(&topic->msg, ERR_INVALID,
                        "partition %d must have exactly one replica, on broker %d", (int)i,
@@ -67,7 +84,7 @@ static int16_t check_assignments(struct metadata *m, struct metadata_new_topic *
             return WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT;
         }
     }
-    return WIRE_ERROR_NONE;
+    return check_numbers(m, topic);
 }
 
 static int16_t check_partitions(struct metadata *m, struct metadata_new_topic *topic,

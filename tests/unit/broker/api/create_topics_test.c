@@ -203,9 +203,14 @@ TEST(an_assignment_is_taken_when_it_can_be)
     assignments[1].broker_ids_count = 0;
     assert_int_equal(code_of(&h, topic), WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT);
     assignments[1].broker_ids_count = 1;
-    assignments[1].partition_index = 2;
-    assert_int_equal(code_of(&h, topic), WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT);
-    assignments[1].partition_index = 1;
+    assignments[1].broker_ids = here;
+    static const int32_t not_one[] = {2, 0, -1, INT32_MAX};
+    for (int i = 0; i < COUNT_OF(not_one); i++) {
+        assignments[1].partition_index = not_one[i];
+        assert_int_equal(code_of(&h, topic), WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT);
+    }
+    assignments[0].partition_index = 1; /* in any order */
+    assignments[1].partition_index = 0;
     struct wire_create_topics_response answer = create(&h, 7, &topic, 1, false);
     assert_int_equal(answer.topics[0].error_code, WIRE_ERROR_NONE);
     assert_int_equal(answer.topics[0].num_partitions, 2);
