@@ -128,7 +128,8 @@ enum err disk_sync_finish(struct disk *disk, const struct disk_sync *sync) MUST_
 enum err disk_sync_fail(struct disk *disk, const struct disk_sync *sync, uint64_t key, bool late);
 
 /* The oldest of what is pending becomes durable without a sync, and what must come before it: what
- * a kernel does in the background. A full disk does it by itself. */
+ * a kernel does in the background. Beyond pending_max it happens by itself; on a full disk, to
+ * removals and truncates that give space back. */
 void disk_writeback(struct disk *disk, int32_t count);
 
 /* ---- deaths ---- */

@@ -440,16 +440,49 @@ enum err disk_settle_dir(struct tree *tree, struct inode *dir, uint64_t sequence
     return e;
 }
 
-enum err disk_settle_oldest(struct tree *tree)
+static enum err settle_record(struct tree *tree, struct record *r)
 {
-    struct record *r = LIST_FIRST(&tree->pending, struct record, in_tree);
-    ASSERT(r != NULL);
     if (r->kind != RECORD_CHANGE)
         return disk_settle_file(tree, r->inode, r->sequence);
     if (metadata_ordered(tree))
         return settle_metadata(tree, r->sequence);
     settle_change(tree, CONTAINER_OF(r, struct change, record));
     return ERR_NONE;
+}
+
+enum err disk_settle_oldest(struct tree *tree)
+{
+    struct record *r = LIST_FIRST(&tree->pending, struct record, in_tree);
+    ASSERT(r != NULL);
+    return settle_record(tree, r);
+}
+
+/* Pages behind the new end that only MEDIA still holds. */
+static bool truncate_frees(const struct record *r)
+{
+    const struct inode *inode = r->inode;
+    for (uint64_t i = MAX(r->offset / PAGE, inode->split_low); i < inode->split_end; i++) {
+        const struct page *page = &inode->pages[i];
+        if (i * PAGE >= r->offset && page->media != NULL && page->cache == NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool frees(struct record *r)
+{
+    if (r->kind != RECORD_CHANGE)
+        return r->kind == RECORD_TRUNCATE && truncate_frees(r);
+    const struct change *c = CONTAINER_OF(r, struct change, record);
+    return c->replaces || (c->to == NULL && !r->inode->is_dir);
+}
+
+enum err disk_settle_space(struct tree *tree)
+{
+    LIST_EACH (r, &tree->pending, struct record, in_tree)
+        if (frees(r))
+            return settle_record(tree, r);
+    return ERR_NOTFOUND;
 }
 
 enum err disk_settle_all(struct tree *tree)

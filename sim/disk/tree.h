@@ -192,6 +192,8 @@ enum err disk_settle_dir(struct tree *tree, struct inode *dir, uint64_t sequence
 /* One data record, the oldest of its page. */
 enum err disk_settle_data(struct tree *tree, struct record *record) MUST_USE;
 enum err disk_settle_oldest(struct tree *tree) MUST_USE;
+/* The oldest that may give space back, and what must come before it. ERR_NOTFOUND: nothing may. */
+enum err disk_settle_space(struct tree *tree) MUST_USE;
 enum err disk_settle_all(struct tree *tree) MUST_USE;
 
 /* ---- crash.c ---- */

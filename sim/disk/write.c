@@ -42,12 +42,13 @@ static uint64_t pages_free_count(const struct disk *disk)
     return capacity > taken ? capacity - taken : 0;
 }
 
-/* A full disk commits what is pending first: what was unlinked may give its space back. */
+/* A full disk commits what gives space back first: what was unlinked or cut. Data that is pending
+ * would give none, and stays so. */
 static void reserve(struct disk *disk, struct disk_write *write)
 {
     uint64_t needed = pages_needed(write->handle->inode, write);
-    if (needed > pages_free_count(disk))
-        disk_writeback(disk, INT32_MAX);
+    while (needed > pages_free_count(disk) && disk_settle_space(disk->tree) == ERR_NONE)
+        continue;
     uint64_t found = MIN(needed, pages_free_count(disk));
     write->room = found == needed ? write->size : MIN(write->size, found * PAGE);
     if (!write->append && write->offset + write->size > DISK_FILE_SIZE_MAX)

@@ -226,6 +226,71 @@ TEST(space_comes_back_when_the_unlink_is_durable_and_a_full_disk_hurries)
     done(&f);
 }
 
+/* With /f and /g there durably, g of five pages, f of three that are pending. */
+static uint64_t make_nearly_full(struct fixture *f, enum disk_personality personality)
+{
+    make(f, (struct disk_options){.capacity = 10 * PAGE, .personality = personality});
+    uint64_t g = help_open(f->disk, "g", RWC);
+    assert_ok(try_append(f->disk, g, 5 * PAGE));
+    help_sync(f->disk, g);
+    disk_close(f->disk, g);
+    uint64_t file = help_open(f->disk, "f", RWC);
+    help_sync_dir(f->disk, ".");
+    assert_ok(try_append(f->disk, file, 3 * PAGE));
+    return file;
+}
+
+static void expect_pending(struct fixture *f, uint64_t count)
+{
+    struct disk_loss loss;
+    assert_ok(disk_power_loss(f->disk, 1, &loss));
+    assert_int_equal(loss.pending_count, count);
+    done(f);
+}
+
+TEST(on_a_full_disk_data_that_was_not_synced_stays_pending)
+{
+    for (int p = 0; p < DISK_PERSONALITY_COUNT; p++) {
+        struct fixture f;
+        uint64_t file = make_nearly_full(&f, (enum disk_personality)p);
+        assert_int_equal(try_append(f.disk, file, 4 * PAGE), ERR_NOSPACE);
+        expect_pending(&f, 3 + 2);
+    }
+}
+
+TEST(a_full_disk_that_hurries_an_unlink_leaves_other_data_pending)
+{
+    for (int p = 0; p < DISK_PERSONALITY_COUNT; p++) {
+        struct fixture f;
+        uint64_t file = make_nearly_full(&f, (enum disk_personality)p);
+        assert_ok(disk_unlink(f.disk, "g"));
+        assert_ok(try_append(f.disk, file, 4 * PAGE));
+        expect_pending(&f, 3 + 4);
+    }
+}
+
+TEST(a_full_disk_that_hurries_a_truncate_leaves_other_data_pending)
+{
+    for (int p = 0; p < DISK_PERSONALITY_COUNT; p++) {
+        struct fixture f;
+        uint64_t file = make_nearly_full(&f, (enum disk_personality)p);
+        uint64_t g = help_open(f.disk, "g", RW);
+        assert_ok(disk_truncate(f.disk, g, PAGE));
+        assert_ok(try_append(f.disk, file, 4 * PAGE));
+        expect_pending(&f, 3 + 4);
+    }
+}
+
+TEST(a_full_disk_hurries_no_truncate_that_gives_nothing_back)
+{
+    struct fixture f;
+    uint64_t file = make_nearly_full(&f, DISK_POSIX);
+    uint64_t g = help_open(f.disk, "g", RW);
+    assert_ok(disk_truncate(f.disk, g, 5 * PAGE - 1));
+    assert_int_equal(try_append(f.disk, file, 4 * PAGE), ERR_NOSPACE);
+    expect_pending(&f, 3 + 2 + 1);
+}
+
 TEST(another_tenant_takes_space_and_gives_it_back)
 {
     struct fixture f;
