@@ -164,6 +164,8 @@ enum leave {
 
 /* Frees the stream with its second end. */
 void net_end_leave(struct net *net, struct net_end *end, enum leave leave);
+/* What the window has not admitted stays so for good, unless an acknowledgement comes in time. */
+void net_end_unheard(struct net *net, struct net_end *end);
 void net_end_reset(struct net *net, struct net_end *end);
 struct net_op *net_end_complete(struct net_op **op, enum err e, uint64_t n);
 

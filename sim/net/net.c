@@ -325,8 +325,11 @@ void net_half_open(struct net *net, uint32_t a, uint32_t b)
 {
     LIST_EACH (end, &net->nodes[a].ends, struct net_end, of_node) {
         struct net_end *peer = net_peer(end);
-        if (peer->node == b && end->state != END_IS_DIALLING && peer->state != END_IS_DIALLING)
-            end->stream->lost = true;
+        if (peer->node != b || end->state == END_IS_DIALLING || peer->state == END_IS_DIALLING)
+            continue;
+        end->stream->lost = true;
+        net_end_unheard(net, end);
+        net_end_unheard(net, peer);
     }
 }
 

@@ -183,6 +183,25 @@ static void break_both(struct net *net, struct net_end *end)
         net_end_travel(net, peer, END_RST, end->node, peer->node);
 }
 
+/* The wire is stuck: should it stay so, the sender gives up. */
+static void stuck(struct net *net, struct net_end *end)
+{
+    struct net_event *give_up = &end->events[END_GIVE_UP];
+    if (give_up->node.queued || end->state == END_IS_GONE)
+        return;
+    uint64_t bits = net_end_draw(end, END_GIVE_UP);
+    int64_t wait_ns = random_between(bits, GIVE_UP_NS_MIN, GIVE_UP_NS_MAX);
+    net_schedule(net, give_up, net->now_ns + wait_ns, hash_mix(bits));
+}
+
+/* Nobody will ever make room in the window again, or none that it hears of: as TCP when its probes
+ * of a full window stay unanswered, it gives up. */
+void net_end_unheard(struct net *net, struct net_end *end)
+{
+    if (end->state == END_IS_OPEN && end->pending != NULL)
+        stuck(net, end);
+}
+
 /* ---- a node's calls ---- */
 
 static struct net_end *open_end(struct net *net, uint32_t node, uint64_t stream)
@@ -211,6 +230,8 @@ void net_send(struct net *net, uint32_t node, uint64_t stream, struct buf *buf, 
         net_end_soon(net, end, END_SENT);
     } else if (!admit(net, end)) {
         break_both(net, end);
+    } else if (end->stream->lost) {
+        net_end_unheard(net, end);
     }
 }
 
@@ -356,10 +377,12 @@ void net_end_leave(struct net *net, struct net_end *end, enum leave leave)
     ASSERT(end->state != END_IS_GONE);
     ASSERT(end->sending == NULL);
     ASSERT(end->receiving == NULL);
-    if (leave == LEAVE_SILENT)
+    if (leave == LEAVE_SILENT) {
         lose_tail(net, end);
-    else
+        net_end_unheard(net, peer);
+    } else {
         say_goodbye(net, end, leave);
+    }
     for (int event = 0; event < END_EVENT_COUNT; event++)
         if (event != END_ARRIVE)
             net_unschedule(net, &end->events[event]);
@@ -461,17 +484,6 @@ static void turned_away(struct net *net, struct net_end *end)
         net_end_travel(net, end, END_RST, peer->node, end->node);
 }
 
-/* The wire is stuck: should it stay so, the sender gives up. */
-static void stuck(struct net *net, struct net_end *end)
-{
-    struct net_event *give_up = &end->events[END_GIVE_UP];
-    if (give_up->node.queued || end->state == END_IS_GONE)
-        return;
-    uint64_t bits = net_end_draw(end, END_GIVE_UP);
-    int64_t wait_ns = random_between(bits, GIVE_UP_NS_MIN, GIVE_UP_NS_MAX);
-    net_schedule(net, give_up, net->now_ns + wait_ns, hash_mix(bits));
-}
-
 static struct net_op *on_arrive(struct net *net, struct net_end *end)
 {
     struct net_end *peer = net_peer(end);
@@ -510,12 +522,15 @@ static struct net_op *on_arrive(struct net *net, struct net_end *end)
 static void on_ack(struct net *net, struct net_end *end)
 {
     struct net_end *peer = net_peer(end);
-    if (end->stream->lost)
-        return;
-    if (net_blocked(net, peer->node, end->node)) {
-        net_hold(net, &end->events[END_ACK], net_link_of(net, peer->node, end->node));
+    bool blocked = net_blocked(net, peer->node, end->node);
+    if (blocked || end->stream->lost) {
+        net_end_unheard(net, end);
+        if (!end->stream->lost)
+            net_hold(net, &end->events[END_ACK], net_link_of(net, peer->node, end->node));
         return;
     }
+    if (list_empty(&end->wire)) /* else what stands there decides */
+        net_unschedule(net, &end->events[END_GIVE_UP]);
     if (end->pending != NULL && !admit(net, end))
         break_both(net, end);
 }

@@ -507,6 +507,103 @@ TEST(a_forgotten_stream_is_silent_both_ways)
     close_pair(&pair);
 }
 
+/* ---- full windows that nobody opens any more ---- */
+
+#define WINDOW (1 << 20)
+
+/* A stream whose window is full, and a send that waits for room in it. */
+static void fill_window(struct pair *pair, uint64_t *here, uint64_t *there, struct call *send)
+{
+    static uint8_t data[2 * WINDOW];
+    uint64_t listener;
+    open_pair(pair, 1, NET_SPLIT_NONE);
+    connect_pair(pair, &listener, here, there);
+    start_send(pair, 0, *here, data, sizeof data, send);
+    run(pair, 100 * SECOND_NS);
+    assert_false(send->done);
+}
+
+static void read_some(struct pair *pair, uint64_t there)
+{
+    static char buffer[WINDOW / 2];
+    uint64_t n;
+    assert_ok(do_receive(pair, 1, there, buffer, sizeof buffer, &n));
+}
+
+static void expect_gives_up(struct pair *pair, struct call *send)
+{
+    int64_t start_ns = pair->now_ns;
+    assert_int_equal(wait(pair, send), ERR_RESET);
+    assert_in_range(pair->now_ns - start_ns, 14 * SECOND_NS, 61 * SECOND_NS);
+    close_pair(pair);
+}
+
+TEST(who_fills_the_window_of_a_stream_that_is_then_forgotten_gives_up)
+{
+    struct pair pair;
+    struct call send;
+    uint64_t here, there;
+    fill_window(&pair, &here, &there, &send);
+    net_half_open(pair.net, 1, 0);
+    read_some(&pair, there);
+    expect_gives_up(&pair, &send);
+}
+
+TEST(who_sends_into_the_full_window_of_a_forgotten_stream_gives_up)
+{
+    struct pair pair;
+    struct call first, second;
+    uint64_t listener, here, there;
+    static uint8_t data[WINDOW];
+    open_pair(&pair, 1, NET_SPLIT_NONE);
+    connect_pair(&pair, &listener, &here, &there);
+    start_send(&pair, 0, here, data, sizeof data, &first);
+    run(&pair, SECOND_NS);
+    assert_true(first.done);
+    net_half_open(pair.net, 0, 1);
+    start_send(&pair, 0, here, "x", 1, &second);
+    expect_gives_up(&pair, &second);
+}
+
+TEST(who_fills_the_window_of_a_machine_without_power_gives_up)
+{
+    struct pair pair;
+    struct call send;
+    uint64_t here, there;
+    fill_window(&pair, &here, &there, &send);
+    net_node_down(pair.net, 1, NET_POWERED_OFF);
+    expect_gives_up(&pair, &send);
+}
+
+TEST(who_never_hears_of_room_in_the_window_gives_up)
+{
+    struct pair pair;
+    struct call send;
+    uint64_t here, there;
+    fill_window(&pair, &here, &there, &send);
+    net_cut(pair.net, 1, 0, true);
+    read_some(&pair, there);
+    expect_gives_up(&pair, &send);
+}
+
+TEST(who_hears_of_room_in_the_window_in_time_goes_on)
+{
+    struct pair pair;
+    struct call send;
+    uint64_t here, there;
+    fill_window(&pair, &here, &there, &send);
+    net_cut(pair.net, 1, 0, true);
+    read_some(&pair, there);
+    run(&pair, 10 * SECOND_NS);
+    net_cut(pair.net, 1, 0, false);
+    run(&pair, 100 * SECOND_NS);
+    assert_false(send.done);
+    for (int i = 0; i < 3; i++)
+        read_some(&pair, there);
+    assert_ok(wait(&pair, &send));
+    close_pair(&pair);
+}
+
 TEST(a_reset_link_breaks_both_ends)
 {
     struct pair pair;
