@@ -284,6 +284,10 @@ static void on_position(struct client *c, struct client_assignment *a,
         client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1, in->error_code);
         return;
     }
+    if (in->offset < 0 && timestamp_of(c, a) < 0) { /* every log has a beginning and an end */
+        client_assignment_retry(c, a, 0);
+        return;
+    }
     if (in->offset < 0) { /* no record is that young: go to the end */
         a->timestamp_missed = true;
         c->consumer.dirty = true;

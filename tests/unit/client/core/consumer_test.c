@@ -486,6 +486,31 @@ TEST(a_position_that_cannot_be_told_yet_is_asked_for_again)
     done(&d);
 }
 
+/* A broker that cannot tell where its log begins or ends must not be asked without a pause. */
+static void nowhere_is_asked_again(enum client_start start, int64_t timestamp)
+{
+    struct reader d = {0};
+    rig_init(&d.rig, NULL);
+    assign(&d, start, 0);
+    rig_cluster(&d.rig, "t", 1);
+    offsets_answer(&d, timestamp, 0, -1);
+    assert_int_equal(rig_count(&d.rig, 2), 0);
+    rig_pass(&d.rig, 200);
+    offsets_answer(&d, timestamp, 0, 9);
+    expect_notice(&d, CLIENT_NOTICE_STARTED, 9);
+    done(&d);
+}
+
+TEST(a_beginning_that_is_nowhere_is_asked_for_again_after_a_pause)
+{
+    nowhere_is_asked_again(CLIENT_START_EARLIEST, CLIENT_TIMESTAMP_EARLIEST);
+}
+
+TEST(an_end_that_is_nowhere_is_asked_for_again_after_a_pause)
+{
+    nowhere_is_asked_again(CLIENT_START_LATEST, CLIENT_TIMESTAMP_LATEST);
+}
+
 TEST(a_topic_that_may_not_be_read_is_said)
 {
     struct reader d = {0};
