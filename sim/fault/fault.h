@@ -172,7 +172,7 @@ struct fault_plan {
     struct mem *mem;
     struct fault_line *lines;
     int32_t count, cap;
-    bool truncated; /* there were more than FAULT_PLAN_LINES_MAX */
+    bool truncated; /* there was no room for more */
 };
 
 void fault_plan_init(struct fault_plan *plan, struct mem *mem);
@@ -185,8 +185,8 @@ void fault_plan_remove(struct fault_plan *plan, int32_t index);
 enum err fault_plan_sort(struct fault_plan *plan) MUST_USE;
 /* One line each; # begins a comment. */
 void fault_plan_print(const struct fault_plan *plan, struct text *out);
-/* Adds the lines of a text to plan. ERR_INVALID (the message has the line's number), ERR_LIMIT,
- * ERR_NOMEM. */
+/* Adds the lines of a text to plan. ERR_INVALID (the message has the line's number; a record that
+ * says it was cut short is refused too), ERR_LIMIT, ERR_NOMEM. */
 enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct errmsg *msg) MUST_USE;
 
 /* ---- swarms ---- */

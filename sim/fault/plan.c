@@ -1,6 +1,9 @@
 /* plan.c - a list of faults that can be printed, read, sorted and shortened. */
 #include "fault/fault.h"
 
+/* Begins the last line of a record that did not hold all that fired. */
+#define CUT_SHORT "# and more than"
+
 void fault_plan_init(struct fault_plan *plan, struct mem *mem)
 {
     *plan = (struct fault_plan){.mem = mem};
@@ -63,8 +66,8 @@ void fault_plan_print(const struct fault_plan *plan, struct text *out)
         text_add(out, "\n", 1);
     }
     if (plan->truncated)
-        text_printf(out, "# and more than %d faults: the rest was not written down\n",
-                    FAULT_PLAN_LINES_MAX);
+        text_printf(out, CUT_SHORT " these %d faults: the rest was not written down\n",
+                    plan->count);
 }
 
 static bool is_blank(uint8_t c)
@@ -85,18 +88,27 @@ static struct bytes trimmed(struct bytes line)
     return line;
 }
 
+static enum err parse_line(struct fault_plan *plan, struct bytes text, struct errmsg *msg)
+{
+    struct bytes words = trimmed(text);
+    struct fault_line line;
+    size_t mark = strlen(CUT_SHORT);
+    if (text.size >= mark && memcmp(text.data, CUT_SHORT, mark) == 0)
+        return errmsg_set(msg, ERR_INVALID,
+                          "more faults fired than were written down, so this plan is not the "
+                          "whole run; take this line out to run what is there");
+    if (words.size == 0)
+        return ERR_NONE;
+    enum err e = fault_line_parse(&line, words, msg);
+    return e != ERR_NONE ? e : fault_plan_add(plan, &line);
+}
+
 enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct errmsg *msg)
 {
     for (int number = 1; text.size > 0; number++) {
         const uint8_t *newline = memchr(text.data, '\n', text.size);
         size_t size = newline == NULL ? text.size : (size_t)(newline - text.data);
-        struct bytes words = trimmed(bytes_of(text.data, size));
-        struct fault_line line;
-        enum err e = ERR_NONE;
-        if (words.size > 0)
-            e = fault_line_parse(&line, words, msg);
-        if (e == ERR_NONE && words.size > 0)
-            e = fault_plan_add(plan, &line);
+        enum err e = parse_line(plan, bytes_of(text.data, size), msg);
         if (e != ERR_NONE)
             return errmsg_wrap(msg, e, "line %d", number);
         size += newline != NULL;

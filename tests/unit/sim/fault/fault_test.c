@@ -107,6 +107,29 @@ TEST(a_plan_may_have_comments_and_blank_lines)
     fault_plan_free(&plan);
 }
 
+TEST(a_record_that_was_cut_short_is_no_plan)
+{
+    struct fault_plan plan, again;
+    struct text text;
+    struct errmsg msg = {0};
+    fault_plan_init(&plan, heap());
+    fault_plan_init(&again, heap());
+    text_init(&text, heap());
+    assert_ok(fault_plan_parse(&plan, bytes_text("at 1s node 0 kill"), NULL));
+    struct fault_line kill = plan.lines[0];
+    while (fault_plan_add(&plan, &kill) == ERR_NONE)
+        continue;
+    assert_int_equal(plan.count, FAULT_PLAN_LINES_MAX);
+    fault_plan_print(&plan, &text);
+    assert_int_equal(fault_plan_parse(&again, bytes_of(text.data, text.size), &msg), ERR_INVALID);
+    assert_string_equal(msg.text, "line 65537: more faults fired than were written down, so this "
+                                  "plan is not the whole run; take this line out to run what is "
+                                  "there");
+    text_free(&text);
+    fault_plan_free(&plan);
+    fault_plan_free(&again);
+}
+
 TEST(a_wrong_line_is_named_with_its_word)
 {
     static const struct {
