@@ -9,6 +9,7 @@
 #define CAMPAIGN_CLAIMS_MAX 256
 #define CAMPAIGN_JOBS_MAX 64
 #define CAMPAIGN_PATH_MAX 512
+#define CAMPAIGN_WALL_NS (10 * 60 * 1000000000ll) /* of one run, unless its mode says otherwise */
 
 /* One scenario file. */
 struct campaign_script {
@@ -36,7 +37,9 @@ struct campaign_mode {
     const char *trace_path;
     const char *steps_path; /* hashes of all steps, for verify and replay; NULL: none */
     int64_t time_max_ns, until_ns;
-    int64_t show_step; /* prints what happened in that step, counted from 1; 0: none */
+    int64_t wall_max_ns; /* of the machine's time: a handler that never returns would never let the
+                            campaign end; 0: CAMPAIGN_WALL_NS */
+    int64_t show_step;   /* prints what happened in that step, counted from 1; 0: none */
     bool timeline;
     /* verify's other circumstances. */
     bool shuffle;
@@ -46,9 +49,8 @@ struct campaign_mode {
 };
 
 struct campaign_outcome {
-    struct script_result result;
+    struct script_result result; /* when it crashed: why alone */
     bool crashed;
-    int signal;
     int64_t wall_ns;
     char *plan; /* what fired, as text; malloc'ed, NULL when it crashed */
 };
@@ -61,6 +63,9 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
 /* The same in a child; waits for it. */
 void campaign_run_child(const struct campaign_script *script, uint64_t seed,
                         const struct campaign_mode *mode, struct campaign_outcome *outcome);
+
+/* From now on this process dies after that much of the machine's time. 0: CAMPAIGN_WALL_NS. */
+void campaign_limit_wall(int64_t wall_max_ns);
 
 /* A child that runs, and what it has said so far. */
 struct campaign_child;

@@ -2,9 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,7 +134,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
 struct campaign_child {
     pid_t pid;
     int fd;
-    int64_t start_ns;
+    int64_t start_ns, wall_max_ns;
     uint8_t *data;
     size_t size, cap;
 };
@@ -149,11 +151,30 @@ static void write_all(int fd, const void *data, size_t size)
     }
 }
 
+static int64_t wall_max(int64_t given_ns)
+{
+    return given_ns > 0 ? given_ns : CAMPAIGN_WALL_NS;
+}
+
+/* An alarm needs nobody to watch, and strikes within a handler, too. */
+void campaign_limit_wall(int64_t wall_max_ns)
+{
+    int64_t us = MAX(wall_max(wall_max_ns) / 1000, 1);
+    struct itimerval once = {.it_value = {.tv_sec = us / 1000000, .tv_usec = us % 1000000}};
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    signal(SIGALRM, SIG_DFL);
+    sigprocmask(SIG_UNBLOCK, &alarms, NULL);
+    setitimer(ITIMER_REAL, &once, NULL);
+}
+
 static _Noreturn void be_child(int fd, const struct campaign_script *script, uint64_t seed,
                                const struct campaign_mode *mode)
 {
     struct script_result *result = calloc(1, sizeof *result);
     char *plan = NULL;
+    campaign_limit_wall(mode->wall_max_ns);
     campaign_run_here(script, seed, mode, result, &plan);
     fflush(NULL);
     write_all(fd, result, sizeof *result);
@@ -175,6 +196,7 @@ struct campaign_child *campaign_fork(const struct campaign_script *script, uint6
     }
     fflush(NULL);
     child->start_ns = wall_ns();
+    child->wall_max_ns = wall_max(mode->wall_max_ns);
     child->pid = fork();
     if (child->pid == 0) {
         close(fds[0]);
@@ -210,6 +232,23 @@ static bool read_some(struct campaign_child *c)
     return n == 0 || (n < 0 && errno != EINTR);
 }
 
+static void describe_crash(const struct campaign_child *c, int status,
+                           struct campaign_outcome *outcome)
+{
+    char *why = outcome->result.why;
+    size_t size = sizeof outcome->result.why;
+    outcome->crashed = true;
+    if (!WIFSIGNALED(status))
+        snprintf(why, size, "ended with status %d and said nothing", WEXITSTATUS(status));
+    else if (WTERMSIG(status) == SIGALRM)
+        snprintf(why, size,
+                 "killed: it had not ended after %.3g s on the wall's clock; if it only is slow, "
+                 "give it more with --wall",
+                 (double)c->wall_max_ns / 1e9);
+    else
+        snprintf(why, size, "signal %d", WTERMSIG(status));
+}
+
 bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
 {
     if (!read_some(c))
@@ -219,9 +258,9 @@ bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outc
         continue;
     *outcome = (struct campaign_outcome){.wall_ns = wall_ns() - c->start_ns};
     size_t head = sizeof outcome->result;
-    outcome->crashed = !WIFEXITED(status) || WEXITSTATUS(status) != 0 || c->size < head;
-    outcome->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    if (!outcome->crashed) {
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || c->size < head) {
+        describe_crash(c, status, outcome);
+    } else {
         memcpy(&outcome->result, c->data, head);
         if (c->size > head)
             outcome->plan = strndup((char *)c->data + head, c->size - head);

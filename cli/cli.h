@@ -74,6 +74,8 @@ struct cli_words {
  * (--help was asked for, or a mistake was told on stderr). */
 int cli_parse(const struct cli_usage *usage, int argc, char **argv, struct cli_words *words);
 void cli_help(const struct cli_usage *usage);
+/* The value of an option that is a time above 0; text NULL: *ns stays. False: told on stderr. */
+bool cli_parse_time(const char *option, const char *text, int64_t *ns);
 /* "kiln: " and the sentence on stderr. Returns CLI_USAGE. */
 int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "cli/cli.h"
+#include "fault/fault.h"
 
 int cli_complain(const char *format, ...)
 {
@@ -164,4 +165,12 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, struct cli_w
         }
     }
     return -1;
+}
+
+bool cli_parse_time(const char *option, const char *text, int64_t *ns)
+{
+    if (text == NULL || (fault_time_parse(bytes_text(text), ns) == ERR_NONE && *ns > 0))
+        return true;
+    cli_complain("%s: \"%s\" is no time, as 90s or 2h", option, text);
+    return false;
 }

@@ -8,7 +8,7 @@
 static int report(const struct campaign_replay *replay, const struct campaign_outcome *o)
 {
     if (o->crashed) {
-        fprintf(stderr, "CRASHED with signal %d, again\n", o->signal);
+        fprintf(stderr, "CRASHED, again: %s\n", o->result.why);
         return CLI_CRASHED;
     }
     printf("hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s\n",
@@ -83,10 +83,11 @@ static int repeat(const struct campaign_replay *replay, const char *path,
 int cli_replay(int argc, char **argv)
 {
     struct campaign_mode mode = {0};
-    const char *until = NULL;
+    const char *until = NULL, *wall = NULL;
     bool force = false;
     const struct cli_option options[] = {
         {"--until", CLI_TEXT, &until, 0, 0, NULL, "stop at this virtual time, as 12.4s"},
+        {"--wall", CLI_TEXT, &wall, 0, 0, NULL, "real time after which it is killed (10m)"},
         {"--trace", CLI_TEXT, &mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--data", CLI_TEXT, &mode.data_dir, 0, 0, NULL, "leave the disks in this directory"},
         {"--force", CLI_FLAG, &force, 0, 0, NULL, "repeat a run of another build all the same"},
@@ -104,9 +105,9 @@ int cli_replay(int argc, char **argv)
     struct campaign_replay replay;
     if (words.count != 1)
         return cli_complain("which file? usage: %s", usage.synopsis);
-    if (until != NULL &&
-        (fault_time_parse(bytes_text(until), &mode.until_ns) != ERR_NONE || mode.until_ns <= 0))
-        return cli_complain("--until: \"%s\" is no time, as 12.4s", until);
+    if (!cli_parse_time("--until", until, &mode.until_ns) ||
+        !cli_parse_time("--wall", wall, &mode.wall_max_ns))
+        return CLI_USAGE;
     if (!campaign_replay_read(words.word[0], &replay))
         return CLI_USAGE;
     mode.files = replay.files || mode.data_dir != NULL;

@@ -104,12 +104,9 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
 {
     const struct campaign_script *script = &r->scripts.at[job->script];
     clear_progress(r);
-    if (o->crashed)
-        fprintf(stderr, "CRASHED  %s\n         seed %" PRIu64 ", signal %d\n", script->claim,
-                job->seed, o->signal);
-    else
-        fprintf(stderr, "%-8s %s\n         seed %" PRIu64 ": %s\n",
-                script_verdict_name(o->result.verdict), script->claim, job->seed, o->result.why);
+    fprintf(stderr, "%-8s %s\n         seed %" PRIu64 ": %s\n",
+            o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->claim,
+            job->seed, o->result.why);
     if (o->plan != NULL) {
         char path[CAMPAIGN_PATH_MAX];
         campaign_plan_path(job->replay, path);
@@ -386,7 +383,7 @@ static int go(struct run *r)
 int cli_run(int argc, char **argv)
 {
     struct run r = {.mode = {0}};
-    const char *seeds = NULL, *limit = NULL;
+    const char *seeds = NULL, *limit = NULL, *wall = NULL;
     int64_t seed = 1;
     int disk = 0;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -401,6 +398,8 @@ int cli_run(int argc, char **argv)
         {"--plan", CLI_TEXT, &r.mode.plan_path, 0, 0, NULL, "only the faults in this file happen"},
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--time", CLI_TEXT, &limit, 0, 0, NULL, "virtual time after which a run is stuck (24h)"},
+        {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
+         "real time after which a run is killed and counts as crashed (10m)"},
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},
 #ifdef KILN_KNOWN_BUGS
         {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL, "with this known bug; kiln bugs lists them"},
@@ -423,9 +422,9 @@ int cli_run(int argc, char **argv)
         return exit;
     if (words.count == 0)
         return cli_complain("which scenario? usage: %s", usage.synopsis);
-    if (limit != NULL && (fault_time_parse(bytes_text(limit), &r.mode.time_max_ns) != ERR_NONE ||
-                          r.mode.time_max_ns <= 0))
-        return cli_complain("--time: \"%s\" is no time, as 90s or 2h", limit);
+    if (!cli_parse_time("--time", limit, &r.mode.time_max_ns) ||
+        !cli_parse_time("--wall", wall, &r.mode.wall_max_ns))
+        return CLI_USAGE;
     if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
         return CLI_USAGE;
     r.mode.files = disk == 1 || r.mode.data_dir != NULL;

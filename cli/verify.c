@@ -36,6 +36,7 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
                                  .poison = sides[side].poison,
                                  .range = sides[side].range};
     struct script_result result;
+    campaign_limit_wall(mode.wall_max_ns);
     campaign_run_here(script, seed, &mode, &result, NULL);
     printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
     if (result.verdict != SCRIPT_HELD)
