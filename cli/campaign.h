@@ -69,6 +69,7 @@ void campaign_limit_wall(int64_t wall_max_ns);
 
 /* A child that runs, and what it has said so far. */
 struct campaign_child;
+/* NULL: it cannot be started. */
 struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
                                      const struct campaign_mode *mode);
 /* Its pipe, to poll. */

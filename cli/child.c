@@ -135,6 +135,7 @@ struct campaign_child {
     pid_t pid;
     int fd;
     int64_t start_ns, wall_max_ns;
+    char own_dir[CLI_PATH_MAX]; /* of its disks, which may outlive it; empty: none */
     uint8_t *data;
     size_t size, cap;
 };
@@ -185,29 +186,59 @@ static _Noreturn void be_child(int fd, const struct campaign_script *script, uin
     _exit(0);
 }
 
-struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
-                                     const struct campaign_mode *mode)
+static void free_child(struct campaign_child *c)
+{
+    if (c->own_dir[0] != 0)
+        cli_remove_tree(c->own_dir);
+    free(c->data);
+    free(c);
+}
+
+/* Its end is not the child's to clean up after: it may crash. */
+static bool make_own_dir(struct campaign_child *c, struct campaign_mode *mode)
+{
+    if (!mode->files || mode->data_dir != NULL)
+        return true;
+    if (cli_temporary_dir(c->own_dir, "disks") != ERR_NONE) {
+        cli_complain("cannot make a directory like %s; set TMPDIR", c->own_dir);
+        c->own_dir[0] = 0;
+        return false;
+    }
+    mode->data_dir = c->own_dir;
+    return true;
+}
+
+static bool start_child(struct campaign_child *c, const struct campaign_script *script,
+                        uint64_t seed, const struct campaign_mode *mode)
 {
     int fds[2];
-    struct campaign_child *child = calloc(1, sizeof *child);
-    if (child == NULL || pipe2(fds, O_CLOEXEC) != 0) {
-        free(child);
-        return NULL;
-    }
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return false;
     fflush(NULL);
-    child->start_ns = wall_ns();
-    child->wall_max_ns = wall_max(mode->wall_max_ns);
-    child->pid = fork();
-    if (child->pid == 0) {
+    c->start_ns = wall_ns();
+    c->pid = fork();
+    if (c->pid == 0) {
         close(fds[0]);
         be_child(fds[1], script, seed, mode);
     }
     close(fds[1]);
-    child->fd = fds[0];
-    if (child->pid > 0)
+    c->fd = fds[0];
+    if (c->pid < 0)
+        close(c->fd);
+    return c->pid > 0;
+}
+
+struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
+                                     const struct campaign_mode *mode)
+{
+    struct campaign_mode own = *mode;
+    struct campaign_child *child = calloc(1, sizeof *child);
+    if (child == NULL)
+        return NULL;
+    child->wall_max_ns = wall_max(mode->wall_max_ns);
+    if (make_own_dir(child, &own) && start_child(child, script, seed, &own))
         return child;
-    close(child->fd);
-    free(child);
+    free_child(child);
     return NULL;
 }
 
@@ -266,8 +297,7 @@ bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outc
             outcome->plan = strndup((char *)c->data + head, c->size - head);
     }
     close(c->fd);
-    free(c->data);
-    free(c);
+    free_child(c);
     return true;
 }
 
@@ -276,7 +306,7 @@ void campaign_run_child(const struct campaign_script *script, uint64_t seed,
 {
     struct campaign_child *child = campaign_fork(script, seed, mode);
     if (child == NULL) {
-        *outcome = (struct campaign_outcome){.crashed = true};
+        *outcome = (struct campaign_outcome){.crashed = true, .result.why = "it did not start"};
         return;
     }
     while (!campaign_child_read(child, outcome))

@@ -28,7 +28,7 @@ static const struct {
 
 /* Runs as one of the sides; prints the hash. */
 static int be_side(const struct campaign_script *script, uint64_t seed, int side, bool files,
-                   const char *steps)
+                   const char *steps, int64_t wall_max_ns)
 {
     struct campaign_mode mode = {.files = files,
                                  .steps_path = steps,
@@ -36,7 +36,7 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
                                  .poison = sides[side].poison,
                                  .range = sides[side].range};
     struct script_result result;
-    campaign_limit_wall(mode.wall_max_ns);
+    campaign_limit_wall(wall_max_ns);
     campaign_run_here(script, seed, &mode, &result, NULL);
     printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
     if (result.verdict != SCRIPT_HELD)
@@ -44,31 +44,45 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
     return result.verdict == SCRIPT_WRONG ? CLI_USAGE : CLI_OK;
 }
 
+/* How both sides are run, but for what differs. */
+struct pair {
+    const char *path; /* of the scenario */
+    uint64_t seed;
+    bool files;
+    const char *wall;       /* --wall, as it was given; or NULL */
+    char dir[CLI_PATH_MAX]; /* for all that a side may leave behind */
+};
+
 /* Starts this program anew, so that the system lays it out anew. -1: it did not end well. */
-static int run_side(const char *path, uint64_t seed, int side, bool files, const char *steps)
+static int run_side(const struct pair *pair, int side, const char *steps)
 {
-    char seed_text[32], side_text[16];
-    snprintf(seed_text, sizeof seed_text, "%" PRIu64, seed);
+    char seed_text[32], side_text[16], folder[CLI_PATH_MAX + 16];
+    snprintf(seed_text, sizeof seed_text, "%" PRIu64, pair->seed);
     snprintf(side_text, sizeof side_text, "%d", side);
+    snprintf(folder, sizeof folder, "TMPDIR=%s", pair->dir);
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
         const char *const arguments[] = {"kiln",
                                          "verify",
-                                         path,
+                                         pair->path,
                                          "--seed",
                                          seed_text,
                                          "--disk",
-                                         files ? "files" : "memory",
+                                         pair->files ? "files" : "memory",
                                          "--side",
                                          side_text,
                                          "--steps",
                                          steps,
+                                         pair->wall == NULL ? NULL : "--wall",
+                                         pair->wall,
                                          NULL};
+        const char *const *own = sides[side].environment;
+        const char *const environment[] = {folder, own[0], own[1], own[2], NULL};
         if (freopen("/dev/null", "w", stdout) == NULL)
             _exit(127);
         execve("/proc/self/exe", (char *const *)(uintptr_t)arguments,
-               (char *const *)(uintptr_t)sides[side].environment);
+               (char *const *)(uintptr_t)environment);
         _exit(127);
     }
     int status = -1;
@@ -111,27 +125,28 @@ static int compare(const struct campaign_script *script, uint64_t seed, bool fil
     return at == 0 ? CLI_OK : CLI_DIFFERED;
 }
 
-static int verify(const struct campaign_script *script, uint64_t seed, bool files)
+static int verify(const struct campaign_script *script, struct pair *pair)
 {
-    char dir[CLI_PATH_MAX];
     char steps[SIDES][CLI_PATH_MAX + 16];
     struct bytes found[SIDES] = {{0}};
-    bool good = cli_temporary_dir(dir, "verify") == ERR_NONE;
+    bool good = true;
+    if (cli_temporary_dir(pair->dir, "verify") != ERR_NONE)
+        return cli_complain("cannot make a directory like %s; set TMPDIR", pair->dir);
     int side_exit = 0;
+    pair->path = script->path;
     for (int i = 0; good && i < SIDES; i++) {
-        snprintf(steps[i], sizeof steps[i], "%s/steps-%d", dir, i);
-        side_exit = run_side(script->path, seed, i, files, steps[i]);
+        snprintf(steps[i], sizeof steps[i], "%s/steps-%d", pair->dir, i);
+        side_exit = run_side(pair, i, steps[i]);
         good = side_exit == 0 && cli_read_file(steps[i], &found[i]) == ERR_NONE;
-        unlink(steps[i]);
     }
-    rmdir(dir);
+    cli_remove_tree(pair->dir);
     int exit = CLI_CRASHED;
     if (good)
-        exit = compare(script, seed, files, found);
+        exit = compare(script, pair->seed, pair->files, found);
     else if (side_exit == CLI_USAGE)
         exit = CLI_USAGE; /* it has told why */
     else
-        fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, seed);
+        fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, pair->seed);
     for (int i = 0; i < SIDES; i++)
         cli_free(found[i]);
     return exit;
@@ -139,12 +154,14 @@ static int verify(const struct campaign_script *script, uint64_t seed, bool file
 
 int cli_verify(int argc, char **argv)
 {
-    int64_t seed = 1, side = -1;
+    int64_t seed = 1, side = -1, wall_max_ns = 0;
     int disk = 0;
-    const char *steps = NULL;
+    const char *steps = NULL, *wall = NULL;
     const struct cli_option options[] = {
         {"--seed", CLI_INT, &seed, 0, INT64_MAX, NULL, "the seed (1)"},
         {"--disk", CLI_CHOICE, &disk, 0, 0, "memory|files", "where simulated disks live (memory)"},
+        {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
+         "real time after which a side is killed and counts as crashed (10m)"},
         {"--side", CLI_INT, &side, 0, SIDES - 1, NULL, "run one side alone"},
         {"--steps", CLI_TEXT, &steps, 0, 0, NULL, "with --side: where its hashes go"},
     };
@@ -163,12 +180,16 @@ int cli_verify(int argc, char **argv)
     struct campaign_scripts scripts;
     if (words.count == 0)
         return cli_complain("which scenario? usage: %s", usage.synopsis);
+    if (!cli_parse_time("--wall", wall, &wall_max_ns))
+        return CLI_USAGE;
+    struct pair pair = {.seed = (uint64_t)seed, .files = disk == 1, .wall = wall};
     if (!campaign_load(&scripts, words.word, words.count))
         return CLI_USAGE;
     exit = scripts.count == 0 ? CLI_NOTHING : CLI_OK;
     for (int i = 0; i < scripts.count; i++) {
-        int one = side >= 0 ? be_side(&scripts.at[i], (uint64_t)seed, (int)side, disk == 1, steps)
-                            : verify(&scripts.at[i], (uint64_t)seed, disk == 1);
+        int one = side >= 0 ? be_side(&scripts.at[i], pair.seed, (int)side, pair.files, steps,
+                                      wall_max_ns)
+                            : verify(&scripts.at[i], &pair);
         exit = campaign_graver((enum cli_exit)exit, (enum cli_exit)one);
     }
     campaign_unload(&scripts);

@@ -34,3 +34,12 @@ killed run "$script" --wall 500ms --seeds 1-3 --jobs 2 --json
 said=$("$kiln" run "$script" --wall soon 2>&1)
 [[ $? -eq 64 ]] || die "--wall soon was taken: $said"
 grep -q -- '--wall: "soon" is no time' <<<"$said" || die "--wall soon said: $said"
+
+# Its disks go with it, whoever made their directory; one that was named stays.
+killed run "$script" --wall 500ms --disk files
+killed run "$script" --wall 500ms --data "$work/disks"
+[[ -n $(ls "$work/disks") ]] || die "nothing in $work/disks"
+"$kiln" verify "$script" --disk files --wall 500ms >/dev/null 2>&1
+[[ $? -eq 6 ]] || die "verify of an endless run did not end with 6"
+[[ -z $(ls "$TMPDIR") ]] || die "left behind: $(ls "$TMPDIR")"
+printf 'ok  nothing is left behind\n'
