@@ -26,6 +26,8 @@
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
 #define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
+#define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
+#define LOG_FAREWELL_FILES 5             /* that a log leaves then */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
 /* ---- small files (small.c) ---- */
@@ -425,6 +427,14 @@ void log_remove_dir(struct log_dir *dir, const char *path);
 enum err log_shutdown_reserve(struct log_dir *dir) MUST_USE;
 /* Something has ended; closing may go on. */
 void log_dir_idle(struct log_dir *dir);
+
+/* farewell.c: what a log leaves for its next life at a clean end of the directory */
+typedef void log_farewell_done(struct log *log, enum err e, const struct errmsg *msg);
+/* There is something to leave. */
+bool log_farewell_due(const struct log *log);
+/* Writes it, durably; the log is durable. done may be called before this returns, always as its
+ * last act; msg is valid until done returns. ERR_NOMEM: nothing was written. Else as log_save. */
+void log_farewell(struct log *log, log_farewell_done *done);
 
 /* retain.c: files that would be removed later are left for the next life. */
 void log_removals_stop(struct log_dir *dir);

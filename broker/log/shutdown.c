@@ -1,5 +1,5 @@
 /* shutdown.c - the clean end of a directory: every log synced, what speeds up the next start
- * written, and only then the marker that says so. */
+ * written (farewell.c), and only then the marker that says so. */
 #include "log/internal.h"
 #include <stdio.h>
 
@@ -9,14 +9,11 @@ struct log_shutdown {
     struct log_steps steps;
     struct log_dir *dir;
     struct log_op *op;
-    struct log *log; /* being written */
+    struct log *last; /* whose farewell has begun last */
+    int32_t farewells, farewells_max;
     struct log_ground_wait ground_wait;
     struct log_points_wait points_wait;
-    struct log_save save;
     struct log_file_write write;
-    struct bytes bytes, window;
-    uint32_t index_crc, times_crc;
-    char crc_text[LOG_INDEX_CRC_SIZE];
     int kind;
     bool waiting;
     enum err failed; /* why it is given up */
@@ -27,13 +24,7 @@ struct log_shutdown {
 enum {
     DOWN_GROUND,
     DOWN_SYNC,
-    DOWN_NEXT,
-    DOWN_INDEX,
-    DOWN_TIMES,
-    DOWN_CRC,
-    DOWN_WINDOW,
-    DOWN_SNAPSHOT,
-    DOWN_SYNC_DIR,
+    DOWN_LOGS,
     DOWN_POINTS,
     DOWN_MARK,
     DOWN_QUIET,
@@ -45,12 +36,6 @@ enum {
 static struct log_shutdown *shutdown_of(struct log_steps *steps)
 {
     return CONTAINER_OF(steps, struct log_shutdown, steps);
-}
-
-static void on_saved(struct log_save *save, enum err e)
-{
-    struct log_shutdown *s = CONTAINER_OF(save, struct log_shutdown, save);
-    log_steps_resume(&s->steps, e);
 }
 
 /* ---- until all is durable ---- */
@@ -87,10 +72,8 @@ static enum log_flow down_sync(struct log_steps *steps)
     bool quiet = !dir->round_running;
     LIST_EACH (log, &dir->logs, struct log, link)
         quiet &= is_quiet(log);
-    if (quiet || dir->status != ERR_NONE) {
-        s->log = LIST_FIRST(&dir->logs, struct log, link);
+    if (quiet || dir->status != ERR_NONE)
         return LOG_NEXT;
-    }
     dir->flush_now = true;
     s->waiting = true; /* log_dir_idle looks again */
     steps->next = DOWN_SYNC;
@@ -98,120 +81,59 @@ static enum log_flow down_sync(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-/* ---- one log after the other ---- */
+/* ---- several logs at once ---- */
 
-static enum log_flow down_next(struct log_steps *steps)
+/* Those passed over may be closing; the last one is open, so that it stays in the list. */
+static struct log *next_log(struct log_shutdown *s)
 {
-    struct log_shutdown *s = shutdown_of(steps);
-    if (s->dir->status != ERR_NONE) {
-        steps->next = DOWN_QUIET;
-        return LOG_NEXT;
+    struct list *logs = &s->dir->logs;
+    struct list *link = s->last == NULL ? logs : &s->last->link;
+    while ((link = link->next) != logs) {
+        struct log *log = CONTAINER_OF(link, struct log, link);
+        bool whole = log->status == ERR_NONE && log->state == LOG_OPEN;
+        s->mark &= whole;
+        if (whole && log_farewell_due(log))
+            return log;
     }
-    if (s->log == NULL) {
-        steps->next = DOWN_POINTS;
-        return LOG_NEXT;
+    return NULL;
+}
+
+static void on_farewell(struct log *log, enum err e, const struct errmsg *msg);
+
+/* Goes on with the next step when the last one has ended. A farewell may end before it returns, so
+ * this counts itself in. */
+static void begin_farewells(struct log_shutdown *s)
+{
+    struct log *log;
+    s->farewells++;
+    while (s->failed == ERR_NONE && s->dir->status == ERR_NONE &&
+           s->farewells <= s->farewells_max && (log = next_log(s)) != NULL) {
+        s->last = log;
+        s->farewells++;
+        log_farewell(log, on_farewell);
     }
-    struct log_segment *active = log_active(s->log);
-    bool whole = s->log->status == ERR_NONE && s->log->state == LOG_OPEN;
-    s->mark &= whole;
-    if (whole && active->index_known && !active->file->create)
-        return LOG_NEXT;
-    struct list *next = s->log->link.next;
-    s->log = next == &s->dir->logs ? NULL : CONTAINER_OF(next, struct log, link);
-    steps->next = DOWN_NEXT;
-    return LOG_NEXT;
+    if (--s->farewells == 0)
+        log_steps_resume(&s->steps, s->failed);
 }
 
-static enum log_flow save_bytes(struct log_shutdown *s, enum log_file_kind kind, int64_t offset,
-                                struct bytes bytes)
+static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
 {
-    log_segment_path(s->log, offset, kind, s->path);
-    s->bytes = bytes;
-    log_save(s->dir, &s->save, s->path, bytes, 0, true, on_saved);
-    return LOG_WAIT;
+    struct log_shutdown *s = log->dir->shutdown;
+    if (e != ERR_NONE && s->failed == ERR_NONE) {
+        s->failed = e;
+        s->op->msg = *msg;
+    }
+    s->farewells--;
+    begin_farewells(s);
 }
 
-static void free_bytes(struct log_shutdown *s)
-{
-    mem_free(s->dir->mem, (void *)(uintptr_t)s->bytes.data);
-    s->bytes = bytes_of(NULL, 0);
-}
-
-static enum log_flow down_index(struct log_steps *steps)
+/* Half of the descriptors that segments leave are for these. */
+static enum log_flow down_logs(struct log_steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
-    struct log_segment *active = log_active(s->log);
-    struct log_index *index = &active->index;
-    if (log_index_reserve(index, 1) != ERR_NONE)
-        return log_steps_fail(steps, ERR_NOMEM);
-    log_index_seal(index);
-    size_t size = (size_t)index->count * LOG_INDEX_ENTRY_SIZE;
-    uint8_t *bytes = mem_alloc(s->dir->mem, size + 1);
-    if (bytes == NULL)
-        return log_steps_fail(steps, ERR_NOMEM);
-    log_index_encode(index, 0, index->count, bytes);
-    s->index_crc = crc32c(0, bytes, size);
-    return save_bytes(s, LOG_KIND_INDEX, active->base, bytes_of(bytes, size));
-}
-
-static enum log_flow down_times(struct log_steps *steps)
-{
-    struct log_shutdown *s = shutdown_of(steps);
-    struct log_segment *active = log_active(s->log);
-    size_t size = (size_t)active->index.time_count * LOG_TIME_ENTRY_SIZE;
-    free_bytes(s);
-    uint8_t *bytes = mem_alloc(s->dir->mem, size + 1);
-    if (bytes == NULL)
-        return log_steps_fail(steps, ERR_NOMEM);
-    log_times_encode(&active->index, 0, active->index.time_count, bytes);
-    s->times_crc = crc32c(0, bytes, size);
-    return save_bytes(s, LOG_KIND_TIMEINDEX, active->base, bytes_of(bytes, size));
-}
-
-static enum log_flow down_crc(struct log_steps *steps)
-{
-    struct log_shutdown *s = shutdown_of(steps);
-    (void)steps;
-    free_bytes(s);
-    log_index_crc_path(s->log, log_active(s->log)->base, s->path);
-    log_index_crc_print(s->index_crc, s->times_crc, log_active(s->log)->size, s->crc_text);
-    log_save(s->dir, &s->save, s->path, bytes_text(s->crc_text), 0, true, on_saved);
-    return LOG_WAIT;
-}
-
-static enum log_flow down_window(struct log_steps *steps)
-{
-    struct log_shutdown *s = shutdown_of(steps);
-    struct bytes snapshot;
-    struct bytes window;
-    enum err e = log_snapshot_encode(&s->log->producers, s->dir->mem, &snapshot, &window);
-    if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
-    s->window = snapshot; /* kept until its turn */
-    if (window.data == NULL)
-        return LOG_NEXT;
-    return save_bytes(s, LOG_KIND_WINDOW, s->log->end, window);
-}
-
-static enum log_flow down_snapshot(struct log_steps *steps)
-{
-    struct log_shutdown *s = shutdown_of(steps);
-    struct bytes snapshot = s->window;
-    (void)steps;
-    free_bytes(s);
-    s->window = bytes_of(NULL, 0);
-    return save_bytes(s, LOG_KIND_SNAPSHOT, s->log->end, snapshot);
-}
-
-static enum log_flow down_sync_dir(struct log_steps *steps)
-{
-    struct log_shutdown *s = shutdown_of(steps);
-    struct log *log = s->log;
-    struct list *next = log->link.next;
-    free_bytes(s);
-    s->log = next == &s->dir->logs ? NULL : CONTAINER_OF(next, struct log, link);
-    steps->next = DOWN_NEXT;
-    env_sync_dir(steps->env, &steps->io, log->path, log_steps_done);
+    int32_t spare = steps->env->disk.files_max - s->dir->open_files_max;
+    s->farewells_max = MAX(MIN(spare / 2 / LOG_FAREWELL_FILES, LOG_FAREWELLS_MAX), 1);
+    begin_farewells(s);
     return LOG_WAIT;
 }
 
@@ -225,6 +147,10 @@ static void on_point(struct log_points_wait *wait, enum err e)
 static enum log_flow down_points(struct log_steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
+    if (s->dir->status != ERR_NONE) {
+        steps->next = DOWN_QUIET;
+        return LOG_NEXT;
+    }
     if (s->kind == LOG_POINTS_COUNT)
         return LOG_NEXT;
     s->points_wait.done = on_point;
@@ -281,13 +207,7 @@ static enum log_flow down_unlocked(struct log_steps *steps)
 static const struct log_step down_steps[] = {
     [DOWN_GROUND] = {"make durable", down_ground},
     [DOWN_SYNC] = {"sync the logs of", down_sync},
-    [DOWN_NEXT] = {"write the indexes in", down_next},
-    [DOWN_INDEX] = {"write the indexes in", down_index},
-    [DOWN_TIMES] = {"write the indexes in", down_times},
-    [DOWN_CRC] = {"write the indexes in", down_crc},
-    [DOWN_WINDOW] = {"write the snapshots in", down_window},
-    [DOWN_SNAPSHOT] = {"write the snapshots in", down_snapshot},
-    [DOWN_SYNC_DIR] = {"sync", down_sync_dir},
+    [DOWN_LOGS] = {"close the logs of", down_logs},
     [DOWN_POINTS] = {"write the checkpoints of", down_points},
     [DOWN_MARK] = {"mark the clean end of", down_mark},
     [DOWN_QUIET] = {"close", down_quiet},
@@ -331,10 +251,9 @@ static void ended(struct log_steps *steps, enum err e)
         finish(s, dir->status);
         return;
     }
-    errmsg_set(&s->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), dir->path, err_text(e));
-    free_bytes(s);
-    mem_free(dir->mem, (void *)(uintptr_t)s->window.data);
-    s->window = bytes_of(NULL, 0);
+    if (s->failed == ERR_NONE) /* else the farewell that failed has said why */
+        errmsg_set(&s->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), dir->path,
+                   err_text(e));
     s->failed = e;
     log_steps_start(&s->steps, dir->env, give_up_steps, gave_up);
 }
