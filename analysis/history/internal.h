@@ -6,8 +6,6 @@
 
 #define HISTORY_MAGIC "KILNHIST"
 #define HISTORY_VARINT_MAX 10
-#define HISTORY_RAW_MAX                                                                            \
-    (HISTORY_BLOCK_ROWS * (HISTORY_COLUMN_COUNT + TRACE_ARGS_MAX) * HISTORY_VARINT_MAX)
 
 enum history_column {
     COLUMN_KIND,
@@ -17,6 +15,30 @@ enum history_column {
     COLUMN_CAUSE,
     HISTORY_COLUMN_COUNT
 };
+
+#define HISTORY_RAW_ROW_MAX ((HISTORY_COLUMN_COUNT + TRACE_ARGS_MAX) * HISTORY_VARINT_MAX)
+#define HISTORY_RAW_MAX (HISTORY_BLOCK_ROWS * HISTORY_RAW_ROW_MAX)
+#define HISTORY_ROWS_MIN 64 /* that there is room for at least, where there is room at all */
+
+/* A buffer that grows with the blocks that come, for most traces are short. */
+struct history_room {
+    void *data;
+    size_t size;
+};
+
+/* What it held is gone when it grows. ERR_NOMEM: it is empty. */
+static inline enum err history_room_for(struct history_room *room, struct mem *mem, size_t size)
+{
+    if (size <= room->size && room->data != NULL)
+        return ERR_NONE;
+    mem_free(mem, room->data);
+    room->size = MAX(size, room->size * 2);
+    room->data = mem_alloc(mem, room->size);
+    if (room->data != NULL)
+        return ERR_NONE;
+    room->size = 0;
+    return ERR_NOMEM;
+}
 
 static inline uint64_t history_field(const struct trace_row *row, enum history_column column)
 {

@@ -11,8 +11,7 @@ struct reader {
     size_t at;
     uint32_t kind_count;
     int32_t kinds[FILE_KINDS_MAX]; /* the file's kind -> ours, or -1 */
-    struct trace_row *rows;
-    uint8_t *raw;
+    struct history_room rows, raw;
 };
 
 /* A run of varints; past its end it gives zeros and stays bad. */
@@ -98,15 +97,17 @@ static void set_field(struct trace_row *row, enum history_column column, uint64_
  * their counts must agree. */
 static bool decode(struct reader *r, uint32_t count, size_t size)
 {
-    struct column c = {.p = r->raw, .end = r->raw + size};
+    struct trace_row *rows = r->rows.data;
+    const uint8_t *raw = r->raw.data;
+    struct column c = {.p = raw, .end = raw + size};
     for (int column = 0; column < HISTORY_COLUMN_COUNT; column++) {
         uint64_t last = 0;
         for (uint32_t i = 0; i < count; i++)
-            set_field(&r->rows[i], (enum history_column)column, get_delta(&c, &last));
+            set_field(&rows[i], (enum history_column)column, get_delta(&c, &last));
     }
     uint64_t last[TRACE_KIND_COUNT][TRACE_ARGS_MAX] = {{0}};
     for (uint32_t i = 0; i < count && !c.bad; i++) {
-        struct trace_row *row = &r->rows[i];
+        struct trace_row *row = &rows[i];
         if (row->kind >= r->kind_count || r->kinds[row->kind] < 0)
             return false;
         row->kind = (uint16_t)r->kinds[row->kind];
@@ -117,25 +118,46 @@ static bool decode(struct reader *r, uint32_t count, size_t size)
     return !c.bad && c.p == c.end;
 }
 
-/* Unpacks the block at r->at; *count rows then stand in r->rows. */
-static bool read_block(struct reader *r, uint32_t *count)
+/* What a block says of itself, before anything is done for it. */
+struct block {
+    uint32_t raw, packed, count, crc;
+    const uint8_t *data;
+};
+
+static bool read_block_head(const struct reader *r, struct block *b)
 {
     const uint8_t *head = r->file.data + r->at;
     if (r->file.size - r->at < BLOCK_HEAD)
         return false;
-    uint32_t raw = get_u32(head);
-    uint32_t packed = get_u32(head + 4);
-    *count = get_u32(head + 8);
-    if (raw > HISTORY_RAW_MAX || *count > HISTORY_BLOCK_ROWS)
-        return false;
-    if (packed > r->file.size - r->at - BLOCK_HEAD)
-        return false;
-    if (crc32c(0, head + BLOCK_HEAD, packed) != get_u32(head + 12))
-        return false;
-    if (ZSTD_decompress(r->raw, HISTORY_RAW_MAX, head + BLOCK_HEAD, packed) != raw)
-        return false;
-    r->at += BLOCK_HEAD + packed;
-    return decode(r, *count, raw);
+    *b = (struct block){.raw = get_u32(head),
+                        .packed = get_u32(head + 4),
+                        .count = get_u32(head + 8),
+                        .crc = get_u32(head + 12),
+                        .data = head + BLOCK_HEAD};
+    return b->raw <= HISTORY_RAW_MAX && b->count <= HISTORY_BLOCK_ROWS &&
+           b->raw >= b->count * HISTORY_COLUMN_COUNT &&
+           b->packed <= r->file.size - r->at - BLOCK_HEAD &&
+           crc32c(0, b->data, b->packed) == b->crc;
+}
+
+/* Unpacks the block at r->at; *count rows then stand in r->rows. ERR_CORRUPT, ERR_NOMEM. */
+static enum err read_block(struct reader *r, uint32_t *count)
+{
+    struct block b;
+    if (!read_block_head(r, &b))
+        return ERR_CORRUPT;
+    size_t rows_size = MAX(b.count, HISTORY_ROWS_MIN) * sizeof(struct trace_row);
+    enum err e = history_room_for(&r->rows, r->mem, rows_size);
+    if (e == ERR_NONE)
+        e = history_room_for(&r->raw, r->mem, MAX(b.raw, 1));
+    if (e != ERR_NONE)
+        return e;
+    if (ZSTD_decompress(r->raw.data, b.raw, b.data, b.packed) != b.raw)
+        return ERR_CORRUPT;
+    memset(r->rows.data, 0, b.count * sizeof(struct trace_row));
+    r->at += BLOCK_HEAD + b.packed;
+    *count = b.count;
+    return decode(r, b.count, b.raw) ? ERR_NONE : ERR_CORRUPT;
 }
 
 static enum err read_all(struct reader *r, bool (*on_row)(void *, const struct trace_row *),
@@ -146,10 +168,14 @@ static enum err read_all(struct reader *r, bool (*on_row)(void *, const struct t
     while (r->at < r->file.size) {
         size_t start = r->at;
         uint32_t count;
-        if (!read_block(r, &count))
-            return errmsg_set(msg, ERR_CORRUPT, "the trace file is damaged at byte %zu", start);
+        enum err e = read_block(r, &count);
+        if (e == ERR_CORRUPT)
+            return errmsg_set(msg, e, "the trace file is damaged at byte %zu", start);
+        if (e != ERR_NONE)
+            return errmsg_set(msg, e, "%s", err_text(e));
+        const struct trace_row *rows = r->rows.data;
         for (uint32_t i = 0; i < count; i++) {
-            if (!on_row(context, &r->rows[i]))
+            if (!on_row(context, &rows[i]))
                 return ERR_NONE;
         }
     }
@@ -165,13 +191,9 @@ enum err history_read(struct mem *mem, struct bytes file,
         return ERR_NOMEM;
     r->mem = mem;
     r->file = file;
-    r->rows = mem_array(mem, HISTORY_BLOCK_ROWS, sizeof *r->rows);
-    r->raw = mem_alloc(mem, HISTORY_RAW_MAX);
-    enum err e = ERR_NOMEM;
-    if (r->rows != NULL && r->raw != NULL)
-        e = read_all(r, on_row, context, msg);
-    mem_free(mem, r->rows);
-    mem_free(mem, r->raw);
+    enum err e = read_all(r, on_row, context, msg);
+    mem_free(mem, r->rows.data);
+    mem_free(mem, r->raw.data);
     mem_free(mem, r);
     return e;
 }

@@ -107,6 +107,76 @@ TEST(a_damaged_file_is_reported_and_never_believed)
     test_mem_done(&mem);
 }
 
+/* A heap that has no piece larger than that. */
+#define PIECE_MAX 65536
+
+static const struct mem_impl *system_impl;
+
+static void *small_alloc(struct mem *mem, size_t size)
+{
+    return size <= PIECE_MAX ? system_impl->alloc(mem, size) : NULL;
+}
+
+static void *small_realloc(struct mem *mem, void *p, size_t size)
+{
+    return size <= PIECE_MAX ? system_impl->realloc(mem, p, size) : NULL;
+}
+
+static void small_free(struct mem *mem, void *p)
+{
+    system_impl->free(mem, p);
+}
+
+/* Most of those who open one write or read little, and the fuzzer does nothing else. */
+TEST(a_short_trace_takes_little_memory)
+{
+    static const struct mem_impl small = {small_alloc, small_realloc, small_free};
+    struct mem mem;
+    mem_system(&mem);
+    system_impl = mem.impl;
+    mem.impl = &small;
+    struct file file;
+    write_rows(&mem, &file, 100, 3);
+    struct expected expected = {.rng = {3}};
+    assert_ok(
+        history_read(&mem, bytes_of(file.text.data, file.text.size), compare, &expected, NULL));
+    assert_int_equal(expected.count, 100);
+    assert_int_equal(expected.wrong, 0);
+    text_free(&file.text);
+    assert_int_equal(mem.live_count, 0);
+}
+
+TEST(without_memory_a_trace_is_an_error_and_nothing_is_left_behind)
+{
+    struct test_mem mem;
+    struct file file;
+    uint64_t tried = 0;
+    do {
+        test_mem_init(&mem);
+        mem.fail_at = ++tried;
+        struct history_writer *writer;
+        struct rng rng = {3};
+        file = (struct file){.mem = &mem.mem};
+        text_init(&file.text, &mem.mem);
+        enum err e = history_open(&writer, &mem.mem, to_file, &file);
+        for (int i = 0; e == ERR_NONE && i < 200; i++) {
+            struct trace_row row = random_row(&rng, i * 1000);
+            history_row(writer, &row);
+        }
+        e = e == ERR_NONE ? history_close(writer) : e;
+        if (e == ERR_NONE) {
+            struct expected expected = {.rng = {3}};
+            e = history_read(&mem.mem, bytes_of(file.text.data, file.text.size), compare, &expected,
+                             NULL);
+            assert_int_equal(expected.wrong, 0);
+        }
+        assert_int_equal(e, mem.failed > 0 ? ERR_NOMEM : ERR_NONE);
+        text_free(&file.text);
+        test_mem_done(&mem);
+    } while (mem.failed > 0);
+    assert_true(tried > 6);
+}
+
 TEST(a_cut_file_is_reported)
 {
     struct test_mem mem;
