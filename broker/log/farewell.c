@@ -144,12 +144,18 @@ static void on_saved(struct log_save *save, enum err e)
         env_sync_dir(log_env(f->log), &f->sync, f->log->path, on_dir_synced);
 }
 
+/* Nothing was appended in this life, and no producer has expired: then none has changed. */
+static bool is_as_left(const struct log *log)
+{
+    return log->end == log->left_end && log->producers.map.count == log->left_producer_count;
+}
+
 /* The log of a partition to which nobody has ever written says all by itself. */
 bool log_farewell_due(const struct log *log)
 {
     const struct log_segment *active = log_active(log);
     ASSERT(log->state == LOG_OPEN);
-    return log->end > 0 && active->index_known && !active->file->create;
+    return log->end > 0 && !is_as_left(log) && active->index_known && !active->file->create;
 }
 
 void log_farewell(struct log *log, log_farewell_done *done)

@@ -261,6 +261,10 @@ struct log {
     struct log_epochs epochs;
     struct log_producers producers;
     bool clean; /* nothing had to be recovered */
+    /* The files that the last life left at its clean end are those of this end and that many
+       producers; -1: not known. */
+    int64_t left_end;
+    size_t left_producer_count;
 
     struct list in_flight;
     int64_t in_flight_bytes;
@@ -629,6 +633,7 @@ struct log_opening {
     int64_t scan_from;
     /* The scan. */
     struct log_walk walk;
+    bool index_fits;    /* the files found are of all of the segment being looked at */
     int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
     uint64_t piece;     /* where the piece being looked at begins */
     int64_t end;        /* behind the last good batch */

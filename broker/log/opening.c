@@ -502,7 +502,8 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
                         .id = trace_partition(topic, partition),
                         .config = *config,
                         .watch = watch,
-                        .state = LOG_OPENING};
+                        .state = LOG_OPENING,
+                        .left_end = -1};
     list_init(&log->link);
     list_init(&log->dirty);
     list_init(&log->in_flight);

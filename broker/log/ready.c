@@ -126,6 +126,10 @@ static void set_ends(struct log_opening *o)
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
     log->clean = log->recovery_point == o->end;
+    if (log->dir->clean && log->clean && o->index_fits && o->replay_from == o->end) {
+        log->left_end = o->end;
+        log->left_producer_count = log->producers.map.count;
+    }
     log->high_watermark = MAX(MIN(log->high_watermark, log->end), log->start);
 }
 

@@ -146,8 +146,8 @@ static enum log_flow recover_decode(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
-    bool whole;
-    uint64_t log_bytes;
+    bool whole = false;
+    uint64_t log_bytes = 0;
     enum err e = ERR_NONE;
     if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
         o->crc.data != NULL && o->index_crc.data != NULL &&
@@ -157,6 +157,7 @@ static enum log_flow recover_decode(struct log_steps *steps)
     drop_got(o);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
+    o->index_fits = whole && log_bytes == segment->size;
     const struct log_index_entry *floor = log_index_floor(&segment->index, o->scan_from - 1);
     if (floor == NULL) {
         log_index_free(&segment->index);
@@ -269,6 +270,7 @@ static bool misled(struct log_opening *o)
         return false;
     if (scan->large_left > 0 && scan->large.last == floor_last)
         return false;
+    o->index_fits = false;
     TRACE(log->dir->trace, LOG_REBUILT, log->id, LOG_REBUILT_INDEX, (uint64_t)segment_of(o)->base);
     return true;
 }

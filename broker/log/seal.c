@@ -170,8 +170,10 @@ static enum log_flow seal_index(struct log_steps *steps)
     s->log_bytes = segment->synced;
     s->index_crc = segment->index_crc;
     s->times_crc = segment->times_crc;
-    if (!whole)
+    if (!whole) {
         count_durable(segment, &s->count, &s->time_count);
+        segment->log->left_end = -1; /* these are not synced */
+    }
     return save_part(s, LOG_KIND_INDEX, whole ? 0 : segment->index_saved_count, s->count,
                      LOG_INDEX_ENTRY_SIZE);
 }

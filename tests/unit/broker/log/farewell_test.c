@@ -133,15 +133,18 @@ static void end_well(struct many *m)
 struct counter {
     struct world_sink sink;
     int syncs, syncs_max; /* of files, in flight */
+    int total;
 };
 
 static void on_step(struct world_sink *sink, const struct world_step_info *info)
 {
     struct counter *c = CONTAINER_OF(sink, struct counter, sink);
-    if (strcmp(info->what, "sync") == 0)
+    if (strcmp(info->what, "sync") == 0) {
         c->syncs++;
-    else if (strcmp(info->what, "done sync") == 0)
+        c->total++;
+    } else if (strcmp(info->what, "done sync") == 0) {
         c->syncs--;
+    }
     c->syncs_max = MAX(c->syncs_max, c->syncs);
 }
 
@@ -205,6 +208,46 @@ TEST(a_log_that_nobody_ever_wrote_to_leaves_nothing)
     expect_all(&m);
     end_well(&m);
     rig_free(m.rig);
+}
+
+static void append_more(struct many *m, int i)
+{
+    m->rig->log = m->logs[i];
+    rig_append(m->rig, 1, 100);
+    assert_true(rig_until_durable(m->rig));
+    m->rig->log = NULL;
+}
+
+/* Those at the end of a second life, in which nothing was appended, or a little; then the power
+ * fails. */
+static int syncs_of_second_end(int count, bool idle)
+{
+    struct many m;
+    struct counter counter = {.sink.step = on_step};
+    begin(&m, rig_new(1), count, true);
+    end_well(&m);
+    world_add_sink(m.rig->world, &counter.sink);
+    boot(&m);
+    if (!idle)
+        append_more(&m, 0);
+    counter.total = 0;
+    end_well(&m);
+    int total = counter.total;
+    rig_start(m.rig);
+    rig_power(m.rig);
+    boot(&m);
+    if (idle)
+        expect_all(&m);
+    end_well(&m);
+    rig_free(m.rig);
+    return total;
+}
+
+TEST(a_log_in_which_nothing_changed_is_left_as_it_was)
+{
+    int idle = syncs_of_second_end(2, true);
+    assert_int_equal(syncs_of_second_end(8, true), idle);
+    assert_true(syncs_of_second_end(2, false) > idle);
 }
 
 /* ---- in the middle of it ---- */
