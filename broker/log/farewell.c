@@ -74,13 +74,18 @@ static uint8_t *add_index(struct farewell *f, enum log_file_kind kind, size_t si
     return data;
 }
 
-static enum err add_index_crc(struct farewell *f, uint32_t offsets_crc, uint32_t times_crc)
+static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct bytes times)
 {
     const struct log_segment *active = log_active(f->log);
-    char *text = mem_alloc(f->log->dir->mem, LOG_INDEX_CRC_SIZE);
+    struct log_index_crc crc = {.offsets = crc32c(0, offsets.data, offsets.size),
+                                .times = crc32c(0, times.data, times.size),
+                                .offsets_size = offsets.size,
+                                .times_size = times.size,
+                                .log_bytes = active->size};
+    char *text = mem_alloc(f->log->dir->mem, LOG_INDEX_CRC_SIZE + 1);
     if (text == NULL)
         return ERR_NOMEM;
-    log_index_crc_print(offsets_crc, times_crc, active->size, text);
+    log_index_crc_print(&crc, text);
     struct farewell_file *file = add(f, "write the index of", bytes_text(text));
     log_index_crc_path(f->log, active->base, file->path);
     return ERR_NONE;
@@ -101,7 +106,7 @@ static enum err add_indexes(struct farewell *f)
         return ERR_NOMEM;
     log_index_encode(index, 0, index->count, offsets);
     log_times_encode(index, 0, index->time_count, times);
-    return add_index_crc(f, crc32c(0, offsets, offsets_size), crc32c(0, times, times_size));
+    return add_index_crc(f, bytes_of(offsets, offsets_size), bytes_of(times, times_size));
 }
 
 static enum err add_snapshot(struct farewell *f)

@@ -119,13 +119,20 @@ struct log_note {
     int8_t marker; /* enum wire_control, -1: none */
 };
 
-/* <base>.index.crc: the CRC of .index, that of .timeindex, and how many bytes of the log they are
- * of. What does not match is made again from the log. */
-#define LOG_INDEX_CRC_SIZE 40
-void log_index_crc_print(uint32_t offsets, uint32_t times, uint64_t log_bytes,
-                         char out[LOG_INDEX_CRC_SIZE]);
+/* <base>.index.crc: what is known to be right of .index and .timeindex. Entries that a crash left
+ * behind it are passed over; what does not match is made again from the log. Its text always has
+ * the same size, so that one write replaces it. */
+struct log_index_crc {
+    uint32_t offsets, times;           /* the CRCs */
+    uint64_t offsets_size, times_size; /* of how many bytes of the two files */
+    uint64_t log_bytes;                /* of which the entries are */
+};
+#define LOG_INDEX_CRC_SIZE (9 * 2 + 21 * 3)
+void log_index_crc_print(const struct log_index_crc *crc, char out[LOG_INDEX_CRC_SIZE + 1]);
 /* ERR_CORRUPT. */
-enum err log_index_crc_check(struct bytes crc_file, struct bytes offsets, struct bytes times,
+enum err log_index_crc_parse(struct bytes crc_file, struct log_index_crc *out) MUST_USE;
+/* Leaves of offsets and times what the checksum is of. ERR_CORRUPT. */
+enum err log_index_crc_check(struct bytes crc_file, struct bytes *offsets, struct bytes *times,
                              uint64_t *log_bytes) MUST_USE;
 
 /* ---- the index of one segment: .index and .timeindex ---- */

@@ -125,16 +125,16 @@ static enum log_flow load_decode(struct log_steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
+    struct bytes offsets = got(&l->offsets);
+    struct bytes times = got(&l->times);
     bool whole = false;
     uint64_t log_bytes;
     if (!l->offsets.found || !l->times.found || !l->crc.found ||
-        log_index_crc_check(got(&l->crc), got(&l->offsets), got(&l->times), &log_bytes) !=
-            ERR_NONE ||
+        log_index_crc_check(got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
         log_bytes != segment->size)
         return LOG_NEXT;
-    enum err e = log_index_decode(
-        &segment->index, bytes_of(l->offsets.data, (size_t)l->offsets.size),
-        bytes_of(l->times.data, (size_t)l->times.size), segment->size, segment->next, &whole);
+    enum err e =
+        log_index_decode(&segment->index, offsets, times, segment->size, segment->next, &whole);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     if (whole)
@@ -158,6 +158,8 @@ static enum log_flow load_hold(struct log_steps *steps)
     TRACE(segment->log->dir->trace, LOG_REBUILT, segment->log->id, LOG_REBUILT_INDEX,
           (uint64_t)segment->base);
     log_index_free(&segment->index);
+    segment->index_saved_count = segment->times_saved_count = 0;
+    segment->index_crc = segment->times_crc = 0;
     enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, LOG_NOTES_MAX);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);

@@ -237,41 +237,31 @@ static void end_file(struct log_check_walk *w, struct log_entries *e)
         log_inspect_unmap(w->check->in, e->file);
 }
 
-static bool crc_fits(struct log_check *c, struct bytes line, struct log_inspect_file *file)
+/* Its first bytes are those that the checksum is of. */
+static bool crc_fits(struct log_check *c, struct log_inspect_file *file, uint64_t size,
+                     uint32_t crc)
 {
     if (file == NULL || !log_inspect_map(c->in, c->dir, file))
         return false;
-    bool fits = log_crc_check(line, file->bytes) == ERR_NONE;
+    bool fits = size <= file->bytes.size && crc32c(0, file->bytes.data, (size_t)size) == crc;
     log_inspect_unmap(c->in, file);
     return fits;
-}
-
-/* The third line: how much of the log they know. */
-static bool length_fits(struct bytes line, const struct log_inspect_file *log)
-{
-    int64_t bytes;
-    if (line.size < 2 || line.data[line.size - 1] != '\n' ||
-        text_parse_int(bytes_of(line.data, line.size - 1), &bytes) != ERR_NONE)
-        return false;
-    return bytes >= 0 && (uint64_t)bytes <= log->bytes.size;
 }
 
 void log_check_index_crc(struct log_check *c, struct log_inspect_file *file,
                          const struct log_check_segment *segment)
 {
+    struct log_index_crc crc;
     if (segment == NULL) {
         log_find(c->in, c->dir, file, LOG_FIND_CRC_ORPHAN, -1, "there is no .log beside it");
         return;
     }
     if (!log_inspect_map(c->in, c->dir, file))
         return;
-    struct bytes text = file->bytes;
-    size_t first = MIN(text.size, LOG_CRC_LINE);
-    size_t second = MIN(text.size - first, LOG_CRC_LINE);
-    bool fits =
-        crc_fits(c, bytes_of(text.data, first), segment->index) &&
-        crc_fits(c, bytes_of(text.data + first, second), segment->times) &&
-        length_fits(bytes_of(text.data + first + second, text.size - first - second), segment->log);
+    bool fits = log_index_crc_parse(file->bytes, &crc) == ERR_NONE &&
+                crc_fits(c, segment->index, crc.offsets_size, crc.offsets) &&
+                crc_fits(c, segment->times, crc.times_size, crc.times) &&
+                crc.log_bytes <= segment->log->bytes.size;
     log_inspect_unmap(c->in, file);
     if (!fits)
         log_find(c->in, c->dir, file, LOG_FIND_INDEX_UNPROVEN, -1,

@@ -203,19 +203,12 @@ static enum err check_crc_text(struct bytes text, struct errmsg *msg)
     return errmsg_set(msg, ERR_CORRUPT, "it is not two CRCs of eight digits");
 }
 
-/* Two CRCs and how many bytes of the log they are of. */
 static enum err check_index_crc_text(struct bytes text, struct errmsg *msg)
 {
-    int64_t bytes;
-    size_t head = MIN(text.size, LOG_CRC_FILE_SIZE);
-    size_t tail = text.size - head;
-    enum err e = check_crc_text(bytes_of(text.data, head), msg);
-    if (e != ERR_NONE)
-        return e;
-    if (tail < 2 || text.data[text.size - 1] != '\n' ||
-        text_parse_int(bytes_of(text.data + head, tail - 1), &bytes) != ERR_NONE || bytes < 0)
-        return errmsg_set(msg, ERR_CORRUPT, "line 3 is no number of bytes");
-    return ERR_NONE;
+    struct log_index_crc crc;
+    if (log_index_crc_parse(text, &crc) == ERR_NONE)
+        return ERR_NONE;
+    return errmsg_set(msg, ERR_CORRUPT, "it is not two CRCs and three numbers of bytes");
 }
 
 static enum err dump_checksum(struct log_inspect *in, const struct log_inspect_dir *dir,

@@ -62,7 +62,9 @@ struct log_save {
     void (*done)(struct log_save *save, enum err e);
     const char *path; /* the owner's, as the bytes */
     struct bytes bytes;
-    uint64_t offset; /* 0: the file is made anew; else what stands before it stays */
+    uint64_t offset; /* 0: the file is made anew; else what stands before it stays, and what is
+                        written is its end */
+    bool over;       /* what stands there is written over */
     bool sync;
     env_file file;
     struct env_part part;
@@ -71,6 +73,10 @@ struct log_save {
 
 void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
               uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
+/* Writes over a file of the same size, unsynced. One write of less than a page: a process that is
+ * killed leaves the old bytes or the new ones. */
+void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
+                   void (*done)(struct log_save *save, enum err e));
 
 /* What is known of the file that is replaced. */
 enum log_put_before {

@@ -369,30 +369,55 @@ enum err log_crc_check(struct bytes crc_file, struct bytes file)
     return ERR_CORRUPT;
 }
 
-void log_index_crc_print(uint32_t offsets, uint32_t times, uint64_t log_bytes,
-                         char out[LOG_INDEX_CRC_SIZE])
+void log_index_crc_print(const struct log_index_crc *crc, char out[LOG_INDEX_CRC_SIZE + 1])
 {
-    snprintf(out, LOG_INDEX_CRC_SIZE, "%08x\n%08x\n%llu\n", offsets, times,
-             (unsigned long long)log_bytes);
+    int size = snprintf(out, LOG_INDEX_CRC_SIZE + 1, "%08x\n%08x\n%020llu\n%020llu\n%020llu\n",
+                        crc->offsets, crc->times, (unsigned long long)crc->offsets_size,
+                        (unsigned long long)crc->times_size, (unsigned long long)crc->log_bytes);
+    ASSERT(size == LOG_INDEX_CRC_SIZE);
 }
 
-static bool next_crc_fits(struct bytes *crc_file, struct bytes file)
+static bool next_hex(struct bytes *text, uint32_t *out)
 {
     struct bytes line;
-    uint32_t want;
-    return next_line(crc_file, &line) && parse_hex(line, &want) &&
-           want == crc32c(0, file.data, file.size);
+    return next_line(text, &line) && parse_hex(line, out);
 }
 
-enum err log_index_crc_check(struct bytes crc_file, struct bytes offsets, struct bytes times,
+static bool next_size(struct bytes *text, uint64_t *out)
+{
+    struct bytes line;
+    int64_t value;
+    if (!next_line(text, &line) || text_parse_int(line, &value) != ERR_NONE || value < 0)
+        return false;
+    *out = (uint64_t)value;
+    return true;
+}
+
+enum err log_index_crc_parse(struct bytes crc_file, struct log_index_crc *out)
+{
+    bool right = crc_file.size == LOG_INDEX_CRC_SIZE && next_hex(&crc_file, &out->offsets) &&
+                 next_hex(&crc_file, &out->times) && next_size(&crc_file, &out->offsets_size) &&
+                 next_size(&crc_file, &out->times_size) && next_size(&crc_file, &out->log_bytes) &&
+                 crc_file.size == 0;
+    return right ? ERR_NONE : ERR_CORRUPT;
+}
+
+static bool narrow(struct bytes *file, uint64_t size, uint32_t crc)
+{
+    if (file->size < size)
+        return false;
+    file->size = (size_t)size;
+    return crc32c(0, file->data, file->size) == crc;
+}
+
+enum err log_index_crc_check(struct bytes crc_file, struct bytes *offsets, struct bytes *times,
                              uint64_t *log_bytes)
 {
-    struct bytes line;
-    int64_t bytes;
-    if (!next_crc_fits(&crc_file, offsets) || !next_crc_fits(&crc_file, times))
+    struct log_index_crc crc;
+    if (log_index_crc_parse(crc_file, &crc) != ERR_NONE ||
+        !narrow(offsets, crc.offsets_size, crc.offsets) ||
+        !narrow(times, crc.times_size, crc.times))
         return ERR_CORRUPT;
-    if (!next_line(&crc_file, &line) || text_parse_int(line, &bytes) != ERR_NONE || bytes < 0)
-        return ERR_CORRUPT;
-    *log_bytes = (uint64_t)bytes;
+    *log_bytes = crc.log_bytes;
     return ERR_NONE;
 }

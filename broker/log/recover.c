@@ -146,14 +146,16 @@ static enum log_flow recover_decode(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
+    struct bytes offsets = got(&o->get);
+    struct bytes times = got(&o->crc);
     bool whole = false;
     uint64_t log_bytes = 0;
     enum err e = ERR_NONE;
     if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
         o->crc.data != NULL && o->index_crc.data != NULL &&
-        log_index_crc_check(got(&o->index_crc), got(&o->get), got(&o->crc), &log_bytes) == ERR_NONE)
-        e = log_index_decode(&segment->index, got(&o->get), got(&o->crc), segment->size, INT64_MAX,
-                             &whole);
+        log_index_crc_check(got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
+        e = log_index_decode(&segment->index, offsets, times, segment->size, INT64_MAX, &whole);
+    whole &= offsets.size == o->get.size && times.size == o->crc.size;
     drop_got(o);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);

@@ -20,9 +20,8 @@ struct log_sealing {
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
     int32_t count, time_count;
-    uint32_t index_crc, times_crc;
-    uint64_t log_bytes; /* that the entries are of */
-    char crc_text[LOG_INDEX_CRC_SIZE];
+    struct log_index_crc crc; /* of what the files will hold */
+    char crc_text[LOG_INDEX_CRC_SIZE + 1];
     uint8_t *bytes;
     char path[ENV_PATH_MAX];
 };
@@ -137,6 +136,7 @@ static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, i
                                int32_t end, size_t entry_size)
 {
     struct log *log = s->log;
+    ASSERT(first <= end);
     size_t size = (size_t)(end - first) * entry_size;
     s->bytes = mem_alloc(log->dir->mem, size + 1);
     if (s->bytes == NULL)
@@ -145,7 +145,7 @@ static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, i
         log_index_encode(&s->segment->index, first, end, s->bytes);
     else
         log_times_encode(&s->segment->index, first, end, s->bytes);
-    uint32_t *crc = kind == LOG_KIND_INDEX ? &s->index_crc : &s->times_crc;
+    uint32_t *crc = kind == LOG_KIND_INDEX ? &s->crc.offsets : &s->crc.times;
     *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
     log_segment_path(log, s->segment->base, kind, s->path);
     /* Not synced: what the power takes is made again. */
@@ -167,15 +167,18 @@ static enum log_flow seal_index(struct log_steps *steps)
     }
     s->count = segment->index.count;
     s->time_count = segment->index.time_count;
-    s->log_bytes = segment->synced;
-    s->index_crc = segment->index_crc;
-    s->times_crc = segment->times_crc;
     if (!whole) {
         count_durable(segment, &s->count, &s->time_count);
         segment->log->left_end = -1; /* these are not synced */
     }
-    return save_part(s, LOG_KIND_INDEX, whole ? 0 : segment->index_saved_count, s->count,
-                     LOG_INDEX_ENTRY_SIZE);
+    s->crc = (struct log_index_crc){
+        .offsets = segment->index_crc,
+        .times = segment->times_crc,
+        .offsets_size = (uint64_t)s->count * LOG_INDEX_ENTRY_SIZE,
+        .times_size = (uint64_t)s->time_count * LOG_TIME_ENTRY_SIZE,
+        .log_bytes = segment->synced,
+    };
+    return save_part(s, LOG_KIND_INDEX, segment->index_saved_count, s->count, LOG_INDEX_ENTRY_SIZE);
 }
 
 static enum log_flow seal_times(struct log_steps *steps)
@@ -186,8 +189,7 @@ static enum log_flow seal_times(struct log_steps *steps)
         steps->next = SEAL_AGAIN;
         return LOG_NEXT;
     }
-    return save_part(s, LOG_KIND_TIMEINDEX,
-                     s->target == TARGET_INDEX ? 0 : segment->times_saved_count, s->time_count,
+    return save_part(s, LOG_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
                      LOG_TIME_ENTRY_SIZE);
 }
 
@@ -198,8 +200,8 @@ static enum log_flow seal_crc(struct log_steps *steps)
     if (segment->retired)
         return LOG_NEXT;
     log_index_crc_path(segment->log, segment->base, s->path);
-    log_index_crc_print(s->index_crc, s->times_crc, s->log_bytes, s->crc_text);
-    log_save(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), 0, false, on_saved);
+    log_index_crc_print(&s->crc, s->crc_text);
+    log_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
     return LOG_WAIT;
 }
 
@@ -213,8 +215,8 @@ static enum log_flow seal_indexed(struct log_steps *steps)
     if (s->target == TARGET_PREFIX) {
         segment->index_saved_count = s->count;
         segment->times_saved_count = s->time_count;
-        segment->index_crc = s->index_crc;
-        segment->times_crc = s->times_crc;
+        segment->index_crc = s->crc.offsets;
+        segment->times_crc = s->crc.times;
     } else {
         segment->index_saved = true;
         log_index_cache(segment);

@@ -119,7 +119,7 @@ static enum log_flow save_open(struct log_steps *steps)
 {
     struct log_save *save = save_of(steps);
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
-    if (save->offset == 0)
+    if (save->offset == 0 && !save->over)
         flags |= ENV_OPEN_TRUNCATE;
     env_open_file(steps->env, &steps->io, save->path, flags, log_steps_done);
     return LOG_WAIT;
@@ -135,6 +135,18 @@ static enum log_flow save_write(struct log_steps *steps)
     save->part = (struct env_part){.data = save->bytes.data, .size = save->bytes.size};
     steps->tolerant = true;
     env_write(steps->env, &steps->io, save->file, save->offset, &save->part, 1, log_steps_done);
+    return LOG_WAIT;
+}
+
+/* What an earlier try left behind goes. */
+static enum log_flow save_cut(struct log_steps *steps)
+{
+    struct log_save *save = save_of(steps);
+    if (steps->err != ERR_NONE || save->offset == 0)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_truncate(steps->env, &steps->io, save->file, save->offset + save->bytes.size,
+                 log_steps_done);
     return LOG_WAIT;
 }
 
@@ -172,7 +184,7 @@ static enum log_flow save_end(struct log_steps *steps)
 }
 
 static const struct log_step save_steps[] = {
-    {"create", save_open}, {"write", save_write}, {"sync", save_sync},
+    {"create", save_open}, {"write", save_write}, {"cut", save_cut}, {"sync", save_sync},
     {"close", save_close}, {"write", save_end},   {NULL, NULL},
 };
 
@@ -187,6 +199,13 @@ void log_save(struct log_dir *dir, struct log_save *save, const char *path, stru
 {
     *save = (struct log_save){
         .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
+    log_steps_start(&save->steps, dir->env, save_steps, save_ended);
+}
+
+void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
+                   void (*done)(struct log_save *save, enum err e))
+{
+    *save = (struct log_save){.dir = dir, .done = done, .path = path, .bytes = bytes, .over = true};
     log_steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 

@@ -214,13 +214,17 @@ static void put_entries(struct box *box, enum log_file_kind kind)
 static void put_index_crc(struct box *box)
 {
     char name[LOG_NAME_MAX];
-    char text[64];
+    char text[LOG_INDEX_CRC_SIZE + 1];
     log_name_print(name, box->base, LOG_KIND_INDEX);
     struct bytes index = box_file(box, name)->bytes;
     log_name_print(name, box->base, LOG_KIND_TIMEINDEX);
     struct bytes times = box_file(box, name)->bytes;
-    snprintf(text, sizeof text, "%08x\n%08x\n%zu\n", crc32c(0, index.data, index.size),
-             crc32c(0, times.data, times.size), box->log.size);
+    struct log_index_crc crc = {.offsets = crc32c(0, index.data, index.size),
+                                .times = crc32c(0, times.data, times.size),
+                                .offsets_size = index.size,
+                                .times_size = times.size,
+                                .log_bytes = box->log.size};
+    log_index_crc_print(&crc, text);
     snprintf(name, sizeof name, "%020lld.index.crc", (long long)box->base);
     box_put_text(box, name, text);
 }

@@ -126,3 +126,53 @@ TEST(a_large_batch_with_a_wrong_crc_leaves_nothing_of_itself)
     boot_again(rig);
     live_on(rig, 5);
 }
+
+/* ---- the index of a large segment ---- */
+
+#define INDEX "data/orders-0/00000000000000000000.index"
+#define TIMES "data/orders-0/00000000000000000000.timeindex"
+
+static int64_t time_to_open(struct rig *rig)
+{
+    int64_t began = env_now(rig->seat->env);
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    assert_int_equal(log_end(rig->log), 100);
+    return env_now(rig->seat->env) - began;
+}
+
+static void add_junk(struct rig *rig, const char *path)
+{
+    size_t size;
+    uint8_t *bytes = rig_file(rig, path, &size);
+    assert_non_null(bytes);
+    assert_true(size > 0);
+    rig_overwrite(rig, path, size, "entries of which nobody knows", 24);
+    free(bytes);
+}
+
+/* The index grows, then its checksum: a broker that is killed in between has not lost it. */
+TEST(entries_behind_the_checksum_of_an_index_cost_no_scan)
+{
+    struct rig *rig = large_rig(9);
+    rig->config.segment_bytes = 1 << 30;
+    rig->dir_config.checkpoint_ms = 1000;
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(rig_append(rig, 1, 1 << 20).verdict, LOG_APPENDED);
+        assert_true(rig_until_durable(rig));
+    }
+    rig_run(rig, 5000000000);
+    rig_kill(rig);
+    rig_start(rig);
+    int64_t before = time_to_open(rig);
+    rig_run(rig, 5000000000);
+    rig_kill(rig);
+    rig_start(rig);
+    add_junk(rig, INDEX);
+    add_junk(rig, TIMES);
+    int64_t after = time_to_open(rig);
+    assert_in_range(after, 1, 2 * before);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
