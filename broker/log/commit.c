@@ -11,6 +11,34 @@ static bool takes_part(const struct log *log, bool flush)
     return flush || log_waits_for_sync(log);
 }
 
+/* ---- what nobody waits for ---- */
+
+static void flush(struct log_dir *dir)
+{
+    dir->unsynced_bytes = 0;
+    dir->flush_now = true;
+    log_commit_kick(dir);
+}
+
+static void on_flush(struct env_timer *timer)
+{
+    struct log_dir *dir = CONTAINER_OF(timer, struct log_dir, flush);
+    if (dir->status == ERR_NONE && !dir->closing && dir->unsynced_bytes > 0)
+        flush(dir);
+}
+
+static void flush_later(struct log_dir *dir)
+{
+    if (dir->status != ERR_NONE || dir->closing)
+        return;
+    if (dir->unsynced_bytes >= dir->config.flush_bytes && !dir->flush_now)
+        flush(dir);
+    if (env_armed(&dir->flush))
+        return;
+    dir->flush.fire = on_flush;
+    env_arm(dir->env, &dir->flush, env_now(dir->env) + dir->config.flush_ms * 1000000);
+}
+
 void log_commit_mark(struct log *log)
 {
     if (!list_linked(&log->dirty))
@@ -18,7 +46,7 @@ void log_commit_mark(struct log *log)
     if (log_waits_for_sync(log) || log_dirty_crowded(log->dir))
         log_commit_kick(log->dir);
     else
-        log_checkpoint_later(log->dir);
+        flush_later(log->dir);
 }
 
 /* ---- the end of a log's part ---- */

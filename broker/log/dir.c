@@ -63,6 +63,7 @@ void log_dir_free(struct log_dir *dir)
     ASSERT(dir->busy == 0);
     ASSERT(list_empty(&dir->logs));
     env_disarm(dir->env, &dir->checkpoint);
+    env_disarm(dir->env, &dir->flush);
     env_disarm(dir->env, &dir->dirty_timer);
     env_disarm(dir->env, &dir->round_timer);
     log_removals_stop(dir);
@@ -121,6 +122,7 @@ void log_dir_sync_failed(struct log_dir *dir, enum err e)
     dir->status = ERR_OFFLINE;
     TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
     env_disarm(dir->env, &dir->checkpoint);
+    env_disarm(dir->env, &dir->flush);
     log_dirty_next(dir);
     LIST_EACH (log, &dir->logs, struct log, link) {
         if (log->status == ERR_NONE) {

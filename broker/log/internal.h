@@ -393,7 +393,7 @@ struct log_dir {
     int64_t synced_bytes;   /* since the last checkpoint */
     int64_t unsynced_bytes; /* written by logs that do not wait for syncs */
     bool flush_now;         /* the next round takes those in, too */
-    struct env_timer checkpoint;
+    struct env_timer checkpoint, flush;
     int64_t watermarks_ns; /* when they were written last */
 
     struct list indexes; /* of older segments, used last at the front */

@@ -24,6 +24,8 @@ struct log_dir_config {
     int32_t open_files_max;   /* of the file cache */
     int64_t checkpoint_bytes; /* a recovery point after so many synced bytes ... */
     int64_t checkpoint_ms;    /* ... or so long */
+    int64_t flush_bytes;      /* with LOG_FLUSH_OS: what is written is synced after so many ... */
+    int64_t flush_ms;         /* ... or so long: what a loss of power may take */
 };
 
 /* One partition's settings; the names are Kafka's topic configs. */

@@ -231,11 +231,6 @@ static void on_checkpoint(struct env_timer *timer)
     struct log_dir *dir = CONTAINER_OF(timer, struct log_dir, checkpoint);
     if (dir->status != ERR_NONE || dir->closing)
         return;
-    if (dir->unsynced_bytes > 0) {
-        dir->unsynced_bytes = 0;
-        dir->flush_now = true;
-        log_commit_kick(dir);
-    }
     if (dir->synced_bytes > 0)
         write_checkpoint(dir);
 }
@@ -247,11 +242,6 @@ void log_checkpoint_later(struct log_dir *dir)
     if (dir->synced_bytes >= dir->config.checkpoint_bytes && !dir->points[0].busy) {
         write_checkpoint(dir);
         return;
-    }
-    if (dir->unsynced_bytes >= dir->config.checkpoint_bytes && !dir->flush_now) {
-        dir->unsynced_bytes = 0;
-        dir->flush_now = true;
-        log_commit_kick(dir);
     }
     if (!env_armed(&dir->checkpoint))
         env_arm(dir->env, &dir->checkpoint,

@@ -7,7 +7,7 @@
 
 /* Filled through broker_config_table: broker_config_defaults, then config_set or config_parse. The
  * keys are Kafka's; those of kiln's own are flush.policy, cluster.id, log.open.files.max and
- * log.checkpoint.*. */
+ * log.checkpoint.* and log.flush.interval.bytes. */
 struct broker_config {
     int64_t node_id;
     char cluster_id[CONFIG_STRING_SIZE]; /* "": what the directory says, or a new one */
@@ -28,6 +28,7 @@ struct broker_config {
     int64_t producer_id_expiration_ms;
     /* The disk. */
     int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
+    int64_t log_flush_interval_bytes, log_flush_interval_ms;
     /* Clients. */
     int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
     int64_t queued_max_request_bytes, fetch_max_bytes;

@@ -132,6 +132,8 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         .open_files_max = (int32_t)c->log_open_files_max,
         .checkpoint_bytes = c->log_checkpoint_bytes,
         .checkpoint_ms = c->log_checkpoint_ms,
+        .flush_bytes = c->log_flush_interval_bytes,
+        .flush_ms = c->log_flush_interval_ms,
     };
     e = log_dir_new(&b->dir, b->env, b->mem, b->trace, &config);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");

@@ -715,6 +715,23 @@ TEST(with_flush_os_what_is_written_counts_and_is_synced_later)
     rig_free(rig);
 }
 
+TEST(with_flush_os_a_sync_comes_after_so_many_bytes)
+{
+    struct rig *rig = rig_new(16);
+    rig->dir_config.flush = LOG_FLUSH_OS;
+    rig->dir_config.flush_bytes = 2000;
+    rig->dir_config.flush_ms = 1 << 30;
+    rig_ok(rig, rig_boot(rig));
+    rig_append(rig, 1, 1000);
+    rig_run(rig, 60 * SECOND_NS);
+    assert_int_equal(log_durable_end(rig->log), 0);
+    rig_append(rig, 1, 1000);
+    rig_run(rig, SECOND_NS);
+    assert_int_equal(log_durable_end(rig->log), 2);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 /* ---- a log start inside of a segment, as Kafka's DeleteRecords leaves it ---- */
 
 static void move_start(struct rig *rig, char digit)

@@ -103,7 +103,7 @@ TEST(a_crowd_is_synced_even_where_nothing_waits_for_syncs)
 {
     struct many m;
     open_many(&m, 1, LOG_FLUSH_OS);
-    m.rig->dir_config.checkpoint_ms = 1 << 30;
+    m.rig->dir_config.flush_ms = 1 << 30;
     append_to_all(&m, 30);
     rig_run(m.rig, 900000000);
     check_many(&m, 30);

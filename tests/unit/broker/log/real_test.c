@@ -57,7 +57,9 @@ static void open_all(struct real *r)
                                         .node_id = 1,
                                         .open_files_max = 8,
                                         .checkpoint_bytes = 1 << 16,
-                                        .checkpoint_ms = 1000};
+                                        .checkpoint_ms = 1000,
+                                        .flush_bytes = 64 << 20,
+                                        .flush_ms = 1000};
     struct log_config config = {.segment_bytes = 1 << 17,
                                 .segment_ms = 1ll << 40,
                                 .segment_index_bytes = 1 << 20,

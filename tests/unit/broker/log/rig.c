@@ -48,7 +48,9 @@ struct rig *rig_new_with(const struct world_config *config)
                                               .node_id = 1,
                                               .open_files_max = 4,
                                               .checkpoint_bytes = 64 << 20,
-                                              .checkpoint_ms = 1000};
+                                              .checkpoint_ms = 1000,
+                                              .flush_bytes = 64 << 20,
+                                              .flush_ms = 1000};
     rig->config = (struct log_config){.segment_bytes = 1 << 20,
                                       .segment_ms = 1ll << 40,
                                       .segment_index_bytes = 10 << 20,

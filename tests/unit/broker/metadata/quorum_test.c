@@ -133,7 +133,9 @@ static enum err start(struct world_seat *seat)
                                     .node_id = 1,
                                     .open_files_max = 100,
                                     .checkpoint_bytes = 1 << 20,
-                                    .checkpoint_ms = 1000};
+                                    .checkpoint_ms = 1000,
+                                    .flush_bytes = 64 << 20,
+                                    .flush_ms = 1000};
     assert_ok(log_dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
     log_dir_open(life->dir, &life->dir_op, on_dir_open);
     return ERR_NONE;
