@@ -127,7 +127,7 @@ static int compare(const struct campaign_script *script, uint64_t seed, bool fil
 
 static int verify(const struct campaign_script *script, struct pair *pair)
 {
-    char steps[SIDES][CLI_PATH_MAX + 16];
+    char steps[SIDES][CLI_PATH_MAX + 32];
     struct bytes found[SIDES] = {{0}};
     bool good = true;
     if (cli_temporary_dir(pair->dir, "verify") != ERR_NONE)
