@@ -58,6 +58,7 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     bool power = c->power_loss_ns >= r->opened_ns;
     /* A damaged disk may lose what it had, whatever its syncs said. */
     uint64_t power_from = !power ? NOTHING : c->damaged ? 0 : r->durable;
+    uint64_t end_was = r->end;
     r->opened_ns = row->time_ns;
     r->start = row->arg[1];
     r->end = r->written = row->arg[2];
@@ -67,6 +68,11 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     if (part == NULL)
         return;
     check_cut_records(c, row, part, r->end, power_from);
+    if (power && r->end < end_was) {
+        part->lost_from = r->end;
+        part->lost_to = end_was;
+        part->lost_ns = c->power_loss_ns;
+    }
     if (r->start > part->start)
         check_tables_expire(&c->tables, part, r->start);
     else if (r->start < part->start)

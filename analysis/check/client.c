@@ -46,6 +46,7 @@ static void on_invoke(struct check *c, const struct trace_row *row)
         return;
     }
     v->state = VALUE_SENT;
+    v->at_ns = row->time_ns;
     v->offset = part == NULL ? 0 : part->acked_end;
     v->part = part == NULL ? NO_PART : part->index;
     v->body = (uint32_t)row->arg[3];
@@ -134,6 +135,15 @@ static void settle(struct check *c, struct value *v, uint64_t vid, enum value_st
         check_tables_close(&c->tables, vid);
 }
 
+/* An answer may be under way when the power takes what it speaks of, and come when the next life
+ * has given the offset to another record: it says nothing of that life. */
+static bool is_of_the_life_before(const struct check *c, const struct part *part,
+                                  const struct value *v, uint64_t offset)
+{
+    return offset >= part->lost_from && offset < part->lost_to && v->at_ns <= part->lost_ns &&
+           loss_allowed(c, v, true);
+}
+
 static void on_ok(struct check *c, const struct trace_row *row)
 {
     uint64_t vid = row->arg[1];
@@ -144,11 +154,12 @@ static void on_ok(struct check *c, const struct trace_row *row)
     c->counts.acked++;
     if (v == NULL || part == NULL)
         return;
-    v->acked_ns = row->time_ns;
+    bool late = is_of_the_life_before(c, part, v, offset);
+    v->at_ns = late ? part->lost_ns : row->time_ns;
     if (v->part == NO_PART)
         v->part = part->index;
     /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
-    if (offset != NO_OFFSET && place_value(c, row, part, v, vid, offset)) {
+    if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset)) {
         check_send_order(c, row, part, v, vid, offset);
         part->acked_end = MAX(part->acked_end, offset + 1);
     }
@@ -372,7 +383,7 @@ static void lose(struct check *c, const struct trace_row *row, enum check_code c
     v->state |= VALUE_LOST;
     check_note(c, code, row, about(part->id, v->offset, vid), allowed,
                "acknowledged at offset %" PRIu64 ", %.3f s into the run", v->offset,
-               (double)v->acked_ns / 1e9);
+               (double)v->at_ns / 1e9);
 }
 
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
@@ -412,9 +423,9 @@ static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
 {
     struct part *part = v->part == NO_PART ? NULL : c->tables.part_list[v->part];
     bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
-    struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
+    struct trace_row row = {.time_ns = v->at_ns, .kind = TRACE_PRODUCE_OK};
     if (acks && part != NULL && part->final && part->start == 0)
-        lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->acked_ns);
+        lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->at_ns);
 }
 
 static void judge_value(struct check *c, struct value *v, uint64_t vid)
@@ -426,12 +437,12 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
         return;
     }
     struct part *part = c->tables.part_list[v->part];
-    struct trace_row row = {.time_ns = v->acked_ns, .kind = TRACE_PRODUCE_OK};
+    struct trace_row row = {.time_ns = v->at_ns, .kind = TRACE_PRODUCE_OK};
     if (part->left_out)
         return;
     if (part->final)
         lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid,
-             c->power_loss_ns >= v->acked_ns);
+             c->power_loss_ns >= v->at_ns);
     else
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
 }

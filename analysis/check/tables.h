@@ -26,7 +26,7 @@ enum value_state {
 
 struct value {
     uint64_t offset;
-    int64_t acked_ns;
+    int64_t at_ns; /* when it was sent, then when it was acknowledged */
     uint32_t part;
     uint32_t body;
     uint8_t state, flags;
@@ -62,7 +62,9 @@ struct part {
     uint64_t seen_end;  /* behind the greatest offset that anybody told of */
     uint64_t acked_end; /* behind the greatest offset acknowledged */
     uint64_t final_end;
-    uint64_t cut_count; /* cuts that took records: what was known of their order is void */
+    uint64_t cut_count;          /* cuts that took records: what was known of their order is void */
+    uint64_t lost_from, lost_to; /* what the latest loss of power took of it, */
+    int64_t lost_ns;             /* and when */
     bool final;
     bool left_out; /* check_leave_out */
 };

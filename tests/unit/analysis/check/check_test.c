@@ -589,6 +589,35 @@ TEST(with_the_page_cache_policy_a_power_loss_may_not_take_what_was_durable)
     expect_only(&r, CHECK_CONFIRMED_LOSS);
 }
 
+/* It was under way when the power went, and came when the offset was another's. */
+TEST(an_answer_of_the_life_before_a_power_loss_says_nothing_of_this_one)
+{
+    for (int durable_acks = 0; durable_acks < 2; durable_acks++) {
+        struct run r;
+        begin(&r, (struct check_contract){.durable_acks = durable_acks, .retention_ms = -1});
+        open_log(&r, 0, 0);
+        append(&r, 0, 0);
+        SAY(&r, BROKER, LOG_WRITTEN, P, 1);
+        send_record(&r, VID(1, 0), ALL);
+        SAY(&r, BROKER, POWER_LOSS, 0);
+        open_log(&r, 0, 0);
+        ack(&r, VID(1, 0), 0);
+        store(&r, 0, 0);
+        send_record(&r, VID(1, 1), ALL);
+        ack(&r, VID(1, 1), 0);
+        SAY(&r, READER, ASSIGN, P, 0, 0);
+        read_record(&r, 1, 0, VID(1, 1));
+        final(&r, 1);
+        if (durable_acks) {
+            assert_true(count(&r, CHECK_INCONSISTENT_OFFSET) > 0);
+            check_free(r.check);
+            test_mem_done(&r.mem);
+            continue;
+        }
+        expect_only(&r, CHECK_CODE_COUNT);
+    }
+}
+
 TEST(a_record_that_was_read_and_is_gone_is_unrepeatable)
 {
     struct run r;
