@@ -138,6 +138,11 @@ void log_scan(void *argument)
     s->note_count = 0;
     s->msg.text[0] = 0;
     ASSERT(s->notes_max > 0);
+    if (s->size == 0) { /* whoever went on would read the same nothing for ever */
+        errmsg_set(&s->msg, ERR_CORRUPT, "the file is shorter than it was");
+        end_scan(s, LOG_SCAN_TORN, s->position);
+        return;
+    }
     if (s->large_left > 0)
         scan_large(s);
     while (s->end == LOG_SCAN_MORE && s->large_left == 0 && s->note_count < s->notes_max) {

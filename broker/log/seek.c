@@ -141,7 +141,9 @@ static enum log_flow seek_hold(struct log_steps *steps)
     enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
-    log_walk_begin(&s->walk, s->segment->file->handle, position, s->segment->written,
+    /* After a failed sync what is not durable may be anything, or nothing (S-5). */
+    uint64_t end = s->log->status == ERR_OFFLINE ? s->segment->synced : s->segment->written;
+    log_walk_begin(&s->walk, s->segment->file->handle, MIN(position, end), end,
                    position == 0 ? s->segment->base : -1, false);
     return LOG_NEXT;
 }

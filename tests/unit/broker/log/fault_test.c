@@ -169,6 +169,44 @@ TEST(what_was_not_durable_when_a_sync_failed_is_not_read_any_more)
     rig_free(rig);
 }
 
+struct looked {
+    struct log_seek seek;
+    bool done;
+};
+
+static void on_looked(struct log_op *op, enum err e)
+{
+    struct log_seek *seek = CONTAINER_OF(op, struct log_seek, op);
+    CONTAINER_OF(seek, struct looked, seek)->done = true;
+    assert_ok(e);
+}
+
+/* The failed sync may have left the file shorter than it was written. */
+TEST(a_search_by_time_ends_where_a_failed_sync_left_the_log)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig *rig = small_rig(seed);
+        rig_ok(rig, rig_boot(rig));
+        int64_t now = env_wall(rig->seat->env);
+        rig_append_as(rig, 3, 100, now, -1, -1, -1);
+        assert_true(rig_until_durable(rig));
+        rig_harm(rig, "at 0s node 0 disk sync_fails times=1 file=.log");
+        rig_append_as(rig, 3, 100, now + 5, -1, -1, -1);
+        rig_run(rig, 1000000000);
+        assert_int_equal(log_status(rig->log), ERR_OFFLINE);
+        struct looked late = {.seek = {.timestamp_ms = now + 5, .offset_end = 6}};
+        log_seek(rig->log, &late.seek, on_looked);
+        assert_true(rig_until(rig, &late.done));
+        assert_false(late.seek.found);
+        struct looked early = {.seek = {.timestamp_ms = now, .offset_end = 6}};
+        log_seek(rig->log, &early.seek, on_looked);
+        assert_true(rig_until(rig, &early.done));
+        assert_int_equal(early.seek.offset, 0);
+        assert_int_equal(rig_close(rig), ERR_OFFLINE);
+        rig_free(rig);
+    }
+}
+
 /* The pages are marked clean, the cache shows them, the disk lacks them; then the power goes. */
 TEST(what_a_failed_sync_left_in_the_cache_is_written_again_before_it_counts)
 {
