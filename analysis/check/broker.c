@@ -218,7 +218,10 @@ static void on_host_row(struct check *c, const struct trace_row *row)
     struct host *host = find_host(c, row->node);
     if (host == NULL)
         return;
-    bool failed_sync = row->kind == TRACE_SYNC_DONE && row->arg[1] != ERR_NONE;
+    /* Without a descriptor or memory for it no sync was tried, and the next round may be believed.
+     */
+    bool untried = row->arg[1] == ERR_TOOMANY || row->arg[1] == ERR_NOMEM;
+    bool failed_sync = row->kind == TRACE_SYNC_DONE && row->arg[1] != ERR_NONE && !untried;
     if (row->kind == TRACE_NODE_START)
         host->dir_offline = false;
     else if (row->kind == TRACE_DIR_OFFLINE || failed_sync)

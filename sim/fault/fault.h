@@ -41,7 +41,8 @@ uint64_t fault_draw(struct fault_dice *dice, uint32_t node, uint64_t use, uint64
     X(NET_ACCEPT, "net/accept", TOOMANY)                                                           \
     X(NET_SEND, "net/send", RESET)                                                                 \
     X(NET_RECEIVE, "net/receive", RESET)                                                           \
-    X(ALLOC, "alloc", NOMEM)
+    X(ALLOC, "alloc", NOMEM)                                                                       \
+    X(DISK_HANDLES, "disk/handles", TOOMANY)
 
 enum fault_site {
 #define X(name, text, error) FAULT_##name,

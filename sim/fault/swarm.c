@@ -78,7 +78,7 @@ static void draw_rate(struct draw *d, struct fault_line *line)
         FAULT_DISK_OPEN,   FAULT_DISK_READ,     FAULT_DISK_WRITE,  FAULT_DISK_SPACE,
         FAULT_DISK_SYNC,   FAULT_DISK_SYNC_DIR, FAULT_DISK_RENAME, FAULT_DISK_UNLINK,
         FAULT_DISK_LIST,   FAULT_NET_CONNECT,   FAULT_NET_ACCEPT,  FAULT_NET_SEND,
-        FAULT_NET_RECEIVE, FAULT_ALLOC};
+        FAULT_NET_RECEIVE, FAULT_ALLOC,         FAULT_DISK_HANDLES};
     enum fault_site site = rated[between(d, 0, COUNT_OF(rated) - 1)];
     line->param[FAULT_P_SITE] = site;
     /* An allocation that fails may end a life: seldom, or nothing else happens any more. */

@@ -115,7 +115,8 @@ static enum err point_of(struct world_node *node, enum env_verb verb, uint64_t k
     enum err e;
     switch (verb) {
     case ENV_OPEN:
-        return FAULT(engine, DISK_OPEN, node->index, key);
+        e = FAULT(engine, DISK_OPEN, node->index, key);
+        return e != ERR_NONE ? e : FAULT(engine, DISK_HANDLES, node->index, key);
     case ENV_READ:
         return FAULT(engine, DISK_READ, node->index, key);
     case ENV_WRITE:
@@ -126,7 +127,8 @@ static enum err point_of(struct world_node *node, enum env_verb verb, uint64_t k
     case ENV_SYNC:
         return FAULT(engine, DISK_SYNC, node->index, key);
     case ENV_SYNC_DIR:
-        return FAULT(engine, DISK_SYNC_DIR, node->index, key);
+        e = FAULT(engine, DISK_SYNC_DIR, node->index, key);
+        return e != ERR_NONE ? e : FAULT(engine, DISK_HANDLES, node->index, key);
     case ENV_RENAME:
         return FAULT(engine, DISK_RENAME, node->index, key);
     case ENV_UNLINK:
@@ -356,7 +358,7 @@ enum err world_file_perform(struct flight *flight)
 {
     enum err fault = flight->fault != ERR_NONE ? flight->fault : fault_of(flight);
     if (flight->began && (flight->verb == ENV_SYNC || flight->verb == ENV_SYNC_DIR))
-        return finish_sync(flight, fault);
+        return fault == ERR_TOOMANY ? fault : finish_sync(flight, fault); /* it was not tried */
     if (flight->began)
         return finish_write(flight, fault);
     return fault != ERR_NONE ? fault : perform(flight);

@@ -531,8 +531,11 @@ TEST(an_acknowledgement_after_a_failed_sync_is_found)
     durable(&r);
     open_log(&r, 0, 0);
     store(&r, 0, 4);
-    SAY(&r, BROKER, SYNC_DONE, 1, ERR_IO);
-    SAY(&r, BROKER, ACK, P, 0, 4, (uint64_t)-1, 1, 0);
+    SAY(&r, BROKER, SYNC_DONE, 1, ERR_TOOMANY); /* it was not tried */
+    SAY(&r, BROKER, ACK, P, 0, 1, (uint64_t)-1, 1, 0);
+    assert_int_equal(count(&r, CHECK_ACK_AFTER_FAILED_SYNC), 0);
+    SAY(&r, BROKER, SYNC_DONE, 2, ERR_IO);
+    SAY(&r, BROKER, ACK, P, 2, 4, (uint64_t)-1, 1, 0);
     expect_only(&r, CHECK_ACK_AFTER_FAILED_SYNC);
 }
 
