@@ -98,7 +98,6 @@ static void sync_failed(struct log *log, enum err e)
         log_dir_sync_failed(dir, e);
         return;
     }
-    SOMETIMES(dir->trace, SYNC_NOT_TRIED, true);
     log->round_short = dir->round_short = true;
     log_files_trim(dir, dir->open_files / 2);
 }
