@@ -26,15 +26,20 @@ static const struct {
       "KILN_VERIFY_PADDING=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL}},
 };
 
+static struct campaign_mode mode_of(int side, bool files)
+{
+    return (struct campaign_mode){.files = files,
+                                  .shuffle = sides[side].shuffle,
+                                  .poison = sides[side].poison,
+                                  .range = sides[side].range};
+}
+
 /* Runs as one of the sides; prints the hash. */
 static int be_side(const struct campaign_script *script, uint64_t seed, int side, bool files,
                    const char *steps, int64_t wall_max_ns)
 {
-    struct campaign_mode mode = {.files = files,
-                                 .steps_path = steps,
-                                 .shuffle = sides[side].shuffle,
-                                 .poison = sides[side].poison,
-                                 .range = sides[side].range};
+    struct campaign_mode mode = mode_of(side, files);
+    mode.steps_path = steps;
     struct script_result result;
     campaign_limit_wall(wall_max_ns);
     campaign_run_here(script, seed, &mode, &result, NULL);
@@ -94,11 +99,8 @@ static int run_side(const struct pair *pair, int side, const char *steps)
 static void show_step(const struct campaign_script *script, uint64_t seed, int side, bool files,
                       int64_t step)
 {
-    struct campaign_mode mode = {.files = files,
-                                 .show_step = step,
-                                 .shuffle = sides[side].shuffle,
-                                 .poison = sides[side].poison,
-                                 .range = sides[side].range};
+    struct campaign_mode mode = mode_of(side, files);
+    mode.show_step = step;
     struct campaign_outcome outcome;
     fprintf(stderr, "side %d:\n", side);
     campaign_run_child(script, seed, &mode, &outcome);

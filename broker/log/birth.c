@@ -254,10 +254,7 @@ static enum log_flow birth_durable(struct log_steps *steps)
 
 static enum log_flow birth_over(struct log_steps *steps)
 {
-    if (steps->err == ERR_NONE)
-        return LOG_NEXT;
-    log_dir_sync_failed(opening_of(steps)->log->dir, steps->err);
-    return LOG_FAIL;
+    return log_dir_synced(opening_of(steps)->log->dir, steps);
 }
 
 static const struct log_step birth_steps[] = {

@@ -122,10 +122,8 @@ static enum err place_fresh(struct log_opening *o)
 static enum log_flow copy_place(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (steps->err != ERR_NONE) {
-        log_dir_sync_failed(o->log->dir, steps->err);
+    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
         return LOG_FAIL;
-    }
     SOMETIMES(o->log->dir->trace, RECOVERY_WROTE_AGAIN, true);
     enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
     o->log->dir->synced_bytes += (int64_t)o->copied;

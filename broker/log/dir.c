@@ -137,6 +137,14 @@ void log_dir_sync_failed(struct log_dir *dir, enum err e)
         log_told(log, ERR_OFFLINE);
 }
 
+enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps)
+{
+    if (steps->err == ERR_NONE)
+        return LOG_NEXT;
+    log_dir_sync_failed(dir, steps->err);
+    return LOG_FAIL;
+}
+
 /* ---- opening ---- */
 
 static struct opening *opening_of(struct log_steps *steps)

@@ -413,6 +413,8 @@ struct log_dir {
 
 /* dir.c: the sync of a file or directory has failed: S-5. */
 void log_dir_sync_failed(struct log_dir *dir, enum err e);
+/* What the sync of a folder, a tolerant step, said: LOG_NEXT, or S-5 and LOG_FAIL. */
+enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *log_dir_advice(enum err e);
 

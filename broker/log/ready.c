@@ -88,10 +88,7 @@ static enum log_flow ready_entry(struct log_steps *steps)
 
 static enum log_flow ready_entry_synced(struct log_steps *steps)
 {
-    if (steps->err == ERR_NONE)
-        return LOG_NEXT;
-    log_dir_sync_failed(opening_of(steps)->log->dir, steps->err);
-    return LOG_FAIL;
+    return log_dir_synced(opening_of(steps)->log->dir, steps);
 }
 
 static void on_ground(struct log_ground_wait *wait, enum err e)

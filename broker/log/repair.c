@@ -86,10 +86,8 @@ static enum log_flow hold(struct log_steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     struct log_segment *active = log_active(r->log);
-    if (steps->err != ERR_NONE) {
-        log_dir_sync_failed(r->log->dir, steps->err);
+    if (log_dir_synced(r->log->dir, steps) == LOG_FAIL)
         return LOG_FAIL;
-    }
     r->dropped = false;
     if (active->file->create) { /* it was never made */
         steps->next = REPAIR_SPACE;

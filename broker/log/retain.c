@@ -210,18 +210,10 @@ static enum log_flow retain_entry(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum log_flow dir_synced(struct log_retention *r)
-{
-    if (r->steps.err == ERR_NONE)
-        return LOG_NEXT;
-    log_dir_sync_failed(r->log->dir, r->steps.err);
-    return LOG_FAIL;
-}
-
 static enum log_flow retain_entered(struct log_steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    enum log_flow flow = dir_synced(r);
+    enum log_flow flow = log_dir_synced(r->log->dir, steps);
     if (flow == LOG_NEXT)
         r->log->segments[r->count]->entry_durable = true;
     return flow;
@@ -377,7 +369,7 @@ static enum log_flow retain_gone(struct log_steps *steps)
     struct log_retention *r = retention_of(steps);
     if (r->count > 0)
         steps->next = RETAIN_RENAME;
-    return dir_synced(r);
+    return log_dir_synced(r->log->dir, steps);
 }
 
 static const struct log_step retain_steps[] = {

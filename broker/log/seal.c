@@ -257,10 +257,8 @@ static enum log_flow seal_listed(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
-    if (steps->err != ERR_NONE) {
-        log_dir_sync_failed(log->dir, steps->err);
+    if (log_dir_synced(log->dir, steps) == LOG_FAIL)
         return LOG_FAIL;
-    }
     enum err e = log_snapshots_add(log, s->offset);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);

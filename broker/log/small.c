@@ -346,14 +346,6 @@ static enum log_flow sync_folder(struct put *put)
     return LOG_WAIT;
 }
 
-static enum err folder_synced(struct put *put)
-{
-    enum err e = put->steps.err;
-    if (e != ERR_NONE)
-        log_dir_sync_failed(put->dir, e);
-    return e;
-}
-
 /* Nothing is lost when there is nothing to fall back to, or when the disk keeps the order. */
 static enum log_flow put_sync_crc(struct log_steps *steps)
 {
@@ -367,7 +359,7 @@ static enum log_flow put_sync_crc(struct log_steps *steps)
 static enum log_flow put_rename(struct log_steps *steps)
 {
     struct put *put = put_of(steps);
-    if (folder_synced(put) != ERR_NONE)
+    if (log_dir_synced(put->dir, steps) == LOG_FAIL)
         return LOG_FAIL;
     env_rename(steps->env, &steps->io, put->temporary, put->write->path, log_steps_done);
     return LOG_WAIT;
@@ -381,7 +373,7 @@ static enum log_flow put_sync(struct log_steps *steps)
 
 static enum log_flow put_over(struct log_steps *steps)
 {
-    return folder_synced(put_of(steps)) == ERR_NONE ? LOG_NEXT : LOG_FAIL;
+    return log_dir_synced(put_of(steps)->dir, steps);
 }
 
 static const struct log_step put_steps[] = {
