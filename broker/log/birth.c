@@ -309,7 +309,8 @@ static void ended(struct log_steps *steps, enum err e)
         log_recovered(o);
         return;
     }
-    errmsg_set(&o->op->msg, e, "cannot make %s: %s", o->log->path, err_text(e));
+    errmsg_set(&o->op->msg, e, "cannot make %s: %s%s", o->log->path, err_text(e),
+               log_dir_advice(e));
     log_opening_end(o, e);
 }
 
