@@ -29,7 +29,6 @@ struct serving {
     struct trace trace;
     struct trace_row rows[TRACE_ROWS];
     struct broker_config config;
-    struct broker_say say;
     struct broker *broker;
     struct broker_op starting, stopping;
     int64_t began_ns;
@@ -38,6 +37,23 @@ struct serving {
 };
 
 static struct keys keys; /* cli_parse hands options to a function that has no other place */
+
+/* A line on stderr: the sentence, and in brackets the name by which it can be searched for. */
+static void write_note(struct notes *to, enum note_kind kind, const char *sentence)
+{
+    static const char *const prefixes[NOTE_LEVEL_COUNT] = {
+        [NOTE_LEVEL_ERROR] = "error: ",
+        [NOTE_LEVEL_WARNING] = "warning: ",
+        [NOTE_LEVEL_INFO] = "",
+        [NOTE_LEVEL_DEBUG] = "debug: ",
+    };
+    (void)to;
+    fprintf(stderr, "kiln: %s%s [%s]\n", prefixes[note_kinds[kind].level], sentence,
+            note_kinds[kind].name);
+}
+
+/* Of the process: its configuration has something to tell before there is a broker. */
+static struct notes notes = {.write = write_note, .level = NOTE_LEVEL_INFO};
 
 static bool take_key(const char *name, const char *value, struct errmsg *msg)
 {
@@ -81,8 +97,8 @@ static bool warn_foreign(const char *key)
 {
     if (!broker_config_foreign(key))
         return false;
-    fprintf(stderr, "kiln: %s is a key of Kafka's that kiln does not have; it is passed over\n",
-            key);
+    NOTE(&notes, CONFIG_IGNORED,
+         "%s is a key of Kafka's that kiln does not have; it is passed over", key);
     return true;
 }
 
@@ -121,18 +137,15 @@ static void after_event(struct posix_hook *hook)
     s->trace.tail = s->trace.head; /* nobody reads it yet */
 }
 
-static void say(struct broker_say *op, const char *sentence)
-{
-    (void)op;
-    fprintf(stderr, "kiln: %s\n", sentence);
-}
-
 static void on_stopped(struct broker_op *op, enum err e)
 {
     struct serving *s = CONTAINER_OF(op, struct serving, stopping);
     if (e != ERR_NONE) {
-        fprintf(stderr, "kiln: stopped, but not cleanly: %s\n", op->msg.text);
+        NOTE(&notes, STOP_FAILED, "stopped, but not cleanly; the next start recovers: %s",
+             op->msg.text);
         s->exit = EXIT_FAILURE;
+    } else if (s->ready) {
+        NOTE(&notes, STOPPED, "stopped in good order");
     }
     posix_stop(s->door);
 }
@@ -140,12 +153,12 @@ static void on_stopped(struct broker_op *op, enum err e)
 static void on_signal(struct posix_signals *signals, int number)
 {
     struct serving *s = CONTAINER_OF(signals, struct serving, signals);
-    (void)number;
     if (s->told_to_stop) {
-        fprintf(stderr, "kiln: ended at once; the next start recovers\n");
+        NOTE(&notes, STOP_FAILED, "ended at once by a second signal; the next start recovers");
         _exit(EXIT_FAILURE);
     }
     s->told_to_stop = true;
+    NOTE(&notes, STOPPING, "told to stop by SIG%s", sigabbrev_np(number));
     broker_stop(s->broker, &s->stopping, on_stopped);
 }
 
@@ -154,17 +167,17 @@ static void on_started(struct broker_op *op, enum err e)
     struct serving *s = CONTAINER_OF(op, struct serving, starting);
     if (e == ERR_NONE) {
         int64_t took_ms = (env_now(&s->door->env) - s->began_ns) / 1000000;
-        fprintf(stderr,
-                "kiln: ready on %s:%u, data in %s, node %" PRId64 ", cluster %s, %" PRId64 " ms\n",
-                broker_host(s->broker), (unsigned)broker_port(s->broker), s->config.log_dirs,
-                s->config.node_id, broker_cluster_id(s->broker), took_ms);
+        NOTE(&notes, READY,
+             "ready on %s:%u, data in %s, node %" PRId64 ", cluster %s, %" PRId64 " ms",
+             broker_host(s->broker), (unsigned)broker_port(s->broker), s->config.log_dirs,
+             s->config.node_id, broker_cluster_id(s->broker), took_ms);
         s->ready = true;
         return;
     }
     s->exit = EXIT_FAILURE;
     if (s->told_to_stop)
         return; /* the stop ends it */
-    fprintf(stderr, "kiln: %s\n", op->msg.text);
+    NOTE(&notes, START_FAILED, "%s", op->msg.text);
     posix_stop(s->door);
 }
 
@@ -174,9 +187,9 @@ static void inject_faults(void)
     if (getenv("FIU_CTRL_FIFO") == NULL && getenv("FIU_ENABLE") == NULL)
         return;
     if (posix_inject_faults(true))
-        fprintf(stderr, "kiln: faults may be injected into this process by libfiu's tools\n");
+        NOTE(&notes, FAULTS_ALLOWED, "faults may be injected into this process by libfiu's tools");
     else
-        fprintf(stderr, "kiln: this kiln was built without fault points (KILN_FIU)\n");
+        NOTE(&notes, FAULTS_ALLOWED, "this kiln was built without fault points (KILN_FIU)");
 }
 
 static int serve(struct serving *s)
@@ -187,14 +200,14 @@ static int serve(struct serving *s)
     trace_init(&s->trace, s->rows, TRACE_ROWS, false);
     s->hook.after_event = after_event;
     s->signals.fire = on_signal;
-    s->say.say = say;
+    NOTE(&notes, STARTING, "kiln %s, data in %s", KILN_VERSION, s->config.log_dirs);
     inject_faults();
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;
     e = posix_watch_signals(s->door, &s->signals, numbers, COUNT_OF(numbers));
     if (e == ERR_NONE)
-        e = broker_new(&s->broker, &s->door->env, &s->mem, &s->trace, &s->config, &s->say);
+        e = broker_new(&s->broker, &s->door->env, &s->mem, &s->trace, &s->config, &notes);
     if (e != ERR_NONE) {
         posix_free(s->door);
         return cli_complain("%s", err_text(e)), EXIT_FAILURE;
@@ -227,6 +240,7 @@ int cli_broker(int argc, char **argv)
     const char *data = NULL;
     const char *listen = NULL;
     const char *config = NULL;
+    int level = NOTE_LEVEL_INFO;
     const struct cli_option options[] = {
         {"--data", CLI_TEXT, &data, 0, 0, NULL,
          "the directory of all data (log.dirs): ./kiln-data"},
@@ -234,6 +248,8 @@ int cli_broker(int argc, char **argv)
          "HOST:PORT where clients connect (listeners): 127.0.0.1:9092; port 0 picks a free one"},
         {"--config", CLI_TEXT, &config, 0, 0, NULL,
          "a file in the form of Kafka's server.properties; flags count more"},
+        {"--log-level", CLI_CHOICE, &level, 0, 0, "error|warning|info|debug",
+         "what stderr tells, up to this: info"},
     };
     const struct cli_usage usage = {
         "kiln broker [--data DIR] [--listen HOST:PORT] [--config FILE] [--KEY VALUE...]",
@@ -249,6 +265,7 @@ int cli_broker(int argc, char **argv)
         return exit;
     if (words.count > 0)
         return cli_complain("kiln broker takes no word \"%s\"", words.word[0]);
+    notes.level = (enum note_level)level;
     struct serving *s = calloc(1, sizeof *s);
     struct errmsg msg = {{0}};
     if (s == NULL)

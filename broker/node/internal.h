@@ -64,7 +64,7 @@ struct broker {
     struct mem *mem;
     struct trace *trace;
     struct broker_config config;
-    struct broker_say *say;
+    struct notes *notes;
     enum broker_phase phase;                /* moved by broker_move alone */
     struct env_timer start_kick, stop_kick; /* begin what start and stop asked for */
     struct broker_op *starting, *stopping;
@@ -113,8 +113,6 @@ struct broker {
 };
 
 void broker_move(struct broker *b, enum broker_phase phase);
-/* A sentence for a person. */
-void broker_tell(struct broker *b, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* start.c */
 /* A step has ended: the next one, or the way back. */

@@ -1,6 +1,5 @@
 /* node.c - the broker as an object: made, asked, freed. */
 #include "node/internal.h"
-#include <stdio.h>
 
 static const struct state phases[] = {
     [BROKER_NEW] = {"new", TO(BROKER_OPENING) | TO(BROKER_ENDED)},
@@ -16,20 +15,8 @@ void broker_move(struct broker *b, enum broker_phase phase)
     STATE_MOVE(phases, &b->phase, phase);
 }
 
-void broker_tell(struct broker *b, const char *format, ...)
-{
-    if (b->say == NULL)
-        return;
-    char sentence[2 * ERRMSG_SIZE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
-    va_end(args);
-    b->say->say(b->say, sentence);
-}
-
 enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
-                    const struct broker_config *config, struct broker_say *say)
+                    const struct broker_config *config, struct notes *notes)
 {
     struct broker *b = mem_zalloc(mem, sizeof *b);
     if (b == NULL)
@@ -38,7 +25,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->mem = mem;
     b->trace = trace;
     b->config = *config;
-    b->say = say;
+    b->notes = notes;
     b->metadata_watch = (struct metadata_watch){.prepare = broker_partitions_prepare,
                                                 .failed = broker_partitions_metadata_failed};
     broker_budget_init(&b->client_mem, mem, config->queued_max_request_bytes);

@@ -51,17 +51,12 @@ struct broker_op {
     struct errmsg msg;
 };
 
-/* What a person should read while the broker runs: one sentence, no newline. */
-struct broker_say {
-    void (*say)(struct broker_say *say, const char *sentence);
-};
-
 struct broker;
 
-/* Makes the object and touches nothing. config is copied; env, mem and trace stay the caller's and
- * outlive the broker; say may be NULL. ERR_NOMEM. */
+/* Makes the object and touches nothing. config is copied; env, mem, trace and notes stay the
+ * caller's and outlive the broker; notes may be NULL. ERR_NOMEM. */
 enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
-                    const struct broker_config *config, struct broker_say *say) MUST_USE;
+                    const struct broker_config *config, struct notes *notes) MUST_USE;
 /* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
  * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
  * others serve. Errors: as log_dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;

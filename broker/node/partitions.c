@@ -50,9 +50,9 @@ static void on_reopen(struct env_timer *timer)
 static void on_failed(struct broker *b, struct opening *o, enum err e)
 {
     if (!o->told)
-        broker_tell(b, "partition %s-%d is offline: %s", replica_topic(o->replica),
-                    (int)replica_partition(o->replica),
-                    o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e));
+        NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s",
+             replica_topic(o->replica), (int)replica_partition(o->replica),
+             o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e));
     o->told = true;
     if (e == ERR_CORRUPT || b->resting) {
         free_opening(o);
@@ -64,16 +64,26 @@ static void on_failed(struct broker *b, struct opening *o, enum err e)
         env_arm(b->env, &b->reopen, env_now(b->env) + REOPEN_NS);
 }
 
+/* Who was told that it is offline is told that it is back. */
+static void tell_online(struct broker *b, const struct opening *o)
+{
+    if (o->told)
+        NOTE(b->notes, PARTITION_ONLINE, "partition %s-%d serves again", replica_topic(o->replica),
+             (int)replica_partition(o->replica));
+}
+
 static void on_opened(struct replica_op *op, enum err e)
 {
     struct opening *o = CONTAINER_OF(op, struct opening, op);
     struct broker *b = o->broker;
     b->opening_count--;
     prepared(b, o);
-    if (e == ERR_NONE)
+    if (e == ERR_NONE) {
+        tell_online(b, o);
         free_opening(o);
-    else
+    } else {
         on_failed(b, o, e);
+    }
     pump(b);
 }
 
@@ -139,8 +149,9 @@ static void tell_strays(struct broker *b, const struct metadata_image *image)
         bool own = strcmp(entries[i].topic, METADATA_LOG_TOPIC) == 0;
         if (own || (topic != NULL && entries[i].partition < topic->partition_count))
             continue;
-        broker_tell(b, "%s/%s-%d belongs to no topic of this cluster; it is left alone",
-                    b->config.log_dirs, entries[i].topic, (int)entries[i].partition);
+        NOTE(b->notes, PARTITION_STRAY,
+             "%s/%s-%d belongs to no topic of this cluster; it is left alone", b->config.log_dirs,
+             entries[i].topic, (int)entries[i].partition);
     }
 }
 
@@ -168,9 +179,11 @@ void broker_partitions_prepare(struct metadata_watch *watch,
     ASSERT(!b->preparing);
     b->preparing = true;
     for (int32_t i = 0; i < count; i++) {
+        NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partitions", topics[i]->name,
+             (int)topics[i]->partition_count);
         if (add_topic(b, topics[i], true) != ERR_NONE)
-            broker_tell(b, "topic %s has partitions that are offline: out of memory",
-                        topics[i]->name);
+            NOTE(b->notes, PARTITION_OFFLINE,
+                 "topic %s has partitions that are offline: out of memory", topics[i]->name);
     }
     pump(b);
 }
@@ -179,8 +192,8 @@ void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
     const char *why = log_status_text(metadata_log(b->metadata));
-    broker_tell(b, "nothing is written to %s any more: %s", b->config.log_dirs,
-                why[0] != 0 ? why : err_text(e));
+    NOTE(b->notes, DIRECTORY_OFFLINE, "nothing is written to %s any more: %s", b->config.log_dirs,
+         why[0] != 0 ? why : err_text(e));
 }
 
 /* What the whole directory has is told once, by broker_partitions_metadata_failed. */
@@ -189,8 +202,8 @@ void broker_partitions_tell(struct replica_watch *watch, const struct replica *r
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
     if (log_dir_status(b->dir) == ERR_NONE)
-        broker_tell(b, "partition %s-%d: %s", replica_topic(r), (int)replica_partition(r),
-                    sentence);
+        NOTE(b->notes, PARTITION_NOTICE, "partition %s-%d: %s", replica_topic(r),
+             (int)replica_partition(r), sentence);
 }
 
 /* ---- retention ---- */

@@ -19,6 +19,7 @@
 #include "base/state.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "base/note.h"
 #include "base/config.h"
 #include "base/known_bug.h"
 

@@ -6,20 +6,25 @@ struct seated {
     struct world_seat *seat;
     struct broker *broker;
     struct broker_op starting, stopping;
-    struct broker_say say;
+    struct notes notes;
     bool ended;
 };
 
 /* A sentence of any length as rows of 56 bytes; the last one ends with a zero. */
-static void say(struct broker_say *op, const char *sentence)
+static void say(struct seated *s, const char *sentence)
 {
-    struct seated *s = CONTAINER_OF(op, struct seated, say);
     size_t size = strlen(sentence) + 1;
     for (size_t at = 0; at < size; at += sizeof(uint64_t) * TRACE_ARGS_MAX) {
         uint64_t args[TRACE_ARGS_MAX] = {0};
         memcpy(args, sentence + at, MIN(size - at, sizeof args));
         trace_put(s->seat->trace, TRACE_SAY, args, TRACE_ARGS_MAX);
     }
+}
+
+static void on_note(struct notes *notes, enum note_kind kind, const char *sentence)
+{
+    (void)kind;
+    say(CONTAINER_OF(notes, struct seated, notes), sentence);
 }
 
 static void end(struct seated *s, enum err e)
@@ -36,7 +41,7 @@ static void on_started(struct broker_op *op, enum err e)
     /* A start that is cut short by a stop ends with the stop. */
     if (e == ERR_NONE || s->ended)
         return;
-    say(&s->say, op->msg.text);
+    say(s, op->msg.text);
     end(s, e);
 }
 
@@ -80,9 +85,10 @@ static enum err start(struct world_seat *seat)
     if (s == NULL)
         return ERR_NOMEM;
     s->seat = seat;
-    s->say.say = say;
+    /* What goes well has rows of its own. */
+    s->notes = (struct notes){.write = on_note, .level = NOTE_LEVEL_WARNING};
     seat->self = s;
-    e = broker_new(&s->broker, seat->env, seat->mem, seat->trace, &config, &s->say);
+    e = broker_new(&s->broker, seat->env, seat->mem, seat->trace, &config, &s->notes);
     if (e != ERR_NONE) {
         mem_free(seat->mem, s);
         return e;

@@ -13,15 +13,21 @@ struct broker_life {
     struct world_seat *seat;
     struct broker *broker;
     struct broker_op starting, stopping;
-    struct broker_say say;
+    struct notes notes;
     bool stopped;
 };
 
-static void say(struct broker_say *op, const char *sentence)
+static void say(const char *sentence)
 {
-    (void)op;
     size_t at = strlen(current->said);
     snprintf(current->said + at, sizeof current->said - at, "%s\n", sentence);
+}
+
+static void on_note(struct notes *notes, enum note_kind kind, const char *sentence)
+{
+    (void)notes;
+    (void)kind;
+    say(sentence);
 }
 
 static void end_life(struct broker_life *life, enum err e)
@@ -39,7 +45,7 @@ static void on_started(struct broker_op *op, enum err e)
     current->start_count++;
     if (e == ERR_NONE || life->stopped)
         return;
-    say(NULL, op->msg.text);
+    say(op->msg.text);
     end_life(life, ERR_NONE);
 }
 
@@ -48,7 +54,7 @@ static void on_stopped(struct broker_op *op, enum err e)
     current->stopped = e;
     current->stop_count++;
     if (e != ERR_NONE)
-        say(NULL, op->msg.text);
+        say(op->msg.text);
     end_life(CONTAINER_OF(op, struct broker_life, stopping), ERR_NONE);
 }
 
@@ -58,14 +64,14 @@ static enum err broker_begin(struct world_seat *seat)
     if (life == NULL)
         return ERR_NOMEM;
     life->seat = seat;
-    life->say.say = say;
+    life->notes = (struct notes){.write = on_note, .level = NOTE_LEVEL_WARNING};
     seat->self = life;
     struct broker_config config;
     struct errmsg msg = {{0}};
     config_defaults(&broker_config_table, &config);
     enum err e = config_parse(&broker_config_table, &config, seat->args, "test", NULL, &msg);
     if (e == ERR_NONE)
-        e = broker_new(&life->broker, seat->env, seat->mem, seat->trace, &config, &life->say);
+        e = broker_new(&life->broker, seat->env, seat->mem, seat->trace, &config, &life->notes);
     if (e != ERR_NONE)
         return e;
     broker_start(life->broker, &life->starting, on_started);
