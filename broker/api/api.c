@@ -276,7 +276,7 @@ static enum refusal decode_body(struct request *r, size_t at)
     if (r->body == NULL)
         return REFUSED_MEMORY;
     struct bytes in = bytes_of(r->frame.data + at, r->frame.size - at);
-    enum err e = wire_decode(m, api_request_version(r), in, NULL, r->body, &r->arena, NULL);
+    enum err e = wire_decode_request(m, api_request_version(r), in, r->body, &r->arena, NULL);
     return e == ERR_NONE ? REFUSED_NOT : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
 }
 

@@ -6,6 +6,7 @@ struct decoder {
     const uint8_t *p, *end;
     int version;
     bool flexible;
+    bool lenient; /* a request's: see wire_decode_request */
     struct arena *arena;
     struct errmsg *msg;
 };
@@ -220,7 +221,7 @@ static const struct wire_field *find_tag(const struct wire_field *fields, int ve
 }
 
 /* One tagged field; an unknown one is passed over (KIP-482). Tags ascend, which also keeps a field
- * from being decoded twice. */
+ * from being decoded twice; a request may name one again, within the limit of its arena. */
 static enum err decode_tag(struct decoder *d, const struct wire_field *fields, int64_t *previous,
                            void *out)
 {
@@ -230,7 +231,7 @@ static enum err decode_tag(struct decoder *d, const struct wire_field *fields, i
         e = take_uvarint(d, &size);
     if (e != ERR_NONE)
         return e;
-    if (tag <= *previous)
+    if (tag <= *previous && !d->lenient)
         return errmsg_set(d->msg, ERR_CORRUPT, "tag %u behind tag %d", tag, (int)*previous);
     *previous = tag;
     if (left(d) < size)
@@ -242,7 +243,7 @@ static enum err decode_tag(struct decoder *d, const struct wire_field *fields, i
     if (f == NULL)
         return ERR_NONE;
     e = decode_field(&inner, f, out);
-    if (e == ERR_NONE && inner.p != inner.end)
+    if (e == ERR_NONE && inner.p != inner.end && !d->lenient)
         return errmsg_set(d->msg, ERR_CORRUPT, "%s: %zu bytes too many", f->name, left(&inner));
     return e;
 }
@@ -276,8 +277,10 @@ static enum err decode_struct(struct decoder *d, const struct wire_field *fields
     return d->flexible ? decode_tags(d, fields, out) : ERR_NONE;
 }
 
-enum err wire_decode(const struct wire_message *m, int version, struct bytes in, size_t *used,
-                     void *out, struct arena *arena, struct errmsg *msg)
+/* *used: how many bytes it took; NULL: they must be all of them, unless d is lenient. */
+static enum err decode_message(const struct wire_message *m, int version, struct bytes in,
+                               bool lenient, size_t *used, void *out, struct arena *arena,
+                               struct errmsg *msg)
 {
     if (version < m->oldest || version > m->newest)
         return errmsg_set(msg, ERR_UNSUPPORTED, "%s has versions %d to %d, not %d", m->name,
@@ -288,16 +291,30 @@ enum err wire_decode(const struct wire_message *m, int version, struct bytes in,
                         .end = start + in.size,
                         .version = version,
                         .flexible = wire_flexible(m, version),
+                        .lenient = lenient,
                         .arena = arena,
                         .msg = msg};
     enum err e = decode_struct(&d, m->fields, out);
-    if (e == ERR_NONE && used == NULL && d.p != d.end)
+    if (e == ERR_NONE && used == NULL && d.p != d.end && !lenient)
         e = errmsg_set(msg, ERR_CORRUPT, "%zu bytes too many", left(&d));
     if (e != ERR_NONE)
         return errmsg_wrap(msg, e, "%s v%d", m->name, version);
+    ASSERT(d.p <= d.end);
     if (used != NULL)
         *used = (size_t)(d.p - start);
     return ERR_NONE;
+}
+
+enum err wire_decode(const struct wire_message *m, int version, struct bytes in, size_t *used,
+                     void *out, struct arena *arena, struct errmsg *msg)
+{
+    return decode_message(m, version, in, false, used, out, arena, msg);
+}
+
+enum err wire_decode_request(const struct wire_message *m, int version, struct bytes in, void *out,
+                             struct arena *arena, struct errmsg *msg)
+{
+    return decode_message(m, version, in, true, NULL, out, arena, msg);
 }
 
 enum err wire_decode_request_header(struct bytes in, size_t *used, struct wire_request_header *out,
@@ -309,5 +326,6 @@ enum err wire_decode_request_header(struct bytes in, size_t *used, struct wire_r
         if (api != NULL)
             header_version = wire_request_header_version(api, get_i16(in.data + sizeof(int16_t)));
     }
-    return wire_decode(&wire_request_header_message, header_version, in, used, out, NULL, msg);
+    return decode_message(&wire_request_header_message, header_version, in, true, used, out, NULL,
+                          msg);
 }

@@ -146,9 +146,17 @@ void wire_defaults(const struct wire_message *m, void *out);
 enum err wire_decode(const struct wire_message *m, int version, struct bytes in, size_t *used,
                      void *out, struct arena *arena, struct errmsg *msg) MUST_USE;
 
-/* Decodes the header at the start of a frame, in the version that its own first fields tell. A key
- * or version that kiln does not know gives a header too, up to the client id; ask wire_api and
- * wire_api_serves. ERR_CORRUPT. */
+/* wire_decode for what a client asks, as lenient as Kafka is (ByteBufferAccessor reads as far as
+ * the schema goes): what stands behind the last field, or behind a tagged field within its size, is
+ * passed over; tagged fields may come in any order, and of one that comes twice the last counts.
+ * For requests alone: in files, records and answers such bytes are damage. Errors as wire_decode.
+ */
+enum err wire_decode_request(const struct wire_message *m, int version, struct bytes in, void *out,
+                             struct arena *arena, struct errmsg *msg) MUST_USE;
+
+/* Decodes the header at the start of a frame, in the version that its own first fields tell, tagged
+ * fields as wire_decode_request does. A key or version that kiln does not know gives a header too,
+ * up to the client id; ask wire_api and wire_api_serves. ERR_CORRUPT. */
 enum err wire_decode_request_header(struct bytes in, size_t *used, struct wire_request_header *out,
                                     struct errmsg *msg) MUST_USE;
 

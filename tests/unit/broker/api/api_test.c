@@ -104,6 +104,39 @@ TEST(what_breaks_the_protocol_closes_the_connection_and_nothing_else)
     help_teardown(&h);
 }
 
+/* Every served version of every API, with bytes behind it, as Kafka takes it. */
+TEST(bytes_behind_a_request_close_nothing)
+{
+    static const uint8_t behind[] = {0, 1, 0, 0xff};
+    struct help h;
+    help_setup(&h, 84, "");
+    for (int i = 0; i < wire_api_count; i++) {
+        const struct wire_message *m = wire_apis[i].request;
+        int first = h.call_count;
+        for (int v = m->oldest; v <= m->newest; v++) {
+            uint8_t frame[1024];
+            void *body = arena_alloc(&h.arena, m->size);
+            wire_defaults(m, body);
+            int plain = help_call(&h, m->key, (int16_t)v, body);
+            struct help_call *call = &h.calls[plain];
+            assert_in_range(call->frame.size, 1, sizeof frame - sizeof behind);
+            memcpy(frame, call->frame.data, call->frame.size);
+            memcpy(frame + call->frame.size, behind, sizeof behind);
+            free((void *)(uintptr_t)call->frame.data);
+            h.call_count--;
+            int longer = help_frame(&h, bytes_of(frame, call->frame.size + sizeof behind));
+            assert_int_equal(longer, plain);
+            h.calls[longer].key = m->key;
+            h.calls[longer].no_answer = m->key == 0;
+        }
+        help_go(&h, 300);
+        for (int k = first; k < h.call_count; k++)
+            assert_true(h.calls[k].answer.size > 0 || h.calls[k].no_answer);
+        assert_false(h.is_closed);
+    }
+    help_teardown(&h);
+}
+
 static struct wire_init_producer_id_response init(struct help *h,
                                                   struct wire_init_producer_id_request *body)
 {

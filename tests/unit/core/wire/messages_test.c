@@ -426,6 +426,45 @@ TEST(bytes_behind_the_message_are_an_error_only_without_used)
     teardown(&f);
 }
 
+/* librdkafka 2.3 to 2.16 writes three bytes more than Metadata v9+ for all topics has. */
+TEST(bytes_behind_a_request_are_passed_over)
+{
+    static const uint8_t in[] = {0, 0, 0, 0, 0, 1, 0, 0};
+    const struct wire_message *m = &wire_metadata_request_message;
+    struct fixture f;
+    struct wire_metadata_request request;
+    setup(&f);
+    for (size_t size = 4; size <= sizeof in; size++) {
+        assert_ok(wire_decode_request(m, 12, bytes_of(in, size), &request, &f.arena, &f.msg));
+        assert_int_equal(request.topics_count, -1);
+    }
+    assert_int_equal(wire_decode(m, 12, bytes_of(in, sizeof in), NULL, &request, &f.arena, &f.msg),
+                     ERR_CORRUPT);
+    assert_int_equal(wire_decode_request(m, 12, bytes_of(in, 3), &request, &f.arena, &f.msg),
+                     ERR_CORRUPT);
+    teardown(&f);
+}
+
+/* A cluster id (tag 0) of two bytes in a tagged field of five, and once more behind tag 9. */
+TEST(tagged_fields_of_a_request_may_be_long_repeated_and_in_any_order)
+{
+    enum { FIXED = 25 }; /* bytes of a fetch before its arrays */
+    static const uint8_t behind[] = {1, 1, 1, 3, 0, 5, 3, 'a', 'b', 7,
+                                     7, 9, 1, 8, 0, 3, 3, 'c', 'd'};
+    uint8_t in[FIXED + sizeof behind] = {0};
+    memcpy(in + FIXED, behind, sizeof behind);
+    const struct wire_message *m = &wire_fetch_request_message;
+    struct fixture f;
+    struct wire_fetch_request request;
+    setup(&f);
+    assert_ok(wire_decode_request(m, 12, bytes_of(in, sizeof in), &request, &f.arena, &f.msg));
+    assert_int_equal(request.cluster_id.size, 2);
+    assert_memory_equal(request.cluster_id.data, "cd", 2);
+    assert_int_equal(wire_decode(m, 12, bytes_of(in, sizeof in), NULL, &request, &f.arena, &f.msg),
+                     ERR_CORRUPT);
+    teardown(&f);
+}
+
 /* ---- external records ---- */
 
 /* A fetch answer of two partitions, the first with 1000 external bytes, the second with 5 here. */
