@@ -30,8 +30,11 @@ void posix_file_free(struct posix *p, struct file *file)
 ssize_t posix_read_cached(struct file *file, void *buffer, uint64_t size, uint64_t offset)
 {
     struct iovec iov = {.iov_base = buffer, .iov_len = size};
-    if (file->nowait_refused) {
-        errno = EAGAIN;
+    int number = FAULT("disk/cache", EAGAIN);
+    if (number == 0 && file->nowait_refused)
+        number = EAGAIN;
+    if (number != 0) {
+        errno = number;
         return -1;
     }
     ssize_t n;

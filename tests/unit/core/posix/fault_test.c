@@ -211,6 +211,33 @@ TEST(whoever_enables_a_point_may_choose_the_errno)
     end(&f);
 }
 
+struct sending {
+    struct env_op op;
+    bool done;
+    enum err e;
+};
+
+static void sent(struct env_op *op, enum err e, uint64_t n)
+{
+    struct sending *sending = CONTAINER_OF(op, struct sending, op);
+    (void)n;
+    sending->done = true;
+    sending->e = e;
+}
+
+static void connect_pair(struct fixture *f, env_stream *here, env_stream *there)
+{
+    env_listen(f->env, &f->op, "127.0.0.1", 0, done);
+    assert_ok(ended(f));
+    env_listener listener = f->n;
+    env_connect(f->env, &f->op, "127.0.0.1", env_listener_port(listener), done);
+    assert_ok(ended(f));
+    *here = f->n;
+    env_accept(f->env, &f->op, listener, done);
+    assert_ok(ended(f));
+    *there = f->n;
+}
+
 TEST(a_stream_is_refused_or_reset)
 {
     struct fixture f;
@@ -245,6 +272,84 @@ TEST(a_stream_is_refused_or_reset)
     assert_int_equal(ended(&f), ERR_RESET);
     disable("net/receive");
     end(&f);
+}
+
+static uint8_t *numbered(size_t size)
+{
+    uint8_t *bytes = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(i * 7 + (i >> 10));
+    return bytes;
+}
+
+static env_file numbered_file(struct fixture *f, const uint8_t *bytes, uint64_t size)
+{
+    env_file file = open_file(f, "f");
+    const struct env_part part = {.data = bytes, .size = size};
+    env_append(f->env, &f->op, file, &part, 1, done);
+    assert_ok(ended(f));
+    return file;
+}
+
+/* The point stands for the page cache: what a real one has dropped is back before anybody looks,
+ * when the disk is fast. */
+TEST(reads_of_what_is_not_cached_are_whole)
+{
+    enum { SIZE = 200000 };
+    struct fixture f;
+    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 10);
+    start(&f);
+    env_file file = numbered_file(&f, bytes, SIZE);
+    enable("disk/cache");
+    env_read(f.env, &f.op, file, 0, buffer, SIZE + 10, done);
+    assert_ok(ended(&f));
+    assert_int_equal(f.n, SIZE);
+    assert_memory_equal(buffer, bytes, SIZE);
+    assert_int_equal(f.posix->counters.read_missed_count, 1);
+    disable("disk/cache");
+    memset(buffer, 0, SIZE);
+    env_read(f.env, &f.op, file, 0, buffer, SIZE + 10, done);
+    assert_ok(ended(&f));
+    assert_memory_equal(buffer, bytes, SIZE);
+    assert_int_equal(f.posix->counters.read_missed_count, 1);
+    end(&f);
+    free(bytes);
+    free(buffer);
+}
+
+/* Small parts, long ones, and some memory before them, all of a file that must be read first. */
+TEST(sends_of_what_is_not_cached_are_whole)
+{
+    enum { SIZE = 700000 };
+    struct fixture f;
+    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 4);
+    start(&f);
+    env_file file = numbered_file(&f, bytes, SIZE);
+    env_stream here, there;
+    connect_pair(&f, &here, &there);
+    const struct env_part parts[] = {
+        {.data = (const uint8_t *)"head", .size = 4},
+        {.file = file, .offset = 0, .size = 1000},
+        {.file = file, .offset = 1000, .size = SIZE - 2000},
+        {.file = file, .offset = SIZE - 1000, .size = 1000},
+    };
+    struct sending sending = {0};
+    enable("disk/cache");
+    env_send(f.env, &sending.op, here, parts, COUNT_OF(parts), sent);
+    for (uint64_t got = 0; got < SIZE + 4; got += f.n) {
+        env_receive(f.env, &f.op, there, buffer + got, SIZE + 4 - got, done);
+        assert_ok(ended(&f));
+    }
+    while (!sending.done)
+        posix_poll(f.posix, PATIENCE_NS);
+    assert_ok(sending.e);
+    assert_true(f.posix->counters.read_missed_count >= 3);
+    assert_memory_equal(buffer, "head", 4);
+    assert_memory_equal(buffer + 4, bytes, SIZE);
+    disable("disk/cache");
+    end(&f);
+    free(bytes);
+    free(buffer);
 }
 
 TEST(memory_may_run_out)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -408,99 +407,12 @@ TEST(after_a_failed_append_those_in_flight_fail_too)
     end(&f);
 }
 
-/* To read without waiting would ask the kernel to read ahead. */
-static bool is_cached(int fd)
-{
-    unsigned char pages[1] = {0};
-    void *map = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
-    assert_true(map != MAP_FAILED);
-    assert_int_equal(mincore(map, 1, pages), 0);
-    munmap(map, 1);
-    return (pages[0] & 1) != 0;
-}
-
-/* The kernel takes it for advice, and follows it when nobody else holds the pages. */
-static void drop_from_cache(struct fixture *f, const char *path)
-{
-    char full[128];
-    snprintf(full, sizeof full, "%s/%s", f->root, path);
-    int fd = open(full, O_RDONLY);
-    assert_true(fd >= 0);
-    for (int i = 0; i < 1000 && is_cached(fd); i++) {
-        assert_int_equal(fsync(fd), 0);
-        assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-    }
-    assert_false(is_cached(fd));
-    close(fd);
-}
-
 static uint8_t *numbered(size_t size)
 {
     uint8_t *bytes = malloc(size);
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(i * 7 + (i >> 10));
     return bytes;
-}
-
-TEST(reads_of_what_is_not_cached_are_whole)
-{
-    enum { SIZE = 200000 };
-    struct fixture f;
-    struct call read = {0};
-    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 10);
-    start(&f);
-    env_file file = open_file(&f, "f");
-    assert_ok(append(&f, file, bytes, SIZE));
-    /* The kernel may read ahead between the drop and the read; then this was no such read. */
-    for (int i = 0; i < 100 && f.posix->counters.read_missed_count == 0; i++) {
-        drop_from_cache(&f, "f");
-        read = (struct call){0}; /* it says that it is done, from the time before */
-        memset(buffer, 0, SIZE);
-        env_read(f.env, &read.op, file, 0, buffer, SIZE + 10, done);
-        assert_ok(wait_for(&f, &read));
-        assert_int_equal(read.n, SIZE);
-        assert_memory_equal(buffer, bytes, SIZE);
-    }
-    assert_int_equal(f.posix->counters.read_missed_count, 1);
-    end(&f);
-    free(bytes);
-    free(buffer);
-}
-
-/* Small parts, long ones, and some memory between them, all of a file that must be read first. */
-TEST(sends_of_what_is_not_cached_are_whole)
-{
-    enum { SIZE = 700000 };
-    struct fixture f;
-    struct call send = {0};
-    env_stream here, there;
-    uint8_t *bytes = numbered(SIZE), *buffer = calloc(1, SIZE + 4);
-    start(&f);
-    env_file file = open_file(&f, "f");
-    assert_ok(append(&f, file, bytes, SIZE));
-    drop_from_cache(&f, "f");
-    connect_pair(&f, "127.0.0.1", &here, &there);
-    struct env_part parts[] = {
-        {.data = (const uint8_t *)"head", .size = 4},
-        {.file = file, .offset = 0, .size = 1000},
-        {.file = file, .offset = 1000, .size = SIZE - 2000},
-        {.file = file, .offset = SIZE - 1000, .size = 1000},
-    };
-    env_send(f.env, &send.op, here, parts, 4, done);
-    for (uint64_t got = 0; got < SIZE + 4;) {
-        struct call receive = {0};
-        env_receive(f.env, &receive.op, there, buffer + got, SIZE + 4 - got, done);
-        assert_ok(wait_for(&f, &receive));
-        got += receive.n;
-    }
-    assert_ok(wait_for(&f, &send));
-    struct file *open = posix_file(f.posix->inside, file);
-    assert_true(f.posix->counters.read_missed_count > 0 || open->nowait_refused);
-    assert_memory_equal(buffer, "head", 4);
-    assert_memory_equal(buffer + 4, bytes, SIZE);
-    end(&f);
-    free(bytes);
-    free(buffer);
 }
 
 /* What the closer has not read would reset the connection, and take along what it had sent. */
