@@ -11,6 +11,9 @@ static const struct handler *const handlers[] = {
     &api_handler_create_topics,    &api_handler_init_producer_id,
 };
 
+static const char over_budget[] =
+    "there is no memory for it; queued.max.request.bytes bounds what all requests may take";
+
 static const struct handler *find_handler(int16_t key)
 {
     for (int i = 0; i < COUNT_OF(handlers); i++) {
@@ -21,7 +24,7 @@ static const struct handler *find_handler(int16_t key)
 }
 
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
-                 struct metadata *metadata, struct replica_set *replicas,
+                 struct notes *notes, struct metadata *metadata, struct replica_set *replicas,
                  const struct api_settings *settings)
 {
     struct api *api = mem_zalloc(mem, sizeof *api);
@@ -36,6 +39,7 @@ enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trac
         .settings = *settings,
     };
     list_init(&api->requests);
+    api_refusals_init(&api->refusals, env, notes);
     *out = api;
     return ERR_NONE;
 }
@@ -45,6 +49,7 @@ void api_free(struct api *api)
     if (api == NULL)
         return;
     ASSERT(list_empty(&api->requests));
+    api_refusals_end(&api->refusals);
     mem_free(api->mem, api);
 }
 
@@ -169,7 +174,15 @@ void api_request_silent(struct request *r)
 
 void api_request_break(struct request *r, enum err e)
 {
+    api_request_refuse(r, e, e == ERR_NOMEM ? over_budget : err_text(e));
+}
+
+void api_request_refuse(struct request *r, enum err e, const char *sentence)
+{
     struct conn *conn = r->conn;
+    enum refusal why = e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_SILENTLY;
+    if (conn != NULL)
+        api_refusals_tell(&r->api->refusals, conn, &r->header, (int)why, sentence);
     detach(r);
     request_free(r);
     if (conn != NULL)
@@ -212,20 +225,13 @@ int16_t api_request_find(const struct request *r, const struct metadata_topic *t
 
 /* ---- from the frame ---- */
 
-/* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
-enum refusal {
-    REFUSED_NOT,
-    REFUSED_HEADER,
-    REFUSED_API,
-    REFUSED_VERSION,
-    REFUSED_BODY,
-    REFUSED_MEMORY,
-    REFUSED_STOPPING,
-};
-
-static void refuse(struct api *api, struct conn *conn, enum refusal why, uint32_t size)
+/* header NULL: it could not be read. */
+static void refuse(struct api *api, struct conn *conn, const struct wire_request_header *header,
+                   enum refusal why, uint32_t size, const char *sentence)
 {
     TRACE(api->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    if (why != REFUSED_STOPPING)
+        api_refusals_tell(&api->refusals, conn, header, (int)why, sentence);
     conn_close(conn, why == REFUSED_MEMORY ? ERR_NOMEM : ERR_CORRUPT);
 }
 
@@ -269,55 +275,83 @@ static struct request *request_new(struct api *api, const struct handler *handle
     return r;
 }
 
-static enum refusal decode_body(struct request *r, size_t at)
+static enum refusal decode_body(struct request *r, size_t at, struct errmsg *msg)
 {
     const struct wire_message *m = r->kind->request;
     r->body = api_request_alloc(r, 1, m->size);
     if (r->body == NULL)
         return REFUSED_MEMORY;
     struct bytes in = bytes_of(r->frame.data + at, r->frame.size - at);
-    enum err e = wire_decode_request(m, api_request_version(r), in, r->body, &r->arena, NULL);
+    enum err e = wire_decode_request(m, api_request_version(r), in, r->body, &r->arena, msg);
     return e == ERR_NONE ? REFUSED_NOT : e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_BODY;
+}
+
+/* Why that API or version is not served; REFUSED_NOT: it is, or it can be answered that it is not.
+ */
+static enum refusal check_kind(const struct api *api, const struct wire_request_header *header,
+                               const struct handler *handler, struct errmsg *msg)
+{
+    if (handler == NULL) {
+        bool known = header->request_api_key >= 0 && header->request_api_key < API_KEYS_KNOWN;
+        errmsg_set(msg, ERR_UNSUPPORTED, "%s",
+                   known ? "this version of kiln does not serve that API yet"
+                         : "Kafka has no API of that key");
+        return REFUSED_API;
+    }
+    if (api->stopping)
+        return REFUSED_STOPPING;
+    const struct wire_api *kind = wire_api(handler->key);
+    ASSERT(kind != NULL);
+    if (wire_api_serves(kind, header->request_api_version) || handler == &api_handler_api_versions)
+        return REFUSED_NOT;
+    errmsg_set(msg, ERR_UNSUPPORTED, "versions %d to %d are served", kind->request->oldest,
+               kind->request->newest);
+    return REFUSED_VERSION;
+}
+
+static void serve(struct request *r, size_t at)
+{
+    struct errmsg msg = {0};
+    if (!wire_api_serves(r->kind, api_request_version(r))) {
+        answer_unknown_versions(r);
+        return;
+    }
+    enum refusal why = decode_body(r, at, &msg);
+    if (why == REFUSED_NOT) {
+        r->handler->begin(r);
+        return;
+    }
+    struct api *api = r->api;
+    struct conn *conn = r->conn;
+    detach(r);
+    refuse(api, conn, &r->header, why, r->frame.size,
+           why == REFUSED_MEMORY ? over_budget : msg.text);
+    request_free(r);
 }
 
 void api_request(struct api *api, struct conn *conn, struct conn_request *on, struct slice frame)
 {
     struct wire_request_header header;
+    struct errmsg msg = {0};
     size_t used = 0;
-    if (wire_decode_request_header(slice_bytes(frame), &used, &header, NULL) != ERR_NONE) {
-        refuse(api, conn, REFUSED_HEADER, frame.size);
+    if (wire_decode_request_header(slice_bytes(frame), &used, &header, &msg) != ERR_NONE) {
+        errmsg_wrap(&msg, ERR_CORRUPT, "a frame of %u bytes is no request", frame.size);
+        refuse(api, conn, NULL, REFUSED_HEADER, frame.size, msg.text);
         return;
     }
     const struct handler *handler = find_handler(header.request_api_key);
-    if (handler == NULL || api->stopping) {
-        refuse(api, conn, handler == NULL ? REFUSED_API : REFUSED_STOPPING, frame.size);
-        return;
-    }
-    const struct wire_api *kind = wire_api(handler->key);
-    ASSERT(kind != NULL);
-    bool served = wire_api_serves(kind, header.request_api_version);
-    if (!served && handler != &api_handler_api_versions) {
-        refuse(api, conn, REFUSED_VERSION, frame.size);
+    enum refusal why = check_kind(api, &header, handler, &msg);
+    if (why != REFUSED_NOT) {
+        refuse(api, conn, &header, why, frame.size, msg.text);
         return;
     }
     struct request *r = request_new(api, handler, conn, on, frame);
     if (r == NULL) {
-        refuse(api, conn, REFUSED_MEMORY, frame.size);
+        refuse(api, conn, &header, REFUSED_MEMORY, frame.size, over_budget);
         return;
     }
     r->header = header;
-    if (!served) {
-        answer_unknown_versions(r);
-        return;
-    }
-    enum refusal why = decode_body(r, used);
-    if (why == REFUSED_NOT) {
-        handler->begin(r);
-        return;
-    }
-    detach(r);
-    request_free(r);
-    refuse(api, conn, why, frame.size);
+    serve(r, used);
 }
 
 void api_cancel(struct api *api, struct conn_request *on)

@@ -26,7 +26,52 @@ extern const struct handler api_handler_produce, api_handler_fetch, api_handler_
     api_handler_metadata, api_handler_find_coordinator, api_handler_api_versions,
     api_handler_create_topics, api_handler_init_producer_id;
 
+/* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
+enum refusal {
+    REFUSED_NOT,
+    REFUSED_HEADER,
+    REFUSED_API,
+    REFUSED_VERSION,
+    REFUSED_BODY,
+    REFUSED_MEMORY,
+    REFUSED_STOPPING,
+    REFUSED_SILENTLY, /* acks=0: who asked for no answer is told by the end of the connection */
+};
+
+#define REFUSALS_SEEN 64 /* peers and reasons that are remembered */
+
+struct refusal_seen {
+    uint64_t key;
+    int64_t told_ns; /* 0: a free place */
+};
+
+/* What was told of refused requests, and what was not. */
+struct refusals {
+    struct env *env;
+    struct notes *notes;
+    struct refusal_seen seen[REFUSALS_SEEN];
+    int32_t credit; /* lines that may be told now */
+    int64_t credit_ns, sum_ns;
+    struct env_timer sum_up;
+    uint64_t untold;
+    char last[NOTE_SIZE / 2]; /* of those */
+};
+
+/* notes may be NULL. */
+void api_refusals_init(struct refusals *r, struct env *env, struct notes *notes);
+/* Tells what is left to be told. */
+void api_refusals_end(struct refusals *r);
+/* That conn is about to be closed, and why; header NULL: nothing is known of the request. why tells
+ * reasons apart. */
+void api_refusals_tell(struct refusals *r, const struct conn *conn,
+                       const struct wire_request_header *header, int why, const char *sentence);
+#define API_NAME_SIZE 40
+#define API_KEYS_KNOWN 93 /* of Kafka 4.3.1, from 0 on */
+/* "Fetch"; "API key 999" where Kafka has none of that key. */
+void api_name_print(int16_t key, char *text, size_t size);
+
 struct api {
+    struct refusals refusals;
     struct env *env;
     struct mem *mem;
     struct trace *trace;
@@ -84,6 +129,8 @@ void api_request_answer(struct request *r, const void *body);
 void api_request_silent(struct request *r);
 /* The connection cannot go on. */
 void api_request_break(struct request *r, enum err e);
+/* The same, with a sentence for a person. It is borrowed. */
+void api_request_refuse(struct request *r, enum err e, const char *sentence);
 /* Goes on with resume as an event of its own. */
 void api_request_yield(struct request *r, void (*resume)(struct env_timer *yield));
 /* Begins. done may be called before this returns, and may end the request. */

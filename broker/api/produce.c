@@ -2,6 +2,7 @@
  * have ended. It never yields between two partitions: requests of a producer must reach a partition
  * in the order in which they came, and the work is bounded by the size of a frame. */
 #include "api/internal.h"
+#include <stdio.h>
 
 struct item {
     struct replica_produce op;
@@ -19,16 +20,29 @@ struct produce {
     struct env_timer deadline;
 };
 
+/* Who asked for no answer can be told of a failure only by the end of the connection. */
+static void break_silent(struct produce *s)
+{
+    char sentence[ERRMSG_SIZE] = "";
+    for (int32_t i = 0; i < s->item_count && sentence[0] == 0; i++) {
+        const struct wire_produce_response_partition *out = s->items[i].out;
+        if (out->error_code != WIRE_ERROR_NONE)
+            snprintf(sentence, sizeof sentence,
+                     "records for partition %d with acks=0 were refused: %s (%s)", (int)out->index,
+                     wire_error_name(out->error_code), wire_error_text(out->error_code));
+    }
+    api_request_refuse(&s->request, ERR_INVALID, sentence);
+}
+
 static void finish(struct request *r)
 {
     struct produce *s = CONTAINER_OF(r, struct produce, request);
     const struct wire_produce_request *in = r->body;
     env_disarm(r->api->env, &s->deadline);
-    /* Who asked for no answer can be told of a failure only by the end of the connection. */
     if (in->acks != 0)
         api_request_answer(r, &s->body);
     else if (s->failed)
-        api_request_break(r, ERR_INVALID);
+        break_silent(s);
     else
         api_request_silent(r);
 }

@@ -36,8 +36,14 @@ static void on_closed(struct conn *conn, enum err e)
         broker_stop_go_on(b);
 }
 
+static void on_refused(struct conn *conn, enum conn_refusal why, int32_t size)
+{
+    api_refuse_frame(client_of(conn)->broker->api, conn, why, size);
+}
+
 static const struct conn_owner owner = {
     .request = on_request,
+    .refused = on_refused,
     .closed = on_closed,
     .cancel = on_cancel,
 };
@@ -56,6 +62,7 @@ static bool start_client(struct broker *b, env_stream stream)
         .in_flight_bytes = CLIENT_IN_FLIGHT_BYTES,
         .idle_ns_max = b->config.connections_max_idle_ms * 1000000,
     };
+    memcpy(client->conn.peer, b->peer, sizeof client->conn.peer);
     conn_start(&client->conn, CONN_SERVER, b->env, &b->client_mem.mem, b->trace, stream, &limits,
                &owner);
     return true;
@@ -103,7 +110,7 @@ void broker_clients_accept(struct broker *b)
     if (b->phase != BROKER_SERVING || !room || b->accepting.in_flight || b->refusing.in_flight)
         return;
     env_disarm(b->env, &b->accept_again);
-    env_accept(b->env, &b->accepting, b->listener, on_accepted);
+    env_accept(b->env, &b->accepting, b->listener, b->peer, on_accepted);
 }
 
 /* ---- the listener ---- */

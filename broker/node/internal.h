@@ -104,6 +104,7 @@ struct broker {
     struct endpoint listen_at, advertised;
     env_listener listener;
     struct env_op listening, accepting, refusing, unlistening;
+    char peer[ENV_PEER_SIZE]; /* of the connection that is being accepted */
     struct env_timer accept_again;
     bool listener_closed;
     struct budget client_mem;

@@ -40,7 +40,8 @@ void broker_start_partitions_done(struct broker *b)
         .fetch_bytes_max = b->config.fetch_max_bytes,
     };
     struct errmsg msg = {{0}};
-    enum err e = api_new(&b->api, b->env, b->mem, b->trace, b->metadata, &b->replicas, &settings);
+    enum err e =
+        api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->metadata, &b->replicas, &settings);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);

@@ -41,6 +41,12 @@ struct conn_limits {
                                ERR_TIMEOUT; 0: for ever */
 };
 
+/* reason of REQUEST_REFUSED rows. */
+enum conn_refusal {
+    CONN_REFUSED_NEGATIVE = 101, /* a size below zero */
+    CONN_REFUSED_TOO_LONG,       /* above frame_bytes_max */
+};
+
 /* What the owner of a connection is told. The connection is in order at each call, which may call
  * all functions below. */
 struct conn_owner {
@@ -55,6 +61,9 @@ struct conn_owner {
      * used any more and its memory may be freed from here. Requests not answered were cancelled
      * first: by cancel, each. */
     void (*closed)(struct conn *conn, enum err e);
+    /* Server: the size of a frame cannot be right, and the connection will be closed. May be NULL.
+     */
+    void (*refused)(struct conn *conn, enum conn_refusal why, int32_t size);
     /* A request that will have no answer: client side, the peer may or may not have acted on it,
      * and the request is its owner's again; server side, nobody waits, and the request is gone. */
     void (*cancel)(struct conn *conn, struct conn_request *request, enum err e);
@@ -97,12 +106,6 @@ enum conn_state {
     CONN_CLOSED,
 };
 
-/* reason of REQUEST_REFUSED rows. */
-enum conn_refusal {
-    CONN_REFUSED_NEGATIVE = 101, /* a size below zero */
-    CONN_REFUSED_TOO_LONG,       /* above frame_bytes_max */
-};
-
 struct conn {
     struct env *env;
     struct mem *mem;
@@ -111,6 +114,7 @@ struct conn {
     struct conn_limits limits;
     enum conn_role role;
     env_stream stream;
+    char peer[ENV_PEER_SIZE]; /* who is at the other end, for people; its owner fills it, or not */
     /* Everything below is the conn's own. */
     enum conn_state state;
     enum err error;       /* why it closes */

@@ -100,6 +100,8 @@ static bool must_wait_for_send(const struct conn *conn)
 static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
 {
     TRACE(conn->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    if (conn->owner->refused != NULL)
+        conn->owner->refused(conn, why, size);
     conn_close(conn, ERR_CORRUPT);
 }
 

@@ -181,9 +181,12 @@ void env_listen(struct env *env, struct env_op *op, const char *host, uint16_t p
     submit(env, op);
 }
 
-void env_accept(struct env *env, struct env_op *op, env_listener listener, env_done *done)
+void env_accept(struct env *env, struct env_op *op, env_listener listener, char peer[ENV_PEER_SIZE],
+                env_done *done)
 {
     prepare_file(op, ENV_ACCEPT, listener, done);
+    op->buffer = peer;
+    op->size = ENV_PEER_SIZE;
     submit(env, op);
 }
 

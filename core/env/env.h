@@ -36,6 +36,7 @@
 /* Limits of every door. */
 #define ENV_PATH_MAX 512           /* bytes of a path, with its zero */
 #define ENV_HOST_MAX 256           /* bytes of a host name, with its zero */
+#define ENV_PEER_SIZE 64           /* bytes of a peer's address as text, with its zero */
 #define ENV_PARTS_MAX 1024         /* parts of one send, write or append */
 #define ENV_IO_BYTES_MAX (1 << 30) /* bytes of one read, write, append or send */
 
@@ -236,9 +237,11 @@ static inline uint16_t env_listener_port(env_listener listener)
 {
     return (uint16_t)(listener >> 48);
 }
-/* Waits for the next connection; one accept in flight a listener. n: its env_stream. ERR_TOOMANY
- * (try again later), ERR_CANCELLED. */
-void env_accept(struct env *env, struct env_op *op, env_listener listener, env_done *done);
+/* Waits for the next connection; one accept in flight a listener. n: its env_stream; peer says who
+ * connected, for people to read: "127.0.0.1:4242", "[::1]:4242", in the simulator the node's name
+ * (cut where it is too long). peer may be NULL. ERR_TOOMANY (try again later), ERR_CANCELLED. */
+void env_accept(struct env *env, struct env_op *op, env_listener listener, char peer[ENV_PEER_SIZE],
+                env_done *done);
 /* n: the env_stream. ERR_REFUSED, ERR_UNREACHABLE, ERR_TIMEOUT, ERR_RESET, ERR_TOOMANY. It cannot
  * be cancelled; a caller who no longer wants it closes what it gets. */
 void env_connect(struct env *env, struct env_op *op, const char *host, uint16_t port,

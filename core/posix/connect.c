@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include "posix/internal.h"
@@ -172,6 +173,16 @@ static bool died_waiting(int number)
            number == EHOSTDOWN || number == EHOSTUNREACH || number == ENETUNREACH;
 }
 
+static void print_peer(const struct sockaddr_storage *address, socklen_t size, char *peer)
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    char port[sizeof "65535"] = "?";
+    int failed = getnameinfo((const struct sockaddr *)address, size, host, sizeof host, port,
+                             sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    bool colons = failed == 0 && strchr(host, ':') != NULL;
+    snprintf(peer, ENV_PEER_SIZE, colons ? "[%s]:%s" : "%s:%s", host, port);
+}
+
 static void accepted(struct posix *p, struct env_op *op, int fd)
 {
     struct stream *s = NULL;
@@ -194,14 +205,19 @@ static void accepted(struct posix *p, struct env_op *op, int fd)
 static void try_accept(struct posix *p, struct listener *l)
 {
     int fd;
+    struct sockaddr_storage peer;
+    socklen_t size;
     int number = FAULT("net/accept", EMFILE);
     if (number != 0) {
         posix_fail(p, l->accepting, number);
         return;
     }
-    do
-        fd = accept4(l->handle.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    while (fd < 0 && died_waiting(errno));
+    do {
+        size = sizeof peer;
+        fd = accept4(l->handle.fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } while (fd < 0 && died_waiting(errno));
+    if (fd >= 0 && l->accepting->buffer != NULL)
+        print_peer(&peer, size, l->accepting->buffer);
     if (fd >= 0)
         accepted(p, l->accepting, fd);
     else if (errno == EAGAIN)

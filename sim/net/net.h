@@ -105,6 +105,9 @@ void net_node_up(struct net *net, uint32_t node);
 /* The node has this stream break under it, as a fault point wants it: as if a reset had come. */
 void net_break(struct net *net, uint32_t node, uint64_t stream);
 
+/* Who is at the other end of that open stream. */
+uint32_t net_peer_node(struct net *net, uint32_t node, uint64_t stream);
+
 /* The node never had this stream: its peer is told so. */
 void net_drop(struct net *net, uint32_t node, uint64_t stream);
 

@@ -312,6 +312,11 @@ void net_break(struct net *net, uint32_t node, uint64_t stream)
     break_both(net, open_end(net, node, stream));
 }
 
+uint32_t net_peer_node(struct net *net, uint32_t node, uint64_t stream)
+{
+    return net_peer(open_end(net, node, stream))->node;
+}
+
 void net_drop(struct net *net, uint32_t node, uint64_t stream)
 {
     struct net_end *end = open_end(net, node, stream);

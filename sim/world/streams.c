@@ -1,5 +1,6 @@
 /* streams.c - the stream verbs: names of hosts become nodes, bytes are copied out of the node at
  * its sends and into it at the end of its receives; the rest is the net's. */
+#include <stdio.h>
 #include "world/inside.h"
 
 /* A node is called by its name; itself also as everybody calls himself. */
@@ -165,9 +166,14 @@ static enum err greet(struct flight *flight)
     struct world *world = node->world;
     uint16_t port = env_listener_port(flight->handle);
     enum err e = FAULT(&world->engine, NET_ACCEPT, node->index, port);
-    if (e != ERR_NONE)
+    if (e != ERR_NONE) {
         net_drop(world->net, node->index, flight->net.n);
-    return e;
+        return e;
+    }
+    if (flight->op->buffer != NULL)
+        snprintf(flight->op->buffer, ENV_PEER_SIZE, "%s",
+                 world_node_name(world, net_peer_node(world->net, node->index, flight->net.n)));
+    return ERR_NONE;
 }
 
 void world_stream_land(struct flight *flight)

@@ -122,6 +122,7 @@ struct ask {
     uint64_t n;
     uint64_t order;                /* among all completions of the run */
     void (*then)(struct ask *ask); /* called within the completion; may be NULL */
+    char peer[ENV_PEER_SIZE];      /* of an accept */
 };
 
 struct ask *ask_new(struct conformance *t);

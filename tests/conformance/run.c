@@ -277,7 +277,7 @@ void ask_listen(struct ask *ask, const char *host, uint16_t port)
 
 void ask_accept(struct ask *ask, env_listener listener)
 {
-    ASK(ask, env_accept(ask->t->env, &ask->op, listener, ended));
+    ASK(ask, env_accept(ask->t->env, &ask->op, listener, ask->peer, ended));
 }
 
 void ask_connect(struct ask *ask, const char *host, uint16_t port)

@@ -277,6 +277,14 @@ static void accept_blindly(struct env *env, struct env_op *op)
 }
 SABOTAGE(connects_to_nobody, accept_blindly, NULL, NULL, nobody_listens_is_refused)
 
+static void accept_silently(struct env *env, struct env_op *op)
+{
+    if (op->verb == ENV_ACCEPT)
+        op->buffer = NULL;
+    pass_on(env, op);
+}
+SABOTAGE(tells_nobody_who_connected, accept_silently, NULL, NULL, an_accept_tells_who_connected)
+
 /* ---- time ---- */
 
 static void move_clock(struct env *env, struct env_op *op)

@@ -60,6 +60,32 @@ CASE(connections_wait_for_an_accept)
     CHECK_OK(t, do_close(t, listener));
 }
 
+/* The text ends within its bytes, names somebody, and one host has one name before the port. */
+CASE(an_accept_tells_who_connected)
+{
+    char first[ENV_PEER_SIZE] = "";
+    CHECK_OK(t, do_listen(t, t->host, 0));
+    env_listener listener = t->n;
+    for (int i = 0; i < 3; i++) {
+        struct ask *accept = ask_new(t);
+        ask_accept(accept, listener);
+        CHECK_OK(t, do_connect(t, t->host, env_listener_port(listener)));
+        env_stream client = t->n;
+        CHECK_OK(t, await(accept));
+        CHECK(t, memchr(accept->peer, 0, sizeof accept->peer) != NULL);
+        CHECK(t, accept->peer[0] != 0);
+        char *port = strrchr(accept->peer, ':');
+        if (port != NULL)
+            *port = 0;
+        if (i == 0)
+            memcpy(first, accept->peer, sizeof first);
+        CHECK(t, strcmp(first, accept->peer) == 0);
+        CHECK_OK(t, do_close(t, accept->n));
+        CHECK_OK(t, do_close(t, client));
+    }
+    CHECK_OK(t, do_close(t, listener));
+}
+
 CASE(names_of_streams_are_never_used_again)
 {
     enum { COUNT = 40 };

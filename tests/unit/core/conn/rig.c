@@ -104,7 +104,7 @@ static void connect_both(struct rig *rig)
     struct rig_op listen = {0}, accept = {0}, connect = {0}, close = {0};
     env_listen(rig->env, &listen.op, "127.0.0.1", 0, op_done);
     env_listener listener = finish(rig, &listen);
-    env_accept(rig->env, &accept.op, listener, op_done);
+    env_accept(rig->env, &accept.op, listener, NULL, op_done);
     env_connect(rig->env, &connect.op, "127.0.0.1", env_listener_port(listener), op_done);
     rig->raw = finish(rig, &connect);
     rig->raw_open = true;

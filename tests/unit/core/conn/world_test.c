@@ -181,7 +181,7 @@ static void connect_both(struct conversation *c)
     struct call listen = {0}, accept = {0}, connect = {0}, close = {0};
     env_listen(env, &listen.op, "both", 0, done);
     env_listener listener = wait_for(c, &listen);
-    env_accept(env, &accept.op, listener, done);
+    env_accept(env, &accept.op, listener, NULL, done);
     env_connect(env, &connect.op, "both", env_listener_port(listener), done);
     c->streams[0] = wait_for(c, &connect);
     c->streams[1] = wait_for(c, &accept);

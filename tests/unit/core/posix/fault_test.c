@@ -233,7 +233,7 @@ static void connect_pair(struct fixture *f, env_stream *here, env_stream *there)
     env_connect(f->env, &f->op, "127.0.0.1", env_listener_port(listener), done);
     assert_ok(ended(f));
     *here = f->n;
-    env_accept(f->env, &f->op, listener, done);
+    env_accept(f->env, &f->op, listener, NULL, done);
     assert_ok(ended(f));
     *there = f->n;
 }
@@ -254,10 +254,10 @@ TEST(a_stream_is_refused_or_reset)
     assert_ok(ended(&f));
     env_stream stream = f.n;
     enable("net/accept");
-    env_accept(f.env, &f.op, listener, done);
+    env_accept(f.env, &f.op, listener, NULL, done);
     assert_int_equal(ended(&f), ERR_TOOMANY);
     disable("net/accept");
-    env_accept(f.env, &f.op, listener, done);
+    env_accept(f.env, &f.op, listener, NULL, done);
     assert_ok(ended(&f));
     env_stream other = f.n;
     const struct env_part part = {.data = (const uint8_t *)"abc", .size = 3};

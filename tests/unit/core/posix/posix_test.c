@@ -100,7 +100,7 @@ static void connect_pair(struct fixture *f, const char *host, env_stream *here, 
     struct call listen = {0}, accept = {0}, connect = {0}, close = {0};
     env_listen(f->env, &listen.op, host, 0, done);
     assert_ok(wait_for(f, &listen));
-    env_accept(f->env, &accept.op, listen.n, done);
+    env_accept(f->env, &accept.op, listen.n, NULL, done);
     env_connect(f->env, &connect.op, host, env_listener_port(listen.n), done);
     assert_ok(wait_for(f, &connect));
     assert_ok(wait_for(f, &accept));
@@ -482,12 +482,12 @@ TEST(without_descriptors_an_accept_fails_and_may_be_tried_again)
     env_connect(f.env, &connect.op, "127.0.0.1", env_listener_port(listen.n), done);
     assert_ok(wait_for(&f, &connect));
     limit_descriptors(3);
-    env_accept(f.env, &accept.op, listen.n, done);
+    env_accept(f.env, &accept.op, listen.n, NULL, done);
     assert_int_equal(wait_for(&f, &accept), ERR_TOOMANY);
     env_open_file(f.env, &open.op, "f", READ_WRITE_CREATE, done);
     assert_int_equal(wait_for(&f, &open), ERR_TOOMANY);
     limit_descriptors(before.rlim_cur);
-    env_accept(f.env, &again.op, listen.n, done);
+    env_accept(f.env, &again.op, listen.n, NULL, done);
     assert_ok(wait_for(&f, &again));
     end(&f);
 }
@@ -501,7 +501,7 @@ static void try_everything(struct fixture *f)
         assert_true(wait_for(f, &calls[i]) == ERR_NONE || calls[i].e == ERR_NOMEM);
     if (calls[1].e != ERR_NONE)
         return;
-    env_accept(f->env, &calls[2].op, calls[1].n, done);
+    env_accept(f->env, &calls[2].op, calls[1].n, NULL, done);
     env_connect(f->env, &calls[3].op, "127.0.0.1", env_listener_port(calls[1].n), done);
     assert_true(wait_for(f, &calls[3]) == ERR_NONE || calls[3].e == ERR_NOMEM);
     if (calls[3].e == ERR_NONE)

@@ -115,7 +115,7 @@ static void echo_on_accepted(struct env_op *op, enum err e, uint64_t n)
 
 static void echo_accept(struct echo *echo)
 {
-    env_accept(echo->seat->env, &echo->accept, echo->listener, echo_on_accepted);
+    env_accept(echo->seat->env, &echo->accept, echo->listener, NULL, echo_on_accepted);
 }
 
 static void echo_on_listening(struct env_op *op, enum err e, uint64_t n)
