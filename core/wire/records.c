@@ -1,5 +1,5 @@
-/* records.c - the records of an uncompressed batch, one after the other. Every length is checked
- * against the record's own end, and that against the batch's. */
+/* records.c - the records of a batch, one after the other, decompressed on the way. Every length is
+ * checked against the record's own end, and that against the batch's. */
 #include "wire/wire.h"
 
 /* A run of bytes being taken apart. After the first thing that cannot be, bad is set, everything
@@ -112,6 +112,89 @@ enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b,
     return ERR_NONE;
 }
 
+enum err wire_records_open(struct wire_records *it, struct mem *mem, const struct wire_batch *b,
+                           struct bytes in, struct errmsg *msg)
+{
+    enum wire_codec codec = wire_batch_codec(b);
+    if (codec == WIRE_CODEC_NONE)
+        return wire_records_begin(it, b, in, msg);
+    ASSERT(b->size >= WIRE_BATCH_HEAD);
+    ASSERT((size_t)b->size <= in.size);
+    struct bytes content = bytes_of(in.data + WIRE_BATCH_HEAD, (size_t)b->size - WIRE_BATCH_HEAD);
+    if (codec >= WIRE_CODEC_COUNT)
+        return errmsg_set(msg, ERR_CORRUPT, "codec %d", codec);
+    if ((uint64_t)b->record_count * WIRE_RECORD_MIN > wire_codec_yield_max(codec, content.size))
+        return errmsg_set(msg, ERR_CORRUPT, "%d records cannot come out of %zu bytes of %s",
+                          b->record_count, content.size, wire_codec_names[codec]);
+    *it = (struct wire_records){.batch = *b, .left = b->record_count, .last_delta = -1};
+    it->buffer = mem_alloc(mem, WIRE_RECORDS_PIECE);
+    if (it->buffer == NULL)
+        return ERR_NOMEM;
+    it->buffer_cap = WIRE_RECORDS_PIECE;
+    it->next = it->end = it->buffer;
+    enum err e = wire_decoder_begin(&it->decoder, mem, codec, content);
+    if (e != ERR_NONE)
+        mem_free(mem, it->buffer);
+    return e;
+}
+
+void wire_records_close(struct wire_records *it)
+{
+    if (it->decoder.mem == NULL)
+        return;
+    struct mem *mem = it->decoder.mem;
+    wire_decoder_end(&it->decoder);
+    mem_free(mem, it->buffer);
+    *it = (struct wire_records){.left = 0};
+}
+
+/* Room for more than there is: what was taken makes way, and a large record a larger buffer. */
+static enum err make_room(struct wire_records *it)
+{
+    size_t have = (size_t)(it->end - it->next);
+    if (have == it->buffer_cap) {
+        uint8_t *larger = mem_realloc(it->decoder.mem, it->buffer, it->buffer_cap * 2);
+        if (larger == NULL)
+            return ERR_NOMEM;
+        it->next = larger + (it->next - it->buffer);
+        it->buffer = larger;
+        it->buffer_cap *= 2;
+    }
+    memmove(it->buffer, it->next, have);
+    it->next = it->buffer;
+    it->end = it->buffer + have;
+    return ERR_NONE;
+}
+
+/* Decompresses until size bytes wait, or the content ends. */
+static enum err fill(struct wire_records *it, size_t size, struct errmsg *msg)
+{
+    enum err e = ERR_NONE;
+    while ((size_t)(it->end - it->next) < size && !it->decoder.ended && e == ERR_NONE) {
+        size_t given, used = (size_t)(it->end - it->buffer);
+        e = it->next > it->buffer || used == it->buffer_cap ? make_room(it) : ERR_NONE;
+        if (e != ERR_NONE)
+            return e;
+        used = (size_t)(it->end - it->buffer);
+        e = wire_decoder_read(&it->decoder, it->buffer + used, it->buffer_cap - used, &given, msg);
+        it->end += given;
+    }
+    return e == ERR_EOF ? ERR_CORRUPT : e;
+}
+
+/* Of a compressed batch: the next record's bytes, as far as there are any. */
+static enum err fill_record(struct wire_records *it, struct errmsg *msg)
+{
+    uint32_t length;
+    enum err e = fill(it, WIRE_VARINT_MAX, msg);
+    if (e != ERR_NONE)
+        return e;
+    int n = wire_uvarint_get(it->next, (size_t)(it->end - it->next), &length);
+    if (n == 0 || wire_unzigzag32(length) < 0)
+        return ERR_NONE; /* taking it will say so */
+    return fill(it, (size_t)n + (size_t)wire_unzigzag32(length), msg);
+}
+
 /* Takes one record's inside, which must end where its length said. */
 static void take_record(struct wire_records *it, struct cursor *c, struct wire_record *out)
 {
@@ -130,10 +213,28 @@ static void take_record(struct wire_records *it, struct cursor *c, struct wire_r
                             : it->batch.base_timestamp + timestamp_delta;
 }
 
+/* Behind the last record there is nothing. It is looked for in place: the record's views stay. */
+static enum err check_end(struct wire_records *it, struct errmsg *msg)
+{
+    uint8_t more;
+    size_t left = (size_t)(it->end - it->next);
+    if (left == 0 && it->decoder.mem != NULL && !it->decoder.ended) {
+        enum err e = wire_decoder_read(&it->decoder, &more, sizeof more, &left, msg);
+        if (e != ERR_NONE)
+            return e == ERR_EOF ? ERR_CORRUPT : e;
+    }
+    if (left > 0)
+        return errmsg_set(msg, ERR_CORRUPT, "%zu bytes or more behind the last record", left);
+    return ERR_NONE;
+}
+
 enum err wire_records_next(struct wire_records *it, struct wire_record *out, struct errmsg *msg)
 {
     ASSERT(it->left > 0);
     int32_t number = it->batch.record_count - it->left;
+    enum err e = it->decoder.mem != NULL ? fill_record(it, msg) : ERR_NONE;
+    if (e != ERR_NONE)
+        return e;
     struct cursor c = {.p = it->next, .end = it->end};
     int32_t length = take_varint(&c);
     const uint8_t *inside = take_bytes(&c, length);
@@ -145,10 +246,7 @@ enum err wire_records_next(struct wire_records *it, struct wire_record *out, str
     if (record.bad)
         return errmsg_set(msg, ERR_CORRUPT, "record %d is malformed", number);
     it->left--;
-    if (it->left == 0 && it->next != it->end)
-        return errmsg_set(msg, ERR_CORRUPT, "%d bytes behind the last record",
-                          (int)(it->end - it->next));
-    return ERR_NONE;
+    return it->left == 0 ? check_end(it, msg) : ERR_NONE;
 }
 
 bool wire_record_headers(struct bytes *headers, struct wire_record_header *out)

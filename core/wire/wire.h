@@ -5,6 +5,7 @@
 #define KILN_WIRE_H
 
 #include "base/base.h"
+#include "wire/codec.h"
 
 /* ---- values ---- */
 
@@ -270,15 +271,6 @@ int wire_uvarlong_get(const uint8_t *p, size_t left, uint64_t *v) MUST_USE;
 #define WIRE_BATCH_MAGIC 2
 #define WIRE_RECORD_MIN 7 /* bytes of the smallest record: seven numbers of one byte */
 
-enum wire_codec {
-    WIRE_CODEC_NONE,
-    WIRE_CODEC_GZIP,
-    WIRE_CODEC_SNAPPY,
-    WIRE_CODEC_LZ4,
-    WIRE_CODEC_ZSTD,
-    WIRE_CODEC_COUNT,
-};
-
 /* Bits of the attributes. */
 #define WIRE_BATCH_CODEC 0x07
 #define WIRE_BATCH_LOG_APPEND_TIME 0x08
@@ -345,20 +337,48 @@ struct wire_record_header {
     struct wire_bytes value;
 };
 
-/* The records of an uncompressed batch, one after the other. */
+/* The records of a batch, one after the other. Whatever its codec:
+ *
+ *     e = wire_records_open(&it, mem, &batch, in, msg);
+ *     while (e == ERR_NONE && it.left > 0) {
+ *         e = wire_records_next(&it, &record, msg);
+ *         ...
+ *     }
+ *     wire_records_close(&it);
+ *
+ * A compressed batch is decompressed as it is read, so that memory holds a piece of it and its
+ * largest record, never the whole. */
 struct wire_records {
     struct wire_batch batch;
     const uint8_t *next, *end;
     int32_t left;       /* records not yet given */
     int32_t last_delta; /* of the offset; they ascend */
+    /* Of a compressed batch: next and end stand in buffer, which holds what was decompressed. */
+    struct wire_decoder decoder;
+    uint8_t *buffer;
+    size_t buffer_cap;
 };
 
-/* in starts with the whole batch b. ERR_UNSUPPORTED: it is compressed. ERR_CORRUPT: it has bytes
- * but no records. */
+#define WIRE_RECORDS_PIECE (16 << 10) /* decompressed at once, unless a record is larger */
+
+/* in starts with the whole batch b, and is borrowed until wire_records_close. A batch that is not
+ * compressed takes no memory; mem is the caller's own heap also inside of env_offload (there:
+ * mem_system). ERR_CORRUPT: no such batch can be (more records than its bytes could yield);
+ * ERR_NOMEM. After an error there is nothing to close. */
+enum err wire_records_open(struct wire_records *it, struct mem *mem, const struct wire_batch *b,
+                           struct bytes in, struct errmsg *msg) MUST_USE;
+/* Harmless on a zeroed struct, and after wire_records_begin. The views of records are gone. */
+void wire_records_close(struct wire_records *it);
+
+/* The same without memory, for what is never compressed (the metadata log, control batches). There
+ * is nothing to close. ERR_UNSUPPORTED: it is compressed. ERR_CORRUPT: it has bytes but no records.
+ */
 enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b, struct bytes in,
                             struct errmsg *msg) MUST_USE;
-/* Gives the next record; call it while it->left > 0. ERR_CORRUPT: bounds, lengths or offsets cannot
- * be, or bytes are left behind the last record. */
+/* Gives the next record, whose views stay valid until the next call; call it while it->left > 0.
+ * ERR_CORRUPT: bounds, lengths or offsets cannot be, or bytes are left behind the last record. Of a
+ * compressed batch also: it cannot be decompressed; ERR_LIMIT (more than WIRE_DECODED_MAX);
+ * ERR_NOMEM. */
 enum err wire_records_next(struct wire_records *it, struct wire_record *out,
                            struct errmsg *msg) MUST_USE;
 /* Takes the next header off *headers; false when there is none. Start with record.headers. */
