@@ -146,8 +146,12 @@ static void print_found(const struct hunt *h, const struct script_bug *bug,
                         const struct catch *scripted, const struct catch *swarm)
 {
     if (h->json) {
-        printf("{\"bug\":\"%s\",\"scripted_seeds\":%" PRId64 ",\"swarm_seeds\":%" PRId64 "}\n",
-               bug->name, scripted->seed, swarm->seed);
+        struct cli_json line;
+        struct json *j = cli_json_begin(&line);
+        json_put_string(j, "bug", bug->name);
+        json_put_int(j, "scripted_seeds", scripted->seed);
+        json_put_int(j, "swarm_seeds", swarm->seed);
+        cli_json_end(&line, stdout);
     } else {
         printf("%-28s", bug->name);
         print_count(scripted->seed, h->seeds);

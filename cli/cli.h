@@ -2,6 +2,7 @@
 #ifndef KILN_CLI_H
 #define KILN_CLI_H
 
+#include <stdio.h>
 #include "base/base.h"
 
 /* Exit codes; of several, the first of this order counts: CRASHED, DIFFERED, BROKEN, STUCK,
@@ -76,8 +77,23 @@ int cli_parse(const struct cli_usage *usage, int argc, char **argv, struct cli_w
 void cli_help(const struct cli_usage *usage);
 /* The value of an option that is a time above 0; text NULL: *ns stays. False: told on stderr. */
 bool cli_parse_time(const char *option, const char *text, int64_t *ns);
+/* The one of names that a person who wrote word may have meant; NULL: none is near. */
+const char *cli_nearest(const char *word, const char *const *names, int count);
 /* "kiln: " and the sentence on stderr. Returns CLI_USAGE. */
 int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- JSON ---- */
+
+/* One object on a line of its own. */
+struct cli_json {
+    struct mem mem;
+    struct text text;
+    struct json json;
+};
+
+struct json *cli_json_begin(struct cli_json *line);
+/* Ends the object, prints it with a newline and lets go of it. */
+void cli_json_end(struct cli_json *line, FILE *out);
 
 /* ---- files and identity ---- */
 

@@ -19,11 +19,24 @@ static const struct cli_verb verbs[] = {
 
 static void help(FILE *out)
 {
-    fprintf(out,
-            "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
-            "usage: kiln VERB [OPTIONS]; kiln help VERB says more\n\n");
+    fprintf(
+        out,
+        "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
+        "usage: kiln VERB [OPTIONS]; kiln help VERB says more, kiln --version what this is\n\n");
     for (int i = 0; i < COUNT_OF(verbs); i++)
         fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+}
+
+static int unknown_verb(const char *word)
+{
+    const char *names[COUNT_OF(verbs)];
+    for (int i = 0; i < COUNT_OF(verbs); i++)
+        names[i] = verbs[i].name;
+    const char *nearest = cli_nearest(word, names, COUNT_OF(verbs));
+    if (nearest != NULL)
+        return cli_complain("there is no verb \"%s\"; did you mean \"%s\"?", word, nearest);
+    help(stderr);
+    return cli_complain("there is no verb \"%s\"", word);
 }
 
 static const struct cli_verb *find_verb(const char *name)
@@ -41,6 +54,10 @@ int main(int argc, char **argv)
     const struct cli_verb *verb = find_verb(word);
     if (verb != NULL)
         return verb->run(argc - 1, argv + 1);
+    if (strcmp(word, "--version") == 0) {
+        argv[1] = argv[0];
+        return cli_version(argc - 1, argv + 1);
+    }
     bool asked =
         strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
     if (asked && argc > 2) { /* kiln help VERB is kiln VERB --help */
@@ -54,6 +71,5 @@ int main(int argc, char **argv)
         help(stdout);
         return CLI_OK;
     }
-    help(stderr);
-    return cli_complain("there is no verb \"%s\"", word);
+    return unknown_verb(word);
 }

@@ -102,21 +102,40 @@ static const struct cli_option *find(const struct cli_usage *usage, const char *
     return NULL;
 }
 
-static int unknown(const struct cli_usage *usage, const char *name, const struct errmsg *msg)
+/* Two letters differ at most, and fewer than half of them: "--sed" is near "--seed", "a" is near
+ * nothing. */
+#define NEAREST_DISTANCE_MAX 2
+
+const char *cli_nearest(const char *word, const char *const *names, int count)
 {
     const char *nearest = NULL;
-    int best = 4;
-    for (int i = 0; i < usage->option_count; i++) {
-        int distance = text_distance(name, usage->options[i].name);
-        if (distance < best) {
+    int best = NEAREST_DISTANCE_MAX + 1;
+    for (int i = 0; i < count; i++) {
+        int distance = text_distance(word, names[i]);
+        bool begins = strlen(word) > 2 && strncmp(word, names[i], strlen(word)) == 0;
+        if (begins)
+            distance = MIN(distance, NEAREST_DISTANCE_MAX);
+        if (distance < best && (begins || distance * 2 < (int)strlen(names[i]))) {
             best = distance;
-            nearest = usage->options[i].name;
+            nearest = names[i];
         }
     }
-    if (msg->text[0] != 0)
-        return cli_complain("%s", msg->text);
+    return nearest;
+}
+
+#define OPTIONS_MAX 64
+
+static int unknown(const struct cli_usage *usage, const char *name, const struct errmsg *msg)
+{
+    const char *names[OPTIONS_MAX];
+    ASSERT(usage->option_count <= OPTIONS_MAX);
+    for (int i = 0; i < usage->option_count; i++)
+        names[i] = usage->options[i].name;
+    const char *nearest = cli_nearest(name, names, usage->option_count);
     if (nearest != NULL)
         return cli_complain("there is no option %s; did you mean %s?", name, nearest);
+    if (msg->text[0] != 0)
+        return cli_complain("%s", msg->text);
     return cli_complain("there is no option %s; usage: %s", name, usage->synopsis);
 }
 
@@ -173,4 +192,24 @@ bool cli_parse_time(const char *option, const char *text, int64_t *ns)
         return true;
     cli_complain("%s: \"%s\" is no time, as 90s or 2h", option, text);
     return false;
+}
+
+struct json *cli_json_begin(struct cli_json *line)
+{
+    mem_system(&line->mem);
+    text_init(&line->text, &line->mem);
+    json_put_init(&line->json, &line->text);
+    json_put_object(&line->json, NULL);
+    return &line->json;
+}
+
+void cli_json_end(struct cli_json *line, FILE *out)
+{
+    json_put_end(&line->json);
+    ASSERT(line->json.depth == 0);
+    text_add(&line->text, "\n", 1);
+    if (!line->text.failed)
+        fwrite(line->text.data, 1, line->text.size, out);
+    fflush(out);
+    text_free(&line->text);
 }

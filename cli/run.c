@@ -55,27 +55,22 @@ static int64_t now_ns(void)
 
 static void print_json(const struct run *r, const struct job *job, const struct campaign_outcome *o)
 {
-    struct mem mem;
-    struct text t;
-    mem_system(&mem);
-    text_init(&t, &mem);
     const struct script_result *x = &o->result;
-    text_printf(&t, "{\"claim\":");
-    text_json(&t, bytes_text(r->scripts.at[job->script].claim));
-    text_printf(&t, ",\"scenario\":");
-    text_json(&t, bytes_text(r->scripts.at[job->script].path));
-    text_printf(&t, ",\"seed\":%" PRIu64 ",\"verdict\":\"%s\",\"hash\":\"%016" PRIx64 "\"",
-                job->seed, o->crashed ? "crashed" : script_verdict_name(x->verdict), x->hash);
-    text_printf(&t, ",\"faults\":%" PRIu64 ",\"events\":%" PRIu64 ",\"sim_s\":%.6f,\"wall_s\":%.6f",
-                x->faults, x->events, (double)x->sim_ns / 1e9, (double)o->wall_ns / 1e9);
-    text_printf(&t, ",\"acked\":%" PRIu64 ",\"read\":%" PRIu64 ",\"why\":", x->counts.acked,
-                x->counts.read);
-    text_json(&t, bytes_text(x->why));
-    text_printf(&t, "}\n");
-    if (!t.failed)
-        fwrite(t.data, 1, t.size, stdout);
-    fflush(stdout);
-    text_free(&t);
+    struct cli_json line;
+    struct json *j = cli_json_begin(&line);
+    json_put_string(j, "claim", r->scripts.at[job->script].claim);
+    json_put_string(j, "scenario", r->scripts.at[job->script].path);
+    json_put_uint(j, "seed", job->seed);
+    json_put_string(j, "verdict", o->crashed ? "crashed" : script_verdict_name(x->verdict));
+    json_put_hex(j, "hash", x->hash);
+    json_put_uint(j, "faults", x->faults);
+    json_put_uint(j, "events", x->events);
+    json_put_seconds(j, "sim_s", x->sim_ns);
+    json_put_seconds(j, "wall_s", o->wall_ns);
+    json_put_uint(j, "acked", x->counts.acked);
+    json_put_uint(j, "read", x->counts.read);
+    json_put_string(j, "why", x->why);
+    cli_json_end(&line, stdout);
 }
 
 static void clear_progress(const struct run *r)

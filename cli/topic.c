@@ -8,6 +8,9 @@
 
 #define TRACE_ROWS 1024
 #define SETTINGS_MAX 64
+#define TIMEOUT_NS                                                                                 \
+    (10 * 1000000000ll) /* of everything together, unless --timeout says otherwise                 \
+                         */
 
 enum what {
     WHAT_CREATE,
@@ -21,8 +24,15 @@ struct topic_verb {
     const char *servers;
     int64_t partition_count;
     bool json;
+    int64_t timeout_ns;
+    bool patient;  /* --timeout was given: who refuses may be starting, and is asked again */
     int next_word; /* of words: the topic that is being asked about */
     int exit;
+    /* What became of connections since the last answer. */
+    int down_count;
+    enum err down;
+    bool told_down, ending;
+    struct env_timer giving_up; /* --timeout, or at once when nobody is there */
     struct mem mem;
     struct posix_env *door;
     struct posix_hook hook;
@@ -74,7 +84,9 @@ static void on_closed(struct loop_close *op)
 
 static void end(struct topic_verb *v)
 {
+    v->ending = true;
     v->closing.done = on_closed;
+    env_disarm(&v->door->env, &v->giving_up);
     loop_close(&v->client, &v->closing);
 }
 
@@ -85,40 +97,117 @@ static void fail(struct topic_verb *v, const struct client_op *op, const char *w
                       : op->code != 0                 ? wire_error_text(op->code)
                       : op->outcome == CLIENT_UNKNOWN ? "no answer came"
                                                       : err_text(op->err);
+    v->exit = EXIT_FAILURE;
+    if (v->ending) /* which was told when it began */
+        return;
     fprintf(stderr, "kiln: %s: %s%s\n", what, why,
             op->code == 0 ? "; is a broker there? --bootstrap-server says where to look" : "");
-    v->exit = EXIT_FAILURE;
 }
 
-static void print_json_text(const char *text)
+/* ---- when nobody is there ---- */
+
+/* Each server was tried, and a second try would end the same way, but for a broker that is starting
+ * at this moment. */
+static bool nobody_there(const struct topic_verb *v)
 {
-    struct mem mem;
-    struct text out;
-    mem_system(&mem);
-    text_init(&out, &mem);
-    text_json(&out, bytes_text(text));
-    fwrite(out.data, 1, out.size, stdout);
-    text_free(&out);
+    int servers = 1;
+    for (const char *c = v->servers; *c != 0; c++)
+        servers += *c == ',';
+    bool for_good = v->down == ERR_UNREACHABLE || (v->down == ERR_REFUSED && !v->patient);
+    return for_good && v->down_count >= servers;
+}
+
+static void tell_down(const struct topic_verb *v, const char *before)
+{
+    switch (v->down) {
+    case ERR_REFUSED:
+        fprintf(stderr,
+                "kiln: nobody listens on %s (connection refused); %sstart a broker there, or "
+                "name another with --bootstrap-server\n",
+                v->servers, before);
+        return;
+    case ERR_UNREACHABLE:
+        fprintf(stderr,
+                "kiln: there is no host %s, or no way to it; check the name, or name another with "
+                "--bootstrap-server\n",
+                v->servers);
+        return;
+    default:
+        fprintf(stderr, "kiln: %s: %s; is that a broker?\n", v->servers, err_text(v->down));
+        return;
+    }
+}
+
+static void on_giving_up(struct env_timer *timer)
+{
+    struct topic_verb *v = CONTAINER_OF(timer, struct topic_verb, giving_up);
+    v->exit = EXIT_FAILURE;
+    if (nobody_there(v)) {
+        tell_down(v, "");
+    } else {
+        fprintf(stderr, "kiln: no answer from %s within %.3g s", v->servers,
+                (double)v->timeout_ns / 1e9);
+        fprintf(stderr, v->down != ERR_NONE ? " (%s)" : "%s", err_text(v->down));
+        fputs("; is that a broker? --timeout gives it more time\n", stderr);
+    }
+    end(v);
+}
+
+/* The client goes on trying for as long as it is let. */
+static void on_client_row(struct topic_verb *v, const struct trace_row *row)
+{
+    bool down = row->kind == TRACE_CLIENT_ERROR && row->arg[0] == 0 && row->arg[1] < ERR_COUNT;
+    if (!down || v->ending)
+        return;
+    v->down = (enum err)row->arg[1];
+    v->down_count++;
+    if (nobody_there(v)) {
+        env_arm(&v->door->env, &v->giving_up, env_now(&v->door->env));
+    } else if (v->patient && !v->told_down && v->down == ERR_REFUSED) {
+        v->told_down = true;
+        tell_down(v, "it may be starting, so it is asked again until --timeout; else ");
+    }
+}
+
+static void print_partition_json(struct json *j, const struct client_partition_info *p)
+{
+    json_put_object(j, NULL);
+    json_put_int(j, "partition", p->id);
+    json_put_int(j, "leader", p->leader);
+    json_put_int(j, "leader_epoch", p->leader_epoch);
+    json_put_int(j, "replicas", p->replica_count);
+    json_put_int(j, "isr", p->isr_count);
+    json_put_string(j, "error", wire_error_name(p->code));
+    json_put_end(j);
 }
 
 static void print_topic_json(const struct client_topic_info *t, bool whole)
 {
+    struct cli_json line;
     struct wire_uuid id;
     char id_text[WIRE_UUID_TEXT_SIZE];
     memcpy(id.b, t->topic_id, sizeof id.b);
     wire_uuid_print(&id, id_text);
-    printf("{\"topic\":");
-    print_json_text(t->name);
-    printf(",\"topic_id\":\"%s\",\"partitions\":%d", id_text, (int)t->partition_count);
-    for (int32_t i = 0; whole && i < t->partition_count; i++) {
-        const struct client_partition_info *p = &t->partitions[i];
-        printf("%s{\"partition\":%d,\"leader\":%d,\"leader_epoch\":%d,\"replicas\":%d,\"isr\":%d,"
-               "\"error\":\"%s\"}%s",
-               i == 0 ? ",\"detail\":[" : ",", (int)p->id, (int)p->leader, (int)p->leader_epoch,
-               (int)p->replica_count, (int)p->isr_count, wire_error_name(p->code),
-               i + 1 == t->partition_count ? "]" : "");
+    struct json *j = cli_json_begin(&line);
+    json_put_string(j, "topic", t->name);
+    json_put_string(j, "topic_id", id_text);
+    json_put_int(j, "partitions", t->partition_count);
+    if (whole) {
+        json_put_array(j, "detail");
+        for (int32_t i = 0; i < t->partition_count; i++)
+            print_partition_json(j, &t->partitions[i]);
+        json_put_end(j);
     }
-    printf("}\n");
+    cli_json_end(&line, stdout);
+}
+
+static void print_created_json(const struct client_create_topic *c)
+{
+    struct cli_json line;
+    struct json *j = cli_json_begin(&line);
+    json_put_string(j, "topic", c->topic);
+    json_put_int(j, "partitions", c->partition_count_created);
+    cli_json_end(&line, stdout);
 }
 
 static void print_topic(const struct topic_verb *v, const struct client_topic_info *t)
@@ -152,7 +241,8 @@ static void on_topics(struct loop_topics *op)
     struct client_topics *t = &op->topics;
     if (t->op.outcome != CLIENT_OK) {
         fail(v, &t->op, "cannot list topics", "");
-        end(v);
+        if (!v->ending)
+            end(v);
         return;
     }
     for (int32_t i = 0; i < t->topic_count; i++) {
@@ -177,7 +267,7 @@ static void on_created(struct loop_create_topic *op)
     if (c->op.outcome != CLIENT_OK)
         fail(v, &c->op, what, c->message);
     else if (v->json)
-        printf("{\"topic\":\"%s\",\"partitions\":%d}\n", c->topic, (int)c->partition_count_created);
+        print_created_json(c);
     else
         printf("created %s with %d partition%s\n", c->topic, (int)c->partition_count_created,
                c->partition_count_created == 1 ? "" : "s");
@@ -209,7 +299,10 @@ static void ask_create(struct topic_verb *v, const char *topic)
 static void go_on(struct topic_verb *v)
 {
     bool all = v->what != WHAT_CREATE && v->words.count == 1 && v->next_word == 1;
-    if (all) {
+    v->down_count = 0;
+    if (v->ending) {
+        return;
+    } else if (all) {
         v->next_word++;
         ask_topics(v, NULL);
     } else if (v->next_word >= v->words.count) {
@@ -226,7 +319,8 @@ static void go_on(struct topic_verb *v)
 static void after_event(struct posix_hook *hook)
 {
     struct topic_verb *v = CONTAINER_OF(hook, struct topic_verb, hook);
-    v->trace.tail = v->trace.head;
+    for (struct trace_row *row = trace_take(&v->trace); row != NULL; row = trace_take(&v->trace))
+        on_client_row(v, row);
 }
 
 static int run(struct topic_verb *v)
@@ -240,14 +334,17 @@ static int run(struct topic_verb *v)
         e = client_config_check(&config, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text);
+    config.api_timeout_ms = MAX(v->timeout_ns / 1000000, 1);
     mem_system(&v->mem);
     trace_init(&v->trace, v->rows, TRACE_ROWS, false);
     v->hook.after_event = after_event;
+    v->giving_up.fire = on_giving_up;
     e = posix_new(&v->door, &v->mem, NULL, &v->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;
     e = loop_start(&v->client, &v->door->env, &v->mem, &v->trace, &config, &msg);
     if (e == ERR_NONE) {
+        env_arm(&v->door->env, &v->giving_up, env_now(&v->door->env) + v->timeout_ns);
         go_on(v);
         posix_run(v->door);
     } else {
@@ -257,14 +354,33 @@ static int run(struct topic_verb *v)
     return v->exit;
 }
 
-static int find_what(const char *word)
+/* The last ones are not there yet; what they will be is told. */
+static const char *const verb_names[] = {"create", "list", "describe", "delete", "alter"};
+static const char *const verbs_to_come[] = {
+    [3] = "remove a topic and its records (DeleteTopics)",
+    [4] = "change a topic's configs and its number of partitions (IncrementalAlterConfigs, "
+          "CreatePartitions)",
+};
+
+/* -1: go on with *what; else the exit code, and why was told. */
+static int choose(const struct cli_words *words, const char *synopsis, enum what *what)
 {
-    static const char *const names[] = {"create", "list", "describe"};
-    for (int i = 0; i < COUNT_OF(names); i++) {
-        if (strcmp(word, names[i]) == 0)
-            return i;
+    const char *word = words->count > 0 ? words->word[0] : "";
+    for (int i = 0; i < COUNT_OF(verb_names); i++) {
+        if (strcmp(word, verb_names[i]) != 0)
+            continue;
+        if (i > WHAT_DESCRIBE)
+            return cli_complain("kiln topic %s will %s; this version does not have it yet",
+                                verb_names[i], verbs_to_come[i]);
+        *what = (enum what)i;
+        if (*what == WHAT_CREATE && words->count < 2)
+            return cli_complain("which topic? usage: %s", synopsis);
+        return -1;
     }
-    return -1;
+    const char *nearest = cli_nearest(word, verb_names, COUNT_OF(verb_names));
+    if (nearest != NULL)
+        return cli_complain("there is no kiln topic %s; did you mean %s?", word, nearest);
+    return cli_complain("usage: %s", synopsis);
 }
 
 static bool names_are_short(const struct cli_words *words)
@@ -283,27 +399,35 @@ int cli_topic(int argc, char **argv)
         return cli_complain("out of memory"), EXIT_FAILURE;
     v->servers = "127.0.0.1:9092";
     v->partition_count = -1;
+    v->timeout_ns = TIMEOUT_NS;
+    const char *timeout = NULL;
     const struct cli_option options[] = {
         {"--bootstrap-server", CLI_TEXT, &v->servers, 0, 0, NULL,
          "HOST:PORT of a broker: 127.0.0.1:9092"},
         {"--partitions", CLI_INT, &v->partition_count, 1, CLIENT_PARTITIONS_MAX, NULL,
          "of a new topic; else the broker's num.partitions"},
+        {"--timeout", CLI_TEXT, &timeout, 0, 0, NULL,
+         "how long all of it may take, as 30s (10s); given, it also waits for a broker that "
+         "starts"},
         {"--json", CLI_FLAG, &v->json, 0, 0, NULL, "one object a line"},
     };
     const struct cli_usage usage = {
         "kiln topic create NAME... | list | describe [NAME...]",
         "Creates, lists and describes topics of a broker that runs. --config KEY=VALUE, as\n"
         "retention.ms=60000, sets a config of a new topic and may be given several times.\n"
+        "A connection that is refused and a host that is unknown end it at once.\n"
+        "To come: delete and alter.\n"
         "Exit: 0 done, 1 a broker refused or did not answer, 64 usage.",
         options, COUNT_OF(options), take_setting};
     int exit = cli_parse(&usage, argc, argv, &v->words);
-    int what = v->words.count > 0 ? find_what(v->words.word[0]) : -1;
-    if (exit < 0 && (what < 0 || (what == WHAT_CREATE && v->words.count < 2)))
-        exit = cli_complain("usage: %s", usage.synopsis);
-    else if (exit < 0 && !names_are_short(&v->words))
+    if (exit < 0)
+        exit = choose(&v->words, usage.synopsis, &v->what);
+    if (exit < 0 && !cli_parse_time("--timeout", timeout, &v->timeout_ns))
+        exit = CLI_USAGE;
+    if (exit < 0 && !names_are_short(&v->words))
         exit = cli_complain("a topic's name has at most %d bytes", CLIENT_TOPIC_NAME_MAX - 1);
     if (exit < 0) {
-        v->what = (enum what)what;
+        v->patient = timeout != NULL;
         v->next_word = 1;
         exit = run(v);
     }

@@ -17,12 +17,28 @@ int cli_version(int argc, char **argv)
     int exit = cli_parse(&usage, argc, argv, &words);
     if (exit >= 0)
         return exit;
-    unsigned xxhash = XXH_versionNumber();
-    printf(json ? "{\"kiln\":\"%s\",\"build\":\"%s\",\"compiler\":\"%s\",\"lua\":\"%s (%s)\","
-                  "\"zstd\":\"%s\",\"xxhash\":\"%u.%u.%u\"}\n"
-                : "kiln %s\nbuild %s\ncompiler %s\nlua %s (%s)\nzstd %s\nxxhash %u.%u.%u\n",
-           KILN_VERSION, cli_build_id(), __VERSION__, LUA_VERSION_MAJOR "." LUA_VERSION_MINOR,
-           LUA_VERSION_RELEASE, ZSTD_versionString(), xxhash / 10000, xxhash / 100 % 100,
-           xxhash % 100);
+    unsigned number = XXH_versionNumber();
+    char xxhash[32];
+    snprintf(xxhash, sizeof xxhash, "%u.%u.%u", number / 10000, number / 100 % 100, number % 100);
+    const struct {
+        const char *name, *value;
+    } versions[] = {
+        {"kiln", KILN_VERSION},
+        {"build", cli_build_id()},
+        {"compiler", __VERSION__},
+        {"lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE},
+        {"zstd", ZSTD_versionString()},
+        {"xxhash", xxhash},
+    };
+    struct cli_json line;
+    struct json *j = json ? cli_json_begin(&line) : NULL;
+    for (int i = 0; i < COUNT_OF(versions); i++) {
+        if (json)
+            json_put_string(j, versions[i].name, versions[i].value);
+        else
+            printf("%s %s\n", versions[i].name, versions[i].value);
+    }
+    if (json)
+        cli_json_end(&line, stdout);
     return CLI_OK;
 }

@@ -18,6 +18,7 @@
 #include "base/crc32c.h"
 #include "base/state.h"
 #include "base/text.h"
+#include "base/json.h"
 #include "base/trace.h"
 #include "base/note.h"
 #include "base/config.h"

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# words.sh - what kiln answers to a word, an option, a host or a port that is not there.
+set -uo pipefail
+kiln=$(realpath "$1")
+
+die() {
+    printf 'FAILED: %s\n' "$*" >&2
+    exit 1
+}
+
+# says STATUS PATTERN ARGUMENTS...: within 5 s kiln ends so, and what it says matches.
+says() {
+    local status=$1 pattern=$2 said
+    shift 2
+    said=$(timeout 5 "$kiln" "$@" 2>&1)
+    local got=$?
+    [[ $got -eq $status ]] || die "kiln $* ended with $got, not $status: $said"
+    grep -qE -- "$pattern" <<<"$said" || die "kiln $* does not say \"$pattern\": $said"
+    [[ $(grep -cE -- "$pattern" <<<"$said") -eq 1 ]] || die "kiln $* says it more than once: $said"
+    printf 'ok  %s\n' "$*"
+}
+
+says 0 '^kiln [0-9]+\.[0-9]+\.[0-9]+$' --version
+says 64 'no verb "brker"; did you mean "broker"\?' brker
+says 64 'no verb "xyz"$' xyz
+says 64 'no option --sed; did you mean --seed\?' run x.lua --sed 1
+says 64 'no option --partition; did you mean --partitions\?' topic create x --partition 1
+says 64 'no kiln topic lst; did you mean list\?' topic lst
+says 64 'kiln topic delete will remove .* not have it yet' topic delete x
+says 64 'kiln topic alter will change .* not have it yet' topic alter x
+
+# A port of this machine that nobody listens on: one that was just given back.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+says 1 "nobody listens on 127.0.0.1:$port .connection refused." topic list --bootstrap-server "127.0.0.1:$port"
+says 1 "nobody listens on 127.0.0.1:$port,127.0.0.1:1 " topic create a b --bootstrap-server "127.0.0.1:$port,127.0.0.1:1"
+says 1 'no host no-such-host.invalid:9092' topic list --bootstrap-server no-such-host.invalid:9092
+says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
+says 64 '"soon" is no time' topic list --timeout soon
+
+# One that takes connections and never says a word.
+exec {mute}< <(exec python3 -c '
+import socket, sys, time
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+print(s.getsockname()[1], flush=True)
+time.sleep(30)')
+mute_pid=$!
+trap 'kill "$mute_pid" 2>/dev/null' EXIT
+read -r -u "$mute" port
+says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
