@@ -9,6 +9,7 @@ static const struct handler *const handlers[] = {
     &api_handler_list_offsets,     &api_handler_metadata,
     &api_handler_find_coordinator, &api_handler_api_versions,
     &api_handler_create_topics,    &api_handler_init_producer_id,
+    &api_handler_sasl_handshake,   &api_handler_sasl_authenticate,
 };
 
 static const char over_budget[] =

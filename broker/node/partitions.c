@@ -110,6 +110,7 @@ static enum err add(struct broker *b, const struct metadata_topic *topic, int32_
     struct replica_config config = {
         .log = metadata_log_config(&settings, b->config.producer_id_expiration_ms),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
+        .replica_count = 1,
     };
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
     if (o == NULL)

@@ -121,6 +121,16 @@ static int16_t check_batches(struct replica_produce *p)
     return WIRE_ERROR_NONE;
 }
 
+#define IN_SYNC_COUNT 1 /* the leader is its own only in-sync replica */
+
+/* P-9: as many as min.insync.replicas says, but never more than there are at all
+ * (Partition.effectiveMinIsr of Kafka 4.3.1). */
+static int32_t min_in_sync(const struct replica *r)
+{
+    ASSERT(r->config.replica_count >= 1);
+    return MIN(r->config.min_insync_replicas, r->config.replica_count);
+}
+
 static int16_t check(struct replica *r, struct replica_produce *p)
 {
     int16_t code = replica_check(r, -1);
@@ -128,8 +138,7 @@ static int16_t check(struct replica *r, struct replica_produce *p)
         return code;
     if (p->acks < -1 || p->acks > 1)
         return WIRE_ERROR_INVALID_REQUIRED_ACKS;
-    /* P-9: the leader is its own only in-sync replica. */
-    if (p->acks == -1 && r->config.min_insync_replicas > 1)
+    if (p->acks == -1 && IN_SYNC_COUNT < min_in_sync(r))
         return WIRE_ERROR_NOT_ENOUGH_REPLICAS;
     return check_batches(p);
 }

@@ -37,7 +37,7 @@ struct replica *replica_next(const struct replica_set *set, const struct replica
 
 struct replica_config {
     struct log_config log;
-    int32_t min_insync_replicas;
+    int32_t min_insync_replicas, replica_count;
 };
 
 struct replica_op;

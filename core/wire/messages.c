@@ -94,9 +94,11 @@ const struct wire_api wire_apis[] = {
     API("ListOffsets", 2, 1, list_offsets),
     API("Metadata", 3, 0, metadata),
     API("FindCoordinator", 10, 0, find_coordinator),
+    API("SaslHandshake", 17, 0, sasl_handshake),
     API("ApiVersions", 18, 0, api_versions),
     API("CreateTopics", 19, 2, create_topics),
     API("InitProducerId", 22, 0, init_producer_id),
+    API("SaslAuthenticate", 36, 0, sasl_authenticate),
 };
 const int wire_api_count = COUNT_OF(wire_apis);
 

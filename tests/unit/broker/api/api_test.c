@@ -137,6 +137,34 @@ TEST(bytes_behind_a_request_close_nothing)
     help_teardown(&h);
 }
 
+/* A PLAINTEXT listener of Kafka's says it in the same words. */
+TEST(who_authenticates_where_nobody_has_to_is_told_so)
+{
+    struct help h;
+    help_setup(&h, 85, "");
+    for (int16_t v = 0; v <= 2; v++) {
+        struct wire_sasl_handshake_request hello = {.mechanism = wire_text("SCRAM-SHA-256")};
+        struct wire_sasl_authenticate_request proof = {
+            .auth_bytes = {.data = (const uint8_t *)"n,,n=me", .size = 7}};
+        int first = v < 2 ? help_call(&h, 17, v, &hello) : -1;
+        int second = help_call(&h, 36, v, &proof);
+        help_go(&h, 300);
+        struct wire_sasl_handshake_response greeted;
+        struct wire_sasl_authenticate_response checked;
+        if (v < 2) {
+            help_expect(&h, first, &greeted);
+            assert_int_equal(greeted.error_code, WIRE_ERROR_ILLEGAL_SASL_STATE);
+            assert_int_equal(greeted.mechanisms_count, 0);
+        }
+        help_expect(&h, second, &checked);
+        assert_int_equal(checked.error_code, WIRE_ERROR_ILLEGAL_SASL_STATE);
+        assert_true(checked.error_message.size > 0);
+        assert_int_equal(checked.auth_bytes.size, 0);
+    }
+    assert_false(h.is_closed);
+    help_teardown(&h);
+}
+
 static struct wire_init_producer_id_response init(struct help *h,
                                                   struct wire_init_producer_id_request *body)
 {

@@ -213,6 +213,7 @@ static void boot(void)
 static void setup(struct rig *r, uint64_t seed)
 {
     *r = (struct rig){.config = {.min_insync_replicas = 1,
+                                 .replica_count = 1,
                                  .log = {.segment_bytes = 1 << 20,
                                          .segment_ms = INT64_MAX,
                                          .segment_index_bytes = 1 << 20,
