@@ -143,6 +143,8 @@ enum {
     BIRTH_SYNC,
     BIRTH_RENAME,
     BIRTH_DURABLE,
+    BIRTH_SYNCED,
+    BIRTH_CONSENT,
     BIRTH_OVER,
 };
 
@@ -252,15 +254,44 @@ static enum log_flow birth_durable(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum log_flow birth_over(struct log_steps *steps)
+static enum log_flow birth_synced(struct log_steps *steps)
 {
     return log_dir_synced(opening_of(steps)->log->dir, steps);
+}
+
+/* It has been made use of, and would stand for another loss. */
+static enum log_flow birth_consent(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (!o->consented)
+        return LOG_NEXT;
+    log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
+    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow birth_over(struct log_steps *steps)
+{
+    const struct log_opening *o = opening_of(steps);
+    struct notes *notes = o->log->dir->config.notes;
+    if (o->consented)
+        NOTE(notes, PARTITION_LOST,
+             "partition %s starts empty, as its file %s" LOG_CONSENT_SUFFIX " said; what it held "
+             "is given up",
+             log_name(o->log), log_name(o->log));
+    else if (o->birth != NULL && o->birth->elsewhere)
+        NOTE(notes, PARTITION_LOST,
+             "partition %s starts empty in %s: what it held is in another log directory, or lost",
+             log_name(o->log), o->log->dir->path);
+    (void)steps;
+    return LOG_NEXT;
 }
 
 static const struct log_step birth_steps[] = {
     [BIRTH_MAKE] = {"make", birth_make},     [BIRTH_OPEN] = {"make", birth_open},
     [BIRTH_WRITE] = {"make", birth_write},   [BIRTH_SYNC] = {"make", birth_sync},
     [BIRTH_RENAME] = {"make", birth_rename}, [BIRTH_DURABLE] = {"make", birth_durable},
+    [BIRTH_SYNCED] = {"make", birth_synced}, [BIRTH_CONSENT] = {"remove", birth_consent},
     [BIRTH_OVER] = {"make", birth_over},     {NULL, NULL},
 };
 

@@ -280,11 +280,13 @@ static void leave_notice(struct log_opening *o)
 {
     struct log *log = o->log;
     struct errmsg text;
-    errmsg_set(&text, ERR_NONE,
-               "%s-%d: recovery cut the log at offset %lld (position %llu of %s: %s), but found "
-               "good batches behind it; what was cut is kept in files named *.log.cut-*",
-               log->topic, log->partition, (long long)o->end, (unsigned long long)o->cut_at,
-               segment_of(o)->file->path, o->cut_why.text);
+    errmsg_set(
+        &text, ERR_NONE,
+        "recovery cut the log at offset %lld (position %llu of %s: %s), but found good batches "
+        "behind it; what was cut is kept beside it in files named *.log.cut-*: look at them "
+        "with kiln log dump, then remove them",
+        (long long)o->end, (unsigned long long)o->cut_at, segment_of(o)->file->path,
+        o->cut_why.text);
     log->notice = mem_text(log->dir->mem, text.text, strlen(text.text));
 }
 

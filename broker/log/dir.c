@@ -348,6 +348,7 @@ static enum log_flow open_identity(struct log_steps *steps)
     else
         make_meta(o);
     bool found = o->get.found;
+    dir->is_new = !found;
     mem_free(dir->mem, o->get.data);
     o->get.data = NULL;
     if (e != ERR_NONE)
@@ -434,6 +435,17 @@ static bool begins_with(const char *name, const char *prefix)
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
+/* The partition has been made anew, and then nobody came to remove the file that asked for it. */
+static bool consent_used(const struct opening *o, const char *name)
+{
+    char folder[LOG_NAME_MAX];
+    if (!ends_with(name, LOG_CONSENT_SUFFIX))
+        return false;
+    snprintf(folder, sizeof folder, "/%.*s", (int)(strlen(name) - strlen(LOG_CONSENT_SUFFIX)),
+             name);
+    return listed(o, folder);
+}
+
 static enum log_flow open_name(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
@@ -449,7 +461,9 @@ static enum log_flow open_name(struct log_steps *steps)
     if (strlen(name) >= LOG_NAME_MAX)
         return LOG_NEXT;
     if (name[0] != '/') {
-        if (!ends_with(name, ".tmp") || (o->identifies && begins_with(name, LOG_META_NAME)))
+        bool used = consent_used(o, name);
+        bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, LOG_META_NAME));
+        if (!used && !old)
             return LOG_NEXT;
         steps->tolerant = true;
         env_unlink(steps->env, &steps->io, in_dir(o, name), log_steps_done);
@@ -464,6 +478,7 @@ static enum log_flow open_name(struct log_steps *steps)
         return LOG_NEXT;
     snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
     steps->next = OPEN_PARTITION;
+    steps->tolerant = true; /* one that cannot be read is its own trouble, when it is opened */
     log_get(o->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
 }

@@ -9,6 +9,11 @@
 
 #define LOG_META_NAME "meta.properties"
 #define LOG_EPOCHS_NAME "leader-epoch-checkpoint"
+#define LOG_CONSENT_SUFFIX ".start-empty" /* of a file by which a person gives records up */
+/* The end of a sentence; %s: the partition's directory. */
+#define LOG_GIVE_UP                                                                                \
+    "move the directory away and make an empty file %s" LOG_CONSENT_SUFFIX                         \
+    " in its place to go on without its records; then start the broker again"
 
 /* Named limits. */
 #define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
@@ -266,7 +271,8 @@ struct log {
     struct log_known *known;
     struct log_epochs epochs;
     struct log_producers producers;
-    bool clean; /* nothing had to be recovered */
+    bool clean;    /* nothing had to be recovered */
+    bool unmarked; /* nothing counts yet: log_mark */
     /* The files that the last life left at its clean end are those of this end and that many
        producers; -1: not known. */
     int64_t left_end;
@@ -364,6 +370,7 @@ struct log_dir {
     struct wire_uuid directory_id;
     enum err status;
     bool opened, clean, closing;
+    bool is_new; /* meta.properties was not there */
     env_file lock;
     struct log_ground ground;
     bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */
@@ -468,6 +475,8 @@ void log_offline(struct log *log, enum err e, int64_t position);
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);
 void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,
                       uint64_t position, const char *what);
+/* "topic-N", the last part of its path. */
+const char *log_name(const struct log *log);
 /* "topic-N.<32 random digits>-suffix" in the log directory: Kafka's names for what comes and goes.
  * Random, because what an earlier life left under such a name is being removed meanwhile. */
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
@@ -620,7 +629,8 @@ struct log_opening {
     struct log_op *op;
     struct list link; /* in dir->openings_waiting */
     struct log_birth *birth;
-    bool unborn; /* there is no such directory */
+    bool unborn;    /* there is no such directory */
+    bool consented; /* topic-N.start-empty is there: it may be made anew */
     struct log_birth_work *birth_work;
     char *names;
     uint64_t names_size, at, size;

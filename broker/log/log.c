@@ -34,6 +34,8 @@ int64_t log_counting_end(const struct log *log)
 {
     if (KNOWN_BUG(ack_without_sync))
         return log->written_end;
+    if (log->unmarked)
+        return log->start;
     return log_waits_for_sync(log) ? log->durable_end : log->written_end;
 }
 
@@ -73,6 +75,14 @@ void log_reconfigure(struct log *log, const struct log_config *config)
     log->config = *config;
 }
 
+void log_mark(struct log *log)
+{
+    if (!log->unmarked)
+        return;
+    log->unmarked = false;
+    log_told(log, ERR_NONE);
+}
+
 /* ---- telling ---- */
 
 void log_told(struct log *log, enum err e)
@@ -88,9 +98,14 @@ void log_offline(struct log *log, enum err e, int64_t position)
         return;
     log->status = e;
     if (log->why.text[0] == 0)
-        errmsg_set(&log->why, e, "%s-%d is offline: %s", log->topic, log->partition, err_text(e));
+        errmsg_set(&log->why, e, "%s%s", err_text(e), log_dir_advice(e));
     TRACE(log->dir->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
     log_told(log, e);
+}
+
+const char *log_name(const struct log *log)
+{
+    return strrchr(log->path, '/') + 1;
 }
 
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what)
@@ -106,10 +121,9 @@ void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *pat
                       uint64_t position, const char *what)
 {
     errmsg_set(msg, ERR_CORRUPT,
-               "%s-%d is offline: %s has a bad batch at position %llu (%s), where the disk held "
-               "good ones; put the file back from a copy, or move the partition's directory away "
-               "to go on without its records",
-               log->topic, log->partition, path, (unsigned long long)position, what);
+               "%s has a bad batch at position %llu (%s), where the disk held good ones; put the "
+               "file back from a copy, or " LOG_GIVE_UP,
+               path, (unsigned long long)position, what, log_name(log));
 }
 
 /* ---- closing ---- */
@@ -161,6 +175,7 @@ static void leave_known(struct log *log)
 
 struct deletion {
     struct log_steps steps;
+    struct log_points_wait points_wait;
     struct log_dir *dir;
     struct log_op *op;
     char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
@@ -185,13 +200,26 @@ static enum log_flow delete_sync(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+static void on_point(struct log_points_wait *wait, enum err e)
+{
+    (void)e; /* it is written later */
+    log_steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
+}
+
+/* The checkpoint must not know it when another one of its name is made. */
+static enum log_flow delete_point(struct log_steps *steps)
+{
+    struct deletion *d = deletion_of(steps);
+    if (log_dir_synced(d->dir, steps) == LOG_FAIL)
+        return LOG_FAIL;
+    d->points_wait.done = on_point;
+    log_points_write(d->dir, LOG_POINTS_RECOVERY, &d->points_wait);
+    return LOG_WAIT;
+}
+
 static enum log_flow delete_files(struct log_steps *steps)
 {
     struct deletion *d = deletion_of(steps);
-    if (steps->err != ERR_NONE) {
-        log_dir_sync_failed(d->dir, steps->err);
-        return LOG_FAIL;
-    }
     log_remove_dir(d->dir, d->gone);
     return LOG_NEXT;
 }
@@ -199,6 +227,7 @@ static enum log_flow delete_files(struct log_steps *steps)
 static const struct log_step delete_steps[] = {
     {"rename", delete_rename},
     {"sync the folder of", delete_sync},
+    {"forget", delete_point},
     {"remove", delete_files},
     {NULL, NULL},
 };

@@ -26,6 +26,7 @@ struct log_dir_config {
     int64_t checkpoint_ms;    /* ... or so long */
     int64_t flush_bytes;      /* with LOG_FLUSH_OS: what is written is synced after so many ... */
     int64_t flush_ms;         /* ... or so long: what a loss of power may take */
+    struct notes *notes;      /* what a person should know of the disk; may be NULL */
 };
 
 /* One partition's settings; the names are Kafka's topic configs. */
@@ -118,9 +119,13 @@ void log_dir_free(struct log_dir *dir);
 
 struct log;
 
-/* What the directory of a partition holds from the first, when log_open makes it: durable together
- * with it, or neither is there. Stays in place until log_open is done. */
+/* What is known of a partition that may have to be made, and what its directory holds from the
+ * first, durable together with it, or neither is there. Stays in place until log_open is done. */
 struct log_birth {
+    bool known; /* it was made here before: if it is not there, it is lost, and not made anew */
+    bool
+        elsewhere; /* it was made in another log directory: what it held there is told to be lost */
+    bool unmarked; /* that it is made here is not written down yet: see log_mark */
     int32_t leader_epoch; /* that begins at offset 0 (E-1), -1: none */
     const char *name;     /* of one more file, with its checksum beside it; NULL: none */
     struct bytes bytes;
@@ -129,8 +134,11 @@ struct log_birth {
 
 /* Opens "topic-N", creating it (durably, with partition.metadata and what birth says) when it is
  * not there, and recovers it: S-1 to S-7. On success *out is set before done is called.
- * ERR_CORRUPT: a bad batch below the recovery point; the message names file, position and remedy,
- * and the other logs go on. Else as log_dir_open. birth and watch may be NULL. */
+ * ERR_CORRUPT: a bad batch below the recovery point, or files are missing, or all of it is,
+ * although birth or a checkpoint says that it was there; the message names file, position and
+ * remedy, and the other logs go on. A person who wants to go on without what is gone makes the
+ * empty file "topic-N.start-empty" beside its place: then it is made anew, and the file is removed.
+ * Else as log_dir_open. birth and watch may be NULL. */
 void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
               const uint8_t topic_id[16], const struct log_config *config, struct log_birth *birth,
               struct log_watch *watch, struct log_op *op, log_done *done);
@@ -138,6 +146,9 @@ void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t 
  * log; nothing is written. */
 void log_close(struct log *log, struct log_op *op, log_done *done);
 void log_reconfigure(struct log *log, const struct log_config *config);
+/* That the partition was made here is durable now, so that nobody will make it anew. Until then
+ * nothing of a log that was opened unmarked counts: log_counting_end is its start. */
+void log_mark(struct log *log);
 /* Closes the log, then removes the partition's directory: renamed to a "-delete" name durably (that
  * is when done is called and the log is freed), then emptied. */
 void log_delete(struct log *log, struct log_op *op, log_done *done);

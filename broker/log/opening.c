@@ -9,6 +9,8 @@
 enum {
     OPEN_LIST,
     OPEN_TAKE,
+    OPEN_ASK,
+    OPEN_ANSWER,
     OPEN_METADATA,
     OPEN_IDENTITY,
     OPEN_LEFTOVERS,
@@ -164,6 +166,14 @@ static void take_points(struct log_opening *o)
     log->high_watermark = known->offsets[LOG_POINTS_WATERMARK];
 }
 
+/* Then at least an empty segment is there: it came with the directory. */
+static bool was_made(const struct log_opening *o)
+{
+    const struct log *log = o->log;
+    bool known = o->birth != NULL && o->birth->known;
+    return !log->dir->is_new && (known || log->known->offsets[LOG_POINTS_RECOVERY] >= 0);
+}
+
 static enum log_flow take_found(struct log_opening *o)
 {
     struct log *log = o->log;
@@ -171,12 +181,14 @@ static enum log_flow take_found(struct log_opening *o)
     if (e == ERR_NONE)
         e = find_snapshots(o);
     if (e == ERR_NONE && log->segment_count == 0) {
-        int64_t point = log->known->offsets[LOG_POINTS_RECOVERY];
-        if (point > 0)
+        if (was_made(o))
             e = errmsg_set(&o->op->msg, ERR_CORRUPT,
-                           "%s holds no segment, but its recovery point is %lld; put its files "
-                           "back, or remove the directory to go on without its records",
-                           log->path, (long long)point);
+                           "%s holds no segment any more; put its files back from a copy, or move "
+                           "the directory away and make an empty file %s" LOG_CONSENT_SUFFIX
+                           " in its "
+                           "place "
+                           "to go on without its records; then start the broker again",
+                           log->path, log_name(log));
         else
             e = log_opening_add_segment(log, 0, true);
     }
@@ -200,10 +212,38 @@ static enum log_flow open_take(struct log_steps *steps)
     }
     if (steps->err == ERR_NOTFOUND) {
         o->unborn = true;
-        steps->next = OPEN_END;
+        steps->next = was_made(o) ? OPEN_ASK : OPEN_END;
         return LOG_NEXT;
     }
     return LOG_FAIL;
+}
+
+/* ---- it is gone: does somebody want it to begin anew? ---- */
+
+static enum log_flow open_ask(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
+    steps->tolerant = true;
+    log_get(o->log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+static enum log_flow open_answer(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log *log = o->log;
+    drop_got(o);
+    o->consented = o->get.found;
+    steps->next = OPEN_END;
+    if (o->consented)
+        return LOG_NEXT;
+    enum err e = errmsg_set(&o->op->msg, ERR_CORRUPT,
+                            "%s is gone; put it back from a copy, or make an empty file "
+                            "%s" LOG_CONSENT_SUFFIX " in its place to go on without its records; "
+                            "then start the broker again",
+                            log->path, log_name(log));
+    return log_steps_fail(steps, e);
 }
 
 /* ---- whose it is ---- */
@@ -419,6 +459,8 @@ static enum log_flow open_plan(struct log_steps *steps)
 static const struct log_step open_steps[] = {
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE] = {"list", open_take},
+    [OPEN_ASK] = {"look for", open_ask},
+    [OPEN_ANSWER] = {"look for", open_answer},
     [OPEN_METADATA] = {"read partition.metadata of", open_metadata},
     [OPEN_IDENTITY] = {"read partition.metadata of", open_identity},
     [OPEN_LEFTOVERS] = {"tidy", open_leftovers},
@@ -447,8 +489,8 @@ static void opened(struct log_steps *steps, enum err e)
         return;
     }
     if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), o->log->path,
-                   err_text(e));
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), o->log->path,
+                   err_text(e), log_dir_advice(e));
     log_opening_end(o, e);
 }
 
@@ -551,6 +593,7 @@ void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t 
     o->out = out;
     o->op = op;
     o->birth = birth;
+    log->unmarked = birth != NULL && birth->unmarked;
     o->names_size = NAMES_SIZE_FIRST;
     list_init(&o->link);
     dir->busy++;

@@ -186,6 +186,7 @@ void metadata_change_advance(struct metadata *m)
     if (m->advancing)
         return;
     m->advancing = true;
+    metadata_assigns_durable(m);
     while (m->advance_again) {
         m->advance_again = false;
         while (advance_once(m))
@@ -211,6 +212,7 @@ void metadata_publish(struct metadata *m)
 /* What stands above end is in no log. */
 static void take_back(struct metadata *m, int64_t end)
 {
+    metadata_assigns_fail(m, end);
     LIST_EACH (change, &m->changes, struct change, link) {
         if (change->end <= end)
             continue;

@@ -194,11 +194,11 @@ static struct wire_uuid draw_id(struct metadata *m, struct bytes name)
     }
 }
 
+/* In no log directory yet: that it is in one is written down when it has been made (assign.c). */
 static enum err add_partition(struct metadata *m, struct batch *batch, const struct plan *plan,
                               int32_t partition)
 {
-    struct wire_uuid directory;
-    memcpy(&directory, log_dir_id(m->dir), sizeof directory);
+    struct wire_uuid directory = {{0}};
     int32_t self = m->settings.node_id;
     struct wire_partition_record record;
     wire_defaults(&wire_partition_record_message, &record);

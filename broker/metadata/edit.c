@@ -253,6 +253,8 @@ static enum err apply_partition(struct metadata_edit *edit,
         (struct metadata_partition){.leader = record->leader,
                                     .leader_epoch = record->leader_epoch,
                                     .partition_epoch = record->partition_epoch};
+    if (record->directories_count > 0)
+        topic->partitions[topic->partition_count - 1].directory = record->directories[0];
     edit->image->partition_count++;
     return ERR_NONE;
 }
@@ -271,6 +273,8 @@ static enum err apply_partition_change(struct metadata_edit *edit,
                           (int)record->partition_id);
     struct metadata_partition *partition = &topic->partitions[record->partition_id];
     partition->partition_epoch++;
+    if (record->directories_count > 0)
+        partition->directory = record->directories[0];
     if (record->leader != METADATA_SAME_LEADER) {
         partition->leader = record->leader;
         partition->leader_epoch++;

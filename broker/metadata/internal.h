@@ -4,6 +4,8 @@
 
 #include "metadata/metadata.h"
 
+#define METADATA_PARTITION_CHANGE_VERSION 2 /* of the records that are written */
+
 /* ---- image.c ---- */
 
 /* Byte order, the shorter first. */
@@ -82,6 +84,7 @@ struct metadata {
     bool advancing, advance_again;
     struct list creates; /* that wait for a change */
     struct list ids;     /* producer id requests that wait for a block */
+    struct list assigns; /* that wait until they are durable, oldest first */
     int64_t id_next, id_end;
     bool id_block_asked;
     struct metadata_op *op; /* open, register, close: one at a time */
@@ -111,6 +114,12 @@ bool metadata_quorum_state_parse(struct bytes file, int32_t *epoch);
 /* quorum.c */
 /* The last change has been published or has failed: metadata_close goes on. */
 void metadata_quorum_close(struct metadata *m);
+
+/* assign.c */
+/* Tells those whose records are durable; and those whose records, at or above end, never will be.
+ */
+void metadata_assigns_durable(struct metadata *m);
+void metadata_assigns_fail(struct metadata *m, int64_t end);
 
 /* producer_id.c */
 void metadata_producer_ids_usable(struct metadata *m, int64_t first);

@@ -44,6 +44,9 @@ const char *metadata_topic_name_fault(struct bytes name);
 
 struct metadata_partition {
     int32_t leader, leader_epoch, partition_epoch; /* leader -1: none */
+    /* The log directory in which the replica is known to have been made; zero while it is not
+     * (KIP-858's UNASSIGNED). Who has that directory and not the partition has lost it. */
+    struct wire_uuid directory;
 };
 
 struct metadata_setting {
@@ -153,7 +156,8 @@ struct metadata_start {
     const char *host; /* where clients reach this broker; copied */
     uint16_t port;
     bool bump_leaders; /* every partition gets a new leader epoch, for the last life did not end
-                          cleanly and may have lost what it wrote (E-1) */
+                          cleanly and may have lost what it wrote (E-1); so it does anyhow when a
+                          partition's directory is missing */
 };
 
 /* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
@@ -171,6 +175,26 @@ const struct log *metadata_log(const struct metadata *m);
 const struct metadata_topic_config *metadata_topic_defaults(const struct metadata *m);
 /* The owner has prepared the topics that it was told of. */
 void metadata_publish(struct metadata *m);
+
+/* Writes down that partitions have been made, durably, in this broker's log directory (KIP-858). */
+struct metadata_place {
+    struct wire_uuid topic_id;
+    int32_t partition;
+};
+struct metadata_assign;
+typedef void metadata_assign_done(struct metadata_assign *assign);
+struct metadata_assign {
+    metadata_assign_done *done;
+    int16_t code;     /* 0: it is durable; or Kafka's */
+    struct list link; /* metadata's own */
+    int64_t end;
+};
+
+/* At most METADATA_RECORDS_MAX places, borrowed until return; those of topics that are gone are
+ * passed over. done is called perhaps before this returns. */
+void metadata_assign(struct metadata *m, struct metadata_assign *assign,
+                     const struct metadata_place *places, int32_t count,
+                     metadata_assign_done *done);
 
 /* One topic to create. in: */
 struct metadata_new_topic {

@@ -7,7 +7,6 @@
 #define QUORUM_STATE_BYTES_MAX 4096
 #define STATE_NAME "quorum-state"
 #define FIRST_EPOCH 1 /* of a log that nobody has led before */
-#define PARTITION_VERSION 2
 #define REGISTER_VERSION 3
 #define REGISTRATION_CHANGE_VERSION 2
 
@@ -53,6 +52,7 @@ enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, s
     list_init(&m->changes);
     list_init(&m->creates);
     list_init(&m->ids);
+    list_init(&m->assigns);
     *out = m;
     return ERR_NONE;
 }
@@ -66,6 +66,7 @@ void metadata_free(struct metadata *m)
     ASSERT(list_empty(&m->changes));
     ASSERT(list_empty(&m->creates));
     ASSERT(list_empty(&m->ids));
+    ASSERT(list_empty(&m->assigns));
     metadata_image_release(m->current);
     metadata_image_release(m->tail);
     mem_free(m->mem, m);
@@ -186,8 +187,36 @@ static enum err add_new_leader(struct metadata *m, struct batch *batch,
     record.partition_id = partition;
     record.topic_id = topic->id;
     record.leader = m->settings.node_id;
-    return metadata_batch_add(batch, &wire_partition_change_record_message, PARTITION_VERSION,
-                              &record);
+    return metadata_batch_add(batch, &wire_partition_change_record_message,
+                              METADATA_PARTITION_CHANGE_VERSION, &record);
+}
+
+static bool was_made(const struct metadata_topic *topic, int32_t partition)
+{
+    static const struct wire_uuid nowhere;
+    return partition < topic->partition_count &&
+           !wire_uuid_equal(&topic->partitions[partition].directory, &nowhere);
+}
+
+/* A partition whose directory is not there comes back as another history, if at all. */
+static bool some_are_missing(const struct metadata *m)
+{
+    const struct metadata_image *image = m->current;
+    const struct log_dir_entry *entries = NULL;
+    int count = log_dir_entries(m->dir, &entries);
+    int32_t missing = 0;
+    for (int32_t i = 0; i < image->topic_count; i++) {
+        for (int32_t p = 0; p < image->topics[i]->partition_count; p++)
+            missing += was_made(image->topics[i], p);
+    }
+    for (int i = 0; i < count; i++) {
+        struct wire_uuid id;
+        memcpy(id.b, entries[i].topic_id, sizeof id.b);
+        const struct metadata_topic *topic = metadata_find_id(image, &id);
+        if (topic != NULL && strcmp(topic->name, entries[i].topic) == 0)
+            missing -= was_made(topic, entries[i].partition);
+    }
+    return missing > 0;
 }
 
 /* A new leader epoch for every partition, behind what stands in batch already; what is too much for
@@ -223,7 +252,7 @@ static enum err append_first_records(struct replay *r, struct errmsg *msg)
         e = add_feature_levels(&batch);
     if (e == ERR_NONE)
         e = add_registration(r, &batch);
-    if (e == ERR_NONE && r->bump_leaders)
+    if (e == ERR_NONE && (r->bump_leaders || some_are_missing(m)))
         e = add_new_leaders(m, &batch, msg);
     if (e == ERR_NONE)
         return append(m, &batch, msg);
@@ -445,7 +474,9 @@ void metadata_open(struct metadata *m, struct metadata_op *op, const struct meta
         fail(r, ERR_NOMEM);
         return;
     }
+    const struct log_dir_entry *entries = NULL; /* partitions were never made before this log */
     r->birth = (struct log_birth){.leader_epoch = FIRST_EPOCH,
+                                  .known = log_dir_entries(m->dir, &entries) > 0,
                                   .name = STATE_NAME,
                                   .bytes = bytes_of(r->text.data, r->text.size)};
     struct log_config config = {

@@ -51,6 +51,16 @@ struct opening {
     int32_t leader_epoch;
     bool prepares; /* a new topic waits for it */
     bool told;     /* why it could not be opened */
+    bool unmarked; /* that it has been made is not written down yet */
+    struct metadata_place place;
+};
+
+/* Partitions that have been made and whose place is not durable: some on their way into the
+ * metadata log, at once. */
+struct marking {
+    struct list waiting, under_way; /* struct opening */
+    struct metadata_assign assign;
+    bool busy;
 };
 
 struct client {
@@ -85,6 +95,7 @@ struct broker {
 
     struct replica_set replicas;
     struct replica_watch replica_watch;
+    struct marking marking;
     struct list to_open;     /* struct opening that wait */
     struct list unopened;    /* that failed and will be tried again */
     int32_t opening_count;   /* under way */
@@ -128,16 +139,26 @@ void broker_partitions_open_all(struct broker *b);
 void broker_partitions_prepare(struct metadata_watch *watch,
                                const struct metadata_topic *const *topics, int32_t count);
 void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e);
-void broker_partitions_tell(struct replica_watch *watch, const struct replica *r,
+void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);
 /* Nothing new is opened or deleted from now on. */
 void broker_partitions_rest(struct broker *b);
 bool broker_partitions_busy(const struct broker *b);
 void broker_partitions_resign(struct broker *b);
+/* Tries again what waits, in a while. */
+void broker_partitions_later(struct broker *b);
 /* Closes all logs, then partitions_closed. */
 void broker_partitions_close(struct broker *b);
 void broker_partitions_free(struct broker *b);
+
+/* marks.c */
+void broker_marks_init(struct broker *b);
+/* Takes an opening whose partition has been made. */
+void broker_marks_add(struct broker *b, struct opening *o);
+/* Writes down what waits, all of it at once. */
+void broker_marks_write(struct broker *b);
+void broker_marks_free(struct broker *b);
 
 /* clients.c */
 void broker_clients_listen(struct broker *b);

@@ -31,6 +31,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     broker_budget_init(&b->client_mem, mem, config->queued_max_request_bytes);
     list_init(&b->to_open);
     list_init(&b->unopened);
+    broker_marks_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
     if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE) {

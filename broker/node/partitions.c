@@ -24,6 +24,8 @@ static void prepared(struct broker *b, struct opening *o)
 /* Tells whoever waits for the last one. */
 static void opened_some(struct broker *b)
 {
+    if (b->opening_count == 0 && list_empty(&b->to_open))
+        broker_marks_write(b);
     if (b->preparing && b->preparing_count == 0) {
         b->preparing = false;
         metadata_publish(b->metadata);
@@ -43,7 +45,15 @@ static void on_reopen(struct env_timer *timer)
     if (b->resting || log_dir_status(b->dir) != ERR_NONE)
         return;
     list_splice_back(&b->to_open, &b->unopened);
+    broker_marks_write(b);
     pump(b);
+}
+
+void broker_partitions_later(struct broker *b)
+{
+    b->reopen.fire = on_reopen;
+    if (!b->resting && !env_armed(&b->reopen))
+        env_arm(b->env, &b->reopen, env_now(b->env) + REOPEN_NS);
 }
 
 /* Corruption needs a person; everything else may pass. */
@@ -59,9 +69,7 @@ static void on_failed(struct broker *b, struct opening *o, enum err e)
         return;
     }
     list_push_back(&b->unopened, &o->link);
-    b->reopen.fire = on_reopen;
-    if (!env_armed(&b->reopen))
-        env_arm(b->env, &b->reopen, env_now(b->env) + REOPEN_NS);
+    broker_partitions_later(b);
 }
 
 /* Who was told that it is offline is told that it is back. */
@@ -80,7 +88,10 @@ static void on_opened(struct replica_op *op, enum err e)
     prepared(b, o);
     if (e == ERR_NONE) {
         tell_online(b, o);
-        free_opening(o);
+        if (o->unmarked)
+            broker_marks_add(b, o);
+        else
+            free_opening(o);
     } else {
         on_failed(b, o, e);
     }
@@ -102,6 +113,19 @@ static void pump(struct broker *b)
     opened_some(b);
 }
 
+/* What the metadata log knows of its directory. */
+static void set_place(const struct broker *b, const struct metadata_partition *partition,
+                      struct replica_config *config)
+{
+    static const struct wire_uuid nowhere;
+    struct wire_uuid here;
+    memcpy(here.b, log_dir_id(b->dir), sizeof here.b);
+    config->made_before = wire_uuid_equal(&partition->directory, &here);
+    config->unmarked = !config->made_before;
+    config->made_elsewhere =
+        !config->made_before && !wire_uuid_equal(&partition->directory, &nowhere);
+}
+
 static enum err add(struct broker *b, const struct metadata_topic *topic, int32_t partition,
                     bool prepares)
 {
@@ -115,6 +139,9 @@ static enum err add(struct broker *b, const struct metadata_topic *topic, int32_
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
     if (o == NULL)
         return ERR_NOMEM;
+    set_place(b, &topic->partitions[partition], &config);
+    o->place = (struct metadata_place){.topic_id = topic->id, .partition = partition};
+    o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
     o->leader_epoch = topic->partitions[partition].leader_epoch;
@@ -148,11 +175,18 @@ static void tell_strays(struct broker *b, const struct metadata_image *image)
         memcpy(id.b, entries[i].topic_id, sizeof id.b);
         const struct metadata_topic *topic = metadata_find_id(image, &id);
         bool own = strcmp(entries[i].topic, METADATA_LOG_TOPIC) == 0;
-        if (own || (topic != NULL && entries[i].partition < topic->partition_count))
+        bool named = topic != NULL && strcmp(entries[i].topic, topic->name) == 0;
+        if (own || (named && entries[i].partition < topic->partition_count))
             continue;
-        NOTE(b->notes, PARTITION_STRAY,
-             "%s/%s-%d belongs to no topic of this cluster; it is left alone", b->config.log_dirs,
-             entries[i].topic, (int)entries[i].partition);
+        if (topic != NULL && !named)
+            NOTE(b->notes, PARTITION_STRAY,
+                 "%s/%s-%d is a partition of topic %s by its partition.metadata: give it its name "
+                 "back; it is left alone until then",
+                 b->config.log_dirs, entries[i].topic, (int)entries[i].partition, topic->name);
+        else
+            NOTE(b->notes, PARTITION_STRAY,
+                 "%s/%s-%d belongs to no topic of this cluster; it is left alone",
+                 b->config.log_dirs, entries[i].topic, (int)entries[i].partition);
     }
 }
 
@@ -198,11 +232,16 @@ void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 }
 
 /* What the whole directory has is told once, by broker_partitions_metadata_failed. */
-void broker_partitions_tell(struct replica_watch *watch, const struct replica *r,
+void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
-    if (log_dir_status(b->dir) == ERR_NONE)
+    if (log_dir_status(b->dir) != ERR_NONE)
+        return;
+    if (offline)
+        NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s", replica_topic(r),
+             (int)replica_partition(r), sentence);
+    else
         NOTE(b->notes, PARTITION_NOTICE, "partition %s-%d: %s", replica_topic(r),
              (int)replica_partition(r), sentence);
 }
@@ -300,6 +339,7 @@ void broker_partitions_free(struct broker *b)
 {
     ASSERT(list_empty(&b->to_open));
     ASSERT(list_empty(&b->unopened));
+    broker_marks_free(b);
     for (struct replica *r = replica_first(&b->replicas); r != NULL;
          r = replica_first(&b->replicas))
         replica_free(r);

@@ -135,6 +135,7 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         .checkpoint_ms = c->log_checkpoint_ms,
         .flush_bytes = c->log_flush_interval_bytes,
         .flush_ms = c->log_flush_interval_ms,
+        .notes = b->notes,
     };
     e = log_dir_new(&b->dir, b->env, b->mem, b->trace, &config);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");

@@ -113,10 +113,10 @@ void replica_free(struct replica *r)
     mem_free(r->mem, r);
 }
 
-static void tell(const struct replica *r, const char *sentence)
+static void tell(const struct replica *r, bool offline, const char *sentence)
 {
     if (r->set->watch != NULL && sentence != NULL && sentence[0] != 0)
-        r->set->watch->tell(r->set->watch, r, sentence);
+        r->set->watch->tell(r->set->watch, r, offline, sentence);
 }
 
 /* ---- opening ---- */
@@ -173,7 +173,7 @@ static void on_open(struct log_op *op, enum err e)
         end_op(r, e);
         return;
     }
-    tell(r, log_notice(r->log));
+    tell(r, false, log_notice(r->log));
     if (log_latest_epoch(r->log) < r->leader_epoch)
         log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
     else
@@ -189,7 +189,10 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
     op->msg = (struct errmsg){{0}};
     r->op = op;
     r->leader_epoch = leader_epoch;
-    r->birth = (struct log_birth){.leader_epoch = leader_epoch};
+    r->birth = (struct log_birth){.known = r->config.made_before,
+                                  .elsewhere = r->config.made_elsewhere,
+                                  .unmarked = r->config.unmarked,
+                                  .leader_epoch = leader_epoch};
     log_open(dir, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
              &r->watch, &r->log_op, on_open);
 }
@@ -213,11 +216,19 @@ void replica_moved(struct log_watch *watch, enum err e)
         replica_move(r, ROLE_OFFLINE);
         r->error = e;
         TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
-        tell(r, log_status_text(r->log));
+        tell(r, true, log_status_text(r->log));
         replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     }
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
         replica_wake_all(r);
+}
+
+void replica_mark(struct replica *r)
+{
+    r->config.made_before = true;
+    r->config.made_elsewhere = r->config.unmarked = false;
+    if (replica_is_open(r))
+        log_mark(r->log);
 }
 
 void replica_resign(struct replica *r)

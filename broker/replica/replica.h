@@ -13,7 +13,8 @@ struct replica;
 
 /* Told what a person should know of a partition: why it went offline, what recovery cut off. */
 struct replica_watch {
-    void (*tell)(struct replica_watch *watch, const struct replica *r, const char *sentence);
+    void (*tell)(struct replica_watch *watch, const struct replica *r, bool offline,
+                 const char *sentence);
 };
 
 struct replica_set {
@@ -38,6 +39,8 @@ struct replica *replica_next(const struct replica_set *set, const struct replica
 struct replica_config {
     struct log_config log;
     int32_t min_insync_replicas, replica_count;
+    /* Of struct log_birth. Not known: nothing counts before replica_mark. */
+    bool made_before, made_elsewhere, unmarked;
 };
 
 struct replica_op;
@@ -56,6 +59,8 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
  * Errors as log_open; the replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
 void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
                   int32_t leader_epoch, replica_done *done);
+/* That it was made here is durable: log_mark. Harmless on one that is not open. */
+void replica_mark(struct replica *r);
 /* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */
 void replica_resign(struct replica *r);
 /* Closes the log. Nothing may be read from it any more; what waits has been resigned. */

@@ -20,5 +20,7 @@ for i = 1, 10 do
   wait_until(function() return broker:ready() end, seconds(20))
 end
 expect(made > 0, "no creation was acknowledged")
+-- A partition whose topic was durable and whose directory was not is made then; it was not lost.
+expect(not broker:said("is gone"), "a partition that was never made is taken for one that is gone")
 
 finally { "acknowledged topics stay", "nothing acknowledged is lost" }

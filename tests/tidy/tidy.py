@@ -73,7 +73,7 @@ PURE = {
     "broker/raft": ("core/wire",), "analysis/check": ("analysis/history",),
 }
 # Objects of pure modules that carry what the others decide to the log.
-CARRIERS = {"broker/metadata": ("change", "create", "quorum", "producer_id")}
+CARRIERS = {"broker/metadata": ("assign", "change", "create", "quorum", "producer_id")}
 PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
     strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
     """.split())

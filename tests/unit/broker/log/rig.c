@@ -551,3 +551,32 @@ int rig_count(struct rig *rig, const char *path, const char *suffix)
     }
     return count;
 }
+
+void rig_make(struct rig *rig, const char *path)
+{
+    struct env *env = rig->seat->env;
+    struct door_call open = {0}, close = {0};
+    env_open_file(env, &open.op, path, ENV_OPEN_WRITE | ENV_OPEN_CREATE, on_call);
+    assert_ok(call_done(rig, &open));
+    env_close_file(env, &close.op, open.n, on_call);
+    assert_ok(call_done(rig, &close));
+}
+
+void rig_remove(struct rig *rig, const char *path)
+{
+    static char names[1 << 16];
+    char inner[ENV_PATH_MAX];
+    struct env *env = rig->seat->env;
+    struct door_call list = {0}, unlink = {0};
+    env_list(env, &list.op, path, names, sizeof names, on_call);
+    if (call_done(rig, &list) == ERR_NONE) {
+        for (uint64_t at = 0; at < list.n; at += strlen(names + at) + 1) {
+            struct door_call one = {0};
+            snprintf(inner, sizeof inner, "%s/%s", path, names + at);
+            env_unlink(env, &one.op, inner, on_call);
+            assert_ok(call_done(rig, &one));
+        }
+    }
+    env_unlink(env, &unlink.op, path, on_call);
+    assert_ok(call_done(rig, &unlink));
+}

@@ -103,6 +103,10 @@ uint8_t *rig_file(struct rig *rig, const char *path, size_t *size);
 void rig_overwrite(struct rig *rig, const char *path, uint64_t offset, const void *bytes,
                    size_t size);
 bool rig_exists(struct rig *rig, const char *path);
+/* An empty file. */
+void rig_make(struct rig *rig, const char *path);
+/* A file, or a directory with the files in it. */
+void rig_remove(struct rig *rig, const char *path);
 /* The names in a directory that end so. */
 int rig_count(struct rig *rig, const char *path, const char *suffix);
 

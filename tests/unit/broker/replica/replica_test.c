@@ -99,10 +99,12 @@ static void on_dir_open(struct log_op *op, enum err e)
     replica_open(life->replica, &life->op, life->dir, rig->open_count + 3, on_open);
 }
 
-static void tell(struct replica_watch *watch, const struct replica *r, const char *sentence)
+static void tell(struct replica_watch *watch, const struct replica *r, bool offline,
+                 const char *sentence)
 {
     (void)watch;
     (void)r;
+    (void)offline;
     size_t size = MIN(strlen(sentence), sizeof rig->told - 1);
     memcpy(rig->told, sentence, size);
     rig->told[size] = 0;

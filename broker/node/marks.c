@@ -1,0 +1,76 @@
+/* marks.c - tells the metadata log which partitions have been made here, many in one batch. Until
+ * that is durable nothing of them counts; a crash in between makes nothing worse, because they were
+ * empty for everybody. */
+#include "node/internal.h"
+
+#define MARKS_MAX 4096 /* partitions of one batch */
+
+void broker_marks_init(struct broker *b)
+{
+    list_init(&b->marking.waiting);
+    list_init(&b->marking.under_way);
+}
+
+static void let_go(struct broker *b, struct list *openings)
+{
+    LIST_EACH (o, openings, struct opening, link) {
+        list_remove(&o->link);
+        mem_free(b->mem, o);
+    }
+}
+
+void broker_marks_free(struct broker *b)
+{
+    ASSERT(!b->marking.busy);
+    let_go(b, &b->marking.waiting);
+    let_go(b, &b->marking.under_way);
+}
+
+void broker_marks_add(struct broker *b, struct opening *o)
+{
+    ASSERT(o->unmarked);
+    ASSERT(!list_linked(&o->link));
+    list_push_back(&b->marking.waiting, &o->link);
+}
+
+static void on_assigned(struct metadata_assign *assign)
+{
+    struct broker *b = CONTAINER_OF(assign, struct broker, marking.assign);
+    ASSERT(b->marking.busy);
+    b->marking.busy = false;
+    if (assign->code != WIRE_ERROR_NONE) { /* a full disk, perhaps: with the next that are made */
+        list_splice_back(&b->marking.waiting, &b->marking.under_way);
+        broker_partitions_later(b);
+        return;
+    }
+    LIST_EACH (o, &b->marking.under_way, struct opening, link)
+        replica_mark(o->replica);
+    let_go(b, &b->marking.under_way);
+    broker_marks_write(b);
+}
+
+static int32_t take_places(struct broker *b, struct metadata_place *places)
+{
+    int32_t count = 0;
+    while (count < MARKS_MAX && !list_empty(&b->marking.waiting)) {
+        struct list *link = list_pop_front(&b->marking.waiting);
+        list_push_back(&b->marking.under_way, link);
+        places[count++] = CONTAINER_OF(link, struct opening, link)->place;
+    }
+    return count;
+}
+
+void broker_marks_write(struct broker *b)
+{
+    if (b->marking.busy || b->phase == BROKER_CLOSING || list_empty(&b->marking.waiting))
+        return;
+    struct metadata_place *places = mem_array(b->mem, MARKS_MAX, sizeof *places);
+    if (places == NULL) {
+        broker_partitions_later(b);
+        return;
+    }
+    int32_t count = take_places(b, places);
+    b->marking.busy = true;
+    metadata_assign(b->metadata, &b->marking.assign, places, count, on_assigned);
+    mem_free(b->mem, places);
+}

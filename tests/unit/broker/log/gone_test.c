@@ -1,0 +1,138 @@
+/* gone_test.c - what was there and is missing is told by its name and never made anew in silence;
+ * what never was there is made. */
+#include <stdio.h>
+#include "rig.h"
+
+/* A partition of two segments, whose life ended well or not. */
+static struct rig *after_a_life(uint64_t seed, bool clean)
+{
+    struct rig *rig = rig_new(seed);
+    rig->config.segment_bytes = 4096;
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(rig_append(rig, 2, 500).verdict, LOG_APPENDED);
+    assert_true(rig_until_durable(rig));
+    assert_true(rig_run(rig, 3000000000ll)); /* the checkpoint, too */
+    if (clean)
+        rig_ok(rig, rig_close(rig));
+    else
+        rig_kill(rig);
+    rig->birth.known = true; /* as the metadata log says */
+    rig->birth.made = false;
+    return rig;
+}
+
+/* Opening fails, and the sentence has that in it. */
+static void expect_refused(struct rig *rig, const char *part)
+{
+    rig_ok(rig, rig_open_dir(rig));
+    assert_int_equal(rig_open_log(rig), ERR_CORRUPT);
+    if (strstr(rig->msg.text, part) == NULL)
+        fail_msg("\"%s\" is not in: %s", part, rig->msg.text);
+}
+
+TEST(a_partition_that_is_gone_is_not_made_anew)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct rig *rig = after_a_life(seed, seed % 2 == 0);
+        rig_start(rig);
+        rig_remove(rig, "data/orders-0");
+        expect_refused(rig, "data/orders-0 is gone");
+        assert_non_null(strstr(rig->msg.text, "orders-0.start-empty"));
+        rig_free(rig);
+    }
+}
+
+/* The checkpoint is enough, and so is the metadata log. */
+TEST(each_that_knows_a_partition_is_enough)
+{
+    for (int who = 0; who < 2; who++) {
+        struct rig *rig = after_a_life(7, true);
+        rig->birth.known = who == 0;
+        rig_start(rig);
+        rig_remove(rig, "data/orders-0");
+        if (who == 0) {
+            rig_remove(rig, "data/recovery-point-offset-checkpoint");
+            rig_remove(rig, "data/recovery-point-offset-checkpoint.crc");
+        }
+        expect_refused(rig, "data/orders-0 is gone");
+        rig_free(rig);
+    }
+}
+
+TEST(a_person_may_give_up_what_is_gone)
+{
+    struct rig *rig = after_a_life(3, true);
+    rig_start(rig);
+    rig_remove(rig, "data/orders-0");
+    rig_make(rig, "data/orders-0.start-empty");
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    assert_true(rig->birth.made);
+    assert_int_equal(log_end(rig->log), 0);
+    assert_false(rig_exists(rig, "data/orders-0.start-empty"));
+    rig_free(rig);
+}
+
+/* A file that asks for it counts once. */
+TEST(what_was_given_up_once_is_not_given_up_again)
+{
+    struct rig *rig = after_a_life(3, true);
+    rig_start(rig);
+    rig_make(rig, "data/orders-0.start-empty");
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    assert_true(log_end(rig->log) > 0);
+    assert_false(rig_exists(rig, "data/orders-0.start-empty"));
+    rig_free(rig);
+}
+
+TEST(a_new_identity_makes_partitions_anew)
+{
+    struct rig *rig = after_a_life(5, true);
+    rig->birth.known = false; /* the metadata log knows it in another directory */
+    rig_start(rig);
+    rig_remove(rig, "data/orders-0");
+    rig_remove(rig, "data/meta.properties");
+    rig_remove(rig, "data/meta.properties.crc");
+    rig_ok(rig, rig_open_dir(rig));
+    rig_ok(rig, rig_open_log(rig));
+    assert_true(rig->birth.made);
+    rig_free(rig);
+}
+
+TEST(a_directory_without_a_segment_is_not_taken_for_a_new_one)
+{
+    struct rig *rig = after_a_life(5, true);
+    rig_start(rig);
+    while (rig_count(rig, "data/orders-0", ".log") > 0) {
+        char path[ENV_PATH_MAX];
+        for (int i = 0; i < 100; i++) {
+            snprintf(path, sizeof path, "data/orders-0/%020d.log", i);
+            if (rig_exists(rig, path))
+                rig_remove(rig, path);
+        }
+    }
+    expect_refused(rig, "data/orders-0 holds no segment any more");
+    rig_free(rig);
+}
+
+/* Nothing of a partition counts before it is known to have been made. */
+TEST(an_unmarked_partition_acknowledges_nothing)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->birth.unmarked = true;
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(rig_append(rig, 3, 100).verdict, LOG_APPENDED);
+        assert_true(rig_run(rig, 1000000000ll));
+        assert_int_equal(log_durable_end(rig->log), 3);
+        assert_int_equal(log_counting_end(rig->log), 0);
+        int moves = rig->moves;
+        log_mark(rig->log);
+        assert_int_equal(log_counting_end(rig->log), 3);
+        assert_int_equal(rig->moves, moves + 1);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
