@@ -81,6 +81,13 @@ enum cli_exit campaign_exit(const struct campaign_outcome *outcome);
 /* The graver of two. */
 enum cli_exit campaign_graver(enum cli_exit a, enum cli_exit b);
 
+/* ---- findings (findings.c) ---- */
+
+/* One a line behind before, the worst first; or the result's why, where it has none. */
+void campaign_print_findings(const struct script_result *result, const char *before, FILE *out);
+/* The members "why", a list of those lines, and "findings", a list of objects. */
+void campaign_put_findings(struct json *j, const struct script_result *result);
+
 /* ---- replay files ---- */
 
 struct campaign_replay {

@@ -14,8 +14,7 @@ static int report(const struct campaign_replay *replay, const struct campaign_ou
     printf("hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s\n",
            o->result.hash, replay->seed, o->result.events, (double)o->result.sim_ns / 1e9,
            script_verdict_name(o->result.verdict));
-    if (o->result.why[0] != 0)
-        printf("%s\n", o->result.why);
+    campaign_print_findings(&o->result, "", stdout);
     return campaign_exit(o);
 }
 

@@ -100,8 +100,9 @@ bool campaign_replay_finish(const char *path, const struct script_result *result
     FILE *file = fopen(path, "ab");
     if (file == NULL)
         return false;
-    fprintf(file, "hash %016" PRIx64 "\nverdict %s\nwhy %s\n", result->hash,
-            script_verdict_name(result->verdict), result->why);
+    fprintf(file, "hash %016" PRIx64 "\nverdict %s\n", result->hash,
+            script_verdict_name(result->verdict));
+    campaign_print_findings(result, "why ", file);
     return fclose(file) == 0;
 }
 

@@ -69,7 +69,7 @@ static void print_json(const struct run *r, const struct job *job, const struct 
     json_put_seconds(j, "wall_s", o->wall_ns);
     json_put_uint(j, "acked", x->counts.acked);
     json_put_uint(j, "read", x->counts.read);
-    json_put_string(j, "why", x->why);
+    campaign_put_findings(j, x);
     cli_json_end(&line, stdout);
 }
 
@@ -99,9 +99,10 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
 {
     const struct campaign_script *script = &r->scripts.at[job->script];
     clear_progress(r);
-    fprintf(stderr, "%-8s %s\n         seed %" PRIu64 ": %s\n",
-            o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->claim,
-            job->seed, o->result.why);
+    fprintf(stderr, "%-8s %s, seed %" PRIu64 ": %s\n",
+            o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->path,
+            job->seed, script->claim);
+    campaign_print_findings(&o->result, "         ", stderr);
     if (o->plan != NULL) {
         char path[CAMPAIGN_PATH_MAX];
         campaign_plan_path(job->replay, path);

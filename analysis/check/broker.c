@@ -165,7 +165,7 @@ static void on_serve(struct check *c, const struct trace_row *row, struct replic
 static void on_offline(struct check *c, const struct trace_row *row, struct replica *r)
 {
     if (row->arg[2] == ERR_CORRUPT && !c->damaged)
-        check_note(c, CHECK_UNHARMED_CORRUPT, row, about_log(r, 0), false,
+        check_note(c, CHECK_UNHARMED_CORRUPT, row, about_log(r, CHECK_NO_OFFSET), false,
                    "at position %" PRIu64 " of a file", row->arg[1]);
 }
 

@@ -2,7 +2,7 @@
 #include "check/internal.h"
 
 const struct check_info check_infos[CHECK_CODE_COUNT] = {
-#define X(code, name, text) [CHECK_##name] = {#code, #name, text},
+#define X(code, name, gravity, text) [CHECK_##name] = {#code, #name, CHECK_##gravity, text},
     CHECK_TABLE(X)
 #undef X
 };
@@ -89,7 +89,7 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
         return;
     f->row = *row;
     f->partition = about.partition;
-    f->offset = about.offset;
+    f->offset = about.partition == 0 ? CHECK_NO_OFFSET : about.offset;
     f->vid = about.vid;
     va_list args;
     va_start(args, format);

@@ -20,42 +20,55 @@ enum check_produce_flag {
 /* Sessions number their records: vid = session << 40 | sequence, sequence from 0 without gaps. */
 #define CHECK_SEQUENCE_BITS 40
 
-/* X(code, name, text of what must never be) */
+/* How bad it is when it happens, the worst first. */
+enum check_gravity {
+    CHECK_LOSES,    /* something that was promised is gone */
+    CHECK_CORRUPTS, /* something is not what it was */
+    CHECK_RISKS,    /* something was promised too early: the next crash may take it */
+    CHECK_REPEATS,  /* something is there twice, or is held for something that is */
+    CHECK_REORDERS, /* something comes in the wrong order, or is passed over */
+    CHECK_RULE,     /* an invariant of a log is broken; harm may follow */
+};
+
+/* X(code, name, gravity, text of what must never be) */
 #define CHECK_TABLE(X)                                                                             \
-    X(A1, INCONSISTENT_OFFSET, "two records were seen at one offset")                              \
-    X(A2, DUPLICATE, "a record stands in the log twice")                                           \
-    X(A3, LOST_WRITE, "an acknowledged record is gone")                                            \
-    X(A4, UNSEEN, "an acknowledged record was not reached by the final read")                      \
-    X(A5, CONFIRMED_LOSS, "an acknowledged record was cut off its log")                            \
-    X(A6, UNEXPECTED_READ, "a record was read that nobody had sent")                               \
-    X(A7, CORRUPT_PAYLOAD, "a record was read with other bytes than were sent")                    \
-    X(A11, INTERNAL_NONMONOTONIC_POLL, "one poll went back")                                       \
-    X(A12, INTERNAL_POLL_SKIP, "one poll skipped records")                                         \
-    X(A13, NONMONOTONIC_POLL, "a poll began before the end of the one before it")                  \
-    X(A14, POLL_SKIP, "a poll skipped records behind the one before it")                           \
-    X(A17, NONMONOTONIC_SEND, "a producer's records stand in another order than they were sent")   \
-    X(A18, REALTIME_ORDER, "a record sent after an acknowledgement stands before it")              \
-    X(A20, UNREPEATABLE_READ, "a record that was read is gone")                                    \
-    X(A22, KEY_ORDER, "records of one key were read in another order than they were sent")         \
-    X(A25, SPURIOUS_ACK, "a record stands elsewhere than its acknowledgement said")                \
-    X(A26, FAILED_BUT_VISIBLE, "a record that was refused was read")                               \
-    X(L1, OFFSET_GAP, "an append did not begin at the log end offset")                             \
-    X(L2, ENDS_CROSSED, "log start, high watermark and log ends are out of order")                 \
-    X(L3, WATERMARK_BACK, "the high watermark went back within a life")                            \
-    X(L4, WATERMARK_AHEAD, "the high watermark passed what counts")                                \
-    X(L5, EARLY_ACK, "acks=all was answered before the high watermark")                            \
-    X(L6, EARLY_SERVE, "bytes above the high watermark were served")                               \
-    X(L7, START_BACK, "the log start offset went back")                                            \
-    X(L8, YOUNG_DELETED, "a segment younger than its retention was deleted")                       \
-    X(L9, ACK_AFTER_FAILED_SYNC, "an acknowledgement followed a failed sync")                      \
-    X(L10, LOST_TOPIC, "an acknowledged topic is gone")                                            \
-    X(L11, PRODUCER_ID_TWICE, "a producer id was given out twice")                                 \
-    X(L12, UNEXPECTED_CLOSE, "a broker refused a well-formed connection")                          \
-    X(L13, DUPLICATE_REFUSED, "one of a producer's last five batches was refused as out of order") \
-    X(L14, UNHARMED_CORRUPT, "a log was called corrupt on a disk that nobody had damaged")
+    X(A1, INCONSISTENT_OFFSET, CORRUPTS, "two records were seen at one offset")                    \
+    X(A2, DUPLICATE, REPEATS, "a record stands in the log twice")                                  \
+    X(A3, LOST_WRITE, LOSES, "an acknowledged record is gone")                                     \
+    X(A4, UNSEEN, LOSES, "an acknowledged record was not reached by the final read")               \
+    X(A5, CONFIRMED_LOSS, LOSES, "an acknowledged record was cut off its log")                     \
+    X(A6, UNEXPECTED_READ, CORRUPTS, "a record was read that nobody had sent")                     \
+    X(A7, CORRUPT_PAYLOAD, CORRUPTS, "a record was read with other bytes than were sent")          \
+    X(A11, INTERNAL_NONMONOTONIC_POLL, REORDERS, "one poll went back")                             \
+    X(A12, INTERNAL_POLL_SKIP, REORDERS, "one poll skipped records")                               \
+    X(A13, NONMONOTONIC_POLL, REORDERS, "a poll began before the end of the one before it")        \
+    X(A14, POLL_SKIP, REORDERS, "a poll skipped records behind the one before it")                 \
+    X(A17, NONMONOTONIC_SEND, REORDERS,                                                            \
+      "a producer's records stand in another order than they were sent")                           \
+    X(A18, REALTIME_ORDER, REORDERS, "a record sent after an acknowledgement stands before it")    \
+    X(A20, UNREPEATABLE_READ, LOSES, "a record that was read is gone")                             \
+    X(A22, KEY_ORDER, REORDERS,                                                                    \
+      "records of one key were read in another order than they were sent")                         \
+    X(A25, SPURIOUS_ACK, CORRUPTS, "a record stands elsewhere than its acknowledgement said")      \
+    X(A26, FAILED_BUT_VISIBLE, CORRUPTS, "a record that was refused was read")                     \
+    X(L1, OFFSET_GAP, RULE, "an append did not begin at the log end offset")                       \
+    X(L2, ENDS_CROSSED, RULE, "log start, high watermark and log ends are out of order")           \
+    X(L3, WATERMARK_BACK, RULE, "the high watermark went back within a life")                      \
+    X(L4, WATERMARK_AHEAD, RISKS, "the high watermark passed what counts")                         \
+    X(L5, EARLY_ACK, RISKS, "acks=all was answered before the high watermark")                     \
+    X(L6, EARLY_SERVE, RISKS, "bytes above the high watermark were served")                        \
+    X(L7, START_BACK, RULE, "the log start offset went back")                                      \
+    X(L8, YOUNG_DELETED, LOSES, "a segment younger than its retention was deleted")                \
+    X(L9, ACK_AFTER_FAILED_SYNC, RISKS, "an acknowledgement followed a failed sync")               \
+    X(L10, LOST_TOPIC, LOSES, "an acknowledged topic is gone")                                     \
+    X(L11, PRODUCER_ID_TWICE, CORRUPTS, "a producer id was given out twice")                       \
+    X(L12, UNEXPECTED_CLOSE, RULE, "a broker refused a well-formed connection")                    \
+    X(L13, DUPLICATE_REFUSED, REPEATS,                                                             \
+      "one of a producer's last five batches was refused as out of order")                         \
+    X(L14, UNHARMED_CORRUPT, CORRUPTS, "a log was called corrupt on a disk that nobody had damaged")
 
 enum check_code {
-#define X(code, name, text) CHECK_##name,
+#define X(code, name, gravity, text) CHECK_##name,
     CHECK_TABLE(X)
 #undef X
         CHECK_CODE_COUNT
@@ -64,6 +77,7 @@ enum check_code {
 struct check_info {
     const char *code; /* "A3" */
     const char *name; /* "LOST_WRITE" */
+    enum check_gravity gravity;
     const char *text;
 };
 
@@ -77,11 +91,15 @@ struct check_contract {
     int64_t wall_base_ms; /* true wall time at virtual time 0 */
 };
 
+#define CHECK_NO_NODE UINT32_MAX
+#define CHECK_NO_OFFSET UINT64_MAX
+
 /* The first row that showed it, and how often it was shown. */
 struct check_finding {
     uint64_t count, allowed_count; /* allowed: within the contract */
-    struct trace_row row;
-    uint64_t partition, offset, vid;
+    struct trace_row row;          /* its node is CHECK_NO_NODE where only the end showed it */
+    uint64_t partition, vid;       /* 0: it is about none */
+    uint64_t offset;               /* or CHECK_NO_OFFSET */
     struct errmsg msg;
 };
 

@@ -423,7 +423,7 @@ static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
 {
     struct part *part = v->part == NO_PART ? NULL : c->tables.part_list[v->part];
     bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
-    struct trace_row row = {.time_ns = v->at_ns, .kind = TRACE_PRODUCE_OK};
+    struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
     if (acks && part != NULL && part->final && part->start == 0)
         lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->at_ns);
 }
@@ -437,7 +437,7 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
         return;
     }
     struct part *part = c->tables.part_list[v->part];
-    struct trace_row row = {.time_ns = v->at_ns, .kind = TRACE_PRODUCE_OK};
+    struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
     if (part->left_out)
         return;
     if (part->final)
@@ -465,7 +465,7 @@ void check_judge_topics(struct check *c)
         return;
     LIST_EACH (topic, &c->topics.order, struct topic, node.order) {
         if (topic->acked && !topic->seen)
-            check_note(c, CHECK_LOST_TOPIC, &topic->row, about(topic->id, 0, 0), false,
-                       "created %.3f s into the run", (double)topic->row.time_ns / 1e9);
+            check_note(c, CHECK_LOST_TOPIC, &topic->row, about(topic->id, CHECK_NO_OFFSET, 0),
+                       false, "created %.3f s into the run", (double)topic->row.time_ns / 1e9);
     }
 }

@@ -31,6 +31,8 @@ void script_end(struct script *s, enum script_verdict verdict, const char *forma
     va_start(args, format);
     vsnprintf(s->result->why, sizeof s->result->why, format, args);
     va_end(args);
+    if (verdict != SCRIPT_HELD)
+        script_own_finding(s, verdict, s->result->why);
     if (s->world != NULL)
         world_halt(s->world);
 }
@@ -126,6 +128,8 @@ static void end_wrong(struct script *s, lua_State *co)
         script_end(s, SCRIPT_WRONG, "%s:%d: %s", ar.short_src, ar.currentline, text);
     else
         script_end(s, SCRIPT_WRONG, "%s", text);
+    if (found)
+        script_end_place(s, ar.short_src, ar.currentline, NULL, NULL);
 }
 
 static void resume(struct task *task, int arg_count)
@@ -230,6 +234,7 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
     struct script *s = CONTAINER_OF(sink, struct script, sink);
     check_row(s->check, row);
+    history_names_row(s->names, row);
     s->row_count[row->kind]++;
     if (row->node >= s->node_count)
         return;
@@ -362,7 +367,8 @@ bool script_boot(struct script *s)
     if (!make_world(s))
         return false;
     s->contract.wall_base_ms = WORLD_WALL_START_MS;
-    if (check_new(&s->check, s->mem, &s->contract) != ERR_NONE) {
+    if (check_new(&s->check, s->mem, &s->contract) != ERR_NONE ||
+        history_names_new(&s->names, s->mem) != ERR_NONE) {
         script_end(s, SCRIPT_INCONCLUSIVE, "no memory for the check");
         return false;
     }
@@ -435,6 +441,7 @@ static void release(struct script *s)
     if (s->lua != NULL)
         lua_close(s->lua);
     check_free(s->check);
+    history_names_free(s->names);
     fault_plan_free(&s->swarm);
 }
 

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include "history/history.h"
 #include "script/script.h"
 #include "script/workload.h"
 
@@ -57,6 +58,7 @@ struct script {
     struct world *world; /* NULL until something needs it */
     struct world_sink sink;
     struct check *check;
+    struct history_names *names; /* of partitions, for findings */
     struct check_contract contract;
     struct fault_plan swarm;
     bool has_swarm;
@@ -97,9 +99,20 @@ enum err script_spawn(struct script *s, lua_State *lua) MUST_USE;
 /* The script that runs has used up something, which the text names: each further step of it fails.
  */
 void script_spend(struct script *s, const char *text);
-/* Ends the run with that verdict, unless a graver one stands. */
+/* Ends the run with that verdict, unless it has ended. The text becomes its finding. */
 void script_end(struct script *s, enum script_verdict verdict, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* Where in the script the end came about, and of an expect its condition and what it found; any of
+ * the texts may be NULL. Behind script_end. */
+void script_end_place(struct script *s, const char *file, int line, const char *condition,
+                      const char *found);
+
+/* findings.c */
+/* What the checks have found, before what the script ended with unless that is graver. */
+void script_collect_findings(struct script *s);
+/* The script's own end as a finding. */
+struct script_finding *script_own_finding(struct script *s, enum script_verdict verdict,
+                                          const char *why);
 
 /* verdict.c */
 void script_judge(struct script *s);

@@ -41,11 +41,41 @@ struct script_options {
 
 #define SCRIPT_TIME_MAX_NS (24ll * 3600 * 1000000000)
 
+#define SCRIPT_CODE_MAX 32
+#define SCRIPT_PLACE_MAX 128
+#define SCRIPT_CONDITION_MAX 200
+/* Of each check one at most, and how the script ended. */
+#define SCRIPT_FINDINGS_MAX (CHECK_CODE_COUNT + 1)
+
+/* Something that is not as it must be: what a check found, or why the script ended early. */
+struct script_finding {
+    char code[SCRIPT_CODE_MAX];  /* "A5"; of the script's end EXPECT, STUCK, SCRIPT, INCONCLUSIVE */
+    char name[SCRIPT_CODE_MAX];  /* "CONFIRMED_LOSS"; or the code once more */
+    char text[SCRIPT_PLACE_MAX]; /* what must never be, in words; or empty */
+    char what[SCRIPT_TEXT_MAX];  /* what was there instead */
+    uint64_t count;              /* how often; the rest is about the first time */
+    int64_t time_ns;             /* virtual; of a record that is gone: when it was acknowledged */
+    char node[WORLD_NAME_MAX];   /* empty: about none */
+    char partition[SCRIPT_PLACE_MAX]; /* "orders-0", or a topic; empty: about none */
+    int64_t offset;                   /* -1: about none */
+    uint64_t vid;                     /* the record's number; 0: about none */
+    /* Of the script's line; empty and 0 where it was none. */
+    char file[SCRIPT_PLACE_MAX];
+    int32_t line;
+    /* Of an expect that failed: its condition as it stands there, and what it found. */
+    char condition[SCRIPT_CONDITION_MAX], found[SCRIPT_CONDITION_MAX];
+};
+
+/* One line for people, without a newline: what, when, where. */
+void script_finding_print(const struct script_finding *finding, struct text *out);
+
 /* Plain data: it crosses a pipe between processes of one binary. */
 struct script_result {
     enum script_verdict verdict;
     char claim[SCRIPT_CLAIM_MAX];
-    char why[SCRIPT_TEXT_MAX]; /* what was found, or empty */
+    char why[SCRIPT_TEXT_MAX]; /* the line of the worst finding, or empty */
+    struct script_finding findings[SCRIPT_FINDINGS_MAX]; /* the worst first */
+    int32_t finding_count;
     uint64_t seed, hash, events, faults;
     int64_t sim_ns;
     struct check_counts counts;

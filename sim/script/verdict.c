@@ -12,6 +12,8 @@ static void note_disk_error(struct script *s, const char *why)
         return;
     r->verdict = SCRIPT_INCONCLUSIVE;
     snprintf(r->why, sizeof r->why, "the files do not show what the disks hold: %s", why);
+    if (r->finding_count == 0)
+        script_own_finding(s, r->verdict, r->why);
 }
 
 static void copy_figures(struct script *s)
@@ -30,21 +32,18 @@ static void copy_figures(struct script *s)
         r->violations[i] = check_finding(s->check, (enum check_code)i)->count;
 }
 
-/* Findings in the order of the table; the first ones fill the text. */
-static void describe(struct script *s)
+/* The first line for those who want only one. */
+static void set_why(struct script *s)
 {
     struct script_result *r = s->result;
-    size_t at = strlen(r->why);
-    for (int i = 0; i < CHECK_CODE_COUNT && at + 1 < sizeof r->why; i++) {
-        const struct check_finding *f = check_finding(s->check, (enum check_code)i);
-        if (f->count == 0)
-            continue;
-        int n = snprintf(r->why + at, sizeof r->why - at,
-                         "%s%s %s (%" PRIu64 " times; first at %.6f s: %s)", at == 0 ? "" : "; ",
-                         check_infos[i].code, check_infos[i].text, f->count,
-                         (double)f->row.time_ns / 1e9, f->msg.text);
-        at += n < 0 ? 0 : (size_t)n;
-    }
+    struct text line;
+    if (r->finding_count == 0)
+        return;
+    text_init(&line, s->mem);
+    script_finding_print(&r->findings[0], &line);
+    if (!line.failed)
+        snprintf(r->why, sizeof r->why, "%s", line.data);
+    text_free(&line);
 }
 
 /* A claim about nothing is no claim. Marks are the campaign's business, not one run's. */
@@ -75,13 +74,15 @@ void script_judge(struct script *s)
     /* What broke before the script got stuck or went wrong is the graver news. */
     if (check_violations(s->check) > 0 && r->verdict != SCRIPT_WRONG) {
         r->verdict = SCRIPT_BROKEN;
-        describe(s);
+        script_collect_findings(s);
+        set_why(s);
         return;
     }
     const char *nothing = at_end ? vacuous(s) : NULL;
     if (nothing != NULL) {
         r->verdict = SCRIPT_INCONCLUSIVE;
         snprintf(r->why, sizeof r->why, "%s", nothing);
+        script_own_finding(s, r->verdict, nothing);
     }
 }
 

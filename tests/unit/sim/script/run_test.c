@@ -243,3 +243,23 @@ TEST(a_creation_waits_for_its_turn)
         "expect(cluster:create_topic { name = \"t\" }, \"no creation\")\n"
         "expect(wait_until(function() return made == 3 end, seconds(30)), \"lost\")\n" FINALLY);
 }
+
+/* What ended it stands there as data: what it is, when, and in which line. */
+TEST(a_script_that_ends_early_leaves_a_finding)
+{
+    struct scripted t;
+    scripted_init(&t);
+    const struct script_finding *f = &t.result.findings[0];
+    scripted_run(&t, SMALL "sleep(seconds(1))\nexpect(false, \"that was it\")\n" FINALLY);
+    assert_int_equal(t.result.finding_count, 1);
+    assert_string_equal(f->code, "EXPECT");
+    assert_contains(f->what, "that was it");
+    assert_true(f->time_ns >= 1000000000);
+    scripted_run(&t, SMALL "\nno_such_function()\n");
+    assert_int_equal(t.result.finding_count, 1);
+    assert_string_equal(f->code, "SCRIPT");
+    assert_int_equal(f->line, 8);
+    run_held(&t, SMALL FINALLY);
+    assert_int_equal(t.result.finding_count, 0);
+    scripted_done(&t);
+}

@@ -1,0 +1,65 @@
+/* findings.c - what a run has found, told: lines for people, objects for programs. */
+#include <stdio.h>
+#include "cli/campaign.h"
+
+void campaign_print_findings(const struct script_result *result, const char *before, FILE *out)
+{
+    struct mem mem;
+    mem_system(&mem);
+    for (int32_t i = 0; i < result->finding_count; i++) {
+        struct text line;
+        text_init(&line, &mem);
+        script_finding_print(&result->findings[i], &line);
+        fprintf(out, "%s%s\n", before, line.failed ? "out of memory" : line.data);
+        text_free(&line);
+    }
+    if (result->finding_count == 0 && result->why[0] != 0)
+        fprintf(out, "%s%s\n", before, result->why);
+}
+
+static void put_finding(struct json *j, const struct script_finding *f)
+{
+    json_put_object(j, NULL);
+    json_put_string(j, "check", f->code);
+    json_put_string(j, "name", f->name);
+    json_put_string(j, "text", f->text);
+    json_put_string(j, "what", f->what);
+    json_put_uint(j, "count", f->count);
+    json_put_seconds(j, "time_s", f->time_ns);
+    if (f->node[0] != 0)
+        json_put_string(j, "node", f->node);
+    if (f->partition[0] != 0)
+        json_put_string(j, "partition", f->partition);
+    if (f->offset >= 0)
+        json_put_int(j, "offset", f->offset);
+    if (f->vid != 0)
+        json_put_hex(j, "record", f->vid);
+    if (f->line > 0) {
+        json_put_string(j, "file", f->file);
+        json_put_int(j, "line", f->line);
+    }
+    if (f->condition[0] != 0)
+        json_put_string(j, "condition", f->condition);
+    if (f->found[0] != 0)
+        json_put_string(j, "found", f->found);
+    json_put_end(j);
+}
+
+void campaign_put_findings(struct json *j, const struct script_result *result)
+{
+    json_put_array(j, "why");
+    for (int32_t i = 0; i < result->finding_count; i++) {
+        struct text line;
+        text_init(&line, j->out->mem);
+        script_finding_print(&result->findings[i], &line);
+        json_put_text(j, NULL, bytes_of(line.data, line.size));
+        text_free(&line);
+    }
+    if (result->finding_count == 0 && result->why[0] != 0)
+        json_put_string(j, NULL, result->why);
+    json_put_end(j);
+    json_put_array(j, "findings");
+    for (int32_t i = 0; i < result->finding_count; i++)
+        put_finding(j, &result->findings[i]);
+    json_put_end(j);
+}
