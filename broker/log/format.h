@@ -205,7 +205,7 @@ enum err log_index_decode(struct log_index *index, struct bytes offsets, struct 
 /* ---- producers (I-1 to I-5) ---- */
 
 #define LOG_WINDOW 5            /* batches remembered of a producer */
-#define LOG_PRODUCERS_MAX 65536 /* of one partition; the one silent longest makes room */
+#define LOG_PRODUCERS_MAX 65536 /* of one partition; see log_producers */
 
 struct log_producer_batch {
     int32_t last_sequence;
@@ -216,7 +216,7 @@ struct log_producer_batch {
 
 struct log_producer {
     struct hmap_node node;
-    struct list silent; /* in log_producers.silent */
+    struct list link; /* in log_producers.silent or .open */
     int64_t id;
     int16_t epoch;
     int32_t coordinator_epoch;
@@ -227,10 +227,14 @@ struct log_producer {
     struct log_producer_batch window[LOG_WINDOW]; /* oldest first */
 };
 
+/* Beyond LOG_PRODUCERS_MAX the one silent longest makes room. One with an open transaction never
+ * does (I-5): its transaction would count as decided. When all have one, log_producers_check lets
+ * no further one in; what a leader let in, log_producers_apply takes. */
 struct log_producers {
     struct mem *mem;
     struct hmap map;
-    struct list silent; /* silent longest first */
+    struct list silent; /* without an open transaction, silent longest first */
+    struct list open;   /* with one (txn_first >= 0) */
 };
 
 /* A producer as it was, for an append that fails after all. */
@@ -243,6 +247,13 @@ enum err log_producers_init(struct log_producers *producers, struct mem *mem) MU
 void log_producers_free(struct log_producers *producers);
 void log_producers_clear(struct log_producers *producers);
 struct log_producer *log_producers_find(const struct log_producers *producers, int64_t id);
+/* All of them, one after the other, while none is added or forgotten; the first after NULL, NULL
+ * after the last. */
+struct log_producer *log_producers_next(const struct log_producers *producers,
+                                        const struct log_producer *after);
+/* Where its open transaction begins; -1: it has none. */
+void log_producer_txn(struct log_producers *producers, struct log_producer *producer,
+                      int64_t txn_first);
 
 enum log_sequence {
     LOG_SEQUENCE_NEXT,

@@ -188,8 +188,8 @@ static void txn_batch(struct log_check_walk *w, const struct log_note *note)
 static int64_t stable_after(const struct log_check *c, const struct log_note *note)
 {
     int64_t stable = note->last + 1;
-    LIST_EACH (producer, &c->producers.silent, struct log_producer, silent) {
-        if (producer->id != note->producer_id && producer->txn_first >= 0)
+    LIST_EACH (producer, &c->producers.open, struct log_producer, link) {
+        if (producer->id != note->producer_id)
             stable = MIN(stable, producer->txn_first);
     }
     return stable;

@@ -63,14 +63,16 @@ static void compare(struct comparison *x)
 {
     struct log_check *c = x->check;
     bool forgot = c->producers.map.count >= LOG_PRODUCERS_MAX;
-    LIST_EACH (file, &x->there.silent, struct log_producer, silent) {
+    for (const struct log_producer *file = log_producers_next(&x->there, NULL); file != NULL;
+         file = log_producers_next(&x->there, file)) {
         const struct log_producer *log = log_producers_find(&c->producers, file->id);
         if (log != NULL)
             compare_both(x, file, log);
         else if (file->count > 0 && file->window[0].last_offset >= c->first && !forgot)
             differs(x, file->id, "last offset", file->window[0].last_offset, -1);
     }
-    LIST_EACH (log, &c->producers.silent, struct log_producer, silent) {
+    for (const struct log_producer *log = log_producers_next(&c->producers, NULL); log != NULL;
+         log = log_producers_next(&c->producers, log)) {
         if (log_producers_find(&x->there, log->id) == NULL)
             log_find(c->in, c->dir, x->snapshot->file, LOG_FIND_SNAPSHOT_LACKS, -1,
                      "producer %lld is not in it, and the log has its batch of timestamp %lld",

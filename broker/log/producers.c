@@ -12,20 +12,51 @@ enum err log_producers_init(struct log_producers *producers, struct mem *mem)
 {
     producers->mem = mem;
     list_init(&producers->silent);
+    list_init(&producers->open);
     return hmap_init(&producers->map, mem, same_id);
 }
 
 static void forget(struct log_producers *producers, struct log_producer *producer)
 {
     hmap_remove(&producers->map, &producer->node);
-    list_remove(&producer->silent);
+    list_remove(&producer->link);
     mem_free(producers->mem, producer);
+}
+
+/* Behind all others of its list. */
+static void place(struct log_producers *producers, struct log_producer *producer)
+{
+    list_remove(&producer->link);
+    list_push_back(producer->txn_first < 0 ? &producers->silent : &producers->open,
+                   &producer->link);
+}
+
+void log_producer_txn(struct log_producers *producers, struct log_producer *producer,
+                      int64_t txn_first)
+{
+    ASSERT(txn_first >= -1);
+    producer->txn_first = txn_first;
+    place(producers, producer);
+}
+
+struct log_producer *log_producers_next(const struct log_producers *producers,
+                                        const struct log_producer *after)
+{
+    const struct list *at = after == NULL ? &producers->open : &after->link;
+    if (at->next == &producers->open)
+        at = &producers->silent;
+    if (at->next == &producers->silent)
+        return NULL;
+    return CONTAINER_OF(at->next, struct log_producer, link);
 }
 
 void log_producers_clear(struct log_producers *producers)
 {
-    LIST_EACH (producer, &producers->silent, struct log_producer, silent)
-        forget(producers, producer);
+    LIST_EACH (quiet, &producers->silent, struct log_producer, link)
+        forget(producers, quiet);
+    LIST_EACH (open, &producers->open, struct log_producer, link)
+        forget(producers, open);
+    ASSERT(producers->map.count == 0);
 }
 
 void log_producers_free(struct log_producers *producers)
@@ -76,8 +107,11 @@ enum log_sequence log_producers_check(const struct log_producers *producers,
 {
     ASSERT(note->producer_id >= 0);
     const struct log_producer *producer = log_producers_find(producers, note->producer_id);
-    if (producer == NULL)
-        return LOG_SEQUENCE_NEXT;
+    if (producer == NULL) {
+        bool full = producers->map.count >= LOG_PRODUCERS_MAX && list_empty(&producers->silent);
+        *code = WIRE_ERROR_KAFKA_STORAGE_ERROR; /* that every client tries again later */
+        return full ? LOG_SEQUENCE_REFUSED : LOG_SEQUENCE_NEXT;
+    }
     if (note->producer_epoch < producer->epoch) {
         *code = WIRE_ERROR_INVALID_PRODUCER_EPOCH;
         return LOG_SEQUENCE_REFUSED;
@@ -115,11 +149,11 @@ static struct log_producer *add_producer(struct log_producers *producers, int64_
     producer->coordinator_epoch = -1;
     producer->timestamp = -1;
     producer->txn_first = -1;
-    list_init(&producer->silent);
+    list_init(&producer->link);
     hmap_insert(&producers->map, hash_mix((uint64_t)id), &producer->node);
-    list_push_back(&producers->silent, &producer->silent);
-    if (producers->map.count > LOG_PRODUCERS_MAX)
-        forget(producers, LIST_FIRST(&producers->silent, struct log_producer, silent));
+    if (producers->map.count > LOG_PRODUCERS_MAX && !list_empty(&producers->silent))
+        forget(producers, LIST_FIRST(&producers->silent, struct log_producer, link));
+    place(producers, producer);
     return producer;
 }
 
@@ -163,8 +197,8 @@ enum err log_producers_apply(struct log_producers *producers, const struct log_n
         apply_marker(producer, note);
     else if ((note->attributes & WIRE_BATCH_CONTROL) == 0)
         apply_data(producer, note);
-    list_remove(&producer->silent);
-    list_push_back(&producers->silent, &producer->silent);
+    place(producers, producer);
+    ASSERT(producers->map.count > 0);
     return ERR_NONE;
 }
 
@@ -181,17 +215,16 @@ void log_producers_undo(struct log_producers *producers, const struct log_produc
     producer->epoch = was->epoch;
     producer->coordinator_epoch = was->coordinator_epoch;
     producer->timestamp = was->timestamp;
-    producer->txn_first = was->txn_first;
     producer->count = was->count;
     memcpy(producer->window, was->window, sizeof producer->window);
+    log_producer_txn(producers, producer, was->txn_first);
 }
 
 void log_producers_expire(struct log_producers *producers, int64_t now_ns, int64_t silent_ns)
 {
-    LIST_EACH (producer, &producers->silent, struct log_producer, silent) {
+    LIST_EACH (producer, &producers->silent, struct log_producer, link) {
         if (now_ns - producer->seen_ns < silent_ns)
             return;
-        if (producer->txn_first < 0)
-            forget(producers, producer);
+        forget(producers, producer);
     }
 }

@@ -74,11 +74,15 @@ static void let_go(struct log_sealing *s)
     log_segment_unread(s->segment);
 }
 
+/* There is an entry to be saved, and so many bytes stand behind the last one that was. */
 static bool wants_prefix(const struct log_segment *active)
 {
     int32_t saved = active->index_saved_count;
+    if (!active->index_known || saved >= active->index.count ||
+        active->index.entries[saved].position >= active->synced)
+        return false;
     uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
-    return active->index_known && active->synced > from + LOG_PREFIX_BYTES;
+    return active->synced > from + LOG_PREFIX_BYTES;
 }
 
 /* Entries of batches that will never be taken back. */
@@ -213,6 +217,7 @@ static enum log_flow seal_indexed(struct log_steps *steps)
     if (segment->retired)
         return LOG_NEXT;
     if (s->target == TARGET_PREFIX) {
+        ASSERT(s->count > segment->index_saved_count); /* else it would be chosen again for ever */
         segment->index_saved_count = s->count;
         segment->times_saved_count = s->time_count;
         segment->index_crc = s->crc.offsets;

@@ -20,8 +20,9 @@ static struct log_producer **sorted_producers(const struct log_producers *produc
     if (all == NULL)
         return NULL;
     size_t i = 0;
-    LIST_EACH (producer, &producers->silent, struct log_producer, silent)
-        all[i++] = producer;
+    for (struct log_producer *p = log_producers_next(producers, NULL); p != NULL;
+         p = log_producers_next(producers, p))
+        all[i++] = p;
     ASSERT(i == count);
     if (sort_stable(producers->mem, all, count, sizeof *all, compare_ids) == ERR_NONE)
         return all;
@@ -142,7 +143,8 @@ static enum err take_entry(struct log_producers *producers, const uint8_t *p, in
                             .max_timestamp = get_i64(p + 26),
                             .attributes = WIRE_BATCH_CONTROL,
                             .marker = -1};
-    if (note.producer_id < 0)
+    int64_t txn_first = get_i64(p + 38);
+    if (note.producer_id < 0 || txn_first < -1)
         return ERR_CORRUPT;
     enum err e = log_producers_apply(producers, &note, now_ns, NULL);
     if (e != ERR_NONE)
@@ -150,7 +152,7 @@ static enum err take_entry(struct log_producers *producers, const uint8_t *p, in
     struct log_producer *producer = log_producers_find(producers, note.producer_id);
     struct log_producer_batch batch = get_batch(p);
     producer->coordinator_epoch = get_i32(p + 34);
-    producer->txn_first = get_i64(p + 38);
+    log_producer_txn(producers, producer, txn_first);
     producer->count = batch.last_sequence >= 0 && batch.offset_delta >= 0;
     producer->window[0] = batch;
     return ERR_NONE;

@@ -345,7 +345,7 @@ static void check_topic(struct client *c, struct client_assignment *a)
 /* Wakes when the first pause is over. */
 static void arm(struct client *c)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = client_fetch_moment(c);
     LIST_EACH (a, &c->consumer.assignments, struct client_assignment, link) {
         if (a->state != CLIENT_AT_STOPPED && a->retry_ns > c->now_ns)
             next = MIN(next, a->retry_ns);

@@ -307,6 +307,7 @@ struct client_node {
     struct client_api_version apis[CLIENT_APIS_MAX];
     int32_t api_count;
     struct list ready; /* partitions with something to send, in the order in which they got ready */
+    int64_t look_ns;   /* before then no fetch leaves while a partition of the node is left out */
 };
 
 /* ---- the machine ---------------------------------------------------------------------------- */

@@ -18,14 +18,23 @@ void client_chunk_free(struct client *c, struct client_chunk *chunk)
 
 /* ---- asking ---- */
 
-static bool fetchable(struct client *c, struct client_node *node, struct client_assignment *a)
+/* While a partition of a node is left out of a fetch, those that are in it may not make the broker
+ * wait for them: the other one may be wanted any moment, and a broker answers in order. They are
+ * looked at so often instead. */
+#define LOOK_MS 100
+
+static bool reads_from(struct client *c, struct client_node *node, struct client_assignment *a)
 {
-    return a->state == CLIENT_AT_READING && client_assignment_due(c, a) &&
-           a->queued_bytes < c->config.partition_fetch_bytes_max &&
-           client_leader(c, a->of, a->partition) == node;
+    return a->state == CLIENT_AT_READING && client_leader(c, a->of, a->partition) == node;
 }
 
-static enum err describe(struct client *c, struct client_call *call,
+/* False: it is left out, since what it has queued is enough, or because it waits to try again. */
+static bool fetchable(struct client *c, struct client_assignment *a)
+{
+    return client_assignment_due(c, a) && a->queued_bytes < c->config.partition_fetch_bytes_max;
+}
+
+static enum err describe(struct client *c, struct client_call *call, bool look,
                          struct wire_fetch_request *request)
 {
     size_t count = (size_t)call->item_count;
@@ -34,7 +43,7 @@ static enum err describe(struct client *c, struct client_call *call,
     request->topics = arena_alloc(&c->arena, count * sizeof *request->topics);
     if (parts == NULL || request->topics == NULL)
         return ERR_NOMEM;
-    request->max_wait_ms = (int32_t)c->config.fetch_wait_ms_max;
+    request->max_wait_ms = look ? 0 : (int32_t)c->config.fetch_wait_ms_max;
     request->min_bytes = (int32_t)c->config.fetch_bytes_min;
     request->max_bytes = (int32_t)c->config.fetch_bytes_max;
     for (size_t i = 0; i < count; i++) {
@@ -55,7 +64,7 @@ static enum err describe(struct client *c, struct client_call *call,
 }
 
 static enum err ask(struct client *c, struct client_node *node,
-                    struct client_assignment *const *asking, int32_t count)
+                    struct client_assignment *const *asking, int32_t count, bool look)
 {
     struct client_call *call;
     struct wire_fetch_request request;
@@ -64,7 +73,7 @@ static enum err ask(struct client *c, struct client_node *node,
         return e;
     e = client_call_items(c, call, asking, count);
     if (e == ERR_NONE)
-        e = describe(c, call, &request);
+        e = describe(c, call, look, &request);
     if (e != ERR_NONE) {
         client_call_end(c, call);
         return e;
@@ -78,16 +87,34 @@ void client_fetch_pump(struct client *c, struct client_node *node,
 {
     struct client_consumer *k = &c->consumer;
     int32_t count = 0;
+    bool look = false;
     if (k->queued_bytes >= c->config.queued_bytes_max ||
         node->lanes[CLIENT_LANE_FETCH].in_flight > 0)
         return;
     LIST_EACH (a, &k->assignments, struct client_assignment, link) {
-        if (fetchable(c, node, a))
+        if (!reads_from(c, node, a))
+            continue;
+        if (fetchable(c, a))
             asking[count++] = a;
+        else
+            look = true;
     }
     if (count == 0 || !client_lane_ready(node, CLIENT_LANE_FETCH))
         return;
-    client_assignments_asked(c, asking, count, ask(c, node, asking, count));
+    if (look && c->now_ns < node->look_ns)
+        return;
+    node->look_ns = look ? c->now_ns + LOOK_MS * MS : 0;
+    client_assignments_asked(c, asking, count, ask(c, node, asking, count, look));
+}
+
+int64_t client_fetch_moment(struct client *c)
+{
+    int64_t next = INT64_MAX;
+    LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
+        if (node->look_ns > c->now_ns && node->lanes[CLIENT_LANE_FETCH].in_flight == 0)
+            next = MIN(next, node->look_ns);
+    }
+    return next;
 }
 
 /* ---- what came ---- */

@@ -326,6 +326,8 @@ struct client_item *client_item_find(struct client_call *call, struct wire_strin
 void client_consumer_close(struct client *c);
 
 /* fetch.c: what brings records */
+/* When a node that has a partition which is left out may be asked again; INT64_MAX: none has. */
+int64_t client_fetch_moment(struct client *c);
 /* asking has room for all assignments. */
 void client_fetch_pump(struct client *c, struct client_node *node,
                        struct client_assignment **asking);

@@ -42,9 +42,10 @@ static void expire(struct client *c, struct client_queue *q)
         q->broken |= b->sequenced;
         client_batch_tell(c, b, CLIENT_UNKNOWN, 0, ERR_TIMEOUT, -1, -1);
     }
+    /* In the order of their numbers, and so of their deadlines. */
     LIST_EACH (b, &q->waiting, struct client_batch, link) {
         if (b->deadline_ns > c->now_ns)
-            continue;
+            break;
         q->broken |= b->sequenced;
         enum client_outcome outcome = b->maybe_stored ? CLIENT_UNKNOWN : CLIENT_FAILED;
         client_batch_tell(c, b, outcome, b->code, ERR_TIMEOUT, -1, -1);

@@ -151,7 +151,7 @@ void box_add(struct box *box, const struct box_batch *b)
 static int64_t stable_end(const struct box *box)
 {
     int64_t stable = box->end;
-    LIST_EACH (producer, &box->producers.silent, struct log_producer, silent) {
+    LIST_EACH (producer, &box->producers.open, struct log_producer, link) {
         if (producer->txn_first >= 0)
             stable = MIN(stable, producer->txn_first);
     }

@@ -396,6 +396,76 @@ TEST(the_producer_silent_longest_makes_room)
     assert_int_equal(mem.live_count, 0);
 }
 
+static enum err begin_transaction(struct log_producers *p, int64_t id,
+                                  struct log_producer_undo *undo)
+{
+    struct log_note note = from_producer(id, 1, 0, 0);
+    note.producer_id = id;
+    note.attributes = WIRE_BATCH_TRANSACTIONAL;
+    return log_producers_apply(p, &note, id, undo);
+}
+
+/* Its undecided records would count as decided (I-5). */
+TEST(a_producer_with_an_open_transaction_makes_no_room)
+{
+    struct mem mem;
+    struct log_producers p;
+    struct log_producer_undo undo;
+    mem_system(&mem);
+    assert_ok(log_producers_init(&p, &mem));
+    assert_ok(begin_transaction(&p, 0, NULL));
+    for (int64_t id = 1; id < LOG_PRODUCERS_MAX + 10; id++) {
+        struct log_note note = from_producer(id, 1, 0, 0);
+        note.producer_id = id;
+        assert_ok(log_producers_apply(&p, &note, id, NULL));
+    }
+    assert_int_equal(p.map.count, LOG_PRODUCERS_MAX);
+    assert_non_null(log_producers_find(&p, 0));
+    assert_null(log_producers_find(&p, 10));
+    assert_non_null(log_producers_find(&p, 11));
+    /* A transaction that was never begun protects nobody. */
+    assert_ok(begin_transaction(&p, 11, &undo));
+    log_producers_undo(&p, &undo);
+    assert_int_equal(log_producers_find(&p, 11)->txn_first, -1);
+    log_producers_expire(&p, INT64_MAX, 1);
+    assert_int_equal(p.map.count, 1);
+    struct log_note commit = {
+        .base = 99, .last = 99, .producer_id = 0, .marker = WIRE_CONTROL_COMMIT};
+    assert_ok(log_producers_apply(&p, &commit, 1, NULL));
+    log_producers_expire(&p, INT64_MAX, 1);
+    assert_int_equal(p.map.count, 0);
+    log_producers_free(&p);
+    assert_int_equal(mem.live_count, 0);
+}
+
+TEST(no_producer_comes_in_while_all_have_open_transactions)
+{
+    struct mem mem;
+    struct log_producers p;
+    int64_t code;
+    mem_system(&mem);
+    assert_ok(log_producers_init(&p, &mem));
+    for (int64_t id = 100; id < LOG_PRODUCERS_MAX + 100; id++)
+        assert_ok(begin_transaction(&p, id, NULL));
+    assert_int_equal(ask(&p, 1, 0, 0, &code), LOG_SEQUENCE_REFUSED);
+    assert_int_equal(code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    /* What a leader has let in is taken all the same, and all survive a snapshot. */
+    assert_ok(begin_transaction(&p, 9, NULL));
+    assert_int_equal(p.map.count, LOG_PRODUCERS_MAX + 1);
+    struct bytes snapshot, window;
+    struct log_producers again;
+    assert_ok(log_producers_init(&again, &mem));
+    assert_ok(log_snapshot_encode(&p, &mem, &snapshot, &window));
+    assert_ok(log_snapshot_decode(&again, snapshot, 1, NULL));
+    assert_int_equal(again.map.count, p.map.count);
+    assert_int_equal(log_producers_find(&again, 100)->txn_first, 100);
+    mem_free(&mem, (void *)(uintptr_t)snapshot.data);
+    mem_free(&mem, (void *)(uintptr_t)window.data);
+    log_producers_free(&again);
+    log_producers_free(&p);
+    assert_int_equal(mem.live_count, 0);
+}
+
 TEST(a_snapshot_and_its_window_bring_everything_back)
 {
     struct mem mem;

@@ -176,3 +176,34 @@ TEST(entries_behind_the_checksum_of_an_index_cost_no_scan)
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
+
+/* ---- an index with few entries ---- */
+
+/* More than LOG_PREFIX_BYTES stand behind the last entry of the index, or no entry is there at all:
+ * the index of the active segment has nothing that could be saved. It was chosen again for ever. */
+TEST(an_index_without_entries_is_left_alone_and_the_log_comes_to_rest)
+{
+    static const int64_t intervals[] = {INT32_MAX, 80 << 20};
+    for (int i = 0; i < COUNT_OF(intervals); i++) {
+        struct rig *rig = rig_new(7 + (uint64_t)i);
+        rig->config.segment_bytes = 1 << 30;
+        rig->config.index_interval_bytes = intervals[i];
+        rig->config.max_message_bytes = 16 << 20;
+        rig_ok(rig, rig_boot(rig));
+        for (int k = 0; k < 24; k++) {
+            assert_int_equal(rig_append(rig, 1, 8 << 20).verdict, LOG_APPENDED);
+            assert_true(rig_until_durable(rig));
+        }
+        int steps = 0;
+        while (!rig->idle) {
+            assert_true(steps++ < 100000);
+            rig_step(rig);
+        }
+        rig_check_inside(rig);
+        rig_ok(rig, rig_close(rig));
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(log_end(rig->log), 24);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}

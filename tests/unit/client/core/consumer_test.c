@@ -554,3 +554,131 @@ TEST(a_failed_allocation_delays_reading_and_loses_nothing)
         done(&d);
     }
 }
+
+/* ---- two partitions of one broker ---- */
+
+struct pair {
+    struct rig rig;
+    struct client_assignment a[2];
+    struct client_fetched records[POLL_MAX];
+};
+
+/* A poll that does not wait; how many records it brought. */
+static int take(struct pair *d)
+{
+    struct client_poll poll = {.records = d->records, .record_max = POLL_MAX, .wait_ms = 0};
+    rig_submit(&d->rig, CLIENT_POLL, &poll.op);
+    assert_false(poll.op.in_flight);
+    return (int)poll.record_count;
+}
+
+/* Reads t/0 and t/1 up to the fetch of both; t/0 is full with any batch. */
+static void pair_init(struct pair *d)
+{
+    rig_init(&d->rig, "max.partition.fetch.bytes", "1", NULL);
+    for (int i = 0; i < 2; i++) {
+        d->a[i] = (struct client_assignment){
+            .topic = "t", .partition = i, .start = CLIENT_START_OFFSET, .start_at = 0};
+        rig_step(&d->rig, (struct client_event){.kind = CLIENT_EV_ASSIGN, .assignment = &d->a[i]});
+    }
+    rig_cluster(&d->rig, "t", 2);
+    assert_int_equal(take(d), 0); /* the notices of the two */
+    assert_int_equal(take(d), 0);
+    rig_up(&d->rig, 0, CLIENT_LANE_FETCH);
+}
+
+static void pair_done(struct pair *d)
+{
+    for (int i = 0; i < 2; i++)
+        rig_step(&d->rig,
+                 (struct client_event){.kind = CLIENT_EV_UNASSIGN, .assignment = &d->a[i]});
+    rig_done(&d->rig);
+}
+
+/* Which partitions the only fetch names, as bits, and how long the broker may wait. */
+static uint32_t named(struct pair *d, int32_t *wait_ms)
+{
+    struct wire_fetch_request in;
+    struct client_request *request = NULL;
+    uint32_t bits = 0;
+    LIST_EACH (q, &d->rig.requests, struct client_request, link)
+        request = q->api_key == 1 ? q : request;
+    assert_non_null(request);
+    rig_read(&d->rig, request, &in);
+    for (int32_t i = 0; i < in.topics_count; i++)
+        bits |= 1u << in.topics[i].partitions[0].partition;
+    *wait_ms = in.max_wait_ms;
+    return bits;
+}
+
+/* Answers the only fetch: records for t/0, nothing for t/1. */
+static void pair_fetched(struct pair *d, struct bytes records)
+{
+    struct wire_fetch_request in;
+    struct client_request *request = rig_take(&d->rig, 1);
+    struct wire_fetch_response_partition parts[2];
+    struct wire_fetch_response_topic topics[2];
+    rig_read(&d->rig, request, &in);
+    for (int32_t i = 0; i < in.topics_count; i++) {
+        int32_t index = in.topics[i].partitions[0].partition;
+        parts[i] = (struct wire_fetch_response_partition){.partition_index = index,
+                                                          .high_watermark = 100,
+                                                          .last_stable_offset = 100,
+                                                          .diverging_epoch = {-1, -1},
+                                                          .current_leader = {-1, -1},
+                                                          .snapshot_id = {-1, -1},
+                                                          .preferred_read_replica = -1};
+        if (index == 0)
+            parts[i].records =
+                (struct wire_bytes){.data = records.data, .size = (int32_t)records.size};
+        topics[i] = (struct wire_fetch_response_topic){
+            .topic = wire_text("t"), .partitions_count = 1, .partitions = &parts[i]};
+    }
+    struct wire_fetch_response answer;
+    wire_defaults(&wire_fetch_response_message, &answer);
+    answer.responses_count = in.topics_count;
+    answer.responses = topics;
+    rig_answer(&d->rig, request, &answer);
+}
+
+/* While the busy one is full the broker may not be made to wait for the idle one: once the
+ * application has taken the records, the busy one is asked for at once. */
+TEST(an_idle_partition_does_not_hold_up_a_busy_one)
+{
+    struct pair d;
+    uint8_t data[4096];
+    int32_t wait_ms;
+    pair_init(&d);
+    while (named(&d, &wait_ms) != 3)
+        pair_fetched(&d, bytes_of(NULL, 0));
+    assert_int_equal(wait_ms, 500);
+    pair_fetched(&d, bytes_of(data, make_batch(data, sizeof data, 0, 5, 0)));
+    assert_int_equal(named(&d, &wait_ms), 2);
+    assert_int_equal(wait_ms, 0);
+    pair_fetched(&d, bytes_of(NULL, 0));
+    assert_int_equal(rig_count(&d.rig, 1), 0); /* it has been looked at a moment ago */
+    assert_int_equal(take(&d), 5);
+    assert_int_equal(named(&d, &wait_ms), 3);
+    assert_int_equal(wait_ms, 500);
+    pair_done(&d);
+}
+
+/* Nor does the busy one hold up the idle one for as long as nobody polls. */
+TEST(an_idle_partition_is_looked_at_while_a_busy_one_is_full)
+{
+    struct pair d;
+    uint8_t data[4096];
+    int32_t wait_ms;
+    pair_init(&d);
+    while (named(&d, &wait_ms) != 3)
+        pair_fetched(&d, bytes_of(NULL, 0));
+    pair_fetched(&d, bytes_of(data, make_batch(data, sizeof data, 0, 5, 0)));
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(named(&d, &wait_ms), 2);
+        assert_int_equal(wait_ms, 0);
+        pair_fetched(&d, bytes_of(NULL, 0));
+        assert_int_equal(rig_count(&d.rig, 1), 0);
+        rig_pass(&d.rig, 100);
+    }
+    pair_done(&d);
+}

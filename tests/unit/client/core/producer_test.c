@@ -1,6 +1,7 @@
 /* producer_test.c - records, batches, retries and what their owners are told. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "rig.h"
 
 #define SENDS 64
@@ -674,4 +675,48 @@ TEST(a_failed_allocation_fails_a_record_or_delays_it_and_breaks_nothing)
         assert_true(failed || send.op.outcome == CLIENT_OK);
         rig_done(&r);
     }
+}
+
+static double cpu_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The least that a thousand of them cost: whatever else the machine did can only add to it. */
+static double least_cost(struct rig *r, struct client_send *sends, int count, const char *value)
+{
+    double least = 1e9;
+    for (int i = 0; i < count; i += 1000) {
+        double before = cpu_s();
+        for (int k = i; k < i + 1000; k++)
+            rig_send(r, &sends[k], "t", 0, value);
+        least = MIN(least, cpu_s() - before);
+    }
+    return least;
+}
+
+/* With each batch that waited to be sent a record cost more: 14 times as much with 44 MB. */
+TEST(a_record_costs_the_same_however_much_is_buffered)
+{
+    enum { COUNT = 200000, EDGE = 20000 };
+    struct rig r;
+    char value[201];
+    struct client_send *sends = calloc(COUNT, sizeof *sends);
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = 0;
+    struct client_send first;
+    rig_init(&r, "buffer.memory", "268435456", NULL);
+    rig_send(&r, &first, "t", 0, "x"); /* has the topic asked for */
+    rig_cluster(&r, "t", 1);
+    double empty = least_cost(&r, sends, EDGE, value);
+    (void)least_cost(&r, sends + EDGE, COUNT - 2 * EDGE, value);
+    double full = least_cost(&r, sends + COUNT - EDGE, EDGE, value);
+    assert_true(client_producer_buffered(r.client) > 40000000);
+    if (full > 4 * empty)
+        fail_msg("1,000 records: %.0f us at first, %.0f us with 40 MB", empty * 1e6, full * 1e6);
+    r.forgets_done = true;
+    rig_done(&r);
+    free(sends);
 }

@@ -22,6 +22,7 @@ struct rig {
     struct list requests; /* not yet answered, oldest first */
     struct client_op *done[RIG_DONE_MAX];
     int done_count;
+    bool forgets_done; /* there are more than the rig has room for */
 };
 
 /* Defaults, but linger.ms=0; key=value pairs follow, ended by NULL. */
