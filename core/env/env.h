@@ -154,6 +154,14 @@ static inline int64_t env_wall(const struct env *env)
     return env->wall_ms;
 }
 
+/* Milliseconds of a configuration as nanoseconds; what is longer than some seventy years is cut to
+ * that, so that a moment so far away is still one. */
+#define ENV_MS_MAX (INT64_MAX / 1000000 / 4)
+static inline int64_t env_ms(int64_t ms)
+{
+    return (ms < ENV_MS_MAX ? ms : ENV_MS_MAX) * 1000000;
+}
+
 /* 64 random bits for that use. site is a string constant of the form "module/use". */
 static inline uint64_t env_random(struct env *env, const char *site, uint64_t key)
 {
@@ -180,7 +188,8 @@ enum env_open_flag {
     ENV_OPEN_CREATE = 4,
     ENV_OPEN_EXCLUSIVE = 8, /* with CREATE: it must not exist */
     ENV_OPEN_TRUNCATE = 16,
-    ENV_OPEN_LOCK = 32, /* exclusive until it is closed or the process dies */
+    ENV_OPEN_LOCK = 32, /* exclusive until it is closed or the process dies; a real door locks the
+                           directory as well, so it holds although somebody removes the file */
 };
 void env_open_file(struct env *env, struct env_op *op, const char *path, unsigned flags,
                    env_done *done);

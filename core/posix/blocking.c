@@ -10,19 +10,51 @@
 #include <unistd.h>
 #include "posix/internal.h"
 
-#define FILE_MODE 0644
-#define DIR_MODE 0755
 /* A thread reads ahead in steps of this size, on its stack. */
 #define AHEAD_SIZE (64u << 10)
 
 /* ---- open ---- */
 
+static int open_dir(int root_fd, const char *path)
+{
+    return openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int lock_fd(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+}
+
+/* The directory of a locked file is locked as well: somebody may remove the file, and the next
+ * would lock another one under its name. Where a file system does not lock directories (NFS), the
+ * file has to do. */
+static int lock_dir(int root_fd, const char *path, int *dir_fd)
+{
+    char dir[ENV_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : MAX((size_t)(slash - path), 1);
+    ASSERT(size < sizeof dir);
+    memcpy(dir, path, size);
+    dir[size] = 0;
+    int fd = open_dir(root_fd, size == 0 ? "." : dir);
+    if (fd < 0)
+        return 0;
+    int number = lock_fd(fd);
+    if (number == 0) {
+        *dir_fd = fd;
+        return 0;
+    }
+    close(fd);
+    return number == EWOULDBLOCK ? number : 0;
+}
+
 /* Truncates after it has the lock: a file that another process holds must keep its bytes. */
 static int prepare_file(int fd, unsigned flags)
 {
     struct stat s;
-    if ((flags & ENV_OPEN_LOCK) && flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno;
+    int number = flags & ENV_OPEN_LOCK ? lock_fd(fd) : 0;
+    if (number != 0)
+        return number;
     if ((flags & ENV_OPEN_TRUNCATE) && ftruncate(fd, 0) != 0)
         return errno;
     if (fstat(fd, &s) != 0)
@@ -44,25 +76,31 @@ static int open_flags(unsigned flags)
     return how;
 }
 
-/* The descriptor goes to door_id. */
-static int open_file(int root_fd, struct env_op *op)
+/* The descriptors go to door_id. */
+static int open_file(const struct place *place, struct env_op *op)
 {
-    int fd = openat(root_fd, op->path, open_flags(op->flags), FILE_MODE);
+    int dir_fd = -1;
+    int fd = openat(place->root_fd, op->path, open_flags(op->flags), place->file_mode);
     if (fd < 0)
         return errno;
-    int number = prepare_file(fd, op->flags);
+    int number = op->flags & ENV_OPEN_LOCK ? lock_dir(place->root_fd, op->path, &dir_fd) : 0;
+    if (number == 0)
+        number = prepare_file(fd, op->flags);
+    op->door_id = TWO_FDS(fd, dir_fd);
     if (number != 0)
-        close(fd);
-    op->door_id = (uint64_t)fd;
+        posix_close_both(op->door_id);
+    return number;
+}
+
+int posix_close_both(uint64_t door_id)
+{
+    int number = close(FIRST_FD(door_id)) == 0 ? 0 : errno;
+    if (SECOND_FD(door_id) >= 0)
+        close(SECOND_FD(door_id));
     return number;
 }
 
 /* ---- directories ---- */
-
-static int open_dir(int root_fd, const char *path)
-{
-    return openat(root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
 
 /* ENOMEM says elsewhere that nothing was tried; a sync that was tried and failed has failed. */
 static int sync_result(int failed)
@@ -191,13 +229,14 @@ static int read_ahead(struct env_op *op)
     return 0;
 }
 
-static int run(int root_fd, struct env_op *op)
+static int run(const struct place *place, struct env_op *op)
 {
+    int root_fd = place->root_fd;
     switch ((enum env_verb)op->verb) {
     case ENV_OPEN:
-        return open_file(root_fd, op);
+        return open_file(place, op);
     case ENV_CLOSE_FILE:
-        return close((int)op->door_id) == 0 ? 0 : errno;
+        return posix_close_both(op->door_id);
     case ENV_READ:
         return read_file(op);
     case ENV_TRUNCATE:
@@ -211,7 +250,7 @@ static int run(int root_fd, struct env_op *op)
     case ENV_UNLINK:
         return unlink_any(root_fd, op->path);
     case ENV_MAKE_DIR:
-        return mkdirat(root_fd, op->path, DIR_MODE) == 0 ? 0 : errno;
+        return mkdirat(root_fd, op->path, place->dir_mode) == 0 ? 0 : errno;
     case ENV_LIST:
         return list_dir(root_fd, op);
     case ENV_SPACE:
@@ -231,11 +270,11 @@ static int run(int root_fd, struct env_op *op)
     UNREACHABLE();
 }
 
-void posix_block(int root_fd, struct env_op *op)
+void posix_block(const struct place *place, struct env_op *op)
 {
     int number = posix_fault_blocking((enum env_verb)op->verb);
     if (number == 0)
-        number = run(root_fd, op);
+        number = run(place, op);
     op->door_err = number == 0 ? ERR_NONE : posix_errno((enum env_verb)op->verb, number);
     if (op->verb == ENV_LIST && number == 0 && op->door_done > op->size)
         op->door_err = ERR_RANGE;

@@ -20,7 +20,7 @@ struct file *posix_file(struct posix *p, uint64_t name)
 void posix_file_free(struct posix *p, struct file *file)
 {
     if (file->handle.fd >= 0)
-        close(file->handle.fd);
+        posix_close_both(TWO_FDS(file->handle.fd, file->dir_fd));
     posix_name_take(&p->names, &file->handle);
     mem_free(p->mem, file);
 }
@@ -180,7 +180,8 @@ static void close_file(struct posix *p, struct file *file, struct env_op *op)
 {
     ASSERT(file->in_flight_count == 1); /* only this */
     file->closing = true;
-    block_on_file(p, file, op);
+    op->door_id = TWO_FDS(file->handle.fd, file->dir_fd);
+    posix_pool_submit(&p->pool, op);
     file->handle.fd = -1;
 }
 
@@ -217,16 +218,17 @@ void posix_file_opened(struct posix *p, struct env_op *op)
         posix_finish(p, op, op->door_err, 0);
         return;
     }
-    int fd = (int)op->door_id;
+    int fd = FIRST_FD(op->door_id);
     struct file *file = mem_zalloc(p->mem, sizeof *file);
     enum err e = ERR_NOMEM;
     if (file != NULL) {
         file->handle = (struct handle){.kind = HANDLE_FILE, .fd = fd};
+        file->dir_fd = SECOND_FD(op->door_id);
         e = posix_name_give(&p->names, p->mem, &file->handle, 0);
     }
     if (e != ERR_NONE) {
         mem_free(p->mem, file);
-        close(fd);
+        posix_close_both(op->door_id);
         posix_finish(p, op, e, 0);
         return;
     }

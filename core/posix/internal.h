@@ -70,6 +70,7 @@ struct file {
     struct handle handle;
     int32_t in_flight_count;
     bool closing;
+    int dir_fd;                   /* with ENV_OPEN_LOCK: of the locked directory; -1: none */
     bool nowait_refused;          /* the file system knows no RWF_NOWAIT */
     struct env_op *append_failed; /* until its completion is delivered, no append succeeds */
 };
@@ -117,6 +118,12 @@ struct listener {
 
 /* ---- the loop ---- */
 
+/* Where a thread's calls begin, and what they make. */
+struct place {
+    int root_fd;
+    mode_t file_mode, dir_mode;
+};
+
 struct pool {
     struct list asked; /* by the loop in this turn; no thread knows of them yet */
     int asked_count;
@@ -127,7 +134,7 @@ struct pool {
     int queued_count, idle_count; /* under lock */
     bool stopping;                /* under lock */
     int thread_count;
-    int root_fd;
+    struct place place;
     uint64_t *blocking_count; /* the loop's */
     pthread_t threads[POSIX_THREADS_MAX];
     atomic_int done_count; /* length of done, readable without the lock */
@@ -220,8 +227,15 @@ bool posix_pool_may_sleep(struct pool *pool);
 void posix_pool_woke(struct pool *pool);
 
 /* blocking.c: what a thread does. The result goes to op->door_err and op->door_done; open leaves
- * its descriptor in op->door_id. */
-void posix_block(int root_fd, struct env_op *op);
+ * its descriptor in op->door_id, and that of the directory which it locked, or -1, in the upper
+ * half of it; close takes both from there. */
+#define TWO_FDS(fd, dir_fd) ((uint64_t)(uint32_t)(dir_fd) << 32 | (uint32_t)(fd))
+#define FIRST_FD(id) ((int)(uint32_t)(id))
+#define SECOND_FD(id) ((int)((id) >> 32))
+void posix_block(const struct place *place, struct env_op *op);
+
+/* Closes what an open left in door_id. 0, or errno of the file's. */
+int posix_close_both(uint64_t door_id);
 
 /* ---- verbs; *_submit starts one, *_settle lets go of it before its owner is told ---- */
 

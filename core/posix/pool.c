@@ -72,7 +72,7 @@ static int block_all(const struct pool *pool, struct list *ops)
 {
     int count = 0;
     LIST_EACH (op, ops, struct env_op, link) {
-        posix_block(pool->root_fd, op);
+        posix_block(&pool->place, op);
         count++;
     }
     return count;
@@ -121,7 +121,7 @@ enum err posix_pool_init(struct pool *pool, struct posix *p)
     list_init(&pool->asked);
     list_init(&pool->queued);
     list_init(&pool->done);
-    pool->root_fd = p->root_fd;
+    pool->place = (struct place){.root_fd = p->root_fd, .file_mode = 0640, .dir_mode = 0750};
     pool->blocking_count = &p->public.counters.blocking_count;
     pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (pool->wake_fd < 0)
@@ -138,7 +138,7 @@ static void abandon(struct list *ops, bool done)
     LIST_EACH (op, ops, struct env_op, link) {
         bool opened = done && op->verb == ENV_OPEN && op->door_err == ERR_NONE;
         if (opened || (!done && op->verb == ENV_CLOSE_FILE))
-            close((int)op->door_id);
+            posix_close_both(op->door_id);
     }
 }
 

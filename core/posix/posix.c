@@ -339,7 +339,7 @@ static void hand_over(struct posix *p)
 {
     struct env_op *lone = p->socket_count == 0 ? posix_pool_lone(&p->pool) : NULL;
     if (lone != NULL) {
-        posix_block(p->root_fd, lone);
+        posix_block(&p->pool.place, lone);
         blocked(p, lone);
     }
     posix_pool_give(&p->pool);
@@ -401,6 +401,17 @@ void posix_run(struct posix_env *env)
     while (!env->inside->stopped);
 }
 
+void posix_set_access(struct posix_env *env, enum posix_access access)
+{
+    static const mode_t bits[] = {
+        [POSIX_ACCESS_OWNER] = 0, [POSIX_ACCESS_GROUP] = 040, [POSIX_ACCESS_ALL] = 044};
+    struct pool *pool = &env->inside->pool;
+    ASSERT((size_t)access < COUNT_OF(bits));
+    ASSERT(pool->thread_count == 0); /* they read it */
+    pool->place.file_mode = 0600 | bits[access];
+    pool->place.dir_mode = 0700 | bits[access] | bits[access] >> 2;
+}
+
 void posix_stop(struct posix_env *env)
 {
     env->inside->stopped = true;
@@ -416,11 +427,13 @@ enum err posix_epoll_add(struct posix *p, int fd, uint32_t events, uint64_t name
     return errno == ENOMEM ? ERR_NOMEM : ERR_TOOMANY;
 }
 
-static void block_sigpipe(void)
+/* Both would end the process where the call that failed says enough. */
+static void block_signals_of_calls(void)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
+    sigaddset(&set, SIGXFSZ);
     int failed = pthread_sigmask(SIG_BLOCK, &set, NULL);
     ASSERT(failed == 0);
 }
@@ -480,7 +493,7 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
     list_init(&p->ready);
     list_init(&p->again);
     list_init(&p->resolving);
-    block_sigpipe();
+    block_signals_of_calls();
     p->started_ns = clock_ns(CLOCK_MONOTONIC);
     sample_now(p);
     p->public.env.wall_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS;

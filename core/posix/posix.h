@@ -46,7 +46,8 @@ struct posix_env {
 
 /* Makes a door whose relative paths stand under root (a directory that exists; NULL: where the
  * process stands). hook may be NULL. mem must outlive it. Belongs to the calling thread, in which
- * SIGPIPE is blocked from now on (sendfile knows no MSG_NOSIGNAL). ERR_NOTFOUND, ERR_NOTDIR,
+ * SIGPIPE and SIGXFSZ are blocked from now on (sendfile knows no MSG_NOSIGNAL; a write beyond the
+ * limit of files' sizes is ERR_NOSPACE). ERR_NOTFOUND, ERR_NOTDIR,
  * ERR_ACCESS, ERR_TOOMANY, ERR_NOMEM, ERR_IO; the message names root. */
 enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
                    struct posix_hook *hook, struct errmsg *msg) MUST_USE;
@@ -60,6 +61,15 @@ void posix_free(struct posix_env *env);
 bool posix_inject_faults(bool on);
 /* A heap over malloc, as mem_system, with the fault point "alloc". */
 void posix_heap(struct mem *mem);
+
+/* Who may read the files and enter the directories that are made from now on; only their owner may
+ * write. The process's umask takes away more. At first POSIX_ACCESS_GROUP. */
+enum posix_access {
+    POSIX_ACCESS_OWNER, /* 0600, 0700 */
+    POSIX_ACCESS_GROUP, /* 0640, 0750 */
+    POSIX_ACCESS_ALL,   /* 0644, 0755 */
+};
+void posix_set_access(struct posix_env *env, enum posix_access access);
 
 /* Delivers events until one of them calls posix_stop. */
 void posix_run(struct posix_env *env);

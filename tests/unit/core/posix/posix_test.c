@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "support/test.h"
@@ -387,7 +388,6 @@ TEST(after_a_failed_append_those_in_flight_fail_too)
     struct call calls[3] = {0}, truncate = {0}, size = {0};
     uint8_t bytes[3000] = {0};
     struct env_part part = {.data = bytes, .size = sizeof bytes};
-    signal(SIGXFSZ, SIG_IGN);
     start(&f);
     env_file file = open_file(&f, "f");
     assert_ok(append(&f, file, bytes, 1000));
@@ -405,6 +405,65 @@ TEST(after_a_failed_append_those_in_flight_fail_too)
     assert_ok(wait_for(&f, &truncate));
     assert_ok(append(&f, file, bytes, 500));
     end(&f);
+}
+
+/* Somebody tidies up; the next broker must not believe that the directory is free. */
+TEST(a_lock_holds_although_its_file_is_removed)
+{
+    struct fixture f;
+    struct call dir = {0}, lock = {0}, unlink = {0}, close = {0};
+    unsigned flags = READ_WRITE_CREATE | ENV_OPEN_LOCK;
+    start(&f);
+    env_make_dir(f.env, &dir.op, "d", done);
+    assert_ok(wait_for(&f, &dir));
+    env_open_file(f.env, &lock.op, "d/.lock", flags, done);
+    assert_ok(wait_for(&f, &lock));
+    env_unlink(f.env, &unlink.op, "d/.lock", done);
+    assert_ok(wait_for(&f, &unlink));
+    env_file first = lock.n;
+    lock = (struct call){0};
+    env_open_file(f.env, &lock.op, "d/.lock", flags, done);
+    assert_int_equal(wait_for(&f, &lock), ERR_BUSY);
+    env_close_file(f.env, &close.op, first, done);
+    assert_ok(wait_for(&f, &close));
+    lock = (struct call){0};
+    env_open_file(f.env, &lock.op, "d/.lock", flags, done);
+    assert_ok(wait_for(&f, &lock));
+    end(&f);
+}
+
+static int mode_of(const struct fixture *f, const char *name)
+{
+    char path[128];
+    struct stat s;
+    snprintf(path, sizeof path, "%s/%s", f->root, name);
+    assert_int_equal(stat(path, &s), 0);
+    return s.st_mode & 07777;
+}
+
+TEST(new_files_are_readable_by_whom_the_owner_says)
+{
+    static const struct {
+        enum posix_access access;
+        int file, dir;
+    } cases[] = {{POSIX_ACCESS_GROUP, 0640, 0750},
+                 {POSIX_ACCESS_OWNER, 0600, 0700},
+                 {POSIX_ACCESS_ALL, 0644, 0755}};
+    mode_t before = umask(0);
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct fixture f;
+        struct call dir = {0};
+        start(&f);
+        if (i > 0) /* the first is what stands when nobody says anything */
+            posix_set_access(f.posix, cases[i].access);
+        open_file(&f, "f");
+        env_make_dir(f.env, &dir.op, "d", done);
+        assert_ok(wait_for(&f, &dir));
+        assert_int_equal(mode_of(&f, "f"), cases[i].file);
+        assert_int_equal(mode_of(&f, "d"), cases[i].dir);
+        end(&f);
+    }
+    umask(before);
 }
 
 static uint8_t *numbered(size_t size)
