@@ -1,5 +1,6 @@
 /* broker.c - kiln broker: one broker on this machine, until a signal ends it. */
 #include <inttypes.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,9 @@
 
 #define TRACE_ROWS 4096
 #define KEYS_MAX 256
+#define CONFIG_FILE_BYTES_MAX (1 << 20)
+/* Who sends a signal twice at once means one: timeout(1) and npm do. */
+#define AGAIN_NS_MIN (500ll * 1000 * 1000)
 
 /* --KEY VALUE as they stand on the command line; applied after the file. */
 struct keys {
@@ -32,6 +36,7 @@ struct serving {
     struct broker *broker;
     struct broker_op starting, stopping;
     int64_t began_ns;
+    int64_t told_ns; /* when it was told to stop */
     bool ready, told_to_stop;
     int exit;
 };
@@ -58,15 +63,27 @@ static struct notes notes = {.write = write_note, .level = NOTE_LEVEL_INFO};
 static bool take_key(const char *name, const char *value, struct errmsg *msg)
 {
     const char *key = name + strspn(name, "-");
-    if (config_find(&broker_config_table, key) == NULL) {
+    bool known = config_find(&broker_config_table, key) != NULL;
+    struct bytes text = bytes_text(value == NULL ? "" : value);
+    enum broker_config_verdict verdict = BROKER_CONFIG_FOREIGN;
+    if (!known)
+        verdict = broker_config_judge(key, text, msg);
+    if (verdict == BROKER_CONFIG_UNKNOWN) {
+        /* A slip of the finger, where a file may have been written for somebody else. */
         struct broker_config nothing;
-        enum err e = config_set(&broker_config_table, &nothing, key, bytes_text(""), msg);
+        enum err e = config_set(&broker_config_table, &nothing, key, text, msg);
         ASSERT(e == ERR_NOTFOUND);
-        return false;
     }
+    if (verdict != BROKER_CONFIG_FOREIGN)
+        return false;
     if (value == NULL) {
         errmsg_set(msg, ERR_INVALID, "%s needs a value", name);
         return false;
+    }
+    if (!known) {
+        NOTE(&notes, CONFIG_IGNORED, "%s", msg->text);
+        *msg = (struct errmsg){{0}};
+        return true;
     }
     if (keys.count == KEYS_MAX) {
         errmsg_set(msg, ERR_LIMIT, "more than %d keys", KEYS_MAX);
@@ -93,22 +110,23 @@ static void raise_limits(struct broker_config *config)
         MAX(config->log_open_files_max, (int64_t)MIN(limit.rlim_max / 4, 4096u));
 }
 
-static bool warn_foreign(const char *key)
+/* A key of a file that has no row. */
+static enum err warn_of_key(const char *key, struct bytes value, struct errmsg *msg)
 {
-    if (!broker_config_foreign(key))
-        return false;
-    NOTE(&notes, CONFIG_IGNORED,
-         "%s is a key of Kafka's that kiln does not have; it is passed over", key);
-    return true;
+    struct errmsg said = {{0}};
+    if (broker_config_judge(key, value, &said) == BROKER_CONFIG_WEAKENS)
+        return errmsg_set(msg, ERR_INVALID, "%s", said.text);
+    NOTE(&notes, CONFIG_IGNORED, "%s", said.text);
+    return ERR_NONE;
 }
 
 static enum err read_config(struct broker_config *config, const char *path, struct errmsg *msg)
 {
     struct bytes file;
-    enum err e = cli_read_file(path, &file);
+    enum err e = cli_read_input(path, CONFIG_FILE_BYTES_MAX, &file, msg);
     if (e != ERR_NONE)
-        return errmsg_set(msg, e, "cannot read %s: %s", path, err_text(e));
-    e = config_parse(&broker_config_table, config, file, path, warn_foreign, msg);
+        return e;
+    e = config_parse(&broker_config_table, config, file, path, warn_of_key, msg);
     cli_free(file);
     return e;
 }
@@ -153,11 +171,15 @@ static void on_stopped(struct broker_op *op, enum err e)
 static void on_signal(struct posix_signals *signals, int number)
 {
     struct serving *s = CONTAINER_OF(signals, struct serving, signals);
+    int64_t now_ns = env_now(&s->door->env);
+    if (s->told_to_stop && now_ns - s->told_ns < AGAIN_NS_MIN)
+        return;
     if (s->told_to_stop) {
         NOTE(&notes, STOP_FAILED, "ended at once by a second signal; the next start recovers");
         _exit(EXIT_FAILURE);
     }
     s->told_to_stop = true;
+    s->told_ns = now_ns;
     NOTE(&notes, STOPPING, "told to stop by SIG%s", sigabbrev_np(number));
     broker_stop(s->broker, &s->stopping, on_stopped);
 }
@@ -192,9 +214,26 @@ static void inject_faults(void)
         NOTE(&notes, FAULTS_ALLOWED, "this kiln was built without fault points (KILN_FIU)");
 }
 
+/* Were 0, 1 or 2 closed, a segment would get that number, and what is printed would go into it. */
+static void open_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO)
+        fd = open("/dev/null", O_RDWR);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Files beyond a limit and readers that went away are errors of the write. */
+static void ignore_signals(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+}
+
 static int serve(struct serving *s)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     struct errmsg msg = {{0}};
     posix_heap(&s->mem);
     trace_init(&s->trace, s->rows, TRACE_ROWS, false);
@@ -205,6 +244,7 @@ static int serve(struct serving *s)
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;
+    posix_set_access(s->door, (enum posix_access)s->config.log_files_readable_by);
     e = posix_watch_signals(s->door, &s->signals, numbers, COUNT_OF(numbers));
     if (e == ERR_NONE)
         e = broker_new(&s->broker, &s->door->env, &s->mem, &s->trace, &s->config, &notes);
@@ -253,11 +293,14 @@ int cli_broker(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln broker [--data DIR] [--listen HOST:PORT] [--config FILE] [--KEY VALUE...]",
-        "Serves Kafka clients until SIGTERM or SIGINT. Any key of the configuration may be given\n"
+        "Serves Kafka clients until SIGTERM, SIGINT or SIGHUP. Any key of the configuration may be "
+        "given\n"
         "as an option.\n"
         "Exit: 0 stopped in good order, 1 not started or not stopped cleanly, 64 usage.",
         options, COUNT_OF(options), take_key};
     struct cli_words words;
+    open_standard_files();
+    ignore_signals();
     int exit = cli_parse(&usage, argc, argv, &words);
     if (exit == CLI_OK)
         print_keys();

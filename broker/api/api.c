@@ -330,7 +330,8 @@ static void serve(struct request *r, size_t at)
     request_free(r);
 }
 
-void api_request(struct api *api, struct conn *conn, struct conn_request *on, struct slice frame)
+void api_request(struct api *api, const struct api_listener *listener, struct conn *conn,
+                 struct conn_request *on, struct slice frame)
 {
     struct wire_request_header header;
     struct errmsg msg = {0};
@@ -352,6 +353,7 @@ void api_request(struct api *api, struct conn *conn, struct conn_request *on, st
         return;
     }
     r->header = header;
+    r->listener = listener;
     serve(r, used);
 }
 

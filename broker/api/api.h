@@ -28,10 +28,17 @@ struct api_settings {
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
                  struct notes *notes, struct metadata *metadata, struct replica_set *replicas,
                  const struct api_settings *settings) MUST_USE;
-/* A frame came (conn_owner.request). It is answered with conn_answer, now or later; a frame that
- * breaks the protocol closes the connection. */
-void api_request(struct api *api, struct conn *conn, struct conn_request *request,
-                 struct slice frame);
+/* The way by which a client came, and the address at which it finds this broker again. */
+struct api_listener {
+    const char *name; /* "PLAINTEXT" */
+    const char *host;
+    uint16_t port;
+};
+
+/* A frame came (conn_owner.request) by a listener, which outlives the connection. It is answered
+ * with conn_answer, now or later; a frame that breaks the protocol closes the connection. */
+void api_request(struct api *api, const struct api_listener *listener, struct conn *conn,
+                 struct conn_request *request, struct slice frame);
 /* A frame of that size is none, and conn is about to be closed (conn_owner.refused). */
 void api_refuse_frame(struct api *api, struct conn *conn, enum conn_refusal why, int32_t size);
 /* Nobody waits for the answer any more (conn_owner.cancel). What was begun runs to its end. */

@@ -104,9 +104,10 @@ struct request {
     struct api *api;
     const struct handler *handler;
     const struct wire_api *kind;
-    struct conn *conn;       /* NULL: nobody waits */
-    struct conn_request *on; /* likewise */
-    struct slice frame;      /* retained */
+    const struct api_listener *listener; /* by which it came */
+    struct conn *conn;                   /* NULL: nobody waits */
+    struct conn_request *on;             /* likewise */
+    struct slice frame;                  /* retained */
     struct wire_request_header header;
     void *body; /* decoded */
     struct arena arena;

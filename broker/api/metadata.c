@@ -185,8 +185,8 @@ static void answer(struct metadata_state *s)
     s->body.brokers_count = 1;
     s->body.brokers[0] = (struct wire_metadata_response_broker){
         .node_id = s->node_id,
-        .host = wire_text(s->image->broker.host),
-        .port = s->image->broker.port,
+        .host = wire_text(r->listener->host),
+        .port = r->listener->port,
         .rack = WIRE_NULL_STRING,
     };
     s->body.cluster_id = wire_text(r->api->settings.cluster_id);

@@ -36,7 +36,7 @@ static void flush_later(struct log_dir *dir)
     if (env_armed(&dir->flush))
         return;
     dir->flush.fire = on_flush;
-    env_arm(dir->env, &dir->flush, env_now(dir->env) + dir->config.flush_ms * 1000000);
+    env_arm(dir->env, &dir->flush, env_now(dir->env) + ENV_NS_OF_MS(dir->config.flush_ms));
 }
 
 void log_commit_mark(struct log *log)

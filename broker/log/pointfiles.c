@@ -245,5 +245,5 @@ void log_checkpoint_later(struct log_dir *dir)
     }
     if (!env_armed(&dir->checkpoint))
         env_arm(dir->env, &dir->checkpoint,
-                env_now(dir->env) + dir->config.checkpoint_ms * 1000000);
+                env_now(dir->env) + ENV_NS_OF_MS(dir->config.checkpoint_ms));
 }

@@ -1,4 +1,4 @@
-/* clients.c - the listener and the connections. Strangers come and go here; whatever they do, they
+/* clients.c - the listeners and the connections. Strangers come and go here; whatever they do, they
  * cost no more than the limits say. */
 #include "node/internal.h"
 
@@ -13,7 +13,8 @@ static struct client *client_of(struct conn *conn)
 
 static void on_request(struct conn *conn, struct conn_request *request, struct slice frame)
 {
-    api_request(client_of(conn)->broker->api, conn, request, frame);
+    struct client *client = client_of(conn);
+    api_request(client->broker->api, &client->listener->told, conn, request, frame);
 }
 
 static void on_cancel(struct conn *conn, struct conn_request *request, enum err e)
@@ -48,21 +49,23 @@ static const struct conn_owner owner = {
     .cancel = on_cancel,
 };
 
-static bool start_client(struct broker *b, env_stream stream)
+static bool start_client(struct listener *l, env_stream stream)
 {
+    struct broker *b = l->broker;
     struct client *client = mem_zalloc(&b->client_mem.mem, sizeof *client);
     if (client == NULL)
         return false;
     client->broker = b;
+    client->listener = l;
     list_init(&client->link);
     list_push_back(&b->clients, &client->link);
     b->client_count++;
     struct conn_limits limits = {
         .frame_bytes_max = (int32_t)b->config.socket_request_max_bytes,
         .in_flight_bytes = CLIENT_IN_FLIGHT_BYTES,
-        .idle_ns_max = b->config.connections_max_idle_ms * 1000000,
+        .idle_ns_max = ENV_NS_OF_MS(MAX(b->config.connections_max_idle_ms, 0)),
     };
-    memcpy(client->conn.peer, b->peer, sizeof client->conn.peer);
+    memcpy(client->conn.peer, l->peer, sizeof client->conn.peer);
     conn_start(&client->conn, CONN_SERVER, b->env, &b->client_mem.mem, b->trace, stream, &limits,
                &owner);
     return true;
@@ -70,50 +73,60 @@ static bool start_client(struct broker *b, env_stream stream)
 
 /* ---- accepting ---- */
 
+static void on_accepted(struct env_op *op, enum err e, uint64_t n);
+
+static void accept_next(struct listener *l)
+{
+    struct broker *b = l->broker;
+    bool room = b->client_count < b->config.max_connections;
+    if (b->phase != BROKER_SERVING || !room || l->accepting.in_flight || l->refusing.in_flight)
+        return;
+    env_disarm(b->env, &l->accept_again);
+    env_accept(b->env, &l->accepting, l->name, l->peer, on_accepted);
+}
+
 static void on_refused_closed(struct env_op *op, enum err e, uint64_t n)
 {
     (void)e;
     (void)n;
-    struct broker *b = CONTAINER_OF(op, struct broker, refusing);
-    if (b->phase == BROKER_SERVING)
-        broker_clients_accept(b);
+    struct listener *l = CONTAINER_OF(op, struct listener, refusing);
+    if (l->broker->phase == BROKER_SERVING)
+        accept_next(l);
     else
-        broker_stop_go_on(b);
+        broker_stop_go_on(l->broker);
 }
 
 static void on_accept_again(struct env_timer *timer)
 {
-    broker_clients_accept(CONTAINER_OF(timer, struct broker, accept_again));
+    accept_next(CONTAINER_OF(timer, struct listener, accept_again));
 }
 
 static void on_accepted(struct env_op *op, enum err e, uint64_t n)
 {
-    struct broker *b = CONTAINER_OF(op, struct broker, accepting);
+    struct listener *l = CONTAINER_OF(op, struct listener, accepting);
+    struct broker *b = l->broker;
     bool serving = b->phase == BROKER_SERVING;
     if (e == ERR_CANCELLED)
         return;
     if (e != ERR_NONE) {
-        b->accept_again.fire = on_accept_again;
+        l->accept_again.fire = on_accept_again;
         if (serving)
-            env_arm(b->env, &b->accept_again, env_now(b->env) + ACCEPT_PAUSE_NS);
+            env_arm(b->env, &l->accept_again, env_now(b->env) + ACCEPT_PAUSE_NS);
         return;
     }
-    if (serving && start_client(b, n))
-        broker_clients_accept(b);
+    if (serving && start_client(l, n))
+        accept_next(l);
     else
-        env_close(b->env, &b->refusing, n, on_refused_closed);
+        env_close(b->env, &l->refusing, n, on_refused_closed);
 }
 
 void broker_clients_accept(struct broker *b)
 {
-    bool room = b->client_count < b->config.max_connections;
-    if (b->phase != BROKER_SERVING || !room || b->accepting.in_flight || b->refusing.in_flight)
-        return;
-    env_disarm(b->env, &b->accept_again);
-    env_accept(b->env, &b->accepting, b->listener, b->peer, on_accepted);
+    for (int i = 0; i < b->listener_count; i++)
+        accept_next(&b->listeners[i]);
 }
 
-/* ---- the listener ---- */
+/* ---- listeners ---- */
 
 static const char *advice(enum err e)
 {
@@ -129,42 +142,83 @@ static const char *advice(enum err e)
     }
 }
 
-static void on_listening(struct env_op *op, enum err e, uint64_t n)
+static void on_listening(struct env_op *op, enum err e, uint64_t n);
+
+/* The next that does not listen yet, or on with the start. */
+static void listen_next(struct broker *b)
 {
-    struct broker *b = CONTAINER_OF(op, struct broker, listening);
-    if (e == ERR_NONE) {
-        b->listener = n;
-        broker_start_listening_done(b);
+    for (int i = 0; i < b->listener_count; i++) {
+        struct listener *l = &b->listeners[i];
+        const struct endpoint *at = &l->address.at;
+        if (l->name != 0)
+            continue;
+        env_listen(b->env, &l->listening, at->host, at->port, on_listening);
         return;
     }
-    struct errmsg msg = {{0}};
-    errmsg_set(&msg, e, "cannot listen on %s:%u: %s%s", b->listen_at.host,
-               (unsigned)b->listen_at.port, e == ERR_BUSY ? "the address is in use" : err_text(e),
-               advice(e));
-    broker_start_failed(b, e, &msg);
+    broker_start_listening_done(b);
+}
+
+static void on_listening(struct env_op *op, enum err e, uint64_t n)
+{
+    struct listener *l = CONTAINER_OF(op, struct listener, listening);
+    struct broker *b = l->broker;
+    const struct listener_address *address = &l->address;
+    if (e != ERR_NONE) {
+        struct errmsg msg = {{0}};
+        errmsg_set(&msg, e, "cannot listen on %s:%u: %s%s", address->at.host,
+                   (unsigned)address->at.port,
+                   e == ERR_BUSY ? "the address is in use" : err_text(e), advice(e));
+        broker_start_failed(b, e, &msg);
+        return;
+    }
+    uint16_t port = address->advertised.port;
+    l->name = n;
+    l->told = (struct api_listener){.name = address->name,
+                                    .host = address->advertised.host,
+                                    .port = port != 0 ? port : env_listener_port(n)};
+    if (b->listener_count > 1)
+        NOTE(b->notes, LISTENING, "%s listens on %s:%u; its clients are told %s:%u", address->name,
+             address->at.host, (unsigned)env_listener_port(n), l->told.host,
+             (unsigned)l->told.port);
+    if (!broker_start_cut_short(b))
+        listen_next(b);
 }
 
 void broker_clients_listen(struct broker *b)
 {
-    env_listen(b->env, &b->listening, b->listen_at.host, b->listen_at.port, on_listening);
+    ASSERT(b->listener_count > 0);
+    listen_next(b);
 }
 
 static void on_unlistened(struct env_op *op, enum err e, uint64_t n)
 {
     (void)e;
     (void)n;
-    struct broker *b = CONTAINER_OF(op, struct broker, unlistening);
-    b->listener_closed = true;
-    broker_stop_go_on(b);
+    struct listener *l = CONTAINER_OF(op, struct listener, unlistening);
+    l->closed = true;
+    broker_stop_go_on(l->broker);
 }
 
 void broker_clients_stop_listening(struct broker *b)
 {
-    env_disarm(b->env, &b->accept_again);
-    if (b->listener == 0)
-        b->listener_closed = true;
-    else if (!b->listener_closed && !b->unlistening.in_flight)
-        env_close(b->env, &b->unlistening, b->listener, on_unlistened);
+    for (int i = 0; i < b->listener_count; i++) {
+        struct listener *l = &b->listeners[i];
+        env_disarm(b->env, &l->accept_again);
+        if (l->name == 0)
+            l->closed = true;
+        else if (!l->closed && !l->unlistening.in_flight)
+            env_close(b->env, &l->unlistening, l->name, on_unlistened);
+    }
+}
+
+bool broker_clients_shut(const struct broker *b)
+{
+    for (int i = 0; i < b->listener_count; i++) {
+        const struct listener *l = &b->listeners[i];
+        if (!l->closed || l->accepting.in_flight || l->refusing.in_flight)
+            return false;
+    }
+    return true;
 }
 
 void broker_clients_drain(struct broker *b)

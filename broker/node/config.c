@@ -24,7 +24,7 @@
         .help = (sentence)                                                                         \
     }
 
-#define AS_HOURS (-2) /* log.retention.ms */
+#define AS_HOURS (-2) /* log.retention.ms and .minutes */
 
 static const struct config_row rows[] = {
     INT_ROW("node.id", node_id, 0, INT32_MAX, "1", "this broker's number in its cluster"),
@@ -34,9 +34,16 @@ static const struct config_row rows[] = {
     TEXT_ROW("log.dirs", log_dirs, "kiln-data", "the directory that holds all data; one"),
     TEXT_ROW("log.dir", log_dirs, "kiln-data", "older name of log.dirs"),
     TEXT_ROW("listeners", listeners, "PLAINTEXT://127.0.0.1:9092",
-             "where clients connect: PLAINTEXT://HOST:PORT; port 0 picks a free one"),
+             "where clients connect: NAME://HOST:PORT, several with commas; port 0: any free one"),
     TEXT_ROW("advertised.listeners", advertised_listeners, "",
-             "the address that clients are told; empty: where it listens"),
+             "the addresses that clients of each listener are told; empty: where it listens"),
+    TEXT_ROW("listener.security.protocol.map", listener_security_protocol_map,
+             "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
+             "what each listener speaks: NAME:PROTOCOL; only PLAINTEXT is served yet"),
+    TEXT_ROW("controller.listener.names", controller_listener_names, "CONTROLLER",
+             "listeners of the metadata quorum: one broker needs none, and passes over them"),
+    TEXT_ROW("inter.broker.listener.name", inter_broker_listener_name, "",
+             "the listener for other brokers; it must be one of listeners"),
     ENUM_ROW("flush.policy", flush_policy, "ack|os", "ack",
              "ack: acknowledged means synced; os: it means in the page cache, as in Kafka"),
     BOOL_ROW("auto.create.topics.enable", auto_create_topics_enable, "true",
@@ -57,13 +64,13 @@ static const struct config_row rows[] = {
             "bytes of log between two entries of its offset index"),
     INT_ROW("log.retention.ms", log_retention_ms, AS_HOURS, INT64_MAX, "-2",
             "age beyond which old segments go; -1: never; -2: as log.retention.minutes says"),
-    INT_ROW("log.retention.minutes", log_retention_minutes, -1, INT32_MAX, "-1",
-            "the same in minutes; -1: as log.retention.hours says"),
+    INT_ROW("log.retention.minutes", log_retention_minutes, AS_HOURS, INT32_MAX, "-2",
+            "the same in minutes; -1: never; -2: as log.retention.hours says"),
     INT_ROW("log.retention.hours", log_retention_hours, -1, INT32_MAX, "168",
             "the same in hours; -1: never"),
     INT_ROW("log.retention.bytes", log_retention_bytes, -1, INT64_MAX, "-1",
             "bytes of a partition beyond which old segments go; -1: no bound"),
-    INT_ROW("log.retention.check.interval.ms", log_retention_check_interval_ms, 1, INT32_MAX,
+    INT_ROW("log.retention.check.interval.ms", log_retention_check_interval_ms, 1, INT64_MAX,
             "300000", "how often old segments are looked for"),
     INT_ROW("log.segment.delete.delay.ms", log_segment_delete_delay_ms, 0, INT64_MAX, "60000",
             "how long a deleted segment's files stay"),
@@ -79,19 +86,21 @@ static const struct config_row rows[] = {
              "CreateTime", "whose clock a record's timestamp is"),
     INT_ROW("producer.id.expiration.ms", producer_id_expiration_ms, 1, INT32_MAX, "86400000",
             "how long an idle producer is remembered"),
+    ENUM_ROW("log.files.readable.by", log_files_readable_by, "owner|group|all", "group",
+             "who may read new files: 0600, 0640 or 0644, and directories 0700, 0750 or 0755"),
     INT_ROW("log.open.files.max", log_open_files_max, 16, 1 << 20, "512",
             "segment files and indexes that are kept open"),
     INT_ROW("log.checkpoint.bytes", log_checkpoint_bytes, 4096, INT64_MAX, "67108864",
             "a recovery point is written after so many synced bytes"),
-    INT_ROW("log.checkpoint.ms", log_checkpoint_ms, 1, INT32_MAX, "1000", "or after so long"),
+    INT_ROW("log.checkpoint.ms", log_checkpoint_ms, 1, INT64_MAX, "1000", "or after so long"),
     INT_ROW("log.flush.interval.bytes", log_flush_interval_bytes, 4096, INT64_MAX, "1073741824",
             "with flush.policy = os, what was written is synced after so many bytes"),
-    INT_ROW("log.flush.interval.ms", log_flush_interval_ms, 1, INT32_MAX, "10000",
+    INT_ROW("log.flush.interval.ms", log_flush_interval_ms, 1, INT64_MAX, "10000",
             "or after so long"),
     INT_ROW("max.connections", max_connections, 1, INT32_MAX, "10000",
             "connections at once; further ones wait to be accepted"),
-    INT_ROW("connections.max.idle.ms", connections_max_idle_ms, 1, INT64_MAX / 1000000, "600000",
-            "a connection without a byte for so long is closed"),
+    INT_ROW("connections.max.idle.ms", connections_max_idle_ms, -1, INT64_MAX, "600000",
+            "a connection without a byte for so long is closed; -1: never"),
     INT_ROW("socket.request.max.bytes", socket_request_max_bytes, 1024, 1 << 30, "104857600",
             "bytes of the largest request"),
     INT_ROW("queued.max.request.bytes", queued_max_request_bytes, 1 << 20, INT64_MAX, "1073741824",
@@ -107,7 +116,6 @@ static const char *const foreign[] = {
     "add.partitions.to.txn.*",
     "alter.config.policy.*",
     "alter.log.dirs.*",
-    "authorizer.class.name",
     "auto.leader.rebalance.enable",
     "background.threads",
     "broker.heartbeat.interval.ms",
@@ -173,7 +181,6 @@ static const char *const foreign[] = {
     "replica.socket.*",
     "replication.quota.*",
     "request.timeout.ms",
-    "sasl.*",
     "security.*",
     "server.max.startup.time.ms",
     "share.*",
@@ -181,7 +188,6 @@ static const char *const foreign[] = {
     "socket.listen.backlog.size",
     "socket.receive.buffer.bytes",
     "socket.send.buffer.bytes",
-    "ssl.*",
     "telemetry.*",
     "transaction.*",
     "transactional.*",
@@ -190,23 +196,90 @@ static const char *const foreign[] = {
     "zookeeper.*",
 };
 
-bool broker_config_foreign(const char *key)
+/* What protects a broker of Kafka's, and is not there yet. harmless: the value with which the key
+ * asks for nothing. */
+static const struct guard {
+    const char *pattern, *harmless;
+} guards[] = {
+    {"authorizer.*", ""},        {"sasl.*", ""}, {"security.inter.broker.protocol", "PLAINTEXT"},
+    {"ssl.client.auth", "none"}, {"ssl.*", ""},  {"super.users", ""},
+};
+
+/* A pattern is a key, or with a star at its end the beginning of some. */
+static bool matches(const char *key, const char *pattern)
+{
+    size_t size = strlen(pattern);
+    bool family = pattern[size - 1] == '*';
+    return family ? strncmp(key, pattern, size - 1) == 0 : strcmp(key, pattern) == 0;
+}
+
+/* A listener's own form of one: "listener.name.outside.ssl.keystore.location". */
+static bool is_listeners_guard(const char *key)
+{
+    bool own = matches(key, "listener.name.*");
+    return own && (strstr(key, ".ssl.") != NULL || strstr(key, ".sasl.") != NULL);
+}
+
+static bool weakens(const char *key, struct bytes value)
+{
+    if (value.size == 0)
+        return false;
+    for (int i = 0; i < COUNT_OF(guards); i++) {
+        if (matches(key, guards[i].pattern))
+            return !bytes_equal(value, bytes_text(guards[i].harmless));
+    }
+    return is_listeners_guard(key);
+}
+
+static bool is_guard(const char *key)
+{
+    for (int i = 0; i < COUNT_OF(guards); i++) {
+        if (matches(key, guards[i].pattern))
+            return true;
+    }
+    return is_listeners_guard(key);
+}
+
+static bool is_foreign(const char *key)
 {
     for (int i = 0; i < COUNT_OF(foreign); i++) {
-        size_t size = strlen(foreign[i]);
-        bool family = foreign[i][size - 1] == '*';
-        if (family ? strncmp(key, foreign[i], size - 1) == 0 : strcmp(key, foreign[i]) == 0)
+        if (matches(key, foreign[i]))
             return true;
     }
     return false;
+}
+
+enum broker_config_verdict broker_config_judge(const char *key, struct bytes value,
+                                               struct errmsg *msg)
+{
+    if (weakens(key, value)) {
+        errmsg_set(msg, ERR_INVALID,
+                   "%s asks for protection that kiln does not serve yet: there are no TLS, no "
+                   "SASL and no ACLs, and without them whoever reaches the port may read and "
+                   "write. Take the key out if that is what you want",
+                   key);
+        return BROKER_CONFIG_WEAKENS;
+    }
+    if (is_guard(key) || is_foreign(key)) {
+        errmsg_set(msg, ERR_NOTFOUND,
+                   "%s is a key of Kafka's that kiln does not have; it is passed over", key);
+        return BROKER_CONFIG_FOREIGN;
+    }
+    const char *nearest = config_nearest(&broker_config_table, key);
+    if (nearest == NULL)
+        errmsg_set(msg, ERR_NOTFOUND, "there is no key \"%s\"; it is passed over", key);
+    else
+        errmsg_set(msg, ERR_NOTFOUND,
+                   "there is no key \"%s\"; it is passed over. Did you mean \"%s\"?", key, nearest);
+    return BROKER_CONFIG_UNKNOWN;
 }
 
 int64_t broker_config_retention_ms(const struct broker_config *config)
 {
     if (config->log_retention_ms != AS_HOURS)
         return config->log_retention_ms;
-    if (config->log_retention_minutes >= 0)
-        return config->log_retention_minutes * 60000;
+    if (config->log_retention_minutes != AS_HOURS)
+        return config->log_retention_minutes < 0 ? -1 : config->log_retention_minutes * 60000;
     return config->log_retention_hours < 0 ? -1 : config->log_retention_hours * 3600000;
 }
 
@@ -228,104 +301,10 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->message_timestamp_type = config->log_message_timestamp_type;
 }
 
-/* ---- listeners ---- */
-
-static bool starts_with(struct bytes s, const char *prefix)
-{
-    size_t size = strlen(prefix);
-    return s.size >= size && memcmp(s.data, prefix, size) == 0;
-}
-
-static struct bytes behind(struct bytes s, size_t at)
-{
-    return bytes_of(s.data + at, s.size - at);
-}
-
-/* Takes the text up to the next comma off *list, without blanks around it. */
-static struct bytes next_entry(struct bytes *list)
-{
-    size_t size = 0;
-    while (size < list->size && list->data[size] != ',')
-        size++;
-    struct bytes entry = bytes_of(list->data, size);
-    *list = behind(*list, MIN(size + 1, list->size));
-    while (entry.size > 0 && entry.data[0] == ' ')
-        entry = behind(entry, 1);
-    while (entry.size > 0 && entry.data[entry.size - 1] == ' ')
-        entry.size--;
-    return entry;
-}
-
-/* "host:port", "[v6]:port", ":port". */
-static bool parse_address(struct bytes s, struct endpoint *out)
-{
-    size_t colon = s.size;
-    for (size_t i = 0; i < s.size; i++) {
-        if (s.data[i] == ':')
-            colon = i;
-    }
-    int64_t port = 0;
-    if (colon == s.size || text_parse_int(behind(s, colon + 1), &port) != ERR_NONE)
-        return false;
-    struct bytes host = bytes_of(s.data, colon);
-    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']')
-        host = bytes_of(host.data + 1, host.size - 2);
-    bool scheme = host.size > 0 && memchr(host.data, '/', host.size) != NULL;
-    if (port < 0 || port > UINT16_MAX || scheme || host.size >= sizeof out->host)
-        return false;
-    *out = (struct endpoint){.port = (uint16_t)port};
-    memcpy(out->host, host.data, host.size);
-    return true;
-}
-
-static bool any_address(const char *host)
-{
-    return host[0] == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-}
-
-enum err broker_endpoint_parse(const char *key, const char *value, bool advertised,
-                               struct endpoint *out, struct errmsg *msg)
-{
-    struct bytes list = bytes_text(value);
-    bool found = false;
-    while (list.size > 0) {
-        struct bytes entry = next_entry(&list);
-        if (starts_with(entry, "CONTROLLER://"))
-            continue; /* a quorum of one needs no listener */
-        size_t prefix = starts_with(entry, "PLAINTEXT://") ? strlen("PLAINTEXT://") : 0;
-        if (!parse_address(behind(entry, prefix), out))
-            return errmsg_set(msg, ERR_INVALID,
-                              "%s: \"%.*s\" is not of the form PLAINTEXT://HOST:PORT (port 0 to "
-                              "65535; TLS and SASL are not served yet)",
-                              key, (int)entry.size, (const char *)entry.data);
-        if (found)
-            return errmsg_set(msg, ERR_INVALID,
-                              "%s: \"%s\" names two addresses; kiln listens on one", key, value);
-        found = true;
-    }
-    if (!found)
-        return errmsg_set(msg, ERR_INVALID, "%s: \"%s\" names no PLAINTEXT://HOST:PORT", key,
-                          value);
-    if (advertised && any_address(out->host))
-        return errmsg_set(msg, ERR_INVALID,
-                          "clients cannot connect to \"%s\": set advertised.listeners to "
-                          "PLAINTEXT://HOST:PORT with a host name or address they can reach",
-                          value);
-    if (out->host[0] == 0)
-        memcpy(out->host, "0.0.0.0", sizeof "0.0.0.0");
-    return ERR_NONE;
-}
-
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
 {
-    struct endpoint endpoint;
-    enum err e = broker_endpoint_parse("listeners", config->listeners, false, &endpoint, msg);
-    if (e != ERR_NONE)
-        return e;
-    bool own = config->advertised_listeners[0] != 0;
-    e = broker_endpoint_parse(own ? "advertised.listeners" : "listeners",
-                              own ? config->advertised_listeners : config->listeners, true,
-                              &endpoint, msg);
+    struct listener_list listeners;
+    enum err e = broker_listeners_parse(config, &listeners, msg);
     if (e != ERR_NONE)
         return e;
     if (config->log_dirs[0] == 0 || strchr(config->log_dirs, ',') != NULL)

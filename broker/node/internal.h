@@ -17,9 +17,25 @@ struct endpoint {
     uint16_t port;
 };
 
+#define LISTENERS_MAX 8
+#define LISTENER_NAME_SIZE 64
+
+/* One of listeners: where it is, and where its clients are told that it is (port 0: the port that
+ * it has got). */
+struct listener_address {
+    char name[LISTENER_NAME_SIZE];
+    struct endpoint at, advertised;
+};
+
+struct listener_list {
+    struct listener_address at[LISTENERS_MAX];
+    int count;
+    bool named; /* by the configuration: not only "HOST:PORT" */
+};
+
 /* ERR_INVALID with a sentence that names the key. */
-enum err broker_endpoint_parse(const char *key, const char *value, bool advertised,
-                               struct endpoint *out, struct errmsg *msg) MUST_USE;
+enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
+                                struct errmsg *msg) MUST_USE;
 int64_t broker_config_retention_ms(const struct broker_config *config);
 void broker_config_topic_defaults(const struct broker_config *config,
                                   struct metadata_topic_config *out);
@@ -63,9 +79,21 @@ struct marking {
     bool busy;
 };
 
+struct listener {
+    struct broker *broker;
+    struct listener_address address;
+    struct api_listener told; /* what its clients are told */
+    env_listener name;        /* 0: it does not listen */
+    struct env_op listening, accepting, refusing, unlistening;
+    char peer[ENV_PEER_SIZE]; /* of the connection that is being accepted */
+    struct env_timer accept_again;
+    bool closed;
+};
+
 struct client {
     struct list link;
     struct broker *broker;
+    const struct listener *listener; /* by which it came */
     struct conn conn;
 };
 
@@ -112,12 +140,8 @@ struct broker {
     struct api_idle api_idle;
     bool api_is_idle;
 
-    struct endpoint listen_at, advertised;
-    env_listener listener;
-    struct env_op listening, accepting, refusing, unlistening;
-    char peer[ENV_PEER_SIZE]; /* of the connection that is being accepted */
-    struct env_timer accept_again;
-    bool listener_closed;
+    struct listener listeners[LISTENERS_MAX];
+    int32_t listener_count;
     struct budget client_mem;
     struct list clients;
     int32_t client_count;
@@ -161,9 +185,12 @@ void broker_marks_write(struct broker *b);
 void broker_marks_free(struct broker *b);
 
 /* clients.c */
+/* Listens on each of the addresses, then broker_start_listening_done. */
 void broker_clients_listen(struct broker *b);
 void broker_clients_accept(struct broker *b);
 void broker_clients_stop_listening(struct broker *b);
+/* No listener is open, and nobody is on the way in. */
+bool broker_clients_shut(const struct broker *b);
 void broker_clients_drain(struct broker *b);
 void broker_clients_close(struct broker *b);
 

@@ -62,12 +62,12 @@ void broker_free(struct broker *b)
 
 const char *broker_host(const struct broker *b)
 {
-    return b->listen_at.host;
+    return b->listeners[0].address.at.host;
 }
 
 uint16_t broker_port(const struct broker *b)
 {
-    return b->listener == 0 ? 0 : env_listener_port(b->listener);
+    return b->listeners[0].name == 0 ? 0 : env_listener_port(b->listeners[0].name);
 }
 
 const char *broker_cluster_id(const struct broker *b)

@@ -6,20 +6,23 @@
 #include "env/env.h"
 
 /* Filled through broker_config_table: broker_config_defaults, then config_set or config_parse. The
- * keys are Kafka's; those of kiln's own are flush.policy, cluster.id, log.open.files.max and
- * log.checkpoint.* and log.flush.interval.bytes. */
+ * keys are Kafka's; those of kiln's own are flush.policy, cluster.id, log.open.files.max,
+ * log.files.readable.by, log.checkpoint.* and log.flush.interval.bytes. */
 struct broker_config {
     int64_t node_id;
     char cluster_id[CONFIG_STRING_SIZE]; /* "": what the directory says, or a new one */
     char log_dirs[CONFIG_STRING_SIZE];   /* one directory */
-    char listeners[CONFIG_STRING_SIZE];  /* "PLAINTEXT://host:port" or "host:port"; port 0: any */
+    char listeners[CONFIG_STRING_SIZE];  /* "NAME://host:port,..." or "host:port"; port 0: any */
     char advertised_listeners[CONFIG_STRING_SIZE]; /* "": where it listens */
-    int32_t flush_policy;                          /* enum log_flush */
+    char listener_security_protocol_map[CONFIG_STRING_SIZE];
+    char controller_listener_names[CONFIG_STRING_SIZE];
+    char inter_broker_listener_name[CONFIG_STRING_SIZE];
+    int32_t flush_policy; /* enum log_flush */
     bool auto_create_topics_enable;
     int64_t num_partitions, default_replication_factor, min_insync_replicas;
     /* Defaults of topics. */
     int64_t log_segment_bytes, log_roll_ms, log_index_size_max_bytes, log_index_interval_bytes;
-    int64_t log_retention_ms; /* -2: as minutes say, and when those are -1: as hours say */
+    int64_t log_retention_ms; /* -2: as minutes say, and when those are -2: as hours say */
     int64_t log_retention_minutes, log_retention_hours;
     int64_t log_retention_bytes, log_retention_check_interval_ms, log_segment_delete_delay_ms;
     int64_t message_max_bytes;
@@ -27,6 +30,7 @@ struct broker_config {
     int32_t log_cleanup_policy, log_message_timestamp_type;
     int64_t producer_id_expiration_ms;
     /* The disk. */
+    int32_t log_files_readable_by; /* enum posix_access, for who makes the door */
     int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
     int64_t log_flush_interval_bytes, log_flush_interval_ms;
     /* Clients. */
@@ -36,10 +40,16 @@ struct broker_config {
 
 extern const struct config_table broker_config_table;
 
-/* Keys of Kafka's server.properties that kiln does not have: config_parse passes over them, and who
- * reads the file warns by name. */
-bool broker_config_foreign(const char *key);
-/* What no row can say alone: the form of the listeners. ERR_INVALID. */
+/* What becomes of a key that has no row. */
+enum broker_config_verdict {
+    BROKER_CONFIG_UNKNOWN, /* nobody knows it: a file may hold it all the same, as with Kafka */
+    BROKER_CONFIG_FOREIGN, /* Kafka's, and passed over */
+    BROKER_CONFIG_WEAKENS, /* to pass over it would take away a protection; it is refused */
+};
+/* msg is the sentence for a person. value is trimmed. */
+enum broker_config_verdict broker_config_judge(const char *key, struct bytes value,
+                                               struct errmsg *msg);
+/* What no row can say alone: the listeners, and that there is one directory. ERR_INVALID. */
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg) MUST_USE;
 
 /* How starting and stopping end; msg holds a sentence that says what to do when e is not ERR_NONE.
@@ -62,7 +72,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
  * others serve. Errors: as log_dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
  * then it has let go of everything and is to be freed. done is never called inside broker_start. */
 void broker_start(struct broker *broker, struct broker_op *op, broker_done *done);
-/* Where it listens; the port is 0 until it does. */
+/* Where its first listener is; the port is 0 until it listens. */
 const char *broker_host(const struct broker *broker);
 uint16_t broker_port(const struct broker *broker);
 const char *broker_cluster_id(const struct broker *broker);

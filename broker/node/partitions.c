@@ -258,14 +258,14 @@ static void on_retention(struct env_timer *timer)
         b->retain_next = replica_next(&b->replicas, b->retain_next);
     }
     int64_t pause_ms = b->retain_next != NULL ? 0 : b->config.log_retention_check_interval_ms;
-    env_arm(b->env, &b->retention, env_now(b->env) + pause_ms * 1000000);
+    env_arm(b->env, &b->retention, env_now(b->env) + ENV_NS_OF_MS(pause_ms));
 }
 
 void broker_partitions_begin_retention(struct broker *b)
 {
     b->retention.fire = on_retention;
     env_arm(b->env, &b->retention,
-            env_now(b->env) + b->config.log_retention_check_interval_ms * 1000000);
+            env_now(b->env) + ENV_NS_OF_MS(b->config.log_retention_check_interval_ms));
 }
 
 /* ---- the end ---- */

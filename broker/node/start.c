@@ -1,4 +1,4 @@
-/* start.c - from a directory to a broker that serves: directory, listener, metadata with the
+/* start.c - from a directory to a broker that serves: directory, listeners, metadata with the
  * registration, partitions. The port must be known to be registered; who connects before the end
  * waits to be accepted. A step that fails leads back by stop.c. */
 #include "node/internal.h"
@@ -85,8 +85,8 @@ static void open_metadata(struct broker *b)
     }
     b->metadata_open = true;
     struct metadata_start start = {
-        .host = b->advertised.host,
-        .port = b->advertised.port != 0 ? b->advertised.port : broker_port(b),
+        .host = b->listeners[0].told.host,
+        .port = b->listeners[0].told.port,
         /* After an unclean end a log may have lost what it had shown: its next records are another
          * history, and the leader epoch is how clients tell (KIP-320). */
         .bump_leaders = !log_dir_clean(b->dir),
@@ -112,17 +112,24 @@ static void on_dir_open(struct log_op *op, enum err e)
         broker_clients_listen(b);
 }
 
+static enum err take_listeners(struct broker *b, struct errmsg *msg)
+{
+    struct listener_list list;
+    enum err e = broker_listeners_parse(&b->config, &list, msg);
+    if (e != ERR_NONE)
+        return e;
+    for (int i = 0; i < list.count; i++)
+        b->listeners[i] = (struct listener){.broker = b, .address = list.at[i]};
+    b->listener_count = list.count;
+    return ERR_NONE;
+}
+
 static enum err make_dir_object(struct broker *b, struct errmsg *msg)
 {
     const struct broker_config *c = &b->config;
     enum err e = broker_config_check(c, msg);
     if (e == ERR_NONE)
-        e = broker_endpoint_parse("listeners", c->listeners, false, &b->listen_at, msg);
-    if (e == ERR_NONE)
-        e = broker_endpoint_parse("advertised.listeners",
-                                  c->advertised_listeners[0] != 0 ? c->advertised_listeners
-                                                                  : c->listeners,
-                                  true, &b->advertised, msg);
+        e = take_listeners(b, msg);
     if (e != ERR_NONE)
         return e;
     struct log_dir_config config = {

@@ -95,9 +95,8 @@ static void close_disk(struct broker *b)
 /* What an end of the clients waits for. */
 static bool drained(const struct broker *b)
 {
-    bool accepting = b->accepting.in_flight || b->refusing.in_flight;
     bool clients = b->client_count > 0 || (b->api != NULL && !b->api_is_idle);
-    return b->listener_closed && !accepting && !clients && !broker_partitions_busy(b);
+    return broker_clients_shut(b) && !clients && !broker_partitions_busy(b);
 }
 
 void broker_stop_go_on(struct broker *b)

@@ -4,7 +4,9 @@
 #define KEY_SIZE 256
 #define VALUE_SIZE 1024     /* longer values are refused, unless their key is ignored */
 #define SHOWN_SIZE 64       /* of a value, in a message */
-#define NEAR_DISTANCE_MAX 6 /* what is further away is no slip of the finger */
+#define NEAR_DISTANCE_MAX 4 /* what is further away is no slip of the finger */
+#define NEAR_SHARE 3        /* nor what differs in more than one letter of so many */
+#define SQUEEZED_SIZE 64
 
 const struct config_row *config_find(const struct config_table *table, const char *key)
 {
@@ -15,15 +17,49 @@ const struct config_row *config_find(const struct config_table *table, const cha
     return NULL;
 }
 
-static const struct config_row *find_nearest(const struct config_table *table, const char *key)
+/* The letters and digits of a key alone: log_dirs and logDirs mean log.dirs. */
+static void squeeze(const char *key, char *out)
 {
-    const struct config_row *nearest = NULL;
-    int best = NEAR_DISTANCE_MAX + 1;
+    size_t size = 0;
+    for (; *key != 0 && size < SQUEEZED_SIZE - 1; key++) {
+        bool upper = *key >= 'A' && *key <= 'Z';
+        bool joint = *key == '.' || *key == '_' || *key == '-';
+        if (!joint)
+            out[size++] = upper ? (char)(*key - 'A' + 'a') : *key;
+    }
+    out[size] = 0;
+}
+
+/* The last words of a key, as segment.bytes is of log.segment.bytes. */
+static bool is_end_of(const char *end, const char *key)
+{
+    size_t end_size = strlen(end);
+    size_t size = strlen(key);
+    return strchr(end, '.') != NULL && end_size < size && strcmp(key + size - end_size, end) == 0 &&
+           key[size - end_size - 1] == '.';
+}
+
+static int distance_of(const char *key, const char *known)
+{
+    char a[SQUEEZED_SIZE], b[SQUEEZED_SIZE];
+    if (is_end_of(key, known) || is_end_of(known, key))
+        return 1;
+    squeeze(key, a);
+    squeeze(known, b);
+    return text_distance(a, b);
+}
+
+const char *config_nearest(const struct config_table *table, const char *key)
+{
+    const char *nearest = NULL;
+    char letters[SQUEEZED_SIZE];
+    squeeze(key, letters);
+    int best = MIN((int)strlen(letters) / NEAR_SHARE, NEAR_DISTANCE_MAX) + 1;
     for (int i = 0; i < table->count; i++) {
-        int distance = text_distance(table->rows[i].key, key);
+        int distance = distance_of(key, table->rows[i].key);
         if (distance < best) {
             best = distance;
-            nearest = &table->rows[i];
+            nearest = table->rows[i].key;
         }
     }
     return nearest;
@@ -31,16 +67,17 @@ static const struct config_row *find_nearest(const struct config_table *table, c
 
 static enum err unknown_key(const struct config_table *table, const char *key, struct errmsg *msg)
 {
-    const struct config_row *nearest = find_nearest(table, key);
+    const char *nearest = config_nearest(table, key);
     if (nearest == NULL)
         return errmsg_set(msg, ERR_NOTFOUND, "there is no key \"%s\"", key);
     return errmsg_set(msg, ERR_NOTFOUND, "there is no key \"%s\"; did you mean \"%s\"?", key,
-                      nearest->key);
+                      nearest);
 }
 
+/* As Java's String.trim, which Kafka applies to each value. */
 static bool is_space(uint8_t c)
 {
-    return c == ' ' || c == '\t' || c == '\f' || c == '\r' || c == '\n';
+    return c <= ' ';
 }
 
 static struct bytes trim(struct bytes s)
@@ -57,13 +94,33 @@ static int shown(struct bytes value)
     return (int)MIN(value.size, SHOWN_SIZE);
 }
 
+/* People look for a comment behind a value; Java's properties have none there. */
+static const char *comment_hint(struct bytes value)
+{
+    bool mark = value.size > 0 && memchr(value.data, '#', value.size) != NULL;
+    return mark ? " (a comment needs a line of its own)" : "";
+}
+
+/* Kafka takes True and FALSE as well. */
+static bool is_word(struct bytes value, const char *word)
+{
+    if (value.size != strlen(word))
+        return false;
+    for (size_t i = 0; i < value.size; i++) {
+        uint8_t c = value.data[i];
+        if ((c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) != word[i])
+            return false;
+    }
+    return true;
+}
+
 static enum err set_bool(const struct config_row *row, void *field, struct bytes value,
                          struct errmsg *msg)
 {
-    bool yes = bytes_equal(value, bytes_text("true"));
-    if (!yes && !bytes_equal(value, bytes_text("false")))
-        return errmsg_set(msg, ERR_INVALID, "%s: \"%.*s\" is neither true nor false", row->key,
-                          shown(value), (const char *)value.data);
+    bool yes = is_word(value, "true");
+    if (!yes && !is_word(value, "false"))
+        return errmsg_set(msg, ERR_INVALID, "%s: \"%.*s\" is neither true nor false%s", row->key,
+                          shown(value), (const char *)value.data, comment_hint(value));
     memcpy(field, &yes, sizeof yes);
     return ERR_NONE;
 }
@@ -72,10 +129,11 @@ static enum err set_int(const struct config_row *row, void *field, struct bytes 
                         struct errmsg *msg)
 {
     int64_t number = 0;
-    enum err e = text_parse_int(value, &number);
+    bool plus = value.size > 1 && value.data[0] == '+' && value.data[1] != '-';
+    enum err e = text_parse_int(plus ? bytes_of(value.data + 1, value.size - 1) : value, &number);
     if (e == ERR_INVALID)
-        return errmsg_set(msg, e, "%s: \"%.*s\" is not a whole number", row->key, shown(value),
-                          (const char *)value.data);
+        return errmsg_set(msg, e, "%s: \"%.*s\" is not a whole number%s", row->key, shown(value),
+                          (const char *)value.data, comment_hint(value));
     if (e == ERR_RANGE || number < row->min || number > row->max)
         return errmsg_set(msg, ERR_RANGE, "%s: %.*s is not between %lld and %lld", row->key,
                           shown(value), (const char *)value.data, (long long)row->min,
@@ -107,8 +165,8 @@ static enum err set_enum(const struct config_row *row, void *field, struct bytes
             return ERR_NONE;
         }
     }
-    return errmsg_set(msg, ERR_INVALID, "%s: \"%.*s\" is none of %s", row->key, shown(value),
-                      (const char *)value.data, row->values);
+    return errmsg_set(msg, ERR_INVALID, "%s: \"%.*s\" is none of %s%s", row->key, shown(value),
+                      (const char *)value.data, row->values, comment_hint(value));
 }
 
 static enum err set_string(const struct config_row *row, void *field, struct bytes value,
@@ -132,11 +190,11 @@ static enum err set_field(const struct config_row *row, void *target, struct byt
     void *field = (uint8_t *)target + row->offset;
     switch (row->type) {
     case CONFIG_BOOL:
-        return set_bool(row, field, trim(value), msg);
+        return set_bool(row, field, value, msg);
     case CONFIG_INT:
-        return set_int(row, field, trim(value), msg);
+        return set_int(row, field, value, msg);
     case CONFIG_ENUM:
-        return set_enum(row, field, trim(value), msg);
+        return set_enum(row, field, value, msg);
     case CONFIG_STRING:
         return set_string(row, field, value, msg);
     }
@@ -158,7 +216,7 @@ enum err config_set(const struct config_table *table, void *target, const char *
     const struct config_row *row = config_find(table, key);
     if (row == NULL)
         return unknown_key(table, key, msg);
-    return set_field(row, target, value, msg);
+    return set_field(row, target, trim(value), msg);
 }
 
 void config_print(const struct config_row *row, const void *target, struct text *out)
@@ -364,7 +422,7 @@ static bool find_pair(struct reader *r)
 }
 
 static enum err parse_pair(const struct config_table *table, void *target, struct reader *r,
-                           bool (*ignore)(const char *key), struct errmsg *msg)
+                           config_other *other, struct errmsg *msg)
 {
     struct piece key, value;
     enum err e = read_pair(r, &key, &value);
@@ -373,21 +431,32 @@ static enum err parse_pair(const struct config_table *table, void *target, struc
     if (key.size >= KEY_SIZE || memchr(key.text, 0, key.size) != NULL)
         return errmsg_set(msg, ERR_INVALID, "a key is text of up to %d bytes", KEY_SIZE - 1);
     key.text[key.size] = 0;
-    if (ignore != NULL && ignore(key.text))
-        return ERR_NONE;
+    struct bytes text = bytes_of(value.text, MIN(value.size, sizeof value.text));
+    if (other != NULL && config_find(table, key.text) == NULL)
+        return other(key.text, trim(text), msg);
     if (value.size > sizeof value.text)
         return errmsg_set(msg, ERR_RANGE, "%s: the value has %zu bytes; up to %d are read",
                           key.text, value.size, VALUE_SIZE);
-    return config_set(table, target, key.text, bytes_of(value.text, value.size), msg);
+    return config_set(table, target, key.text, text, msg);
+}
+
+/* Windows' editors write a byte order mark; it belongs to no key. */
+static void skip_mark(struct reader *r)
+{
+    static const uint8_t mark[] = {0xef, 0xbb, 0xbf};
+    if ((size_t)(r->end - r->at) >= sizeof mark && memcmp(r->at, mark, sizeof mark) == 0)
+        r->at += sizeof mark;
 }
 
 enum err config_parse(const struct config_table *table, void *target, struct bytes file,
-                      const char *name, bool (*ignore)(const char *key), struct errmsg *msg)
+                      const char *name, config_other *other, struct errmsg *msg)
 {
     struct reader r = {.at = file.data, .end = file.data + file.size, .line = 1};
+    if (file.size > 0)
+        skip_mark(&r);
     while (find_pair(&r)) {
         int line = r.line;
-        enum err e = parse_pair(table, target, &r, ignore, msg);
+        enum err e = parse_pair(table, target, &r, other, msg);
         if (e != ERR_NONE)
             return errmsg_wrap(msg, e, "%s:%d", name, line);
     }

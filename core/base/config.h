@@ -35,16 +35,22 @@ struct config_table {
 void config_defaults(const struct config_table *table, void *target);
 /* The row of that key, or NULL. */
 const struct config_row *config_find(const struct config_table *table, const char *key);
-/* ERR_NOTFOUND (the message names the nearest key, if one is near), ERR_INVALID, ERR_RANGE (it
- * names key, value and range). On an error the field is as it was. */
+/* The key that somebody may have meant, or NULL: letters and digits that hardly differ, or the last
+ * words of a key. */
+const char *config_nearest(const struct config_table *table, const char *key);
+/* Takes a value as Kafka does: without blanks around it, true and false in any case. ERR_NOTFOUND
+ * (the message names the nearest key, if one is near), ERR_INVALID, ERR_RANGE (it names key, value
+ * and range). On an error the field is as it was. */
 enum err config_set(const struct config_table *table, void *target, const char *key,
                     struct bytes value, struct errmsg *msg) MUST_USE;
-/* Java properties: key=value lines, # and ! comments, \ continuation, \uXXXX. name is for messages
- * ("FILE:12: ..."). Keys that ignore(key) accepts are passed over; ignore may be NULL. Errors as
- * config_set; what stands before the line in error is set already. */
+/* What becomes of a key that has no row: ERR_NONE passes over it; an error ends the parse. value is
+ * trimmed, and cut after 1,024 bytes. */
+typedef enum err config_other(const char *key, struct bytes value, struct errmsg *msg);
+/* Java properties: key=value lines, # and ! comments, \ continuation, \uXXXX; a byte order mark at
+ * the front is passed over. name is for messages ("FILE:12: ..."). other may be NULL: a key without
+ * a row is an error. Errors as config_set; what stands before the line in error is set already. */
 enum err config_parse(const struct config_table *table, void *target, struct bytes file,
-                      const char *name, bool (*ignore)(const char *key),
-                      struct errmsg *msg) MUST_USE;
+                      const char *name, config_other *other, struct errmsg *msg) MUST_USE;
 /* Appends the field's value as text. */
 void config_print(const struct config_row *row, const void *target, struct text *out);
 

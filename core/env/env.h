@@ -157,10 +157,7 @@ static inline int64_t env_wall(const struct env *env)
 /* Milliseconds of a configuration as nanoseconds; what is longer than some seventy years is cut to
  * that, so that a moment so far away is still one. */
 #define ENV_MS_MAX (INT64_MAX / 1000000 / 4)
-static inline int64_t env_ms(int64_t ms)
-{
-    return (ms < ENV_MS_MAX ? ms : ENV_MS_MAX) * 1000000;
-}
+#define ENV_NS_OF_MS(ms) (MIN((int64_t)(ms), ENV_MS_MAX) * 1000000)
 
 /* 64 random bits for that use. site is a string constant of the form "module/use". */
 static inline uint64_t env_random(struct env *env, const char *site, uint64_t key)

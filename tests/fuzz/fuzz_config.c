@@ -72,6 +72,14 @@ static void check_again(const struct broker_config *config, struct mem *mem)
     text_free(&file);
 }
 
+static enum err judge(const char *key, struct bytes value, struct errmsg *msg)
+{
+    struct errmsg said = {{0}};
+    bool weakens = broker_config_judge(key, value, &said) == BROKER_CONFIG_WEAKENS;
+    ASSERT(said.text[0] != 0);
+    return weakens ? errmsg_set(msg, ERR_INVALID, "%s", said.text) : ERR_NONE;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct mem mem;
@@ -80,8 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mem_system(&mem);
     memset(&config, 0, sizeof config); /* the gaps between fields are compared, too */
     config_defaults(&broker_config_table, &config);
-    enum err e = config_parse(&broker_config_table, &config, bytes_of(data, size), "fuzz",
-                              broker_config_foreign, &msg);
+    enum err e =
+        config_parse(&broker_config_table, &config, bytes_of(data, size), "fuzz", judge, &msg);
     ASSERT(e == ERR_NONE || e == ERR_INVALID || e == ERR_RANGE || e == ERR_NOTFOUND);
     ASSERT((e == ERR_NONE) == (msg.text[0] == 0));
     check_again(&config, &mem);

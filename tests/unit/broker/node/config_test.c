@@ -60,63 +60,259 @@ TEST(retention_takes_milliseconds_before_minutes_before_hours)
     assert_int_equal(broker_config_retention_ms(&config), -1);
 }
 
+/* What a file's keys without a row were judged to be. */
+static int foreign_count, unknown_count;
+static char last_said[ERRMSG_SIZE];
+
+static enum err judge(const char *key, struct bytes value, struct errmsg *msg)
+{
+    struct errmsg said = {{0}};
+    switch (broker_config_judge(key, value, &said)) {
+    case BROKER_CONFIG_WEAKENS:
+        return errmsg_set(msg, ERR_INVALID, "%s", said.text);
+    case BROKER_CONFIG_FOREIGN:
+        foreign_count++;
+        break;
+    case BROKER_CONFIG_UNKNOWN:
+        unknown_count++;
+        break;
+    }
+    memcpy(last_said, said.text, sizeof last_said);
+    return ERR_NONE;
+}
+
+static enum err read_file(struct broker_config *config, const char *file, struct errmsg *msg)
+{
+    *config = defaults();
+    *msg = (struct errmsg){{0}};
+    foreign_count = unknown_count = 0;
+    enum err e = config_parse(&broker_config_table, config, bytes_text(file), "server.properties",
+                              judge, msg);
+    return e == ERR_NONE ? broker_config_check(config, msg) : e;
+}
+
+static struct listener_list listeners_of(const char *file)
+{
+    struct broker_config config;
+    struct listener_list list;
+    struct errmsg msg;
+    enum err e = read_file(&config, file, &msg);
+    assert_string_equal(msg.text, "");
+    assert_ok(e);
+    assert_ok(broker_listeners_parse(&config, &list, &msg));
+    return list;
+}
+
+static void assert_listener(const struct listener_address *l, const char *name, const char *host,
+                            int port, const char *told_host, int told_port)
+{
+    assert_string_equal(l->name, name);
+    assert_string_equal(l->at.host, host);
+    assert_int_equal(l->at.port, port);
+    assert_string_equal(l->advertised.host, told_host);
+    assert_int_equal(l->advertised.port, told_port);
+}
+
 TEST(kafkas_own_server_properties_is_read)
 {
-    static const char file[] = "# KRaft\n"
-                               "process.roles=broker,controller\n"
-                               "node.id=3\n"
-                               "controller.quorum.bootstrap.servers=localhost:9093\n"
-                               "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
-                               "inter.broker.listener.name=PLAINTEXT\n"
-                               "advertised.listeners=PLAINTEXT://localhost:9092,"
-                               "CONTROLLER://localhost:9093\n"
-                               "num.network.threads=3\n"
-                               "socket.send.buffer.bytes=102400\n"
-                               "log.dirs=/tmp/kraft-combined-logs\n"
-                               "num.partitions=4\n"
-                               "offsets.topic.replication.factor=1\n"
-                               "log.retention.hours=168\n"
-                               "log.segment.bytes=1073741824\n";
-    struct broker_config config = defaults();
-    struct errmsg msg = {{0}};
-    assert_ok(config_parse(&broker_config_table, &config, bytes_text(file), "server.properties",
-                           broker_config_foreign, &msg));
-    assert_ok(broker_config_check(&config, &msg));
+    static const char file[] =
+        "# KRaft\n"
+        "process.roles=broker,controller\n"
+        "node.id=3\n"
+        "controller.quorum.bootstrap.servers=localhost:9093\n"
+        "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+        "inter.broker.listener.name=PLAINTEXT\n"
+        "advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093\n"
+        "controller.listener.names=CONTROLLER\n"
+        "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,"
+        "SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL\n"
+        "num.network.threads=3\n"
+        "socket.send.buffer.bytes=102400\n"
+        "log.dirs=/tmp/kraft-combined-logs\n"
+        "num.partitions=4\n"
+        "num.recovery.threads.per.data.dir=2\n"
+        "offsets.topic.replication.factor=1\n"
+        "share.coordinator.state.topic.min.isr=1\n"
+        "log.retention.hours=168\n"
+        "log.segment.bytes=1073741824\n";
+    struct broker_config config;
+    struct errmsg msg;
+    assert_ok(read_file(&config, file, &msg));
     assert_int_equal(config.node_id, 3);
     assert_int_equal(config.num_partitions, 4);
-    struct endpoint at;
-    assert_ok(broker_endpoint_parse("listeners", config.listeners, false, &at, &msg));
-    assert_string_equal(at.host, "0.0.0.0");
-    assert_int_equal(at.port, 9092);
-    assert_ok(broker_endpoint_parse("advertised.listeners", config.advertised_listeners, true, &at,
-                                    &msg));
-    assert_string_equal(at.host, "localhost");
+    assert_int_equal(unknown_count, 0);
+    struct listener_list list = listeners_of(file);
+    assert_int_equal(list.count, 1);
+    assert_listener(&list.at[0], "PLAINTEXT", "0.0.0.0", 9092, "localhost", 9092);
+}
+
+/* As Kafka shipped it up to 3.9. */
+TEST(a_file_of_the_zookeeper_days_is_read)
+{
+    static const char file[] = "broker.id=4\n"
+                               "#listeners=PLAINTEXT://:9092\n"
+                               "num.network.threads=3\nnum.io.threads=8\n"
+                               "socket.receive.buffer.bytes=102400\n"
+                               "socket.request.max.bytes=104857600\n"
+                               "log.dirs=/tmp/kafka-logs\n"
+                               "transaction.state.log.min.isr=1\n"
+                               "log.retention.check.interval.ms=300000\n"
+                               "zookeeper.connect=localhost:2181\n"
+                               "zookeeper.connection.timeout.ms=18000\n"
+                               "group.initial.rebalance.delay.ms=0\n";
+    struct broker_config config;
+    struct errmsg msg;
+    assert_ok(read_file(&config, file, &msg));
+    assert_int_equal(config.node_id, 4);
+    assert_int_equal(unknown_count, 0);
+    assert_int_equal(foreign_count, 7);
+}
+
+TEST(a_key_that_nobody_knows_is_passed_over_and_named)
+{
+    struct broker_config config;
+    struct errmsg msg;
+    assert_ok(read_file(&config,
+                        "confluent.license.topic=x\n"
+                        "allow.everyone.if.no.acl.found=true\n"
+                        "my.plugin.class=com.example.Plugin\n"
+                        "log.segmnt.bytes=4096\n",
+                        &msg));
+    assert_int_equal(unknown_count, 4);
+    assert_int_equal(config.log_segment_bytes, 1 << 30);
+    assert_non_null(strstr(last_said, "log.segmnt.bytes"));
+    assert_non_null(strstr(last_said, "Did you mean \"log.segment.bytes\""));
+}
+
+TEST(what_would_protect_is_refused_as_long_as_it_is_not_served)
+{
+    static const char *const refused[] = {
+        "authorizer.class.name=org.example.Authorizer",
+        "super.users=User:root",
+        "sasl.enabled.mechanisms=SCRAM-SHA-512",
+        "sasl.jaas.config=x",
+        "ssl.keystore.location=/etc/key",
+        "ssl.truststore.password=secret",
+        "ssl.client.auth=required",
+        "security.inter.broker.protocol=SSL",
+        "listener.name.outside.ssl.keystore.location=/etc/key",
+        "listener.name.outside.plain.sasl.jaas.config=x",
+    };
+    static const char *const harmless[] = {
+        "authorizer.class.name=", "super.users = ",
+        "ssl.client.auth=none",   "security.inter.broker.protocol=PLAINTEXT",
+        "sasl.jaas.config",       "listener.name.outside.max.connections=5",
+    };
+    struct broker_config config;
+    struct errmsg msg;
+    for (int i = 0; i < COUNT_OF(refused); i++) {
+        assert_int_equal(read_file(&config, refused[i], &msg), ERR_INVALID);
+        assert_memory_equal(strchr(msg.text, ' ') + 1, refused[i], strcspn(refused[i], "="));
+        assert_non_null(strstr(msg.text, "does not serve yet"));
+    }
+    for (int i = 0; i < COUNT_OF(harmless); i++) {
+        assert_ok(read_file(&config, harmless[i], &msg));
+        assert_int_equal(foreign_count, 1);
+    }
+}
+
+TEST(a_listener_has_a_name_and_the_map_says_what_it_speaks)
+{
+    struct listener_list list = listeners_of("listeners=inside://10.0.0.5:9092\n"
+                                             "listener.security.protocol.map=Inside:plaintext\n");
+    assert_int_equal(list.count, 1);
+    assert_listener(&list.at[0], "INSIDE", "10.0.0.5", 9092, "10.0.0.5", 9092);
+    list = listeners_of("listeners=A://:1, B://[::1]:2\n"
+                        "advertised.listeners=B://b.example:20,A://a.example:0\n"
+                        "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT\n"
+                        "inter.broker.listener.name=b\n");
+    assert_int_equal(list.count, 2);
+    assert_listener(&list.at[0], "A", "0.0.0.0", 1, "a.example", 0);
+    assert_listener(&list.at[1], "B", "::1", 2, "b.example", 20);
+    /* A name of the default map's own. */
+    list = listeners_of("listeners=PLAINTEXT://127.0.0.1:9092,QUORUM://:9093\n"
+                        "controller.listener.names=QUORUM\n");
+    assert_int_equal(list.count, 1);
+}
+
+/* --listen gives an address without a name, whatever the file says of others. */
+TEST(an_address_without_a_name_takes_what_is_advertised_for_plaintext)
+{
+    struct listener_list list = listeners_of("listeners=0.0.0.0:9092\n"
+                                             "advertised.listeners=PLAINTEXT://a:1,DOCKER://b:2\n"
+                                             "inter.broker.listener.name=DOCKER\n");
+    assert_int_equal(list.count, 1);
+    assert_listener(&list.at[0], "PLAINTEXT", "0.0.0.0", 9092, "a", 1);
+}
+
+TEST(listeners_that_cannot_be_are_refused_with_a_sentence)
+{
+    static const struct {
+        const char *file, *says;
+    } cases[] = {
+        {"listeners=localhost", "NAME://HOST:PORT"},
+        {"listeners=a:65536", "NAME://HOST:PORT"},
+        {"listeners=a b://x:1", "NAME://HOST:PORT"},
+        {"listeners=", "names no"},
+        {"listeners=CONTROLLER://:9093", "names no"},
+        {"listeners=a:1,b:2", "two are named PLAINTEXT"},
+        {"listeners=PLAINTEXT://a:1,plaintext://b:2", "two are named PLAINTEXT"},
+        {"listeners=SSL://a:1", "SSL is to speak SSL, which is not served yet"},
+        {"listeners=PLAINTEXT://a:1,SASL_SSL://a:2", "SASL_SSL is to speak SASL_SSL"},
+        {"listeners=X://a:1\nlistener.security.protocol.map=X:SASL_PLAINTEXT",
+         "X is to speak SASL_PLAINTEXT"},
+        {"listeners=X://a:1", "add X:PLAINTEXT to listener.security.protocol.map"},
+        {"listeners=PLAINTEXT://a:1\nlistener.security.protocol.map=X:PLAINTEXT",
+         "add PLAINTEXT:PLAINTEXT"},
+        {"listeners=PLAINTEXT://a:1\nadvertised.listeners=PLAINTEXT://a:1,Y://b:2",
+         "advertised.listeners: Y is none of listeners"},
+        {"listeners=PLAINTEXT://0.0.0.0:9092", "set advertised.listeners to PLAINTEXT://"},
+        {"listeners=PLAINTEXT://a:1,X://:2\nadvertised.listeners=PLAINTEXT://a:1\n"
+         "listener.security.protocol.map=X:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+         "set advertised.listeners to X://"},
+        {"listeners=PLAINTEXT://a:1\ninter.broker.listener.name=Z",
+         "inter.broker.listener.name: Z is none of listeners"},
+        {"log.dirs=/a,/b", "must be one directory"},
+    };
+    struct broker_config config;
+    struct errmsg msg;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(read_file(&config, cases[i].file, &msg), ERR_INVALID);
+        if (strstr(msg.text, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].file, msg.text);
+    }
 }
 
 TEST(addresses_have_many_forms)
 {
-    struct endpoint at;
-    struct errmsg msg = {{0}};
-    assert_ok(broker_endpoint_parse("listeners", "127.0.0.1:0", false, &at, &msg));
-    assert_int_equal(at.port, 0);
-    assert_ok(broker_endpoint_parse("listeners", "PLAINTEXT://[::1]:19092", false, &at, &msg));
-    assert_string_equal(at.host, "::1");
-    assert_int_equal(broker_endpoint_parse("listeners", "localhost", false, &at, &msg),
-                     ERR_INVALID);
-    assert_int_equal(broker_endpoint_parse("listeners", "SSL://a:1", false, &at, &msg),
-                     ERR_INVALID);
-    assert_int_equal(broker_endpoint_parse("listeners", "a:65536", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(broker_endpoint_parse("listeners", "a:1,b:2", false, &at, &msg), ERR_INVALID);
-    assert_int_equal(broker_endpoint_parse("listeners", "", false, &at, &msg), ERR_INVALID);
+    struct listener_list list = listeners_of("listeners=127.0.0.1:0");
+    assert_listener(&list.at[0], "PLAINTEXT", "127.0.0.1", 0, "127.0.0.1", 0);
+    list = listeners_of("listeners = PLAINTEXT://[::1]:19092 ,");
+    assert_listener(&list.at[0], "PLAINTEXT", "::1", 19092, "::1", 19092);
+    list = listeners_of("listeners=PLAINTEXT://0.0.0.0:9092\n"
+                        "advertised.listeners=PLAINTEXT://example.org:9092");
+    assert_listener(&list.at[0], "PLAINTEXT", "0.0.0.0", 9092, "example.org", 9092);
 }
 
-TEST(an_address_that_clients_cannot_reach_is_not_advertised)
+TEST(more_listeners_than_there_may_be_are_refused)
+{
+    struct broker_config config;
+    struct errmsg msg;
+    assert_int_equal(read_file(&config,
+                               "listeners=A://a:1,B://a:2,C://a:3,D://a:4,E://a:5,F://a:6,G://a:7,"
+                               "H://a:8,I://a:9\n"
+                               "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT,"
+                               "C:PLAINTEXT,D:PLAINTEXT,E:PLAINTEXT,F:PLAINTEXT,G:PLAINTEXT,"
+                               "H:PLAINTEXT,I:PLAINTEXT\n",
+                               &msg),
+                     ERR_INVALID);
+    assert_non_null(strstr(msg.text, "more than 8"));
+}
+
+/* KafkaConfig.logRetentionTimeMillis: what stands there counts, and below zero is never. */
+TEST(minus_one_minute_of_retention_is_for_ever)
 {
     struct broker_config config = defaults();
-    struct errmsg msg = {{0}};
-    assert_ok(set(&config, "listeners", "PLAINTEXT://0.0.0.0:9092", NULL));
-    assert_int_equal(broker_config_check(&config, &msg), ERR_INVALID);
-    assert_non_null(strstr(msg.text, "advertised.listeners"));
-    assert_ok(set(&config, "advertised.listeners", "PLAINTEXT://example.org:9092", NULL));
-    assert_ok(broker_config_check(&config, &msg));
+    assert_ok(set(&config, "log.retention.minutes", "-1", NULL));
+    assert_int_equal(broker_config_retention_ms(&config), -1);
 }

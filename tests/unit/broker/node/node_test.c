@@ -1,5 +1,7 @@
 /* node_test.c - a whole broker in the simulated world: it starts, survives what ends it, and leaves
  * nothing behind. */
+#include <stdio.h>
+#include <string.h>
 #include "support/broker/help.h"
 
 TEST(a_broker_starts_and_stops_without_a_trace_in_memory)
@@ -12,6 +14,52 @@ TEST(a_broker_starts_and_stops_without_a_trace_in_memory)
     help_run(&h, 1000);
     assert_int_equal(h.stop_count, 1);
     assert_int_equal(h.stopped, ERR_NONE);
+    help_teardown(&h);
+}
+
+/* What is as long as can be is long, and neither over at once nor a negative time. */
+TEST(times_at_their_maxima_are_long)
+{
+    char config[4096] = "";
+    size_t size = 0;
+    for (int i = 0; i < broker_config_table.count; i++) {
+        const struct config_row *row = &broker_config_table.rows[i];
+        size_t key_size = strlen(row->key);
+        bool time = row->type == CONFIG_INT && strcmp(row->key + key_size - 3, ".ms") == 0;
+        if (time)
+            size += (size_t)snprintf(config + size, sizeof config - size, "%s=%lld\n", row->key,
+                                     (long long)row->max);
+    }
+    assert_true(size > 400 && size < sizeof config);
+    struct help h;
+    help_setup(&h, 6, config);
+    assert_int_equal(h.started, ERR_NONE);
+    struct wire_uuid id = help_make_topic(&h);
+    int sent = help_produce(&h, 9, -1, id, help_batch(&h, 5, -1, 0, 1000));
+    help_go(&h, 1000);
+    assert_int_equal(help_produced(&h, sent).error_code, 0);
+    help_run(&h, 3600 * 1000);
+    assert_false(h.is_closed);
+    int fetch = help_fetch(&h, 12, id, 0, 100, 1);
+    help_go(&h, 1000);
+    assert_true(help_fetched(&h, fetch).records.size > 0);
+    help_restart(&h);
+    assert_int_equal(h.started, ERR_NONE);
+    int end = help_offsets(&h, 5, -1);
+    int begin = help_offsets(&h, 5, -2);
+    help_go(&h, 1000);
+    assert_int_equal(help_listed(&h, end).offset, 5);
+    assert_int_equal(help_listed(&h, begin).offset, 0);
+    help_teardown(&h);
+}
+
+TEST(a_connection_may_be_idle_for_ever)
+{
+    struct help h;
+    help_setup(&h, 7, "connections.max.idle.ms=-1\n");
+    help_make_topic(&h);
+    help_run(&h, 3600 * 1000);
+    assert_false(h.is_closed);
     help_teardown(&h);
 }
 

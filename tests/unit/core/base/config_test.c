@@ -170,7 +170,7 @@ TEST(config_parse_reads_properties_as_java_does)
 {
     assert_dir("log.dir=", "");
     assert_dir("log.dir", "");
-    assert_dir("log.dir a b ", "a b ");
+    assert_dir("log.dir a b ", "a b");
     assert_dir("log.dir==a", "=a");
     assert_dir("log.dir = : a", ": a");
     assert_dir("log.dir:=a", "=a");
@@ -179,7 +179,7 @@ TEST(config_parse_reads_properties_as_java_does)
     assert_dir("log.dir=a\\\n# no comment", "a# no comment");
     assert_dir("log.dir=a\\\n\nflush.policy=os", "a");
     assert_dir("log.\\\n  dir=a", "a");
-    assert_dir("log.dir=\\ a\\tb\\n\\q\\\\", " a\tb\nq\\");
+    assert_dir("log.dir=\\ a\\tb\\n\\q\\\\", "a\tb\nq\\");
     assert_dir("log.dir=\\=a", "=a");
     assert_dir("log\\u002edir=a", "a");
     assert_dir("log.dir=a\\", "a");
@@ -189,6 +189,9 @@ TEST(config_parse_reads_properties_as_java_does)
     assert_dir("log.dir=\\u00e9\\u20AC\\ud83d\\uDE00", "\u00e9\u20ac\U0001f600");
     assert_dir("\f\n \n", "/tmp/kiln");
     assert_dir("", "/tmp/kiln");
+    assert_dir("\xef\xbb\xbflog.dir=/x", "/x");
+    assert_dir("\xef\xbb\xbf", "/tmp/kiln");
+    assert_dir("log.dir=a # no comment", "a # no comment");
 }
 
 static void assert_parse_fails(const char *file, enum err expected, const char *text)
@@ -243,12 +246,18 @@ TEST(config_parse_refuses_keys_and_values_beyond_its_limits)
     assert_int_equal(parse(&t, "log.dir\\u0000=1"), ERR_INVALID);
 }
 
-static bool starts_with_group(const char *key)
+static int other_count;
+
+static enum err pass_over_groups(const char *key, struct bytes value, struct errmsg *text)
 {
-    return strncmp(key, "group.", 6) == 0;
+    other_count++;
+    if (strncmp(key, "group.", 6) != 0)
+        return errmsg_set(text, ERR_INVALID, "%s may not be \"%.*s\"", key, (int)value.size,
+                          (const char *)value.data);
+    return ERR_NONE;
 }
 
-TEST(config_parse_passes_over_what_is_ignored)
+TEST(config_parse_asks_about_keys_without_a_row)
 {
     char file[3000];
     memset(file, 'v', sizeof file);
@@ -257,9 +266,67 @@ TEST(config_parse_passes_over_what_is_ignored)
     struct target t = defaults();
     struct errmsg text = {0};
     struct bytes bytes = bytes_text(file);
-    assert_ok(config_parse(&table, &t, bytes, "f", starts_with_group, &text));
+    other_count = 0;
+    assert_ok(config_parse(&table, &t, bytes, "f", pass_over_groups, &text));
     assert_string_equal(t.dir, "/x");
+    assert_int_equal(other_count, 1);
     assert_int_equal(config_parse(&table, &t, bytes, "f", NULL, &text), ERR_RANGE);
+    bytes = bytes_text("log.dir=/y\nssl.x = a b \n");
+    assert_int_equal(config_parse(&table, &t, bytes, "f", pass_over_groups, &text), ERR_INVALID);
+    assert_string_equal(text.text, "f:2: ssl.x may not be \"a b\"");
+}
+
+/* Kafka's ConfigDef.parseType trims each value, and knows true and false in any case. */
+TEST(config_takes_values_as_kafka_does)
+{
+    struct target t = defaults();
+    assert_ok(config_set(&table, &t, "auto.create.topics.enable", bytes_text(" False\t"), NULL));
+    assert_false(t.auto_create);
+    assert_ok(config_set(&table, &t, "auto.create.topics.enable", bytes_text("TRUE"), NULL));
+    assert_true(t.auto_create);
+    assert_ok(config_set(&table, &t, "log.segment.bytes", bytes_text("+2048"), NULL));
+    assert_int_equal(t.segment_bytes, 2048);
+    assert_ok(config_set(&table, &t, "log.dir", bytes_text(" \x01/a b\v "), NULL));
+    assert_string_equal(t.dir, "/a b");
+    assert_refused("log.segment.bytes", "+", ERR_INVALID,
+                   "log.segment.bytes: \"+\" is not a whole number");
+    assert_refused("log.segment.bytes", "+-2048", ERR_INVALID,
+                   "log.segment.bytes: \"+-2048\" is not a whole number");
+    assert_refused("auto.create.topics.enable", "truer", ERR_INVALID,
+                   "auto.create.topics.enable: \"truer\" is neither true nor false");
+    assert_refused("log.segment.bytes", "2048 # two", ERR_INVALID,
+                   "log.segment.bytes: \"2048 # two\" is not a whole number (a comment needs a "
+                   "line of its own)");
+    assert_refused("flush.policy", "os # fast", ERR_INVALID,
+                   "flush.policy: \"os # fast\" is none of ack|os|never (a comment needs a line "
+                   "of its own)");
+}
+
+TEST(config_guesses_only_what_is_near)
+{
+    static const struct {
+        const char *key, *meant;
+    } cases[] = {
+        {"segment.bytes", "log.segment.bytes"},
+        {"log_segment_bytes", "log.segment.bytes"},
+        {"logSegmentBytes", "log.segment.bytes"},
+        {"kafka.log.dir", "log.dir"},
+        {"LOG_DIR", "log.dir"},
+        {"flush.polcy", "flush.policy"},
+        {"log.retention", "log.retention.ms"},
+        {"bytes", NULL},
+        {"log.foo", NULL},
+        {"acl", NULL},
+        {"", NULL},
+        {"x", NULL},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        const char *nearest = config_nearest(&table, cases[i].key);
+        if (cases[i].meant == NULL)
+            assert_null(nearest);
+        else
+            assert_string_equal(nearest, cases[i].meant);
+    }
 }
 
 /* Any bytes give a result, and a message exactly with an error. */
