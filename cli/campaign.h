@@ -4,6 +4,7 @@
 #define KILN_CLI_CAMPAIGN_H
 
 #include "cli/cli.h"
+#include "history/history.h"
 #include "script/script.h"
 
 #define CAMPAIGN_CLAIMS_MAX 256
@@ -41,6 +42,9 @@ struct campaign_mode {
                             campaign end; 0: CAMPAIGN_WALL_NS */
     int64_t show_step;   /* prints what happened in that step, counted from 1; 0: none */
     bool timeline;
+    struct history_filter filter; /* of the timeline */
+    /* What an earlier run of the same found, to be shown at its place; NULL: nothing. */
+    const struct script_result *found;
     /* verify's other circumstances. */
     bool shuffle;
     uint8_t poison;
@@ -118,9 +122,46 @@ void campaign_plan_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
 /* The first step, counted from 1, in which two runs differ; 0: none. */
 int64_t campaign_steps_compare(struct bytes a, struct bytes b);
 
+/* ---- looking on ---- */
+
+/* What --from, --to, --node, --partition and --around say of a timeline. */
+struct campaign_view {
+    const char *from, *to, *node, *partition, *around;
+};
+
+/* The rows of them; CAMPAIGN_VIEW_OPTIONS of a struct campaign_view by name. */
+#define CAMPAIGN_VIEW_OPTIONS(view)                                                                \
+    {"--from", CLI_TEXT, &(view).from, 0, 0, NULL, "timeline: from this virtual time on, as 12s"}, \
+        {"--to", CLI_TEXT, &(view).to, 0, 0, NULL, "timeline: up to this virtual time"},           \
+        {"--node", CLI_TEXT, &(view).node, 0, 0, NULL, "timeline: of this node alone"},            \
+        {"--partition",                                                                            \
+         CLI_TEXT,                                                                                 \
+         &(view).partition,                                                                        \
+         0,                                                                                        \
+         0,                                                                                        \
+         NULL,                                                                                     \
+         "timeline: of this partition, as orders-0, or of all of orders"},                         \
+    {                                                                                              \
+        "--around", CLI_TEXT, &(view).around, 0, 0, NULL,                                          \
+            "timeline: the second before this check broke, as A5"                                  \
+    }
+
+/* Is any of them given? */
+bool campaign_view_given(const struct campaign_view *view);
+/* Fills the filter, but for --around. False: told on stderr. */
+bool campaign_view_filter(const struct campaign_view *view, struct history_filter *filter);
+/* --around: narrows the filter to what led to that time. */
+void campaign_view_around(struct history_filter *filter, int64_t time_ns);
+/* Before a run that somebody looks at: runs it once unseen, so that what it finds stands at its
+ * place in mode->found; *found keeps it. False: --around names what was not found; told. */
+bool campaign_view_prepare(const struct campaign_view *view, const struct campaign_script *script,
+                           uint64_t seed, struct campaign_mode *mode,
+                           struct campaign_outcome *found);
+
 /* Prints rows as they come: cause -> effect. */
 struct timeline;
-struct timeline *timeline_new(struct world_sink **sink);
+struct timeline *timeline_new(const struct campaign_mode *mode, struct world_sink **sink);
+/* Prints what was found behind the last row, too. */
 void timeline_free(struct timeline *timeline);
 /* What a script prints, among the rows. */
 void timeline_print(void *context, int64_t time_ns, const char *text);

@@ -32,6 +32,7 @@ int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_bugs(int argc, char **argv);
+int cli_trace(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
 /* ---- options ---- */
@@ -81,6 +82,13 @@ bool cli_parse_time(const char *option, const char *text, int64_t *ns);
 const char *cli_nearest(const char *word, const char *const *names, int count);
 /* "kiln: " and the sentence on stderr. Returns CLI_USAGE. */
 int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* ---- terminals ---- */
+
+/* May colours be written there? NO_COLOR (no-color.org) and TERM=dumb say no. */
+bool cli_colours(int fd);
+/* Columns of a line on stdout: COLUMNS, or the terminal's, or 80. */
+int cli_columns(void);
 
 /* ---- JSON ---- */
 

@@ -11,6 +11,7 @@ static const struct cli_verb verbs[] = {
 #endif
     {"run", cli_run, "run scenarios in the simulated world"},
     {"replay", cli_replay, "repeat a failed run exactly"},
+    {"trace", cli_trace, "show what a trace file holds (kiln run --trace)"},
     {"verify", cli_verify,
      "run a seed twice under different circumstances and compare every event"},
     {"bugs", cli_bugs, "known bugs: list them, or hunt them to show that the checks work"},

@@ -34,6 +34,7 @@ static int tell_difference(const struct campaign_replay *replay, const char *pat
         mode.show_step = campaign_steps_compare(recorded, now);
         mode.steps_path = mode.trace_path = mode.data_dir = NULL;
         mode.timeline = false;
+        mode.found = NULL;
         fprintf(stderr, "the first step that differs is number %" PRId64 ":\n", mode.show_step);
         campaign_run_child(&replay->script, replay->seed, &mode, &outcome);
         free(outcome.plan);
@@ -50,7 +51,7 @@ static bool write_plan(const struct campaign_replay *replay, char path[CLI_PATH_
 }
 
 static int repeat(const struct campaign_replay *replay, const char *path,
-                  struct campaign_mode *mode)
+                  const struct campaign_view *view, struct campaign_mode *mode)
 {
     char plan_path[CLI_PATH_MAX];
     char steps_path[CLI_PATH_MAX];
@@ -62,9 +63,13 @@ static int repeat(const struct campaign_replay *replay, const char *path,
     mode->plan_path = replay->has_plan ? plan_path : NULL;
     mode->time_max_ns = replay->time_max_ns;
     mode->bug = replay->bug[0] != 0 ? replay->bug : NULL;
-    struct campaign_outcome outcome;
+    struct campaign_outcome outcome, found;
+    bool looked_at = mode->timeline || mode->trace_path != NULL;
+    int exit = CLI_NOTHING;
+    if (looked_at && !campaign_view_prepare(view, &replay->script, replay->seed, mode, &found))
+        goto done;
     campaign_run_child(&replay->script, replay->seed, mode, &outcome);
-    int exit = report(replay, &outcome);
+    exit = report(replay, &outcome);
     bool whole = mode->until_ns == 0 && !outcome.crashed;
     if (whole && !replay->has_hash) {
         fprintf(stderr, "the recorded run crashed, or was not let come to its end\n");
@@ -73,6 +78,7 @@ static int repeat(const struct campaign_replay *replay, const char *path,
         exit = tell_difference(replay, path, mode);
     }
     free(outcome.plan);
+done:
     unlink(steps_path);
     if (mode->plan_path != NULL)
         unlink(plan_path);
@@ -82,6 +88,7 @@ static int repeat(const struct campaign_replay *replay, const char *path,
 int cli_replay(int argc, char **argv)
 {
     struct campaign_mode mode = {0};
+    struct campaign_view view = {0};
     const char *until = NULL, *wall = NULL;
     bool force = false;
     const struct cli_option options[] = {
@@ -91,6 +98,7 @@ int cli_replay(int argc, char **argv)
         {"--data", CLI_TEXT, &mode.data_dir, 0, 0, NULL, "leave the disks in this directory"},
         {"--force", CLI_FLAG, &force, 0, 0, NULL, "repeat a run of another build all the same"},
         {"-v", CLI_FLAG, &mode.timeline, 0, 0, NULL, "a timeline on stderr: cause -> effect"},
+        CAMPAIGN_VIEW_OPTIONS(view),
     };
     const struct cli_usage usage = {
         "kiln replay FILE [OPTIONS]",
@@ -109,13 +117,18 @@ int cli_replay(int argc, char **argv)
         return CLI_USAGE;
     if (!campaign_replay_read(words.word[0], &replay))
         return CLI_USAGE;
+    mode.timeline |= campaign_view_given(&view);
+    if (!campaign_view_filter(&view, &mode.filter)) {
+        cli_free(replay.file);
+        return CLI_USAGE;
+    }
     mode.files = replay.files || mode.data_dir != NULL;
     if (!force && strcmp(replay.build, cli_build_id()) != 0)
         exit = cli_complain("%s was recorded by build %s, and this is build %s; seeds mean nothing "
                             "across builds. --force repeats it all the same",
                             words.word[0], replay.build, cli_build_id());
     else
-        exit = repeat(&replay, words.word[0], &mode);
+        exit = repeat(&replay, words.word[0], &view, &mode);
     cli_free(replay.file);
     return exit;
 }

@@ -35,6 +35,8 @@ struct run {
     uint64_t seed_first, seed_last;
     int64_t jobs;
     bool json, list, verbose, progress;
+    struct campaign_view view;
+    struct campaign_outcome found; /* by the run before the one that is looked at */
     /* What is next, and what is under way. */
     int next_script;
     uint64_t next_seed;
@@ -89,6 +91,7 @@ static void keep_steps(const struct run *r, const struct job *job)
     campaign_steps_path(job->replay, path);
     mode.steps_path = path;
     mode.trace_path = NULL;
+    mode.found = NULL;
     mode.data_dir = NULL;
     mode.timeline = false;
     campaign_run_child(&r->scripts.at[job->script], job->seed, &mode, &again);
@@ -305,7 +308,7 @@ static enum cli_exit judge_marks(const struct run *r, FILE *out)
         }
     }
     for (int m = 0; m < TRACE_MARK_COUNT; m++) {
-        if (sum[m] == 0 && r->verbose)
+        if (sum[m] == 0 && r->verbose && r->done > 1)
             fprintf(out, "no claim reached: \"%s\"\n", trace_mark_texts[m]);
     }
     return exit;
@@ -348,10 +351,11 @@ static bool parse_seeds(struct run *r, int64_t seed, const char *seeds)
 static bool check_single(const struct run *r)
 {
     bool single = r->seed_first == r->seed_last && r->scripts.count == 1;
-    if (single ||
-        (r->mode.trace_path == NULL && r->mode.data_dir == NULL && r->mode.plan_path == NULL))
+    if (single || (r->mode.trace_path == NULL && r->mode.data_dir == NULL &&
+                   r->mode.plan_path == NULL && !campaign_view_given(&r->view)))
         return true;
-    cli_complain("--plan, --trace and --data are for one scenario with one seed");
+    cli_complain("--plan, --trace, --data and the timeline's options are for one scenario with one "
+                 "seed");
     return false;
 }
 
@@ -369,6 +373,9 @@ static int go(struct run *r)
     r->progress = isatty(STDERR_FILENO) && !r->mode.timeline;
     if (r->mode.plan_path != NULL && cli_read_file(r->mode.plan_path, &r->plan) != ERR_NONE)
         return cli_complain("cannot read the plan %s", r->mode.plan_path);
+    if ((r->mode.timeline || r->mode.trace_path != NULL) &&
+        !campaign_view_prepare(&r->view, &r->scripts.at[0], r->seed_first, &r->mode, &r->found))
+        return CLI_NOTHING;
     bool good = run_all(r);
     int exit = good ? finish(r) : CLI_USAGE;
     free(r->rows);
@@ -403,6 +410,7 @@ int cli_run(int argc, char **argv)
         {"--list", CLI_FLAG, &r.list, 0, 0, NULL, "print the claims and run nothing"},
         {"-v", CLI_FLAG, &r.verbose, 0, 0, NULL,
          "one run: a timeline on stderr; many: marks that nobody reached"},
+        CAMPAIGN_VIEW_OPTIONS(r.view),
     };
     const struct cli_usage usage = {
         "kiln run SCENARIO... | DIR [OPTIONS]",
@@ -424,6 +432,9 @@ int cli_run(int argc, char **argv)
     if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
         return CLI_USAGE;
     r.mode.files = disk == 1 || r.mode.data_dir != NULL;
+    r.verbose |= campaign_view_given(&r.view);
+    if (!campaign_view_filter(&r.view, &r.mode.filter))
+        return CLI_USAGE;
     r.mode.timeline = r.verbose && r.seed_first == r.seed_last && r.scripts.count == 1;
     exit = r.list ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
     campaign_unload(&r.scripts);

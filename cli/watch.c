@@ -2,9 +2,33 @@
 #include <inttypes.h>
 #include "cli/watch.h"
 
+static void put_row(void *context, const struct trace_row *row)
+{
+    history_row(context, row);
+}
+
+/* A finding as rows, behind those that showed it: what an earlier run of the same found. */
+static void put_findings(struct watch *w, int64_t before_ns)
+{
+    for (int32_t i = 0; w->found != NULL && i < w->found->finding_count; i++) {
+        const struct script_finding *f = &w->found->findings[i];
+        struct trace_row like = {.time_ns = f->time_ns, .node = f->node_id, .kind = TRACE_FINDING};
+        struct text line;
+        if (f->time_ns < w->told_ns || f->time_ns >= before_ns)
+            continue;
+        text_init(&line, w->mem);
+        script_finding_print(f, &line);
+        history_put_text(&like, line.failed ? f->what : line.data, put_row, w->writer);
+        text_free(&line);
+    }
+    w->told_ns = MAX(w->told_ns, before_ns);
+}
+
 static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
-    history_row(CONTAINER_OF(sink, struct watch, trace_sink)->writer, row);
+    struct watch *w = CONTAINER_OF(sink, struct watch, trace_sink);
+    put_findings(w, row->time_ns);
+    history_row(w->writer, row);
 }
 
 static void on_digested_row(struct world_sink *sink, const struct trace_row *row)
@@ -77,7 +101,9 @@ bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mo
                 struct script_options *options, struct script_result *result)
 {
     *w = (struct watch){.trace_sink = {.row = on_row},
-                        .steps_sink = {.row = on_digested_row, .step = on_step}};
+                        .steps_sink = {.row = on_digested_row, .step = on_step},
+                        .mem = mem,
+                        .found = mode->found};
     if (mode->trace_path != NULL) {
         w->trace = fopen(mode->trace_path, "wb");
         if (w->trace == NULL || history_open(&w->writer, mem, to_file, w) != ERR_NONE)
@@ -93,7 +119,7 @@ bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mo
     if (w->steps != NULL || w->shown_step != 0)
         options->sinks[options->sink_count++] = &w->steps_sink;
     if (mode->timeline) {
-        w->timeline = timeline_new(&options->sinks[options->sink_count]);
+        w->timeline = timeline_new(mode, &options->sinks[options->sink_count]);
         options->sink_count += w->timeline != NULL;
         options->print = timeline_print;
     }
@@ -103,6 +129,8 @@ bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mo
 void watch_close(struct watch *w, struct script_result *result)
 {
     bool good = true;
+    if (w->writer != NULL)
+        put_findings(w, INT64_MAX);
     if (w->writer != NULL)
         good &= history_close(w->writer) == ERR_NONE;
     if (w->trace != NULL)

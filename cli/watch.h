@@ -9,6 +9,9 @@
 
 struct watch {
     struct world_sink trace_sink, steps_sink;
+    struct mem *mem;
+    const struct script_result *found; /* what goes into the trace at its place; may be NULL */
+    int64_t told_ns;                   /* what was found before is there */
     struct history_writer *writer;
     FILE *trace, *steps;
     uint64_t rows;            /* digest of all rows, where steps are written */

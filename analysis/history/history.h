@@ -46,4 +46,38 @@ const char *history_name(const struct history_names *names, uint64_t id);
 void history_print(const struct trace_row *row, const struct history_names *names,
                    struct text *out);
 
+/* Rows of these kinds are a sentence's pieces: all but the last one are full. */
+bool history_is_text(const struct trace_row *row);
+bool history_text_goes_on(const struct trace_row *row);
+/* The rows of a sentence: calls put for each, with the kind and the text filled in and all else as
+ * in like. */
+void history_put_text(const struct trace_row *like, const char *text,
+                      void (*put)(void *context, const struct trace_row *row), void *context);
+
+/* Which lines are wanted. Zeroed: all. */
+struct history_filter {
+    int64_t from_ns, to_ns; /* to_ns 0: to the end */
+    const char *node;       /* its name, or NULL */
+    const char *partition;  /* "orders-0", or "orders" for all of the topic's; or NULL */
+};
+
+/* Rows as whole lines: sentences are put together, names are kept, what is not wanted is left out.
+ */
+struct history_lines {
+    struct mem *mem;
+    struct history_names *names;
+    struct history_filter filter;
+    bool as_json;
+    struct text line;       /* a sentence's, until its last row has come */
+    struct trace_row first; /* of it */
+    bool open, wanted;      /* more of it is to come; the filter lets it through */
+    /* Takes a line, without a newline, and its first row; borrowed until it returns. */
+    void (*put)(struct history_lines *lines, const struct trace_row *first, const char *line);
+};
+
+/* Set mem, filter, as_json and put first. ERR_NOMEM. */
+enum err history_lines_start(struct history_lines *lines) MUST_USE;
+void history_lines_row(struct history_lines *lines, const struct trace_row *row);
+void history_lines_end(struct history_lines *lines);
+
 #endif

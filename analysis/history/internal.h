@@ -40,6 +40,9 @@ static inline enum err history_room_for(struct history_room *room, struct mem *m
     return ERR_NOMEM;
 }
 
+/* Bytes of a trace as text in a line: what would end the line, or steer a terminal, is a '?'. */
+char history_plain(char c);
+
 static inline uint64_t history_field(const struct trace_row *row, enum history_column column)
 {
     switch (column) {

@@ -1,6 +1,6 @@
 /* print.c - a row as a line for people. */
 #include <inttypes.h>
-#include "history/history.h"
+#include "history/internal.h"
 
 #define NAME_SIZE (8 * (TRACE_ARGS_MAX - 1))
 
@@ -45,8 +45,7 @@ void history_names_free(struct history_names *names)
     mem_free(names->mem, names);
 }
 
-/* Bytes of a trace as text in a line: what would end the line, or steer a terminal, is a '?'. */
-static char plain(char c)
+char history_plain(char c)
 {
     return (uint8_t)c < ' ' || c == 0x7f ? '?' : c;
 }
@@ -62,7 +61,7 @@ void history_names_row(struct history_names *names, const struct trace_row *row)
     name->id = row->arg[0];
     memcpy(name->text, &row->arg[1], NAME_SIZE);
     for (char *c = name->text; *c != 0; c++)
-        *c = plain(*c);
+        *c = history_plain(*c);
     hmap_insert(&names->map, hash_mix(name->id), &name->node);
 }
 
@@ -104,7 +103,7 @@ static void print_sentence(const struct trace_row *row, struct text *out)
     const char *text = (const char *)row->arg;
     text_add(out, ": ", 2);
     for (size_t i = 0; i < sizeof row->arg && text[i] != 0; i++) {
-        char c = plain(text[i]);
+        char c = history_plain(text[i]);
         text_add(out, &c, 1);
     }
 }
@@ -114,14 +113,14 @@ void history_print(const struct trace_row *row, const struct history_names *name
     const struct trace_kind_info *info = &trace_kinds[row->kind];
     const char *node = names == NULL ? NULL : history_name(names, row->node);
     text_printf(out, "%12.6f  ", (double)row->time_ns / 1e9);
-    if (node != NULL)
-        text_printf(out, "%-10s", node);
+    if (node != NULL || row->node == UINT32_MAX)
+        text_printf(out, "%-10s", node != NULL ? node : "-");
     else
         text_printf(out, "node %-5" PRIu32, row->node);
     text_printf(out, " %s", info->text);
     if (row->kind == TRACE_NAME)
         return;
-    if (row->kind == TRACE_SAY) {
+    if (history_is_text(row)) {
         print_sentence(row, out);
         return;
     }

@@ -31,7 +31,7 @@ struct script_finding *script_own_finding(struct script *s, enum script_verdict 
     struct script_result *r = s->result;
     ASSERT(r->finding_count < SCRIPT_FINDINGS_MAX);
     struct script_finding *f = &r->findings[r->finding_count++];
-    *f = (struct script_finding){.count = 1, .offset = -1};
+    *f = (struct script_finding){.count = 1, .offset = -1, .node_id = CHECK_NO_NODE};
     copy_text(f->code, sizeof f->code, end_code(verdict));
     copy_text(f->name, sizeof f->name, end_code(verdict));
     copy_text(f->what, sizeof f->what, why);
@@ -58,6 +58,7 @@ static void describe(const struct script *s, enum check_code code, struct script
     const struct trace_row *row = &found->row;
     *f = (struct script_finding){.count = found->count,
                                  .time_ns = row->time_ns,
+                                 .node_id = row->node,
                                  .offset = (int64_t)found->offset,
                                  .vid = found->vid};
     copy_text(f->code, sizeof f->code, check_infos[code].code);

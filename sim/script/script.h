@@ -56,6 +56,7 @@ struct script_finding {
     uint64_t count;              /* how often; the rest is about the first time */
     int64_t time_ns;             /* virtual; of a record that is gone: when it was acknowledged */
     char node[WORLD_NAME_MAX];   /* empty: about none */
+    uint32_t node_id;            /* or CHECK_NO_NODE */
     char partition[SCRIPT_PLACE_MAX]; /* "orders-0", or a topic; empty: about none */
     int64_t offset;                   /* -1: about none */
     uint64_t vid;                     /* the record's number; 0: about none */

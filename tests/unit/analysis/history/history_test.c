@@ -1,5 +1,6 @@
 /* history_test.c - what is written to a trace file is read back; damage is named, never followed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include "history/history.h"
 #include "support/test.h"
@@ -258,4 +259,119 @@ TEST(a_name_prints_in_one_line_whatever_it_holds)
     trace_name(&ring, id, "a\nb\033[2J");
     TRACE(&ring, HIGH_WATERMARK, id, 1);
     assert_last_prints(&ring, "    1.500000  node 0     moved the high watermark a?b?[2J offset 1");
+}
+
+/* ---- lines ---- */
+
+struct printed {
+    struct history_lines lines;
+    struct mem mem;
+    struct text text;
+};
+
+static void put_printed(struct history_lines *lines, const struct trace_row *first,
+                        const char *line)
+{
+    struct printed *p = CONTAINER_OF(lines, struct printed, lines);
+    (void)first;
+    text_printf(&p->text, "%s\n", line);
+}
+
+static void printed_start(struct printed *p, struct history_filter filter, bool as_json)
+{
+    mem_system(&p->mem);
+    text_init(&p->text, &p->mem);
+    p->lines = (struct history_lines){
+        .mem = &p->mem, .filter = filter, .as_json = as_json, .put = put_printed};
+    assert_ok(history_lines_start(&p->lines));
+}
+
+static void put_in(void *context, const struct trace_row *row)
+{
+    history_lines_row(context, row);
+}
+
+/* Two nodes and two partitions, a millisecond from row to row, and in between what broke. */
+static void printed_history(struct printed *p)
+{
+    static const char *const topics[] = {"orders-0", "orders-1", "orders-x"};
+    struct trace_row rows[8];
+    struct trace ring;
+    trace_init(&ring, rows, 8, true);
+    trace_name(&ring, 0, "broker0");
+    trace_name(&ring, 1, "broker1");
+    for (int i = 0; i < COUNT_OF(topics); i++)
+        trace_name(&ring, hash_text(topics[i]), topics[i]);
+    while (ring.tail != ring.head)
+        history_lines_row(&p->lines, trace_take(&ring));
+    for (int i = 0; i < 6; i++) {
+        struct trace_row row = {.time_ns = i * 1000000, .node = (uint32_t)i % 2};
+        row.kind = TRACE_HIGH_WATERMARK;
+        row.arg[0] = hash_text(topics[i / 2]);
+        row.arg[1] = (uint64_t)i;
+        history_lines_row(&p->lines, &row);
+    }
+}
+
+static void assert_lines(struct history_filter filter, const char *expected)
+{
+    struct printed p;
+    printed_start(&p, filter, false);
+    printed_history(&p);
+    char offsets[16] = {0};
+    for (const char *c = p.text.size == 0 ? "" : p.text.data; *c != 0; c++) {
+        if (c[1] == '\n')
+            offsets[strlen(offsets)] = *c;
+    }
+    assert_string_equal(offsets, expected);
+    text_free(&p.text);
+    history_lines_end(&p.lines);
+}
+
+TEST(lines_are_those_that_are_asked_for)
+{
+    assert_lines((struct history_filter){0}, "012345");
+    assert_lines((struct history_filter){.from_ns = 2000000}, "2345");
+    assert_lines((struct history_filter){.from_ns = 1000000, .to_ns = 3000000}, "123");
+    assert_lines((struct history_filter){.node = "broker1"}, "135");
+    assert_lines((struct history_filter){.partition = "orders-1"}, "23");
+    assert_lines((struct history_filter){.partition = "orders"}, "0123");
+    assert_lines((struct history_filter){.partition = "order"}, "");
+    assert_lines((struct history_filter){.node = "broker0", .partition = "orders-0"}, "0");
+}
+
+/* Every length around the size of a row. */
+TEST(a_sentence_of_many_rows_is_one_line)
+{
+    char sentence[200];
+    for (size_t size = 0; size < sizeof sentence; size++) {
+        struct printed p;
+        char expected[320];
+        memset(sentence, 'a', size);
+        sentence[size] = 0;
+        printed_start(&p, (struct history_filter){0}, true);
+        struct trace_row like = {.node = UINT32_MAX, .kind = TRACE_FINDING};
+        history_put_text(&like, sentence, put_in, &p.lines);
+        (void)snprintf(expected, sizeof expected,
+                       "{\"time_s\":0.000000,\"life\":0,\"event\":0,\"row\":\"FINDING\","
+                       "\"text\":\"%s\"}\n",
+                       sentence);
+        assert_string_equal(p.text.data, expected);
+        text_free(&p.text);
+        history_lines_end(&p.lines);
+    }
+}
+
+TEST(a_sentence_steers_no_terminal)
+{
+    struct printed p;
+    struct trace_row like = {.node = UINT32_MAX, .kind = TRACE_FINDING};
+    char sentence[121];
+    memset(sentence, '\033', sizeof sentence - 1);
+    sentence[sizeof sentence - 1] = 0;
+    printed_start(&p, (struct history_filter){0}, false);
+    history_put_text(&like, sentence, put_in, &p.lines);
+    assert_null(strchr(p.text.data, '\033'));
+    text_free(&p.text);
+    history_lines_end(&p.lines);
 }
