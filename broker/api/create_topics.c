@@ -14,51 +14,55 @@ struct told {
 struct create_topics {
     struct request request;
     struct metadata_create create;
+    struct env_timer deadline;
     struct hmap told; /* struct told */
 };
 
-static bool is_set(const struct wire_create_topics_request_topic *topic, const char *key)
+/* What the request sets a key to; the last one counts. NULL: nothing. */
+static const struct wire_create_topics_request_config *
+find_config(const struct wire_create_topics_request_topic *topic, const char *key)
 {
-    for (int32_t i = 0; i < topic->configs_count; i++) {
+    for (int32_t i = topic->configs_count - 1; i >= 0; i--) {
         if (wire_string_equal(topic->configs[i].name, wire_text(key)))
-            return true;
+            return &topic->configs[i];
     }
-    return false;
+    return NULL;
 }
 
-/* Every setting of the topic and where it comes from, in the order of the table. */
+static char *print_default(struct request *r, const struct metadata_key *key)
+{
+    struct text text;
+    text_init(&text, r->api->mem);
+    metadata_topic_config_print(key, metadata_topic_defaults(r->api->metadata), &text);
+    char *value = text.failed ? NULL : api_request_alloc(r, 1, text.size + 1);
+    if (value != NULL && text.size > 0)
+        memcpy(value, text.data, text.size);
+    text_free(&text);
+    return value;
+}
+
+/* Every setting of the topic and where it comes from, in the order of the keys; what was set is
+ * given back as it was spelled. */
 static bool describe(struct request *r, const struct wire_create_topics_request_topic *topic,
                      struct wire_create_topics_response_topic *out)
 {
-    struct metadata_topic_config config = *metadata_topic_defaults(r->api->metadata);
-    for (int32_t i = 0; i < topic->configs_count; i++) {
-        char key[METADATA_CONFIG_VALUE_MAX + 1] = {0};
-        memcpy(key, topic->configs[i].name.data, (size_t)topic->configs[i].name.size);
-        struct bytes value =
-            bytes_of(topic->configs[i].value.data, (size_t)topic->configs[i].value.size);
-        enum err e = config_set(&metadata_topic_table, &config, key, value, NULL);
-        ASSERT(e == ERR_NONE);
-    }
-    int count = metadata_topic_table.count;
-    out->configs = api_request_alloc(r, (size_t)count, sizeof *out->configs);
+    size_t count = (size_t)metadata_topic_key_count;
+    out->configs = api_request_alloc(r, count, sizeof *out->configs);
     if (out->configs == NULL)
         return false;
-    out->configs_count = count;
-    for (int i = 0; i < count; i++) {
-        const struct config_row *row = &metadata_topic_table.rows[i];
-        struct text text;
-        text_init(&text, r->api->mem);
-        config_print(row, &config, &text);
-        char *value = text.failed ? NULL : api_request_alloc(r, 1, text.size + 1);
-        if (value != NULL)
-            memcpy(value, text.data, text.size);
-        text_free(&text);
-        if (value == NULL)
+    out->configs_count = 0;
+    for (int i = 0; i < metadata_topic_key_count; i++) {
+        const struct metadata_key *key = &metadata_topic_keys[i];
+        const struct wire_create_topics_request_config *set = find_config(topic, key->name);
+        if (set == NULL && key->fallback == NULL)
+            continue;
+        struct wire_string value = set != NULL ? set->value : wire_text(print_default(r, key));
+        if (value.data == NULL && set == NULL)
             return false;
-        out->configs[i] = (struct wire_create_topics_response_config){
-            .name = wire_text(row->key),
-            .value = wire_text(value),
-            .config_source = is_set(topic, row->key) ? SOURCE_TOPIC : SOURCE_DEFAULT,
+        out->configs[out->configs_count++] = (struct wire_create_topics_response_config){
+            .name = wire_text(key->name),
+            .value = value,
+            .config_source = set != NULL ? SOURCE_TOPIC : SOURCE_DEFAULT,
         };
     }
     return true;
@@ -74,10 +78,11 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
         .error_message = WIRE_NULL_STRING,
         .num_partitions = -1,
         .replication_factor = -1,
-        .configs_count = -1,
+        .configs_count = 0,
     };
     if (topic->code != WIRE_ERROR_NONE) {
-        out->error_message = wire_text(topic->msg.text);
+        if (topic->msg.text[0] != 0)
+            out->error_message = wire_text(topic->msg.text);
         return true;
     }
     if (topic->topic != NULL)
@@ -123,17 +128,42 @@ static bool fill_all(struct create_topics *s, struct wire_create_topics_response
     return true;
 }
 
-static void on_created(struct metadata_create *create)
+static void answer(struct create_topics *s)
 {
-    struct create_topics *s = CONTAINER_OF(create, struct create_topics, create);
     struct request *r = &s->request;
     struct wire_create_topics_response body;
+    env_disarm(r->api->env, &s->deadline);
     wire_defaults(&wire_create_topics_response_message, &body);
     bool good = fill_all(s, &body);
     if (good)
         api_request_answer(r, &body);
     else
         api_request_break(r, ERR_NOMEM);
+}
+
+static void on_created(struct metadata_create *create)
+{
+    answer(CONTAINER_OF(create, struct create_topics, create));
+}
+
+/* What is being made will be there; who asked is told only that it took too long. */
+static void time_out(struct create_topics *s)
+{
+    for (int32_t i = 0; i < s->create.topic_count; i++) {
+        struct metadata_new_topic *topic = &s->create.topics[i];
+        if (topic->code == WIRE_ERROR_NONE || topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS) {
+            topic->code = WIRE_ERROR_REQUEST_TIMED_OUT;
+            topic->msg = (struct errmsg){0};
+        }
+    }
+    answer(s);
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    struct create_topics *s = CONTAINER_OF(timer, struct create_topics, deadline);
+    if (metadata_create_cancel(&s->create))
+        time_out(s);
 }
 
 static void begin(struct request *r)
@@ -160,12 +190,20 @@ static void begin(struct request *r)
             .config_count = topic->configs_count,
         };
     }
+    /* Kafka's controller does not even begin what is late already. */
+    if (in->timeout_ms <= 0) {
+        time_out(s);
+        return;
+    }
+    s->deadline.fire = on_deadline;
+    env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
     metadata_create(r->api->metadata, &s->create, on_created);
 }
 
 static void drop(struct request *r)
 {
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
+    env_disarm(r->api->env, &s->deadline);
     metadata_create_free(&s->create);
     hmap_free(&s->told);
 }

@@ -73,7 +73,7 @@ static int16_t code_of_missing(const struct metadata_state *s, struct wire_strin
             return code;
         return WIRE_ERROR_LEADER_NOT_AVAILABLE;
     }
-    return metadata_topic_name_fault(string_bytes(name)) != NULL
+    return metadata_topic_name_check(string_bytes(name), NULL) != ERR_NONE
                ? WIRE_ERROR_INVALID_TOPIC_EXCEPTION
                : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
 }
@@ -223,7 +223,7 @@ static bool collect_missing(struct metadata_state *s)
         return false;
     for (int32_t i = 0; i < in->topics_count && s->create.topic_count < max; i++) {
         struct bytes name = string_bytes(in->topics[i].name);
-        if (by_id(&in->topics[i]) || metadata_topic_name_fault(name) != NULL)
+        if (by_id(&in->topics[i]) || metadata_topic_name_check(name, NULL) != ERR_NONE)
             continue;
         if (metadata_find(image, name) != NULL || collected(s, name))
             continue;

@@ -1,5 +1,6 @@
 /* create.c - new topics: what is asked for is checked against everything that was appended before,
  * and what may be is one batch. */
+#include <stdio.h>
 #include "metadata/internal.h"
 
 /* What a checked topic will be. */
@@ -15,10 +16,11 @@ static int16_t refuse(struct metadata_new_topic *topic, int16_t code, const char
     return code;
 }
 
+/* Topics that brokers of Kafka's make for themselves when their time comes. */
 static bool reserved(struct bytes name)
 {
-    static const char *const names[] = {METADATA_LOG_TOPIC, "__consumer_offsets",
-                                        "__transaction_state", "__share_group_state"};
+    static const char *const names[] = {"__consumer_offsets", "__transaction_state",
+                                        "__share_group_state"};
     for (int i = 0; i < COUNT_OF(names); i++) {
         if (bytes_equal(name, bytes_text(names[i])))
             return true;
@@ -28,114 +30,204 @@ static bool reserved(struct bytes name)
 
 static int16_t check_name(struct metadata *m, struct metadata_new_topic *topic)
 {
-    const char *fault = metadata_topic_name_fault(topic->name);
-    if (fault != NULL) {
-        errmsg_set(&topic->msg, ERR_INVALID, "the topic's name %s", fault);
-        return WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
-    }
-    if (reserved(topic->name))
-        return refuse(topic, WIRE_ERROR_INVALID_REQUEST, "the topic is kiln's own");
     const char *name = (const char *)topic->name.data;
     int size = (int)topic->name.size;
+    if (metadata_topic_name_check(topic->name, &topic->msg) != ERR_NONE)
+        return WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
+    if (bytes_equal(topic->name, bytes_text(METADATA_LOG_TOPIC)))
+        return refuse(topic, WIRE_ERROR_INVALID_REQUEST,
+                      "Creation of internal topic " METADATA_LOG_TOPIC " is prohibited.");
+    if (reserved(topic->name))
+        return refuse(topic, WIRE_ERROR_INVALID_REQUEST,
+                      "Creation of internal topics is prohibited: a broker makes them itself, and "
+                      "groups and transactions are not served yet");
     if (metadata_find(m->tail, topic->name) != NULL) {
-        errmsg_set(&topic->msg, ERR_EXISTS, "topic \"%.*s\" exists already", size, name);
+        errmsg_set(&topic->msg, ERR_EXISTS, "Topic '%.*s' already exists.", size, name);
         return WIRE_ERROR_TOPIC_ALREADY_EXISTS;
     }
     const struct metadata_topic *other = metadata_find_collision(m->tail, topic->name);
     if (other == NULL)
         return WIRE_ERROR_NONE;
-    errmsg_set(&topic->msg, ERR_INVALID,
-               "\"%.*s\" collides with topic \"%s\": metrics do not tell '.' from '_'", size, name,
-               other->name);
+    errmsg_set(&topic->msg, ERR_INVALID, "Topic '%.*s' collides with existing topic: %s", size,
+               name, other->name);
     return WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
 }
 
-/* In any order, as Kafka takes them. */
-static int16_t check_numbers(struct metadata *m, struct metadata_new_topic *topic)
+/* ---- partitions ---- */
+
+static int16_t refuse_assignment(struct metadata_new_topic *topic, const char *format, int32_t id)
+{
+    char sentence[ERRMSG_SIZE];
+    snprintf(sentence, sizeof sentence, format, (int)id);
+    return refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT, sentence);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* ReplicationControlManager.validateManualPartitionAssignment: the brokers in ascending order. */
+static int16_t check_replicas(struct metadata *m, struct metadata_new_topic *topic,
+                              const struct wire_create_topics_request_assignment *a)
+{
+    size_t count = (size_t)MAX(a->broker_ids_count, 0);
+    if (count == 0)
+        return refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
+                      "The manual partition assignment includes an empty replica list.");
+    int32_t *ids = mem_array(m->mem, count, sizeof *ids);
+    if (ids == NULL)
+        return refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
+    memcpy(ids, a->broker_ids, count * sizeof *ids);
+    enum err e = sort_stable(m->mem, ids, count, sizeof *ids, compare_ids);
+    int16_t code = e == ERR_NONE ? WIRE_ERROR_NONE
+                                 : refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR,
+                                          "the broker is out of memory");
+    for (size_t i = 0; i < count && code == WIRE_ERROR_NONE; i++) {
+        if (ids[i] != m->settings.node_id)
+            code = refuse_assignment(topic,
+                                     "The manual partition assignment includes broker %d, but no "
+                                     "such broker is registered.",
+                                     ids[i]);
+        else if (i > 0 && ids[i - 1] == ids[i])
+            code = refuse_assignment(
+                topic, "The manual partition assignment includes the broker %d more than once.",
+                ids[i]);
+    }
+    mem_free(m->mem, ids);
+    return code;
+}
+
+/* In any order, as Kafka takes them. seen has room for as many as are assigned. */
+static int16_t check_each_assignment(struct metadata *m, struct metadata_new_topic *topic,
+                                     bool *seen)
 {
     int32_t count = topic->assignment_count;
-    bool *seen = mem_zalloc(m->mem, (size_t)count * sizeof *seen);
-    if (seen == NULL)
-        return refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
-    bool each_once = true;
-    for (int32_t i = 0; i < count && each_once; i++) {
+    bool consecutive = true;
+    for (int32_t i = 0; i < count; i++) {
         int32_t number = topic->assignments[i].partition_index;
-        each_once = number >= 0 && number < count && !seen[number];
-        if (each_once)
+        bool within = number >= 0 && number < count;
+        if (within && seen[number])
+            return refuse_assignment(
+                topic, "Found multiple manual partition assignments for partition %d", number);
+        if (within)
             seen[number] = true;
+        consecutive &= within;
+        int16_t code = check_replicas(m, topic, &topic->assignments[i]);
+        if (code != WIRE_ERROR_NONE)
+            return code;
     }
-    mem_free(m->mem, seen);
-    return each_once ? WIRE_ERROR_NONE
-                     : refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
-                              "the partitions assigned must be 0, 1 and so on, each once");
+    return consecutive ? WIRE_ERROR_NONE
+                       : refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
+                                "partitions should be a consecutive 0-based integer sequence");
 }
 
 static int16_t check_assignments(struct metadata *m, struct metadata_new_topic *topic)
 {
-    if (topic->partition_count != -1 || topic->replication_factor != -1)
+    if (topic->replication_factor != -1)
         return refuse(topic, WIRE_ERROR_INVALID_REQUEST,
-                      "with an assignment, partitions and replication factor must be -1");
-    for (int32_t i = 0; i < topic->assignment_count; i++) {
-        const struct wire_create_topics_request_assignment *a = &topic->assignments[i];
-        if (a->broker_ids_count != 1 || a->broker_ids[0] != m->settings.node_id) {
-            errmsg_set(&topic->msg, ERR_INVALID,
-                       "partition %d must have exactly one replica, on broker %d", (int)i,
-                       (int)m->settings.node_id);
-            return WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT;
-        }
-    }
-    return check_numbers(m, topic);
+                      "A manual partition assignment was specified, but replication factor was not "
+                      "set to -1.");
+    if (topic->partition_count != -1)
+        return refuse(topic, WIRE_ERROR_INVALID_REQUEST,
+                      "A manual partition assignment was specified, but numPartitions was not set "
+                      "to -1.");
+    bool *seen = mem_zalloc(m->mem, (size_t)topic->assignment_count * sizeof *seen);
+    if (seen == NULL)
+        return refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
+    int16_t code = check_each_assignment(m, topic, seen);
+    mem_free(m->mem, seen);
+    return code;
 }
+
+#define TOO_MANY "Excessively large number of partitions per request."
 
 static int16_t check_partitions(struct metadata *m, struct metadata_new_topic *topic,
                                 int32_t *count)
 {
+    int factor = topic->replication_factor;
     *count = topic->partition_count;
     if (topic->assignment_count > 0) {
         *count = topic->assignment_count;
         return check_assignments(m, topic);
     }
+    if (factor < -1 || factor == 0)
+        return refuse(topic, WIRE_ERROR_INVALID_REPLICATION_FACTOR,
+                      "Replication factor must be larger than 0, or -1 to use the default value.");
     if (*count == -1)
         *count = m->settings.partition_count_default;
     if (*count <= 0)
         return refuse(topic, WIRE_ERROR_INVALID_PARTITIONS,
-                      "the number of partitions must be positive, or -1 for num.partitions");
-    if (topic->replication_factor == -1 || topic->replication_factor == 1)
+                      "Number of partitions was set to an invalid non-positive value.");
+    if (*count > METADATA_RECORDS_MAX)
+        return refuse(topic, WIRE_ERROR_POLICY_VIOLATION, TOO_MANY);
+    if (factor == -1 || factor == 1)
         return WIRE_ERROR_NONE;
     errmsg_set(&topic->msg, ERR_INVALID,
-               "a replication factor of %d needs as many brokers: "
-               "there is 1; ask for 1, or -1 for the default",
-               topic->replication_factor);
+               "Unable to replicate the partition %d time(s): The target replication factor of %d "
+               "cannot be reached because only 1 broker(s) are registered or some brokers have all "
+               "their log directories cordoned.",
+               factor, factor);
     return WIRE_ERROR_INVALID_REPLICATION_FACTOR;
 }
 
+/* ---- settings ---- */
+
+static struct bytes string_bytes(struct wire_string s)
+{
+    return bytes_of(s.data, (size_t)MAX(s.size, 0));
+}
+
+static enum err check_null_values(struct metadata_new_topic *topic)
+{
+    struct errmsg names = {0};
+    for (int32_t i = 0; i < topic->config_count; i++) {
+        const struct wire_create_topics_request_config *c = &topic->configs[i];
+        struct errmsg before = names;
+        if (c->value.size < 0)
+            errmsg_set(&names, ERR_INVALID, "%s%s%.*s", before.text, before.text[0] == 0 ? "" : ",",
+                       c->name.size, c->name.data);
+    }
+    if (names.text[0] == 0)
+        return ERR_NONE;
+    return errmsg_set(&topic->msg, ERR_INVALID,
+                      "Null value not supported for topic configs: %.440s", names.text);
+}
+
+/* In Kafka's order: values that are not there, keys that nobody knows, values, and all together. */
 static int16_t check_configs(struct metadata *m, struct metadata_new_topic *topic)
 {
     struct metadata_topic_config config = m->settings.topic_defaults;
-    for (int32_t i = 0; i < topic->config_count; i++) {
-        const struct wire_create_topics_request_config *c = &topic->configs[i];
-        if (c->name.size > METADATA_CONFIG_VALUE_MAX)
-            return refuse(topic, WIRE_ERROR_INVALID_CONFIG, "the name of a config is too long");
-        char key[METADATA_CONFIG_VALUE_MAX + 1] = {0};
-        memcpy(key, c->name.data, (size_t)c->name.size);
-        if (c->value.size < 0) {
-            errmsg_set(&topic->msg, ERR_INVALID, "config \"%s\" has no value", key);
-            return WIRE_ERROR_INVALID_CONFIG;
+    struct errmsg first = {0};
+    enum err e = check_null_values(topic);
+    for (int32_t i = 0; i < topic->config_count && e == ERR_NONE; i++) {
+        struct errmsg msg = {0};
+        enum err wrong = metadata_topic_config_set(&config, string_bytes(topic->configs[i].name),
+                                                   string_bytes(topic->configs[i].value), &msg);
+        if (wrong == ERR_NOTFOUND) {
+            topic->msg = msg;
+            e = wrong;
+        } else if (wrong != ERR_NONE && first.text[0] == 0) {
+            first = msg;
         }
-        if (config_set(&metadata_topic_table, &config, key,
-                       bytes_of(c->value.data, (size_t)c->value.size), &topic->msg) != ERR_NONE)
-            return WIRE_ERROR_INVALID_CONFIG;
     }
-    return WIRE_ERROR_NONE;
+    if (e == ERR_NONE && first.text[0] != 0) {
+        topic->msg = first;
+        e = ERR_INVALID;
+    }
+    if (e == ERR_NONE)
+        e = metadata_topic_config_check(&config, m->settings.acks_are_durable, &topic->msg);
+    return e == ERR_NONE ? WIRE_ERROR_NONE : WIRE_ERROR_INVALID_CONFIG;
 }
 
 static int16_t check_topic(struct metadata *m, struct plan *plan)
 {
     int16_t code = check_name(m, plan->topic);
     if (code == WIRE_ERROR_NONE)
-        code = check_partitions(m, plan->topic, &plan->partition_count);
-    if (code == WIRE_ERROR_NONE)
         code = check_configs(m, plan->topic);
+    if (code == WIRE_ERROR_NONE)
+        code = check_partitions(m, plan->topic, &plan->partition_count);
     return code;
 }
 
@@ -168,8 +260,7 @@ static enum err refuse_repeated(struct metadata *m, struct metadata_create *crea
             continue;
         for (size_t k = i - 1; k <= i; k++) {
             struct metadata_new_topic *topic = &create->topics[names[k].index];
-            topic->code =
-                refuse(topic, WIRE_ERROR_INVALID_REQUEST, "the request names the topic twice");
+            topic->code = refuse(topic, WIRE_ERROR_INVALID_REQUEST, "Duplicate topic name.");
         }
     }
     mem_free(m->mem, names);
@@ -270,8 +361,7 @@ static void check_all(struct metadata *m, struct metadata_create *create, struct
             partition_count += plans[i].partition_count;
     }
     if (*record_count > METADATA_RECORDS_MAX)
-        fail_all(create, WIRE_ERROR_POLICY_VIOLATION,
-                 "the request needs more than 10000 metadata records: ask for less at once");
+        fail_all(create, WIRE_ERROR_POLICY_VIOLATION, TOO_MANY);
 }
 
 /* Appends what is good. Returns a code that goes to all good topics. */
@@ -353,6 +443,14 @@ void metadata_create(struct metadata *m, struct metadata_create *create, metadat
         return;
     }
     list_push_back(&m->creates, &create->link);
+}
+
+bool metadata_create_cancel(struct metadata_create *create)
+{
+    if (!list_linked(&create->link))
+        return false;
+    list_remove(&create->link);
+    return true;
 }
 
 void metadata_create_free(struct metadata_create *create)

@@ -198,9 +198,9 @@ static enum err apply_topic(struct metadata_edit *edit, const struct wire_topic_
 {
     struct metadata_image *image = edit->image;
     struct bytes name = string_bytes(record->name);
-    const char *fault = metadata_topic_name_fault(name);
-    if (fault != NULL)
-        return errmsg_set(msg, ERR_CORRUPT, "a topic record's name %s", fault);
+    struct errmsg why = {0};
+    if (metadata_topic_name_check(name, &why) != ERR_NONE)
+        return errmsg_set(msg, ERR_CORRUPT, "a topic record: %s", why.text);
     if (metadata_find(image, name) != NULL || metadata_find_id(image, &record->topic_id) != NULL)
         return errmsg_set(msg, ERR_CORRUPT, "topic \"%.*s\" is created twice", (int)name.size,
                           (const char *)name.data);

@@ -143,7 +143,8 @@ void metadata_topic_configured(const struct metadata_topic *topic,
     for (int32_t i = 0; i < topic->setting_count; i++) {
         struct bytes value = bytes_text(topic->settings[i].value);
         /* A log of another version may hold what this one refuses; the default stands then. */
-        if (config_set(&metadata_topic_table, out, topic->settings[i].key, value, NULL) != ERR_NONE)
+        struct bytes key = bytes_text(topic->settings[i].key);
+        if (metadata_topic_config_set(out, key, value, NULL) != ERR_NONE)
             continue;
     }
 }

@@ -125,4 +125,8 @@ void metadata_assigns_fail(struct metadata *m, int64_t end);
 void metadata_producer_ids_usable(struct metadata *m, int64_t first);
 void metadata_producer_ids_fail(struct metadata *m, int16_t code);
 
+/* topic_value.c: what a value means, as its field holds it. ERR_INVALID, in Kafka's words. */
+enum err metadata_topic_value(const struct metadata_key *key, struct bytes value, int64_t *out,
+                              struct errmsg *msg) MUST_USE;
+
 #endif

@@ -12,7 +12,6 @@
 #define METADATA_VERSION_OLDEST 7   /* 3.3-IV3: the oldest that kiln says it understands */
 #define METADATA_TOPIC_NAME_MAX 249 /* bytes (org.apache.kafka.common.internals.Topic) */
 #define METADATA_HOST_MAX ENV_HOST_MAX
-#define METADATA_CONFIG_VALUE_MAX (CONFIG_STRING_SIZE - 1)
 #define METADATA_PARTITIONS_MAX 200000  /* of the cluster: a broker keeps a log for each */
 #define METADATA_RECORDS_MAX 10000      /* of one request, which is one batch (QuorumController) */
 #define METADATA_SAME_LEADER (-2)       /* a PartitionChange that changes no leader */
@@ -20,25 +19,69 @@
 
 /* ---- settings of a topic ---- */
 
-/* Kafka's topic configs, all of them rows of metadata_topic_table. */
+#define METADATA_POLICY_DELETE 1
+#define METADATA_POLICY_COMPACT 2
+
+/* Bits of cleanup.policy are above; the other words are indexes into their row's words. What has no
+ * effect is kept as text alone, with the topic. */
 struct metadata_topic_config {
     int64_t segment_bytes, segment_ms, segment_index_bytes, index_interval_bytes;
+    int64_t internal_segment_bytes; /* takes the place of segment_bytes; INT64_MIN: not set */
     int64_t retention_ms, retention_bytes, file_delete_delay_ms, max_message_bytes;
     int64_t min_insync_replicas;
     int64_t message_timestamp_before_max_ms, message_timestamp_after_max_ms;
-    int32_t message_timestamp_type; /* 0 CreateTime, 1 LogAppendTime */
-    int32_t cleanup_policy, compression_type;
-    bool preallocate, unclean_leader_election_enable;
+    int64_t message_timestamp_type; /* 0 CreateTime, 1 LogAppendTime */
+    int64_t compression_type, compression_gzip_level, compression_lz4_level, compression_zstd_level;
+    int64_t cleanup_policy, remote_storage_enable;
+    int64_t flush_messages, flush_ms, min_compaction_lag_ms, max_compaction_lag_ms;
 };
 
-extern const struct config_table metadata_topic_table;
+enum metadata_key_type {
+    METADATA_KEY_INT,
+    METADATA_KEY_LONG,
+    METADATA_KEY_BOOL,
+    METADATA_KEY_DOUBLE,   /* 0 to 1 */
+    METADATA_KEY_WORD,     /* one of its words */
+    METADATA_KEY_POLICY,   /* a list of "delete" and "compact" */
+    METADATA_KEY_REPLICAS, /* a list of PARTITION:BROKER, or "*" */
+};
+
+/* One of Kafka's keys of a topic (LogConfig.java of 4.3.1). */
+struct metadata_key {
+    const char *name;
+    enum metadata_key_type type;
+    int32_t offset;       /* of its field, an int64_t; -1: it has no effect here and is only kept */
+    int64_t min, max;     /* METADATA_KEY_INT and _LONG */
+    const char *words;    /* METADATA_KEY_WORD: "CreateTime|LogAppendTime" */
+    const char *fallback; /* the default, as text; NULL: it is not set, and not shown */
+};
+
+/* All of them, by name: the answer to CreateTopics has this order. */
+extern const struct metadata_key metadata_topic_keys[];
+extern const int metadata_topic_key_count;
+/* NULL: Kafka has none of that name. */
+const struct metadata_key *metadata_topic_key(struct bytes name);
+
+/* Kafka's defaults. */
+void metadata_topic_config_init(struct metadata_topic_config *config);
+/* Checks the value as Kafka does and sets the field, if there is one. msg has Kafka's words.
+ * ERR_NOTFOUND: no such key. ERR_INVALID: not a value of its type, or out of its range. */
+enum err metadata_topic_config_set(struct metadata_topic_config *config, struct bytes name,
+                                   struct bytes value, struct errmsg *msg) MUST_USE;
+/* What all values together may not be. ERR_INVALID: they contradict each other. ERR_UNSUPPORTED:
+ * they promise what is not served yet; acks_are_durable: an acknowledged record is on the disk. */
+enum err metadata_topic_config_check(const struct metadata_topic_config *config,
+                                     bool acks_are_durable, struct errmsg *msg) MUST_USE;
+/* The value of a key as text, where the topic did not set it. */
+void metadata_topic_config_print(const struct metadata_key *key,
+                                 const struct metadata_topic_config *config, struct text *out);
 
 /* What the log of the topic's partitions is to do. */
 struct log_config metadata_log_config(const struct metadata_topic_config *config,
                                       int64_t producer_id_expiration_ms);
 
-/* NULL when name may be a topic's; else why not, as the end of the sentence "topic name ...". */
-const char *metadata_topic_name_fault(struct bytes name);
+/* Why that may be no topic's name, in Kafka's words (Topic.validate). ERR_INVALID. */
+enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg) MUST_USE;
 
 /* ---- the image: immutable, reference-counted ---- */
 
@@ -130,6 +173,7 @@ struct metadata_settings {
     const char *dir; /* the log directory's path */
     struct metadata_topic_config topic_defaults;
     int32_t partition_count_default; /* num.partitions */
+    bool acks_are_durable;           /* flush.policy = ack */
 };
 
 struct metadata_op;
@@ -227,6 +271,9 @@ struct metadata_create {
  * else gets TOPIC_ALREADY_EXISTS, and done waits until it is there. */
 void metadata_create(struct metadata *m, struct metadata_create *create,
                      metadata_create_done *done);
+/* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
+ * done already. */
+bool metadata_create_cancel(struct metadata_create *create);
 void metadata_create_free(struct metadata_create *create);
 
 /* A producer id that nobody has been given before, from a block that is durable. */

@@ -1,72 +1,207 @@
 /* topic_config.c - what may be set for a topic, and what a topic may be called. Pure. */
-#include "metadata/metadata.h"
+#include "metadata/internal.h"
 
-#define INT_ROW(name, field, low, high, standard, sentence)                                        \
+#define FIELD(name) (int32_t) offsetof(struct metadata_topic_config, name)
+#define KEPT (-1) /* no effect here yet */
+#define LONG_ROW(key, at, low, standard)                                                           \
     {                                                                                              \
-        .key = (name), .type = CONFIG_INT,                                                         \
-        .offset = offsetof(struct metadata_topic_config, field), .min = (low), .max = (high),      \
-        .fallback = (standard), .help = (sentence)                                                 \
+        .name = (key), .type = METADATA_KEY_LONG, .offset = (at), .min = (low), .max = INT64_MAX,  \
+        .fallback = (standard)                                                                     \
     }
-#define ENUM_ROW(name, field, choices, standard, sentence)                                         \
+#define INT_ROW(key, at, low, high, standard)                                                      \
     {                                                                                              \
-        .key = (name), .type = CONFIG_ENUM,                                                        \
-        .offset = offsetof(struct metadata_topic_config, field), .values = (choices),              \
-        .fallback = (standard), .help = (sentence)                                                 \
+        .name = (key), .type = METADATA_KEY_INT, .offset = (at), .min = (low), .max = (high),      \
+        .fallback = (standard)                                                                     \
     }
-#define BOOL_ROW(name, field, standard, sentence)                                                  \
+#define BOOL_ROW(key, at)                                                                          \
     {                                                                                              \
-        .key = (name), .type = CONFIG_BOOL,                                                        \
-        .offset = offsetof(struct metadata_topic_config, field), .fallback = (standard),           \
-        .help = (sentence)                                                                         \
+        .name = (key), .type = METADATA_KEY_BOOL, .offset = (at), .fallback = "false"              \
     }
+#define WORD_ROW(key, at, choices, standard)                                                       \
+    {                                                                                              \
+        .name = (key), .type = METADATA_KEY_WORD, .offset = (at), .words = (choices),              \
+        .fallback = (standard)                                                                     \
+    }
+#define REPLICAS_ROW(key)                                                                          \
+    {                                                                                              \
+        .name = (key), .type = METADATA_KEY_REPLICAS, .offset = KEPT, .fallback = ""               \
+    }
+#define FOREVER "9223372036854775807"
 
-/* By key, as Kafka lists them; the answer to CreateTopics has this order. */
-static const struct config_row rows[] = {
-    ENUM_ROW("cleanup.policy", cleanup_policy, "delete", "delete",
-             "what becomes of old segments; kiln does not compact yet"),
-    ENUM_ROW("compression.type", compression_type, "producer", "producer",
-             "batches keep the codec that their producer chose"),
-    INT_ROW("file.delete.delay.ms", file_delete_delay_ms, 0, INT64_MAX, "60000",
-            "how long a deleted segment's files stay"),
-    INT_ROW("index.interval.bytes", index_interval_bytes, 0, INT32_MAX, "4096",
-            "bytes of log between two entries of its offset index"),
-    INT_ROW("max.message.bytes", max_message_bytes, 0, INT32_MAX, "1048588",
-            "bytes of the largest batch"),
-    INT_ROW("message.timestamp.after.max.ms", message_timestamp_after_max_ms, 0, INT64_MAX,
-            "3600000", "how far ahead of the broker's clock a record's timestamp may be"),
-    INT_ROW("message.timestamp.before.max.ms", message_timestamp_before_max_ms, 0, INT64_MAX,
-            "9223372036854775807", "how far behind it"),
-    ENUM_ROW("message.timestamp.type", message_timestamp_type, "CreateTime|LogAppendTime",
-             "CreateTime", "whose clock a record's timestamp is"),
-    INT_ROW("min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
-            "replicas that must have a record before acks=all is answered"),
-    BOOL_ROW("preallocate", preallocate, "false", "no effect"),
-    INT_ROW("retention.bytes", retention_bytes, -1, INT64_MAX, "-1",
-            "bytes of a partition beyond which old segments go; -1: no bound"),
-    INT_ROW("retention.ms", retention_ms, -1, INT64_MAX, "604800000",
-            "age of records beyond which old segments go; -1: they stay"),
-    INT_ROW("segment.bytes", segment_bytes, 1024, INT32_MAX, "1073741824",
-            "bytes of a segment before the next one begins"),
-    INT_ROW("segment.index.bytes", segment_index_bytes, 1024, INT32_MAX, "10485760",
-            "bytes of an index before the next segment begins"),
-    INT_ROW("segment.ms", segment_ms, 1, INT64_MAX, "604800000",
-            "age of a segment before the next one begins"),
-    BOOL_ROW("unclean.leader.election.enable", unclean_leader_election_enable, "false",
-             "no effect with one broker"),
+const struct metadata_key metadata_topic_keys[] = {
+    {.name = "cleanup.policy",
+     .type = METADATA_KEY_POLICY,
+     .offset = FIELD(cleanup_policy),
+     .fallback = "delete"},
+    INT_ROW("compression.gzip.level", FIELD(compression_gzip_level), 1, 9, "-1"),
+    INT_ROW("compression.lz4.level", FIELD(compression_lz4_level), 1, 17, "9"),
+    WORD_ROW("compression.type", FIELD(compression_type),
+             "uncompressed|zstd|lz4|snappy|gzip|producer", "producer"),
+    INT_ROW("compression.zstd.level", FIELD(compression_zstd_level), -131072, 22, "3"),
+    LONG_ROW("delete.retention.ms", KEPT, 0, "86400000"),
+    LONG_ROW("file.delete.delay.ms", FIELD(file_delete_delay_ms), 0, "60000"),
+    LONG_ROW("flush.messages", FIELD(flush_messages), 1, FOREVER),
+    LONG_ROW("flush.ms", FIELD(flush_ms), 0, FOREVER),
+    REPLICAS_ROW("follower.replication.throttled.replicas"),
+    INT_ROW("index.interval.bytes", FIELD(index_interval_bytes), 0, INT32_MAX, "4096"),
+    INT_ROW("internal.segment.bytes", FIELD(internal_segment_bytes), INT32_MIN, INT32_MAX, NULL),
+    REPLICAS_ROW("leader.replication.throttled.replicas"),
+    LONG_ROW("local.retention.bytes", KEPT, -2, "-2"),
+    LONG_ROW("local.retention.ms", KEPT, -2, "-2"),
+    LONG_ROW("max.compaction.lag.ms", FIELD(max_compaction_lag_ms), 1, FOREVER),
+    INT_ROW("max.message.bytes", FIELD(max_message_bytes), 0, INT32_MAX, "1048588"),
+    LONG_ROW("message.timestamp.after.max.ms", FIELD(message_timestamp_after_max_ms), 0, "3600000"),
+    LONG_ROW("message.timestamp.before.max.ms", FIELD(message_timestamp_before_max_ms), 0, FOREVER),
+    WORD_ROW("message.timestamp.type", FIELD(message_timestamp_type), "CreateTime|LogAppendTime",
+             "CreateTime"),
+    {.name = "min.cleanable.dirty.ratio",
+     .type = METADATA_KEY_DOUBLE,
+     .offset = KEPT,
+     .fallback = "0.5"},
+    LONG_ROW("min.compaction.lag.ms", FIELD(min_compaction_lag_ms), 0, "0"),
+    INT_ROW("min.insync.replicas", FIELD(min_insync_replicas), 1, INT32_MAX, "1"),
+    BOOL_ROW("preallocate", KEPT),
+    BOOL_ROW("remote.log.copy.disable", KEPT),
+    BOOL_ROW("remote.log.delete.on.disable", KEPT),
+    BOOL_ROW("remote.storage.enable", FIELD(remote_storage_enable)),
+    LONG_ROW("retention.bytes", FIELD(retention_bytes), INT64_MIN, "-1"),
+    LONG_ROW("retention.ms", FIELD(retention_ms), -1, "604800000"),
+    INT_ROW("segment.bytes", FIELD(segment_bytes), 1 << 20, INT32_MAX, "1073741824"),
+    INT_ROW("segment.index.bytes", FIELD(segment_index_bytes), 4, INT32_MAX, "10485760"),
+    LONG_ROW("segment.jitter.ms", KEPT, 0, "0"),
+    LONG_ROW("segment.ms", FIELD(segment_ms), 1, "604800000"),
+    BOOL_ROW("unclean.leader.election.enable", KEPT),
 };
+const int metadata_topic_key_count = COUNT_OF(metadata_topic_keys);
 
-const struct config_table metadata_topic_table = {.rows = rows, .count = COUNT_OF(rows)};
+#define NOT_SET INT64_MIN
+#define NEAR_MAX 4 /* edits; what is further away is no slip of the finger */
+
+const struct metadata_key *metadata_topic_key(struct bytes name)
+{
+    for (int i = 0; i < metadata_topic_key_count; i++) {
+        if (bytes_equal(name, bytes_text(metadata_topic_keys[i].name)))
+            return &metadata_topic_keys[i];
+    }
+    return NULL;
+}
+
+static enum err unknown_key(struct bytes name, struct errmsg *msg)
+{
+    const char *nearest = NULL;
+    int best = NEAR_MAX + 1;
+    char text[64] = {0};
+    memcpy(text, name.data, MIN(name.size, sizeof text - 1));
+    for (int i = 0; i < metadata_topic_key_count; i++) {
+        int distance = text_distance(metadata_topic_keys[i].name, text);
+        if (distance < best) {
+            best = distance;
+            nearest = metadata_topic_keys[i].name;
+        }
+    }
+    return errmsg_set(msg, ERR_NOTFOUND, "Unknown topic config name: %.*s%s%s%s", (int)name.size,
+                      (const char *)name.data, nearest == NULL ? "" : "; did you mean ",
+                      nearest == NULL ? "" : nearest, nearest == NULL ? "" : "?");
+}
+
+static void set_field(struct metadata_topic_config *config, const struct metadata_key *key,
+                      int64_t value)
+{
+    if (key->offset != KEPT)
+        memcpy((uint8_t *)config + key->offset, &value, sizeof value);
+}
+
+void metadata_topic_config_init(struct metadata_topic_config *config)
+{
+    *config = (struct metadata_topic_config){.internal_segment_bytes = NOT_SET};
+    for (int i = 0; i < metadata_topic_key_count; i++) {
+        const struct metadata_key *key = &metadata_topic_keys[i];
+        int64_t value;
+        if (key->fallback == NULL)
+            continue;
+        enum err e = metadata_topic_value(key, bytes_text(key->fallback), &value, NULL);
+        ASSERT(e == ERR_NONE);
+        set_field(config, key, value);
+    }
+}
+
+enum err metadata_topic_config_set(struct metadata_topic_config *config, struct bytes name,
+                                   struct bytes value, struct errmsg *msg)
+{
+    const struct metadata_key *key = metadata_topic_key(name);
+    if (key == NULL)
+        return unknown_key(name, msg);
+    int64_t number;
+    enum err e = metadata_topic_value(key, value, &number, msg);
+    if (e == ERR_NONE)
+        set_field(config, key, number);
+    return e;
+}
+
+enum err metadata_topic_config_check(const struct metadata_topic_config *config,
+                                     bool acks_are_durable, struct errmsg *msg)
+{
+    if (config->min_compaction_lag_ms > config->max_compaction_lag_ms)
+        return errmsg_set(msg, ERR_INVALID,
+                          "conflict topic config setting min.compaction.lag.ms (%lld) > "
+                          "max.compaction.lag.ms (%lld)",
+                          (long long)config->min_compaction_lag_ms,
+                          (long long)config->max_compaction_lag_ms);
+    if (config->remote_storage_enable != 0)
+        return errmsg_set(msg, ERR_UNSUPPORTED,
+                          "Tiered Storage functionality is disabled in the broker. Topic cannot be "
+                          "configured with remote log storage.");
+    if ((config->cleanup_policy & METADATA_POLICY_COMPACT) != 0)
+        return errmsg_set(msg, ERR_UNSUPPORTED,
+                          "cleanup.policy=compact is not served yet: this version of kiln removes "
+                          "old segments whole; ask for cleanup.policy=delete");
+    bool flushes = config->flush_messages != INT64_MAX || config->flush_ms != INT64_MAX;
+    if (flushes && !acks_are_durable)
+        return errmsg_set(
+            msg, ERR_UNSUPPORTED,
+            "flush.messages and flush.ms are not served yet where flush.policy is os; "
+            "with flush.policy = ack every acknowledged record is on the disk");
+    return ERR_NONE;
+}
+
+void metadata_topic_config_print(const struct metadata_key *key,
+                                 const struct metadata_topic_config *config, struct text *out)
+{
+    int64_t value;
+    if (key->offset == KEPT || key->type == METADATA_KEY_POLICY) {
+        text_add(out, key->fallback, strlen(key->fallback));
+        return;
+    }
+    memcpy(&value, (const uint8_t *)config + key->offset, sizeof value);
+    if (key->type == METADATA_KEY_BOOL) {
+        text_printf(out, "%s", value != 0 ? "true" : "false");
+    } else if (key->type == METADATA_KEY_WORD) {
+        const char *at = key->words;
+        for (; value > 0; value--)
+            at += strcspn(at, "|") + 1;
+        text_add(out, at, strcspn(at, "|"));
+    } else {
+        text_printf(out, "%lld", (long long)value);
+    }
+}
+
+/* Below these a log gains nothing and costs files: smaller values mean them. */
+#define SEGMENT_BYTES_MIN 1024
+#define SEGMENT_INDEX_BYTES_MIN 1024
 
 struct log_config metadata_log_config(const struct metadata_topic_config *config,
                                       int64_t producer_id_expiration_ms)
 {
+    bool own = config->internal_segment_bytes != NOT_SET;
+    bool removes = (config->cleanup_policy & METADATA_POLICY_DELETE) != 0;
     return (struct log_config){
-        .segment_bytes = config->segment_bytes,
+        .segment_bytes =
+            MAX(own ? config->internal_segment_bytes : config->segment_bytes, SEGMENT_BYTES_MIN),
         .segment_ms = config->segment_ms,
-        .segment_index_bytes = config->segment_index_bytes,
+        .segment_index_bytes = MAX(config->segment_index_bytes, SEGMENT_INDEX_BYTES_MIN),
         .index_interval_bytes = config->index_interval_bytes,
-        .retention_ms = config->retention_ms,
-        .retention_bytes = config->retention_bytes,
+        .retention_ms = removes ? config->retention_ms : -1,
+        .retention_bytes = removes ? MAX(config->retention_bytes, -1) : -1,
         .file_delete_delay_ms = config->file_delete_delay_ms,
         .max_message_bytes = config->max_message_bytes,
         .log_append_time = config->message_timestamp_type == 1,
@@ -82,17 +217,27 @@ static bool name_byte(uint8_t c)
     return letter || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
-const char *metadata_topic_name_fault(struct bytes name)
+enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg)
 {
-    if (name.size == 0)
-        return "is empty";
+    const char *text = (const char *)name.data;
+    int size = (int)name.size;
+    if (size == 0)
+        return errmsg_set(msg, ERR_INVALID,
+                          "Topic name is invalid: the empty string is not allowed");
     if (bytes_equal(name, bytes_text(".")) || bytes_equal(name, bytes_text("..")))
-        return "is \".\" or \"..\"";
-    if (name.size > METADATA_TOPIC_NAME_MAX)
-        return "is longer than 249 characters";
-    for (size_t i = 0; i < name.size; i++) {
+        return errmsg_set(msg, ERR_INVALID, "Topic name is invalid: '%.*s' is not allowed", size,
+                          text);
+    if (size > METADATA_TOPIC_NAME_MAX)
+        return errmsg_set(msg, ERR_INVALID,
+                          "Topic name is invalid: the length of '%.*s' is longer than the max "
+                          "allowed length %d",
+                          MIN(size, METADATA_TOPIC_NAME_MAX + 1), text, METADATA_TOPIC_NAME_MAX);
+    for (int i = 0; i < size; i++) {
         if (!name_byte(name.data[i]))
-            return "has a character other than letters, digits, '.', '_' and '-'";
+            return errmsg_set(msg, ERR_INVALID,
+                              "Topic name is invalid: '%.*s' contains one or more characters other "
+                              "than ASCII alphanumerics, '.', '_' and '-'",
+                              size, text);
     }
-    return NULL;
+    return ERR_NONE;
 }

@@ -286,7 +286,7 @@ int64_t broker_config_retention_ms(const struct broker_config *config)
 void broker_config_topic_defaults(const struct broker_config *config,
                                   struct metadata_topic_config *out)
 {
-    config_defaults(&metadata_topic_table, out);
+    metadata_topic_config_init(out);
     out->segment_bytes = config->log_segment_bytes;
     out->segment_ms = config->log_roll_ms;
     out->segment_index_bytes = config->log_index_size_max_bytes;

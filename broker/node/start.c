@@ -73,6 +73,7 @@ static void open_metadata(struct broker *b)
         .node_id = (int32_t)b->config.node_id,
         .dir = b->config.log_dirs,
         .partition_count_default = (int32_t)b->config.num_partitions,
+        .acks_are_durable = b->config.flush_policy == LOG_FLUSH_ACK,
     };
     broker_config_topic_defaults(&b->config, &settings.topic_defaults);
     struct errmsg msg = {{0}};

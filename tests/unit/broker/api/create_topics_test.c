@@ -1,4 +1,6 @@
 /* create_topics_test.c - topics that are made, and the many ways to ask for one wrongly. */
+#include <stdio.h>
+#include "metadata/metadata.h"
 #include "support/broker/help.h"
 
 TEST(every_version_of_create_topics_creates)
@@ -157,6 +159,131 @@ TEST(settings_that_make_no_sense_are_refused_by_name)
     help_teardown(&h);
 }
 
+static struct wire_create_topics_response create_with(struct help *h, const char *name,
+                                                      const char *key, const char *value)
+{
+    struct wire_create_topics_request_config config = {.name = wire_text(key),
+                                                       .value = wire_text(value)};
+    struct wire_create_topics_request_topic topic = topic_of(name);
+    topic.configs = &config;
+    topic.configs_count = 1;
+    return create(h, 7, &topic, 1, false);
+}
+
+static struct wire_create_topics_response_config
+config_of(const struct wire_create_topics_response *answer, const char *key)
+{
+    for (int32_t i = 0; i < answer->topics[0].configs_count; i++) {
+        if (wire_string_equal(answer->topics[0].configs[i].name, wire_text(key)))
+            return answer->topics[0].configs[i];
+    }
+    fail_msg("no %s in the answer", key);
+    return (struct wire_create_topics_response_config){.config_source = 0};
+}
+
+/* Also those that have no effect yet; they are there after a restart, as they were spelled. */
+TEST(every_key_of_kafkas_is_taken_kept_and_described)
+{
+    struct help h;
+    help_setup(&h, 76, "");
+    for (int i = 0; i < metadata_topic_key_count; i++) {
+        const struct metadata_key *key = &metadata_topic_keys[i];
+        char name[64];
+        snprintf(name, sizeof name, "t-%s", key->name);
+        char value[64];
+        snprintf(value, sizeof value, " %s ", key->fallback == NULL ? "4096" : key->fallback);
+        struct wire_create_topics_response answer = create_with(&h, name, key->name, value);
+        assert_int_equal(answer.topics[0].error_code, WIRE_ERROR_NONE);
+        struct wire_create_topics_response_config config = config_of(&answer, key->name);
+        assert_int_equal(config.config_source, 1);
+        assert_true(wire_string_equal(config.value, wire_text(value)));
+    }
+    help_restart(&h);
+    assert_int_equal(topic_count(&h), metadata_topic_key_count);
+    help_teardown(&h);
+}
+
+TEST(what_is_not_served_yet_is_refused_as_such)
+{
+    static const struct {
+        const char *key, *value, *sentence;
+    } cases[] = {
+        {"cleanup.policy", "compact", "cleanup.policy=compact is not served yet"},
+        {"cleanup.policy", "delete,compact", "cleanup.policy=compact is not served yet"},
+        {"remote.storage.enable", "true", "Tiered Storage functionality is disabled in the broker"},
+        {"flush.messages", "1", "flush.messages and flush.ms are not served yet where"},
+    };
+    struct help h;
+    help_setup(&h, 77, "flush.policy=os\n");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct wire_create_topics_response answer =
+            create_with(&h, "t", cases[i].key, cases[i].value);
+        assert_int_equal(answer.topics[0].error_code, WIRE_ERROR_INVALID_CONFIG);
+        assert_memory_equal(answer.topics[0].error_message.data, cases[i].sentence,
+                            strlen(cases[i].sentence));
+    }
+    assert_int_equal(create_with(&h, "t", "cleanup.policy", "").topics[0].error_code, 0);
+    help_teardown(&h);
+}
+
+/* Kafka's sentences, for which tools and people search. */
+TEST(refusals_have_kafkas_words)
+{
+    static const struct {
+        const char *name, *key, *value, *sentence;
+    } cases[] = {
+        {"t", "retention.ms", "5", NULL},
+        {"t", "retention.ms", "5", "Topic 't' already exists."},
+        {"a_b", "retention.ms", "5", NULL},
+        {"a.b", "retention.ms", "5", "Topic 'a.b' collides with existing topic: a_b"},
+        {"", "retention.ms", "5", "Topic name is invalid: the empty string is not allowed"},
+        {"u", "retention.ms", "soon",
+         "Invalid value soon for configuration retention.ms: Not a number of type LONG"},
+        {"u", "retention.ms", "-2",
+         "Invalid value -2 for configuration retention.ms: Value must be at least -1"},
+        {"u", "segment.bytes", "1048575",
+         "Invalid value 1048575 for configuration segment.bytes: Value must be at least 1048576"},
+        {"u", "nope", "1", "Unknown topic config name: nope"},
+        {"u", "retention.m", "1",
+         "Unknown topic config name: retention.m; did you mean retention.ms?"},
+        {"u", "compression.type", "brotli",
+         "Invalid value brotli for configuration compression.type: String must be one of: "
+         "uncompressed, zstd, lz4, snappy, gzip, producer"},
+    };
+    struct help h;
+    help_setup(&h, 78, "");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct wire_create_topics_response answer =
+            create_with(&h, cases[i].name, cases[i].key, cases[i].value);
+        struct wire_string message = answer.topics[0].error_message;
+        if (!wire_string_equal(message, wire_text(cases[i].sentence)))
+            fail_msg("%.*s", message.size, message.data);
+    }
+    help_teardown(&h);
+}
+
+TEST(a_creation_that_is_late_is_answered_and_one_that_begins_late_is_not_begun)
+{
+    struct help h;
+    help_setup(&h, 79, "");
+    for (int32_t timeout_ms = -1; timeout_ms <= 0; timeout_ms++) {
+        struct wire_create_topics_request_topic topic = topic_of("late");
+        struct wire_create_topics_request body;
+        wire_defaults(&wire_create_topics_request_message, &body);
+        body.topics = &topic;
+        body.topics_count = 1;
+        body.timeout_ms = timeout_ms;
+        int call = help_call(&h, 19, 7, &body);
+        help_go(&h, 500);
+        struct wire_create_topics_response answer;
+        help_expect(&h, call, &answer);
+        assert_int_equal(answer.topics[0].error_code, WIRE_ERROR_REQUEST_TIMED_OUT);
+        assert_int_equal(answer.topics[0].error_message.size, -1);
+    }
+    assert_int_equal(topic_count(&h), 0);
+    help_teardown(&h);
+}
+
 TEST(partitions_and_replicas_must_be_possible)
 {
     struct help h;
@@ -169,7 +296,7 @@ TEST(partitions_and_replicas_must_be_possible)
     topic.num_partitions = 10001; /* more than one batch of metadata may hold */
     assert_int_equal(code_of(&h, topic), WIRE_ERROR_POLICY_VIOLATION);
     topic.num_partitions = INT32_MAX;
-    assert_int_equal(code_of(&h, topic), WIRE_ERROR_INVALID_PARTITIONS);
+    assert_int_equal(code_of(&h, topic), WIRE_ERROR_POLICY_VIOLATION);
     topic.num_partitions = 1;
     topic.replication_factor = 0;
     assert_int_equal(code_of(&h, topic), WIRE_ERROR_INVALID_REPLICATION_FACTOR);

@@ -183,7 +183,7 @@ TEST(settings_override_defaults_until_they_are_deleted)
     struct fixture f;
     setup(&f);
     struct metadata_topic_config defaults, config;
-    config_defaults(&metadata_topic_table, &defaults);
+    metadata_topic_config_init(&defaults);
     assert_ok(apply_topic(&f, "a", 1));
     assert_ok(apply_config(&f, "a", "segment.bytes", "4096"));
     assert_ok(apply_config(&f, "a", "retention.ms", "1"));

@@ -4,7 +4,7 @@
 
 static bool good(const char *name)
 {
-    return metadata_topic_name_fault(bytes_text(name)) == NULL;
+    return metadata_topic_name_check(bytes_text(name), NULL) == ERR_NONE;
 }
 
 TEST(letters_digits_and_three_marks_make_a_name)
@@ -24,8 +24,8 @@ TEST(a_name_has_at_most_249_bytes)
 {
     char name[251];
     memset(name, 'x', sizeof name);
-    assert_null(metadata_topic_name_fault(bytes_of(name, 249)));
-    assert_non_null(metadata_topic_name_fault(bytes_of(name, 250)));
+    assert_ok(metadata_topic_name_check(bytes_of(name, 249), NULL));
+    assert_int_equal(metadata_topic_name_check(bytes_of(name, 250), NULL), ERR_INVALID);
 }
 
 TEST(dots_and_underscores_collide)

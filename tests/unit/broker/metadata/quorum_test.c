@@ -95,7 +95,7 @@ static void on_dir_open(struct log_op *op, enum err e)
     assert_ok(e);
     rig->clean = log_dir_clean(life->dir);
     struct metadata_settings settings = {.node_id = 1, .dir = "data", .partition_count_default = 2};
-    config_defaults(&metadata_topic_table, &settings.topic_defaults);
+    metadata_topic_config_init(&settings.topic_defaults);
     assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->dir, &settings,
                            &life->watch));
     struct metadata_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};

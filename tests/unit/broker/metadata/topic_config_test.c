@@ -1,0 +1,85 @@
+/* topic_config_test.c - values of topic settings, read as Kafka reads them. */
+#include "metadata/metadata.h"
+#include "support/test.h"
+
+static enum err set(const char *key, const char *value, struct metadata_topic_config *config)
+{
+    metadata_topic_config_init(config);
+    return metadata_topic_config_set(config, bytes_text(key), bytes_text(value), NULL);
+}
+
+static bool takes(const char *key, const char *value)
+{
+    struct metadata_topic_config config;
+    return set(key, value, &config) == ERR_NONE;
+}
+
+TEST(keys_stand_in_the_order_of_their_names)
+{
+    assert_int_equal(metadata_topic_key_count, 34);
+    for (int i = 1; i < metadata_topic_key_count; i++)
+        assert_true(strcmp(metadata_topic_keys[i - 1].name, metadata_topic_keys[i].name) < 0);
+}
+
+TEST(numbers_may_have_a_sign_and_blanks_around_them)
+{
+    struct metadata_topic_config config;
+    assert_ok(set("retention.ms", " +5\t", &config));
+    assert_int_equal(config.retention_ms, 5);
+    assert_ok(set("retention.bytes", "-9223372036854775808", &config));
+    assert_false(takes("retention.ms", "+-5"));
+    assert_false(takes("retention.ms", "5 5"));
+    assert_false(takes("retention.ms", ""));
+    assert_false(takes("retention.ms", "9223372036854775808"));
+    assert_false(takes("max.message.bytes", "2147483648"));
+}
+
+TEST(a_ratio_lies_between_0_and_1)
+{
+    static const char *const good[] = {"0",      "1",     "0.5", ".5",   "1.",        "-0.0",
+                                       "NaN",    "1e-3",  "1E0", "0.5f", "0.5d",      "10e-1",
+                                       "0.01e2", "1.000", "+1",  "0e99", "100000e-5", "0.00001e5"};
+    static const char *const bad[] = {"",    "abc",  "0,5",   "1.0000001", "-0.1", "Infinity",
+                                      "1.1", "2",    "1e1",   "0.1e2",     "1e",   ".",
+                                      "1ff", "0.5x", "11e-1", "-1e-9",     "nan",  "0.00002e5"};
+    for (int i = 0; i < COUNT_OF(good); i++) {
+        if (!takes("min.cleanable.dirty.ratio", good[i]))
+            fail_msg("%s", good[i]);
+    }
+    for (int i = 0; i < COUNT_OF(bad); i++) {
+        if (takes("min.cleanable.dirty.ratio", bad[i]))
+            fail_msg("%s", bad[i]);
+    }
+}
+
+TEST(lists_have_entries_or_nothing)
+{
+    struct metadata_topic_config config;
+    assert_ok(set("cleanup.policy", " delete , compact ", &config));
+    assert_int_equal(config.cleanup_policy, METADATA_POLICY_DELETE | METADATA_POLICY_COMPACT);
+    assert_ok(set("cleanup.policy", "", &config));
+    assert_int_equal(config.cleanup_policy, 0);
+    assert_int_equal(metadata_log_config(&config, 1).retention_ms, -1);
+    assert_false(takes("cleanup.policy", "delete,"));
+    assert_false(takes("cleanup.policy", "Delete"));
+    static const char replicas[] = "leader.replication.throttled.replicas";
+    assert_true(takes(replicas, "*"));
+    assert_true(takes(replicas, " 0:1 , 12:345 "));
+    assert_false(takes(replicas, "*,0:1"));
+    assert_false(takes(replicas, "0:1,"));
+    assert_false(takes(replicas, "0:1:2"));
+    assert_false(takes(replicas, "-1:1"));
+}
+
+/* A log of another version, or another's, may hold what no client can set. */
+TEST(small_segments_come_by_a_key_of_their_own_and_never_too_small)
+{
+    struct metadata_topic_config config;
+    assert_false(takes("segment.bytes", "4096"));
+    assert_ok(set("internal.segment.bytes", "4096", &config));
+    assert_int_equal(metadata_log_config(&config, 1).segment_bytes, 4096);
+    assert_ok(set("internal.segment.bytes", "-7", &config));
+    assert_int_equal(metadata_log_config(&config, 1).segment_bytes, 1024);
+    assert_ok(set("segment.index.bytes", "4", &config));
+    assert_int_equal(metadata_log_config(&config, 1).segment_index_bytes, 1024);
+}
