@@ -8,6 +8,8 @@ static bool takes_part(const struct log *log, bool flush)
 {
     if (log_repair_runs(log))
         return false; /* it comes back when its files are whole again */
+    if (log->status == ERR_NOTFOUND)
+        return false; /* there is no place where it could be durable */
     return flush || log_waits_for_sync(log);
 }
 
@@ -84,6 +86,7 @@ static void end_part(struct log *log)
     if (dir->status == ERR_NONE && log->written_end > log->durable_end)
         log_commit_mark(log);
     log_seal(log);
+    log_look(log);
     log_repair_next(log);
     log_settle(log);
     if (--dir->round_pending == 0)
@@ -126,8 +129,12 @@ static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
 {
     struct log *log = CONTAINER_OF(op, struct log, dir_sync);
     (void)n;
-    if (e != ERR_NONE)
+    if (e == ERR_NOTFOUND) {
+        log->round_short = true;
+        log_missing(log, log->path);
+    } else if (e != ERR_NONE) {
         sync_failed(log, e);
+    }
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
         segment->entry_durable |= segment->entry_syncing && e == ERR_NONE;

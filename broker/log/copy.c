@@ -89,7 +89,7 @@ static void let_go(struct log_opening *o)
 static enum err replace_file(struct log_opening *o)
 {
     struct log_segment *segment = segment_of(o);
-    struct log_file *file = log_file_new(o->log->dir, segment->file->path, false);
+    struct log_file *file = log_file_new(o->log, segment->file->path, false);
     if (file == NULL)
         return ERR_NOMEM;
     let_go(o);

@@ -114,11 +114,9 @@ static bool anybody_waits(const struct log_dir *dir)
     return false;
 }
 
-void log_dir_sync_failed(struct log_dir *dir, enum err e)
+static void go_offline(struct log_dir *dir, enum err e, const struct errmsg *why)
 {
-    if (dir->status != ERR_NONE || !log_sync_tried(e))
-        return;
-    SOMETIMES(dir->trace, SYNC_FAILED_WHILE_WAITING, anybody_waits(dir));
+    ASSERT(dir->status == ERR_NONE);
     dir->status = ERR_OFFLINE;
     TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
     env_disarm(dir->env, &dir->checkpoint);
@@ -126,15 +124,37 @@ void log_dir_sync_failed(struct log_dir *dir, enum err e)
     log_dirty_next(dir);
     LIST_EACH (log, &dir->logs, struct log, link) {
         if (log->status == ERR_NONE) {
-            errmsg_set(&log->why, ERR_OFFLINE,
-                       "a sync in %s has failed (%s): what was not durable may be lost; check the "
-                       "disk, then start the broker again",
-                       dir->path, err_text(e));
+            log->why = *why;
             log->status = ERR_OFFLINE;
         }
     }
     LIST_EACH (log, &dir->logs, struct log, link)
         log_told(log, ERR_OFFLINE);
+}
+
+void log_dir_sync_failed(struct log_dir *dir, enum err e)
+{
+    struct errmsg why;
+    if (dir->status != ERR_NONE || !log_sync_tried(e))
+        return;
+    SOMETIMES(dir->trace, SYNC_FAILED_WHILE_WAITING, anybody_waits(dir));
+    errmsg_set(&why, ERR_OFFLINE,
+               "a sync in %s has failed (%s): what was not durable may be lost; check the disk, "
+               "then start the broker again",
+               dir->path, err_text(e));
+    go_offline(dir, e, &why);
+}
+
+void log_dir_missing(struct log_dir *dir)
+{
+    struct errmsg why;
+    if (dir->status != ERR_NONE)
+        return;
+    errmsg_set(&why, ERR_OFFLINE,
+               "%s is gone, although nobody but the broker may remove it: stop the broker, put it "
+               "back, from a copy or by mounting its disk, then start it again",
+               dir->path);
+    go_offline(dir, ERR_NOTFOUND, &why);
 }
 
 enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps)
@@ -412,6 +432,7 @@ static enum log_flow open_take_points(struct log_steps *steps)
     if (o->get.found && !wrong)
         e = log_points_take(o->dir, kind, got_bytes(&o->get), NULL);
     o->dir->points_wrong[kind] = wrong || e == ERR_CORRUPT;
+    o->dir->points_own[kind] = o->get.found && o->crc.found && !o->dir->points_wrong[kind];
     mem_free(o->dir->mem, o->get.data);
     o->get.data = NULL;
     if (e != ERR_NONE && e != ERR_CORRUPT)

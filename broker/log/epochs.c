@@ -29,6 +29,8 @@ static void on_written(struct log_op *op, enum err e)
     struct log *log = w->log;
     log->epochs_writing = false;
     log->epochs_durable = e == ERR_NONE && !log->epochs_changed;
+    if (e == ERR_NOTFOUND)
+        log_missing(log, log->path);
     tell(&w->waits, e);
     text_free(&w->text);
     mem_free(log->dir->mem, w);

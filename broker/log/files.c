@@ -12,14 +12,15 @@ void log_files_init(struct log_dir *dir)
     dir->open_files_max = MAX(MIN(dir->config.open_files_max, allowed), 1);
 }
 
-struct log_file *log_file_new(struct log_dir *dir, const char *path, bool create)
+struct log_file *log_file_new(struct log *log, const char *path, bool create)
 {
     size_t size = strlen(path) + 1;
     ASSERT(size <= ENV_PATH_MAX);
-    struct log_file *file = mem_zalloc(dir->mem, sizeof *file + size);
+    struct log_file *file = mem_zalloc(log->dir->mem, sizeof *file + size);
     if (file == NULL)
         return NULL;
-    file->dir = dir;
+    file->log = log;
+    file->dir = log->dir;
     file->create = create;
     list_init(&file->waits);
     list_init(&file->idle);
@@ -101,6 +102,8 @@ static void on_opened(struct env_op *op, enum err e, uint64_t n)
         dir->open_files--;
         if (e == ERR_TOOMANY)
             log_files_trim(dir, dir->open_files / 2);
+        if (e == ERR_NOTFOUND && !file->gone) /* its log lives: somebody waits for it */
+            log_missing(file->log, file->create ? file->log->path : file->path);
     }
     file->holds++; /* so that it stays while they are told */
     tell(file, e);

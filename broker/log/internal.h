@@ -33,6 +33,7 @@
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
 #define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
 #define LOG_FAREWELL_FILES 5             /* that a log leaves then */
+#define LOG_LOOK_MS 1000                 /* between two looks at the directory of a busy log */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
 /* ---- small files (small.c) ---- */
@@ -105,6 +106,7 @@ enum log_file_state {
 /* One file of a segment. It stays open while it is held, and after that until the directory has
  * too many. */
 struct log_file {
+    struct log *log; /* until it is gone */
     struct log_dir *dir;
     env_file handle;
     int32_t holds;
@@ -124,7 +126,7 @@ struct log_file_wait {
 };
 
 /* ERR_NOMEM: NULL. path is copied. */
-struct log_file *log_file_new(struct log_dir *dir, const char *path, bool create) MUST_USE;
+struct log_file *log_file_new(struct log *log, const char *path, bool create) MUST_USE;
 /* True: it is open and held. False: ready says when, and it is held then unless e. */
 bool log_file_hold(struct log_file *file, struct log_file_wait *wait,
                    log_file_ready *ready) MUST_USE;
@@ -298,6 +300,8 @@ struct log {
     int32_t snapshot_count, snapshot_cap;
     uint64_t bytes_since_snapshot;
 
+    struct env_op look; /* log_look */
+    int64_t looked_ns;
     int32_t busy;          /* processes that will come back to this log */
     int32_t retired_count; /* segments that are no more, but still read */
     int32_t given_count;   /* reads given from memory and not yet released */
@@ -396,6 +400,7 @@ struct log_dir {
 
     struct omap known;
     bool points_wrong[LOG_POINTS_COUNT]; /* the checkpoint found did not match its checksum */
+    bool points_own[LOG_POINTS_COUNT];   /* it did: kiln wrote it, or will have in this life */
     struct log_points_file points[LOG_POINTS_COUNT];
     int64_t synced_bytes;   /* since the last checkpoint */
     int64_t unsynced_bytes; /* written by logs that do not wait for syncs */
@@ -420,6 +425,8 @@ struct log_dir {
 
 /* dir.c: the sync of a file or directory has failed: S-5. */
 void log_dir_sync_failed(struct log_dir *dir, enum err e);
+/* The directory itself is not there any more. */
+void log_dir_missing(struct log_dir *dir);
 /* What the sync of a folder, a tolerant step, said: LOG_NEXT, or S-5 and LOG_FAIL. */
 enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps);
 /* What a person may do about it; "" or the rest of a sentence. */
@@ -471,6 +478,12 @@ static inline struct env *log_env(const struct log *log)
 bool log_waits_for_sync(const struct log *log);
 void log_told(struct log *log, enum err e); /* calls the watch */
 void log_offline(struct log *log, enum err e, int64_t position);
+/* Something of an open log that nobody removed is not there any more: the log goes offline and says
+ * what; its directory, when that is gone, too. */
+void log_missing(struct log *log, const char *path);
+/* The log has been written to: now and then looks whether its directory is still there, because
+ * files that are open do not tell. */
+void log_look(struct log *log);
 /* Bytes that were good once are not any more: the log goes offline and says where and why. */
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);
 void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,
@@ -651,6 +664,10 @@ struct log_opening {
     int64_t scan_from;
     /* The scan. */
     struct log_walk walk;
+    /* Where segments join. */
+    bool start_unsaid; /* retention removed the first segments, and no checkpoint says it yet */
+    env_file seam_file;
+    uint8_t entry[LOG_INDEX_ENTRY_SIZE];
     bool index_fits;    /* the files found are of all of the segment being looked at */
     int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
     uint64_t piece;     /* where the piece being looked at begins */
@@ -682,6 +699,13 @@ struct log_opening {
 enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;
 /* birth.c: makes the directory; goes on to log_recovered or log_opening_end. */
 void log_birth_begin(struct log_opening *o);
+/* seams.c */
+/* ERR_CORRUPT with a sentence: files before the first segment are missing. */
+enum err log_seams_first(struct log_opening *o) MUST_USE;
+/* Looks at the ends of the segments that recovery will not scan; goes on to log_recover. */
+void log_seams(struct log_opening *o);
+/* "FILE is missing", the one that begins at base and ends before next; next -1: it was the last. */
+enum err log_missing_text(struct errmsg *msg, const struct log *log, int64_t base, int64_t next);
 /* Scans what may not be durable; goes on to log_cut or log_copy_finish. */
 void log_recover(struct log_opening *o);
 void log_recover_segment(struct log_opening *o);

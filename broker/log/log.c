@@ -103,6 +103,38 @@ void log_offline(struct log *log, enum err e, int64_t position)
     log_told(log, e);
 }
 
+void log_missing(struct log *log, const char *path)
+{
+    if (log->state == LOG_OPENING || log->status != ERR_NONE || log->dir->status != ERR_NONE)
+        return;
+    errmsg_set(&log->why, ERR_NOTFOUND,
+               "%s is gone, although nobody but the broker may remove it: stop the broker, put it "
+               "back from a copy, then start it again",
+               path);
+    log_offline(log, ERR_NOTFOUND, -1);
+}
+
+static void on_looked(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log *log = CONTAINER_OF(op, struct log, look);
+    (void)n;
+    log->busy--;
+    if (e == ERR_NOTFOUND)
+        log_missing(log, log->path);
+    log_settle(log);
+}
+
+void log_look(struct log *log)
+{
+    int64_t now = env_now(log_env(log));
+    if (log->look.in_flight || log->closing != NULL || log->status != ERR_NONE ||
+        now - log->looked_ns < LOG_LOOK_MS * 1000000ll)
+        return;
+    log->looked_ns = now;
+    log->busy++;
+    env_space(log_env(log), &log->look, log->path, on_looked);
+}
+
 const char *log_name(const struct log *log)
 {
     return strrchr(log->path, '/') + 1;

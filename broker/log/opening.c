@@ -195,6 +195,9 @@ static enum log_flow take_found(struct log_opening *o)
     if (e != ERR_NONE)
         return log_steps_fail(&o->steps, e);
     take_points(o);
+    e = log_seams_first(o);
+    if (e != ERR_NONE)
+        return log_steps_fail(&o->steps, e);
     o->steps.next = OPEN_METADATA;
     return LOG_NEXT;
 }
@@ -290,7 +293,7 @@ static enum log_flow open_leftovers(struct log_steps *steps)
     int64_t offset;
     const char *name;
     while ((name = next_name(o)) != NULL) {
-        if (log_name_kind(name, &offset) != LOG_KIND_LEFTOVER || name[0] == '/')
+        if (log_name_kind(name, &offset) != LOG_KIND_LEFTOVER || name[0] == '/' || o->start_unsaid)
             continue;
         log_path_join(o->path, o->log->path, name, "");
         steps->next = OPEN_LEFTOVERS;
@@ -485,7 +488,7 @@ static void opened(struct log_steps *steps, enum err e)
         if (o->unborn)
             log_birth_begin(o);
         else
-            log_recover(o);
+            log_seams(o);
         return;
     }
     if (o->op->msg.text[0] == 0)
@@ -545,6 +548,7 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
                         .config = *config,
                         .watch = watch,
                         .state = LOG_OPENING,
+                        .looked_ns = env_now(dir->env),
                         .left_end = -1};
     list_init(&log->link);
     list_init(&log->dirty);

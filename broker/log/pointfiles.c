@@ -157,6 +157,7 @@ static void finish(struct log_points_file *file, enum log_points_kind kind, enum
     list_splice_back(&file->waits, &file->waits_next);
     text_free(&file->text);
     file->busy = false;
+    dir->points_own[kind] |= e == ERR_NONE;
     if (e == ERR_NONE && kind == LOG_POINTS_RECOVERY)
         note_recovery_points(dir);
     while ((link = list_pop_front(&told)) != NULL) {
@@ -175,6 +176,8 @@ static void on_written(struct log_op *op, enum err e)
     enum log_points_kind kind = (enum log_points_kind)(file - file->dir->points);
     file->crc_known = e == ERR_NONE;
     file->crc = crc32c(0, file->text.data, file->text.size);
+    if (e == ERR_NOTFOUND)
+        log_dir_missing(file->dir);
     /* A full disk: what the checkpoint would have said is said later. */
     if (e != ERR_NONE)
         log_checkpoint_later(file->dir);
@@ -219,6 +222,9 @@ static void write_checkpoint(struct log_dir *dir)
 {
     dir->synced_bytes = 0;
     log_points_write(dir, LOG_POINTS_RECOVERY, NULL);
+    if (!dir->points_own[LOG_POINTS_START]) /* from then on a log that it does not name begins at 0
+                                             */
+        log_points_write(dir, LOG_POINTS_START, NULL);
     int64_t now = env_now(dir->env);
     if (now - dir->watermarks_ns < WATERMARKS_NS)
         return;

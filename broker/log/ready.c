@@ -157,8 +157,27 @@ static void begin(struct log_opening *o)
         log_epochs_write(log, NULL);
     if (!log->clean)
         log_checkpoint_later(dir);
+    if (o->start_unsaid)
+        log_points_write(dir, LOG_POINTS_START, NULL);
     log_seal(log);
     log_opening_end(o, ERR_NONE);
+}
+
+/* Files beside the last segment tell whether it is missing, or only its end. */
+static enum err too_short(struct log_opening *o)
+{
+    const struct log *log = o->log;
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
+        int64_t offset;
+        enum log_file_kind kind = log_name_kind(o->names + at, &offset);
+        if ((kind == LOG_KIND_INDEX || kind == LOG_KIND_SNAPSHOT) && offset == o->end)
+            return log_missing_text(&o->op->msg, log, o->end, -1);
+    }
+    return errmsg_set(&o->op->msg, ERR_CORRUPT,
+                      "%s ends at offset %lld, and the disk held %lld for sure; put it back from a "
+                      "copy, or the segment that followed it, or " LOG_GIVE_UP,
+                      log_active(log)->file->path, (long long)o->end, (long long)o->recovery_point,
+                      log_name(log));
 }
 
 static void ended(struct log_steps *steps, enum err e)
@@ -167,10 +186,8 @@ static void ended(struct log_steps *steps, enum err e)
     struct log *log = o->log;
     if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *active = log_active(log);
-        log_corrupt_text(&o->op->msg, log, active->file->path, active->size,
-                         "the file ends below the recovery point");
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, active->size, ERR_CORRUPT);
-        e = ERR_CORRUPT;
+        e = too_short(o);
     }
     if (e != ERR_NONE && o->op->msg.text[0] == 0)
         errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), log->path,

@@ -45,9 +45,12 @@ static enum log_flow gap(struct log_opening *o)
     const struct log_segment *segment = segment_of(o);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *before = log->segments[o->segment - 1];
-        log_corrupt_text(&o->op->msg, log, before->file->path, before->size,
-                         "it ends below the recovery point");
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, before->size, ERR_CORRUPT);
+        if (o->end < segment->base)
+            return log_steps_fail(&o->steps,
+                                  log_missing_text(&o->op->msg, log, o->end, segment->base));
+        log_corrupt_text(&o->op->msg, log, segment->file->path, 0,
+                         "it begins below the end of the segment before it");
         return log_steps_fail(&o->steps, ERR_CORRUPT);
     }
     errmsg_set(&o->cut_why, ERR_CORRUPT, "offset %lld where %lld should be",

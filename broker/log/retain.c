@@ -236,7 +236,7 @@ static enum log_flow retain_point(struct log_steps *steps)
 }
 
 /* A disk without room even for the checkpoint needs the room of a segment more. The oldest goes,
- * alone and at once; that it is gone says where the log starts. */
+ * alone and at once; until a checkpoint says where the log starts, what is left of it does. */
 static enum log_flow retain_move(struct log_steps *steps)
 {
     struct log_retention *r = retention_of(steps);
@@ -267,8 +267,55 @@ struct removal {
     struct list link; /* in dir->removals while the timer runs */
     int64_t base;
     int32_t kind;
+    bool unsaid; /* no checkpoint says yet that the log begins behind it */
+    struct log_points_wait points_wait;
     char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
 };
+
+enum { REMOVE_EMPTY, REMOVE_CLOSE, REMOVE_POINT, REMOVE_SAID, REMOVE_FILE, REMOVE_OVER };
+
+/* Its name stays until the checkpoint is written, for which there is room now: without either the
+ * next start would take it for lost. */
+static enum log_flow remove_empty(struct log_steps *steps)
+{
+    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
+    if (!r->unsaid) {
+        steps->next = REMOVE_FILE;
+        return LOG_NEXT;
+    }
+    file_path(r->folder, r->base, 0, ".deleted", r->path);
+    env_open_file(steps->env, &steps->io, r->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE,
+                  log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow remove_close(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_close_file(steps->env, &steps->io, steps->n, log_steps_done);
+    return LOG_WAIT;
+}
+
+static void on_said(struct log_points_wait *wait, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(wait, struct removal, points_wait)->steps, e);
+}
+
+static enum log_flow remove_point(struct log_steps *steps)
+{
+    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
+    steps->tolerant = true;
+    r->points_wait.done = on_said;
+    log_points_write(r->dir, LOG_POINTS_START, &r->points_wait);
+    return LOG_WAIT;
+}
+
+static enum log_flow remove_said(struct log_steps *steps)
+{
+    if (steps->err != ERR_NONE)
+        steps->next = REMOVE_OVER;
+    return LOG_NEXT;
+}
 
 static enum log_flow remove_file(struct log_steps *steps)
 {
@@ -276,15 +323,16 @@ static enum log_flow remove_file(struct log_steps *steps)
     if (r->kind == FILES)
         return LOG_NEXT;
     file_path(r->folder, r->base, r->kind++, ".deleted", r->path);
-    steps->next = 0;
+    steps->next = REMOVE_FILE;
     steps->tolerant = true; /* gone already, or left for the next start */
     env_unlink(steps->env, &steps->io, r->path, log_steps_done);
     return LOG_WAIT;
 }
 
 static const struct log_step remove_steps[] = {
-    {"remove", remove_file},
-    {NULL, NULL},
+    [REMOVE_EMPTY] = {"empty", remove_empty}, [REMOVE_CLOSE] = {"empty", remove_close},
+    [REMOVE_POINT] = {"write", remove_point}, [REMOVE_SAID] = {"write", remove_said},
+    [REMOVE_FILE] = {"remove", remove_file},  [REMOVE_OVER] = {NULL, NULL},
 };
 
 static void removed(struct log_steps *steps, enum err e)
@@ -316,14 +364,16 @@ void log_removals_stop(struct log_dir *dir)
     }
 }
 
-static void remove_later(struct log *log, int64_t base, int64_t delay_ms)
+static void remove_later(struct log *log, int64_t base, bool unsaid)
 {
+    int64_t delay_ms = unsaid ? 0 : log->config.file_delete_delay_ms;
     struct log_dir *dir = log->dir;
     struct removal *r = mem_zalloc(dir->mem, sizeof *r);
     if (r == NULL)
         return;
     r->dir = dir;
     r->base = base;
+    r->unsaid = unsaid;
     r->timer.fire = on_due;
     list_init(&r->link);
     log_path_join(r->folder, NULL, log->path, "");
@@ -350,7 +400,7 @@ static enum log_flow retain_rename(struct log_steps *steps)
     r->kind = 0;
     r->count--;
     log_segments_take_first(log);
-    remove_later(log, oldest->base, r->full ? 0 : log->config.file_delete_delay_ms);
+    remove_later(log, oldest->base, r->full);
     log_segment_retire(oldest);
     return LOG_NEXT;
 }

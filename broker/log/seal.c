@@ -336,6 +336,8 @@ static void ended(struct log_steps *steps, enum err e)
     mem_free(log->dir->mem, s);
     log->sealing = NULL;
     log->busy--;
+    if (e == ERR_NOTFOUND)
+        log_missing(log, log->path);
     if (e != ERR_NONE && log->status == ERR_NONE)
         env_arm(log_env(log), &log->retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
     log_repair_next(log);

@@ -26,7 +26,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     if (segment == NULL)
         return NULL;
     log_segment_path(log, base, LOG_KIND_LOG, path);
-    segment->file = log_file_new(log->dir, path, create);
+    segment->file = log_file_new(log, path, create);
     if (segment->file == NULL) {
         mem_free(mem, segment);
         return NULL;

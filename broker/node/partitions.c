@@ -227,7 +227,7 @@ void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
     const char *why = log_status_text(metadata_log(b->metadata));
-    NOTE(b->notes, DIRECTORY_OFFLINE, "nothing is written to %s any more: %s", b->config.log_dirs,
+    NOTE(b->notes, DIRECTORY_OFFLINE, "nothing is written any more: %s",
          why[0] != 0 ? why : err_text(e));
 }
 

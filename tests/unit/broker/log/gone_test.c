@@ -136,3 +136,103 @@ TEST(an_unmarked_partition_acknowledges_nothing)
         rig_free(rig);
     }
 }
+
+/* ---- single segments ---- */
+
+static int64_t bases[64];
+
+/* The segments of the partition, in order. */
+static int find_segments(struct rig *rig)
+{
+    int count = 0;
+    for (int i = 0; i < 200; i++) {
+        char path[ENV_PATH_MAX];
+        snprintf(path, sizeof path, "data/orders-0/%020d.log", i);
+        if (rig_exists(rig, path))
+            bases[count++] = i;
+    }
+    return count;
+}
+
+/* Removes the segment's log, and with `all` what stands beside it. */
+static void remove_segment(struct rig *rig, int64_t base, bool all)
+{
+    static const char *const suffixes[] = {".log", ".index", ".timeindex", ".index.crc"};
+    for (int i = 0; i < (all ? COUNT_OF(suffixes) : 1); i++) {
+        char path[ENV_PATH_MAX];
+        snprintf(path, sizeof path, "data/orders-0/%020lld%s", (long long)base, suffixes[i]);
+        if (rig_exists(rig, path))
+            rig_remove(rig, path);
+    }
+}
+
+TEST(a_segment_that_is_missing_is_told_by_its_own_name)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct rig *rig = after_a_life(seed, seed % 2 == 0);
+        rig_start(rig);
+        int count = find_segments(rig);
+        assert_true(count >= 3);
+        int which = seed % 3 == 0 ? 0 : seed % 3 == 1 ? count / 2 : count - 1;
+        bool last = which == count - 1;
+        remove_segment(rig, bases[which], seed % 4 < 2 && !last);
+        char part[64];
+        snprintf(part, sizeof part, "%020lld.log is missing", (long long)bases[which]);
+        expect_refused(rig, last ? "data/orders-0/" : part);
+        rig_free(rig);
+    }
+}
+
+/* Retention takes segments from the front, and says so before it does. */
+TEST(a_segment_that_retention_took_is_not_missing)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig *rig = after_a_life(seed, seed % 2 == 0);
+        rig->config.retention_bytes = 5000;
+        rig->config.file_delete_delay_ms = 100;
+        rig_ok(rig, rig_boot(rig));
+        log_retain(rig->log, log_end(rig->log), env_wall(rig->seat->env));
+        rig_run(rig, 50000000ll * (int64_t)(seed % 10));
+        if (seed % 3 == 0)
+            rig_power(rig);
+        else
+            rig_kill(rig);
+        rig_ok(rig, rig_boot(rig));
+        rig_free(rig);
+    }
+}
+
+TEST(a_directory_that_vanishes_under_a_log_is_told)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct rig *rig = after_a_life(seed, true);
+        rig->birth.known = seed % 2 == 0;
+        rig_ok(rig, rig_boot(rig));
+        rig_remove(rig, "data/orders-0");
+        for (int i = 0; i < 20 && log_status(rig->log) == ERR_NONE; i++) {
+            rig_append(rig, 1, seed % 2 == 0 ? 20 : 900);
+            rig_run(rig, 500000000ll);
+        }
+        assert_int_equal(log_status(rig->log), ERR_NOTFOUND);
+        assert_non_null(strstr(log_status_text(rig->log), "data/orders-0 is gone"));
+        assert_int_equal(rig->told, ERR_NOTFOUND);
+        assert_int_equal(log_dir_status(rig->dir), ERR_NONE);
+        assert_int_equal(rig_append(rig, 1, 20).verdict, LOG_REFUSED);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
+TEST(a_segment_that_vanishes_under_a_reader_is_told)
+{
+    struct rig *rig = after_a_life(1, true);
+    rig->dir_config.open_files_max = 1; /* others are opened when they are read */
+    rig_ok(rig, rig_boot(rig));
+    find_segments(rig);
+    remove_segment(rig, bases[1], true);
+    assert_int_equal(rig_read_all(rig, log_end(rig->log), 1 << 20, false), -1);
+    assert_int_equal(log_status(rig->log), ERR_NOTFOUND);
+    assert_non_null(strstr(log_status_text(rig->log), ".log is gone"));
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}

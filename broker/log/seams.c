@@ -1,0 +1,261 @@
+/* seams.c - does every segment begin where the one before it ends? Of what recovery scans, the scan
+ * tells; of older segments only the last batches are looked at, from the last entry of the index
+ * on. A file that is missing is told by its own name. Nothing is written. */
+#include "log/internal.h"
+
+#define SEAM_BYTES (4u << 20) /* at most so much of a segment's end is walked */
+#define SEAM_NOTES 512
+
+enum {
+    SEAM_NEXT,
+    SEAM_SIZE,
+    SEAM_READ,
+    SEAM_CLOSE,
+    SEAM_PLACE,
+    SEAM_WALK,
+    SEAM_LOOK,
+    SEAM_JUDGE,
+    SEAM_END,
+};
+
+static struct log_opening *opening_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+
+static struct log_segment *segment_of(const struct log_opening *o)
+{
+    return o->log->segments[o->segment];
+}
+
+/* ---- words ---- */
+
+enum err log_missing_text(struct errmsg *msg, const struct log *log, int64_t base, int64_t next)
+{
+    char name[LOG_NAME_MAX];
+    log_name_print(name, base, LOG_KIND_LOG);
+    if (next > base)
+        return errmsg_set(msg, ERR_CORRUPT,
+                          "%s/%s is missing, with offsets %lld to %lld; put the file back from a "
+                          "copy, or " LOG_GIVE_UP,
+                          log->path, name, (long long)base, (long long)next - 1, log_name(log));
+    return errmsg_set(msg, ERR_CORRUPT,
+                      "%s/%s is missing, with offset %lld and what followed; put the file back "
+                      "from a copy, or " LOG_GIVE_UP,
+                      log->path, name, (long long)base, log_name(log));
+}
+
+/* ---- the first segment ---- */
+
+/* The first offset of an index without its log, below that one; -1: none. */
+static int64_t first_orphan(const struct log_opening *o, int64_t below)
+{
+    int64_t first = -1;
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
+        int64_t offset;
+        enum log_file_kind kind = log_name_kind(o->names + at, &offset);
+        bool index = kind == LOG_KIND_INDEX || kind == LOG_KIND_TIMEINDEX;
+        if (index && offset < below && (first < 0 || offset < first))
+            first = offset;
+    }
+    return first;
+}
+
+/* Retention took the oldest segment when the disk had no room even to say where the log begins. */
+static bool removed_unsaid(const struct log_opening *o)
+{
+    static const char suffix[] = ".log.deleted";
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
+        size_t size = strlen(o->names + at);
+        if (size >= sizeof suffix &&
+            strcmp(o->names + at + size - (sizeof suffix - 1), suffix) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Before a segment goes, a checkpoint of kiln's says durably where the log begins from then on; one
+ * that does not name the log has never had to. Kafka's says less. */
+enum err log_seams_first(struct log_opening *o)
+{
+    const struct log *log = o->log;
+    const struct log_dir *dir = log->dir;
+    int64_t first = log->segments[0]->base;
+    int64_t start = log->known->offsets[LOG_POINTS_START];
+    if (log->segments[0]->file->create || dir->points_wrong[LOG_POINTS_START])
+        return ERR_NONE;
+    if (start < 0)
+        start = dir->points_own[LOG_POINTS_START] ? 0 : first_orphan(o, first);
+    if (start < 0 || start >= first)
+        return ERR_NONE;
+    if (removed_unsaid(o)) {
+        o->start_unsaid = true;
+        return ERR_NONE;
+    }
+    return log_missing_text(&o->op->msg, log, start, first);
+}
+
+/* ---- the others ---- */
+
+/* Without an index all of a small segment is walked, and a large one is left to its readers. */
+static void begin_at(struct log_opening *o, uint64_t position)
+{
+    const struct log_segment *segment = segment_of(o);
+    o->piece = position;
+    o->steps.next = segment->size - position <= SEAM_BYTES ? SEAM_PLACE : SEAM_NEXT;
+    if (o->steps.next == SEAM_NEXT)
+        o->segment++;
+}
+
+static enum log_flow seam_next(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    if (o->segment >= MAX(log_segment_index(log, o->scan_from), 0)) {
+        steps->next = SEAM_END;
+        return LOG_NEXT;
+    }
+    o->end = segment_of(o)->base;
+    if (segment_of(o)->size == 0) {
+        steps->next = SEAM_JUDGE;
+        return LOG_NEXT;
+    }
+    log_segment_path(log, o->end, LOG_KIND_INDEX, o->path);
+    steps->tolerant = true;
+    env_open_file(steps->env, &steps->io, o->path, ENV_OPEN_READ, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow seam_size(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE) {
+        begin_at(o, 0);
+        return LOG_NEXT;
+    }
+    o->seam_file = steps->n;
+    steps->tolerant = true;
+    env_size(steps->env, &steps->io, o->seam_file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow seam_read(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    uint64_t size = steps->err == ERR_NONE ? steps->n : 0;
+    memset(o->entry, 0, sizeof o->entry);
+    steps->err = ERR_NONE;
+    if (size < LOG_INDEX_ENTRY_SIZE || size % LOG_INDEX_ENTRY_SIZE != 0)
+        return LOG_NEXT;
+    steps->tolerant = true;
+    env_read(steps->env, &steps->io, o->seam_file, size - LOG_INDEX_ENTRY_SIZE, o->entry,
+             LOG_INDEX_ENTRY_SIZE, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow seam_close(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    uint64_t position = steps->err == ERR_NONE ? get_u32(o->entry + 4) : 0;
+    begin_at(o, position < segment_of(o)->size ? position : 0);
+    steps->tolerant = true;
+    env_close_file(steps->env, &steps->io, o->seam_file, log_steps_done);
+    return LOG_WAIT;
+}
+
+static void on_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
+    o->held = e == ERR_NONE;
+    log_steps_resume(&o->steps, e);
+}
+
+static enum log_flow seam_place(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->err = ERR_NONE;
+    if (!log_file_hold(segment_of(o)->file, &o->wait, on_held))
+        return LOG_WAIT;
+    o->held = true;
+    return LOG_NEXT;
+}
+
+static enum log_flow seam_walk(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_segment *segment = segment_of(o);
+    if (o->walk.dir == NULL) {
+        enum err e = log_walk_init(&o->walk, o->log->dir, LOG_PIECE_SMALL, SEAM_NOTES);
+        if (e != ERR_NONE)
+            return log_steps_fail(steps, e);
+    }
+    if (o->walk.file != segment->file->handle || o->walk.end == 0)
+        log_walk_begin(&o->walk, segment->file->handle, o->piece, segment->size, -1, false);
+    if (o->walk.position >= o->walk.end) {
+        steps->next = SEAM_JUDGE;
+        return LOG_NEXT;
+    }
+    log_walk_next(&o->walk, steps);
+    return LOG_WAIT;
+}
+
+/* What cannot be read here is told by whoever reads it, and by kiln log check. */
+static enum log_flow seam_look(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log_scan *scan = &o->walk.scan;
+    if (scan->note_count > 0)
+        o->end = scan->notes[scan->note_count - 1].last + 1;
+    steps->next = SEAM_WALK;
+    if (scan->end != LOG_SCAN_MORE) {
+        o->end = INT64_MAX;
+        steps->next = SEAM_JUDGE;
+    }
+    return LOG_NEXT;
+}
+
+static enum log_flow seam_judge(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    int64_t next = log->segments[o->segment + 1]->base;
+    if (o->held)
+        log_file_release(segment_of(o)->file);
+    o->held = false;
+    o->walk.end = 0; /* the next segment's walk begins anew */
+    if (o->end < next) {
+        TRACE(log->dir->trace, LOG_OFFLINE, log->id, segment_of(o)->size, ERR_CORRUPT);
+        return log_steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
+    }
+    o->segment++;
+    steps->next = SEAM_NEXT;
+    return LOG_NEXT;
+}
+
+static const struct log_step seam_steps[] = {
+    [SEAM_NEXT] = {"look at the end of a segment of", seam_next},
+    [SEAM_SIZE] = {"look at the end of a segment of", seam_size},
+    [SEAM_READ] = {"look at the end of a segment of", seam_read},
+    [SEAM_CLOSE] = {"look at the end of a segment of", seam_close},
+    [SEAM_PLACE] = {"look at the end of a segment of", seam_place},
+    [SEAM_WALK] = {"look at the end of a segment of", seam_walk},
+    [SEAM_LOOK] = {"look at the end of a segment of", seam_look},
+    [SEAM_JUDGE] = {"look at the end of a segment of", seam_judge},
+    [SEAM_END] = {NULL, NULL},
+};
+
+static void ended(struct log_steps *steps, enum err e)
+{
+    struct log_opening *o = opening_of(steps);
+    log_walk_free(&o->walk);
+    if (e == ERR_NONE)
+        log_recover(o);
+    else
+        log_recovery_failed(o, e);
+}
+
+void log_seams(struct log_opening *o)
+{
+    o->segment = 0;
+    log_steps_start(&o->steps, log_env(o->log), seam_steps, ended);
+}
