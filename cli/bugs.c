@@ -10,7 +10,7 @@
 
 #ifndef KILN_KNOWN_BUGS
 
-int cli_bugs(int argc, char **argv)
+int cli_with_bugs(int argc, char **argv)
 {
     char self[CAMPAIGN_PATH_MAX], path[CAMPAIGN_PATH_MAX + 16];
     (void)argc;
@@ -19,13 +19,26 @@ int cli_bugs(int argc, char **argv)
         return cli_complain("cannot tell where this program is");
     self[n] = 0;
     snprintf(path, sizeof path, "%s/kiln-bugs", dirname(self));
-    /* argv[0] is this verb; what stood before it was this program. */
+    fflush(NULL);
+    /* argv[0] is the verb; what stood before it was this program. */
     argv[-1] = path;
     execv(path, argv - 1);
     return cli_complain("cannot start %s: %s; build it with ./dev build", path, strerror(errno));
 }
 
+int cli_bugs(int argc, char **argv)
+{
+    return cli_with_bugs(argc, argv);
+}
+
 #else
+
+int cli_with_bugs(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return -1;
+}
 
 #define HUNT_JOBS_MAX 16
 
@@ -83,7 +96,7 @@ static bool holds_without(const struct campaign_script *script, uint64_t seed,
     struct campaign_outcome o;
     plain.bug = NULL;
     campaign_run_child(script, seed, &plain, &o);
-    free(o.plan);
+    campaign_outcome_free(&o);
     return campaign_exit(&o) == CLI_OK;
 }
 
@@ -129,7 +142,7 @@ static void find(const struct hunt *h, const struct campaign_script *script,
                 caught->seed = seed + i;
                 memcpy(caught->why, o[i].result.why, sizeof caught->why);
             }
-            free(o[i].plan);
+            campaign_outcome_free(&o[i]);
         }
     }
 }

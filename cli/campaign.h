@@ -36,7 +36,7 @@ struct campaign_mode {
                               afterwards */
     const char *plan_path; /* only its lines fire; NULL: the script's and the seed's own */
     const char *trace_path;
-    const char *steps_path; /* hashes of all steps, for verify and replay; NULL: none */
+    const char *steps_path; /* hashes of all steps, for verify; NULL: none */
     int64_t time_max_ns, until_ns;
     int64_t wall_max_ns; /* of the machine's time: a handler that never returns would never let the
                             campaign end; 0: CAMPAIGN_WALL_NS */
@@ -49,15 +49,20 @@ struct campaign_mode {
     bool shuffle;
     uint8_t poison;
     uint32_t range;
-    const char *bug; /* the known bug that is on; NULL: none */
+    const char *bug;       /* the known bug that is on; NULL: none */
+    struct record *record; /* what the run has come to so far (record.h); NULL: nobody asks */
 };
 
 struct campaign_outcome {
-    struct script_result result; /* when it crashed: why alone */
+    struct script_result result; /* when it crashed: how far it had come */
     bool crashed;
     int64_t wall_ns;
-    char *plan; /* what fired, as text; malloc'ed, NULL when it crashed */
+    char *plan;            /* what fired, as text; malloc'ed */
+    struct record *record; /* of a run in a child; may be NULL */
 };
+
+/* Lets go of what it points to. */
+void campaign_outcome_free(struct campaign_outcome *outcome);
 
 /* Runs script with seed in this process. Everything about it is in *result. plan_text, when not
  * NULL, gets what fired (free it). */
@@ -94,16 +99,20 @@ void campaign_put_findings(struct json *j, const struct script_result *result);
 
 /* ---- replay files ---- */
 
+struct record_piece;
+
 struct campaign_replay {
     char build[32];
-    uint64_t seed, hash;
-    bool files, has_hash;
+    uint64_t seed, hash, events; /* of a crash: up to there */
+    bool files, has_hash, crashed;
     struct campaign_script script; /* its source is a copy */
     char bug[64];                  /* the known bug that was on; empty: none */
     struct bytes plan;             /* the one it was given with --plan */
     bool has_plan;                 /* which may be an empty one */
     int64_t time_max_ns;           /* --time; 0: none */
-    struct bytes file;             /* what all of this points into */
+    struct record_piece *pieces;   /* checkpoints of the chain */
+    int64_t piece_count;
+    struct bytes file; /* what the rest of this points into */
 };
 
 /* Writes failures/NAME.replay; path gets its name. False: told on stderr. plan is what stands in
@@ -112,14 +121,14 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
                            uint64_t seed, const struct campaign_mode *mode, struct bytes plan);
 /* Takes it away again, with what an earlier failure left beside it. */
 void campaign_replay_remove(const char *path);
-/* Adds how it ended. */
-bool campaign_replay_finish(const char *path, const struct script_result *result);
+/* Adds how it ended, or how far it had come, and the checkpoints of its chain. */
+bool campaign_replay_finish(const char *path, const struct campaign_outcome *outcome);
 bool campaign_replay_read(const char *path, struct campaign_replay *replay);
-/* The hashes of all its steps stand beside it: NAME.steps. */
-void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
-/* What fired: NAME.plan. */
-void campaign_plan_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX]);
-/* The first step, counted from 1, in which two runs differ; 0: none. */
+void campaign_replay_free(struct campaign_replay *replay);
+/* What stands beside it, in a file of that ending: ".steps" the hashes of all steps, ".plan" what
+ * fired, ".trace" the last rows before a crash, ".disks" a directory of its disks. */
+void campaign_beside(const char *replay_path, const char *ending, char path[CAMPAIGN_PATH_MAX]);
+/* The first step, counted from 1, in which two steps files of verify differ; 0: none. */
 int64_t campaign_steps_compare(struct bytes a, struct bytes b);
 
 /* ---- looking on ---- */

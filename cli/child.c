@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "cli/campaign.h"
+#include "cli/record.h"
 #include "cli/watch.h"
 
 static int64_t wall_ns(void)
@@ -89,6 +89,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     struct mem mem;
     struct fault_plan plan, fired;
     struct watch watch;
+    struct recorder recorder;
     char own_dir[CLI_PATH_MAX];
     struct script_options options = {.seed = seed,
                                      .time_max_ns = mode->time_max_ns,
@@ -119,6 +120,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     }
     if (mode->files)
         options.disk_dir = own ? own_dir : mode->data_dir;
+    recorder_start(&recorder, mode->record, &options);
     if (watch_open(&watch, &mem, mode, &options, result)) {
         script_run(&mem, script->path, script->source, &options, result, &fired);
         watch_close(&watch, result);
@@ -136,6 +138,7 @@ struct campaign_child {
     int fd;
     int64_t start_ns, wall_max_ns;
     char own_dir[CLI_PATH_MAX]; /* of its disks, which may outlive it; empty: none */
+    struct record *record;
     uint8_t *data;
     size_t size, cap;
 };
@@ -190,6 +193,7 @@ static void free_child(struct campaign_child *c)
 {
     if (c->own_dir[0] != 0)
         cli_remove_tree(c->own_dir);
+    record_free(c->record);
     free(c->data);
     free(c);
 }
@@ -236,6 +240,7 @@ struct campaign_child *campaign_fork(const struct campaign_script *script, uint6
     if (child == NULL)
         return NULL;
     child->wall_max_ns = wall_max(mode->wall_max_ns);
+    own.record = child->record = record_new(); /* without memory for it, the run goes without */
     if (make_own_dir(child, &own) && start_child(child, script, seed, &own))
         return child;
     free_child(child);
@@ -263,21 +268,41 @@ static bool read_some(struct campaign_child *c)
     return n == 0 || (n < 0 && errno != EINTR);
 }
 
-static void describe_crash(const struct campaign_child *c, int status,
-                           struct campaign_outcome *outcome)
+static void describe_end(const struct campaign_child *c, int status, char *what, size_t size)
 {
-    char *why = outcome->result.why;
-    size_t size = sizeof outcome->result.why;
-    outcome->crashed = true;
+    const char *panic = c->record == NULL ? "" : c->record->panic;
     if (!WIFSIGNALED(status))
-        snprintf(why, size, "ended with status %d and said nothing", WEXITSTATUS(status));
+        snprintf(what, size, "ended with status %d and said nothing", WEXITSTATUS(status));
     else if (WTERMSIG(status) == SIGALRM)
-        snprintf(why, size,
+        snprintf(what, size,
                  "killed: it had not ended after %.3g s on the wall's clock; if it only is slow, "
                  "give it more with --wall",
                  (double)c->wall_max_ns / 1e9);
     else
-        snprintf(why, size, "signal %d", WTERMSIG(status));
+        snprintf(what, size, "SIG%s%s%s", sigabbrev_np(WTERMSIG(status)), panic[0] == 0 ? "" : ": ",
+                 panic);
+}
+
+/* What it had come to stands in the record. */
+static void describe_crash(const struct campaign_child *c, int status,
+                           struct campaign_outcome *outcome)
+{
+    const struct record *record = c->record;
+    struct script_result *r = &outcome->result;
+    struct script_finding *f = &r->findings[0];
+    outcome->crashed = true;
+    r->finding_count = 1;
+    *f = (struct script_finding){
+        .code = "CRASH", .name = "CRASH", .count = 1, .offset = -1, .node_id = CHECK_NO_NODE};
+    describe_end(c, status, f->what, sizeof f->what);
+    snprintf(r->why, sizeof r->why, "%s", f->what);
+    if (record == NULL)
+        return;
+    f->time_ns = r->sim_ns = record->time_ns;
+    r->hash = record->hash;
+    r->events = record->events;
+    r->faults = record->fault_count;
+    outcome->plan = strndup(record->plan, record->plan_size);
 }
 
 bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
@@ -296,9 +321,19 @@ bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outc
         if (c->size > head)
             outcome->plan = strndup((char *)c->data + head, c->size - head);
     }
+    outcome->record = c->record;
+    c->record = NULL;
     close(c->fd);
     free_child(c);
     return true;
+}
+
+void campaign_outcome_free(struct campaign_outcome *outcome)
+{
+    free(outcome->plan);
+    record_free(outcome->record);
+    outcome->plan = NULL;
+    outcome->record = NULL;
 }
 
 void campaign_run_child(const struct campaign_script *script, uint64_t seed,

@@ -122,6 +122,9 @@ enum err cli_temporary_dir(char path[CLI_PATH_MAX], const char *name) MUST_USE;
 enum err cli_temporary_file(char path[CLI_PATH_MAX], const char *name) MUST_USE;
 /* A directory and all below it, as far as they can be removed. Follows no links. */
 void cli_remove_tree(const char *path);
+/* This verb, as it was given, by the program that has the known bugs. -1: that is this one; else it
+ * could not be started, which was told. */
+int cli_with_bugs(int argc, char **argv);
 /* 16 hex digits that follow from the bytes of this program. */
 const char *cli_build_id(void);
 

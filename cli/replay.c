@@ -3,46 +3,121 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "cli/campaign.h"
+#include "cli/record.h"
 
-static int report(const struct campaign_replay *replay, const struct campaign_outcome *o)
+/* A run that is repeated, and how it ended before. */
+struct repeat {
+    struct campaign_replay recorded;
+    const char *path; /* of the replay file */
+    struct campaign_mode mode;
+    struct campaign_view view;
+    bool same_build;
+    struct campaign_outcome now;
+};
+
+static void report(const struct repeat *r)
 {
-    if (o->crashed) {
-        fprintf(stderr, "CRASHED, again: %s\n", o->result.why);
-        return CLI_CRASHED;
-    }
-    printf("hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s\n",
-           o->result.hash, replay->seed, o->result.events, (double)o->result.sim_ns / 1e9,
-           script_verdict_name(o->result.verdict));
-    campaign_print_findings(&o->result, "", stdout);
-    return campaign_exit(o);
+    const struct script_result *x = &r->now.result;
+    printf("hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s\n", x->hash,
+           r->recorded.seed, x->events, (double)x->sim_ns / 1e9,
+           r->now.crashed ? "CRASHED" : script_verdict_name(x->verdict));
+    campaign_print_findings(x, "", stdout);
+    fflush(stdout);
 }
 
-/* Names the first event that is not as it was recorded. */
-static int tell_difference(const struct campaign_replay *replay, const char *path,
-                           const struct campaign_mode *done)
+/* ---- where it differs ---- */
+
+/* The event that a step belongs to, told by a run that comes by there once more. */
+static void show_step(const struct repeat *r, int64_t step)
 {
-    char recorded_path[CAMPAIGN_PATH_MAX];
-    struct bytes recorded = {0}, now = {0};
-    struct campaign_mode mode = *done;
+    struct campaign_mode mode = r->mode;
     struct campaign_outcome outcome;
-    fprintf(stderr, "the run differs from the recorded one, whose hash was %016" PRIx64 "\n",
-            replay->hash);
-    campaign_steps_path(path, recorded_path);
-    if (cli_read_file(recorded_path, &recorded) == ERR_NONE &&
-        cli_read_file(done->steps_path, &now) == ERR_NONE) {
-        mode.show_step = campaign_steps_compare(recorded, now);
-        mode.steps_path = mode.trace_path = mode.data_dir = NULL;
-        mode.timeline = false;
-        mode.found = NULL;
-        fprintf(stderr, "the first step that differs is number %" PRId64 ":\n", mode.show_step);
-        campaign_run_child(&replay->script, replay->seed, &mode, &outcome);
-        free(outcome.plan);
-    }
-    cli_free(recorded);
-    cli_free(now);
-    return CLI_DIFFERED;
+    mode.show_step = step;
+    mode.trace_path = mode.data_dir = NULL;
+    mode.timeline = mode.files = false;
+    mode.found = NULL;
+    fprintf(stderr, "the first event that differs, as it is now:\n");
+    campaign_run_child(&r->recorded.script, r->recorded.seed, &mode, &outcome);
+    campaign_outcome_free(&outcome);
 }
+
+static void tell_step(const struct repeat *r)
+{
+    char path[CAMPAIGN_PATH_MAX];
+    struct bytes steps;
+    campaign_beside(r->path, ".steps", path);
+    if (cli_read_file(path, &steps) != ERR_NONE) {
+        fprintf(stderr, "which event it is stands in %s, which is not there\n", path);
+        return;
+    }
+    int64_t step = record_first_step(steps, r->now.record);
+    if (step > 0)
+        show_step(r, step);
+    else
+        fprintf(stderr, "no event differs from %s\n", path);
+    cli_free(steps);
+}
+
+/* Pieces are of RECORD_PIECE_EVENTS events each; what comes behind the last whole one is one, too.
+ */
+static void tell_difference(const struct repeat *r, int64_t piece)
+{
+    const struct record *now = r->now.record;
+    uint64_t first = (uint64_t)piece * RECORD_PIECE_EVENTS + 1;
+    fprintf(stderr, "the first piece that differs: events %" PRIu64 " to ", first);
+    if (piece < (int64_t)now->piece_count)
+        fprintf(stderr, "%" PRIu64, first + RECORD_PIECE_EVENTS - 1);
+    else
+        fprintf(stderr, "the end");
+    if (piece > 0)
+        fprintf(stderr, ", from %.6f s on", (double)now->pieces[piece - 1].time_ns / 1e9);
+    fputc('\n', stderr);
+    tell_step(r);
+}
+
+/* Whether the same happened, as far as both are known: chains that agreed once and ended alike. */
+static bool is_same(const struct repeat *r, int64_t *piece)
+{
+    const struct campaign_replay *recorded = &r->recorded;
+    const struct record *now = r->now.record;
+    *piece = record_first_piece(recorded->pieces, recorded->piece_count, now);
+    if (*piece >= 0)
+        return false;
+    if (r->mode.until_ns != 0)
+        return true;
+    *piece = MIN(recorded->piece_count, (int64_t)now->piece_count);
+    /* One that was killed for its time ends anywhere. */
+    bool both_crashed = recorded->crashed && r->now.crashed;
+    return both_crashed ||
+           (recorded->crashed == r->now.crashed && recorded->hash == r->now.result.hash);
+}
+
+static int compare(const struct repeat *r)
+{
+    int64_t piece;
+    int exit = campaign_exit(&r->now);
+    if (!r->recorded.has_hash) {
+        fprintf(stderr,
+                "the recorded run was not let come to its end: there is no hash to compare\n");
+        return r->now.crashed ? CLI_CRASHED : CLI_DIFFERED;
+    }
+    if (r->now.record == NULL)
+        return cli_complain("out of memory"), CLI_CRASHED;
+    if (is_same(r, &piece)) {
+        if (!r->same_build)
+            fprintf(stderr, "the same happened by this build, event by event\n");
+        return exit;
+    }
+    fprintf(stderr,
+            "the run differs from the recorded one, %s %" PRIu64 " events with the hash "
+            "%016" PRIx64 "\n",
+            r->recorded.crashed ? "which crashed after" : "which took", r->recorded.events,
+            r->recorded.hash);
+    tell_difference(r, piece);
+    return exit == CLI_CRASHED ? CLI_CRASHED : CLI_DIFFERED;
+}
+
+/* ---- the run ---- */
 
 static bool write_plan(const struct campaign_replay *replay, char path[CLI_PATH_MAX])
 {
@@ -50,85 +125,82 @@ static bool write_plan(const struct campaign_replay *replay, char path[CLI_PATH_
            cli_write_file(path, replay->plan) == ERR_NONE;
 }
 
-static int repeat(const struct campaign_replay *replay, const char *path,
-                  const struct campaign_view *view, struct campaign_mode *mode)
+static int run_again(struct repeat *r)
+{
+    struct campaign_replay *recorded = &r->recorded;
+    struct campaign_outcome found;
+    bool looked_at = r->mode.timeline || r->mode.trace_path != NULL;
+    if (looked_at &&
+        !campaign_view_prepare(&r->view, &recorded->script, recorded->seed, &r->mode, &found))
+        return CLI_NOTHING;
+    campaign_run_child(&recorded->script, recorded->seed, &r->mode, &r->now);
+    report(r);
+    int exit = compare(r);
+    campaign_outcome_free(&r->now);
+    return exit;
+}
+
+static int repeat(struct repeat *r)
 {
     char plan_path[CLI_PATH_MAX];
-    char steps_path[CLI_PATH_MAX];
-    if (cli_temporary_file(steps_path, "steps") != ERR_NONE)
-        return cli_complain("cannot write to %s; set TMPDIR", steps_path);
-    if (replay->has_plan && !write_plan(replay, plan_path))
+    struct campaign_replay *recorded = &r->recorded;
+    r->same_build = strcmp(recorded->build, cli_build_id()) == 0;
+    if (!r->same_build)
+        fprintf(
+            stderr,
+            "kiln: warning: %s was recorded by build %s, and this is build %s: what happens may "
+            "differ, and is compared piece by piece\n",
+            r->path, recorded->build, cli_build_id());
+    if (recorded->has_plan && !write_plan(recorded, plan_path))
         return cli_complain("cannot write to %s; set TMPDIR", plan_path);
-    mode->steps_path = steps_path;
-    mode->plan_path = replay->has_plan ? plan_path : NULL;
-    mode->time_max_ns = replay->time_max_ns;
-    mode->bug = replay->bug[0] != 0 ? replay->bug : NULL;
-    struct campaign_outcome outcome, found;
-    bool looked_at = mode->timeline || mode->trace_path != NULL;
-    int exit = CLI_NOTHING;
-    if (looked_at && !campaign_view_prepare(view, &replay->script, replay->seed, mode, &found))
-        goto done;
-    campaign_run_child(&replay->script, replay->seed, mode, &outcome);
-    exit = report(replay, &outcome);
-    bool whole = mode->until_ns == 0 && !outcome.crashed;
-    if (whole && !replay->has_hash) {
-        fprintf(stderr, "the recorded run crashed, or was not let come to its end\n");
-        exit = CLI_DIFFERED;
-    } else if (whole && replay->hash != outcome.result.hash) {
-        exit = tell_difference(replay, path, mode);
-    }
-    free(outcome.plan);
-done:
-    unlink(steps_path);
-    if (mode->plan_path != NULL)
+    r->mode.plan_path = recorded->has_plan ? plan_path : NULL;
+    r->mode.time_max_ns = recorded->time_max_ns;
+    r->mode.bug = recorded->bug[0] != 0 ? recorded->bug : NULL;
+    int exit = run_again(r);
+    if (recorded->has_plan)
         unlink(plan_path);
     return exit;
 }
 
 int cli_replay(int argc, char **argv)
 {
-    struct campaign_mode mode = {0};
-    struct campaign_view view = {0};
+    struct repeat r = {.same_build = true};
     const char *until = NULL, *wall = NULL;
-    bool force = false;
     const struct cli_option options[] = {
         {"--until", CLI_TEXT, &until, 0, 0, NULL, "stop at this virtual time, as 12.4s"},
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL, "real time after which it is killed (10m)"},
-        {"--trace", CLI_TEXT, &mode.trace_path, 0, 0, NULL, "write the trace to this file"},
-        {"--data", CLI_TEXT, &mode.data_dir, 0, 0, NULL, "leave the disks in this directory"},
-        {"--force", CLI_FLAG, &force, 0, 0, NULL, "repeat a run of another build all the same"},
-        {"-v", CLI_FLAG, &mode.timeline, 0, 0, NULL, "a timeline on stderr: cause -> effect"},
-        CAMPAIGN_VIEW_OPTIONS(view),
+        {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
+        {"--data", CLI_TEXT, &r.mode.data_dir, 0, 0, NULL, "leave the disks in this directory"},
+        {"-v", CLI_FLAG, &r.mode.timeline, 0, 0, NULL, "a timeline on stderr: cause -> effect"},
+        CAMPAIGN_VIEW_OPTIONS(r.view),
     };
     const struct cli_usage usage = {
         "kiln replay FILE [OPTIONS]",
-        "Repeats a failed run: same script, same seed, same bytes, same hash.\n"
-        "Exit: as kiln run; 4 when the hash differs from the recorded one.",
+        "Repeats a failed run: same script, same seed, same bytes, same hash. Another build than "
+        "the\n"
+        "one that recorded it repeats it with a warning.\n"
+        "Exit: as kiln run; 4 when what happened is not what was recorded: then the first piece "
+        "of\n"
+        "1,000 events that differs is named, and the first event, with the .steps file beside it.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);
     if (exit >= 0)
         return exit;
-    struct campaign_replay replay;
     if (words.count != 1)
         return cli_complain("which file? usage: %s", usage.synopsis);
-    if (!cli_parse_time("--until", until, &mode.until_ns) ||
-        !cli_parse_time("--wall", wall, &mode.wall_max_ns))
+    if (!cli_parse_time("--until", until, &r.mode.until_ns) ||
+        !cli_parse_time("--wall", wall, &r.mode.wall_max_ns) ||
+        !campaign_view_filter(&r.view, &r.mode.filter))
         return CLI_USAGE;
-    if (!campaign_replay_read(words.word[0], &replay))
+    r.path = words.word[0];
+    if (!campaign_replay_read(r.path, &r.recorded))
         return CLI_USAGE;
-    mode.timeline |= campaign_view_given(&view);
-    if (!campaign_view_filter(&view, &mode.filter)) {
-        cli_free(replay.file);
-        return CLI_USAGE;
-    }
-    mode.files = replay.files || mode.data_dir != NULL;
-    if (!force && strcmp(replay.build, cli_build_id()) != 0)
-        exit = cli_complain("%s was recorded by build %s, and this is build %s; seeds mean nothing "
-                            "across builds. --force repeats it all the same",
-                            words.word[0], replay.build, cli_build_id());
-    else
-        exit = repeat(&replay, words.word[0], &view, &mode);
-    cli_free(replay.file);
+    r.mode.timeline |= campaign_view_given(&r.view);
+    r.mode.files = r.mode.data_dir != NULL;
+    exit = r.recorded.bug[0] != 0 ? cli_with_bugs(argc, argv) : -1;
+    if (exit < 0)
+        exit = repeat(&r);
+    campaign_replay_free(&r.recorded);
     return exit;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "cli/campaign.h"
+#include "cli/record.h"
 
 /* Lines "key value", then blocks "key SIZE" followed by that many bytes and a newline. */
 #define FIRST_LINE "kiln-replay 1\n"
@@ -64,45 +64,38 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
     return false;
 }
 
-/* The name of what stands beside a replay file. */
-static void beside(const char *replay_path, const char *tail, char path[CAMPAIGN_PATH_MAX])
+void campaign_beside(const char *replay_path, const char *ending, char path[CAMPAIGN_PATH_MAX])
 {
     size_t size = strlen(replay_path);
     const char *own = ".replay";
     if (size > strlen(own) && strcmp(replay_path + size - strlen(own), own) == 0)
         size -= strlen(own);
     snprintf(path, CAMPAIGN_PATH_MAX, "%.*s%s", (int)MIN(size, CAMPAIGN_PATH_MAX - 8), replay_path,
-             tail);
-}
-
-void campaign_steps_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
-{
-    beside(replay_path, ".steps", path);
-}
-
-void campaign_plan_path(const char *replay_path, char path[CAMPAIGN_PATH_MAX])
-{
-    beside(replay_path, ".plan", path);
+             ending);
 }
 
 void campaign_replay_remove(const char *path)
 {
-    char other[CAMPAIGN_PATH_MAX];
+    static const char *const endings[] = {".steps", ".plan", ".trace"};
     unlink(path);
-    campaign_steps_path(path, other);
-    unlink(other);
-    campaign_plan_path(path, other);
-    unlink(other);
+    for (int i = 0; i < COUNT_OF(endings); i++) {
+        char other[CAMPAIGN_PATH_MAX];
+        campaign_beside(path, endings[i], other);
+        unlink(other);
+    }
 }
 
-bool campaign_replay_finish(const char *path, const struct script_result *result)
+bool campaign_replay_finish(const char *path, const struct campaign_outcome *o)
 {
     FILE *file = fopen(path, "ab");
     if (file == NULL)
         return false;
-    fprintf(file, "hash %016" PRIx64 "\nverdict %s\n", result->hash,
-            script_verdict_name(result->verdict));
-    campaign_print_findings(result, "why ", file);
+    fprintf(file, "verdict %s\n", o->crashed ? "crashed" : script_verdict_name(o->result.verdict));
+    campaign_print_findings(&o->result, "why ", file);
+    fprintf(file, "events %" PRIu64 "\nhash %016" PRIx64 "\n", o->result.events, o->result.hash);
+    for (uint32_t i = 0; o->record != NULL && i < o->record->piece_count; i++)
+        fprintf(file, "checkpoint %" PRIu64 " %016" PRIx64 "\n",
+                (uint64_t)(i + 1) * RECORD_PIECE_EVENTS, o->record->pieces[i].hash);
     return fclose(file) == 0;
 }
 
@@ -148,6 +141,28 @@ static void copy_text(char *to, size_t size, struct bytes from)
     snprintf(to, size, "%.*s", (int)MIN(from.size, size - 1), (const char *)from.data);
 }
 
+static uint64_t number_of(struct bytes text, int base)
+{
+    char copy[32];
+    copy_text(copy, sizeof copy, text);
+    return strtoull(copy, NULL, base);
+}
+
+/* "3000 0123456789abcdef": the chain after so many events. */
+static bool take_checkpoint(struct campaign_replay *r, struct bytes v)
+{
+    const uint8_t *space = memchr(v.data, ' ', v.size);
+    if (space == NULL || r->piece_count == RECORD_PIECES_MAX)
+        return space != NULL;
+    if (r->pieces == NULL)
+        r->pieces = calloc(RECORD_PIECES_MAX, sizeof *r->pieces);
+    if (r->pieces == NULL)
+        return false;
+    size_t at = (size_t)(space - v.data) + 1;
+    r->pieces[r->piece_count++].hash = number_of(bytes_of(v.data + at, v.size - at), 16);
+    return number_of(v, 10) == (uint64_t)r->piece_count * RECORD_PIECE_EVENTS;
+}
+
 static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes line)
 {
     struct bytes v;
@@ -160,13 +175,15 @@ static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes 
     } else if (is_key(line, "disk", &v)) {
         r->files = bytes_equal(v, bytes_text("files"));
     } else if (is_key(line, "seed", &v)) {
-        char text[32];
-        copy_text(text, sizeof text, v);
-        r->seed = strtoull(text, NULL, 10);
+        r->seed = number_of(v, 10);
+    } else if (is_key(line, "events", &v)) {
+        r->events = number_of(v, 10);
+    } else if (is_key(line, "verdict", &v)) {
+        r->crashed = bytes_equal(v, bytes_text("crashed"));
+    } else if (is_key(line, "checkpoint", &v)) {
+        return take_checkpoint(r, v);
     } else if (is_key(line, "hash", &v)) {
-        char text[32];
-        copy_text(text, sizeof text, v);
-        r->hash = strtoull(text, NULL, 16);
+        r->hash = number_of(v, 16);
         r->has_hash = true;
     } else if (is_key(line, "script", &v)) {
         return take_block(c, v, &r->script.source);
@@ -177,6 +194,13 @@ static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes 
         return text_parse_int(v, &r->time_max_ns) == ERR_NONE && r->time_max_ns > 0;
     }
     return true;
+}
+
+void campaign_replay_free(struct campaign_replay *r)
+{
+    free(r->pieces);
+    r->pieces = NULL;
+    cli_free(r->file);
 }
 
 bool campaign_replay_read(const char *path, struct campaign_replay *r)
@@ -195,7 +219,7 @@ bool campaign_replay_read(const char *path, struct campaign_replay *r)
         good = take_line(r, &c, line);
     if (!good || r->script.source.data == NULL) {
         cli_complain("%s is no replay file", path);
-        cli_free(r->file);
+        campaign_replay_free(r);
         return false;
     }
     return true;

@@ -1,13 +1,12 @@
 /* run.c - kiln run: campaigns. Every claim with every seed, a table of what held, and a replay file
  * for what did not. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-#include "cli/campaign.h"
+#include "cli/record.h"
 
 #define PROGRESS_NS 200000000ll
 #define MARKS_SEEDS_MIN 20 /* with fewer seeds a mark that was not reached is told, not judged */
@@ -81,21 +80,20 @@ static void clear_progress(const struct run *r)
         fputs("\r\033[K", stderr);
 }
 
-/* Once more, with the hash of each step written down: what a replay that differs is held against.
- */
-static void keep_steps(const struct run *r, const struct job *job)
+/* Beside the replay file: what fired, the hash of each step, and of a crash the last rows. */
+static void keep_beside(const struct job *job, const struct campaign_outcome *o)
 {
     char path[CAMPAIGN_PATH_MAX];
-    struct campaign_mode mode = r->mode;
-    struct campaign_outcome again;
-    campaign_steps_path(job->replay, path);
-    mode.steps_path = path;
-    mode.trace_path = NULL;
-    mode.found = NULL;
-    mode.data_dir = NULL;
-    mode.timeline = false;
-    campaign_run_child(&r->scripts.at[job->script], job->seed, &mode, &again);
-    free(again.plan);
+    campaign_beside(job->replay, ".plan", path);
+    if (o->plan != NULL && cli_write_file(path, bytes_text(o->plan)) == ERR_NONE)
+        fprintf(stderr, "         what fired: %s\n", path);
+    if (o->record == NULL)
+        return;
+    campaign_beside(job->replay, ".steps", path);
+    record_write_steps(o->record, path);
+    campaign_beside(job->replay, ".trace", path);
+    if (o->crashed && record_write_trace(o->record, path))
+        fprintf(stderr, "         the last rows: kiln trace %s\n", path);
 }
 
 static void tell_failure(struct run *r, const struct job *job, const struct campaign_outcome *o)
@@ -106,17 +104,9 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
             o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->path,
             job->seed, script->claim);
     campaign_print_findings(&o->result, "         ", stderr);
-    if (o->plan != NULL) {
-        char path[CAMPAIGN_PATH_MAX];
-        campaign_plan_path(job->replay, path);
-        if (cli_write_file(path, bytes_text(o->plan)) == ERR_NONE)
-            fprintf(stderr, "         what fired: %s\n", path);
-    }
-    if (!o->crashed) {
-        campaign_replay_finish(job->replay, &o->result);
-        keep_steps(r, job);
-    }
-    fprintf(stderr, "         again: %s replay %s\n", program_invocation_short_name, job->replay);
+    keep_beside(job, o);
+    campaign_replay_finish(job->replay, o);
+    fprintf(stderr, "         again: kiln replay %s\n", job->replay);
 }
 
 static void add_counts(struct check_counts *to, const struct check_counts *from)
@@ -163,7 +153,7 @@ static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
         tell_failure(r, job, o);
     else
         campaign_replay_remove(job->replay);
-    free(o->plan);
+    campaign_outcome_free(o);
     *job = r->job[--r->job_count];
 }
 
@@ -404,9 +394,8 @@ int cli_run(int argc, char **argv)
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
          "real time after which a run is killed and counts as crashed (10m)"},
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},
-#ifdef KILN_KNOWN_BUGS
-        {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL, "with this known bug; kiln bugs lists them"},
-#endif
+        {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL,
+         "with this historic mistake switched on; kiln bugs lists them"},
         {"--list", CLI_FLAG, &r.list, 0, 0, NULL, "print the claims and run nothing"},
         {"-v", CLI_FLAG, &r.verbose, 0, 0, NULL,
          "one run: a timeline on stderr; many: marks that nobody reached"},
@@ -426,6 +415,9 @@ int cli_run(int argc, char **argv)
         return exit;
     if (words.count == 0)
         return cli_complain("which scenario? usage: %s", usage.synopsis);
+    exit = r.mode.bug != NULL ? cli_with_bugs(argc, argv) : -1;
+    if (exit >= 0)
+        return exit;
     if (!cli_parse_time("--time", limit, &r.mode.time_max_ns) ||
         !cli_parse_time("--wall", wall, &r.mode.wall_max_ns))
         return CLI_USAGE;

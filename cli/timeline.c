@@ -162,7 +162,6 @@ bool campaign_view_prepare(const struct campaign_view *v, const struct campaign_
     unseen.trace_path = unseen.data_dir = unseen.steps_path = NULL;
     campaign_run_child(script, seed, &unseen, found);
     mode->found = &found->result;
-    free(found->plan);
-    found->plan = NULL;
+    campaign_outcome_free(found);
     return v->around == NULL || look_around(v->around, &found->result, &mode->filter);
 }

@@ -104,7 +104,7 @@ static void show_step(const struct campaign_script *script, uint64_t seed, int s
     struct campaign_outcome outcome;
     fprintf(stderr, "side %d:\n", side);
     campaign_run_child(script, seed, &mode, &outcome);
-    free(outcome.plan);
+    campaign_outcome_free(&outcome);
 }
 
 /* What the steps of both sides say. The last entry is none of an event (watch.h). */

@@ -117,6 +117,8 @@ void fault_engine_fired(struct fault_engine *engine, const struct fault_line *li
     /* Without memory or room the record is cut short and says so; the run goes on as it would. */
     if (fault_plan_add(&engine->fired, line) != ERR_NONE)
         engine->fired.truncated = true;
+    if (engine->watch != NULL)
+        engine->watch->fired(engine->watch, line);
 }
 
 static const struct fault_line *planned(const struct fault_engine *engine,

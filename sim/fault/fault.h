@@ -223,6 +223,12 @@ enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swar
 
 struct fault_point_line;
 
+/* Embedded in whoever wants each fault at the moment it fires, before it has done anything: what
+ * comes later may be the end of the process. Borrows the line. */
+struct fault_watch {
+    void (*fired)(struct fault_watch *watch, const struct fault_line *line);
+};
+
 struct fault_engine {
     struct mem *mem;
     uint64_t seed;
@@ -232,7 +238,8 @@ struct fault_engine {
     uint32_t rate[FAULT_SITE_COUNT][FAULT_NODES_MAX]; /* per million, now */
     struct fault_point_line *lines;                   /* the plan's FAIL lines, found by_attempt */
     struct hmap by_attempt;
-    int64_t now_ns; /* the owner's clock, for the record */
+    int64_t now_ns;            /* the owner's clock, for the record */
+    struct fault_watch *watch; /* the owner's to set; NULL: nobody */
 };
 
 /* Arms the sites that plan names in RATE and FAIL lines, and those of armed (a bit each), for the

@@ -316,6 +316,7 @@ static bool make_world(struct script *s)
                                   .disk_dir = o->disk_dir,
                                   .plan = o->plan != NULL ? o->plan : &s->swarm,
                                   .plan_only = o->plan_only,
+                                  .fired = o->fired,
                                   .split = s->split,
                                   .shuffle = o->shuffle,
                                   .poison = o->poison,

@@ -34,6 +34,7 @@ struct script_options {
     uint32_t range;
     struct world_sink *sinks[WORLD_SINKS_MAX - 2];
     int32_t sink_count;
+    struct fault_watch *fired; /* as in world_config; may be NULL */
     /* What the script prints; may be NULL. */
     void (*print)(void *context, int64_t time_ns, const char *text);
     void *print_context;

@@ -261,6 +261,7 @@ static enum err build(struct world *world)
                               config->armed);
     if (e != ERR_NONE)
         return e;
+    world->engine.watch = config->fired;
     draw_disk_means(world);
     struct net_options options = {
         .seed = config->seed,

@@ -83,6 +83,7 @@ struct world_config {
                              there, DIR/NODE is made, and what it holds already is what the disk
                              holds at first */
     const struct fault_plan *plan; /* borrowed until world_free; may be NULL */
+    struct fault_watch *fired;     /* told of each fault as it fires; may be NULL */
     bool plan_only; /* a replay: of all faults, the script's too, only those in the plan fire */
     uint32_t armed; /* sites, a bit each, for which a script may set rates (FAULT_RATE); those that
                        the plan names are armed anyway */

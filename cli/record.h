@@ -1,0 +1,67 @@
+/* record.h - what a run has come to so far, in memory that outlives its process: a crash of the
+ * code under test keeps the hash chain, the faults that fired, and the last rows. Writing it costs
+ * stores, never a system call. */
+#ifndef KILN_CLI_RECORD_H
+#define KILN_CLI_RECORD_H
+
+#include "cli/campaign.h"
+
+#define RECORD_PIECE_EVENTS 1000     /* between two checkpoints of the chain */
+#define RECORD_PIECES_MAX (64 << 10) /* of longer runs the first ones are kept */
+#define RECORD_STEPS_MAX (2 << 20)   /* likewise */
+#define RECORD_PLAN_MAX (4 << 20)    /* bytes of text */
+#define RECORD_ROWS 512              /* the last ones; a power of two */
+#define RECORD_NAMES_MAX 512         /* NAME rows, the first ones */
+#define RECORD_PANIC_MAX 256
+
+struct record_piece {
+    uint64_t hash;   /* of the chain after RECORD_PIECE_EVENTS events more */
+    int64_t time_ns; /* virtual, of its last event */
+};
+
+/* Shared by the run's process, which writes, and its parent, which reads when that has ended. Pages
+ * that nobody writes cost nothing. */
+struct record {
+    uint64_t hash, events;
+    int64_t time_ns;
+    uint64_t fault_count, step_count, row_count;
+    uint32_t piece_count, name_count, plan_size;
+    char panic[RECORD_PANIC_MAX]; /* what the assertion said; or empty */
+    struct record_piece pieces[RECORD_PIECES_MAX];
+    struct trace_row names[RECORD_NAMES_MAX];
+    struct trace_row rows[RECORD_ROWS]; /* row i at i % RECORD_ROWS */
+    char plan[RECORD_PLAN_MAX];         /* a line for each fault that fired */
+    uint64_t steps[RECORD_STEPS_MAX];   /* the chain's hash after each */
+};
+
+/* NULL: no memory. */
+struct record *record_new(void);
+void record_free(struct record *record);
+
+/* Writes it while a run goes on. */
+struct recorder {
+    struct world_sink sink;
+    struct fault_watch fired;
+    struct record *record;
+    struct mem mem;
+};
+
+/* record may be NULL: then nothing is written. */
+void recorder_start(struct recorder *recorder, struct record *record,
+                    struct script_options *options);
+
+/* Where panic() leaves its text, too; NULL: nowhere. */
+void panic_leaves(char *text, size_t size);
+
+/* The last rows as a trace file. False: it cannot be written. */
+bool record_write_trace(const struct record *record, const char *path);
+/* Two runs of one script, a recorded one and one now. The first piece in which they differ, from 0
+ * on; -1: none does, as far as both are known. */
+int64_t record_first_piece(const struct record_piece *recorded, int64_t recorded_count,
+                           const struct record *now);
+/* The first step that differs from those in the file, counted from 1; 0: none of both. */
+int64_t record_first_step(struct bytes recorded, const struct record *now);
+/* What such a file holds: 8 bytes a step, big-endian. */
+bool record_write_steps(const struct record *record, const char *path);
+
+#endif
