@@ -47,6 +47,48 @@ static void finish(struct request *r)
         api_request_silent(r);
 }
 
+/* A copy that lives as long as the request; the null string without memory for it. */
+static struct wire_string keep_text(struct request *r, const char *text)
+{
+    size_t size = text != NULL ? strlen(text) : 0;
+    char *copy = text != NULL ? api_request_alloc(r, size + 1, 1) : NULL;
+    if (copy == NULL)
+        return WIRE_NULL_STRING;
+    memcpy(copy, text, size);
+    return (struct wire_string){.data = copy, .size = (int32_t)size};
+}
+
+/* Kafka's sentence for a timestamp (LogValidator.validateTimestamp), without the bounds, which are
+ * the topic's configuration. */
+static struct wire_string record_error_text(struct request *r, const struct log_record_error *e,
+                                            const char *reason)
+{
+    struct errmsg text;
+    if (!e->timestamp)
+        return keep_text(r, reason);
+    errmsg_set(&text, ERR_NONE, "Timestamp %lld of message with offset %d is out of range",
+               (long long)e->timestamp_ms, e->index);
+    return keep_text(r, text.text);
+}
+
+/* Why it was refused, and for which records (KIP-467). */
+static void tell_reason(struct produce *s, struct item *item)
+{
+    struct request *r = &s->request;
+    const struct log_produce *log = &item->op.log;
+    item->out->error_message = keep_text(r, item->op.reason);
+    size_t count = (size_t)log->error_count;
+    item->out->record_errors = api_request_alloc(r, count, sizeof *item->out->record_errors);
+    if (item->out->record_errors == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        item->out->record_errors[i].batch_index = log->errors[i].index;
+        item->out->record_errors[i].batch_index_error_message =
+            record_error_text(r, &log->errors[i], item->op.reason);
+    }
+    item->out->record_errors_count = (int32_t)count;
+}
+
 static void on_produced(struct replica_produce *op)
 {
     struct item *item = CONTAINER_OF(op, struct item, op);
@@ -58,7 +100,7 @@ static void on_produced(struct replica_produce *op)
         item->out->log_append_time_ms = op->timestamp_ms;
         item->out->log_start_offset = op->log_start;
     } else {
-        item->out->error_message = wire_text(op->reason);
+        tell_reason(s, item);
     }
     api_join_release(&s->request);
 }
@@ -83,30 +125,39 @@ static struct slice records_slice(const struct request *r, struct wire_bytes rec
         .buf = r->frame.buf, .data = r->frame.data + at, .size = (uint32_t)records.size};
 }
 
-#define ZSTD_SINCE 7    /* KIP-110 */
-#define BATCH_PREFIX 17 /* bytes up to the magic, and with it */
+#define ZSTD_SINCE 7 /* KIP-110 */
 
 /* What a request may carry at all: one batch of the present format
- * (ProduceRequest.validateRecords). What is wrong inside of it is the log's to refuse. 0, or a code
- * and why. */
-static int16_t check_records(const struct request *r, struct wire_bytes records, const char **why)
+ * (ProduceRequest.validateRecords), and less than another behind it, which is passed over. What is
+ * wrong inside of it is the log's to refuse. 0, or a code and why. */
+static int16_t check_records(const struct request *r, struct wire_bytes records, int32_t *size,
+                             const char **why)
 {
-    struct wire_batch batch;
-    *why = "a partition's records must be one batch";
-    if (records.size <= 0)
+    struct wire_batch batch, second;
+    struct bytes in = bytes_of(records.data, (size_t)MAX(records.size, 0));
+    switch (wire_batch_sent(in, 0, &batch)) {
+    case WIRE_SENT_NONE:
+        *why = "a partition's records must be one whole batch";
         return WIRE_ERROR_INVALID_RECORD;
-    struct bytes in = bytes_of(records.data, (size_t)records.size);
-    if (in.size >= BATCH_PREFIX && in.data[BATCH_PREFIX - 1] < WIRE_BATCH_MAGIC) {
+    case WIRE_SENT_CORRUPT:
+        *why = "the head of the batch cannot be";
+        return WIRE_ERROR_CORRUPT_MESSAGE;
+    case WIRE_SENT_OLD:
         *why = "the batch's format is older than magic 2";
         return WIRE_ERROR_INVALID_RECORD;
+    case WIRE_SENT_BATCH:
+        break;
     }
-    if (wire_batch_at(in, 0, &batch, NULL) != WIRE_AT_BATCH)
-        return WIRE_ERROR_NONE;
+    *size = batch.size;
     if (wire_batch_codec(&batch) == WIRE_CODEC_ZSTD && api_request_version(r) < ZSTD_SINCE) {
         *why = "zstd needs version 7 of Produce";
         return WIRE_ERROR_UNSUPPORTED_COMPRESSION_TYPE;
     }
-    return (size_t)batch.size == in.size ? WIRE_ERROR_NONE : WIRE_ERROR_INVALID_RECORD;
+    enum wire_sent more = wire_batch_sent(in, (size_t)batch.size, &second);
+    *why = "a partition's records must be one batch";
+    if (more == WIRE_SENT_CORRUPT)
+        return WIRE_ERROR_CORRUPT_MESSAGE;
+    return more == WIRE_SENT_NONE ? WIRE_ERROR_NONE : WIRE_ERROR_INVALID_RECORD;
 }
 
 static void prepare_item(struct produce *s, struct item *item,
@@ -123,11 +174,12 @@ static void prepare_item(struct produce *s, struct item *item,
     };
     item->owner = s;
     list_init(&item->op.link);
-    item->op.batches = records_slice(&s->request, in->records);
     int16_t code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
     const char *why = NULL;
+    struct wire_bytes batch = in->records;
     if (code == WIRE_ERROR_NONE)
-        code = check_records(&s->request, in->records, &why);
+        code = check_records(&s->request, in->records, &batch.size, &why);
+    item->op.batch = records_slice(&s->request, batch);
     item->out->error_code = code;
     if (code != WIRE_ERROR_NONE)
         item->out->error_message = wire_text(why);
@@ -183,6 +235,7 @@ static void post(struct request *r, int32_t index)
     if (item->out->error_code != WIRE_ERROR_NONE)
         return;
     item->op.acks = in->acks;
+    item->op.transactional = in->transactional_id.size >= 0;
     api_join_hold(r);
     replica_produce(item->replica, &item->op, on_produced);
 }

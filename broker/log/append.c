@@ -288,18 +288,19 @@ static void assign(struct log *log, struct log_append *append, struct slice batc
     log->bytes_since_snapshot += batches.size;
 }
 
-void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
-                struct log_appended *out)
+static bool check_open(const struct log *log, struct log_appended *out)
 {
-    struct log_note notes[LOG_BATCHES_MAX];
-    int32_t count;
-    *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
-    if (log->status != ERR_NONE || log->state != LOG_OPEN || log->dir->closing) {
-        refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
-        return;
-    }
-    if (check_batches(log, slice_bytes(batches), now_ms, notes, &count, out) != WIRE_ERROR_NONE)
-        return;
+    if (log->status == ERR_NONE && log->state == LOG_OPEN && !log->dir->closing)
+        return true;
+    refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
+    return false;
+}
+
+/* What was checked. */
+static void append_checked(struct log *log, struct slice batches, struct log_note *notes,
+                           int32_t count, int32_t leader_epoch, int64_t now_ms,
+                           struct log_appended *out)
+{
     if (batches.size > log->config.segment_bytes) {
         refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "it is larger than segment.bytes");
         return;
@@ -318,11 +319,38 @@ void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int
     out->first = log->end;
     assign(log, append, batches, notes, count, leader_epoch, now_ms);
     out->last = log->end - 1;
+    out->crc = notes[count - 1].crc;
     if (log->config.log_append_time)
         out->timestamp_ms = now_ms;
     if (batches.buf != NULL)
         buf_retain(batches.buf);
     start(append);
+}
+
+void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
+                struct log_appended *out)
+{
+    struct log_note notes[LOG_BATCHES_MAX];
+    int32_t count;
+    *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
+    if (!check_open(log, out))
+        return;
+    if (check_batches(log, slice_bytes(batches), now_ms, notes, &count, out) == WIRE_ERROR_NONE)
+        append_checked(log, batches, notes, count, leader_epoch, now_ms, out);
+}
+
+void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch, int64_t now_ms,
+                      struct log_appended *out)
+{
+    struct wire_batch head;
+    *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
+    if (!check_open(log, out))
+        return;
+    enum wire_at at = wire_batch_at(slice_bytes(batch), 0, &head, NULL);
+    ASSERT(at == WIRE_AT_BATCH);
+    ASSERT((uint32_t)head.size == batch.size);
+    struct log_note note = log_note_of(&head, 0, batch.data);
+    append_checked(log, batch, &note, 1, leader_epoch, now_ms, out);
 }
 
 /* ---- writing ---- */

@@ -19,6 +19,9 @@
 #define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
 #define LOG_PIECE_SMALL (64 << 10)       /* where little is looked for */
 #define LOG_OFFLOAD_BYTES (64 << 10)     /* a CRC over more than this is not the loop's work */
+#define LOG_CHECK_BYTES (256 << 10)      /* nor is it to decompress more than this */
+#define LOG_RECODE_BYTES (16 << 10)      /* or to compress more than this */
+#define LOG_RENUMBER_MAX (64 << 20)      /* of records whose offsets are put right */
 #define LOG_OPENINGS_MAX 4               /* recoveries at once in a directory */
 #define LOG_BATCHES_MAX 64               /* of one append */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */
@@ -280,6 +283,7 @@ struct log {
     int64_t left_end;
     size_t left_producer_count;
 
+    struct list admissions; /* struct log_admission: what clients sent and is being checked */
     struct list in_flight;
     int64_t in_flight_bytes;
     uint64_t bytes;            /* of all segments */
@@ -721,5 +725,40 @@ void log_recovery_failed(struct log_opening *o, enum err e);
 /* ready.c: the log is what it is; goes on to log_opening_end. */
 void log_recovered(struct log_opening *o);
 void log_opening_end(struct log_opening *o, enum err e);
+
+/* ---- what clients send (check.c, admit.c) ---- */
+
+/* One batch on its way in. */
+struct log_check {
+    /* in */
+    struct wire_batch batch;
+    struct bytes in; /* all of it */
+    const struct log_config *config;
+    int64_t now_ms;
+    uint64_t content_max; /* unfinished beyond so many bytes of records */
+    /* out */
+    int16_t code; /* Kafka's; the rest is of use without one only, but for why and the errors */
+    bool unfinished;
+    bool renumber; /* the records' offsets are not 0, 1, 2, ... */
+    bool recode;   /* it is to be written anew: how */
+    struct wire_recode how;
+    int64_t max_timestamp;
+    uint64_t content_size;
+    size_t made_size; /* of what log_check_recode wrote */
+    int32_t error_count;
+    struct errmsg why;
+    struct log_record_error errors[LOG_RECORD_ERRORS_MAX];
+};
+
+/* The head alone, and the CRC. */
+void log_check_head(struct log_check *c);
+/* The records; the head was checked. */
+void log_check_records(struct log_check *c, struct mem *mem);
+/* Writes it anew into out, of log_check_room bytes. */
+void log_check_recode(struct log_check *c, struct mem *mem, uint8_t *out, size_t cap);
+size_t log_check_room(const struct log_check *c);
+/* log_append of one batch that was checked. */
+void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch, int64_t now_ms,
+                      struct log_appended *out);
 
 #endif

@@ -35,8 +35,13 @@ struct log_config {
     int64_t retention_ms, retention_bytes; /* -1: for ever, without bound */
     int64_t file_delete_delay_ms, max_message_bytes;
     bool log_append_time; /* message.timestamp.type */
-    /* How far a batch's newest timestamp may lie behind now_ms and before it; unless
-     * log_append_time. One far ahead would keep its segment, and all behind it, from retention. */
+    /* compression.type: what clients send is compressed anew, with codec at codec_level, unless it
+     * has that codec already. Not recode: it stays as its producer compressed it. */
+    bool recode;
+    enum wire_codec codec;
+    int32_t codec_level; /* wire_codec_level_valid */
+    /* How far a record's timestamp may lie behind now_ms and before it; unless log_append_time. One
+     * far ahead would keep its segment, and all behind it, from retention. */
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
     bool always_sync; /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
                          log, whose answers wait for a sync always */
@@ -183,6 +188,7 @@ struct log_appended {
     int16_t code;
     int64_t first, last;  /* offsets */
     int64_t timestamp_ms; /* log append time, or -1 */
+    uint32_t crc;         /* LOG_APPENDED: of the last batch, as it is stored */
     const char *reason;   /* for Produce v8's error_message, or NULL */
 };
 
@@ -194,6 +200,43 @@ struct log_appended {
 void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
                 struct log_appended *out);
 int64_t log_in_flight_bytes(const struct log *log);
+
+#define LOG_RECORD_ERRORS_MAX 128 /* records of a batch that are named as refused */
+#define LOG_NO_TIMESTAMP (-1)     /* of a record */
+
+/* A record for which a batch was refused. */
+struct log_record_error {
+    int32_t index; /* in the batch, from 0 */
+    bool timestamp;
+    int64_t timestamp_ms; /* with timestamp: the one that is not allowed */
+};
+
+/* One batch from a client. */
+struct log_produce;
+typedef void log_produce_done(struct log_produce *p);
+struct log_produce {
+    /* in */
+    struct slice batch; /* exactly one (WIRE_SENT_BATCH); its buf is retained, it is changed */
+    int32_t leader_epoch;
+    /* out */
+    struct log_appended out;
+    /* LOG_REFUSED: the records that are to blame; these and out.reason are there until done ends */
+    const struct log_record_error *errors;
+    int32_t error_count;
+    /* the log's own */
+    log_produce_done *done;
+    struct log_admission *admission; /* not NULL: it waits */
+};
+
+/* log_append for a client, of whom nothing is believed: the records are walked through and
+ * decompressed, on the pool when that is more than a little work; the greatest timestamp and the
+ * timestamp type are made true; the batch is written anew where compression.type or wrong offsets
+ * of its records ask for it. Batches are appended in the order of these calls. What Kafka 4.3.1
+ * refuses is refused with its code; beyond it a compressed record that does not end where it says.
+ * done may be called before this returns. */
+void log_produce(struct log *log, struct log_produce *p, log_produce_done *done);
+/* It waits: it is not appended, and done is not called. */
+void log_produce_cancel(struct log_produce *p);
 
 /* A read: finds the batch that holds offset and the bytes from there on. */
 struct log_read {

@@ -553,6 +553,7 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
     list_init(&log->link);
     list_init(&log->dirty);
     list_init(&log->in_flight);
+    list_init(&log->admissions);
     list_init(&log->epoch_waits);
     log->epochs.mem = dir->mem;
     memcpy(log->topic_id.b, topic_id, sizeof log->topic_id.b);

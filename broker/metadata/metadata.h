@@ -19,6 +19,8 @@
 
 /* ---- settings of a topic ---- */
 
+/* The words of compression.type, in Kafka's order. */
+#define METADATA_COMPRESSION_TYPES "uncompressed|zstd|lz4|snappy|gzip|producer"
 #define METADATA_POLICY_DELETE 1
 #define METADATA_POLICY_COMPACT 2
 

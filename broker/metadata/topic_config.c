@@ -35,8 +35,7 @@ const struct metadata_key metadata_topic_keys[] = {
      .fallback = "delete"},
     INT_ROW("compression.gzip.level", FIELD(compression_gzip_level), 1, 9, "-1"),
     INT_ROW("compression.lz4.level", FIELD(compression_lz4_level), 1, 17, "9"),
-    WORD_ROW("compression.type", FIELD(compression_type),
-             "uncompressed|zstd|lz4|snappy|gzip|producer", "producer"),
+    WORD_ROW("compression.type", FIELD(compression_type), METADATA_COMPRESSION_TYPES, "producer"),
     INT_ROW("compression.zstd.level", FIELD(compression_zstd_level), -131072, 22, "3"),
     LONG_ROW("delete.retention.ms", KEPT, 0, "86400000"),
     LONG_ROW("file.delete.delay.ms", FIELD(file_delete_delay_ms), 0, "60000"),
@@ -189,12 +188,38 @@ void metadata_topic_config_print(const struct metadata_key *key,
 #define SEGMENT_BYTES_MIN 1024
 #define SEGMENT_INDEX_BYTES_MIN 1024
 
+/* METADATA_COMPRESSION_TYPES; what follows is the producer's choice. */
+static const enum wire_codec codecs[] = {WIRE_CODEC_NONE, WIRE_CODEC_ZSTD, WIRE_CODEC_LZ4,
+                                         WIRE_CODEC_SNAPPY, WIRE_CODEC_GZIP};
+
+static int32_t level_of(const struct metadata_topic_config *config, enum wire_codec codec)
+{
+    switch (codec) {
+    case WIRE_CODEC_GZIP:
+        return (int32_t)config->compression_gzip_level;
+    case WIRE_CODEC_LZ4:
+        return (int32_t)config->compression_lz4_level;
+    case WIRE_CODEC_ZSTD:
+        return (int32_t)config->compression_zstd_level;
+    case WIRE_CODEC_NONE:
+    case WIRE_CODEC_SNAPPY:
+    case WIRE_CODEC_COUNT:
+        break;
+    }
+    return wire_codec_level_default(codec);
+}
+
 struct log_config metadata_log_config(const struct metadata_topic_config *config,
                                       int64_t producer_id_expiration_ms)
 {
     bool own = config->internal_segment_bytes != NOT_SET;
     bool removes = (config->cleanup_policy & METADATA_POLICY_DELETE) != 0;
+    bool recode = config->compression_type < COUNT_OF(codecs);
+    enum wire_codec codec = recode ? codecs[config->compression_type] : WIRE_CODEC_NONE;
     return (struct log_config){
+        .recode = recode,
+        .codec = codec,
+        .codec_level = level_of(config, codec),
         .segment_bytes =
             MAX(own ? config->internal_segment_bytes : config->segment_bytes, SEGMENT_BYTES_MIN),
         .segment_ms = config->segment_ms,

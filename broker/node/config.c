@@ -76,6 +76,13 @@ static const struct config_row rows[] = {
             "how long a deleted segment's files stay"),
     INT_ROW("message.max.bytes", message_max_bytes, 0, INT32_MAX, "1048588",
             "bytes of the largest batch"),
+    ENUM_ROW("compression.type", compression_type, METADATA_COMPRESSION_TYPES, "producer",
+             "how batches are stored; producer: as their producer compressed them"),
+    ENUM_ROW("compression.gzip.level", compression_gzip_level, "-1|1|2|3|4|5|6|7|8|9", "-1",
+             "how hard gzip works when the broker compresses; -1: gzip's own choice"),
+    INT_ROW("compression.lz4.level", compression_lz4_level, 1, 17, "9", "the same for lz4"),
+    INT_ROW("compression.zstd.level", compression_zstd_level, -131072, 22, "3",
+            "the same for zstd"),
     ENUM_ROW("log.cleanup.policy", log_cleanup_policy, "delete", "delete",
              "what becomes of old segments; kiln does not compact yet"),
     INT_ROW("log.message.timestamp.after.max.ms", log_message_timestamp_after_max_ms, 0, INT64_MAX,
@@ -122,7 +129,6 @@ static const char *const foreign[] = {
     "broker.rack",
     "broker.session.timeout.ms",
     "client.quota.callback.class",
-    "compression.*",
     "config.providers*",
     "connection.failed.*",
     "connections.max.reauth.ms",
@@ -299,6 +305,12 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->message_timestamp_before_max_ms = config->log_message_timestamp_before_max_ms;
     out->message_timestamp_after_max_ms = config->log_message_timestamp_after_max_ms;
     out->message_timestamp_type = config->log_message_timestamp_type;
+    out->compression_type = config->compression_type;
+    /* The first choice is -1. */
+    int32_t gzip_level = config->compression_gzip_level;
+    out->compression_gzip_level = gzip_level == 0 ? -1 : gzip_level;
+    out->compression_lz4_level = config->compression_lz4_level;
+    out->compression_zstd_level = config->compression_zstd_level;
 }
 
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)

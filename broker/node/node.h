@@ -28,6 +28,8 @@ struct broker_config {
     int64_t message_max_bytes;
     int64_t log_message_timestamp_before_max_ms, log_message_timestamp_after_max_ms;
     int32_t log_cleanup_policy, log_message_timestamp_type;
+    int32_t compression_type, compression_gzip_level;
+    int64_t compression_lz4_level, compression_zstd_level;
     int64_t producer_id_expiration_ms;
     /* The disk. */
     int32_t log_files_readable_by; /* enum posix_access, for who makes the door */

@@ -33,10 +33,11 @@ struct replica {
     uint64_t trace_id;
     int32_t leader_epoch;
     int64_t high_watermark;
-    int64_t epoch_start; /* log end offset when this epoch began (P-1) */
-    struct list written; /* acks=0, 1: struct replica_produce, by last offset */
-    struct list counted; /* acks=all */
-    struct list waits;   /* struct replica_wait */
+    int64_t epoch_start;  /* log end offset when this epoch began (P-1) */
+    struct list checking; /* struct replica_produce whose batches the log is looking at */
+    struct list written;  /* acks=0, 1: struct replica_produce, by last offset */
+    struct list counted;  /* acks=all */
+    struct list waits;    /* struct replica_wait */
 };
 
 void replica_move(struct replica *r, enum role role);

@@ -75,6 +75,9 @@ static void fail_list(struct list *waiting, int16_t code)
 
 void replica_produce_fail_all(struct replica *r, int16_t code)
 {
+    LIST_EACH (p, &r->checking, struct replica_produce, link)
+        log_produce_cancel(&p->log);
+    fail_list(&r->checking, code);
     fail_list(&r->counted, code);
     fail_list(&r->written, code);
 }
@@ -83,42 +86,32 @@ void replica_produce_cancel(struct replica_produce *p, int16_t code)
 {
     if (!list_linked(&p->link))
         return;
+    if (p->log.admission != NULL)
+        log_produce_cancel(&p->log);
     list_remove(&p->link);
     finish(p, code);
 }
 
-/* Who sends, for the trace: the head of the first batch, whole or not. */
+/* Who sends, for the trace. */
 static void note_producer(struct replica_produce *p)
 {
-    p->producer_id = -1;
-    p->base_sequence = -1;
-    p->crc = 0;
-    if (p->batches.size < WIRE_BATCH_HEAD)
-        return;
-    p->crc = get_u32(p->batches.data + 17);
-    p->producer_id = get_i64(p->batches.data + 43);
-    p->base_sequence = get_i32(p->batches.data + 53);
+    ASSERT(p->batch.size >= WIRE_BATCH_HEAD);
+    p->crc = get_u32(p->batch.data + 17);
+    p->producer_id = get_i64(p->batch.data + 43);
+    p->base_sequence = get_i32(p->batch.data + 53);
 }
 
-/* Control records are the brokers' own, and transactions are not served yet; what is no batch at
- * all is the log's to refuse. */
-static int16_t check_batches(struct replica_produce *p)
+/* Transactions are not served yet. */
+static int16_t check_transaction(struct replica_produce *p)
 {
-    struct bytes in = slice_bytes(p->batches);
-    struct wire_batch batch;
-    for (size_t at = 0; at < in.size; at += (size_t)batch.size) {
-        if (wire_batch_at(in, at, &batch, NULL) != WIRE_AT_BATCH)
-            return WIRE_ERROR_NONE;
-        if (batch.attributes & WIRE_BATCH_CONTROL) {
-            p->reason = "clients may not write control records";
-            return WIRE_ERROR_INVALID_RECORD;
-        }
-        if (batch.attributes & WIRE_BATCH_TRANSACTIONAL) {
-            p->reason = "this version of kiln serves no transactions yet";
-            return WIRE_ERROR_INVALID_TXN_STATE;
-        }
+    if ((get_u16(p->batch.data + 21) & WIRE_BATCH_TRANSACTIONAL) == 0)
+        return WIRE_ERROR_NONE;
+    if (!p->transactional) {
+        p->reason = "a transactional batch in a request without a transactional id";
+        return WIRE_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     }
-    return WIRE_ERROR_NONE;
+    p->reason = "this version of kiln serves no transactions yet";
+    return WIRE_ERROR_INVALID_TXN_STATE;
 }
 
 #define IN_SYNC_COUNT 1 /* the leader is its own only in-sync replica */
@@ -140,7 +133,7 @@ static int16_t check(struct replica *r, struct replica_produce *p)
         return WIRE_ERROR_INVALID_REQUIRED_ACKS;
     if (p->acks == -1 && IN_SYNC_COUNT < min_in_sync(r))
         return WIRE_ERROR_NOT_ENOUGH_REPLICAS;
-    return check_batches(p);
+    return check_transaction(p);
 }
 
 static void wait_or_finish(struct replica *r, struct replica_produce *p)
@@ -160,6 +153,27 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
         finish(p, WIRE_ERROR_NONE);
 }
 
+static void on_logged(struct log_produce *logged)
+{
+    struct replica_produce *p = CONTAINER_OF(logged, struct replica_produce, log);
+    struct replica *r = p->replica;
+    const struct log_appended *out = &logged->out;
+    list_remove(&p->link);
+    p->reason = out->reason;
+    if (out->verdict == LOG_REFUSED) {
+        finish(p, out->code);
+        return;
+    }
+    p->first_offset = out->first;
+    p->last_offset = out->last;
+    p->timestamp_ms = out->timestamp_ms;
+    p->log_start = log_start(r->log);
+    p->duplicate = out->verdict == LOG_DUPLICATE;
+    if (!p->duplicate)
+        p->crc = out->crc;
+    wait_or_finish(r, p);
+}
+
 void replica_produce(struct replica *r, struct replica_produce *p, replica_produce_done *done)
 {
     p->done = done;
@@ -170,23 +184,13 @@ void replica_produce(struct replica *r, struct replica_produce *p, replica_produ
     p->reason = NULL;
     p->duplicate = false;
     list_init(&p->link);
+    p->log = (struct log_produce){.batch = p->batch, .leader_epoch = r->leader_epoch};
     note_producer(p);
     int16_t code = check(r, p);
     if (code != WIRE_ERROR_NONE) {
         finish(p, code);
         return;
     }
-    struct log_appended appended = {.first = -1, .last = -1, .timestamp_ms = -1};
-    log_append(r->log, p->batches, r->leader_epoch, env_wall(r->env), &appended);
-    p->reason = appended.reason;
-    if (appended.verdict == LOG_REFUSED) {
-        finish(p, appended.code);
-        return;
-    }
-    p->first_offset = appended.first;
-    p->last_offset = appended.last;
-    p->timestamp_ms = appended.timestamp_ms;
-    p->log_start = log_start(r->log);
-    p->duplicate = appended.verdict == LOG_DUPLICATE;
-    wait_or_finish(r, p);
+    list_push_back(&r->checking, &p->link);
+    log_produce(r->log, &p->log, on_logged);
 }

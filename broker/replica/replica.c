@@ -93,6 +93,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         mem_free(mem, r);
         return ERR_NOMEM;
     }
+    list_init(&r->checking);
     list_init(&r->written);
     list_init(&r->counted);
     list_init(&r->waits);
@@ -105,6 +106,7 @@ void replica_free(struct replica *r)
 {
     ASSERT(r->role == ROLE_CLOSED);
     ASSERT(r->log == NULL);
+    ASSERT(list_empty(&r->checking));
     ASSERT(list_empty(&r->written));
     ASSERT(list_empty(&r->counted));
     ASSERT(list_empty(&r->waits));

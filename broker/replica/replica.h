@@ -90,13 +90,16 @@ void replica_retain(struct replica *r);
 struct replica_produce;
 typedef void replica_produce_done(struct replica_produce *p);
 struct replica_produce {
-    /* in; batches are retained by the log until they are written */
-    struct slice batches;
-    int16_t acks; /* 0, 1, -1 */
+    /* in; the batch is one whole batch, retained by the log until it is written */
+    struct slice batch;
+    int16_t acks;       /* 0, 1, -1 */
+    bool transactional; /* the request names a transaction */
     /* out */
     int16_t code; /* Kafka's */
     int64_t first_offset, timestamp_ms, log_start;
-    const char *reason; /* or NULL */
+    /* Until done ends: why, or NULL, and in log.errors the records that are to blame. */
+    const char *reason;
+    struct log_produce log;
     /* the replica's own */
     replica_produce_done *done;
     struct replica *replica;

@@ -1,6 +1,6 @@
 /* batch.c - heads of record batches: read, checked, changed in place. By hand, because these are
  * the hot bytes. Compressed records pass through untouched. */
-#include "wire/wire.h"
+#include "wire/cursor.h"
 
 /* Where the fields stand (protocol.md 6.1). */
 enum {
@@ -110,6 +110,33 @@ enum wire_at wire_batch_at(struct bytes in, size_t at, struct wire_batch *out, s
     return (size_t)out->size > left ? WIRE_AT_TORN : WIRE_AT_BATCH;
 }
 
+#define OLDEST_LENGTH 14 /* of a message of magic 0, the smallest */
+
+enum wire_sent wire_batch_sent(struct bytes in, size_t at, struct wire_batch *out)
+{
+    ASSERT(at <= in.size);
+    size_t left = in.size - at;
+    if (left < WIRE_BATCH_PREFIX)
+        return WIRE_SENT_NONE;
+    const uint8_t *p = in.data + at;
+    int32_t length = get_i32(p + AT_LENGTH);
+    if (length < OLDEST_LENGTH)
+        return WIRE_SENT_CORRUPT;
+    if (left <= AT_MAGIC)
+        return WIRE_SENT_NONE;
+    int8_t magic = (int8_t)p[AT_MAGIC];
+    if (magic < 0 || magic > WIRE_BATCH_MAGIC)
+        return WIRE_SENT_CORRUPT;
+    if ((size_t)length > left - WIRE_BATCH_PREFIX)
+        return WIRE_SENT_NONE;
+    if (magic < WIRE_BATCH_MAGIC)
+        return WIRE_SENT_OLD;
+    if (length < WIRE_BATCH_HEAD - WIRE_BATCH_PREFIX || length > INT32_MAX - WIRE_BATCH_PREFIX)
+        return WIRE_SENT_CORRUPT;
+    read_head(p, out);
+    return WIRE_SENT_BATCH;
+}
+
 enum err wire_batch_verify(const struct wire_batch *b, const uint8_t *batch, struct errmsg *msg)
 {
     ASSERT(b->size >= WIRE_BATCH_HEAD);
@@ -139,6 +166,27 @@ void wire_batch_set_append_time(uint8_t *batch, int64_t timestamp_ms)
     put_u32(batch + AT_CRC, crc_of(batch, size));
 }
 
+void wire_batch_set_timestamp(uint8_t *batch, bool append_time, int64_t max_timestamp_ms)
+{
+    int32_t size = get_i32(batch + AT_LENGTH) + WIRE_BATCH_PREFIX;
+    ASSERT(size >= WIRE_BATCH_HEAD);
+    uint16_t was = get_u16(batch + AT_ATTRIBUTES);
+    uint16_t attributes = was & (uint16_t)~WIRE_BATCH_LOG_APPEND_TIME;
+    attributes |= append_time ? WIRE_BATCH_LOG_APPEND_TIME : 0;
+    if (attributes == was && get_i64(batch + AT_MAX_TIMESTAMP) == max_timestamp_ms)
+        return;
+    put_u16(batch + AT_ATTRIBUTES, attributes);
+    put_u64(batch + AT_MAX_TIMESTAMP, (uint64_t)max_timestamp_ms);
+    put_u32(batch + AT_CRC, crc_of(batch, size));
+}
+
+void wire_batch_write(uint8_t *batch, const struct wire_batch *b)
+{
+    ASSERT(b->size >= WIRE_BATCH_HEAD);
+    write_head(batch, b);
+    put_u32(batch + AT_CRC, crc_of(batch, b->size));
+}
+
 void wire_builder_finish(struct wire_builder *b, const struct wire_builder_head *head)
 {
     ASSERT(b->record_count > 0);
@@ -156,6 +204,5 @@ void wire_builder_finish(struct wire_builder *b, const struct wire_builder_head 
         .base_sequence = head->base_sequence,
         .record_count = b->record_count,
     };
-    write_head(b->data, &batch);
-    put_u32(b->data + AT_CRC, crc_of(b->data, batch.size));
+    wire_batch_write(b->data, &batch);
 }

@@ -84,7 +84,10 @@ struct wire_encoder {
     size_t block_size; /* bytes in it */
 };
 
-/* total: how many bytes will be written, exactly: zstd takes no more memory than that needs.
+#define WIRE_TOTAL_UNKNOWN UINT64_MAX
+
+/* total: how many bytes will be written, exactly, or WIRE_TOTAL_UNKNOWN. A high level of zstd takes
+ * hundreds of megabytes when it does not know, and no more than the content needs when it does.
  * ERR_LIMIT: cap is too small even for the head; ERR_NOMEM. After an error there is nothing to
  * end. */
 enum err wire_encoder_begin(struct wire_encoder *e, struct mem *mem, enum wire_codec codec,

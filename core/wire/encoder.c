@@ -141,7 +141,8 @@ static enum err zstd_begin(struct wire_encoder *e, int32_t level, uint64_t total
     if (e->state == NULL)
         return ERR_NOMEM;
     (void)ZSTD_CCtx_setParameter(e->state, ZSTD_c_compressionLevel, level);
-    (void)ZSTD_CCtx_setPledgedSrcSize(e->state, total);
+    if (total != WIRE_TOTAL_UNKNOWN)
+        (void)ZSTD_CCtx_setPledgedSrcSize(e->state, total);
     return ERR_NONE;
 }
 

@@ -1,98 +1,6 @@
 /* records.c - the records of a batch, one after the other, decompressed on the way. Every length is
  * checked against the record's own end, and that against the batch's. */
-#include "wire/wire.h"
-
-/* A run of bytes being taken apart. After the first thing that cannot be, bad is set, everything
- * taken is zero, and nothing moves any more. */
-struct cursor {
-    const uint8_t *p, *end;
-    bool bad;
-};
-
-static uint64_t take_slowly(struct cursor *c)
-{
-    uint64_t v;
-    int n = wire_uvarlong_get(c->p, (size_t)(c->end - c->p), &v);
-    if (n == 0)
-        c->bad = true;
-    if (c->bad)
-        return 0;
-    c->p += n;
-    return v;
-}
-
-/* Nearly all have one byte or two; every record that comes in is walked through, so it shows. */
-static inline uint64_t take_uvarlong(struct cursor *c)
-{
-    const uint8_t *p = c->p;
-    if (c->bad || c->end - p < 2)
-        return take_slowly(c);
-    if (p[0] < 0x80) {
-        c->p = p + 1;
-        return p[0];
-    }
-    if (p[1] < 0x80) {
-        c->p = p + 2;
-        return (p[0] & 0x7fu) | (uint32_t)p[1] << 7;
-    }
-    return take_slowly(c);
-}
-
-static int64_t take_varlong(struct cursor *c)
-{
-    return wire_unzigzag64(take_uvarlong(c));
-}
-
-static int32_t take_varint(struct cursor *c)
-{
-    uint64_t v = take_uvarlong(c);
-    if (v > UINT32_MAX)
-        c->bad = true;
-    return c->bad ? 0 : wire_unzigzag32((uint32_t)v);
-}
-
-static const uint8_t *take_bytes(struct cursor *c, int32_t size)
-{
-    if (size < 0 || size > c->end - c->p)
-        c->bad = true;
-    if (c->bad)
-        return NULL;
-    const uint8_t *p = c->p;
-    c->p += size;
-    return p;
-}
-
-/* A varint length and so many bytes; -1 is null. */
-static struct wire_bytes take_run(struct cursor *c)
-{
-    int32_t size = take_varint(c);
-    if (size == -1)
-        return WIRE_NULL_BYTES;
-    const uint8_t *data = take_bytes(c, size);
-    return (struct wire_bytes){.data = data, .size = c->bad ? 0 : size};
-}
-
-static void take_header(struct cursor *c, struct wire_record_header *out)
-{
-    struct wire_bytes key = take_run(c);
-    if (key.size < 0)
-        c->bad = true;
-    out->key = (struct wire_string){.data = (const char *)key.data, .size = key.size};
-    out->value = take_run(c);
-}
-
-static struct bytes take_headers(struct cursor *c, int32_t *count)
-{
-    *count = take_varint(c);
-    const uint8_t *start = c->p;
-    if (*count < 0)
-        c->bad = true;
-    for (int32_t i = 0; i < *count && !c->bad; i++) {
-        struct wire_record_header header;
-        take_header(c, &header);
-    }
-    return bytes_of(start, (size_t)(c->p - start));
-}
+#include "wire/cursor.h"
 
 enum err wire_records_begin(struct wire_records *it, const struct wire_batch *b, struct bytes in,
                             struct errmsg *msg)
@@ -204,7 +112,8 @@ static void take_record(struct wire_records *it, struct cursor *c, struct wire_r
     out->key = take_run(c);
     out->value = take_run(c);
     out->headers = take_headers(c, &out->header_count);
-    if (c->p != c->end || delta <= it->last_delta || delta > it->batch.last_offset_delta)
+    bool ascends = delta > it->last_delta && delta <= it->batch.last_offset_delta;
+    if (c->p != c->end || (!ascends && !it->any_offset))
         c->bad = true;
     it->last_delta = delta;
     out->offset = it->batch.base_offset + delta;
@@ -242,6 +151,7 @@ enum err wire_records_next(struct wire_records *it, struct wire_record *out, str
         return errmsg_set(msg, ERR_CORRUPT, "record %d does not fit into its batch", number);
     it->next = c.p;
     struct cursor record = {.p = inside, .end = c.p};
+    out->inside = bytes_of(inside, (size_t)length);
     take_record(it, &record, out);
     if (record.bad)
         return errmsg_set(msg, ERR_CORRUPT, "record %d is malformed", number);

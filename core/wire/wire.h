@@ -315,6 +315,15 @@ enum wire_at {
 /* Looks at in[at]; at <= in.size. Walk a range by at += out->size. WIRE_AT_TORN with in.size - at
  * >= WIRE_BATCH_HEAD has filled *out, so that a reader of a file knows how much to read. */
 enum wire_at wire_batch_at(struct bytes in, size_t at, struct wire_batch *out, struct errmsg *msg);
+/* What stands at a place of a produce request's records, as Kafka takes it
+ * (ByteBufferLogInputStream, ProduceRequest.validateRecords). */
+enum wire_sent {
+    WIRE_SENT_NONE,    /* no whole batch: what stands here is passed over */
+    WIRE_SENT_CORRUPT, /* Kafka's CORRUPT_MESSAGE */
+    WIRE_SENT_OLD,     /* a batch of an older format */
+    WIRE_SENT_BATCH,   /* out->size bytes are there; nothing else of the head is known to be true */
+};
+enum wire_sent wire_batch_sent(struct bytes in, size_t at, struct wire_batch *out);
 /* Compares the CRC of a whole batch. ERR_CORRUPT. */
 enum err wire_batch_verify(const struct wire_batch *b, const uint8_t *batch,
                            struct errmsg *msg) MUST_USE;
@@ -325,11 +334,16 @@ void wire_batch_set_leader_epoch(uint8_t *batch, int32_t leader_epoch);
 /* Makes it a batch of log append time; computes the CRC anew. */
 void wire_batch_set_append_time(uint8_t *batch, int64_t timestamp_ms);
 
+/* In place, in a whole batch: whose clock its timestamps are, and the greatest of them (all of
+ * them, with append_time). The CRC is computed anew only when that changes something. */
+void wire_batch_set_timestamp(uint8_t *batch, bool append_time, int64_t max_timestamp_ms);
+
 struct wire_record {
     int64_t offset, timestamp_ms;
     struct wire_bytes key, value; /* views */
     int32_t header_count;
     struct bytes headers; /* checked; see wire_record_headers */
+    struct bytes inside;  /* all that the record's length counts */
 };
 
 struct wire_record_header {
@@ -353,6 +367,7 @@ struct wire_records {
     const uint8_t *next, *end;
     int32_t left;       /* records not yet given */
     int32_t last_delta; /* of the offset; they ascend */
+    bool any_offset;    /* set after the beginning: it is not checked that they do */
     /* Of a compressed batch: next and end stand in buffer, which holds what was decompressed. */
     struct wire_decoder decoder;
     uint8_t *buffer;
@@ -383,6 +398,60 @@ enum err wire_records_next(struct wire_records *it, struct wire_record *out,
                            struct errmsg *msg) MUST_USE;
 /* Takes the next header off *headers; false when there is none. Start with record.headers. */
 bool wire_record_headers(struct bytes *headers, struct wire_record_header *out);
+
+/* ---- what a client says of a batch is not believed ---- */
+
+/* Walks through all records of a batch as Kafka 4.3.1 does when it is produced
+ * (DefaultRecordBatch, DefaultRecord, LogValidator), and does not ask what the offsets are. Beyond
+ * Kafka it wants a record of a compressed batch to end where its length says: no consumer could
+ * read it. */
+struct wire_walk {
+    struct wire_batch batch;
+    int32_t index; /* of the next record */
+    uint64_t content_max;
+    const uint8_t *next, *end;
+    uint8_t *buffer; /* of WIRE_RECORDS_PIECE, when it is compressed */
+    struct wire_decoder decoder;
+};
+
+struct wire_walked {
+    int32_t index;
+    int32_t offset_delta; /* whatever it is */
+    int64_t timestamp_delta;
+    int64_t timestamp_ms; /* as a reader of the batch would see it */
+};
+
+/* in starts with the whole batch b, whose codec is known; it is borrowed until wire_walk_end. Takes
+ * the memory of one buffer and one decoder, whatever the batch yields, and none when it is not
+ * compressed. ERR_CORRUPT: it cannot hold so many records; ERR_NOMEM. After an error there is
+ * nothing to end. */
+enum err wire_walk_begin(struct wire_walk *w, struct mem *mem, const struct wire_batch *b,
+                         struct bytes in, uint64_t content_max, struct errmsg *msg) MUST_USE;
+/* Gives the next; call it record_count times. ERR_CORRUPT: the record w->index is malformed, or
+ * (with the last one) more follows: Kafka's INVALID_RECORD. ERR_INVALID: it cannot be decompressed;
+ * Kafka's UNKNOWN_SERVER_ERROR. ERR_RANGE: more than about content_max bytes come out. ERR_LIMIT:
+ * more than WIRE_DECODED_MAX. ERR_NOMEM. */
+enum err wire_walk_next(struct wire_walk *w, struct wire_walked *out, struct errmsg *msg) MUST_USE;
+/* After the last record: bytes of all records, decompressed. */
+uint64_t wire_walk_size(const struct wire_walk *w);
+void wire_walk_end(struct wire_walk *w);
+
+/* How a batch is written anew. */
+struct wire_recode {
+    enum wire_codec codec;
+    int32_t level;
+    bool renumber;         /* the records' offset deltas are wrong: 0, 1, 2, ... from now on */
+    uint64_t content_size; /* of all records (wire_walk_size) */
+};
+
+/* Writes a batch of the same records, compressed as how says, its head otherwise that of b, with a
+ * CRC of its own. b was walked through and is sound. *size: bytes of out that it takes. Memory: a
+ * decoder, an encoder and a buffer; with renumber of a compressed batch also its largest record.
+ * ERR_LIMIT: it does not fit into cap (which should have WIRE_RECODE_SLACK to spare); ERR_NOMEM. */
+#define WIRE_RECODE_SLACK (192 << 10)
+enum err wire_batch_recode(const struct wire_batch *b, struct bytes in,
+                           const struct wire_recode *how, struct mem *mem, uint8_t *out, size_t cap,
+                           size_t *size) MUST_USE;
 
 /* ---- building a batch ---- */
 

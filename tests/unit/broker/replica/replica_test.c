@@ -159,7 +159,7 @@ static void produce(struct life *life, int slot, int16_t acks, int32_t sequence)
                                 .producer_epoch = sequence < 0 ? -1 : 0,
                                 .base_sequence = sequence < 0 ? -1 : sequence,
                             });
-    p->op.batches = slice_of(buf, 0, (uint32_t)b.size);
+    p->op.batch = slice_of(buf, 0, (uint32_t)b.size);
     replica_produce(life->replica, &p->op, on_produced);
     buf_release(buf);
 }

@@ -342,7 +342,7 @@ TEST(a_record_that_cannot_be_is_malformed)
         {3, 0},    /* the offset of the record before it */
         {3, 4},    /* an offset behind the batch's last */
         {3, 1},    /* a negative offset delta */
-        {4, 3},    /* key length -2 */
+        {4, 40},   /* a key longer than the record */
         {7, 0},    /* no headers, and bytes behind them */
         {7, 1},    /* header count -1 */
         {8, 1},    /* a header whose key is null */
