@@ -5,17 +5,10 @@
 #define SOURCE_TOPIC 1
 #define SOURCE_DEFAULT 5
 
-/* A name that has been answered. */
-struct told {
-    struct hmap_node node;
-    struct wire_string name;
-};
-
 struct create_topics {
     struct request request;
     struct metadata_create create;
     struct env_timer deadline;
-    struct hmap told; /* struct told */
 };
 
 /* What the request sets a key to; the last one counts. NULL: nothing. */
@@ -92,40 +85,26 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
     return api_request_version(r) < 5 || describe(r, in, out);
 }
 
-static bool equal_name(const void *key, const struct hmap_node *node)
-{
-    return wire_string_equal(*(const struct wire_string *)key,
-                             CONTAINER_OF(node, struct told, node)->name);
-}
-
 /* A topic that stands twice in a request is refused once: clients take a second answer for none of
  * their own. */
-static bool told_already(struct create_topics *s, struct told *told, struct wire_string name)
-{
-    uint64_t hash = hash_bytes(name.data, (size_t)name.size, 0);
-    if (hmap_find(&s->told, hash, &name) != NULL)
-        return true;
-    told->name = name;
-    hmap_insert(&s->told, hash, &told->node);
-    return false;
-}
-
 static bool fill_all(struct create_topics *s, struct wire_create_topics_response *body)
 {
     struct request *r = &s->request;
     const struct wire_create_topics_request *in = r->body;
-    size_t count = (size_t)s->create.topic_count;
-    struct told *told = api_request_alloc(r, count, sizeof *told);
-    body->topics = api_request_alloc(r, count, sizeof *body->topics);
-    if (told == NULL || body->topics == NULL)
+    struct api_places places;
+    bool good = true;
+    body->topics = api_request_alloc(r, (size_t)s->create.topic_count, sizeof *body->topics);
+    if (body->topics == NULL || api_places_begin(&places, r, s->create.topic_count, 0) != ERR_NONE)
         return false;
-    for (size_t i = 0; i < count; i++) {
-        if (told_already(s, &told[i], in->topics[i].name))
-            continue;
-        if (!fill(r, &in->topics[i], &s->create.topics[i], &body->topics[body->topics_count++]))
-            return false;
+    for (int32_t i = 0; i < s->create.topic_count && good; i++) {
+        int32_t before = places.topic_count;
+        api_places_topic(&places, s->create.topics[i].name);
+        if (places.topic_count > before)
+            good =
+                fill(r, &in->topics[i], &s->create.topics[i], &body->topics[body->topics_count++]);
     }
-    return true;
+    api_places_end(&places);
+    return good;
 }
 
 static void answer(struct create_topics *s)
@@ -172,7 +151,7 @@ static void begin(struct request *r)
     const struct wire_create_topics_request *in = r->body;
     int32_t count = MAX(in->topics_count, 0);
     s->create.topics = api_request_alloc(r, (size_t)count, sizeof *s->create.topics);
-    if (s->create.topics == NULL || hmap_init(&s->told, r->api->mem, equal_name) != ERR_NONE) {
+    if (s->create.topics == NULL) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
@@ -205,7 +184,6 @@ static void drop(struct request *r)
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
     env_disarm(r->api->env, &s->deadline);
     metadata_create_free(&s->create);
-    hmap_free(&s->told);
 }
 
 const struct handler api_handler_create_topics = {

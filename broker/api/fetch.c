@@ -7,6 +7,9 @@
 #define PARTS_PER_PARTITION (1 + COUNT_OF(((struct log_read *)0)->parts))
 #define PARTS_MAX (CONN_PARTS_MAX - 3 - PARTS_PER_PARTITION)
 
+#define TOPIC_IDS_SINCE 13   /* KIP-516 */
+#define LEADER_HINT_SINCE 16 /* KIP-951 */
+
 enum phase {
     PHASE_SCANNING, /* looks at every partition once */
     PHASE_WAITING,  /* there is too little */
@@ -30,6 +33,7 @@ struct item {
     struct reading *read; /* once it was read */
     uint64_t bytes_seen;  /* of its log, when it was looked at last */
     bool some;            /* a read would bring something */
+    bool diverged;        /* what the asker read last is not in this log (KIP-320) */
 };
 
 struct fetch {
@@ -53,14 +57,39 @@ static void go_on(struct fetch *s);
 
 static void on_woken(struct replica_wait *wait);
 
+/* Whether the epoch in which the asker read last ended, here, before what it asks for: then it read
+ * what this log does not hold, and is told from where on. */
+static int16_t check_epoch(struct item *item)
+{
+    item->diverged = false;
+    if (item->in->last_fetched_epoch < 0)
+        return WIRE_ERROR_NONE;
+    struct wire_fetch_response_epoch_end end = {.epoch = -1, .end_offset = -1};
+    int16_t code =
+        replica_epoch_end(item->replica, item->in->last_fetched_epoch, &end.epoch, &end.end_offset);
+    if (code != WIRE_ERROR_NONE)
+        return code;
+    if (end.end_offset < 0 || item->in->fetch_offset < replica_log_start(item->replica))
+        return WIRE_ERROR_OFFSET_OUT_OF_RANGE;
+    item->diverged =
+        end.epoch < item->in->last_fetched_epoch || end.end_offset < item->in->fetch_offset;
+    if (item->diverged) {
+        item->out->diverging_epoch = end;
+        item->some = false;
+    }
+    return WIRE_ERROR_NONE;
+}
+
 static void look(struct item *item)
 {
     struct fetch *s = item->owner;
-    int16_t code = replica_check(item->replica, item->in->current_leader_epoch);
+    int16_t code = replica_check(item->replica, MAX(item->in->current_leader_epoch, -1));
     if (code == WIRE_ERROR_NONE || code == WIRE_ERROR_KAFKA_STORAGE_ERROR)
+        code = check_epoch(item);
+    if (code == WIRE_ERROR_NONE && !item->diverged)
         code = replica_readable(item->replica, item->in->fetch_offset, &item->some);
     item->out->error_code = code;
-    s->failed |= code != WIRE_ERROR_NONE;
+    s->failed |= code != WIRE_ERROR_NONE || item->diverged;
     s->some |= item->some;
     item->bytes_seen = replica_bytes(item->replica);
 }
@@ -206,8 +235,11 @@ static void fill(struct fetch *s, struct item *item)
     const struct wire_fetch_request *in = s->request.body;
     struct wire_fetch_response_partition *out = item->out;
     out->records = (struct wire_bytes){.size = 0};
-    out->aborted_transactions_count = in->isolation_level == 0 ? -1 : 0;
-    if (item->replica == NULL || !replica_is_open(item->replica))
+    bool unknown = out->error_code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION ||
+                   out->error_code == WIRE_ERROR_UNKNOWN_TOPIC_ID;
+    out->aborted_transactions_count = in->isolation_level == 0 && !unknown ? -1 : 0;
+    if (item->replica == NULL || !replica_is_open(item->replica) ||
+        out->error_code != WIRE_ERROR_NONE)
         return;
     struct replica_read *read = item->read == NULL ? NULL : &item->read->read;
     bool held = read != NULL && read->held;
@@ -326,10 +358,21 @@ static int16_t refuse_replica(struct item *item)
                                                : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
 }
 
-static void prepare_item(struct fetch *s, struct item *item,
-                         const struct wire_fetch_request_partition *in,
-                         const struct metadata_topic *topic, int16_t unknown)
+/* Whom else to ask, since version 16 (KIP-951). */
+static void hint_leader(struct item *item, const struct metadata_topic *topic)
 {
+    const struct metadata_partition *p = &topic->partitions[item->in->partition];
+    bool moved = item->out->error_code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER ||
+                 item->out->error_code == WIRE_ERROR_FENCED_LEADER_EPOCH;
+    if (moved && api_request_version(&item->owner->request) >= LEADER_HINT_SINCE)
+        item->out->current_leader = (struct wire_fetch_response_leader){
+            .leader_id = p->leader, .leader_epoch = p->leader_epoch};
+}
+
+static void prepare_item(struct fetch *s, struct item *item, const struct metadata_topic *topic,
+                         int16_t unknown)
+{
+    const struct wire_fetch_request_partition *in = item->in;
     *item->out = (struct wire_fetch_response_partition){
         .partition_index = in->partition,
         .high_watermark = -1,
@@ -341,54 +384,83 @@ static void prepare_item(struct fetch *s, struct item *item,
         .preferred_read_replica = -1,
     };
     item->owner = s;
-    item->in = in;
     item->wait.woken = on_woken;
     list_init(&item->wait.link);
     int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &item->replica);
     if (code == WIRE_ERROR_NONE && from_replica(s->request.body))
         code = refuse_replica(item);
     item->out->error_code = code;
+    if (topic != NULL && code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER)
+        hint_leader(item, topic);
     s->failed |= code != WIRE_ERROR_NONE;
 }
 
-static bool prepare_topic(struct fetch *s, const struct wire_fetch_request_topic *in,
-                          struct wire_fetch_response_topic *out)
+static bool by_id(const struct fetch *s)
+{
+    return api_request_version(&s->request) >= TOPIC_IDS_SINCE;
+}
+
+/* The next row of the answer: partitions of one topic that follow each other, from
+ * places->items[at] on. Returns behind the last of them; -1: no memory. */
+static int32_t prepare_row(struct fetch *s, const struct api_places *places, int32_t at)
 {
     struct request *r = &s->request;
+    struct wire_fetch_response_topic *out = &s->body.responses[s->body.responses_count++];
+    const struct api_place *first = &places->items[at];
+    int32_t end = at;
+    while (end < places->count && places->items[end].topic_index == first->topic_index)
+        end++;
+    if (by_id(s))
+        memcpy(&out->topic_id, first->topic.data, sizeof out->topic_id);
+    else
+        out->topic = (struct wire_string){.data = (const char *)first->topic.data,
+                                          .size = (int32_t)first->topic.size};
     int16_t unknown;
-    const struct metadata_topic *topic = api_request_topic(r, in->topic, &in->topic_id, &unknown);
-    size_t count = (size_t)MAX(in->partitions_count, 0);
-    out->topic = in->topic;
-    out->topic_id = in->topic_id;
-    out->partitions = api_request_alloc(r, count, sizeof *out->partitions);
+    const struct metadata_topic *topic = api_request_topic(r, out->topic, &out->topic_id, &unknown);
+    out->partitions = api_request_alloc(r, (size_t)(end - at), sizeof *out->partitions);
     if (out->partitions == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
+        return -1;
+    for (; at < end; at++) {
         struct item *item = &s->items[s->item_count++];
+        item->in = places->items[at].row;
         item->out = &out->partitions[out->partitions_count++];
-        prepare_item(s, item, &in->partitions[i], topic, unknown);
+        prepare_item(s, item, topic, unknown);
     }
-    return true;
+    return end;
+}
+
+static void name_places(const struct fetch *s, struct api_places *places)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        const struct wire_fetch_request_topic *topic = &in->topics[i];
+        api_places_topic(places,
+                         by_id(s) ? bytes_of(topic->topic_id.b, sizeof topic->topic_id.b)
+                                  : bytes_of(topic->topic.data, (size_t)MAX(topic->topic.size, 0)));
+        for (int32_t k = 0; k < topic->partitions_count; k++)
+            api_places_partition(places, topic->partitions[k].partition, &topic->partitions[k]);
+    }
 }
 
 static bool prepare(struct fetch *s)
 {
     struct request *r = &s->request;
     const struct wire_fetch_request *in = r->body;
-    size_t topic_count = (size_t)MAX(in->topics_count, 0);
-    size_t item_count = 0;
-    for (size_t i = 0; i < topic_count; i++)
-        item_count += (size_t)MAX(in->topics[i].partitions_count, 0);
-    s->items = api_request_alloc(r, item_count, sizeof *s->items);
-    s->body.responses = api_request_alloc(r, topic_count, sizeof *s->body.responses);
-    if (s->items == NULL || s->body.responses == NULL)
+    struct api_places places;
+    int32_t count = 0;
+    for (int32_t i = 0; i < in->topics_count; i++)
+        count += MAX(in->topics[i].partitions_count, 0);
+    s->items = api_request_alloc(r, (size_t)count, sizeof *s->items);
+    s->body.responses = api_request_alloc(r, (size_t)count, sizeof *s->body.responses);
+    if (s->items == NULL || s->body.responses == NULL ||
+        api_places_begin(&places, r, in->topics_count, count) != ERR_NONE)
         return false;
-    for (size_t i = 0; i < topic_count; i++) {
-        if (!prepare_topic(s, &in->topics[i], &s->body.responses[i]))
-            return false;
-        s->body.responses_count++;
-    }
-    return true;
+    name_places(s, &places);
+    int32_t at = 0;
+    while (at >= 0 && at < places.count)
+        at = prepare_row(s, &places, at);
+    api_places_end(&places);
+    return at >= 0;
 }
 
 /* A full fetch begins a session (0) or wants none (-1); every other epoch goes on with one. */

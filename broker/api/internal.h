@@ -118,6 +118,38 @@ struct request {
     struct join join; /* one at a time */
 };
 
+/* One partition that a request names. */
+struct api_place {
+    struct hmap_node node;
+    struct bytes topic; /* its name or id, as the request has it */
+    int32_t number, topic_index;
+    const void *row; /* what the request says of it: the last time, if it does so twice */
+    bool twice;
+    /* The places' own. */
+    bool is_topic;
+    int32_t partition_count; /* of a topic: how many follow */
+};
+
+struct api_places {
+    struct api_place *items; /* each once, in the order in which they came */
+    int32_t count;
+    struct api_place *topics; /* likewise */
+    int32_t topic_count;
+    /* The places' own. */
+    int32_t max, topic_max;
+    struct api_place *topic;
+    struct hmap map;
+};
+
+/* Room for so many names. ERR_NOMEM. Once it succeeded, api_places_end belongs to it; items and
+ * topics stay as long as the request. */
+enum err api_places_begin(struct api_places *places, struct request *r, int32_t topic_max,
+                          int32_t partition_max) MUST_USE;
+/* What follows is of that topic. */
+void api_places_topic(struct api_places *places, struct bytes topic);
+void api_places_partition(struct api_places *places, int32_t number, const void *row);
+void api_places_end(struct api_places *places);
+
 /* Zeroed memory that lives as long as the request. NULL: over the limit. */
 void *api_request_alloc(struct request *r, size_t count, size_t size) MUST_USE;
 int16_t api_request_version(const struct request *r);

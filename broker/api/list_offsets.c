@@ -69,31 +69,53 @@ static void finish(struct request *r)
     api_request_answer(r, &CONTAINER_OF(r, struct list_offsets, request)->body);
 }
 
-static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets_request_topic *in,
-                          struct wire_list_offsets_response_topic *out)
+static void prepare_item(struct list_offsets *s, struct item *item, const struct api_place *place,
+                         struct wire_list_offsets_response_partition *out)
 {
     struct request *r = &s->request;
-    const struct metadata_topic *topic = metadata_find(
-        metadata_current(r->api->metadata), bytes_of(in->name.data, (size_t)in->name.size));
-    out->name = in->name;
-    out->partitions =
-        api_request_alloc(r, (size_t)MAX(in->partitions_count, 0), sizeof *out->partitions);
-    if (out->partitions == NULL)
+    const struct metadata_topic *topic =
+        metadata_find(metadata_current(r->api->metadata), place->topic);
+    *out = (struct wire_list_offsets_response_partition){
+        .partition_index = place->number,
+        .timestamp = -1,
+        .offset = -1,
+        .leader_epoch = -1,
+    };
+    *item = (struct item){.owner = s, .in = place->row, .out = out};
+    out->error_code = api_request_find(r, topic, place->number,
+                                       WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+    /* Two questions about one partition have no two places in an answer. */
+    if (place->twice)
+        out->error_code = WIRE_ERROR_INVALID_REQUEST;
+}
+
+/* One row a topic, however often the request names it. */
+static bool lay_out(struct list_offsets *s, const struct api_places *places)
+{
+    struct request *r = &s->request;
+    s->items = api_request_alloc(r, (size_t)places->count, sizeof *s->items);
+    s->body.topics = api_request_alloc(r, (size_t)places->topic_count, sizeof *s->body.topics);
+    int32_t *rows = api_request_alloc(r, (size_t)places->topic_count, sizeof *rows);
+    if (s->items == NULL || s->body.topics == NULL || rows == NULL)
         return false;
-    for (int32_t i = 0; i < in->partitions_count; i++) {
-        struct item *item = &s->items[s->item_count++];
-        struct wire_list_offsets_response_partition *partition =
-            &out->partitions[out->partitions_count++];
-        *partition = (struct wire_list_offsets_response_partition){
-            .partition_index = in->partitions[i].partition_index,
-            .timestamp = -1,
-            .offset = -1,
-            .leader_epoch = -1,
-        };
-        *item = (struct item){.owner = s, .in = &in->partitions[i], .out = partition};
-        partition->error_code =
-            api_request_find(r, topic, partition->partition_index,
-                             WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+    for (int32_t i = 0; i < places->topic_count; i++) {
+        const struct api_place *place = &places->topics[i];
+        size_t count = (size_t)place->partition_count;
+        if (count == 0)
+            continue;
+        rows[i] = s->body.topics_count++;
+        struct wire_list_offsets_response_topic *topic = &s->body.topics[rows[i]];
+        topic->name = (struct wire_string){.data = (const char *)place->topic.data,
+                                           .size = (int32_t)place->topic.size};
+        topic->partitions = api_request_alloc(r, count, sizeof *topic->partitions);
+        if (topic->partitions == NULL)
+            return false;
+    }
+    for (int32_t i = 0; i < places->count; i++) {
+        struct wire_list_offsets_response_topic *topic =
+            &s->body.topics[rows[places->items[i].topic_index]];
+        prepare_item(s, &s->items[s->item_count++], &places->items[i],
+                     &topic->partitions[topic->partitions_count++]);
     }
     return true;
 }
@@ -101,20 +123,23 @@ static bool prepare_topic(struct list_offsets *s, const struct wire_list_offsets
 static bool prepare(struct list_offsets *s)
 {
     const struct wire_list_offsets_request *in = s->request.body;
+    struct api_places places;
     wire_defaults(&wire_list_offsets_response_message, &s->body);
-    size_t item_count = 0;
+    int32_t count = 0;
     for (int32_t i = 0; i < in->topics_count; i++)
-        item_count += (size_t)MAX(in->topics[i].partitions_count, 0);
-    s->items = api_request_alloc(&s->request, item_count, sizeof *s->items);
-    s->body.topics =
-        api_request_alloc(&s->request, (size_t)MAX(in->topics_count, 0), sizeof *s->body.topics);
-    if (s->items == NULL || s->body.topics == NULL)
+        count += MAX(in->topics[i].partitions_count, 0);
+    if (api_places_begin(&places, &s->request, in->topics_count, count) != ERR_NONE)
         return false;
     for (int32_t i = 0; i < in->topics_count; i++) {
-        if (!prepare_topic(s, &in->topics[i], &s->body.topics[s->body.topics_count++]))
-            return false;
+        const struct wire_list_offsets_request_topic *topic = &in->topics[i];
+        api_places_topic(&places, bytes_of(topic->name.data, (size_t)topic->name.size));
+        for (int32_t k = 0; k < topic->partitions_count; k++)
+            api_places_partition(&places, topic->partitions[k].partition_index,
+                                 &topic->partitions[k]);
     }
-    return true;
+    bool good = lay_out(s, &places);
+    api_places_end(&places);
+    return good;
 }
 
 static void begin(struct request *r)

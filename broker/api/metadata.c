@@ -17,6 +17,7 @@ struct metadata_state {
     const struct metadata_image *image;
     struct metadata_create create;
     int32_t node_id;
+    int32_t *asked; /* rows of the request that are answered, each topic once; NULL: all topics */
     struct wire_metadata_response body;
     int32_t topic_index, partition_index; /* the next to describe */
 };
@@ -89,19 +90,23 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
                                                struct wire_metadata_response_topic *out)
 {
     const struct wire_metadata_request *in = s->request.body;
+    const struct wire_metadata_request_topic *asked =
+        s->asked == NULL ? NULL : &in->topics[s->asked[i]];
     *out = (struct wire_metadata_response_topic){.topic_authorized_operations = INT32_MIN};
     const struct metadata_topic *topic = NULL;
-    if (all_topics(&s->request)) {
+    if (asked == NULL) {
         topic = s->image->topics[i];
-    } else if (by_id(&in->topics[i])) {
-        out->topic_id = in->topics[i].topic_id;
+    } else if (by_id(asked)) {
+        out->topic_id = asked->topic_id;
         out->name = WIRE_NULL_STRING;
         out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
         topic = metadata_find_id(s->image, &out->topic_id);
     } else {
-        out->name = in->topics[i].name.size < 0 ? wire_text("") : in->topics[i].name;
+        out->name = asked->name.size < 0 ? wire_text("") : asked->name;
         topic = metadata_find(s->image, string_bytes(out->name));
         out->error_code = topic == NULL ? code_of_missing(s, out->name) : WIRE_ERROR_NONE;
+        if (in->include_topic_authorized_operations)
+            out->topic_authorized_operations = TOPIC_OPERATIONS;
     }
     if (topic == NULL)
         return NULL;
@@ -166,6 +171,39 @@ static void resume(struct env_timer *yield)
     describe(CONTAINER_OF(r, struct metadata_state, request));
 }
 
+/* What a row of the request means: a topic's name, or an id that nobody has. */
+static struct bytes meaning(const struct metadata_state *s,
+                            const struct wire_metadata_request_topic *asked)
+{
+    if (!by_id(asked))
+        return string_bytes(asked->name);
+    const struct metadata_topic *topic = metadata_find_id(s->image, &asked->topic_id);
+    return topic == NULL ? bytes_of(asked->topic_id.b, sizeof asked->topic_id.b)
+                         : bytes_text(topic->name);
+}
+
+/* A topic that is asked for twice is answered once. False: no memory. */
+static bool choose_topics(struct metadata_state *s)
+{
+    const struct wire_metadata_request *in = s->request.body;
+    struct api_places places;
+    s->body.topics_count = s->image->topic_count;
+    if (all_topics(&s->request))
+        return true;
+    s->body.topics_count = 0;
+    s->asked = api_request_alloc(&s->request, (size_t)in->topics_count, sizeof *s->asked);
+    if (s->asked == NULL || api_places_begin(&places, &s->request, in->topics_count, 0) != ERR_NONE)
+        return false;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        int32_t before = places.topic_count;
+        api_places_topic(&places, meaning(s, &in->topics[i]));
+        if (places.topic_count > before)
+            s->asked[s->body.topics_count++] = i;
+    }
+    api_places_end(&places);
+    return true;
+}
+
 static void answer(struct metadata_state *s)
 {
     struct request *r = &s->request;
@@ -176,8 +214,8 @@ static void answer(struct metadata_state *s)
     s->node_id = metadata_node_id(metadata);
     wire_defaults(&wire_metadata_response_message, &s->body);
     s->body.brokers = api_request_alloc(r, 1, sizeof *s->body.brokers);
-    s->body.topics_count = all_topics(r) ? s->image->topic_count : in->topics_count;
-    s->body.topics = api_request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
+    if (choose_topics(s))
+        s->body.topics = api_request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
     if (s->body.brokers == NULL || s->body.topics == NULL) {
         api_request_break(r, ERR_NOMEM);
         return;

@@ -53,6 +53,17 @@ int16_t replica_readable(const struct replica *r, int64_t offset, bool *some)
     return WIRE_ERROR_NONE;
 }
 
+int16_t replica_epoch_end(const struct replica *r, int32_t epoch, int32_t *found, int64_t *end)
+{
+    ASSERT(epoch >= 0);
+    *found = -1;
+    *end = -1;
+    int16_t code = check_readable(r);
+    if (code == WIRE_ERROR_NONE)
+        log_epoch_end(r->log, epoch, found, end);
+    return code;
+}
+
 static int16_t code_of(enum err e)
 {
     switch (e) {

@@ -138,6 +138,10 @@ struct replica_read {
 /* Whether a read would bring anything: 0, or the code that it would end with (OFFSET_OUT_OF_RANGE
  * and those of replica_check), and what it may read up to. */
 int16_t replica_readable(const struct replica *r, int64_t offset, bool *some);
+/* Where the greatest leader epoch up to that one ended, for those who read in it last (KIP-101,
+ * LeaderEpochFileCache.endOffsetFor): *found and the offset behind its last record; both -1 when
+ * nothing is known of so late an epoch. 0, or a code of replica_check. */
+int16_t replica_epoch_end(const struct replica *r, int32_t epoch, int32_t *found, int64_t *end);
 /* Reads whole batches below the high watermark. done may be called before this returns. */
 void replica_read(struct replica *r, struct replica_read *read, replica_read_done *done);
 /* Harmless when nothing is held. */

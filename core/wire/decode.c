@@ -57,6 +57,8 @@ static enum err take_length(struct decoder *d, const struct wire_field *f, size_
         *out = width == sizeof(int16_t) ? get_i16(d->p) : get_i32(d->p);
         d->p += width;
     }
+    if (*out < -1 && d->lenient)
+        *out = -1; /* as Kafka's generated readers take it */
     if (*out < -1)
         return errmsg_set(d->msg, ERR_CORRUPT, "length %d", *out);
     if (*out == -1 && !wire_field_nullable(f, d->version))

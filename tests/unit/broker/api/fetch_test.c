@@ -229,6 +229,96 @@ TEST(a_fetch_with_another_leader_epoch_is_told_so)
     help_teardown(&h);
 }
 
+static struct wire_fetch_response_partition fetch_after(struct help *h, struct wire_uuid id,
+                                                        int64_t offset, int32_t last_fetched_epoch)
+{
+    struct help_fetch f;
+    help_fetch_init(&f, id, offset);
+    f.body.max_wait_ms = 5000;
+    f.partition.last_fetched_epoch = last_fetched_epoch;
+    int call = help_call(h, 1, 12, &f.body);
+    help_go(h, 300);
+    return help_fetched(h, call); /* at once: it does not wait for more */
+}
+
+/* Three records in epoch 0, two in epoch 1, none in epoch 2. */
+TEST(who_read_what_this_log_does_not_hold_is_told_where_it_diverged)
+{
+    struct help h;
+    help_setup(&h, 27, "");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    help_go(&h, 1000);
+    for (int life = 0; life < 2; life++) {
+        world_kill(h.world, h.broker, 0);
+        help_run(&h, 100);
+        world_start(h.world, h.broker);
+        help_run(&h, 2000);
+        if (life == 0)
+            help_produce(&h, 9, -1, id, help_batch(&h, 2, -1, 0, 1000));
+        help_go(&h, 1000);
+    }
+    static const struct {
+        int32_t epoch;
+        int64_t offset;
+        int32_t diverging;
+        int64_t end;
+        int16_t code;
+    } cases[] = {
+        {0, 0, -1, -1, 0},  {0, 3, -1, -1, 0}, {0, 4, 0, 3, 0},           {0, 99, 0, 3, 0},
+        {1, 4, -1, -1, 0},  {1, 3, -1, -1, 0}, {1, 6, 1, 5, 0},           {2, 4, -1, -1, 0},
+        {2, 9, 2, 5, 0},    {3, 5, -1, -1, 1}, {INT32_MAX, 0, -1, -1, 1}, {-2, 4, -1, -1, 0},
+        {0, -1, -1, -1, 1},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct wire_fetch_response_partition p =
+            fetch_after(&h, id, cases[i].offset, cases[i].epoch);
+        assert_int_equal(p.error_code, cases[i].code);
+        assert_int_equal(p.diverging_epoch.epoch, cases[i].diverging);
+        assert_int_equal(p.diverging_epoch.end_offset, cases[i].end);
+        bool reads = cases[i].code == 0 && cases[i].diverging < 0;
+        assert_int_equal(p.records.size > 0, reads);
+        assert_int_equal(p.high_watermark, cases[i].code == 0 ? 5 : -1);
+        assert_int_equal(p.log_start_offset, cases[i].code == 0 ? 0 : -1);
+    }
+    help_teardown(&h);
+}
+
+/* The last word counts, in the place of the first, as in Kafka's map. */
+TEST(a_partition_that_is_fetched_twice_comes_once)
+{
+    struct help h;
+    help_setup(&h, 28, "num.partitions=2\n");
+    struct wire_uuid id = help_make_topic(&h);
+    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
+    for (int16_t v = 4; v <= 18; v++) {
+        struct help_fetch f;
+        help_fetch_init(&f, id, 99);
+        struct wire_fetch_request_partition rows[] = {f.partition, f.partition, f.partition};
+        rows[1].partition = 1;
+        rows[1].fetch_offset = 0;
+        rows[2].fetch_offset = 1;
+        struct wire_fetch_request_topic topics[] = {f.topic, f.topic};
+        topics[0].partitions = rows;
+        topics[0].partitions_count = 2;
+        topics[1].partitions = rows + 2;
+        f.body.topics = topics;
+        f.body.topics_count = 2;
+        int call = help_call(&h, 1, v, &f.body);
+        help_go(&h, 500);
+        struct wire_fetch_response answer;
+        help_expect(&h, call, &answer);
+        assert_int_equal(answer.responses_count, 1);
+        assert_int_equal(answer.responses[0].partitions_count, 2);
+        const struct wire_fetch_response_partition *p = answer.responses[0].partitions;
+        assert_int_equal(p[0].partition_index, 0);
+        assert_int_equal(p[0].error_code, 0);
+        assert_true(p[0].records.size > 0);
+        assert_int_equal(p[1].partition_index, 1);
+    }
+    help_teardown(&h);
+}
+
 TEST(a_fetch_of_no_partition_does_not_wait)
 {
     struct help h;

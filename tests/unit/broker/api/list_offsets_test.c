@@ -23,6 +23,36 @@ TEST(every_version_of_list_offsets_knows_start_end_and_time)
     help_teardown(&h);
 }
 
+/* As Kafka answers: once, with INVALID_REQUEST; a topic that stands twice gets one row. */
+TEST(a_partition_that_is_asked_for_twice_is_refused_once)
+{
+    struct help h;
+    help_setup(&h, 54, "num.partitions=2\n");
+    help_make_topic(&h);
+    struct wire_list_offsets_request_partition rows[] = {
+        {.current_leader_epoch = -1, .timestamp = -1},
+        {.current_leader_epoch = -1, .timestamp = -2},
+        {.partition_index = 1, .current_leader_epoch = -1, .timestamp = -1}};
+    struct wire_list_offsets_request_topic topics[] = {
+        {.name = wire_text(HELP_TOPIC), .partitions = rows, .partitions_count = 1},
+        {.name = wire_text("gone"), .partitions_count = 0},
+        {.name = wire_text(HELP_TOPIC), .partitions = rows + 1, .partitions_count = 2}};
+    struct help_offsets o;
+    help_offsets_init(&o, -1);
+    o.body.topics = topics;
+    o.body.topics_count = COUNT_OF(topics);
+    int call = help_call(&h, 2, 7, &o.body);
+    help_go(&h, 300);
+    struct wire_list_offsets_response answer;
+    help_expect(&h, call, &answer);
+    assert_int_equal(answer.topics_count, 1);
+    assert_int_equal(answer.topics[0].partitions_count, 2);
+    assert_int_equal(answer.topics[0].partitions[0].error_code, WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(answer.topics[0].partitions[0].offset, -1);
+    assert_int_equal(answer.topics[0].partitions[1].error_code, WIRE_ERROR_NONE);
+    help_teardown(&h);
+}
+
 TEST(each_special_time_came_with_a_version)
 {
     static const struct {

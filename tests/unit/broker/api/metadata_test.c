@@ -103,10 +103,37 @@ TEST(a_name_given_twice_is_made_once)
     struct wire_metadata_request_topic topics[] = {
         {.name = wire_text("new")}, {.name = wire_text("other")}, {.name = wire_text("new")}};
     struct wire_metadata_response answer = ask(&h, 9, topics, 3, true);
-    assert_int_equal(answer.topics_count, 3);
-    for (int i = 0; i < 3; i++)
+    assert_int_equal(answer.topics_count, 2);
+    for (int i = 0; i < 2; i++)
         assert_int_equal(answer.topics[i].error_code, WIRE_ERROR_NONE);
     assert_int_equal(ask(&h, 9, NULL, -1, true).topics_count, 2);
+    help_teardown(&h);
+}
+
+TEST(a_topic_that_is_asked_for_twice_is_described_once)
+{
+    struct help h;
+    help_setup(&h, 64, "auto.create.topics.enable=true\n");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_metadata_request_topic asked[] = {{.name = wire_text("gone")},
+                                                  {.name = wire_text(HELP_TOPIC)},
+                                                  {.name = WIRE_NULL_STRING, .topic_id = id},
+                                                  {.name = wire_text("gone")},
+                                                  {.name = wire_text(HELP_TOPIC)}};
+    struct wire_metadata_request body;
+    wire_defaults(&wire_metadata_request_message, &body);
+    body.allow_auto_topic_creation = false;
+    body.topics = asked;
+    body.topics_count = COUNT_OF(asked);
+    int call = help_call(&h, 3, 12, &body);
+    help_go(&h, 500);
+    struct wire_metadata_response answer;
+    help_expect(&h, call, &answer);
+    assert_int_equal(answer.topics_count, 2);
+    assert_true(wire_string_equal(answer.topics[0].name, wire_text("gone")));
+    assert_int_equal(answer.topics[0].error_code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_true(wire_string_equal(answer.topics[1].name, wire_text(HELP_TOPIC)));
+    assert_int_equal(answer.topics[1].partitions_count, 1);
     help_teardown(&h);
 }
 
@@ -154,7 +181,8 @@ TEST(who_asks_is_told_that_it_may_do_everything)
             help_expect(&h, call, &answer);
             assert_int_equal(answer.topics[0].topic_authorized_operations,
                              asked == 1 ? 3576 : INT32_MIN);
-            assert_int_equal(answer.topics[1].topic_authorized_operations, INT32_MIN);
+            assert_int_equal(answer.topics[1].topic_authorized_operations,
+                             answer.topics[0].topic_authorized_operations);
             assert_int_equal(answer.cluster_authorized_operations,
                              asked == 1 && v <= 10 ? 8096 : INT32_MIN);
         }
