@@ -228,8 +228,7 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         host->dir_offline = true;
     else if (row->kind == TRACE_REQUEST_REFUSED && !c->contract.hostile_clients)
         check_note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false,
-                   "reason %s, size %" PRId64, err_name((enum err)MIN(row->arg[0], ERR_COUNT - 1)),
-                   (int64_t)row->arg[1]);
+                   "reason %" PRId64 ", size %" PRId64, (int64_t)row->arg[0], (int64_t)row->arg[1]);
 }
 
 /* Faults that change or take what a disk holds, by the hash of their name. */

@@ -93,7 +93,7 @@ static void request_free(struct request *r)
     wire_out_free(&r->out);
     arena_free(&r->arena);
     buf_release(r->frame.buf);
-    mem_free(api->mem, r);
+    mem_free(r->mem, r);
     tell_idle(api);
 }
 
@@ -256,10 +256,11 @@ static void answer_unknown_versions(struct request *r)
 static struct request *request_new(struct api *api, const struct handler *handler,
                                    struct conn *conn, struct conn_request *on, struct slice frame)
 {
-    struct request *r = mem_zalloc(api->mem, handler->state_size);
+    struct request *r = mem_zalloc(conn->mem, handler->state_size);
     if (r == NULL)
         return NULL;
     r->api = api;
+    r->mem = conn->mem; /* what it holds is the asker's share, as its frame is */
     r->handler = handler;
     r->kind = wire_api(handler->key);
     r->conn = conn;
@@ -267,7 +268,6 @@ static struct request *request_new(struct api *api, const struct handler *handle
     r->frame = frame;
     if (frame.buf != NULL)
         buf_retain(frame.buf);
-    /* What a request says grows when it is decoded: the asker's share, as its frame is. */
     arena_init(&r->arena, conn->mem, API_ARENA_BYTES);
     wire_out_init(&r->out, conn->mem);
     list_init(&r->link);

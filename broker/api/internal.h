@@ -102,6 +102,7 @@ struct join {
 struct request {
     struct list link;
     struct api *api;
+    struct mem *mem; /* of itself and all that it holds; outlives the connection */
     const struct handler *handler;
     const struct wire_api *kind;
     const struct api_listener *listener; /* by which it came */

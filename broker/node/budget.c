@@ -1,5 +1,6 @@
 /* budget.c - the heap of the connections: what strangers may make the broker hold, all of them
- * together. It never gives out more than bytes_max. */
+ * together. At bytes_max nothing more is received; what was received is answered with what is kept
+ * beyond it, and it never gives out more than both. */
 #include "node/internal.h"
 
 /* Before each piece; 16 bytes, so that what follows is aligned as the heap aligned it. */
@@ -12,9 +13,14 @@ static struct budget *budget_of(struct mem *mem)
     return CONTAINER_OF(mem, struct budget, mem);
 }
 
+static bool has(const struct budget *budget, uint64_t size, int64_t bytes_max)
+{
+    return budget->bytes <= bytes_max && size <= (uint64_t)(bytes_max - budget->bytes);
+}
+
 static bool take(struct budget *budget, uint64_t size)
 {
-    if (size > (uint64_t)(budget->bytes_max - budget->bytes))
+    if (!has(budget, size, budget->bytes_max + budget->beyond_max))
         return false;
     budget->bytes += (int64_t)size;
     return true;
@@ -48,6 +54,8 @@ static void *budget_realloc(struct mem *mem, void *p, size_t size)
     }
     budget->bytes -= size < old ? (int64_t)(old - size) : 0;
     moved->size = size;
+    if (size < old)
+        conn_lane_freed(&budget->lane);
     return moved + 1;
 }
 
@@ -58,11 +66,37 @@ static void budget_free(struct mem *mem, void *p)
     budget->bytes -= (int64_t)piece->size;
     ASSERT(budget->bytes >= 0);
     mem_free(budget->heap, piece);
+    conn_lane_freed(&budget->lane);
 }
 
-void broker_budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max)
+static bool room(struct conn_lane *lane, uint64_t size, bool beyond)
+{
+    const struct budget *budget = CONTAINER_OF(lane, struct budget, lane);
+    return has(budget, size, budget->bytes_max + (beyond ? budget->beyond_max : 0));
+}
+
+void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap, int64_t bytes_max,
+                        int64_t beyond_max)
 {
     static const struct mem_impl impl = {
         .alloc = budget_alloc, .realloc = budget_realloc, .free = budget_free};
-    *budget = (struct budget){.mem = {.impl = &impl}, .heap = heap, .bytes_max = bytes_max};
+    ASSERT(bytes_max > 0);
+    ASSERT(beyond_max > 0);
+    *budget = (struct budget){.mem = {.impl = &impl},
+                              .heap = heap,
+                              .bytes_max = MIN(bytes_max, INT64_MAX - beyond_max),
+                              .beyond_max = beyond_max};
+    conn_lane_init(&budget->lane, env, room);
+}
+
+bool broker_budget_has(const struct budget *budget, uint64_t size)
+{
+    return has(budget, size, budget->bytes_max);
+}
+
+void broker_budget_free(struct budget *budget)
+{
+    ASSERT(budget->mem.live_count == 0);
+    ASSERT(budget->bytes == 0);
+    conn_lane_free(&budget->lane);
 }

@@ -1,12 +1,38 @@
 /* clients.c - the listeners and the connections. Strangers come and go here; whatever they do, they
  * cost no more than the limits say. */
 #include "node/internal.h"
+#include <inttypes.h>
 
 static const struct conn_owner owner;
 
 static struct client *client_of(struct conn *conn)
 {
     return CONTAINER_OF(conn, struct client, conn);
+}
+
+/* ---- memory ---- */
+
+static void on_full(struct conn_lane *lane)
+{
+    struct budget *budget = CONTAINER_OF(lane, struct budget, lane);
+    struct broker *b = CONTAINER_OF(budget, struct broker, client_mem);
+    int64_t now_ns = env_now(b->env);
+    if (b->overload_told_ns != 0 && now_ns - b->overload_told_ns < OVERLOAD_NOTE_NS)
+        return;
+    b->overload_told_ns = now_ns;
+    NOTE(b->notes, CLIENTS_WAIT,
+         "clients wait for memory: %" PRId64 " of queued.max.request.bytes = %" PRId64
+         " are in use; if it goes on, raise it, or have clients send less at once",
+         budget->bytes, budget->bytes_max);
+}
+
+void broker_clients_init(struct broker *b)
+{
+    int64_t frame_max = b->config.socket_request_max_bytes;
+    /* One frame, moved from a buffer to a larger one, and what it may decode to. */
+    broker_budget_init(&b->client_mem, b->env, b->mem, b->config.queued_max_request_bytes,
+                       2 * frame_max + CONN_TAKE_BYTES_MAX);
+    b->client_mem.lane.full = on_full;
 }
 
 /* ---- connections ---- */
@@ -61,6 +87,7 @@ static bool start_client(struct listener *l, env_stream stream)
     list_push_back(&b->clients, &client->link);
     b->client_count++;
     struct conn_limits limits = {
+        .lane = &b->client_mem.lane,
         .frame_bytes_max = (int32_t)b->config.socket_request_max_bytes,
         .in_flight_bytes = CLIENT_IN_FLIGHT_BYTES,
         .idle_ns_max = ENV_NS_OF_MS(MAX(b->config.connections_max_idle_ms, 0)),
@@ -74,6 +101,13 @@ static bool start_client(struct listener *l, env_stream stream)
 /* ---- accepting ---- */
 
 static void on_accepted(struct env_op *op, enum err e, uint64_t n);
+static void on_accept_again(struct env_timer *timer);
+
+static void accept_later(struct listener *l)
+{
+    l->accept_again.fire = on_accept_again;
+    env_arm(l->broker->env, &l->accept_again, env_now(l->broker->env) + ACCEPT_PAUSE_NS);
+}
 
 static void accept_next(struct listener *l)
 {
@@ -82,6 +116,11 @@ static void accept_next(struct listener *l)
     if (b->phase != BROKER_SERVING || !room || l->accepting.in_flight || l->refusing.in_flight)
         return;
     env_disarm(b->env, &l->accept_again);
+    /* Nobody is let in who would have to wait for memory before his first byte. */
+    if (!broker_budget_has(&b->client_mem, sizeof(struct client) + CONN_IDLE_BYTES)) {
+        accept_later(l);
+        return;
+    }
     env_accept(b->env, &l->accepting, l->name, l->peer, on_accepted);
 }
 
@@ -109,9 +148,8 @@ static void on_accepted(struct env_op *op, enum err e, uint64_t n)
     if (e == ERR_CANCELLED)
         return;
     if (e != ERR_NONE) {
-        l->accept_again.fire = on_accept_again;
         if (serving)
-            env_arm(b->env, &l->accept_again, env_now(b->env) + ACCEPT_PAUSE_NS);
+            accept_later(l);
         return;
     }
     if (serving && start_client(l, n))

@@ -9,6 +9,8 @@
 #define REOPEN_NS (1000ll * 1000000)      /* a partition that could not be opened is tried again */
 #define RETAIN_STEP 512                   /* partitions that one event of retention looks at */
 #define ACCEPT_PAUSE_NS (100ll * 1000000) /* when the machine has no descriptor left */
+#define OVERLOAD_NOTE_NS                                                                           \
+    (60ll * 1000 * 1000000)               /* clients that wait for memory are told so often */
 #define CLIENT_IN_FLIGHT_BYTES (16 << 20) /* of one connection's requests; one may be larger */
 
 /* One listener's or advertised address. */
@@ -40,14 +42,21 @@ int64_t broker_config_retention_ms(const struct broker_config *config);
 void broker_config_topic_defaults(const struct broker_config *config,
                                   struct metadata_topic_config *out);
 
-/* A heap that gives out no more than bytes_max. */
+/* A heap with a limit, and the connections that share it. beyond_max bytes more are for one frame
+ * that could not be received otherwise, and for what requests that are here take to be answered. */
 struct budget {
     struct mem mem;
     struct mem *heap;
-    int64_t bytes, bytes_max;
+    int64_t bytes, bytes_max, beyond_max;
+    struct conn_lane lane;
 };
 
-void broker_budget_init(struct budget *budget, struct mem *heap, int64_t bytes_max);
+void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap, int64_t bytes_max,
+                        int64_t beyond_max);
+/* Whether so much more would stay below bytes_max. */
+bool broker_budget_has(const struct budget *budget, uint64_t size);
+/* Nothing of it is held any more. Harmless on a zeroed budget. */
+void broker_budget_free(struct budget *budget);
 
 enum broker_phase {
     BROKER_NEW,
@@ -143,6 +152,7 @@ struct broker {
     struct listener listeners[LISTENERS_MAX];
     int32_t listener_count;
     struct budget client_mem;
+    int64_t overload_told_ns; /* 0: never */
     struct list clients;
     int32_t client_count;
     struct env_timer drain_deadline;
@@ -185,6 +195,7 @@ void broker_marks_write(struct broker *b);
 void broker_marks_free(struct broker *b);
 
 /* clients.c */
+void broker_clients_init(struct broker *b);
 /* Listens on each of the addresses, then broker_start_listening_done. */
 void broker_clients_listen(struct broker *b);
 void broker_clients_accept(struct broker *b);

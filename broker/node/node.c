@@ -28,7 +28,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->notes = notes;
     b->metadata_watch = (struct metadata_watch){.prepare = broker_partitions_prepare,
                                                 .failed = broker_partitions_metadata_failed};
-    broker_budget_init(&b->client_mem, mem, config->queued_max_request_bytes);
+    broker_clients_init(b);
     list_init(&b->to_open);
     list_init(&b->unopened);
     broker_marks_init(b);
@@ -48,7 +48,7 @@ void broker_free(struct broker *b)
         return;
     ASSERT(b->phase == BROKER_NEW || b->phase == BROKER_ENDED);
     ASSERT(list_empty(&b->clients));
-    ASSERT(b->client_mem.mem.live_count == 0);
+    broker_budget_free(&b->client_mem);
     env_disarm(b->env, &b->start_kick);
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);

@@ -42,7 +42,8 @@ static void on_timer(struct env_timer *timer)
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
     /* A server that takes its time to answer does not make the connection idle; a client that
      * takes nothing of an answer does. */
-    if (conn->role == CONN_SERVER && conn->request_count > 0 && !conn->sending.in_flight)
+    bool answers = conn->request_count > 0 && !conn->sending.in_flight;
+    if (conn->role == CONN_SERVER && (answers || conn->waits))
         conn->moved_ns = env_now(conn->env);
     int64_t deadline_ns = next_deadline(conn);
     if (deadline_ns != 0 && deadline_ns <= env_now(conn->env))
@@ -61,7 +62,7 @@ static void forget(struct conn *conn, struct conn_request *request)
     ASSERT(conn->request_count >= 0);
     if (conn->role == CONN_CLIENT)
         return;
-    conn->request_bytes -= request->frame.size;
+    conn->request_bytes -= request->frame.size + request->answer_bytes;
     ASSERT(conn->request_bytes >= 0);
     if (request->answer != NULL)
         request->answer->release(request->answer);
@@ -95,8 +96,10 @@ void conn_answered(struct conn *conn, struct conn_request *request, struct slice
 static void write_head(struct conn_request *request)
 {
     uint64_t size = 0;
-    for (int32_t i = 0; i < request->part_count; i++)
+    for (int32_t i = 0; i < request->part_count; i++) {
         size += request->parts[i].size;
+        request->answer_bytes += request->parts[i].data == NULL ? 0 : request->parts[i].size;
+    }
     ASSERT(size <= INT32_MAX);
     put_u32(request->head, (uint32_t)size);
 }
@@ -210,6 +213,7 @@ void conn_answer(struct conn *conn, struct conn_request *request, struct conn_an
         request->parts = answer->parts;
         request->part_count = answer->part_count;
         write_head(request);
+        conn->request_bytes += request->answer_bytes;
     }
     send_more(conn);
     conn_receive_more(conn);
@@ -262,6 +266,7 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
     conn->moved_ns = env_now(env);
     list_init(&conn->requests);
     list_init(&conn->asked);
+    list_init(&conn->lane_link);
     STATE_MOVE(states, &conn->state, CONN_OPEN);
     keep_time(conn);
     conn_receive_more(conn);
@@ -306,6 +311,7 @@ void conn_close(struct conn *conn, enum err why)
         return;
     STATE_MOVE(states, &conn->state, CONN_CLOSING);
     conn->error = why;
+    conn_lane_leave(conn);
     env_disarm(conn->env, &conn->timer);
     env_disarm(conn->env, &conn->turn);
     env_close(conn->env, &conn->closing, conn->stream, on_closed);
@@ -317,6 +323,7 @@ void conn_drain(struct conn *conn)
     if (conn->state != CONN_OPEN)
         return;
     STATE_MOVE(states, &conn->state, CONN_DRAINING);
+    conn_lane_leave(conn);
     env_disarm(conn->env, &conn->turn);
     send_more(conn);
 }

@@ -29,22 +29,60 @@
 #define CONN_GROW_FIRST (1 << 20)
 #define CONN_GROW_FACTOR 4
 
+/* What a request may take to be decoded and answered, for each byte of its frame, and at most. */
+#define CONN_TAKE_FACTOR 8
+#define CONN_TAKE_BYTES_MIN 4096
+#define CONN_TAKE_BYTES_MAX (64 << 20)
+/* Who receives into memory beyond the limit and gets no byte for so long, while others wait for it,
+ * is closed. */
+#define CONN_STALL_NS_MAX (10ll * 1000 * 1000 * 1000)
+
 struct conn;
 struct conn_request;
 
+/* Connections that share a heap with a limit. Who needs more of it than there is receives nothing
+ * until there is (back-pressure), in order of arrival; nobody is closed for it. Clients have one;
+ * what must never wait behind clients (other brokers, the quorum) gets one of its own, over a heap
+ * of its own. */
+struct conn_lane {
+    struct env *env;
+    /* Whether size bytes more may be held now. beyond: with what is kept beyond the limit, so that
+     * there is always one who can go on. */
+    bool (*room)(struct conn_lane *lane, uint64_t size, bool beyond);
+    /* The first one begins to wait. May be NULL. */
+    void (*full)(struct conn_lane *lane);
+    /* Its own. */
+    struct list waiting;   /* struct conn */
+    struct conn *first;    /* whose turn it is just now */
+    struct conn *favoured; /* who receives into what is beyond the limit */
+    struct env_timer wake, stall;
+};
+
+void conn_lane_init(struct conn_lane *lane, struct env *env,
+                    bool (*room)(struct conn_lane *lane, uint64_t size, bool beyond));
+/* Some of the memory is free again. May be called from the heap's free; harmless on a zeroed lane.
+ */
+void conn_lane_freed(struct conn_lane *lane);
+/* Its connections are closed. Harmless on a zeroed lane. */
+void conn_lane_free(struct conn_lane *lane);
+
 struct conn_limits {
     int32_t frame_bytes_max; /* a longer frame closes the connection (socket.request.max.bytes) */
-    int64_t in_flight_bytes; /* of frames that wait for their answers */
+    int64_t in_flight_bytes; /* of frames that wait for their answers, and of answers that wait to
+                                be read by the peer, as far as they are in memory */
     int64_t idle_ns_max;    /* without a byte in either direction while nothing waits for an answer,
                                or while one is being sent; 0: for ever */
     int64_t request_ns_max; /* client: an answer that takes longer closes the connection with
                                ERR_TIMEOUT; 0: for ever */
+    struct conn_lane *lane; /* server: outlives the connection. NULL: its heap has no other limit
+                               than the machine's, and no memory closes it */
 };
 
 /* reason of REQUEST_REFUSED rows. */
 enum conn_refusal {
     CONN_REFUSED_NEGATIVE = 101, /* a size below zero */
     CONN_REFUSED_TOO_LONG,       /* above frame_bytes_max */
+    CONN_REFUSED_MEMORY,         /* there is none, and nobody to wait for */
 };
 
 /* What the owner of a connection is told. The connection is in order at each call, which may call
@@ -77,6 +115,7 @@ struct conn_request {
     int64_t deadline_ns;    /* client */
     int32_t correlation_id; /* client: what conn_next_correlation_id said */
     bool answered, no_answer;
+    uint32_t answer_bytes; /* of the parts that are in memory */
     struct conn_answer *answer;
     void *context; /* the owner's, server side; NULL at first */
     /* What is to be sent behind the head. */
@@ -117,11 +156,13 @@ struct conn {
     char peer[ENV_PEER_SIZE]; /* who is at the other end, for people; its owner fills it, or not */
     /* Everything below is the conn's own. */
     enum conn_state state;
-    enum err error;       /* why it closes */
+    enum err error; /* why it closes */
+    bool waits;     /* for memory: in limits.lane */
+    struct list lane_link;
     struct list requests; /* oldest first; server: not answered or not sent yet, client: not sent */
     struct list asked;    /* client: sent, and waiting for their answers */
     int32_t request_count; /* in both */
-    int64_t request_bytes; /* server: of their frames */
+    int64_t request_bytes; /* server: of their frames, and of answers in memory */
     struct env_op receiving, sending, closing;
     struct env_timer timer; /* idle, or the oldest request's deadline */
     struct env_timer turn;  /* further frames that are here already, each as an event of its own */

@@ -14,11 +14,14 @@ static const uint8_t *first_byte(const struct conn *conn)
 
 /* ---- room ---- */
 
-/* Takes a new buffer of that size and moves what is not yet a frame into it. */
+/* Takes a new buffer of that size and moves what is not yet a frame into it. ERR_LIMIT: the
+ * connection waits for memory now. */
 static enum err move_to_new(struct conn *conn, uint32_t cap)
 {
     uint32_t size = have(conn);
     ASSERT(cap > size);
+    if (!conn_lane_admits(conn, cap, size > 0))
+        return ERR_LIMIT;
     struct buf *buf = buf_new(conn->mem, cap);
     if (buf == NULL)
         return ERR_NOMEM;
@@ -48,7 +51,8 @@ static uint32_t room_for_frame(const struct conn *conn)
  * length says how much is right; and who sends nothing holds next to nothing. */
 static enum err room_for_next(struct conn *conn)
 {
-    bool many = conn->in_was_full && conn->frame_size_last <= CONN_SMALL_FRAME;
+    bool many = conn->in_was_full && conn->frame_size_last <= CONN_SMALL_FRAME &&
+                conn_lane_has_room(conn, CONN_STREAM_BYTES);
     uint32_t wanted = many ? CONN_STREAM_BYTES : CONN_IDLE_BYTES;
     if (conn->in != NULL && conn->in->cap == wanted) {
         if (conn->in->refs == 1)
@@ -105,12 +109,20 @@ static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
     conn_close(conn, ERR_CORRUPT);
 }
 
+/* The machine has no memory, or the heap's limit is reached although room was left beyond it. */
+static void no_memory(struct conn *conn, enum err e)
+{
+    if (conn->role == CONN_SERVER)
+        TRACE(conn->trace, REQUEST_REFUSED, CONN_REFUSED_MEMORY, conn->in == NULL ? 0 : have(conn));
+    conn_close(conn, e);
+}
+
 static void take_request(struct conn *conn, struct slice frame)
 {
     struct conn_request *request = NULL;
     enum err e = conn_add_request(conn, frame, &request);
     if (e != ERR_NONE) {
-        conn_close(conn, e);
+        no_memory(conn, e);
         return;
     }
     conn_receive_more(conn);
@@ -133,7 +145,14 @@ static void take_answer(struct conn *conn, struct slice frame)
     buf_release(buf);
 }
 
-/* Takes the first frame, which is here. */
+static bool may_take(struct conn *conn, int32_t size)
+{
+    uint64_t bytes = MIN((uint64_t)size * CONN_TAKE_FACTOR, CONN_TAKE_BYTES_MAX);
+    return conn->role == CONN_CLIENT ||
+           conn_lane_admits(conn, MAX(bytes, CONN_TAKE_BYTES_MIN), false);
+}
+
+/* Takes the first frame, which is here, unless it must wait for memory. */
 static void take_frame(struct conn *conn)
 {
     int32_t size = get_i32(first_byte(conn));
@@ -141,6 +160,9 @@ static void take_frame(struct conn *conn)
         refuse(conn, size < 0 ? CONN_REFUSED_NEGATIVE : CONN_REFUSED_TOO_LONG, size);
         return;
     }
+    if (!may_take(conn, size))
+        return;
+    conn_lane_unfavour(conn);
     struct slice frame = slice_of(conn->in, conn->in_start + CONN_FRAME_HEAD, (uint32_t)size);
     conn->in_start += CONN_FRAME_HEAD + (uint32_t)size;
     conn->frame_size_last = (uint32_t)size;
@@ -161,8 +183,10 @@ static void receive(struct conn *conn)
     if (KNOWN_BUG(frame_split_in_length) && split)
         conn->in_start = conn->in_end;
     enum err e = make_room(conn);
+    if (e == ERR_LIMIT)
+        return;
     if (e != ERR_NONE) {
-        conn_close(conn, e);
+        no_memory(conn, e);
         return;
     }
     ASSERT(conn->in_end < conn->in->cap);
@@ -172,7 +196,7 @@ static void receive(struct conn *conn)
 
 void conn_receive_more(struct conn *conn)
 {
-    if (conn->state != CONN_OPEN || conn->receiving.in_flight || is_full(conn))
+    if (conn->state != CONN_OPEN || conn->receiving.in_flight || conn->waits || is_full(conn))
         return;
     if (!frame_is_here(conn))
         receive(conn);
@@ -180,9 +204,10 @@ void conn_receive_more(struct conn *conn)
         env_arm(conn->env, &conn->turn, env_now(conn->env));
 }
 
-/* Takes a frame if one is here and may be taken; else sees to it that more comes. */
-static void go_on(struct conn *conn)
+void conn_go_on(struct conn *conn)
 {
+    if (conn->waits)
+        return;
     if (conn->state == CONN_OPEN && frame_is_here(conn) && !is_full(conn) &&
         !must_wait_for_send(conn))
         take_frame(conn);
@@ -192,7 +217,7 @@ static void go_on(struct conn *conn)
 
 void conn_on_turn(struct env_timer *timer)
 {
-    go_on(CONTAINER_OF(timer, struct conn, turn));
+    conn_go_on(CONTAINER_OF(timer, struct conn, turn));
 }
 
 static void on_received(struct env_op *op, enum err e, uint64_t n)
@@ -211,5 +236,5 @@ static void on_received(struct env_op *op, enum err e, uint64_t n)
     conn->in_end += (uint32_t)n;
     conn->in_was_full = conn->in_end == conn->in->cap;
     conn->moved_ns = env_now(conn->env);
-    go_on(conn);
+    conn_go_on(conn);
 }

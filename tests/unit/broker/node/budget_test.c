@@ -7,7 +7,7 @@ TEST(a_budget_gives_no_more_than_it_has)
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    broker_budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, NULL, &heap.mem, 900, 100);
     void *a = mem_alloc(&budget.mem, 600);
     assert_non_null(a);
     assert_null(mem_alloc(&budget.mem, 401));
@@ -21,12 +21,35 @@ TEST(a_budget_gives_no_more_than_it_has)
     test_mem_done(&heap);
 }
 
+/* What is beyond the limit is for those who are in already. */
+TEST(a_budget_has_room_below_its_limit_and_some_beyond)
+{
+    struct test_mem heap;
+    test_mem_init(&heap);
+    struct budget budget;
+    broker_budget_init(&budget, NULL, &heap.mem, 900, 100);
+    assert_true(broker_budget_has(&budget, 900));
+    assert_false(broker_budget_has(&budget, 901));
+    void *a = mem_alloc(&budget.mem, 950);
+    assert_non_null(a);
+    assert_false(broker_budget_has(&budget, 0));
+    assert_false(budget.lane.room(&budget.lane, 1, false));
+    assert_true(budget.lane.room(&budget.lane, 50, true));
+    assert_false(budget.lane.room(&budget.lane, 51, true));
+    mem_free(&budget.mem, a);
+    broker_budget_free(&budget);
+    broker_budget_init(&budget, NULL, &heap.mem, INT64_MAX, 100);
+    assert_true(broker_budget_has(&budget, INT64_MAX - 100));
+    assert_true(budget.lane.room(&budget.lane, INT64_MAX, true));
+    test_mem_done(&heap);
+}
+
 TEST(a_piece_that_moves_is_counted_once)
 {
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    broker_budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, NULL, &heap.mem, 900, 100);
     uint8_t *p = mem_alloc(&budget.mem, 100);
     memset(p, 7, 100);
     assert_null(mem_realloc(&budget.mem, p, 1001));
@@ -45,7 +68,7 @@ TEST(a_heap_without_memory_costs_the_budget_nothing)
     struct test_mem heap;
     test_mem_init(&heap);
     struct budget budget;
-    broker_budget_init(&budget, &heap.mem, 1000);
+    broker_budget_init(&budget, NULL, &heap.mem, 900, 100);
     heap.fail_at = 1;
     assert_null(mem_alloc(&budget.mem, 10));
     assert_int_equal(budget.bytes, 0);
