@@ -4,7 +4,7 @@
 
 static uint32_t have(const struct conn *conn)
 {
-    return conn->in_end - conn->in_start;
+    return conn->in == NULL ? 0 : conn->in_end - conn->in_start;
 }
 
 static const uint8_t *first_byte(const struct conn *conn)
@@ -14,6 +14,22 @@ static const uint8_t *first_byte(const struct conn *conn)
 
 /* ---- room ---- */
 
+/* What is not yet a frame; false: there is no such buffer. */
+static bool move_to(struct conn *conn, struct buf *buf)
+{
+    uint32_t size = have(conn);
+    if (buf == NULL)
+        return false;
+    ASSERT(buf->cap >= size);
+    if (size > 0)
+        memcpy(buf->data, first_byte(conn), size);
+    buf_release(conn->in);
+    conn->in = buf;
+    conn->in_start = 0;
+    conn->in_end = size;
+    return true;
+}
+
 /* Takes a new buffer of that size and moves what is not yet a frame into it. ERR_LIMIT: the
  * connection waits for memory now. */
 static enum err move_to_new(struct conn *conn, uint32_t cap)
@@ -22,16 +38,7 @@ static enum err move_to_new(struct conn *conn, uint32_t cap)
     ASSERT(cap > size);
     if (!conn_lane_admits(conn, cap, size > 0))
         return ERR_LIMIT;
-    struct buf *buf = buf_new(conn->mem, cap);
-    if (buf == NULL)
-        return ERR_NOMEM;
-    if (size > 0)
-        memcpy(buf->data, first_byte(conn), size);
-    buf_release(conn->in);
-    conn->in = buf;
-    conn->in_start = 0;
-    conn->in_end = size;
-    return ERR_NONE;
+    return move_to(conn, buf_new(conn->mem, cap)) ? ERR_NONE : ERR_NOMEM;
 }
 
 /* For the frame that has begun and filled its buffer, and the beginning of the next: where long
@@ -39,10 +46,11 @@ static enum err move_to_new(struct conn *conn, uint32_t cap)
 static uint32_t room_for_frame(const struct conn *conn)
 {
     uint64_t size = have(conn);
+    bool much = conn_lane_has_room(conn, CONN_STREAM_BYTES);
     if (size < CONN_FRAME_HEAD)
-        return CONN_STREAM_BYTES;
+        return much ? CONN_STREAM_BYTES : CONN_IDLE_BYTES;
     uint64_t whole = (uint64_t)get_u32(first_byte(conn)) + CONN_FRAME_HEAD;
-    if (whole <= CONN_SMALL_FRAME)
+    if (whole <= CONN_SMALL_FRAME && much)
         return CONN_STREAM_BYTES;
     return (uint32_t)MIN(whole + CONN_IDLE_BYTES, MAX(CONN_GROW_FIRST, size * CONN_GROW_FACTOR));
 }
@@ -70,6 +78,17 @@ static enum err make_room(struct conn *conn)
     if (conn->in_end < conn->in->cap)
         return ERR_NONE;
     return move_to_new(conn, room_for_frame(conn));
+}
+
+/* Where memory is scarce a connection keeps no large buffer for the little that stands in it behind
+ * a frame: what is beyond the limit would be gone until the peer goes on. The frame's request holds
+ * the buffer, and ends. */
+static void shed(struct conn *conn)
+{
+    uint32_t size = have(conn);
+    if (conn_lane_has_room(conn, 0) || conn->in->cap <= CONN_IDLE_BYTES || size > CONN_IDLE_BYTES)
+        return;
+    (void)move_to(conn, buf_new(conn->mem, CONN_IDLE_BYTES));
 }
 
 /* ---- frames ---- */
@@ -113,7 +132,7 @@ static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
 static void no_memory(struct conn *conn, enum err e)
 {
     if (conn->role == CONN_SERVER)
-        TRACE(conn->trace, REQUEST_REFUSED, CONN_REFUSED_MEMORY, conn->in == NULL ? 0 : have(conn));
+        TRACE(conn->trace, REQUEST_REFUSED, CONN_REFUSED_MEMORY, have(conn));
     conn_close(conn, e);
 }
 
@@ -125,6 +144,7 @@ static void take_request(struct conn *conn, struct slice frame)
         no_memory(conn, e);
         return;
     }
+    shed(conn);
     conn_receive_more(conn);
     conn->owner->request(conn, request, frame);
 }
