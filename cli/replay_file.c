@@ -76,13 +76,14 @@ void campaign_beside(const char *replay_path, const char *ending, char path[CAMP
 
 void campaign_replay_remove(const char *path)
 {
-    static const char *const endings[] = {".steps", ".plan", ".trace"};
+    static const char *const endings[] = {".steps", ".plan", ".trace", ".disks"};
     unlink(path);
     for (int i = 0; i < COUNT_OF(endings); i++) {
         char other[CAMPAIGN_PATH_MAX];
         campaign_beside(path, endings[i], other);
-        unlink(other);
+        cli_remove_tree(other);
     }
+    rmdir("failures"); /* when nothing else is there */
 }
 
 bool campaign_replay_finish(const char *path, const struct campaign_outcome *o)

@@ -1,30 +1,26 @@
 /* run.c - kiln run: campaigns. Every claim with every seed, a table of what held, and a replay file
  * for what did not. */
+#include <glob.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "cli/record.h"
+#include "cli/table.h"
 
 #define PROGRESS_NS 200000000ll
 #define MARKS_SEEDS_MIN 20 /* with fewer seeds a mark that was not reached is told, not judged */
-
-struct row {
-    uint64_t runs, held, faults, events;
-    int64_t sim_ns, wall_ns;
-    struct check_counts counts;
-    uint64_t marks[TRACE_MARK_COUNT];
-    bool must_reach[TRACE_MARK_COUNT];
-    enum cli_exit exit;
-};
 
 struct job {
     struct campaign_child *child;
     int script;
     uint64_t seed;
+    bool on_files; /* the run for --on-files */
     char replay[CAMPAIGN_PATH_MAX];
+    char disks[CAMPAIGN_PATH_MAX]; /* its own directory of disks, to be removed; empty: none */
 };
 
 struct run {
@@ -33,6 +29,8 @@ struct run {
     struct bytes plan;
     uint64_t seed_first, seed_last;
     int64_t jobs;
+    int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
+    int64_t checked_count, unjudged_count; /* of these */
     bool json, list, verbose, progress;
     struct campaign_view view;
     struct campaign_outcome found; /* by the run before the one that is looked at */
@@ -41,7 +39,8 @@ struct run {
     uint64_t next_seed;
     struct job job[CAMPAIGN_JOBS_MAX];
     int job_count;
-    struct row *rows;
+    struct table_row *rows;
+    struct groups groups;
     int64_t passed, failed, skipped, done, start_ns, told_ns;
 };
 
@@ -109,50 +108,142 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
     fprintf(stderr, "         again: kiln replay %s\n", job->replay);
 }
 
-static void add_counts(struct check_counts *to, const struct check_counts *from)
+/* ---- real files ---- */
+
+/* How kiln log check of a directory ends; what it prints goes to the file. */
+static int check_dir(const char *dir, const char *out)
 {
-    to->acked += from->acked;
-    to->read += from->read;
-    to->sent += from->sent;
-    to->lost_allowed += from->lost_allowed;
-    to->twice_allowed += from->twice_allowed;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        const char *const words[] = {"kiln", "log", "check", dir, NULL};
+        bool quiet = freopen(out, "w", stdout) != NULL && freopen("/dev/null", "w", stderr) != NULL;
+        if (quiet)
+            execv("/proc/self/exe", (char *const *)(uintptr_t)words);
+        _exit(CLI_CRASHED);
+    }
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+        return CLI_CRASHED;
+    return WEXITSTATUS(status);
 }
 
-static void add_to_row(struct row *row, const struct campaign_outcome *o)
+/* What it found is one more finding of the run. */
+static void add_damage(struct campaign_outcome *o, const char *said_path)
 {
-    const struct script_result *x = &o->result;
-    row->runs++;
-    row->wall_ns += o->wall_ns;
-    row->exit = campaign_graver(row->exit, campaign_exit(o));
-    if (o->crashed)
+    struct script_result *x = &o->result;
+    struct bytes said = {0};
+    struct script_finding f = {.code = "FILES",
+                               .name = "FILES_DAMAGED",
+                               .text = "kiln log check finds damage that nobody did to the disk",
+                               .count = 1,
+                               .offset = -1,
+                               .node_id = CHECK_NO_NODE,
+                               .time_ns = x->sim_ns};
+    const char *line = NULL;
+    if (cli_read_file(said_path, &said) == ERR_NONE)
+        line = strstr((const char *)said.data, "damage: ");
+    if (line != NULL)
+        snprintf(f.what, sizeof f.what, "%.*s", (int)strcspn(line, "\n"), line);
+    cli_free(said);
+    x->findings[0] = f;
+    x->finding_count = 1;
+    x->verdict = SCRIPT_BROKEN;
+}
+
+/* A claim that held must leave files in good order, too, where nobody harmed them on purpose. */
+static void check_disks(struct run *r, const struct job *job, struct campaign_outcome *o)
+{
+    char said[CLI_PATH_MAX];
+    glob_t found = {0};
+    char pattern[CAMPAIGN_PATH_MAX + 16];
+    if (campaign_exit(o) != CLI_OK)
         return;
-    row->held += x->verdict == SCRIPT_HELD;
-    row->faults += x->faults;
-    row->events += x->events;
-    row->sim_ns += x->sim_ns;
-    add_counts(&row->counts, &x->counts);
-    for (int i = 0; i < TRACE_MARK_COUNT; i++) {
-        row->marks[i] += x->mark_count[i];
-        row->must_reach[i] |= x->must_reach[i];
+    if (o->result.disk_damaged) {
+        r->unjudged_count++;
+        return;
     }
+    snprintf(pattern, sizeof pattern, "%s/*/data", job->disks);
+    bool good = cli_temporary_file(said, "check") == ERR_NONE &&
+                glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0;
+    int exit = CLI_OK;
+    for (size_t i = 0; good && i < found.gl_pathc && exit == CLI_OK; i++)
+        exit = check_dir(found.gl_pathv[i], said);
+    if (!good || exit != CLI_OK)
+        add_damage(o, said);
+    else
+        r->checked_count++;
+    globfree(&found);
+    unlink(said);
+}
+
+/* ---- the end of a run ---- */
+
+static bool is_single(const struct run *r)
+{
+    return r->seed_first == r->seed_last && r->scripts.count == 1 && r->files_seed < 0;
+}
+
+/* A mistake of the script is one, however many seeds it has met. It leaves nothing behind. */
+static void tell_mistake(struct run *r, const struct job *job, const struct campaign_outcome *o)
+{
+    clear_progress(r);
+    fprintf(stderr, "%-8s %s\n", script_verdict_name(o->result.verdict),
+            r->scripts.at[job->script].path);
+    campaign_print_findings(&o->result, "         ", stderr);
+}
+
+/* A run that was looked at on real files says where they are, or were. */
+static void end_disks(const struct run *r, const struct job *job, enum cli_exit exit)
+{
+    bool keep = exit != CLI_OK && is_single(r);
+    if (job->disks[0] == 0)
+        return;
+    if (!keep)
+        cli_remove_tree(job->disks);
+    if (keep)
+        fprintf(stderr, "         disks: %s, kept as real files; kiln log check %s/*/data\n",
+                job->disks, job->disks);
+    else if (is_single(r) && !r->json)
+        printf("disks: real files in %s, removed as it held; --data DIR keeps them\n", job->disks);
+}
+
+static void tell_end(struct run *r, const struct job *job, const struct campaign_outcome *o)
+{
+    enum cli_exit exit = campaign_exit(o);
+    if (r->json)
+        print_json(r, job, o);
+    else if (is_single(r) && exit == CLI_OK)
+        printf("hash=%016" PRIx64 "\n", o->result.hash);
+    if (exit == CLI_OK) {
+        campaign_replay_remove(job->replay);
+    } else {
+        tell_failure(r, job, o);
+        groups_add(&r->groups, job->script, job->seed, job->replay, &o->result);
+    }
+    end_disks(r, job, exit);
 }
 
 static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
 {
-    add_to_row(&r->rows[job->script], o);
-    r->done++;
+    if (job->on_files)
+        check_disks(r, job, o);
     enum cli_exit exit = campaign_exit(o);
-    r->passed += exit == CLI_OK;
-    r->skipped += exit == CLI_INCONCLUSIVE;
-    r->failed += exit != CLI_OK && exit != CLI_INCONCLUSIVE;
-    if (r->json)
-        print_json(r, job, o);
-    else if (r->seed_first == r->seed_last && exit == CLI_OK && r->scripts.count == 1)
-        printf("hash=%016" PRIx64 "\n", o->result.hash);
-    if (exit != CLI_OK)
-        tell_failure(r, job, o);
-    else
+    bool told = r->rows[job->script].exit == CLI_USAGE; /* of other seeds that ran beside it */
+    if (exit == CLI_USAGE) {
         campaign_replay_remove(job->replay);
+        if (!told)
+            tell_mistake(r, job, o);
+    } else {
+        tell_end(r, job, o);
+    }
+    if (exit != CLI_USAGE || !told) {
+        table_add(&r->rows[job->script], o);
+        r->done++;
+        r->passed += exit == CLI_OK;
+        r->skipped += exit == CLI_INCONCLUSIVE;
+        r->failed += exit != CLI_OK && exit != CLI_INCONCLUSIVE;
+    }
     campaign_outcome_free(o);
     *job = r->job[--r->job_count];
 }
@@ -164,19 +255,48 @@ static bool more(const struct run *r)
     return r->next_script < r->scripts.count;
 }
 
-static bool start_job(struct run *r)
+/* The seeds of a script, then the one on real files; a script with a mistake has none left. */
+static void next_job(struct run *r, struct job *job)
 {
-    struct job *job = &r->job[r->job_count];
-    *job = (struct job){.script = r->next_script, .seed = r->next_seed};
-    const struct campaign_script *script = &r->scripts.at[job->script];
-    if (r->next_seed++ == r->seed_last) {
+    bool on_files = r->next_seed > r->seed_last;
+    *job = (struct job){.script = r->next_script,
+                        .seed = on_files ? (uint64_t)r->files_seed : r->next_seed,
+                        .on_files = on_files};
+    r->next_seed++;
+    if (on_files || (r->next_seed > r->seed_last && r->files_seed < 0)) {
         r->next_script++;
         r->next_seed = r->seed_first;
     }
+}
+
+/* Next to the replay file, so that what failed is found together. */
+static void make_disks(struct job *job, struct campaign_mode *mode)
+{
+    if (!mode->files || mode->data_dir != NULL)
+        return;
+    campaign_beside(job->replay, ".disks", job->disks);
+    cli_remove_tree(job->disks);
+    mode->data_dir = job->disks;
+}
+
+static bool start_job(struct run *r)
+{
+    struct job *job = &r->job[r->job_count];
+    struct campaign_mode mode = r->mode;
+    while (more(r) && r->rows[r->next_script].exit == CLI_USAGE) {
+        r->next_script++;
+        r->next_seed = r->seed_first;
+    }
+    if (!more(r))
+        return true;
+    next_job(r, job);
+    mode.files |= job->on_files;
+    const struct campaign_script *script = &r->scripts.at[job->script];
     /* Before the child runs, so that a crash of the code under test leaves one too. */
-    if (!campaign_replay_write(job->replay, script, job->seed, &r->mode, r->plan))
+    if (!campaign_replay_write(job->replay, script, job->seed, &mode, r->plan))
         return false;
-    job->child = campaign_fork(script, job->seed, &r->mode);
+    make_disks(job, &mode);
+    job->child = campaign_fork(script, job->seed, &mode);
     if (job->child == NULL) {
         cli_complain("cannot start another process");
         return false;
@@ -188,7 +308,8 @@ static bool start_job(struct run *r)
 static void tell_progress(struct run *r)
 {
     int64_t now = now_ns();
-    int64_t all = r->scripts.count * (int64_t)(r->seed_last - r->seed_first + 1);
+    int64_t seeds = (int64_t)(r->seed_last - r->seed_first + 1) + (r->files_seed >= 0);
+    int64_t all = r->scripts.count * seeds;
     if (!r->progress || now - r->told_ns < PROGRESS_NS)
         return;
     r->told_ns = now;
@@ -216,7 +337,7 @@ static bool run_all(struct run *r)
     bool good = true;
     r->start_ns = now_ns();
     while ((good && more(r)) || r->job_count > 0) {
-        while (good && more(r) && r->job_count < r->jobs)
+        while (good && more(r) && r->job_count < MIN(r->jobs, CAMPAIGN_JOBS_MAX))
             good = start_job(r);
         if (r->job_count > 0)
             wait_for_some(r);
@@ -228,56 +349,22 @@ static bool run_all(struct run *r)
 
 /* ---- the table ---- */
 
-static const char *word_of(enum cli_exit exit)
-{
-    switch (exit) {
-    case CLI_OK:
-        return "held";
-    case CLI_BROKEN:
-        return "BROKEN";
-    case CLI_INCONCLUSIVE:
-        return "inconclusive";
-    case CLI_STUCK:
-        return "STUCK";
-    case CLI_DIFFERED:
-        return "DIFFERED";
-    case CLI_NOTHING:
-        return "nothing ran";
-    case CLI_CRASHED:
-        return "CRASHED";
-    case CLI_USAGE:
-        return "WRONG SCRIPT";
-    }
-    UNREACHABLE();
-}
-
-static void print_allowed(const struct row *row)
-{
-    if (row->counts.lost_allowed > 0)
-        printf("  %-58s %" PRIu64 " of %" PRIu64
-               " acknowledged records were lost, as the contract allows\n",
-               "", row->counts.lost_allowed, row->counts.acked);
-    if (row->counts.twice_allowed > 0)
-        printf("  %-58s %" PRIu64 " records were stored twice, as the contract allows\n", "",
-               row->counts.twice_allowed);
-}
-
 static void print_table(struct run *r)
 {
-    printf("\n  %-58s %6s %8s %10s %9s %8s  %s\n", "claim", "seeds", "faults", "events",
-           "simulated", "wall", "verdict");
     uint64_t events = 0;
-    for (int i = 0; i < r->scripts.count; i++) {
-        const struct row *row = &r->rows[i];
-        printf("  %-58.58s %6" PRIu64 " %8" PRIu64 " %10" PRIu64 " %7.0f s %6.2f s  %s\n",
-               r->scripts.at[i].claim, row->runs, row->faults, row->events,
-               (double)row->sim_ns / 1e9, (double)row->wall_ns / 1e9, word_of(row->exit));
-        print_allowed(row);
-        events += row->events;
-    }
+    for (int i = 0; i < r->scripts.count; i++)
+        events += r->rows[i].events;
     double wall = (double)(now_ns() - r->start_ns) / 1e9;
+    table_print(&r->scripts, r->rows);
+    if (!is_single(r))
+        groups_print(&r->groups, &r->scripts, stdout);
+    if (r->files_seed >= 0)
+        printf("\nOn real segment files, with seed %" PRId64 ": kiln log check found nothing wrong "
+               "with %" PRId64 " of\n%d claims; %" PRId64 " damage their disks on purpose and are "
+               "not judged by it.\n",
+               r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
     printf("\n%.0f events a second delivered, in %.1f s on %" PRId64 " processes at once\n",
-           (double)events / wall, wall, r->jobs);
+           (double)events / wall, wall, MIN(r->jobs, r->done));
 }
 
 /* Marks are judged over the campaign: what a claim must reach by itself, and what all of them
@@ -340,9 +427,8 @@ static bool parse_seeds(struct run *r, int64_t seed, const char *seeds)
 
 static bool check_single(const struct run *r)
 {
-    bool single = r->seed_first == r->seed_last && r->scripts.count == 1;
-    if (single || (r->mode.trace_path == NULL && r->mode.data_dir == NULL &&
-                   r->mode.plan_path == NULL && !campaign_view_given(&r->view)))
+    if (is_single(r) || (r->mode.trace_path == NULL && r->mode.data_dir == NULL &&
+                         r->mode.plan_path == NULL && !campaign_view_given(&r->view)))
         return true;
     cli_complain("--plan, --trace, --data and the timeline's options are for one scenario with one "
                  "seed");
@@ -369,25 +455,31 @@ static int go(struct run *r)
     bool good = run_all(r);
     int exit = good ? finish(r) : CLI_USAGE;
     free(r->rows);
+    groups_free(&r->groups);
     cli_free(r->plan);
     return exit;
 }
 
 int cli_run(int argc, char **argv)
 {
-    struct run r = {.mode = {0}};
+    struct run r = {.files_seed = -1};
     const char *seeds = NULL, *limit = NULL, *wall = NULL;
     int64_t seed = 1;
-    int disk = 0;
+    int disk = -1;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     r.jobs = MIN(MAX(cores, 1), CAMPAIGN_JOBS_MAX);
     const struct cli_option options[] = {
         {"--seed", CLI_INT, &seed, 0, INT64_MAX, NULL, "the seed of a single run (1)"},
         {"--seeds", CLI_TEXT, &seeds, 0, 0, NULL, "a range of seeds, as 1-200"},
         {"--jobs", CLI_INT, &r.jobs, 1, CAMPAIGN_JOBS_MAX, NULL, "processes at once (all cores)"},
-        {"--disk", CLI_CHOICE, &disk, 0, 0, "memory|files", "where simulated disks live (memory)"},
+        {"--disk", CLI_CHOICE, &disk, 0, 0, "memory|files",
+         "where simulated disks live (one run: files; many: memory)"},
         {"--data", CLI_TEXT, &r.mode.data_dir, 0, 0, NULL,
-         "with --disk files: the directory, kept afterwards"},
+         "the directory of the disks' files, kept afterwards"},
+#ifndef KILN_KNOWN_BUGS
+        {"--on-files", CLI_INT, &r.files_seed, 0, INT64_MAX, NULL,
+         "each claim once more with this seed on real files, read by kiln log check"},
+#endif
         {"--plan", CLI_TEXT, &r.mode.plan_path, 0, 0, NULL, "only the faults in this file happen"},
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--time", CLI_TEXT, &limit, 0, 0, NULL, "virtual time after which a run is stuck (24h)"},
@@ -405,7 +497,9 @@ int cli_run(int argc, char **argv)
         "kiln run SCENARIO... | DIR [OPTIONS]",
         "Runs each scenario with each seed in the simulated world and says what held. A run that "
         "fails\n"
-        "leaves a replay file and the plan of its faults under failures/.\n"
+        "leaves a replay file and the plan of its faults under failures/. A single run has its "
+        "disks as\n"
+        "real files there too, which are kept when it fails; a campaign has them in memory.\n"
         "Exit: 0 all held, 1 safety broken, 2 inconclusive, 3 stuck, 5 nothing ran, 6 crashed, 64 "
         "usage.",
         options, COUNT_OF(options), NULL};
@@ -423,11 +517,11 @@ int cli_run(int argc, char **argv)
         return CLI_USAGE;
     if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
         return CLI_USAGE;
-    r.mode.files = disk == 1 || r.mode.data_dir != NULL;
+    r.mode.files = disk == 1 || r.mode.data_dir != NULL || (disk < 0 && is_single(&r));
     r.verbose |= campaign_view_given(&r.view);
     if (!campaign_view_filter(&r.view, &r.mode.filter))
         return CLI_USAGE;
-    r.mode.timeline = r.verbose && r.seed_first == r.seed_last && r.scripts.count == 1;
+    r.mode.timeline = r.verbose && is_single(&r);
     exit = r.list ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
     campaign_unload(&r.scripts);
     return exit;

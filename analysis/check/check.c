@@ -145,3 +145,8 @@ enum err check_status(const struct check *c)
 {
     return c->error;
 }
+
+bool check_disk_damaged(const struct check *c)
+{
+    return c->damaged;
+}

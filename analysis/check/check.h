@@ -130,6 +130,8 @@ void check_end(struct check *check);
 uint64_t check_violations(const struct check *check);
 const struct check_finding *check_finding(const struct check *check, enum check_code code);
 const struct check_counts *check_counts(const struct check *check);
+/* A disk was given bytes that nobody wrote, or lost what it had. */
+bool check_disk_damaged(const struct check *check);
 /* ERR_NOMEM: the verdict is inconclusive. */
 enum err check_status(const struct check *check);
 

@@ -84,6 +84,7 @@ struct script_result {
     uint64_t violations[CHECK_CODE_COUNT];
     uint64_t mark_count[TRACE_MARK_COUNT];
     bool must_reach[TRACE_MARK_COUNT];
+    bool disk_damaged; /* a disk was given bytes that nobody wrote, or lost what it had */
 };
 
 /* The claim that a script states, without running it. ERR_INVALID: it has none, or a mistake; the

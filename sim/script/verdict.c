@@ -28,6 +28,7 @@ static void copy_figures(struct script *s)
     r->sim_ns = stats.time_ns;
     memcpy(r->mark_count, stats.mark_count, sizeof r->mark_count);
     r->counts = *check_counts(s->check);
+    r->disk_damaged = check_disk_damaged(s->check);
     for (int i = 0; i < CHECK_CODE_COUNT; i++)
         r->violations[i] = check_finding(s->check, (enum check_code)i)->count;
 }
