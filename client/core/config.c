@@ -48,6 +48,8 @@ static const struct config_row rows[] = {
          "Who must have a record before it counts as stored: nobody, the leader, all in sync."),
     ENUM("enable.idempotence", idempotence, "auto|true|false", "auto",
          "Whether retries are kept from making duplicates; auto: exactly when acks=all."),
+    ENUM("compression.type", compression, "none|gzip|snappy|lz4|zstd", "none",
+         "How batches are compressed before they are sent."),
     INT("linger.ms", linger_ms, 0, INT32_MAX, "5",
         "How long a batch that is not full waits for more records."),
     INT("batch.size", batch_bytes, 0, 1 << 30, "16384", "Bytes of a full batch."),

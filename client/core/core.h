@@ -56,6 +56,7 @@ struct client_config {
     /* Of the producer. */
     int32_t acks;        /* enum client_acks */
     int32_t idempotence; /* enum client_idempotence */
+    int32_t compression; /* enum wire_codec */
     int64_t linger_ms, batch_bytes, buffer_bytes, request_bytes_max;
     int64_t delivery_timeout_ms, block_ms_max;
     int64_t retry_count_max;

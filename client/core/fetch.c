@@ -12,6 +12,8 @@ void client_chunk_free(struct client *c, struct client_chunk *chunk)
         chunk->assignment->queued_bytes -= chunk->queued;
         c->consumer.queued_bytes -= chunk->queued;
     }
+    if (chunk->unpacked != NULL)
+        client_chunk_free(c, chunk->unpacked);
     buf_release(chunk->bytes.buf);
     mem_free(c->mem, chunk);
 }

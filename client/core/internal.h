@@ -165,13 +165,15 @@ enum client_assignment_state {
 
 /* What one fetch brought of one partition: whole, checked batches. */
 struct client_chunk {
-    struct list link;                     /* in its assignment; or lent */
+    struct list link; /* in its assignment; or lent; or as unpacked of another */
     struct client_assignment *assignment; /* NULL: lent */
     const struct client_assignment *lent_from;
     struct slice bytes;
-    size_t at;      /* of the next batch */
-    int64_t queued; /* bytes that it counts for */
-    bool inside;    /* records goes on */
+    size_t at;                     /* of the next batch */
+    int64_t queued;                /* bytes that it counts for */
+    bool inside;                   /* records goes on */
+    size_t inside_size;            /* of the batch that records are of, as it came */
+    struct client_chunk *unpacked; /* it decompressed, when it was compressed; else NULL */
     struct wire_records records;
 };
 
@@ -346,5 +348,15 @@ void client_ops_pump(struct client *c);
 void client_op_answer(struct client *c, struct client_call *call, struct bytes body);
 void client_op_lost(struct client *c, struct client_call *call, bool sent);
 void client_ops_close(struct client *c);
+
+/* ---- compression (compress.c) ---- */
+
+/* Compresses a sealed batch as compression.type says; without memory for that it stays as it is. */
+void client_batch_compress(struct client *c, struct client_batch *b);
+/* The batch b, which is compressed and whole at in, as one that is not: a chunk of its own that
+ * nobody has queued. ERR_CORRUPT, ERR_LIMIT (more than CLIENT_UNPACKED_MAX), ERR_NOMEM. */
+#define CLIENT_UNPACKED_MAX (256 << 20)
+enum err client_unpack(struct client *c, const struct wire_batch *b, struct bytes in,
+                       struct client_chunk **out) MUST_USE;
 
 #endif

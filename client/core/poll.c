@@ -12,11 +12,22 @@ void client_poll_release(struct client *c, const struct client_assignment *a)
     }
 }
 
+/* What was given out may point into a batch that was decompressed: it stays until the next poll. */
+static void lend_unpacked(struct client *c, struct client_assignment *a, struct client_chunk *chunk)
+{
+    if (chunk->unpacked == NULL)
+        return;
+    chunk->unpacked->lent_from = a;
+    list_push_back(&c->consumer.lent, &chunk->unpacked->link);
+    chunk->unpacked = NULL;
+}
+
 /* Read to its end: its bytes stay until the next poll, but count no longer. */
 static void lend(struct client *c, struct client_chunk *chunk)
 {
     chunk->assignment->queued_bytes -= chunk->queued;
     c->consumer.queued_bytes -= chunk->queued;
+    lend_unpacked(c, chunk->assignment, chunk);
     chunk->lent_from = chunk->assignment;
     chunk->assignment = NULL;
     list_remove(&chunk->link);
@@ -51,6 +62,20 @@ static void give(struct client_poll *poll, struct client_assignment *a, const st
         .header_count = r->header_count};
 }
 
+/* Puts a decompressed batch in the place of *b and *in. */
+static enum err unpack(struct client *c, struct client_chunk *chunk, struct wire_batch *b,
+                       struct bytes *in)
+{
+    ASSERT(chunk->unpacked == NULL);
+    enum err e = client_unpack(c, b, *in, &chunk->unpacked);
+    if (e != ERR_NONE)
+        return e;
+    *in = slice_bytes(chunk->unpacked->bytes);
+    b->size = (int32_t)in->size;
+    b->attributes &= (int16_t)~WIRE_BATCH_CODEC;
+    return ERR_NONE;
+}
+
 /* Steps over the head of the next batch. False: the chunk is at its end, or reading stopped. */
 static bool enter_batch(struct client *c, struct client_assignment *a, struct client_chunk *chunk)
 {
@@ -69,19 +94,25 @@ static bool enter_batch(struct client *c, struct client_assignment *a, struct cl
         return true;
     }
     struct bytes rest = bytes_of(in.data + chunk->at, in.size - chunk->at);
-    enum err e = wire_records_begin(&chunk->records, &b, rest, &msg);
-    if (e == ERR_UNSUPPORTED)
-        stop(c, a, CLIENT_NOTICE_FAILED, b.base_offset, WIRE_ERROR_UNSUPPORTED_COMPRESSION_TYPE);
+    chunk->inside_size = (size_t)b.size;
+    enum err e = ERR_NONE;
+    if (wire_batch_codec(&b) != WIRE_CODEC_NONE)
+        e = unpack(c, chunk, &b, &rest);
+    if (e == ERR_NONE)
+        e = wire_records_begin(&chunk->records, &b, rest, &msg);
+    if (e == ERR_LIMIT || e == ERR_NOMEM)
+        stop(c, a, CLIENT_NOTICE_FAILED, b.base_offset, WIRE_ERROR_MESSAGE_TOO_LARGE);
     else if (e != ERR_NONE)
         stop(c, a, CLIENT_NOTICE_CORRUPT, b.base_offset, 0);
     chunk->inside = e == ERR_NONE;
     return chunk->inside;
 }
 
-static void leave_batch(struct client_assignment *a, struct client_chunk *chunk)
+static void leave_batch(struct client *c, struct client_assignment *a, struct client_chunk *chunk)
 {
     chunk->inside = false;
-    chunk->at += (size_t)chunk->records.batch.size;
+    chunk->at += chunk->inside_size;
+    lend_unpacked(c, a, chunk);
     a->position = MAX(a->position, wire_batch_last_offset(&chunk->records.batch) + 1);
 }
 
@@ -92,7 +123,7 @@ static bool take_record(struct client *c, struct client_assignment *a, struct cl
     struct wire_record r;
     struct errmsg msg = {0};
     if (chunk->records.left == 0) {
-        leave_batch(a, chunk);
+        leave_batch(c, a, chunk);
         return true;
     }
     if (wire_records_next(&chunk->records, &r, &msg) != ERR_NONE) {
@@ -104,7 +135,7 @@ static bool take_record(struct client *c, struct client_assignment *a, struct cl
     give(poll, a, &r, chunk->records.batch.leader_epoch);
     a->position = r.offset + 1;
     if (chunk->records.left == 0)
-        leave_batch(a, chunk);
+        leave_batch(c, a, chunk);
     return true;
 }
 

@@ -116,6 +116,7 @@ static bool seal(struct client *c, struct client_batch *b)
                                                                      .producer_epoch = -1,
                                                                      .base_sequence = -1});
     b->closed = true;
+    client_batch_compress(c, b);
     return true;
 }
 

@@ -195,7 +195,7 @@ void wire_builder_finish(struct wire_builder *b, const struct wire_builder_head 
         .base_offset = head->base_offset,
         .size = (int32_t)b->size,
         .leader_epoch = head->leader_epoch,
-        .attributes = head->attributes,
+        .attributes = (int16_t)(head->attributes | b->codec),
         .last_offset_delta = b->record_count - 1,
         .base_timestamp = b->base_timestamp,
         .max_timestamp = b->max_timestamp,

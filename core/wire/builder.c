@@ -108,10 +108,32 @@ static void end_record(struct wire_builder *b, int64_t timestamp_ms, uint8_t *p,
     b->record_count++;
 }
 
+enum err wire_builder_compress(struct wire_builder *b, struct mem *mem, enum wire_codec codec,
+                               int32_t level, uint8_t *out, size_t cap)
+{
+    struct wire_batch batch;
+    struct bytes in = bytes_of(b->data, b->size);
+    size_t size;
+    enum wire_at at = wire_batch_at(in, 0, &batch, NULL);
+    ASSERT(at == WIRE_AT_BATCH); /* finished */
+    ASSERT(b->codec == WIRE_CODEC_NONE);
+    struct wire_recode how = {
+        .codec = codec, .level = level, .content_size = b->size - WIRE_BATCH_HEAD};
+    enum err e = wire_batch_recode(&batch, in, &how, mem, out, cap, &size);
+    if (e != ERR_NONE)
+        return e;
+    b->data = out;
+    b->cap = cap;
+    b->size = size;
+    b->codec = codec;
+    return ERR_NONE;
+}
+
 enum err wire_builder_add(struct wire_builder *b, int64_t timestamp_ms, struct wire_bytes key,
                           struct wire_bytes value, const struct wire_record_header *headers,
                           int32_t header_count)
 {
+    ASSERT(b->codec == WIRE_CODEC_NONE);
     ASSERT(key.size >= -1);
     ASSERT(value.size >= -1);
     uint8_t *p = begin_record(b, timestamp_ms, key, value.size, headers, header_count);

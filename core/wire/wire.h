@@ -461,6 +461,7 @@ struct wire_builder {
     size_t cap, size; /* size starts with WIRE_BATCH_HEAD */
     int32_t record_count;
     int64_t base_timestamp, max_timestamp;
+    enum wire_codec codec; /* other than none: it takes no more records */
 };
 
 /* What the head says beside the records. */
@@ -486,6 +487,11 @@ enum err wire_builder_add(struct wire_builder *b, int64_t timestamp_ms, struct w
 /* Writes the head and the CRC; b->size bytes at b->data are the batch. At least one record. May be
  * called again with another head, so that a batch can be sent under a new producer epoch. */
 void wire_builder_finish(struct wire_builder *b, const struct wire_builder_head *head);
+
+/* Compresses a finished batch into out: b is then there, finished, and may be finished again with
+ * another head. On error b is as it was. Errors as wire_encoder_*. */
+enum err wire_builder_compress(struct wire_builder *b, struct mem *mem, enum wire_codec codec,
+                               int32_t level, uint8_t *out, size_t cap) MUST_USE;
 
 /* Control records: they stand in batches with WIRE_BATCH_CONTROL; the key is version and type. */
 enum wire_control {

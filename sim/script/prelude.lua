@@ -289,7 +289,7 @@ function Topic:leader() return cluster.brokers[1] end
 -- The directory of a partition, within its broker's root.
 function Topic:path(partition, file) return string.format("data/%s-%d/%s", self.name, partition or 0, file or "") end
 
-local CLIENT = { acks = "acks", linger = "linger.ms", batch_bytes = "batch.size", in_flight = "max.in.flight.requests.per.connection",
+local CLIENT = { acks = "acks", compression = "compression.type", linger = "linger.ms", batch_bytes = "batch.size", in_flight = "max.in.flight.requests.per.connection",
   delivery_timeout = "delivery.timeout.ms", request_timeout = "request.timeout.ms", retries = "retries" }
 local TIMES = { linger = true, delivery_timeout = true, request_timeout = true }
 
@@ -318,7 +318,7 @@ end
 
 -- records: so many, or without it as many as there is time for. send(n) sends more and waits for their fate.
 function Cluster_:producer(options)
-  take(options, set("to", "records", "keys", "rate", "burst", "value_bytes", "window", "name", "idempotent", "client", "acks",
+  take(options, set("to", "records", "keys", "rate", "burst", "value_bytes", "window", "name", "idempotent", "client", "acks", "compression",
     "linger", "batch_bytes", "in_flight", "delivery_timeout", "request_timeout", "retries"), "producer")
   local args = { topic = options.to.name, partitions = options.to.partitions }
   for _, key in ipairs { "records", "keys", "rate", "burst", "value_bytes", "window" } do args[key] = options[key] end

@@ -48,6 +48,41 @@ TEST(records_that_linger_share_a_batch)
     rig_done(&r);
 }
 
+TEST(a_batch_is_compressed_once_and_every_attempt_is_the_same_bytes)
+{
+    static const char *const codecs[] = {"none", "gzip", "snappy", "lz4", "zstd"};
+    for (int i = 0; i < COUNT_OF(codecs); i++) {
+        struct rig r;
+        struct client_send sends[8];
+        char text[400];
+        memset(text, 'x', sizeof text);
+        text[sizeof text - 1] = 0;
+        rig_init(&r, "compression.type", codecs[i], "linger.ms", "10", NULL);
+        for (int k = 0; k < 8; k++)
+            rig_send(&r, &sends[k], "t", 0, text);
+        rig_cluster(&r, "t", 1);
+        rig_pass(&r, 10);
+        rig_up(&r, 0, CLIENT_LANE_MAIN);
+        struct client_request *request = rig_take(&r, 0);
+        struct wire_batch first = rig_batch(&r, request);
+        assert_int_equal(wire_batch_codec(&first), i);
+        assert_int_equal(first.record_count, 8);
+        assert_true((first.size > 8 * 400) == (i == 0));
+        assert_true(client_producer_buffered(r.client) < 16384 * 2);
+        rig_lose(&r, request, true);
+        rig_pass(&r, 1000);
+        request = rig_take(&r, 0);
+        assert_non_null(request);
+        struct wire_batch again = rig_batch(&r, request);
+        assert_int_equal(again.crc, first.crc);
+        assert_int_equal(again.size, first.size);
+        rig_produced(&r, request, 0, 10);
+        assert_int_equal(sends[7].offset, 17);
+        assert_int_equal(client_producer_buffered(r.client), 0);
+        rig_done(&r);
+    }
+}
+
 TEST(a_flush_waits_for_no_linger_and_for_every_record_before_it)
 {
     struct rig r;
