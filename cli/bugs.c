@@ -26,6 +26,12 @@ int cli_with_bugs(int argc, char **argv)
     return cli_complain("cannot start %s: %s; build it with ./dev build", path, strerror(errno));
 }
 
+bool cli_knows_bug(const char *name)
+{
+    cli_complain("this program has no known bugs, so not %s either", name);
+    return false;
+}
+
 int cli_bugs(int argc, char **argv)
 {
     return cli_with_bugs(argc, argv);
@@ -38,6 +44,35 @@ int cli_with_bugs(int argc, char **argv)
     (void)argc;
     (void)argv;
     return -1;
+}
+
+/* ---- their names ---- */
+
+#define BUGS_MAX 256
+
+/* NULL: told, with the name that may have been meant. */
+static const struct script_bug *find_bug(const char *name)
+{
+    const char *names[BUGS_MAX];
+    const struct script_bug *bugs;
+    int count = script_bugs(&bugs);
+    ASSERT(count <= BUGS_MAX);
+    for (int i = 0; i < count; i++) {
+        if (strcmp(bugs[i].name, name) == 0)
+            return &bugs[i];
+        names[i] = bugs[i].name;
+    }
+    const char *nearest = cli_nearest(name, names, count);
+    if (nearest != NULL)
+        cli_complain("there is no known bug %s; did you mean %s?", name, nearest);
+    else
+        cli_complain("there is no known bug %s; kiln bugs lists them", name);
+    return NULL;
+}
+
+bool cli_knows_bug(const char *name)
+{
+    return find_bug(name) != NULL;
 }
 
 #define HUNT_JOBS_MAX 16
@@ -208,8 +243,6 @@ static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
         swarm_count += by_swarm;
         all++;
     }
-    if (all == 0)
-        return cli_complain("there is no known bug %s; kiln bugs lists them", h->only);
     fprintf(stderr, "%d of %d found by their own schedule", scripted_count, all);
     if (!h->skip_swarm)
         fprintf(stderr, ", %d by the swarm", swarm_count);
@@ -217,28 +250,126 @@ static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
     return scripted_count == all ? CLI_OK : CLI_BROKEN;
 }
 
+/* ---- the table, and one of it ---- */
+
+/* Calls put for each word of check: its row of the checks, or NULL (STUCK is none). */
+static void each_check(const char *check, void *context,
+                       void (*put)(void *context, struct bytes word, const struct check_info *info))
+{
+    while (*check != 0) {
+        size_t size = strcspn(check, " ");
+        struct bytes word = bytes_of(check, size);
+        const struct check_info *info = NULL;
+        for (int i = 0; i < CHECK_CODE_COUNT && info == NULL; i++) {
+            if (names_check(word, check_infos[i].name))
+                info = &check_infos[i];
+        }
+        put(context, word, info);
+        check += size + (check[size] == ' ');
+    }
+}
+
+static void put_check_json(void *context, struct bytes word, const struct check_info *info)
+{
+    struct json *j = context;
+    json_put_object(j, NULL);
+    json_put_string(j, "check", info == NULL ? "STUCK" : info->code);
+    json_put_text(j, "name", word);
+    json_put_string(j, "text", info == NULL ? "the run does not come to its end" : info->text);
+    json_put_end(j);
+}
+
+static void print_json(const struct script_bug *bug)
+{
+    struct cli_json line;
+    struct json *j = cli_json_begin(&line);
+    json_put_string(j, "bug", bug->name);
+    json_put_string(j, "text", bug->text);
+    json_put_string(j, "origin", bug->origin);
+    json_put_string(j, "happened", bug->happened);
+    json_put_string(j, "why", bug->why);
+    json_put_array(j, "checks");
+    each_check(bug->check, j, put_check_json);
+    json_put_end(j);
+    json_put_string(j, "scenario", bug->scenario);
+    cli_json_end(&line, stdout);
+}
+
+#define LABEL_WIDTH 10
+
+/* Behind a label, broken between words. */
+static void print_about(const char *label, const char *text)
+{
+    int width = cli_columns() - LABEL_WIDTH;
+    do {
+        int size = (int)strlen(text);
+        if (size > width) {
+            for (size = width; size > 0 && text[size] != ' ';)
+                size--;
+            size = size == 0 ? width : size;
+        }
+        printf("%-*s%.*s\n", LABEL_WIDTH, label, size, text);
+        text += size;
+        text += strspn(text, " ");
+        label = "";
+    } while (*text != 0);
+}
+
+static void put_check_line(void *context, struct bytes word, const struct check_info *info)
+{
+    const char **label = context;
+    char line[160];
+    if (info == NULL)
+        snprintf(line, sizeof line, "%.*s: the run does not come to its end", (int)word.size,
+                 (const char *)word.data);
+    else
+        snprintf(line, sizeof line, "%s %s: %s", info->code, info->name, info->text);
+    print_about(*label, line);
+    *label = "";
+}
+
+static void print_bug(const struct script_bug *bug, const char *scenarios)
+{
+    char line[CAMPAIGN_PATH_MAX];
+    const char *label = "shown by";
+    printf("%s: %s\n\n", bug->name, bug->text);
+    print_about("where", bug->origin);
+    print_about("what", bug->happened);
+    print_about("why", bug->why);
+    each_check(bug->check, &label, put_check_line);
+    snprintf(line, sizeof line, "%s/%s.lua", scenarios, bug->scenario);
+    print_about("scenario", line);
+    printf("\nSee it:\n  kiln run %s --bug %s --seeds 1-20\n  kiln bugs %s --hunt\n", line,
+           bug->name, bug->name);
+    printf("A seed that shows it, N, shows how it came about:\n  kiln run %s --bug %s \\\n"
+           "    --seed N -v 2>&1 | less\n",
+           line, bug->name);
+}
+
 static int list(const struct script_bug *bugs, int count, bool json)
 {
-    struct mem mem;
-    struct text t;
-    mem_system(&mem);
-    text_init(&t, &mem);
     for (int i = 0; i < count; i++) {
-        if (!json) {
-            text_printf(&t, "%-28s %s\n%-28s   %s; check: %s; schedule: %s\n", bugs[i].name,
-                        bugs[i].text, "", bugs[i].origin, bugs[i].check, bugs[i].scenario);
-            continue;
-        }
-        text_printf(&t, "{\"bug\":\"%s\",\"text\":", bugs[i].name);
-        text_json(&t, bytes_text(bugs[i].text));
-        text_printf(&t, ",\"origin\":");
-        text_json(&t, bytes_text(bugs[i].origin));
-        text_printf(&t, ",\"check\":\"%s\",\"scenario\":\"%s\"}\n", bugs[i].check,
-                    bugs[i].scenario);
+        if (json)
+            print_json(&bugs[i]);
+        else
+            printf("%-28s %s\n", bugs[i].name, bugs[i].text);
     }
-    if (!t.failed)
-        fwrite(t.data, 1, t.size, stdout);
-    text_free(&t);
+    if (!json)
+        printf("\nkiln bugs NAME says more of one: where it happened, why, and how to see it.\n");
+    return CLI_OK;
+}
+
+static int tell(const struct script_bug *bugs, int count, const struct hunt *h)
+{
+    if (h->only == NULL)
+        return list(bugs, count, h->json);
+    const struct script_bug *bug = find_bug(h->only);
+    if (bug == NULL)
+        return CLI_USAGE;
+    if (h->json)
+        print_json(bug);
+    else
+        print_bug(bug, h->scenarios);
     return CLI_OK;
 }
 
@@ -253,7 +384,7 @@ int cli_bugs(int argc, char **argv)
     const struct cli_option options[] = {
         {"--hunt", CLI_FLAG, &wanted, 0, 0, NULL,
          "switch each on and count the seeds until it is found"},
-        {"--bug", CLI_TEXT, &h.only, 0, 0, NULL, "hunt this one alone"},
+        {"--bug", CLI_TEXT, &h.only, 0, 0, NULL, "this one alone, as NAME does"},
         {"--seeds", CLI_INT, &h.seeds, 1, 1000000, NULL, "seeds of its own schedule (200)"},
         {"--swarm-seeds", CLI_INT, &h.swarm_seeds, 1, 1000000, NULL,
          "seeds of the swarm claim (1000)"},
@@ -263,10 +394,15 @@ int cli_bugs(int argc, char **argv)
         {"--json", CLI_FLAG, &h.json, 0, 0, NULL, "one object a bug, a line each"},
     };
     const struct cli_usage usage = {
-        "kiln bugs [--hunt] [OPTIONS]",
-        "Historic mistakes that can be switched back on, to show that the checks find them: each "
-        "by the\n"
-        "schedule that was written for it, and by the swarm claim, which knows nothing of them.\n"
+        "kiln bugs [NAME] [--hunt] [OPTIONS]",
+        "Historic mistakes that can be switched back on: a list of them; with NAME what one is, "
+        "where "
+        "it\n"
+        "happened, why, and how to see it; with --hunt how fast they are found: each by the "
+        "schedule "
+        "that\n"
+        "was written for it, and by the swarm claim, which knows nothing of them.\n"
+        "kiln run SCENARIO --bug NAME runs any scenario with one of them.\n"
         "Exit: 0 every own schedule found its bug, 1 one did not.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
@@ -275,8 +411,14 @@ int cli_bugs(int argc, char **argv)
         return exit;
     const struct script_bug *bugs;
     int count = script_bugs(&bugs);
+    if (words.count > 1)
+        return cli_complain("one bug at a time; usage: %s", usage.synopsis);
+    if (words.count == 1)
+        h.only = words.word[0];
     if (!wanted)
-        return list(bugs, count, h.json);
+        return tell(bugs, count, &h);
+    if (h.only != NULL && find_bug(h.only) == NULL)
+        return CLI_USAGE;
     char path[CAMPAIGN_PATH_MAX];
     snprintf(path, sizeof path, "%s/swarm/everything.lua", h.scenarios);
     const char *paths[] = {path};

@@ -125,6 +125,8 @@ void cli_remove_tree(const char *path);
 /* This verb, as it was given, by the program that has the known bugs. -1: that is this one; else it
  * could not be started, which was told. */
 int cli_with_bugs(int argc, char **argv);
+/* Is there a known bug of that name in this program? False: told on stderr. */
+bool cli_knows_bug(const char *name);
 /* 16 hex digits that follow from the bytes of this program. */
 const char *cli_build_id(void);
 

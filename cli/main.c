@@ -14,7 +14,7 @@ static const struct cli_verb verbs[] = {
     {"trace", cli_trace, "show what a trace file holds (kiln run --trace)"},
     {"verify", cli_verify,
      "run a seed twice under different circumstances and compare every event"},
-    {"bugs", cli_bugs, "known bugs: list them, or hunt them to show that the checks work"},
+    {"bugs", cli_bugs, "known bugs: what each is, and how fast the checks find it"},
     {"version", cli_version, "versions of kiln and of what is linked into it"},
 };
 

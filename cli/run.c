@@ -512,6 +512,8 @@ int cli_run(int argc, char **argv)
     exit = r.mode.bug != NULL ? cli_with_bugs(argc, argv) : -1;
     if (exit >= 0)
         return exit;
+    if (r.mode.bug != NULL && !cli_knows_bug(r.mode.bug))
+        return CLI_USAGE;
     if (!cli_parse_time("--time", limit, &r.mode.time_max_ns) ||
         !cli_parse_time("--wall", wall, &r.mode.wall_max_ns))
         return CLI_USAGE;

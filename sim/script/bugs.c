@@ -3,16 +3,16 @@
 
 #ifdef KILN_KNOWN_BUGS
 
-#define BUG(name, origin, check, scenario, text) extern bool known_bug_##name;
+#define BUG(name, origin, check, scenario, text, happened, why) extern bool known_bug_##name;
 #include "known_bugs.def"
 #undef BUG
-#define BUG(name, origin, check, scenario, text) bool known_bug_##name;
+#define BUG(name, origin, check, scenario, text, happened, why) bool known_bug_##name;
 #include "known_bugs.def"
 #undef BUG
 
 static const struct script_bug bugs[] = {
-#define BUG(name, origin, check, scenario, text)                                                   \
-    {#name, origin, check, scenario, text, &known_bug_##name},
+#define BUG(name, origin, check, scenario, text, happened, why)                                    \
+    {#name, origin, check, scenario, text, happened, why, &known_bug_##name},
 #include "known_bugs.def"
 #undef BUG
 };

@@ -99,7 +99,7 @@ void script_run(struct mem *mem, const char *name, struct bytes source,
 
 /* Rows of known_bugs.def. */
 struct script_bug {
-    const char *name, *origin, *check, *scenario, *text;
+    const char *name, *origin, *check, *scenario, *text, *happened, *why;
     bool *on; /* NULL in a program without known bugs */
 };
 int script_bugs(const struct script_bug **out);
