@@ -39,6 +39,7 @@ static bool read_plan(const char *path, struct mem *mem, struct fault_plan *plan
     struct bytes text;
     struct errmsg msg = {{0}};
     fault_plan_init(plan, mem);
+    plan->named = plan->names.open = true;
     enum err e = cli_read_file(path, &text);
     if (e != ERR_NONE) {
         snprintf(result->why, sizeof result->why, "cannot read the plan %s: %s", path, err_text(e));
@@ -302,7 +303,7 @@ static void describe_crash(const struct campaign_child *c, int status,
     r->hash = record->hash;
     r->events = record->events;
     r->faults = record->fault_count;
-    outcome->plan = strndup(record->plan, record->plan_size);
+    outcome->plan = record_plan(record);
 }
 
 bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)

@@ -1,5 +1,6 @@
 /* record.c - keeps what a run has come to where its end cannot take it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include "cli/record.h"
 
@@ -49,14 +50,17 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
         r->rows[r->row_count++ % RECORD_ROWS] = *row;
 }
 
-static void on_fired(struct fault_watch *watch, const struct fault_line *line)
+static void on_fired(struct fault_watch *watch, const struct fault_line *line,
+                     const struct fault_names *names)
 {
     struct recorder *recorder = CONTAINER_OF(watch, struct recorder, fired);
     struct record *r = recorder->record;
     struct text text;
     r->fault_count++;
     text_init(&text, &recorder->mem);
-    fault_line_print(line, &text);
+    if (r->nodes.count != names->count)
+        r->nodes = *names;
+    fault_line_print(line, names, &text);
     text_add(&text, "\n", 1);
     if (!text.failed && text.size < RECORD_PLAN_MAX - r->plan_size) {
         memcpy(r->plan + r->plan_size, text.data, text.size);
@@ -80,6 +84,28 @@ void recorder_start(struct recorder *recorder, struct record *record,
 }
 
 /* ---- reading ---- */
+
+char *record_plan(const struct record *r)
+{
+    struct mem mem;
+    struct text text;
+    mem_system(&mem);
+    text_init(&text, &mem);
+    if (r->nodes.count > 0) {
+        text_printf(&text, "nodes ");
+        fault_names_print(&r->nodes, " ", &text);
+        text_printf(&text, "\n");
+    }
+    char *plan = text.failed ? NULL : malloc(text.size + r->plan_size + 1);
+    if (plan != NULL) {
+        if (text.size > 0)
+            memcpy(plan, text.data, text.size);
+        memcpy(plan + text.size, r->plan, r->plan_size);
+        plan[text.size + r->plan_size] = 0;
+    }
+    text_free(&text);
+    return plan;
+}
 
 static enum err to_file(void *context, struct bytes bytes)
 {

@@ -30,6 +30,7 @@ struct record {
     struct record_piece pieces[RECORD_PIECES_MAX];
     struct trace_row names[RECORD_NAMES_MAX];
     struct trace_row rows[RECORD_ROWS]; /* row i at i % RECORD_ROWS */
+    struct fault_names nodes;           /* as they were when the last fault fired */
     char plan[RECORD_PLAN_MAX];         /* a line for each fault that fired */
     uint64_t steps[RECORD_STEPS_MAX];   /* the chain's hash after each */
 };
@@ -53,6 +54,8 @@ void recorder_start(struct recorder *recorder, struct record *record,
 /* Where panic() leaves its text, too; NULL: nowhere. */
 void panic_leaves(char *text, size_t size);
 
+/* The faults that fired as a plan; malloc'ed, NULL: no memory. */
+char *record_plan(const struct record *record);
 /* The last rows as a trace file. False: it cannot be written. */
 bool record_write_trace(const struct record *record, const char *path);
 /* Two runs of one script, a recorded one and one now. The first piece in which they differ, from 0

@@ -3,7 +3,7 @@ scenario "a crash inside recovery, at every operation, loses nothing"
 local cluster = Cluster { config = { ["log.segment.bytes"] = 16384 } }
 local orders = cluster:topic { name = "orders", partitions = 2 }
 
-local producer = cluster:producer { acks = "all", to = orders, records = 600, keys = 10 }
+cluster:producer { acks = "all", to = orders, records = 600, keys = 10 }
 cluster:consumer { from = orders }
 
 local broker = cluster:broker()

@@ -9,7 +9,7 @@ cluster:consumer { from = orders }
 -- Some that cannot keep up: segments go while their bytes are on their way to them.
 for i = 1, 3 do
   local slow = cluster:consumer { from = orders, name = "slow-" .. i, poll_records = 250 }
-  harm(string.format("node %d slow_reader bytes=%d for 8s", slow.id, 20000 * i))
+  harm(string.format("node %s slow_reader bytes=%d for 8s", slow, 20000 * i))
 end
 sleep(seconds(8))
 

@@ -15,7 +15,7 @@ for _ = 1, 8 do
   sleep(millis(200 + random(200)))
   reset(producer, broker)
   local answered = rows "DUPLICATE"
-  wait_until(function() return rows "DUPLICATE" > answered end, millis(100 + random(200)))
+  wait_at_most(function() return rows "DUPLICATE" > answered end, millis(100 + random(200)))
   if random(3) == 1 then broker:power_loss { restart = millis(100) } end
 end
 

@@ -118,7 +118,7 @@ void fault_engine_fired(struct fault_engine *engine, const struct fault_line *li
     if (fault_plan_add(&engine->fired, line) != ERR_NONE)
         engine->fired.truncated = true;
     if (engine->watch != NULL)
-        engine->watch->fired(engine->watch, line);
+        engine->watch->fired(engine->watch, line, &engine->fired.names);
 }
 
 static const struct fault_line *planned(const struct fault_engine *engine,

@@ -58,8 +58,8 @@ const char *fault_site_name(enum fault_site site);
 
 /* What a line harms. */
 enum fault_target {
-    FAULT_ON_NODES, /* node 0 | node 0,2 */
-    FAULT_ON_LINK,  /* link 0-1 both ways | link 0>1 one way */
+    FAULT_ON_NODES, /* node broker1 | node broker1,broker3 */
+    FAULT_ON_LINK,  /* link broker1-client1 both ways | link broker1>client1 one way */
 };
 
 /* Everything a line may say, beside its time, its target, `for` and file=. */
@@ -71,7 +71,7 @@ enum fault_param {
     FAULT_P_FACTOR, /* factor=100 */
     FAULT_P_OFFSET, /* offset=1234: a byte of the file */
     FAULT_P_BIT,    /* bit=3: of that byte */
-    FAULT_P_WITH,   /* with=1: the other node */
+    FAULT_P_WITH,   /* with=broker2: the other node */
     FAULT_P_RATE,   /* rate=1000: per million */
     FAULT_P_SITE,   /* site=disk/sync */
     FAULT_P_KEY,    /* key=0x12ab: what was attempted */
@@ -136,6 +136,21 @@ enum fault_target fault_kind_target(enum fault_kind kind);
 #define FAULT_NODES_MAX 64
 #define FAULT_FILE_MAX 64
 #define FAULT_LINE_TEXT_MAX 320
+#define FAULT_NAME_MAX 32 /* bytes of a node's name, with its zero */
+
+/* What nodes are called; the i-th name is that of node i. */
+struct fault_names {
+    char name[FAULT_NODES_MAX][FAULT_NAME_MAX];
+    int32_t count;
+    bool open; /* a line may speak of others too, which are added */
+};
+
+/* A letter, then letters, digits, '.', '_' and '-'. */
+bool fault_name_is_good(struct bytes name);
+bool fault_names_find(const struct fault_names *names, struct bytes name, uint32_t *node);
+/* ERR_INVALID: it is no name; ERR_LIMIT. */
+enum err fault_names_add(struct fault_names *names, struct bytes name) MUST_USE;
+void fault_names_print(const struct fault_names *names, const char *separator, struct text *out);
 
 /* One fault. Zeroed fields say nothing; a line compares and hashes by fault_line_id. */
 struct fault_line {
@@ -155,10 +170,15 @@ static inline uint64_t fault_node(uint32_t node)
     return 1ull << node;
 }
 
-/* A line's text, as `at 12.4s node 0 kill op=3 for 250ms`. Appends no newline. */
-void fault_line_print(const struct fault_line *line, struct text *out);
-/* ERR_INVALID: the message says which word. */
+/* A line's text, as `at 12.4s node broker1 kill op=3 for 250ms`. Without names nodes are numbers,
+ * as in `node 0`. Appends no newline. */
+void fault_line_print(const struct fault_line *line, const struct fault_names *names,
+                      struct text *out);
+/* ERR_INVALID: the message says which word. Nodes are numbers. */
 enum err fault_line_parse(struct fault_line *line, struct bytes text, struct errmsg *msg) MUST_USE;
+/* The same where nodes have names; names that are not there are added when it is open. */
+enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
+                                struct fault_names *names, struct errmsg *msg) MUST_USE;
 /* The same for the same text, whatever plan it stands in. */
 uint64_t fault_line_id(const struct fault_line *line);
 
@@ -174,6 +194,8 @@ struct fault_plan {
     struct fault_line *lines;
     int32_t count, cap;
     bool truncated; /* there was no room for more */
+    bool named;     /* its text speaks of nodes by these names, which its first line lists */
+    struct fault_names names;
 };
 
 void fault_plan_init(struct fault_plan *plan, struct mem *mem);
@@ -224,15 +246,16 @@ enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swar
 struct fault_point_line;
 
 /* Embedded in whoever wants each fault at the moment it fires, before it has done anything: what
- * comes later may be the end of the process. Borrows the line. */
+ * comes later may be the end of the process. Borrows the line and the names of the nodes. */
 struct fault_watch {
-    void (*fired)(struct fault_watch *watch, const struct fault_line *line);
+    void (*fired)(struct fault_watch *watch, const struct fault_line *line,
+                  const struct fault_names *names);
 };
 
 struct fault_engine {
     struct mem *mem;
     uint64_t seed;
-    struct fault_plan fired;            /* every fault that fired, in order */
+    struct fault_plan fired;            /* every fault that fired, in order; the owner adds names */
     bool armed[FAULT_SITE_COUNT];       /* tested first: a point that is not costs one byte */
     uint32_t *counts[FAULT_SITE_COUNT]; /* FAULT_COUNTS of attempts, of armed sites */
     uint32_t rate[FAULT_SITE_COUNT][FAULT_NODES_MAX]; /* per million, now */

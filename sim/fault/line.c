@@ -1,5 +1,6 @@
 /* line.c - one fault as a line of text, both ways. The tables decide; a new kind needs a row, no
  * code. */
+#include <stdio.h>
 #include "fault/inside.h"
 
 static const struct {
@@ -27,6 +28,7 @@ enum format {
     AS_TIME,
     AS_SITE,
     AS_ERROR,
+    AS_NODE,
 };
 
 static const struct {
@@ -36,7 +38,7 @@ static const struct {
     [FAULT_P_OP] = {"op", AS_INT},         [FAULT_P_BY] = {"by", AS_TIME},
     [FAULT_P_TIMES] = {"times", AS_INT},   [FAULT_P_BYTES] = {"bytes", AS_INT},
     [FAULT_P_FACTOR] = {"factor", AS_INT}, [FAULT_P_OFFSET] = {"offset", AS_INT},
-    [FAULT_P_BIT] = {"bit", AS_INT},       [FAULT_P_WITH] = {"with", AS_INT},
+    [FAULT_P_BIT] = {"bit", AS_INT},       [FAULT_P_WITH] = {"with", AS_NODE},
     [FAULT_P_RATE] = {"rate", AS_INT},     [FAULT_P_SITE] = {"site", AS_SITE},
     [FAULT_P_KEY] = {"key", AS_HEX},       [FAULT_P_COUNT] = {"count", AS_INT},
     [FAULT_P_ERROR] = {"error", AS_ERROR}, [FAULT_P_CHOICE] = {"choice", AS_HEX},
@@ -86,22 +88,36 @@ uint64_t fault_line_id(const struct fault_line *line)
 
 /* ---- to text ---- */
 
-static void print_target(const struct fault_line *line, struct text *out)
+static void print_node(const struct fault_names *names, int64_t node, struct text *out)
+{
+    if (names != NULL && node < names->count)
+        text_printf(out, "%s", names->name[node]);
+    else
+        text_printf(out, "%lld", (long long)node);
+}
+
+static void print_target(const struct fault_line *line, const struct fault_names *names,
+                         struct text *out)
 {
     if (kinds[line->kind].target == FAULT_ON_LINK) {
-        text_printf(out, "link %d%c%d", line->from, line->one_way ? '>' : '-', line->to);
+        text_add(out, "link ", 5);
+        print_node(names, line->from, out);
+        text_add(out, line->one_way ? ">" : "-", 1);
+        print_node(names, line->to, out);
         return;
     }
     const char *separator = "node ";
     for (uint32_t i = 0; i < FAULT_NODES_MAX; i++) {
         if ((line->nodes & fault_node(i)) == 0)
             continue;
-        text_printf(out, "%s%u", separator, i);
+        text_printf(out, "%s", separator);
+        print_node(names, i, out);
         separator = ",";
     }
 }
 
-static void print_value(enum format format, int64_t value, struct text *out)
+static void print_value(enum format format, int64_t value, const struct fault_names *names,
+                        struct text *out)
 {
     switch (format) {
     case AS_INT:
@@ -119,24 +135,35 @@ static void print_value(enum format format, int64_t value, struct text *out)
     case AS_ERROR:
         text_printf(out, "%s", err_name((enum err)value));
         return;
+    case AS_NODE:
+        print_node(names, value, out);
+        return;
     }
     UNREACHABLE();
 }
 
-void fault_line_print(const struct fault_line *line, struct text *out)
+/* A zero is the first site and the first node, and elsewhere nothing. */
+static bool says(const struct fault_line *line, int param)
+{
+    bool zero_counts = param == FAULT_P_SITE || param == FAULT_P_WITH;
+    return takes_param(line->kind, param) && (line->param[param] != 0 || zero_counts);
+}
+
+void fault_line_print(const struct fault_line *line, const struct fault_names *names,
+                      struct text *out)
 {
     text_add(out, "at ", 3);
     fault_time_print(line->at_ns, out);
     text_add(out, " ", 1);
-    print_target(line, out);
+    print_target(line, names, out);
     text_printf(out, " %s", kinds[line->kind].name);
     if (line->file[0] != 0)
         text_printf(out, " file=%s", line->file);
     for (int i = 0; i < FAULT_PARAM_COUNT; i++) {
-        if (!takes_param(line->kind, i) || (line->param[i] == 0 && i != FAULT_P_SITE))
+        if (!says(line, i))
             continue;
         text_printf(out, " %s=", params[i].name);
-        print_value(params[i].format, line->param[i], out);
+        print_value(params[i].format, line->param[i], names, out);
     }
     if (line->for_ns != 0) {
         text_add(out, " for ", 5);
@@ -149,6 +176,7 @@ void fault_line_print(const struct fault_line *line, struct text *out)
 /* The words that are left. */
 struct words {
     struct bytes rest;
+    struct fault_names *names; /* NULL: nodes are numbers */
     struct errmsg *msg;
 };
 
@@ -177,9 +205,49 @@ static enum err refuse(struct words *w, struct bytes word, const char *expected)
                       expected);
 }
 
-static bool parse_node(struct bytes text, int64_t *node)
+/* Names for a message, cut where it would be. */
+struct listed {
+    char text[ERRMSG_SIZE];
+    size_t size;
+};
+
+static void list_name(struct listed *list, const char *name, const char *tail)
 {
-    return text_parse_int(text, node) == ERR_NONE && *node >= 0 && *node < FAULT_NODES_MAX;
+    size_t room = sizeof list->text - list->size;
+    int n =
+        snprintf(list->text + list->size, room, "%s%s%s", list->size == 0 ? "" : ", ", name, tail);
+    list->size += n < 0 || (size_t)n >= room ? 0 : (size_t)n;
+    list->text[list->size] = 0;
+}
+
+static bool parse_node(struct words *w, struct bytes text, int64_t *node)
+{
+    uint32_t index;
+    if (w->names == NULL)
+        return text_parse_int(text, node) == ERR_NONE && *node >= 0 && *node < FAULT_NODES_MAX;
+    bool found = fault_names_find(w->names, text, &index);
+    if (!found && w->names->open && fault_names_add(w->names, text) == ERR_NONE) {
+        index = (uint32_t)w->names->count - 1;
+        found = true;
+    }
+    *node = found ? index : 0;
+    return found;
+}
+
+/* Says which nodes there are; where nobody knows, what a name looks like. */
+static enum err refuse_node(struct words *w, struct bytes word, const char *expected)
+{
+    struct listed list = {.size = 0};
+    if (w->names == NULL || word.size == 0)
+        return refuse(w, word, expected);
+    for (int32_t i = 0; i < w->names->count; i++)
+        list_name(&list, w->names->name[i], "");
+    if (w->names->open || list.size == 0)
+        return errmsg_set(w->msg, ERR_INVALID,
+                          "\"%.*s\" is no node; nodes have names, as broker1 and client1",
+                          (int)word.size, (const char *)word.data);
+    return errmsg_set(w->msg, ERR_INVALID, "there is no node \"%.*s\"; there are %s",
+                      (int)word.size, (const char *)word.data, list.text);
 }
 
 /* The part before the first of those characters; moves text behind it. */
@@ -200,25 +268,78 @@ static enum err parse_nodes(struct words *w, struct fault_line *line)
     struct bytes left = word;
     do {
         int64_t node;
-        if (!parse_node(cut_at(&left, ","), &node))
-            return refuse(w, word, "a list of nodes as 0,2");
+        struct bytes name = cut_at(&left, ",");
+        if (!parse_node(w, name, &node))
+            return refuse_node(w, w->names == NULL ? word : name, "a list of nodes as 0,2");
         line->nodes |= fault_node((uint32_t)node);
     } while (left.size > 0);
     return ERR_NONE;
 }
 
+/* Names may hold a '-' themselves: the one that stands between two nodes is the one where both
+ * sides are known, or the only one there is. 0: none. */
+static size_t find_middle(struct words *w, struct bytes word)
+{
+    size_t middle = 0, count = 0;
+    uint32_t node;
+    const uint8_t *arrow = word.size > 0 ? memchr(word.data, '>', word.size) : NULL;
+    if (arrow != NULL)
+        return (size_t)(arrow - word.data);
+    for (size_t i = 1; i + 1 < word.size; i++) {
+        if (word.data[i] != '-')
+            continue;
+        count++;
+        middle = count == 1 ? i : middle;
+        if (w->names != NULL && fault_names_find(w->names, bytes_of(word.data, i), &node) &&
+            fault_names_find(w->names, bytes_of(word.data + i + 1, word.size - i - 1), &node))
+            return i;
+    }
+    return count == 1 ? middle : 0;
+}
+
 static enum err parse_link(struct words *w, struct fault_line *line)
 {
+    const char *expected =
+        w->names == NULL ? "a link as 0-1 or 0>1" : "a link as broker1-client1 or broker1>client1";
     struct bytes word = next_word(w);
-    struct bytes to = word;
-    struct bytes from = cut_at(&to, "->");
+    size_t middle = find_middle(w, word);
+    if (middle == 0 || middle + 1 >= word.size)
+        return refuse(w, word, expected);
+    struct bytes from = bytes_of(word.data, middle);
+    struct bytes to = bytes_of(word.data + middle + 1, word.size - middle - 1);
     int64_t a, b;
-    if (!parse_node(from, &a) || !parse_node(to, &b) || a == b)
-        return refuse(w, word, "a link as 0-1 or 0>1");
-    line->one_way = word.data[from.size] == '>';
+    if (!parse_node(w, from, &a))
+        return refuse_node(w, w->names == NULL ? word : from, expected);
+    if (!parse_node(w, to, &b))
+        return refuse_node(w, w->names == NULL ? word : to, expected);
+    if (a == b)
+        return refuse(w, word, expected);
+    line->one_way = word.data[middle] == '>';
     line->from = (int32_t)a;
     line->to = (int32_t)b;
     return ERR_NONE;
+}
+
+/* The faults of that target, or what a disk takes: the message lists them. */
+static enum err refuse_kind(struct words *w, struct bytes first, struct bytes second,
+                            enum fault_target target)
+{
+    static const char disk[] = "disk ";
+    bool on_disk = is_word(first, "disk") && target == FAULT_ON_NODES;
+    const char *whose = target == FAULT_ON_LINK ? "a fault of a link" : "a fault of a node";
+    struct listed list = {.size = 0};
+    if (first.size == 0)
+        return refuse(w, first, whose);
+    for (int k = 0; k < FAULT_KIND_COUNT; k++) {
+        bool of_disk = strncmp(kinds[k].name, disk, strlen(disk)) == 0;
+        if (kinds[k].target == target && (!on_disk || of_disk))
+            list_name(&list, kinds[k].name + (on_disk ? strlen(disk) : 0), "");
+    }
+    if (on_disk && second.size == 0)
+        return errmsg_set(w->msg, ERR_INVALID, "what of the disk? there are %s", list.text);
+    return errmsg_set(w->msg, ERR_INVALID, "\"%.*s%s%.*s\" is not %s; there are %s",
+                      (int)first.size, (const char *)first.data, on_disk ? " " : "",
+                      on_disk ? (int)second.size : 0, (const char *)second.data, whose, list.text);
 }
 
 /* Names of one or two words. */
@@ -239,7 +360,7 @@ static enum err parse_kind(struct words *w, enum fault_target target, struct fau
         line->kind = (enum fault_kind)k;
         return ERR_NONE;
     }
-    return refuse(w, first, target == FAULT_ON_LINK ? "a fault of a link" : "a fault of a node");
+    return refuse_kind(w, first, second, target);
 }
 
 static enum err parse_hex(struct bytes text, int64_t *value)
@@ -279,7 +400,7 @@ static enum err parse_error(struct bytes text, int64_t *value)
     return ERR_NONE;
 }
 
-static enum err parse_value(enum format format, struct bytes text, int64_t *value)
+static enum err parse_value(struct words *w, enum format format, struct bytes text, int64_t *value)
 {
     enum err e;
     switch (format) {
@@ -294,6 +415,8 @@ static enum err parse_value(enum format format, struct bytes text, int64_t *valu
         return parse_site(text, value);
     case AS_ERROR:
         return parse_error(text, value);
+    case AS_NODE:
+        return parse_node(w, text, value) ? ERR_NONE : ERR_INVALID;
     }
     UNREACHABLE();
 }
@@ -306,6 +429,34 @@ static enum err parse_file(struct words *w, struct bytes value, struct fault_lin
     return ERR_NONE;
 }
 
+static enum err refuse_value(struct words *w, struct bytes word, enum format format)
+{
+    static const char *const right[] = {
+        [AS_INT] = "a number from 0 on", [AS_HEX] = "hexadecimal as 0x12ab",
+        [AS_TIME] = "a time as 250ms",   [AS_SITE] = "a fault point as disk/sync",
+        [AS_ERROR] = "an error as IO",   [AS_NODE] = "a node that there is",
+    };
+    return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is not understood: its value must be %s",
+                      (int)word.size, (const char *)word.data, right[format]);
+}
+
+/* Lists what the fault takes. */
+static enum err refuse_param(struct words *w, struct bytes word, enum fault_kind kind)
+{
+    struct listed list = {.size = 0};
+    for (int i = 0; i < FAULT_PARAM_COUNT; i++) {
+        if ((kinds[kind].takes & (1u << i)) != 0)
+            list_name(&list, params[i].name, "=");
+    }
+    if ((kinds[kind].takes & FAULT_TAKES_FILE) != 0)
+        list_name(&list, "file", "=");
+    if ((kinds[kind].takes & FAULT_TAKES_FOR) != 0)
+        list_name(&list, "for TIME", "");
+    return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is nothing that %s takes; it takes %s",
+                      (int)word.size, (const char *)word.data, kinds[kind].name,
+                      list.size == 0 ? "nothing" : list.text);
+}
+
 static enum err parse_param(struct words *w, struct bytes word, struct fault_line *line)
 {
     struct bytes value = word;
@@ -315,11 +466,11 @@ static enum err parse_param(struct words *w, struct bytes word, struct fault_lin
     for (int i = 0; i < FAULT_PARAM_COUNT; i++) {
         if (!takes_param(line->kind, i) || !is_word(key, params[i].name))
             continue;
-        if (parse_value(params[i].format, value, &line->param[i]) != ERR_NONE)
-            return refuse(w, word, "understood: its value is wrong");
+        if (parse_value(w, params[i].format, value, &line->param[i]) != ERR_NONE)
+            return refuse_value(w, word, params[i].format);
         return ERR_NONE;
     }
-    return refuse(w, word, "something that this fault takes");
+    return refuse_param(w, word, line->kind);
 }
 
 static enum err parse_rest(struct words *w, struct fault_line *line)
@@ -350,7 +501,13 @@ static bool is_text(struct bytes text)
 
 enum err fault_line_parse(struct fault_line *line, struct bytes text, struct errmsg *msg)
 {
-    struct words w = {.rest = text, .msg = msg};
+    return fault_line_parse_named(line, text, NULL, msg);
+}
+
+enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
+                                struct fault_names *names, struct errmsg *msg)
+{
+    struct words w = {.rest = text, .names = names, .msg = msg};
     *line = (struct fault_line){0};
     if (!is_text(text))
         return errmsg_set(msg, ERR_INVALID, "a control character in a line of a plan");

@@ -3,6 +3,8 @@
 
 /* Begins the last line of a record that did not hold all that fired. */
 #define CUT_SHORT "# and more than"
+/* Begins the line that lists the nodes in the order of their numbers. */
+#define NODES "nodes "
 
 void fault_plan_init(struct fault_plan *plan, struct mem *mem)
 {
@@ -61,8 +63,14 @@ enum err fault_plan_sort(struct fault_plan *plan)
 
 void fault_plan_print(const struct fault_plan *plan, struct text *out)
 {
+    const struct fault_names *names = plan->named ? &plan->names : NULL;
+    if (plan->named && plan->names.count > 0) {
+        text_printf(out, NODES);
+        fault_names_print(names, " ", out);
+        text_add(out, "\n", 1);
+    }
     for (int32_t i = 0; i < plan->count; i++) {
-        fault_line_print(&plan->lines[i], out);
+        fault_line_print(&plan->lines[i], names, out);
         text_add(out, "\n", 1);
     }
     if (plan->truncated)
@@ -88,6 +96,26 @@ static struct bytes trimmed(struct bytes line)
     return line;
 }
 
+/* The names of a line "nodes a b c". They come before any line that speaks of a node. */
+static enum err parse_names(struct fault_plan *plan, struct bytes words, struct errmsg *msg)
+{
+    if (plan->names.count > 0)
+        return errmsg_set(msg, ERR_INVALID, "the nodes are listed before anything else");
+    while (words.size > 0) {
+        const uint8_t *space = memchr(words.data, ' ', words.size);
+        size_t size = space == NULL ? words.size : (size_t)(space - words.data);
+        struct bytes name = bytes_of(words.data, size);
+        uint32_t node;
+        if (size > 0 && (fault_names_find(&plan->names, name, &node) ||
+                         fault_names_add(&plan->names, name) != ERR_NONE))
+            return errmsg_set(msg, ERR_INVALID, "\"%.*s\" is no name of one more node", (int)size,
+                              (const char *)name.data);
+        size += space != NULL;
+        words = bytes_of(words.data + size, words.size - size);
+    }
+    return ERR_NONE;
+}
+
 static enum err parse_line(struct fault_plan *plan, struct bytes text, struct errmsg *msg)
 {
     struct bytes words = trimmed(text);
@@ -99,7 +127,11 @@ static enum err parse_line(struct fault_plan *plan, struct bytes text, struct er
                           "whole run; take this line out to run what is there");
     if (words.size == 0)
         return ERR_NONE;
-    enum err e = fault_line_parse(&line, words, msg);
+    size_t head = strlen(NODES);
+    if (plan->named && words.size > head && memcmp(words.data, NODES, head) == 0)
+        return parse_names(plan, bytes_of(words.data + head, words.size - head), msg);
+    enum err e = plan->named ? fault_line_parse_named(&line, words, &plan->names, msg)
+                             : fault_line_parse(&line, words, msg);
     return e != ERR_NONE ? e : fault_plan_add(plan, &line);
 }
 

@@ -68,10 +68,22 @@ static enum err read_config(struct bytes args, const char *name, struct broker_c
     return e == ERR_NONE ? broker_config_check(config, msg) : e;
 }
 
+/* Keys are lines of a file only between the script and here. */
+static void without_line(struct errmsg *msg)
+{
+    size_t head = strcspn(msg->text, ":");
+    size_t digits = msg->text[head] == ':' ? strspn(msg->text + head + 1, "0123456789") : 0;
+    const char *rest = msg->text + head + 1 + digits;
+    if (digits > 0 && strncmp(rest, ": ", 2) == 0)
+        memmove(msg->text, rest + 2, strlen(rest + 2) + 1);
+}
+
 enum err script_broker_check(struct bytes args, struct errmsg *msg)
 {
     struct broker_config config;
-    return read_config(args, "config", &config, msg);
+    enum err e = read_config(args, "config", &config, msg);
+    without_line(msg);
+    return e;
 }
 
 static enum err start(struct world_seat *seat)

@@ -59,13 +59,23 @@ static void start_finish(struct script *s)
         script_end(s, SCRIPT_INCONCLUSIVE, "out of memory");
 }
 
+/* Whether the script itself has anything left to do. */
+static bool has_task(const struct script *s)
+{
+    LIST_EACH (task, &s->tasks, struct task, link) {
+        if (!task->own)
+            return true;
+    }
+    return false;
+}
+
 static void after_task(struct script *s)
 {
-    if (!list_empty(&s->tasks) || s->ended)
+    if (s->ended)
         return;
-    if (s->finishing)
+    if (s->finishing && list_empty(&s->tasks))
         script_end(s, SCRIPT_HELD, "%s", "");
-    else
+    if (!s->finishing && !has_task(s))
         start_finish(s);
 }
 
@@ -92,22 +102,29 @@ void script_spend(struct script *s, const char *text)
     lua_sethook(s->running->co, on_steps, LUA_MASKCOUNT, 1);
 }
 
-/* The innermost line of the script itself: a mistake that the prelude or a primitive noticed was
- * made there. */
-static bool find_line(lua_State *co, lua_Debug *ar)
+bool script_find_line(lua_State *lua, lua_Debug *ar)
 {
-    for (int level = 0; lua_getstack(co, level, ar) != 0; level++) {
-        lua_getinfo(co, "Sl", ar);
+    for (int level = 0; lua_getstack(lua, level, ar) != 0; level++) {
+        lua_getinfo(lua, "Sl", ar);
         if (ar->source[0] == '@' && ar->currentline > 0)
             return true;
     }
     return false;
 }
 
+void script_place(lua_State *lua, char *place, size_t size)
+{
+    lua_Debug ar;
+    if (script_find_line(lua, &ar))
+        snprintf(place, size, "%s:%d", ar.short_src, ar.currentline);
+    else
+        snprintf(place, size, "the script");
+}
+
 /* Behind "prelude.lua:12: ", which tells a person nothing. */
 static const char *without_prelude(const char *text)
 {
-    static const char *const own[] = {"prelude.lua:", "closed.lua:"};
+    static const char *const own[] = {"prelude.lua:", "closed.lua:", "checks.lua:", "expect.lua:"};
     for (int i = 0; i < COUNT_OF(own); i++) {
         size_t size = strlen(own[i]);
         if (strncmp(text, own[i], size) != 0)
@@ -123,7 +140,7 @@ static void end_wrong(struct script *s, lua_State *co)
     lua_Debug ar;
     const char *text = lua_tostring(co, -1);
     text = text == NULL ? "an error without a text" : without_prelude(text);
-    bool found = find_line(co, &ar);
+    bool found = script_find_line(co, &ar);
     if (found && strncmp(text, ar.short_src, strlen(ar.short_src)) != 0)
         script_end(s, SCRIPT_WRONG, "%s:%d: %s", ar.short_src, ar.currentline, text);
     else
@@ -211,7 +228,10 @@ enum err script_spawn(struct script *s, lua_State *lua)
 static enum err spawn_prelude(struct script *s, const char *name)
 {
     lua_pushlightuserdata(s->lua, (void *)(uintptr_t)name);
-    return script_spawn(s, s->lua);
+    enum err e = script_spawn(s, s->lua);
+    if (e == ERR_NONE)
+        CONTAINER_OF(s->tasks.prev, struct task, link)->own = true;
+    return e;
 }
 
 /* ---- what it sees ---- */
@@ -290,31 +310,14 @@ static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_
 
 /* ---- the world ---- */
 
-/* A script's nodes that serve may be harmed themselves; the links of all may. */
-static enum err draw_swarm(struct script *s)
-{
-    struct fault_swarm swarm = {.seed = s->options->seed,
-                                .kinds = s->swarm_kinds,
-                                .start_ns = s->swarm_from_ns,
-                                .end_ns = s->swarm_until_ns};
-    for (uint32_t i = 0; i < s->node_count; i++) {
-        swarm.nodes |= fault_node(i);
-        if (s->nodes[i].program == &script_broker)
-            swarm.servers |= fault_node(i);
-    }
-    return fault_plan_draw(&s->swarm, &swarm);
-}
-
 static bool make_world(struct script *s)
 {
     const struct script_options *o = s->options;
-    if (s->has_swarm && o->plan == NULL && draw_swarm(s) != ERR_NONE) {
-        script_end(s, SCRIPT_INCONCLUSIVE, "no memory for the plan");
+    if (!script_make_plan(s))
         return false;
-    }
     struct world_config config = {.seed = o->seed,
                                   .disk_dir = o->disk_dir,
-                                  .plan = o->plan != NULL ? o->plan : &s->swarm,
+                                  .plan = &s->plan,
                                   .plan_only = o->plan_only,
                                   .fired = o->fired,
                                   .split = s->split,
@@ -389,7 +392,9 @@ static void init(struct script *s, struct mem *mem, const struct script_options 
     s->contract.retention_ms = -1;
     s->sink = (struct world_sink){.row = on_row, .reply = on_reply, .exited = on_exited};
     list_init(&s->tasks);
-    fault_plan_init(&s->swarm, mem);
+    fault_plan_init(&s->plan, mem);
+    fault_plan_init(&s->written, mem);
+    s->written.named = s->written.names.open = true;
 }
 
 /* The chunk becomes the first task. False: it does not parse, and the result says so. */
@@ -401,6 +406,7 @@ static bool load(struct script *s, const char *name, struct bytes source)
         script_end(s, SCRIPT_WRONG, "%s", msg.text);
         return false;
     }
+    s->source = source;
     snprintf(chunk, sizeof chunk, "@%s", name);
     if (luaL_loadbufferx(s->lua, (const char *)source.data, source.size, chunk, "t") != LUA_OK) {
         const char *text = lua_tostring(s->lua, -1);
@@ -409,6 +415,21 @@ static bool load(struct script *s, const char *name, struct bytes source)
         return false;
     }
     return true;
+}
+
+/* Nobody waits for what never comes, without its line being told. */
+static void end_waiting(struct script *s, const char *why)
+{
+    double seconds = (double)world_now(s->world) / 1e9;
+    LIST_EACH (task, &s->tasks, struct task, link) {
+        lua_Debug ar;
+        if (task->own || !script_find_line(task->co, &ar))
+            continue;
+        script_end(s, SCRIPT_STUCK, "%s:%d: still waits after %.9g s; %s (--time gives more)",
+                   ar.short_src, ar.currentline, seconds, why);
+        return;
+    }
+    script_end(s, SCRIPT_STUCK, "%s after %.9g s", why, seconds);
 }
 
 static void run(struct script *s)
@@ -425,9 +446,7 @@ static void run(struct script *s)
     int64_t until = s->options->until_ns != 0 ? s->options->until_ns : max;
     enum world_end end = world_run_until(s->world, until);
     if (end != WORLD_HALTED && s->options->until_ns == 0)
-        script_end(s, SCRIPT_STUCK,
-                   end == WORLD_IDLE ? "nothing will ever happen again"
-                                     : "the time limit was reached");
+        end_waiting(s, end == WORLD_IDLE ? "nothing will ever happen again" : "no time is left");
 }
 
 static void release(struct script *s)
@@ -443,7 +462,8 @@ static void release(struct script *s)
         lua_close(s->lua);
     check_free(s->check);
     history_names_free(s->names);
-    fault_plan_free(&s->swarm);
+    fault_plan_free(&s->plan);
+    fault_plan_free(&s->written);
 }
 
 enum err script_claim(struct mem *mem, const char *name, struct bytes source,
@@ -484,7 +504,7 @@ void script_run(struct mem *mem, const char *name, struct bytes source,
         run(s);
     script_judge(s);
     if (fired != NULL && s->world != NULL)
-        script_copy_plan(fired, world_fired(s->world));
+        script_copy_plan(s, fired, world_fired(s->world));
     release(s);
     mem_free(mem, s);
 }

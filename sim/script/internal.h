@@ -24,6 +24,8 @@
 #define SCRIPT_CLAIM_INSTRUCTIONS_MAX 1000000
 #define SCRIPT_CLAIM_COPIED_MAX (64ull << 20)
 #define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
+#define SCRIPT_LATE_MAX 128   /* bytes of what it waited for */
+#define SCRIPT_SHOWN_MAX 2000 /* bytes of the script's text that an expect looks at */
 
 /* A node that the script asked for; added to the world when there is one. */
 struct script_node {
@@ -44,6 +46,7 @@ struct task {
     struct script *script;
     struct world_call call;
     lua_State *co;
+    bool own;         /* the prelude's: the script ends without it */
     int ref;          /* keeps co from being collected */
     uint64_t command; /* whose reply it waits for; 0: none */
     char reply[SCRIPT_REPLY_MAX];
@@ -60,7 +63,10 @@ struct script {
     struct check *check;
     struct history_names *names; /* of partitions, for findings */
     struct check_contract contract;
-    struct fault_plan swarm;
+    struct bytes source;
+    struct fault_plan plan;    /* in force; nodes are numbers of the world */
+    struct fault_plan written; /* what the script's text says */
+    char written_place[SCRIPT_PLACE_MAX];
     bool has_swarm;
     int64_t swarm_from_ns, swarm_until_ns;
     uint64_t swarm_kinds;
@@ -78,6 +84,10 @@ struct script {
     struct script_node nodes[SCRIPT_NODES_MAX];
     uint32_t node_count;
     uint64_t last_command;
+    /* The first wait in vain, and the last one while nobody has looked at its answer. */
+    char late[SCRIPT_TEXT_MAX];
+    char late_text[SCRIPT_LATE_MAX], late_place[SCRIPT_PLACE_MAX];
+    uint64_t late_turn; /* the wait_count of the last one */
     uint64_t row_count[TRACE_KIND_COUNT];
     bool only_claim; /* script_claim: stop at the claim */
     bool finishing, ended;
@@ -85,8 +95,9 @@ struct script {
 
 /* lua.c: a closed state with the prelude run. ERR_NOMEM; ERR_INVALID with a message. */
 enum err script_open_lua(struct script *s, struct errmsg *msg) MUST_USE;
-/* primitives.c: fills the table on top of the stack. */
-void script_add_primitives(struct script *s, lua_State *lua);
+/* primitives.c, looks.c: fill the table on top of the stack. */
+void script_add_primitives(lua_State *lua);
+void script_add_looks(lua_State *lua);
 struct script *script_of(lua_State *lua);
 
 /* engine.c */
@@ -114,8 +125,32 @@ void script_collect_findings(struct script *s);
 struct script_finding *script_own_finding(struct script *s, enum script_verdict verdict,
                                           const char *why);
 
+/* The innermost line of the script itself: what the prelude or a primitive noticed was done there.
+ */
+bool script_find_line(lua_State *lua, lua_Debug *ar);
+/* "orders.lua:5", or the script's name alone. */
+void script_place(lua_State *lua, char *place, size_t size);
+
+/* waits.c */
+/* A wait of the running task came to nothing. */
+void script_note_late(struct script *s, const char *text);
+/* Takes back the one that was noted since the last wait. False: there is none. */
+bool script_take_late(struct script *s, char text[SCRIPT_LATE_MAX]);
+/* The first that counts, or NULL. */
+const char *script_late(struct script *s);
+
+/* plans.c */
+void script_node_names(const struct script *s, struct fault_names *names);
+/* ERR_INVALID, with a message: why that harm cannot strike. */
+enum err script_check_harm(const struct script *s, const struct fault_line *line,
+                           struct errmsg *msg) MUST_USE;
+/* What is in force when the world begins. False: the run has ended. */
+bool script_make_plan(struct script *s);
+/* A node that a plan speaks of and nobody has added; NULL: none. */
+const char *script_plan_stranger(const struct script *s);
+void script_copy_plan(const struct script *s, struct fault_plan *to, const struct fault_plan *from);
+
 /* verdict.c */
 void script_judge(struct script *s);
-void script_copy_plan(struct fault_plan *to, const struct fault_plan *from);
 
 #endif

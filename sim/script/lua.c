@@ -2,7 +2,9 @@
  * addresses, bounded memory and steps. */
 #include <stdio.h>
 #include "script/internal.h"
+#include "script/checks_lua.h"
 #include "script/closed_lua.h"
+#include "script/expect_lua.h"
 #include "script/prelude_lua.h"
 
 #define STRING_HEAD 64 /* of a string in memory, at most */
@@ -103,18 +105,27 @@ static void run_own(lua_State *lua, const unsigned char *source, size_t size, co
     lua_call(lua, arg_count, 0);
 }
 
+/* Given the table of primitives, to which it may add. */
+static void run_with_kiln(lua_State *lua, const unsigned char *source, size_t size,
+                          const char *name)
+{
+    lua_getfield(lua, LUA_REGISTRYINDEX, "kiln");
+    run_own(lua, source, size, name, 1);
+}
+
 /* Protected, for any of it may run out of memory. */
 static int open_state(lua_State *lua)
 {
-    struct script *s = lua_touserdata(lua, 1);
     open_libraries(lua);
     run_own(lua, closed_lua, sizeof closed_lua, "=closed.lua", 0);
     lua_newtable(lua);
-    script_add_primitives(s, lua);
-    lua_pushvalue(lua, -1);
+    script_add_primitives(lua);
+    script_add_looks(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "kiln");
-    run_own(lua, prelude_lua, sizeof prelude_lua, "=prelude.lua", 1);
     remove_globals(lua);
+    run_with_kiln(lua, checks_lua, sizeof checks_lua, "=checks.lua");
+    run_with_kiln(lua, expect_lua, sizeof expect_lua, "=expect.lua");
+    run_with_kiln(lua, prelude_lua, sizeof prelude_lua, "=prelude.lua");
     return 0;
 }
 
@@ -125,8 +136,7 @@ enum err script_open_lua(struct script *s, struct errmsg *msg)
         return errmsg_set(msg, ERR_NOMEM, "no memory for the script");
     lua_pushcfunction(s->lua, traceback);
     lua_pushcfunction(s->lua, open_state);
-    lua_pushlightuserdata(s->lua, s);
-    int status = lua_pcall(s->lua, 1, 0, 1);
+    int status = lua_pcall(s->lua, 0, 0, 1);
     if (status == LUA_ERRMEM)
         return errmsg_set(msg, ERR_NOMEM, "no memory for the script");
     if (status != LUA_OK)

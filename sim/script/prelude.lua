@@ -1,6 +1,8 @@
 -- prelude.lua - the words of a scenario, over a few primitives that only the engine has and over what closed.lua left of the
--- libraries.
+-- libraries. checks.lua looks at what each word is given.
 local kiln = ...
+local check = kiln.check
+local wrong, shown, time_of = check.wrong, check.shown, check.time_of
 
 function print(...)
   local args = table.pack(...)
@@ -10,43 +12,72 @@ end
 
 -- ---- time -----------------------------------------------------------------------------------
 
-local function unit(ns)
-  return function(n) return math.floor(n * ns) end
+local DAY = 86400 * 1000000000
+for name, ns in pairs { millis = 1000000, seconds = 1000000000, minutes = 60 * 1000000000, hours = 3600 * 1000000000, days = DAY,
+  years = 365 * DAY } do
+  _G[name] = check.unit(name, ns)
 end
-millis, seconds, minutes = unit(1000000), unit(1000000000), unit(60 * 1000000000)
-hours, days, years = unit(3600 * 1000000000), unit(86400 * 1000000000), unit(365 * 86400 * 1000000000)
 
-now = kiln.now
-sleep = kiln.sleep
-random = kiln.random -- random(n): 1 to n, by the seed
+local POLL = 10000000
+-- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
+local PATIENCE_MS = 3000
+local BOOTSTRAP = "broker1:9092"
+local SETTLE = 15 * 60 * 1000000000 -- after the last harm, everything must have come to its end
 
-local POLL = millis(10)
+function now() return time_of(kiln.now()) end
+function sleep(t) kiln.sleep(check.span("sleep", t)) end
 
--- Waits until the condition holds. False when `within` has passed first.
-function wait_until(condition, within)
-  local deadline = within and now() + within
+-- random(n): 1 to n, by the seed. random("name", n) draws from a stream of its own, which no other draw moves.
+function random(a, b)
+  local name, most = nil, a
+  if b ~= nil then name, most = check.text("random: the stream's name", a), b end
+  if check.is_time(most) then return time_of(kiln.random(check.count("random", check.span("random", most), 1), name)) end
+  return kiln.random(check.count("random", most, 1), name)
+end
+
+local function poll_until(condition, within)
+  local deadline = within and kiln.now() + within
   while not condition() do
-    if deadline and now() >= deadline then return false end
-    sleep(POLL)
+    if deadline and kiln.now() >= deadline then return false end
+    kiln.sleep(POLL)
   end
   return true
 end
 
-spawn = kiln.spawn
+-- Waits until the condition holds. What has not come when `within` has passed makes the run inconclusive, but where an expect looks at
+-- the answer at once.
+function wait_until(condition, within)
+  check.action("wait_until", condition)
+  local ns = check.maybe_span("wait_until", within)
+  local came = poll_until(condition, ns)
+  if not came then kiln.late(string.format("wait_until: it did not come within %s", within)) end
+  return came
+end
+
+-- The same where both answers are good: true, or false when t has passed.
+function wait_at_most(condition, t)
+  return poll_until(check.action("wait_at_most", condition), check.span("wait_at_most", t))
+end
+
+function spawn(action) kiln.spawn(check.action("spawn", action)) end
 
 function after(delay, action)
+  local ns = check.span("after", delay)
+  check.action("after", action)
   spawn(function()
-    sleep(delay)
+    kiln.sleep(ns)
     action()
   end)
 end
 
 function every(period, action, options)
-  local times = options and options.times
-  if not times then error("every: say how often, as every(period, action, { times = 4 })", 2) end
+  local ns = check.span("every", period)
+  check.action("every", action)
+  local times = check.options("every", options, { times = function(where, v) return check.count(where, v, 1) end }).times
+  if not times then wrong("every: say how often, as every(period, action, { times = 4 })") end
   spawn(function()
     for _ = 1, times do
-      sleep(period)
+      kiln.sleep(ns)
       action()
     end
   end)
@@ -54,131 +85,200 @@ end
 
 -- ---- what is claimed --------------------------------------------------------------------------
 
-function scenario(claim)
-  kiln.claim(claim)
-end
+function scenario(claim) kiln.claim(check.text("scenario", claim)) end
 
 -- Marks that the campaign must see at least once.
 function must_reach(marks)
-  for _, mark in ipairs(marks) do kiln.must_reach(mark) end
+  check.list("must_reach", marks, function(where, mark) kiln.must_reach(check.text(where, mark)) end)
 end
 
 -- Something that must be so now.
 function expect(condition, text)
-  if not condition then kiln.broken(text or "an expectation was not met") end
+  if text ~= nil then check.text("expect: what is wrong when it is not so", text) end
+  local waited = kiln.not_late() -- what it is told is the answer of a wait
+  if condition then return end
+  local asked, found = kiln.explain()
+  if waited then found = waited .. (found == "" and "" or ", " .. found) end
+  kiln.broken(text or "an expectation was not met", asked, found)
 end
 
 local PHRASES = {
-  ["everything acknowledged is read"] = true,
-  ["nothing acknowledged is lost"] = true,
-  ["in order"] = true,
-  ["no duplicates"] = true,
-  ["what was read stays readable"] = true,
-  ["nothing is shown before it is durable"] = true,
-  ["acknowledged topics stay"] = true,
-  ["producer ids are given out once"] = true,
-  ["nothing young is deleted"] = true,
-  ["no acknowledgement follows a failed sync"] = true,
-  ["no connection is refused"] = true,
+  "everything acknowledged is read", "nothing acknowledged is lost", "in order", "no duplicates", "what was read stays readable",
+  "nothing is shown before it is durable", "acknowledged topics stay", "producer ids are given out once", "nothing young is deleted",
+  "no acknowledgement follows a failed sync", "no connection is refused",
 }
 local promised = false
 
 -- What must hold when all is done. Every invariant is checked in every run; this says which of them the claim is about.
 function finally(phrases)
-  for _, phrase in ipairs(phrases) do
-    if not PHRASES[phrase] then
-      local known = {}
-      for k in pairs(PHRASES) do known[#known + 1] = '"' .. k .. '"' end
-      error('finally: "' .. tostring(phrase) .. '" is none of ' .. table.concat(known, ", "), 2)
-    end
+  local known, quoted = {}, {}
+  for i, phrase in ipairs(PHRASES) do
+    known[phrase] = true
+    quoted[i] = '"' .. phrase .. '"'
   end
+  check.list("finally", phrases, function(_, phrase)
+    if not known[phrase] then wrong("finally: %s is none of %s", shown(phrase), table.concat(quoted, ", ")) end
+  end)
+  if #phrases == 0 then wrong("finally: names nothing; there are %s", table.concat(quoted, ", ")) end
   promised = true
 end
 
 -- ---- harm -------------------------------------------------------------------------------------
 
-local function span(ns) return string.format("%dns", ns) end
+local function span_text(ns) return string.format("%dns", ns) end
 
--- Any line of a fault plan, without its time: harm "node 0 disk full for 2s".
-function harm(line) kiln.harm(line) end
+-- Any line of a fault plan, without its time: harm "node broker1 disk full for 2s".
+function harm(line) kiln.harm(check.text("harm", line)) end
 
--- Draws a plan of faults from the seed: swarm { until = seconds(30), without = { "disk hang" } }.
+-- Whole lines of a fault plan, with their times.
+function plan(lines) kiln.plan(check.text("plan", lines)) end
+
+local function kind_list(where, v) return check.list(where, v, check.text) end
+
+-- Draws a plan of faults from the seed: swarm { ["until"] = seconds(30), without = { "disk hang" } }.
 function swarm(options)
-  options = options or {}
-  kiln.swarm(options.from or seconds(1), options["until"] or seconds(30), options.only or {}, options.without or {})
+  local o = check.options("swarm", options, { from = check.span, ["until"] = check.span, only = kind_list, without = kind_list })
+  kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {})
 end
 
-local Node = {}
-Node.__index = Node
+local Node, node_word = check.class("node")
 Node.__tostring = function(node) return node.name end
+Node.__concat = function(a, b) return tostring(a) .. tostring(b) end
+
+local function is_node(v) return getmetatable(v) == Node end
+local function check_node(where, v)
+  if not is_node(v) then wrong("%s: %s is no node; give what cluster:broker() or cluster:producer { ... } gave you", where, shown(v)) end
+  return v
+end
+
+local function whole(where, v) return check.count(where, v, 0) end
+local HARM = {
+  op = whole, times = whole, bytes = whole, factor = whole, offset = whole, error = check.text, file = check.text, with = check_node,
+  lasts = check.span, bit = function(where, v) return check.count(where, v, 0, 7) end,
+}
+local HARM_ORDER = { "op", "times", "bytes", "factor", "offset", "bit", "error", "file", "with" }
 
 local function harm_node(node, what, options)
-  options = options or {}
-  local line = string.format("node %d %s", node.id, what)
-  for _, key in ipairs { "op", "times", "bytes", "factor", "offset", "bit", "error", "file" } do
+  local line = string.format("node %s %s", node.name, what)
+  for _, key in ipairs(HARM_ORDER) do
     if options[key] then line = line .. " " .. key .. "=" .. tostring(options[key]) end
   end
-  if options.by then line = line .. " by=" .. span(options.by) end
-  if options.lasts then line = line .. " for " .. span(options.lasts) end
-  harm(line)
+  if options.by then line = line .. " by=" .. span_text(options.by) end
+  if options.lasts and options.lasts > 0 then line = line .. " for " .. span_text(options.lasts) end
+  kiln.harm(line)
 end
 
 -- kill -9. at_op: at the k-th operation from now on; restart: starts again so much later.
-function Node:kill(options)
-  options = options or {}
-  harm_node(self, "kill", { op = options.at_op, lasts = options.restart })
-end
+node_word("kill", function(self, options)
+  local o = check.options("kill", options, { at_op = whole, restart = check.span })
+  harm_node(self, "kill", { op = o.at_op, lasts = o.restart })
+end)
 
 -- Takes what is not durable, too.
-function Node:power_loss(options) harm_node(self, "power_loss", { lasts = options and options.restart }) end
-function Node:pause(lasts) harm_node(self, "pause", { lasts = lasts }) end
+node_word("power_loss", function(self, options)
+  harm_node(self, "power_loss", { lasts = check.options("power_loss", options, { restart = check.span }).restart })
+end)
+
+node_word("pause", function(self, lasts) harm_node(self, "pause", { lasts = check.span("pause", lasts) }) end)
+
 -- Its wall clock jumps by so much, for so long (for good without).
-function Node:clock(by, lasts) harm_node(self, "clock", { by = by, lasts = lasts }) end
+node_word("clock", function(self, by, lasts)
+  harm_node(self, "clock", { by = check.time("clock", by), lasts = check.maybe_span("clock", lasts) })
+end)
+
 -- disk("sync_fails", { times = 1 }), disk("full", { lasts = seconds(2) }), disk("flip", { file = "...", offset = 9, bit = 3 })
-function Node:disk(what, options) harm_node(self, "disk " .. what, options) end
+node_word("disk", function(self, what, options)
+  harm_node(self, "disk " .. check.text("disk", what), check.options("disk", options, HARM))
+end)
 
 -- Its life has begun when this returns; whether it still goes on is another question.
-function Node:start()
+node_word("start", function(self, ...)
+  check.nothing("start", ...)
   local lives = kiln.lives(self.id)
   kiln.start(self.id)
-  local deadline = now() + seconds(1)
-  while not self:alive() and kiln.lives(self.id) == lives and now() < deadline do sleep(millis(0.1)) end
-end
+  local deadline = kiln.now() + 1000000000
+  while not self:alive() and kiln.lives(self.id) == lives and kiln.now() < deadline do kiln.sleep(100000) end
+end)
+
 -- A clean end, as SIGTERM asks for.
-function Node:stop()
+node_word("stop", function(self, ...)
+  check.nothing("stop", ...)
   kiln.stop(self.id)
-  wait_until(function() return not self:alive() end, minutes(1))
-end
-function Node:restart()
+  poll_until(function() return not self:alive() end, 60000000000)
+end)
+
+node_word("restart", function(self, ...)
+  check.nothing("restart", ...)
   self:stop()
   self:start()
-end
-function Node:alive() return kiln.alive(self.id) end
+end)
+
+node_word("alive", function(self) return kiln.alive(self.id) end)
 -- It has started and serves, in this life.
-function Node:ready() return kiln.ready(self.id) end
-function Node:said(text) return kiln.said(self.id):find(text, 1, true) ~= nil end
-function Node:file_size(path) return kiln.file_size(self.id, path) end
+node_word("ready", function(self) return kiln.ready(self.id) end)
+node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
+
+-- Sends n records and waits: how many came to their end, how many of them without success.
+node_word("send", function(self, n)
+  if self.kind ~= "producer" then wrong("send: %s is a %s; producers send", self.name, self.kind) end
+  check.count("send", n, 0)
+  if kiln.lives(self.id) == 0 then
+    wrong("send: %s does not run yet; wait until it does, as wait_until(function() return p:alive() end, seconds(10))", self.name)
+  end
+  local answer = kiln.command(self.id, "send " .. n)
+  if not answer then return 0, n end
+  local done, unfinished = answer:match("(%d+) (%d+)")
+  return math.tointeger(done), math.tointeger(unfinished)
+end)
+node_word("done", function(self) return kiln.done(self.id) end)
 
 -- Cuts the link of two nodes, or (one_way) all that a sends to b.
 function cut(a, b, lasts, one_way)
-  harm(string.format("link %d%s%d cut%s", a.id, one_way and ">" or "-", b.id, lasts and " for " .. span(lasts) or ""))
+  check_node("cut", a)
+  check_node("cut", b)
+  local ns = check.maybe_span("cut", lasts)
+  if one_way ~= nil then check.flag("cut: one way", one_way) end
+  kiln.harm(string.format("link %s%s%s cut%s", a, one_way and ">" or "-", b, ns and ns > 0 and " for " .. span_text(ns) or ""))
 end
-function reset(a, b) harm(string.format("link %d-%d reset", a.id, b.id)) end
-function half_open(a, b) harm(string.format("link %d-%d half_open", a.id, b.id)) end
+function reset(a, b) kiln.harm(string.format("link %s-%s reset", check_node("reset", a), check_node("reset", b))) end
+function half_open(a, b) kiln.harm(string.format("link %s-%s half_open", check_node("half_open", a), check_node("half_open", b))) end
+
+local SPLITS = { "random", "bytes", "none" }
 
 -- Cuts every stream into pieces: "random" (as ever), "bytes" (each byte alone) or "none".
-function split(how) kiln.split(how) end
+function split(how)
+  for i, name in ipairs(SPLITS) do
+    if name == how then return kiln.split(i) end
+  end
+  wrong("split: no way of splitting is called %s%s", shown(how), check.known(how, SPLITS))
+end
+
 -- How many rows of that kind the trace has so far: rows "ACK".
-rows = kiln.rows
+function rows(kind) return kiln.rows(check.text("rows", kind)) end
 -- How often a mark was reached so far.
-reached = kiln.reached
+function reached(mark) return kiln.reached(check.text("reached", mark)) end
 
 -- ---- the cluster --------------------------------------------------------------------------------
 
--- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
-local PATIENCE = 3000
-local SETTLE = minutes(15) -- after the last harm, everything must have come to its end
 local cluster
+local Cluster_, cluster_word = check.class("cluster")
+local Topic, topic_word = check.class("topic")
+
+-- Keys in Kafka's spelling. A time is given to a key that counts milliseconds.
+local function config_of(where, v)
+  local out = {}
+  for key, value in pairs(check.map(where, v)) do
+    local name = where .. ": " .. tostring(key)
+    if check.is_time(value) then
+      if not tostring(key):find("%.ms$") then wrong("%s: is no number of milliseconds, so it takes no time", name) end
+      value = check.time(name, value) // 1000000
+    elseif type(value) == "table" or type(value) == "function" then
+      wrong("%s: takes a number or a text, not %s", name, shown(value))
+    end
+    out[key] = value
+  end
+  return out
+end
 
 local function lines(map)
   local out = {}
@@ -187,118 +287,147 @@ local function lines(map)
 end
 
 local function new_node(kind, name, args)
-  local node = setmetatable({ kind = kind, name = name }, Node)
-  node.id = kiln.node(kind, name, lines(args))
-  return node
+  return setmetatable({ kind = kind, name = name, id = kiln.node(kind, name, lines(args)) }, Node)
 end
 
-local function take(options, known, where)
-  for key in pairs(options) do
-    if not known[key] then
-      local names = {}
-      for k in pairs(known) do names[#names + 1] = k end
-      error(where .. ": no option " .. tostring(key) .. "; there are " .. table.concat(names, ", "), 3)
-    end
-  end
+local function add_broker(number, config)
+  local name = "broker" .. number
+  local args = { ["listeners"] = name .. ":9092", ["log.dirs"] = "data", ["node.id"] = number, ["auto.create.topics.enable"] = false,
+    ["log.open.files.max"] = 256 } -- a simulated machine allows 1024 of all kinds
+  for k, v in pairs(config) do args[k] = v end
+  cluster.brokers[number] = new_node("broker", name, args)
 end
-
-local function set(...)
-  local out = {}
-  for _, k in ipairs { ... } do out[k] = true end
-  return out
-end
-
-local Cluster_ = {}
-Cluster_.__index = Cluster_
-local Topic = {}
-Topic.__index = Topic
 
 -- One cluster a scenario. config: broker keys in Kafka's spelling.
 function Cluster(options)
-  options = options or {}
-  take(options, set("brokers", "config", "flush", "hostile"), "Cluster")
-  if cluster then error("Cluster: a scenario has one", 2) end
-  if (options.brokers or 1) ~= 1 then error("Cluster: more than one broker is not served yet; brokers = 1", 2) end
-  cluster = setmetatable({ brokers = {}, topics = {}, clients = {}, producers = {} }, Cluster_)
-  local config = { ["listeners"] = "broker0:9092", ["log.dirs"] = "data", ["node.id"] = 0, ["auto.create.topics.enable"] = false,
-    ["log.open.files.max"] = 256 } -- a simulated machine allows 1024 of all kinds
-  for k, v in pairs(options.config or {}) do config[k] = v end
-  if options.flush then config["flush.policy"] = options.flush end
-  kiln.contract(config["flush.policy"] ~= "os", options.hostile or false)
-  cluster.brokers[1] = new_node("broker", "broker0", config)
-  cluster.admin = new_node("admin", "admin", { ["client.bootstrap.servers"] = "broker0:9092", ["client.request.timeout.ms"] = PATIENCE })
+  local o = check.options("Cluster", options, { brokers = function(where, v) return check.count(where, v, 1) end, config = config_of,
+    flush = check.text, hostile = check.flag })
+  if cluster then wrong("Cluster: a scenario has one") end
+  if (o.brokers or 1) ~= 1 then wrong("Cluster: more than one broker is not served yet; brokers = 1") end
+  cluster = setmetatable({ brokers = {}, topics = {}, clients = {}, producers = {}, booted = false, admin = false }, Cluster_)
+  local config = o.config or {}
+  if o.flush then config["flush.policy"] = o.flush end
+  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false)
+  add_broker(1, config)
+  cluster.admin =
+    new_node("admin", "admin", { ["client.bootstrap.servers"] = BOOTSTRAP, ["client.request.timeout.ms"] = PATIENCE_MS })
   return cluster
 end
 
-function Cluster_:broker(index) return self.brokers[(index or 0) + 1] end
+-- Brokers count from 1.
+cluster_word("broker", function(self, number)
+  local broker = self.brokers[check.count("broker", number or 1, 0)]
+  if not broker then
+    local names = {}
+    for i, b in ipairs(self.brokers) do names[i] = b.name end
+    wrong("broker: there is no broker %d; brokers count from 1, and there is %s", number, table.concat(names, ", "))
+  end
+  return broker
+end)
 
 -- It does one thing at a time.
 local function ask_admin(words)
   while true do
     local answer = kiln.command(cluster.admin.id, words)
     if answer ~= "busy" then return answer end
-    sleep(POLL)
+    kiln.sleep(POLL)
   end
 end
 
-local function create(topic)
-  local words = { "create", topic.name, tostring(topic.partitions) }
-  for k, v in pairs(topic.config) do words[#words + 1] = k .. "=" .. tostring(v) end
+local EXISTS, REFUSED_FOR_GOOD = 36, { [17] = true, [37] = true, [38] = true, [40] = true, [42] = true }
+
+-- true; or nil, what was answered, and whether it will never be answered otherwise.
+local function create(name, partitions, config)
+  local words = { "create", name, tostring(partitions) }
+  for k, v in pairs(config) do words[#words + 1] = k .. "=" .. tostring(v) end
   local answer = ask_admin(table.concat(words, " "))
   if not answer then return nil, "no answer" end
-  -- 36: it exists, because an answer to an earlier attempt was lost.
-  if answer == "ok" or answer:find(" 36 ", 1, true) then
-    topic.created = true
-    return true
-  end
-  return nil, answer
+  local code, text = answer:match("^%a+ (%-?%d+) ?(.*)")
+  code = math.tointeger(tonumber(code))
+  -- It exists, because an answer to an earlier attempt was lost.
+  if answer == "ok" or code == EXISTS then return true end
+  return nil, answer, REFUSED_FOR_GOOD[code] and text
 end
 
 -- Must succeed, however long it takes: what the scenario stands on.
 local function create_surely(topic)
-  local deadline = now() + SETTLE
+  local deadline = kiln.now() + SETTLE
   while true do
-    local done, answer = create(topic)
-    if done then return end
-    if now() > deadline then kiln.stuck(string.format("topic %s is not created: %s", topic.name, answer)) end
-    sleep(millis(100))
+    local done, answer, refused = create(topic.name, topic.partitions, topic.config)
+    if done then
+      topic.created = true
+      return
+    end
+    if refused then kiln.wrong_at(topic.place, string.format("topic %s: %s", topic.name, refused)) end
+    if kiln.now() > deadline then kiln.stuck(string.format("topic %s is not created: %s", topic.name, answer)) end
+    kiln.sleep(100000000)
   end
+end
+
+local PARTITIONS_MAX = 64
+local function partition_count(where, v) return check.count(where, v, 1, PARTITIONS_MAX) end
+local function topic_options(where, options)
+  local o = check.options(where, options, { name = check.text, partitions = partition_count, config = config_of,
+    replicas = partition_count, min_insync = partition_count })
+  if not o.name then wrong("%s: has no name; say name = \"orders\"", where) end
+  if (o.replicas or 1) ~= 1 or (o.min_insync or 1) ~= 1 then
+    wrong("%s: one broker holds one replica; replicas = 1, min_insync = 1", where)
+  end
+  return o
 end
 
 -- config: topic keys in Kafka's spelling.
-function Cluster_:topic(options)
-  take(options, set("name", "partitions", "replicas", "min_insync", "config"), "topic")
-  if (options.replicas or 1) ~= 1 or (options.min_insync or 1) ~= 1 then
-    error("topic: one broker holds one replica; replicas = 1, min_insync = 1", 2)
-  end
-  local topic = setmetatable({ name = options.name, partitions = options.partitions or 1, config = options.config or {} }, Topic)
+cluster_word("topic", function(self, options)
+  local o = topic_options("topic", options)
+  local topic = setmetatable({ name = o.name, partitions = o.partitions or 1, config = o.config or {}, place = kiln.place(),
+    created = false, except = false }, Topic)
   self.topics[#self.topics + 1] = topic
-  kiln.retention(topic.config["retention.ms"] or -2)
+  kiln.retention(math.tointeger(topic.config["retention.ms"]) or -2)
   if self.booted then create_surely(topic) end
   return topic
-end
+end)
 
 -- One attempt, once the cluster stands: true, or nil and what was answered.
-function Cluster_:create_topic(options)
-  wait_until(function() return self.booted end)
-  local topic = { name = options.name, partitions = options.partitions or 1, config = options.config or {} }
-  return create(topic)
+cluster_word("create_topic", function(self, options)
+  local o = topic_options("create_topic", options)
+  poll_until(function() return self.booted end)
+  local done, answer = create(o.name, o.partitions or 1, o.config or {})
+  return done, answer
+end)
+
+-- Partitions count from 0, as Kafka's.
+local function check_partition(where, topic, partition)
+  return check.count(where .. ": the partition", partition, 0, topic.partitions - 1)
 end
 
-function Topic:leader() return cluster.brokers[1] end
+topic_word("leader", function(self, partition)
+  check_partition("leader", self, partition or 0)
+  return cluster.brokers[1]
+end)
 -- The directory of a partition, within its broker's root.
-function Topic:path(partition, file) return string.format("data/%s-%d/%s", self.name, partition or 0, file or "") end
+topic_word("path", function(self, partition, file)
+  return string.format("data/%s-%d/%s", self.name, check_partition("path", self, partition or 0), file or "")
+end)
 
-local CLIENT = { acks = "acks", compression = "compression.type", linger = "linger.ms", batch_bytes = "batch.size", in_flight = "max.in.flight.requests.per.connection",
-  delivery_timeout = "delivery.timeout.ms", request_timeout = "request.timeout.ms", retries = "retries" }
-local TIMES = { linger = true, delivery_timeout = true, request_timeout = true }
+local CLIENT = { acks = "acks", compression = "compression.type", linger = "linger.ms", batch_bytes = "batch.size",
+  in_flight = "max.in.flight.requests.per.connection", delivery_timeout = "delivery.timeout.ms",
+  request_timeout = "request.timeout.ms", retries = "retries" }
+
+local function ms(where, v) return check.span(where, v) // 1000000 end
+local function any(where, v)
+  if type(v) ~= "number" and type(v) ~= "string" then wrong("%s: takes a number or a text, not %s", where, shown(v)) end
+  return v
+end
+local function a_topic(where, v)
+  if getmetatable(v) ~= Topic then wrong("%s: %s is no topic; give what cluster:topic { ... } gave you", where, shown(v)) end
+  return v
+end
 
 local function client_args(kind, options, args)
-  args["client.bootstrap.servers"] = "broker0:9092"
-  args["client.request.timeout.ms"] = PATIENCE
+  args["client.bootstrap.servers"] = BOOTSTRAP
+  args["client.request.timeout.ms"] = PATIENCE_MS
   for ours, key in pairs(CLIENT) do
-    local v = options[ours]
-    if v ~= nil then args["client." .. key] = TIMES[ours] and v // 1000000 or v end
+    if options[ours] ~= nil then args["client." .. key] = options[ours] end
   end
   -- What a reader missed because it was removed must not make it miss the rest.
   if kind == "consumer" then args["client.auto.offset.reset"] = "earliest" end
@@ -307,57 +436,59 @@ local function client_args(kind, options, args)
   return args
 end
 
+-- Clients count from 1.
 local function add_client(self, kind, options, args, topic)
-  local name = options.name or (kind .. #self.clients)
+  local name = options.name or "client" .. #self.clients + 1
   local node = new_node(kind, name, client_args(kind, options, args))
-  node.topic, node.records = topic, options.records
+  node.topic, node.records = topic, options.records or false
   self.clients[#self.clients + 1] = node
   if self.booted then node:start() end
   return node
 end
 
+local PRODUCER = { to = a_topic, records = whole, keys = whole, rate = any, burst = any, value_bytes = any, window = any,
+  name = check.text, idempotent = check.flag, client = config_of, acks = any, compression = any, linger = ms, batch_bytes = any,
+  in_flight = any, delivery_timeout = ms, request_timeout = ms, retries = any }
+
 -- records: so many, or without it as many as there is time for. send(n) sends more and waits for their fate.
-function Cluster_:producer(options)
-  take(options, set("to", "records", "keys", "rate", "burst", "value_bytes", "window", "name", "idempotent", "client", "acks", "compression",
-    "linger", "batch_bytes", "in_flight", "delivery_timeout", "request_timeout", "retries"), "producer")
-  local args = { topic = options.to.name, partitions = options.to.partitions }
-  for _, key in ipairs { "records", "keys", "rate", "burst", "value_bytes", "window" } do args[key] = options[key] end
-  local node = add_client(self, "producer", options, args, options.to)
+cluster_word("producer", function(self, options)
+  local o = check.options("producer", options, PRODUCER)
+  if not o.to then wrong("producer: to what? say to = orders, a topic") end
+  local args = { topic = o.to.name, partitions = o.to.partitions }
+  for _, key in ipairs { "records", "keys", "rate", "burst", "value_bytes", "window" } do args[key] = o[key] end
+  local node = add_client(self, "producer", o, args, o.to)
   self.producers[#self.producers + 1] = node
   return node
-end
+end)
+
+local CONSUMER = { from = a_topic, name = check.text, think = ms, poll_records = any, client = config_of, group = any, start = any,
+  seek = ms }
 
 -- Reads all partitions for as long as it lives. start: "earliest" (as ever), "latest" or an offset; seek: so often it goes
 -- somewhere else, by offset, by time or to an end.
-function Cluster_:consumer(options)
-  take(options, set("from", "name", "think", "poll_records", "client", "group", "start", "seek"), "consumer")
-  if options.group then error("consumer: groups are not served yet; leave group away", 2) end
-  local args = { topic = options.from.name, partitions = options.from.partitions, poll_records = options.poll_records }
-  if options.think then args.think_ms = options.think // 1000000 end
-  if options.seek then args.seek_ms = options.seek // 1000000 end
-  if math.type(options.start) == "integer" then
-    args.start, args.start_offset = "offset", options.start
+cluster_word("consumer", function(self, options)
+  local o = check.options("consumer", options, CONSUMER)
+  if o.group then wrong("consumer: groups are not served yet; leave group away") end
+  if not o.from then wrong("consumer: from what? say from = orders, a topic") end
+  local args = { topic = o.from.name, partitions = o.from.partitions, poll_records = o.poll_records, think_ms = o.think, seek_ms = o.seek }
+  if math.type(o.start) == "integer" then
+    args.start, args.start_offset = "offset", o.start
   else
-    args.start = options.start
+    args.start = o.start
   end
-  return add_client(self, "consumer", options, args, options.from)
-end
+  return add_client(self, "consumer", o, args, o.from)
+end)
 
--- Sends n records and waits: how many came to their end, how many of them without success.
-function Node:send(n)
-  local answer = kiln.command(self.id, "send " .. n)
-  if not answer then return 0, n end
-  local done, unfinished = answer:match("(%d+) (%d+)")
-  return math.tointeger(done), math.tointeger(unfinished)
-end
-function Node:done() return kiln.done(self.id) end
+local COUNTS = { "sent", "acked", "failed", "unknown", "read", "lost_allowed", "twice_allowed", "recovered" }
+local counts_meta = { __index = function(_, key) wrong("counts: there is no %s%s", tostring(key), check.known(key, COUNTS)) end }
 
--- What clients were told so far: sent, acked, failed, unknown, read, lost_allowed, twice_allowed, recovered.
-counts = kiln.counts
+-- What clients were told so far.
+function counts() return setmetatable(kiln.counts(), counts_meta) end
 
 -- A partition that the final reader need not reach.
 function leave_out(topic, partition)
-  topic.except = partition
+  a_topic("leave_out", topic)
+  topic.except = check_partition("leave_out", topic, partition)
   kiln.leave_out(topic.name, partition)
 end
 
@@ -381,29 +512,29 @@ local function operate()
   end
 end
 
-local function must(condition, within, text)
+local function must(condition, text)
   local function done()
     operate()
     return condition()
   end
-  if not wait_until(done, within) then kiln.stuck(text) end
+  if not poll_until(done, SETTLE) then kiln.stuck(text) end
 end
 
 local function finish_producers()
   for _, p in ipairs(cluster.producers) do
     if p:alive() then
       if not p.records then kiln.command(p.id, "finish", 0) end
-      must(function() return p:done() or not p:alive() end, SETTLE, p.name .. " has records without an answer")
+      must(function() return p:done() or not p:alive() end, p.name .. " has records without an answer")
     end
   end
 end
 
 local function read_everything()
   for _, topic in ipairs(cluster.topics) do
-    local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except }
+    local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except or nil }
     local reader = new_node("consumer", "reader-" .. topic.name, client_args("consumer", {}, args))
     reader:start()
-    must(function() return reader:done() end, SETTLE, "the final reader of " .. topic.name .. " does not reach its end")
+    must(function() return reader:done() end, "the final reader of " .. topic.name .. " does not reach its end")
     reader:stop()
   end
 end
@@ -412,7 +543,7 @@ local function list_topics()
   must(function()
     local answer = ask_admin("topics")
     return answer and answer:sub(1, 2) == "ok"
-  end, SETTLE, "topics are not listed")
+  end, "topics are not listed")
 end
 
 local function stop_all()
@@ -426,13 +557,16 @@ end
 
 -- After the last line of the script: harm ends, everything must be read, everybody leaves in good order.
 function kiln.finish()
-  if not promised then error("finally: say what must hold, as finally { \"everything acknowledged is read\" }", 0) end
-  must(function() return cluster.booted end, SETTLE, "the topics were not created")
-  sleep(POLL) -- a start is an event of its own; nobody is late for the end
+  if not promised then wrong("finally: say what must hold, as finally { \"everything acknowledged is read\" }") end
+  kiln.strangers()
+  kiln.sleep(POLL) -- a start is an event of its own; nobody is late for the end
   kiln.heal()
-  must(function() return cluster.brokers[1]:ready() end, SETTLE, "the broker does not start")
+  must(function() return cluster.booted end, "the topics were not created")
+  must(function() return cluster.brokers[1]:ready() end, "the broker does not start")
   finish_producers()
   read_everything()
   list_topics()
   stop_all()
 end
+
+check.globals()

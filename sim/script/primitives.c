@@ -62,16 +62,23 @@ static int do_spawn(lua_State *lua)
     return 0;
 }
 
+/* random(n [, name]): 1 to n. Each name is a stream of its own, beside the one without. */
 static int draw(lua_State *lua)
 {
     lua_Integer n = luaL_checkinteger(lua, 1);
+    const char *name = luaL_optstring(lua, 2, "");
     luaL_argcheck(lua, n > 0, 1, "must be positive");
-    lua_getfield(lua, LUA_REGISTRYINDEX, "draws");
+    lua_pushfstring(lua, "draws of %s", name);
+    lua_pushvalue(lua, -1);
+    lua_gettable(lua, LUA_REGISTRYINDEX);
     lua_Integer count = lua_tointeger(lua, -1);
+    lua_pop(lua, 1);
     lua_pushinteger(lua, count + 1);
-    lua_setfield(lua, LUA_REGISTRYINDEX, "draws");
-    uint64_t bits = hash_combine(hash_combine(script_of(lua)->options->seed, hash_text("script")),
-                                 (uint64_t)count);
+    lua_settable(lua, LUA_REGISTRYINDEX);
+    uint64_t stream = hash_combine(script_of(lua)->options->seed, hash_text("script"));
+    if (name[0] != 0)
+        stream = hash_combine(stream, hash_text(name));
+    uint64_t bits = hash_combine(stream, (uint64_t)count);
     lua_pushinteger(lua, (lua_Integer)random_below(bits, (uint64_t)n) + 1);
     return 1;
 }
@@ -104,10 +111,46 @@ static int set_must_reach(lua_State *lua)
     return luaL_error(lua, "must_reach: no mark is called \"%s\"", text);
 }
 
+/* broken(text, condition, found): an expect that failed. */
 static int broken(lua_State *lua)
 {
-    script_end(script_of(lua), SCRIPT_BROKEN, "%s", luaL_checkstring(lua, 1));
+    struct script *s = script_of(lua);
+    const char *text = luaL_checkstring(lua, 1);
+    const char *condition = luaL_checkstring(lua, 2);
+    const char *found = luaL_checkstring(lua, 3);
+    char place[SCRIPT_PLACE_MAX];
+    script_place(lua, place, sizeof place);
+    bool shown = condition[0] != 0, has_found = found[0] != 0;
+    script_end(s, SCRIPT_BROKEN, "%s: %s%s%s%s%s%s", place, text, shown ? ": expect(" : "",
+               condition, shown ? ")" : "", has_found ? " found " : "", found);
+    lua_Debug ar;
+    if (script_find_line(lua, &ar))
+        script_end_place(s, ar.short_src, ar.currentline, condition, found);
     return lua_yield(lua, 0);
+}
+
+/* wrong_at(place, text): a mistake of a line that ran before. */
+static int wrong_at(lua_State *lua)
+{
+    script_end(script_of(lua), SCRIPT_WRONG, "%s: %s", luaL_checkstring(lua, 1),
+               luaL_checkstring(lua, 2));
+    return lua_yield(lua, 0);
+}
+
+static int note_late(lua_State *lua)
+{
+    script_note_late(script_of(lua), luaL_checkstring(lua, 1));
+    return 0;
+}
+
+/* not_late(): what it was, or nothing. */
+static int take_late(lua_State *lua)
+{
+    char text[SCRIPT_LATE_MAX];
+    if (!script_take_late(script_of(lua), text))
+        return 0;
+    lua_pushstring(lua, text);
+    return 1;
 }
 
 static int stuck(lua_State *lua)
@@ -170,6 +213,11 @@ static int add_node(lua_State *lua)
         return luaL_error(lua, "more than %d nodes", SCRIPT_NODES_MAX);
     if (program == NULL || strlen(name) >= WORLD_NAME_MAX || strlen(args) >= SCRIPT_ARGS_MAX)
         return luaL_error(lua, "node %s: its name or its options are too long", name);
+    if (!fault_name_is_good(bytes_text(name)))
+        return luaL_error(lua,
+                          "\"%s\" is no name of a node: a letter, then letters, digits, '.', '_' "
+                          "and '-'",
+                          name);
     if (name_is_taken(s, name))
         return luaL_error(lua, "two nodes are called %s", name);
     struct errmsg msg = {{0}};
@@ -239,18 +287,15 @@ static int what_said(lua_State *lua)
     return 1;
 }
 
-/* Why a script may not say so; NULL: it may. */
-static const char *refusal_of(const struct script *s, const struct fault_line *line)
+/* ERR_INVALID, with a message: why a script may not say so. */
+static enum err check_harm(const struct script *s, const struct fault_line *line,
+                           struct errmsg *msg)
 {
-    int64_t count = s->node_count;
     if (line->kind == FAULT_RATE || line->kind == FAULT_FAIL)
-        return "fault points are a plan's business, for their attempts are counted from the start";
-    if (line->nodes >> count != 0 || line->from >= count || line->to >= count)
-        return "there is no such node";
-    int64_t with = line->param[FAULT_P_WITH];
-    if (line->kind == FAULT_DISK_SWAP && (with >= count || (line->nodes >> with & 1) != 0))
-        return "with= must be another node";
-    return NULL;
+        return errmsg_set(msg, ERR_INVALID,
+                          "attempts are counted from the start, so this stands in a plan: plan [[ "
+                          "at 2s ... ]]");
+    return script_check_harm(s, line, msg);
 }
 
 /* Harm that is done at once or not at all; a replay leaves out what was not done. */
@@ -262,17 +307,18 @@ static bool misses(const struct script *s, const struct fault_line *line, int32_
 
 static int do_harm(lua_State *lua)
 {
-    size_t size;
-    const char *text = luaL_checklstring(lua, 1, &size);
+    const char *text = luaL_checkstring(lua, 1);
     struct script *s = booted(lua);
     struct fault_line line;
+    struct fault_names names;
     struct errmsg msg = {{0}};
+    script_node_names(s, &names);
     lua_pushfstring(lua, "at 0s %s", text);
-    if (fault_line_parse(&line, bytes_text(lua_tostring(lua, -1)), &msg) != ERR_NONE)
+    enum err e = fault_line_parse_named(&line, bytes_text(lua_tostring(lua, -1)), &names, &msg);
+    if (e == ERR_NONE)
+        e = check_harm(s, &line, &msg);
+    if (e != ERR_NONE)
         return luaL_error(lua, "harm \"%s\": %s", text, msg.text);
-    const char *refusal = refusal_of(s, &line);
-    if (refusal != NULL)
-        return luaL_error(lua, "harm \"%s\": %s", text, refusal);
     if (++s->harm_count > FAULT_PLAN_LINES_MAX)
         return luaL_error(lua, "harm: more than %d times", FAULT_PLAN_LINES_MAX);
     int32_t fired = world_fired(s->world)->count;
@@ -280,6 +326,36 @@ static int do_harm(lua_State *lua)
     if (misses(s, &line, fired))
         return luaL_error(lua, "harm \"%s\": no disk has that byte durably", text);
     return 0;
+}
+
+static int write_plan(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const char *text = luaL_checkstring(lua, 1);
+    struct errmsg msg = {{0}};
+    if (s->world != NULL)
+        return luaL_error(lua, "plan: must stand before the first wait");
+    if (s->written.count > 0)
+        return luaL_error(lua, "plan: a scenario has one");
+    script_place(lua, s->written_place, sizeof s->written_place);
+    enum err e = fault_plan_parse(&s->written, bytes_text(text), &msg);
+    if (e != ERR_NONE)
+        return luaL_error(lua, "plan: %s", msg.text[0] != 0 ? msg.text : err_text(e));
+    if (s->written.count == 0)
+        return luaL_error(lua, "plan: it has no line");
+    return 0;
+}
+
+/* strangers(): whoever a plan speaks of is there by now, or it is a mistake. */
+static int check_strangers(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    const char *name = script_plan_stranger(s);
+    if (name == NULL)
+        return 0;
+    script_end(s, SCRIPT_WRONG, "%s: the plan speaks of %s, and no node is called so",
+               s->options->plan == NULL ? s->written_place : "--plan", name);
+    return lua_yield(lua, 0);
 }
 
 static int do_heal(lua_State *lua)
@@ -346,10 +422,16 @@ static int leave_out(lua_State *lua)
     return 0;
 }
 
+/* split(n): the n-th of random, bytes, none. */
 static int set_split(lua_State *lua)
 {
-    static const char *const names[] = {"random", "none", "bytes", NULL};
-    script_of(lua)->split = (enum net_split)luaL_checkoption(lua, 1, NULL, names);
+    static const enum net_split ways[] = {NET_SPLIT_RANDOM, NET_SPLIT_BYTES, NET_SPLIT_NONE};
+    lua_Integer way = luaL_checkinteger(lua, 1);
+    struct script *s = script_of(lua);
+    luaL_argcheck(lua, way >= 1 && way <= COUNT_OF(ways), 1, "no such way");
+    if (s->world != NULL)
+        return luaL_error(lua, "split: must stand before the first wait");
+    s->split = ways[way - 1];
     return 0;
 }
 
@@ -446,23 +528,42 @@ static int do_print(lua_State *lua)
     return 0;
 }
 
-void script_add_primitives(struct script *s, lua_State *lua)
+void script_add_primitives(lua_State *lua)
 {
-    (void)s;
-    static const luaL_Reg functions[] = {{"now", get_now},           {"sleep", do_sleep},
-                                         {"spawn", do_spawn},        {"random", draw},
-                                         {"claim", set_claim},       {"must_reach", set_must_reach},
-                                         {"broken", broken},         {"stuck", stuck},
-                                         {"node", add_node},         {"start", start_node},
-                                         {"stop", stop_node},        {"alive", is_alive},
-                                         {"lives", count_lives},     {"ready", is_ready},
-                                         {"done", is_done},          {"offline", is_offline},
-                                         {"said", what_said},        {"harm", do_harm},
-                                         {"heal", do_heal},          {"command", do_command},
-                                         {"contract", set_contract}, {"retention", set_retention},
-                                         {"leave_out", leave_out},   {"split", set_split},
-                                         {"swarm", set_swarm},       {"rows", count_rows},
-                                         {"reached", count_mark},    {"counts", get_counts},
-                                         {"print", do_print},        {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"now", get_now},
+                                         {"sleep", do_sleep},
+                                         {"spawn", do_spawn},
+                                         {"random", draw},
+                                         {"claim", set_claim},
+                                         {"must_reach", set_must_reach},
+                                         {"broken", broken},
+                                         {"stuck", stuck},
+                                         {"wrong_at", wrong_at},
+                                         {"late", note_late},
+                                         {"not_late", take_late},
+                                         {"plan", write_plan},
+                                         {"strangers", check_strangers},
+                                         {"node", add_node},
+                                         {"start", start_node},
+                                         {"stop", stop_node},
+                                         {"alive", is_alive},
+                                         {"lives", count_lives},
+                                         {"ready", is_ready},
+                                         {"done", is_done},
+                                         {"offline", is_offline},
+                                         {"said", what_said},
+                                         {"harm", do_harm},
+                                         {"heal", do_heal},
+                                         {"command", do_command},
+                                         {"contract", set_contract},
+                                         {"retention", set_retention},
+                                         {"leave_out", leave_out},
+                                         {"split", set_split},
+                                         {"swarm", set_swarm},
+                                         {"rows", count_rows},
+                                         {"reached", count_mark},
+                                         {"counts", get_counts},
+                                         {"print", do_print},
+                                         {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);
 }

@@ -80,19 +80,11 @@ void script_judge(struct script *s)
         return;
     }
     const char *nothing = at_end ? vacuous(s) : NULL;
+    if (nothing == NULL && at_end)
+        nothing = script_late(s);
     if (nothing != NULL) {
         r->verdict = SCRIPT_INCONCLUSIVE;
         snprintf(r->why, sizeof r->why, "%s", nothing);
         script_own_finding(s, r->verdict, nothing);
-    }
-}
-
-void script_copy_plan(struct fault_plan *to, const struct fault_plan *from)
-{
-    for (int32_t i = 0; i < from->count; i++) {
-        if (fault_plan_add(to, &from->lines[i]) != ERR_NONE) {
-            to->truncated = true;
-            return;
-        }
     }
 }

@@ -416,6 +416,8 @@ enum err world_add_node(struct world *world, const struct world_program *program
     uint32_t other;
     if (world->node_count == WORLD_NODES_MAX || strlen(name) >= WORLD_NAME_MAX)
         return ERR_LIMIT;
+    if (!fault_name_is_good(bytes_text(name)))
+        return ERR_INVALID;
     if (world_find_node(world, name, &other))
         return ERR_EXISTS;
     struct world_node *node = mem_zalloc(world->mem, sizeof *node);
@@ -439,6 +441,9 @@ enum err world_add_node(struct world *world, const struct world_program *program
     }
     world->nodes[world->node_count++] = node;
     *index = node->index;
+    e = fault_names_add(&world->engine.fired.names, bytes_text(name));
+    ASSERT(e == ERR_NONE); /* a good name, and no more of them than nodes */
+    ASSERT(world->engine.fired.names.count == (int32_t)world->node_count);
     return ERR_NONE;
 }
 

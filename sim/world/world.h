@@ -109,7 +109,8 @@ void world_free(struct world *world);
 void world_add_sink(struct world *world, struct world_sink *sink);
 
 /* A new node, not running. Copies name and args; program must outlive the world. name is what
- * others connect to. ERR_NOMEM, ERR_LIMIT (nodes), ERR_EXISTS (the name), ERR_IO (disk_dir;
+ * others connect to. ERR_NOMEM, ERR_LIMIT (nodes), ERR_INVALID (no name, as plans write them),
+ * ERR_EXISTS (the name), ERR_IO (disk_dir;
  * world_message says what). */
 enum err world_add_node(struct world *world, const struct world_program *program, const char *name,
                         struct bytes args, uint32_t *node) MUST_USE;

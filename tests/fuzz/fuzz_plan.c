@@ -18,6 +18,7 @@ static void check_again(const struct fault_plan *plan, struct mem *mem)
     text_init(&first, mem);
     text_init(&second, mem);
     fault_plan_init(&again, mem);
+    again.named = again.names.open = plan->named;
     fault_plan_print(plan, &first);
     enum err e = fault_plan_parse(&again, bytes_of(first.data, first.size), NULL);
     ASSERT(e == ERR_NONE);
@@ -51,21 +52,29 @@ static void check_time(struct bytes in, struct mem *mem)
     text_free(&text);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Nodes are numbers or have names. */
+static void check_plan(struct bytes in, bool named)
 {
     struct mem mem;
     struct fault_plan plan;
     struct errmsg msg = {{0}};
     mem_system(&mem);
     fault_plan_init(&plan, &mem);
-    enum err e = fault_plan_parse(&plan, bytes_of(data, size), &msg);
+    plan.named = plan.names.open = named;
+    enum err e = fault_plan_parse(&plan, in, &msg);
     ASSERT(e == ERR_NONE || e == ERR_INVALID);
     ASSERT((e == ERR_NONE) == (msg.text[0] == 0));
     check_again(&plan, &mem);
     check_sorted(&plan);
     check_again(&plan, &mem);
-    check_time(bytes_of(data, size), &mem);
+    check_time(in, &mem);
     fault_plan_free(&plan);
     ASSERT(mem.live_count == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    check_plan(bytes_of(data, size), false);
+    check_plan(bytes_of(data, size), true);
     return 0;
 }

@@ -97,7 +97,7 @@ TEST(who_watches_changes_nothing)
 TEST(other_memory_changes_nothing)
 {
     static const char source[] =
-        SMALL "sleep(millis(250))\nbroker:power_loss { restart = 1 }\n" FINALLY;
+        SMALL "sleep(millis(250))\nbroker:power_loss { restart = millis(1) }\n" FINALLY;
     struct scripted t;
     scripted_init(&t);
     run_held(&t, source);
@@ -164,7 +164,7 @@ TEST(tasks_run_beside_each_other)
     scripted_init(&t);
     run_held(
         &t, SMALL
-        "every(seconds(1), function() print(\"tick\", now() // 1000000000) end, { times = 3 })\n"
+        "every(seconds(1), function() print(\"tick\", now() // seconds(1)) end, { times = 3 })\n"
         "after(millis(1500), function() print(\"after\") end)\n" FINALLY);
     assert_string_equal(t.printed.data, "tick\t1\nafter\ntick\t2\ntick\t3\n");
     scripted_done(&t);
@@ -192,13 +192,13 @@ TEST(a_script_without_a_finally_is_wrong)
 
 TEST(a_mistake_in_the_middle_of_a_run_names_its_line)
 {
-    assert_verdict(
-        "scenario \"x\"\nlocal cluster = Cluster {}\nsleep(seconds(1))\nharm \"node 0 melt\"\n",
-        SCRIPT_WRONG, "orders.lua:4: harm \"node 0 melt\": ");
+    assert_verdict("scenario \"x\"\nlocal cluster = Cluster {}\nsleep(seconds(1))\nharm \"node "
+                   "broker1 melt\"\n",
+                   SCRIPT_WRONG, "orders.lua:4: harm \"node broker1 melt\": ");
     assert_verdict(
         "scenario \"x\"\nCluster {}\nafter(seconds(1), function()\n  nothing.x = 1\nend)\n",
-        SCRIPT_WRONG, "orders.lua:4: attempt to index a nil value");
-    assert_verdict("scenario \"x\"\nCluster {}\nsleep(1)\nswarm {}\n", SCRIPT_WRONG,
+        SCRIPT_WRONG, "orders.lua:4: there is no variable or word \"nothing\"");
+    assert_verdict("scenario \"x\"\nCluster {}\nsleep(0)\nswarm {}\n", SCRIPT_WRONG,
                    "orders.lua:4: swarm: must stand before the first wait");
 }
 
