@@ -22,10 +22,11 @@ struct campaign_script {
 struct campaign_scripts {
     struct campaign_script *at;
     int count;
+    int wrong_count; /* files with a mistake, which was told; they are not among them */
 };
 
 /* Reads the files, and for a directory all *.lua below it, in the order of their names. False: what
- * is wrong was told on stderr. */
+ * is wrong was told on stderr, and there is nothing to run. */
 bool campaign_load(struct campaign_scripts *scripts, const char *const *paths, int count);
 void campaign_unload(struct campaign_scripts *scripts);
 

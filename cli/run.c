@@ -394,6 +394,8 @@ static enum cli_exit judge_marks(const struct run *r, FILE *out)
 static int finish(struct run *r)
 {
     enum cli_exit exit = r->done == 0 ? CLI_NOTHING : CLI_OK;
+    if (r->scripts.wrong_count > 0)
+        exit = CLI_USAGE;
     FILE *out = r->json ? stderr : stdout;
     for (int i = 0; i < r->scripts.count; i++)
         exit = campaign_graver(exit, r->rows[i].exit);
@@ -439,7 +441,7 @@ static int list_claims(const struct run *r)
 {
     for (int i = 0; i < r->scripts.count; i++)
         printf("%-44s %s\n", r->scripts.at[i].path, r->scripts.at[i].claim);
-    return CLI_OK;
+    return r->scripts.wrong_count > 0 ? CLI_USAGE : CLI_OK;
 }
 
 static int go(struct run *r)

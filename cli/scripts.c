@@ -20,12 +20,15 @@ static bool add_file(struct campaign_scripts *scripts, const char *path)
         cli_complain("cannot read the scenario %s: %s", path, err_text(e));
         return false;
     }
-    scripts->count++;
     snprintf(script->path, sizeof script->path, "%s", path);
-    if (script_claim(&mem, path, script->source, script->claim, &msg) != ERR_NONE) {
-        cli_complain("%s", msg.text);
-        return false;
+    if (script_claim(&mem, path, script->source, script->claim, &msg) == ERR_NONE) {
+        scripts->count++;
+        return true;
     }
+    /* Told, and passed over: the others are as good as ever. */
+    cli_complain("%s", msg.text);
+    cli_free(script->source);
+    scripts->wrong_count++;
     return true;
 }
 
@@ -79,10 +82,12 @@ static bool add_path(struct campaign_scripts *scripts, const char *path, bool na
 bool campaign_load(struct campaign_scripts *scripts, const char *const *paths, int count)
 {
     scripts->at = calloc(CAMPAIGN_CLAIMS_MAX, sizeof *scripts->at);
-    scripts->count = 0;
+    scripts->count = scripts->wrong_count = 0;
     bool good = scripts->at != NULL;
     for (int i = 0; good && i < count; i++)
         good = add_path(scripts, paths[i], true);
+    if (scripts->count == 0 && scripts->wrong_count > 0)
+        good = false;
     if (!good)
         campaign_unload(scripts);
     return good;

@@ -187,7 +187,7 @@ int cli_verify(int argc, char **argv)
     struct pair pair = {.seed = (uint64_t)seed, .files = disk == 1, .wall = wall};
     if (!campaign_load(&scripts, words.word, words.count))
         return CLI_USAGE;
-    exit = scripts.count == 0 ? CLI_NOTHING : CLI_OK;
+    exit = scripts.wrong_count > 0 ? CLI_USAGE : scripts.count == 0 ? CLI_NOTHING : CLI_OK;
     for (int i = 0; i < scripts.count; i++) {
         int one = side >= 0 ? be_side(&scripts.at[i], pair.seed, (int)side, pair.files, steps,
                                       wall_max_ns)
