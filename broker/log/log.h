@@ -283,8 +283,9 @@ struct log_seek {
     struct log *log;
     void *own;
 };
-/* The batch is found by its head and the record in it by its own timestamp; of a compressed batch
- * the first offset is given, so that nothing is ever passed over. Errors as log_read. */
+/* The batch is found by its head and the record in it by its own timestamp, compressed or not (that
+ * is done away from the loop); of a batch whose records cannot be read the first offset is given,
+ * so that nothing is ever passed over unread. Errors as log_read. */
 void log_seek(struct log *log, struct log_seek *seek, log_done *done);
 
 /* Retention: removes whole segments that age or size allow, never one that reaches above limit (the

@@ -83,18 +83,28 @@ static bool may_retain(const struct log *log)
     return log->status == ERR_NONE && (log->state == LOG_OPEN || log->state == LOG_REPAIRING);
 }
 
+static int64_t alone_ns(const struct log_segment *segment)
+{
+    int64_t now_ns = env_now(log_env(segment->log));
+    ASSERT(now_ns >= segment->touched_ns);
+    return now_ns - segment->touched_ns;
+}
+
 static bool left_alone(const struct log_segment *segment, int64_t retention_ms)
 {
-    int64_t alone_ns = env_now(log_env(segment->log)) - segment->touched_ns;
-    return alone_ns >= MIN(retention_ms, LOG_SETTLE_MS) * 1000000ll;
+    return alone_ns(segment) >= MIN(retention_ms, LOG_SETTLE_MS) * 1000000ll;
 }
 
 static bool is_old(const struct log_retention *r, const struct log_segment *segment)
 {
     int64_t retention_ms = r->log->config.retention_ms;
     int64_t greatest = segment->index.max_timestamp;
-    if (retention_ms < 0 || segment->size == 0 || greatest < 0)
+    if (retention_ms < 0 || segment->size == 0)
         return false;
+    /* Without a timestamp records age by the time of their append, as far as this life knows it: a
+     * segment of an earlier one counts from the start, which is never too early. */
+    if (greatest < 0)
+        return alone_ns(segment) / 1000000 > retention_ms;
     /* Subtracted so that no timestamp, however odd, overflows. */
     return greatest < r->wall_ms && r->wall_ms - greatest > retention_ms &&
            left_alone(segment, retention_ms);

@@ -1,8 +1,19 @@
-/* seek.c - the first offset at or behind a time (ListOffsets), through the time index. */
+/* seek.c - the first record at or behind a time (ListOffsets), through the time index: its segment,
+ * its batch by the heads, and itself by its own timestamp, compressed or not. */
 #include "log/internal.h"
 
 #define SEEK_NOTES 256
 #define SEEK_GREATEST (-3)
+#define NOTHING_SEEN INT64_MIN
+
+/* What is looked for in one batch; it may be looked for away from the loop. */
+struct search {
+    struct bytes in; /* the batch */
+    int64_t timestamp_ms, start;
+    bool unread; /* its records cannot be read */
+    bool found;
+    int64_t offset, found_ms;
+};
 
 struct log_seeking {
     struct log_steps steps;
@@ -15,8 +26,11 @@ struct log_seeking {
     bool held, whole; /* whole: the walk begins at the batch itself */
     int64_t base;     /* of the segment being looked at */
     int64_t timestamp;
+    bool greatest_known;
     int64_t best_base, best_timestamp; /* of the segment with the greatest timestamp so far */
     struct log_note note;              /* the batch it is in */
+    struct search search;
+    struct env_op away;
 };
 
 enum {
@@ -27,6 +41,7 @@ enum {
     SEEK_LOOK,
     SEEK_BATCH,
     SEEK_RECORD,
+    SEEK_FOUND,
     SEEK_END
 };
 
@@ -56,12 +71,14 @@ static int64_t end_of(const struct log_seeking *s)
 static enum log_flow no_more(struct log_seeking *s)
 {
     s->steps.next = SEEK_END;
-    if (s->seek->timestamp_ms != SEEK_GREATEST || s->best_timestamp < 0)
+    if (s->seek->timestamp_ms != SEEK_GREATEST || s->greatest_known ||
+        s->best_timestamp == NOTHING_SEEN)
         return LOG_NEXT;
-    /* Now that the greatest is known, it is a time like any other, in that segment. */
+    /* Now that the greatest is known, it is a time like any other, in that segment; records without
+     * a timestamp have -1. */
     s->timestamp = s->best_timestamp;
     s->base = s->best_base;
-    s->best_timestamp = -1;
+    s->greatest_known = true;
     s->steps.next = SEEK_SEGMENT;
     return LOG_NEXT;
 }
@@ -102,7 +119,7 @@ static enum log_flow seek_index(struct log_steps *steps)
         return LOG_WAIT;
     }
     const struct log_index *index = &s->segment->index;
-    if (s->seek->timestamp_ms == SEEK_GREATEST && s->timestamp == SEEK_GREATEST) {
+    if (s->seek->timestamp_ms == SEEK_GREATEST && !s->greatest_known) {
         if (index->max_timestamp > s->best_timestamp) {
             s->best_timestamp = index->max_timestamp;
             s->best_base = s->segment->base;
@@ -121,6 +138,20 @@ static void on_held(struct log_file_wait *wait, enum err e)
     log_steps_resume(&s->steps, e);
 }
 
+static enum log_flow walk_from(struct log_seeking *s, uint64_t position)
+{
+    s->steps.next = SEEK_WALK;
+    log_walk_free(&s->walk);
+    enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
+    if (e != ERR_NONE)
+        return log_steps_fail(&s->steps, e);
+    /* After a failed sync what is not durable may be anything, or nothing (S-5). */
+    uint64_t end = s->log->status == ERR_OFFLINE ? s->segment->synced : s->segment->written;
+    log_walk_begin(&s->walk, s->segment->file->handle, MIN(position, end), end,
+                   position == 0 ? s->segment->base : -1, false);
+    return LOG_NEXT;
+}
+
 static enum log_flow seek_hold(struct log_steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
@@ -130,22 +161,13 @@ static enum log_flow seek_hold(struct log_steps *steps)
         if (!s->held)
             return LOG_WAIT;
     }
-    steps->next = SEEK_WALK;
     uint64_t position = 0;
     if (s->segment->index_known) {
         int64_t from = log_index_floor_time(&s->segment->index, s->timestamp);
         const struct log_index_entry *floor = log_index_floor(&s->segment->index, from);
         position = floor == NULL ? 0 : floor->position;
     }
-    log_walk_free(&s->walk);
-    enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
-    if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
-    /* After a failed sync what is not durable may be anything, or nothing (S-5). */
-    uint64_t end = s->log->status == ERR_OFFLINE ? s->segment->synced : s->segment->written;
-    log_walk_begin(&s->walk, s->segment->file->handle, MIN(position, end), end,
-                   position == 0 ? s->segment->base : -1, false);
-    return LOG_NEXT;
+    return walk_from(s, position);
 }
 
 static enum log_flow seek_walk(struct log_steps *steps)
@@ -205,31 +227,39 @@ static enum log_flow seek_batch(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-/* The first record that is late enough; of a batch that is compressed, or of log append time, its
- * first offset. */
-static void find_record(struct log_seeking *s)
+/* The first record that is late enough. Touches nothing but the search: runs under env_offload. */
+static void search_batch(void *argument)
 {
-    struct log_seek *seek = s->seek;
+    struct search *search = argument;
+    struct mem mem;
     struct wire_batch batch;
     struct wire_records records;
     struct wire_record record;
-    struct bytes in = bytes_of(s->walk.buffer, s->note.size);
-    seek->found = true;
-    seek->offset = MAX(s->note.base, s->log->start); /* Kafka may have moved it into a batch */
-    seek->timestamp_found_ms = s->note.max_timestamp;
-    seek->leader_epoch = s->note.leader_epoch;
-    if ((s->note.attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0)
+    mem_system(&mem);
+    enum err e = wire_batch_at(search->in, 0, &batch, NULL) == WIRE_AT_BATCH
+                     ? wire_records_open(&records, &mem, &batch, search->in, NULL)
+                     : ERR_CORRUPT;
+    search->unread = e != ERR_NONE;
+    if (search->unread)
         return;
-    if (wire_batch_at(in, 0, &batch, NULL) != WIRE_AT_BATCH ||
-        wire_records_begin(&records, &batch, in, NULL) != ERR_NONE)
-        return;
-    while (records.left > 0 && wire_records_next(&records, &record, NULL) == ERR_NONE) {
-        if (record.timestamp_ms < s->timestamp || record.offset < s->log->start)
+    bool by_broker = (batch.attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0;
+    while (records.left > 0 && e == ERR_NONE && !search->found) {
+        e = wire_records_next(&records, &record, NULL);
+        int64_t timestamp_ms = by_broker ? batch.max_timestamp : record.timestamp_ms;
+        if (e != ERR_NONE || timestamp_ms < search->timestamp_ms || record.offset < search->start)
             continue;
-        seek->offset = record.offset;
-        seek->timestamp_found_ms = record.timestamp_ms;
-        return;
+        search->found = true;
+        search->offset = record.offset;
+        search->found_ms = timestamp_ms;
     }
+    search->unread = e != ERR_NONE;
+    wire_records_close(&records);
+}
+
+static void on_searched(struct env_op *op, enum err e, uint64_t n)
+{
+    (void)n;
+    log_steps_resume(&CONTAINER_OF(op, struct log_seeking, away)->steps, e);
 }
 
 static enum log_flow seek_record(struct log_steps *steps)
@@ -240,15 +270,43 @@ static enum log_flow seek_record(struct log_steps *steps)
         log_bad_batch(s->segment, s->note.position, scan->msg.text);
         return log_steps_fail(steps, ERR_CORRUPT);
     }
-    find_record(s);
+    s->search = (struct search){.in = bytes_of(s->walk.buffer, s->note.size),
+                                .timestamp_ms = s->timestamp,
+                                .start = s->log->start};
+    if ((s->note.attributes & WIRE_BATCH_CODEC) == 0) {
+        search_batch(&s->search);
+        return LOG_NEXT;
+    }
+    env_offload(log_env(s->log), &s->away, search_batch, &s->search, on_searched);
+    return LOG_WAIT;
+}
+
+/* A head that promises what no record holds is passed over, as Kafka does; what cannot be read is
+ * given by its first offset, so that nothing is ever passed over unread. */
+static enum log_flow seek_found(struct log_steps *steps)
+{
+    struct log_seeking *s = seeking_of(steps);
+    struct log_seek *seek = s->seek;
+    if (!s->search.found && !s->search.unread)
+        return walk_from(s, s->note.position + s->note.size);
+    bool found = s->search.found;
+    seek->found = true;
+    seek->offset = found ? s->search.offset : MAX(s->note.base, s->log->start);
+    seek->timestamp_found_ms = found ? s->search.found_ms : s->note.max_timestamp;
+    seek->leader_epoch = s->note.leader_epoch;
     return LOG_NEXT;
 }
 
 static const struct log_step seek_steps[] = {
-    [SEEK_SEGMENT] = {"find", seek_segment}, [SEEK_INDEX] = {"find", seek_index},
-    [SEEK_HOLD] = {"open", seek_hold},       [SEEK_WALK] = {"find", seek_walk},
-    [SEEK_LOOK] = {"find", seek_look},       [SEEK_BATCH] = {"read", seek_batch},
-    [SEEK_RECORD] = {"read", seek_record},   [SEEK_END] = {NULL, NULL},
+    [SEEK_SEGMENT] = {"find", seek_segment},
+    [SEEK_INDEX] = {"find", seek_index},
+    [SEEK_HOLD] = {"open", seek_hold},
+    [SEEK_WALK] = {"find", seek_walk},
+    [SEEK_LOOK] = {"find", seek_look},
+    [SEEK_BATCH] = {"read", seek_batch},
+    [SEEK_RECORD] = {"read", seek_record},
+    [SEEK_FOUND] = {"read", seek_found},
+    [SEEK_END] = {NULL, NULL},
 };
 
 static void ended(struct log_steps *steps, enum err e)
@@ -292,7 +350,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     s->log = log;
     s->timestamp = seek->timestamp_ms;
     s->base = log->segments[MAX(log_segment_index(log, log->start), 0)]->base;
-    s->best_timestamp = -1;
+    s->best_timestamp = NOTHING_SEEN;
     seek->own = s;
     log->busy++;
     log_steps_start(&s->steps, log_env(log), seek_steps, ended);

@@ -1,4 +1,5 @@
 /* list_offsets_test.c - where a partition begins and ends, and where a time stands in it. */
+#include <stdio.h>
 #include "support/broker/help.h"
 
 TEST(every_version_of_list_offsets_knows_start_end_and_time)
@@ -79,6 +80,39 @@ TEST(each_special_time_came_with_a_version)
         }
     }
     help_teardown(&h);
+}
+
+/* The broker compresses what it stores; the record itself is found all the same. */
+TEST(a_time_inside_of_a_compressed_batch_finds_its_record)
+{
+    static const char *const codecs[] = {"gzip", "snappy", "lz4", "zstd", "uncompressed"};
+    for (int c = 0; c < COUNT_OF(codecs); c++) {
+        struct help h;
+        char config[64];
+        snprintf(config, sizeof config, "compression.type=%s\n", codecs[c]);
+        help_setup(&h, 55, config);
+        struct wire_uuid id = help_make_topic(&h);
+        help_produce(&h, 9, -1, id, help_batch(&h, 100, -1, 0, 1000));
+        help_produce(&h, 9, -1, id, help_batch(&h, 100, -1, 0, 2000));
+        int fetch = help_fetch(&h, 12, id, 0, 0, 1);
+        help_go(&h, 1000);
+        struct wire_bytes records = help_fetched(&h, fetch).records;
+        assert_true(records.size > WIRE_BATCH_HEAD);
+        assert_int_equal((get_u16(records.data + 21) & WIRE_BATCH_CODEC) != 0, c < 4);
+        static const struct {
+            int64_t asked, offset, found;
+        } cases[] = {{0, 0, 1000},      {1000, 0, 1000},   {1042, 42, 1042}, {1099, 99, 1099},
+                     {1100, 100, 2000}, {2077, 177, 2077}, {-3, 199, 2099},  {2100, -1, -1}};
+        for (int i = 0; i < COUNT_OF(cases); i++) {
+            int call = help_offsets(&h, 8, cases[i].asked);
+            help_go(&h, 300);
+            struct wire_list_offsets_response_partition p = help_listed(&h, call);
+            assert_int_equal(p.offset, cases[i].offset);
+            assert_int_equal(p.timestamp, cases[i].found);
+            assert_int_equal(p.leader_epoch, cases[i].offset < 0 ? -1 : 0);
+        }
+        help_teardown(&h);
+    }
 }
 
 TEST(an_empty_partition_has_a_start_and_an_end_but_no_times)

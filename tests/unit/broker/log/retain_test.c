@@ -220,3 +220,35 @@ TEST(files_that_are_never_to_be_deleted_stay)
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
+
+/* Sarama's older records have none: they must neither stay for ever nor go at once. */
+TEST(records_without_a_timestamp_age_by_the_time_of_their_append)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->config.segment_bytes = 4096;
+        rig->config.retention_ms = 5000;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 20; i++)
+            rig_append_as(rig, 1, 800, -1, -1, -1, -1);
+        assert_true(rig_until_durable(rig));
+        rig_run(rig, 4 * SECOND_NS);
+        log_retain(rig->log, 20, WALL_MS(rig));
+        rig_run(rig, SECOND_NS / 10);
+        assert_int_equal(log_start(rig->log), 0);
+        if (seed % 2 == 0) { /* another life counts from its start */
+            rig_ok(rig, rig_close(rig));
+            rig_ok(rig, rig_boot(rig));
+            rig_run(rig, 4 * SECOND_NS);
+            log_retain(rig->log, 20, WALL_MS(rig));
+            rig_run(rig, SECOND_NS / 10);
+            assert_int_equal(log_start(rig->log), 0);
+        }
+        rig_run(rig, 2 * SECOND_NS);
+        log_retain(rig->log, 20, WALL_MS(rig));
+        rig_run(rig, SECOND_NS);
+        assert_int_equal(log_start(rig->log), 20);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
