@@ -25,10 +25,24 @@ static uint64_t hash_key(const struct key *key)
     return hash_combine(hash, (uint64_t)(uint32_t)key->number);
 }
 
+/* Of a request that names one partition nothing can come twice. */
+static bool is_mapped(const struct api_places *places)
+{
+    return places->max > 1 || places->topic_max > 1;
+}
+
 static struct api_place *find(struct api_places *places, const struct key *key, uint64_t hash)
 {
+    if (!is_mapped(places))
+        return NULL;
     struct hmap_node *node = hmap_find(&places->map, hash, key);
     return node == NULL ? NULL : CONTAINER_OF(node, struct api_place, node);
+}
+
+static void add(struct api_places *places, uint64_t hash, struct api_place *place)
+{
+    if (is_mapped(places))
+        hmap_insert(&places->map, hash, &place->node);
 }
 
 enum err api_places_begin(struct api_places *places, struct request *r, int32_t topic_max,
@@ -39,7 +53,7 @@ enum err api_places_begin(struct api_places *places, struct request *r, int32_t 
     places->topics = api_request_alloc(r, (size_t)places->topic_max, sizeof *places->topics);
     if (places->items == NULL || places->topics == NULL)
         return ERR_NOMEM;
-    return hmap_init(&places->map, r->api->mem, equal);
+    return is_mapped(places) ? hmap_init(&places->map, r->api->mem, equal) : ERR_NONE;
 }
 
 void api_places_topic(struct api_places *places, struct bytes topic)
@@ -54,7 +68,7 @@ void api_places_topic(struct api_places *places, struct bytes topic)
                                     .number = TOPIC_ITSELF,
                                     .is_topic = true,
                                     .topic_index = places->topic_count++};
-        hmap_insert(&places->map, hash, &known->node);
+        add(places, hash, known);
     }
     places->topic = known;
 }
@@ -76,7 +90,7 @@ void api_places_partition(struct api_places *places, int32_t number, const void 
                                 .topic_index = places->topic->topic_index,
                                 .row = row};
     places->topic->partition_count++;
-    hmap_insert(&places->map, hash, &place->node);
+    add(places, hash, place);
 }
 
 void api_places_end(struct api_places *places)

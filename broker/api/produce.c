@@ -4,6 +4,11 @@
 #include "api/internal.h"
 #include <stdio.h>
 
+#define TOPIC_IDS_SINCE 13 /* KIP-516 */
+/* timeout.ms bounds the wait for other replicas; the broker's own disk, which Kafka does not wait
+ * for, gets at least so long. */
+#define DISK_WAIT_MS 1000
+
 struct item {
     struct replica_produce op;
     struct produce *owner;
@@ -94,11 +99,11 @@ static void on_produced(struct replica_produce *op)
     struct item *item = CONTAINER_OF(op, struct item, op);
     struct produce *s = item->owner;
     item->out->error_code = op->code;
+    item->out->log_start_offset = op->log_start;
     s->failed |= op->code != WIRE_ERROR_NONE;
     if (op->code == WIRE_ERROR_NONE) {
         item->out->base_offset = op->first_offset;
         item->out->log_append_time_ms = op->timestamp_ms;
-        item->out->log_start_offset = op->log_start;
     } else {
         tell_reason(s, item);
     }
@@ -186,22 +191,44 @@ static void prepare_item(struct produce *s, struct item *item,
     s->failed |= code != WIRE_ERROR_NONE;
 }
 
-static bool prepare_topic(struct produce *s, const struct wire_produce_request_topic *in,
-                          struct wire_produce_response_topic *out)
+/* The answer's row of that topic, with room for its partitions; NULL: no memory. */
+static struct wire_produce_response_topic *add_topic(struct produce *s,
+                                                     const struct api_place *place)
+{
+    struct wire_produce_response_topic *out = &s->body.responses[s->body.responses_count++];
+    if (api_request_version(&s->request) >= TOPIC_IDS_SINCE)
+        memcpy(&out->topic_id, place->topic.data, sizeof out->topic_id);
+    else
+        out->name = (struct wire_string){.data = (const char *)place->topic.data,
+                                         .size = (int32_t)place->topic.size};
+    out->partition_responses = api_request_alloc(&s->request, (size_t)place->partition_count,
+                                                 sizeof *out->partition_responses);
+    return out->partition_responses == NULL ? NULL : out;
+}
+
+/* A partition that stands twice in a request is written once, with what was said last, as in a map
+ * of Kafka's; a topic has one row, and none without partitions. */
+static bool lay_out(struct produce *s, const struct api_places *places)
 {
     struct request *r = &s->request;
-    int16_t unknown;
-    const struct metadata_topic *topic = api_request_topic(r, in->name, &in->topic_id, &unknown);
-    size_t count = (size_t)MAX(in->partition_data_count, 0);
-    out->name = in->name;
-    out->topic_id = in->topic_id;
-    out->partition_responses = api_request_alloc(r, count, sizeof *out->partition_responses);
-    if (out->partition_responses == NULL)
+    size_t topic_count = (size_t)places->topic_count;
+    struct wire_produce_response_topic **rows = api_request_alloc(r, topic_count, sizeof *rows);
+    s->items = api_request_alloc(r, (size_t)places->count, sizeof *s->items);
+    s->body.responses = api_request_alloc(r, topic_count, sizeof *s->body.responses);
+    if (rows == NULL || s->items == NULL || s->body.responses == NULL)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < places->count; i++) {
+        int32_t t = places->items[i].topic_index;
+        if (rows[t] == NULL)
+            rows[t] = add_topic(s, &places->topics[t]);
+        if (rows[t] == NULL)
+            return false;
+        int16_t unknown;
+        const struct metadata_topic *topic =
+            api_request_topic(r, rows[t]->name, &rows[t]->topic_id, &unknown);
         struct item *item = &s->items[s->item_count++];
-        item->out = &out->partition_responses[out->partition_responses_count++];
-        prepare_item(s, item, &in->partition_data[i], topic, unknown);
+        item->out = &rows[t]->partition_responses[rows[t]->partition_responses_count++];
+        prepare_item(s, item, places->items[i].row, topic, unknown);
     }
     return true;
 }
@@ -210,21 +237,26 @@ static bool prepare(struct produce *s)
 {
     struct request *r = &s->request;
     const struct wire_produce_request *in = r->body;
+    bool by_id = api_request_version(r) >= TOPIC_IDS_SINCE;
+    struct api_places places;
     wire_defaults(&wire_produce_response_message, &s->body);
-    size_t item_count = 0;
-    size_t topic_count = (size_t)MAX(in->topic_data_count, 0);
-    for (size_t i = 0; i < topic_count; i++)
-        item_count += (size_t)MAX(in->topic_data[i].partition_data_count, 0);
-    s->items = api_request_alloc(r, item_count, sizeof *s->items);
-    s->body.responses = api_request_alloc(r, topic_count, sizeof *s->body.responses);
-    if (s->items == NULL || s->body.responses == NULL)
+    int32_t count = 0;
+    for (int32_t i = 0; i < in->topic_data_count; i++)
+        count += MAX(in->topic_data[i].partition_data_count, 0);
+    if (api_places_begin(&places, r, in->topic_data_count, count) != ERR_NONE)
         return false;
-    for (size_t i = 0; i < topic_count; i++) {
-        if (!prepare_topic(s, &in->topic_data[i], &s->body.responses[i]))
-            return false;
-        s->body.responses_count++;
+    for (int32_t i = 0; i < in->topic_data_count; i++) {
+        const struct wire_produce_request_topic *topic = &in->topic_data[i];
+        api_places_topic(&places,
+                         by_id ? bytes_of(topic->topic_id.b, sizeof topic->topic_id.b)
+                               : bytes_of(topic->name.data, (size_t)MAX(topic->name.size, 0)));
+        for (int32_t k = 0; k < topic->partition_data_count; k++)
+            api_places_partition(&places, topic->partition_data[k].index,
+                                 &topic->partition_data[k]);
     }
-    return true;
+    bool good = lay_out(s, &places);
+    api_places_end(&places);
+    return good;
 }
 
 static void post(struct request *r, int32_t index)
@@ -250,7 +282,8 @@ static void begin(struct request *r)
     }
     if (in->acks == -1) {
         s->deadline.fire = on_deadline;
-        env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
+        env_arm(r->api->env, &s->deadline,
+                api_request_deadline(r, MAX(in->timeout_ms, DISK_WAIT_MS)));
     }
     api_join(r, &(struct join){.count = s->item_count,
                                .window_max = INT32_MAX,

@@ -107,6 +107,10 @@ enum log_sequence log_producers_check(const struct log_producers *producers,
 {
     ASSERT(note->producer_id >= 0);
     const struct log_producer *producer = log_producers_find(producers, note->producer_id);
+    if (producer == NULL && note->producer_epoch < -1) { /* a new one's is -1 before its first */
+        *code = WIRE_ERROR_INVALID_PRODUCER_EPOCH;
+        return LOG_SEQUENCE_REFUSED;
+    }
     if (producer == NULL) {
         bool full = producers->map.count >= LOG_PRODUCERS_MAX && list_empty(&producers->silent);
         *code = WIRE_ERROR_KAFKA_STORAGE_ERROR; /* that every client tries again later */

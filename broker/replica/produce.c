@@ -153,6 +153,23 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
         finish(p, WIRE_ERROR_NONE);
 }
 
+/* With most refusals Kafka says where the log starts, but not with these
+ * (ReplicaManager.appendRecordsToLeader). */
+static int64_t start_for(const struct replica *r, int16_t code)
+{
+    switch (code) {
+    case WIRE_ERROR_CORRUPT_MESSAGE:
+    case WIRE_ERROR_NOT_LEADER_OR_FOLLOWER:
+    case WIRE_ERROR_MESSAGE_TOO_LARGE:
+    case WIRE_ERROR_RECORD_LIST_TOO_LARGE:
+    case WIRE_ERROR_INVALID_REQUIRED_ACKS:
+    case WIRE_ERROR_KAFKA_STORAGE_ERROR:
+        return -1;
+    default:
+        return log_start(r->log);
+    }
+}
+
 static void on_logged(struct log_produce *logged)
 {
     struct replica_produce *p = CONTAINER_OF(logged, struct replica_produce, log);
@@ -161,6 +178,7 @@ static void on_logged(struct log_produce *logged)
     list_remove(&p->link);
     p->reason = out->reason;
     if (out->verdict == LOG_REFUSED) {
+        p->log_start = start_for(r, out->code);
         finish(p, out->code);
         return;
     }
@@ -188,6 +206,7 @@ void replica_produce(struct replica *r, struct replica_produce *p, replica_produ
     note_producer(p);
     int16_t code = check(r, p);
     if (code != WIRE_ERROR_NONE) {
+        p->log_start = start_for(r, code);
         finish(p, code);
         return;
     }

@@ -54,6 +54,41 @@ TEST(a_batch_sent_twice_is_stored_once)
     help_teardown(&h);
 }
 
+/* As a map of Kafka's has it: what was said last is written, once. */
+TEST(a_partition_that_is_produced_to_twice_is_written_once)
+{
+    struct help h;
+    help_setup(&h, 25, "num.partitions=2\n");
+    struct wire_uuid id = help_make_topic(&h);
+    for (int16_t v = 3; v <= 13; v++) {
+        struct help_produce p;
+        help_produce_init(&p, id, -1, help_batch(&h, 2, -1, 0, 1000));
+        struct wire_produce_request_partition rows[] = {p.partition, p.partition, p.partition};
+        rows[1].index = 1;
+        rows[2].records = help_batch(&h, 5, -1, 0, 1000);
+        struct wire_produce_request_topic topics[] = {p.topic, p.topic, p.topic};
+        topics[0].partition_data = rows;
+        topics[0].partition_data_count = 2;
+        topics[1].partition_data = rows + 2;
+        topics[2].partition_data_count = 0;
+        p.body.topic_data = topics;
+        p.body.topic_data_count = 3;
+        int call = help_call(&h, 0, v, &p.body);
+        help_go(&h, 500);
+        struct wire_produce_response answer;
+        help_expect(&h, call, &answer);
+        assert_int_equal(answer.responses_count, 1);
+        assert_int_equal(answer.responses[0].partition_responses_count, 2);
+        const struct wire_produce_response_partition *rows_out =
+            answer.responses[0].partition_responses;
+        assert_int_equal(rows_out[0].index, 0);
+        assert_int_equal(rows_out[0].error_code, 0);
+        assert_int_equal(rows_out[0].base_offset, (v - 3) * 5);
+        assert_int_equal(rows_out[1].base_offset, (v - 3) * 2);
+    }
+    help_teardown(&h);
+}
+
 /* As Kafka 4.3.1 answers: nobody can have more replicas in sync than there are. */
 TEST(a_minimum_of_replicas_above_their_count_asks_for_all_of_them)
 {
