@@ -438,7 +438,7 @@ int cli_log(int argc, char **argv)
     const struct cli_option options[] = {
         {"--json", CLI_FLAG, &v.in.json, 0, 0, NULL, "one object a line"},
         {"--records", CLI_FLAG, &v.in.records, 0, 0, NULL,
-         "dump: the records of uncompressed batches, too"},
+         "dump: the records of batches, too, compressed or not"},
     };
     const struct cli_usage usage = {
         "kiln log dump|check FILE|DIR...",

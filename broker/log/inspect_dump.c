@@ -2,11 +2,6 @@
  * bytes as they are and judges only what it cannot read. */
 #include "log/inspect.h"
 
-static const char *const codec_names[WIRE_CODEC_COUNT] = {
-    [WIRE_CODEC_NONE] = "none", [WIRE_CODEC_GZIP] = "gzip", [WIRE_CODEC_SNAPPY] = "snappy",
-    [WIRE_CODEC_LZ4] = "lz4",   [WIRE_CODEC_ZSTD] = "zstd",
-};
-
 static const char *const control_names[] = {
     [WIRE_CONTROL_ABORT] = "abort",
     [WIRE_CONTROL_COMMIT] = "commit",
@@ -48,7 +43,7 @@ static void print_batch(const struct dump *d, const struct wire_batch *b, size_t
     log_row_int(in, "leader_epoch", b->leader_epoch);
     log_row_hex32(in, "crc", b->crc);
     log_row_bool(in, "crc_ok", crc_ok);
-    log_row_word(in, "codec", codec < WIRE_CODEC_COUNT ? codec_names[codec] : "unknown");
+    log_row_word(in, "codec", codec < WIRE_CODEC_COUNT ? wire_codec_names[codec] : "unknown");
     if ((b->attributes & WIRE_BATCH_DELETE_HORIZON) != 0)
         log_row_int(in, "delete_horizon", b->base_timestamp);
     else
@@ -208,15 +203,18 @@ static void print_records(const struct dump *d, const struct wire_batch *b, stru
     struct wire_records records;
     struct wire_record record;
     struct errmsg msg = {{0}};
-    enum err e = wire_records_begin(&records, b, bytes, &msg);
-    if (e == ERR_UNSUPPORTED)
-        return; /* the batch's row names the codec */
+    enum err e = wire_records_open(&records, d->in->mem, b, bytes, &msg);
+    bool open = e == ERR_NONE;
     while (e == ERR_NONE && records.left > 0) {
         e = wire_records_next(&records, &record, &msg);
         if (e == ERR_NONE)
             print_record(d, b, &record);
     }
-    if (e != ERR_NONE)
+    if (open)
+        wire_records_close(&records);
+    if (e == ERR_NOMEM)
+        d->in->err = e;
+    else if (e != ERR_NONE)
         log_find(d->in, d->dir, d->file, LOG_FIND_BAD_RECORDS, (int64_t)at, "%s", msg.text);
 }
 

@@ -130,19 +130,19 @@ static void index_batch(struct log_check_walk *w, const struct log_note *note)
 
 /* ---- by time ---- */
 
-static bool record_has(struct bytes batch, int64_t offset, int64_t timestamp)
+static bool record_has(struct mem *mem, struct bytes batch, int64_t offset, int64_t timestamp)
 {
     struct wire_batch head;
     struct wire_records records;
     struct wire_record record;
     if (wire_batch_at(batch, 0, &head, NULL) != WIRE_AT_BATCH ||
-        wire_records_begin(&records, &head, batch, NULL) != ERR_NONE)
+        wire_records_open(&records, mem, &head, batch, NULL) != ERR_NONE)
         return false;
-    while (records.left > 0 && wire_records_next(&records, &record, NULL) == ERR_NONE) {
-        if (record.offset == offset)
-            return record.timestamp_ms == timestamp;
-    }
-    return false;
+    bool found = false;
+    while (!found && records.left > 0 && wire_records_next(&records, &record, NULL) == ERR_NONE)
+        found = record.offset == offset && record.timestamp_ms == timestamp;
+    wire_records_close(&records);
+    return found;
 }
 
 /* The last offset of the batch that has the greatest timestamp so far; Kafka until 3.6 said the
@@ -156,8 +156,9 @@ static void time_batch(struct log_check_walk *w, const struct log_note *note, st
         w->max_timestamp = note->max_timestamp;
     while (peek(w, &w->times, &entry) && base + entry.b <= note->last) {
         int64_t offset = base + entry.b;
-        bool right = rises && entry.a == note->max_timestamp &&
-                     (offset == note->last || record_has(batch, offset, entry.a));
+        bool right =
+            rises && entry.a == note->max_timestamp &&
+            (offset == note->last || record_has(w->check->in->mem, batch, offset, entry.a));
         if (!right)
             wrong(w, &w->times, LOG_FIND_INDEX_WRONG, "the greatest timestamp up to that offset is",
                   w->max_timestamp);

@@ -86,15 +86,18 @@ static void check_records(struct log_check_walk *w, const struct wire_batch *bat
     struct wire_records records;
     struct wire_record record;
     struct errmsg msg = {{0}};
-    enum err e = wire_records_begin(&records, batch, bytes, &msg);
-    if (e == ERR_UNSUPPORTED)
-        return; /* compressed: what is inside is its reader's */
+    enum err e = wire_records_open(&records, c->in->mem, batch, bytes, &msg);
+    bool open = e == ERR_NONE;
     while (e == ERR_NONE && records.left > 0) {
         e = wire_records_next(&records, &record, &msg);
         if (e == ERR_NONE)
             check_record(w, note, &record);
     }
-    if (e != ERR_NONE)
+    if (open)
+        wire_records_close(&records);
+    if (e == ERR_NOMEM)
+        c->in->err = e;
+    else if (e != ERR_NONE)
         log_find(c->in, c->dir, w->segment->log, LOG_FIND_BAD_RECORDS, (int64_t)note->position,
                  "offsets %lld to %lld: %s", (long long)note->base, (long long)note->last,
                  msg.text);

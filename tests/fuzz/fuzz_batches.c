@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #define HEADERS_MAX 16
+#define WALK_MAX (1 << 20) /* enough has been seen then */
 
 static void check_metadata(const struct wire_record *r, struct mem *mem)
 {
@@ -101,6 +102,81 @@ static void check_rebuild(const struct wire_batch *b, struct bytes batch, struct
     mem_free(mem, data);
 }
 
+/* Reads all records of a batch of any codec; *crc says what they were. */
+static enum err read_records(const struct wire_batch *b, struct bytes in, struct mem *mem,
+                             uint32_t *crc)
+{
+    struct wire_records it;
+    struct wire_record r;
+    *crc = 0;
+    enum err e = wire_records_open(&it, mem, b, in, NULL);
+    if (e != ERR_NONE)
+        return e;
+    while (e == ERR_NONE && it.left > 0) {
+        e = wire_records_next(&it, &r, NULL);
+        if (e == ERR_NONE && r.value.size > 0)
+            *crc = crc32c(*crc, r.value.data, (size_t)r.value.size);
+        if (e == ERR_NONE)
+            *crc = crc32c(*crc, &r.timestamp_ms, sizeof r.timestamp_ms);
+    }
+    wire_records_close(&it);
+    return e;
+}
+
+/* Written anew under each codec, the records are the same. */
+static void check_recode(const struct wire_batch *b, struct bytes batch, uint64_t size,
+                         bool renumber, uint32_t crc, struct mem *mem)
+{
+    size_t cap = WIRE_BATCH_HEAD + (size_t)size * 2 + WIRE_RECODE_SLACK;
+    uint8_t *out = mem_alloc(mem, cap);
+    ASSERT(out != NULL);
+    for (int codec = 0; codec < WIRE_CODEC_COUNT; codec++) {
+        struct wire_batch made;
+        uint32_t again;
+        size_t made_size;
+        struct wire_recode how = {.codec = codec,
+                                  .level = wire_codec_level_default(codec),
+                                  .renumber = renumber,
+                                  .content_size = size};
+        enum err e = wire_batch_recode(b, batch, &how, mem, out, cap, &made_size);
+        ASSERT(e == ERR_NONE);
+        enum wire_at at = wire_batch_at(bytes_of(out, made_size), 0, &made, NULL);
+        ASSERT(at == WIRE_AT_BATCH);
+        e = wire_batch_verify(&made, out, NULL);
+        ASSERT(e == ERR_NONE);
+        e = read_records(&made, bytes_of(out, made_size), mem, &again);
+        ASSERT(e == ERR_NONE);
+        ASSERT(again == crc || renumber);
+    }
+    mem_free(mem, out);
+}
+
+/* What readers can read, the walk of the broker finds sound; and the other way round, but for the
+ * offsets, which the broker then puts right. */
+static void check_walk(const struct wire_batch *b, struct bytes batch, struct mem *mem)
+{
+    struct wire_walk w;
+    struct wire_walked r;
+    uint32_t crc;
+    bool ascending = true;
+    if (b->record_count == 0 || b->last_offset_delta != b->record_count - 1)
+        return;
+    enum err read = read_records(b, batch, mem, &crc);
+    enum err e = wire_walk_begin(&w, mem, b, batch, WALK_MAX, NULL);
+    if (e == ERR_NONE) {
+        for (int32_t i = 0; i < b->record_count && e == ERR_NONE; i++) {
+            e = wire_walk_next(&w, &r, NULL);
+            ascending &= e != ERR_NONE || r.offset_delta == i;
+        }
+        uint64_t size = e == ERR_NONE ? wire_walk_size(&w) : 0;
+        wire_walk_end(&w);
+        if (e == ERR_NONE)
+            check_recode(b, batch, size, !ascending, crc, mem);
+    }
+    if (e != ERR_RANGE && ascending)
+        ASSERT((e == ERR_NONE) == (read == ERR_NONE));
+}
+
 /* Makes the checksum right by the only way that computes one in place. */
 static void check_append_time(struct bytes batch, struct mem *mem)
 {
@@ -133,6 +209,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         enum err e = wire_batch_verify(&b, batch.data, NULL);
         ASSERT(e == ERR_NONE || e == ERR_CORRUPT);
         check_rebuild(&b, batch, &mem);
+        check_walk(&b, batch, &mem);
         check_append_time(batch, &mem);
         at += (size_t)b.size;
     }

@@ -77,10 +77,6 @@ def as_text(value):
 
 
 def compare(name, kafka, kiln):
-    # Records inside of a compressed batch are Kafka's to unpack; kiln log shows the batch alone.
-    packed = [(r["base_offset"], r["last_offset"]) for row, r in kiln if row == "batch" and r["codec"] != "none"]
-    kafka = [(row, f) for row, f in kafka
-             if row != "record" or not any(low <= int(f["offset"]) <= high for low, high in packed)]
     if len(kafka) != len(kiln):
         fail("%s: Kafka has %d rows, kiln %d" % (name, len(kafka), len(kiln)))
     for (kafka_kind, fields), (kiln_kind, row) in zip(kafka, kiln):

@@ -119,6 +119,11 @@ TEST(records_are_shown_with_keys_values_and_headers)
     assert_non_null(strstr(text, "\"offset\":1,\"timestamp\":1700000000001,\"key\":null,"));
     assert_non_null(strstr(text, "\"key\":\"key2\",\"value\":null,"));
     assert_non_null(strstr(text, "\"control\":\"commit\",\"coordinator_epoch\":5"));
+    /* One batch of each codec. */
+    assert_non_null(strstr(text, "\"value\":\"value-1-0\""));
+    assert_non_null(strstr(text, "\"value\":\"value-2-0\""));
+    assert_non_null(strstr(text, "\"value\":\"value-3-0\""));
+    assert_non_null(strstr(text, "\"value\":\"value-4-0\""));
     box_report_free(&report);
     box_free(&box);
 }
