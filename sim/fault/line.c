@@ -520,7 +520,7 @@ enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
     word = next_word(&w);
     bool on_link = is_word(word, "link");
     if (!on_link && !is_word(word, "node"))
-        return refuse(&w, word, "\"node\" or \"link\"");
+        return refuse(&w, word, "\"node\" or \"link\", as in node broker1 kill");
     enum err e = on_link ? parse_link(&w, line) : parse_nodes(&w, line);
     if (e == ERR_NONE)
         e = parse_kind(&w, on_link ? FAULT_ON_LINK : FAULT_ON_NODES, line);

@@ -65,11 +65,11 @@ local function scaled(what, a, b)
 end
 
 function Time.__add(a, b)
-  local x, y = both("+", a, b)
+  local x, y = both("a time +", a, b)
   return time(x + y)
 end
 function Time.__sub(a, b)
-  local x, y = both("-", a, b)
+  local x, y = both("a time -", a, b)
   return time(x - y)
 end
 function Time.__mul(a, b)
@@ -87,17 +87,17 @@ function Time.__idiv(a, b)
   return a / b
 end
 function Time.__mod(a, b)
-  local x, y = both("%", a, b)
+  local x, y = both("a time %", a, b)
   return time(x % y)
 end
 function Time.__unm(a) return time(-ns_of(a)) end
 function Time.__eq(a, b) return ns_of(a) == ns_of(b) end
 function Time.__lt(a, b)
-  local x, y = both("<", a, b)
+  local x, y = both("a time <", a, b)
   return x < y
 end
 function Time.__le(a, b)
-  local x, y = both("<=", a, b)
+  local x, y = both("a time <=", a, b)
   return x <= y
 end
 function Time.__tostring(a) return kiln.time_text(ns_of(a)) end

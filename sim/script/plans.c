@@ -57,8 +57,10 @@ static void find_numbers(const struct script *s, const struct fault_names *from,
     uint32_t next = s->node_count;
     script_node_names(s, &known);
     for (int32_t i = 0; i < from->count; i++) {
-        if (!fault_names_find(&known, bytes_text(from->name[i]), &number[i]))
-            number[i] = MIN(next++, FAULT_NODES_MAX - 1);
+        if (fault_names_find(&known, bytes_text(from->name[i]), &number[i]))
+            continue;
+        number[i] = MIN(next, FAULT_NODES_MAX - 1);
+        next++;
     }
 }
 

@@ -125,7 +125,7 @@ end
 
 -- ---- harm -------------------------------------------------------------------------------------
 
-local function span_text(ns) return string.format("%dns", ns) end
+local span_text = kiln.time_text
 
 -- Any line of a fault plan, without its time: harm "node broker1 disk full for 2s".
 function harm(line) kiln.harm(check.text("harm", line)) end
