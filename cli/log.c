@@ -281,10 +281,15 @@ static void check_root(struct verb *v, struct folder *f)
 {
     struct log_inspect_root *root;
     enum err e = log_inspect_root_new(&v->in, &f->dir, true, &root);
-    for (int32_t i = 0; e == ERR_NONE && i < f->folder_count; i++) {
-        char *path = join(f->path, f->folders[i]);
-        check_partition(v, root, path);
-        free(path);
+    /* The metadata log first: it says what the others are. */
+    for (int turn = 0; turn < 2; turn++) {
+        for (int32_t i = 0; e == ERR_NONE && i < f->folder_count; i++) {
+            bool metadata = strcmp(f->folders[i], "__cluster_metadata-0") == 0;
+            char *path = join(f->path, f->folders[i]);
+            if (metadata == (turn == 0))
+                check_partition(v, root, path);
+            free(path);
+        }
     }
     if (e == ERR_NONE)
         e = log_inspect_root_end(&v->in, root, (const char *const *)f->folders, f->folder_count);
@@ -413,7 +418,9 @@ static int finish(struct verb *v)
                 (long long)in->note_count);
     if (v->exit != CLI_OK)
         return v->exit;
-    return in->damage_count > 0 ? CLI_BROKEN : CLI_OK;
+    if (in->damage_count > 0)
+        return CLI_BROKEN;
+    return in->skipped_count > 0 ? CLI_INCONCLUSIVE : CLI_OK;
 }
 
 static int run(struct verb *v, const struct cli_words *words)
@@ -445,7 +452,9 @@ int cli_log(int argc, char **argv)
         "Shows what files of a log directory hold, or checks them against each other, without a\n"
         "broker. DIR is a partition's directory or a whole log directory. Nothing is ever "
         "written.\n"
-        "Exit codes: 0 clean, 1 damage was found, 2 not all could be looked at, 64 usage.",
+        "Exit codes: 0 clean, 1 damage was found, 2 not all could be looked at (messages of an "
+        "older\n"
+        "format, too), 64 usage.",
         options, COUNT_OF(options), NULL};
     int exit = cli_parse(&usage, argc, argv, &words);
     if (exit < 0) {

@@ -75,8 +75,9 @@ void log_row_end(struct log_inspect *in);
 /* ---- findings ---- */
 
 enum log_severity {
-    LOG_NOTE,   /* worth knowing; nothing is wrong */
-    LOG_DAMAGE, /* somebody has to act */
+    LOG_NOTE,    /* worth knowing; nothing is wrong */
+    LOG_DAMAGE,  /* somebody has to act */
+    LOG_SKIPPED, /* it could not be looked at */
 };
 
 enum log_finding {
@@ -97,6 +98,7 @@ enum log_tour_at {
     LOG_TOUR_BATCH, /* a whole one with a right CRC */
     LOG_TOUR_CRC,   /* a whole one with a wrong CRC */
     LOG_TOUR_TORN,  /* one that the file ends inside of */
+    LOG_TOUR_OLD,   /* a message of format 0 or 1, with a right CRC: what is in it is not read */
     LOG_TOUR_BAD,   /* no batch */
 };
 
@@ -111,6 +113,7 @@ struct log_tour {
     bool resumed;    /* of all else: there is a next good one */
     bool head;       /* batch is filled */
     bool zeros;      /* all bytes from at on are 0 */
+    int64_t offset;  /* of an old message */
     struct wire_batch batch;
     struct errmsg msg;
 };
@@ -118,6 +121,26 @@ struct log_tour {
 void log_tour_begin(struct log_tour *tour, struct bytes data, int64_t expected);
 /* Steps to what stands at next. False at the end. */
 bool log_tour_step(struct log_tour *tour);
+
+/* ---- what the metadata log says of partitions ---- */
+
+struct log_places;
+/* ERR_NOMEM: NULL. */
+struct log_places *log_places_new(struct mem *mem) MUST_USE;
+void log_places_free(struct log_places *places);
+/* Takes in one record; those of no use are passed over. ERR_NOMEM. */
+enum err log_places_take(struct log_places *places, const struct wire_message *m,
+                         const void *record) MUST_USE;
+/* Records have been taken in. */
+bool log_places_known(const struct log_places *places);
+/* The topic's cleanup.policy has compact in it. */
+bool log_places_compacted(struct log_places *places, struct bytes topic);
+/* It was made in that log directory. */
+bool log_places_made(struct log_places *places, const struct wire_uuid *directory,
+                     struct bytes topic, int32_t partition);
+/* Calls made with the name of each partition that was. */
+void log_places_each(struct log_places *places, const struct wire_uuid *directory,
+                     void (*made)(void *context, const char *name), void *context);
 
 /* ---- dumps ---- */
 
@@ -130,9 +153,9 @@ void log_dump_producers(struct log_inspect *in, const struct log_inspect_dir *di
 void log_dump_text(struct log_inspect *in, const struct log_inspect_dir *dir,
                    struct log_inspect_file *file, enum log_file_type type);
 /* The metadata record in value, as fields of the row that has begun. ERR_CORRUPT, ERR_UNSUPPORTED,
- * ERR_NOMEM; print NULL: only whether it can be read. */
+ * ERR_NOMEM; print NULL: only whether it can be read. places, if any, takes in what it says. */
 enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct log_inspect *print,
-                             struct errmsg *msg) MUST_USE;
+                             struct log_places *places, struct errmsg *msg) MUST_USE;
 
 /* ---- checks ---- */
 
@@ -165,8 +188,10 @@ struct log_check_snapshot {
 /* What the directory of logs knows of a partition; -1: nothing. */
 struct log_check_known {
     int64_t recovery, start, watermark;
-    bool clean;     /* the broker ended well */
-    bool compacted; /* offsets may be missing */
+    bool clean;      /* the broker ended well */
+    bool compacted;  /* offsets may be missing */
+    bool start_said; /* kiln wrote the checkpoint: a log that it does not name begins at 0 */
+    struct log_places *places;
 };
 
 struct log_check {
@@ -183,6 +208,7 @@ struct log_check {
     bool holed;              /* something was lost: the replay is not what it was */
     bool tail_lost;          /* of the segment before */
     bool torn;               /* the log has no good end */
+    bool looked;             /* for signs of compaction */
     int32_t epoch;
     struct log_epochs epochs;
     struct log_inspect_file *epochs_file;
@@ -197,6 +223,7 @@ struct log_check_walk {
     struct log_check *check;
     struct log_check_segment *segment;
     bool last; /* nothing stands behind this segment */
+    bool old;  /* messages of an older format have been told of */
     struct log_entries index, times, txns;
     int64_t max_timestamp;
     uint64_t entry;                       /* position of the last batch that has one */
@@ -204,6 +231,8 @@ struct log_check_walk {
 };
 
 void log_check_segment(struct log_check *check, int32_t index);
+/* Offsets may be missing: a checkpoint or the topic's settings say so, or the log looks so. */
+bool log_check_compacted(struct log_check *check);
 /* Prepares the indexes of a walk, and takes a batch after the other. */
 void log_check_indexes_begin(struct log_check_walk *walk);
 void log_check_indexes_batch(struct log_check_walk *walk, const struct log_note *note,

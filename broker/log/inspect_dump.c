@@ -17,6 +17,7 @@ struct dump {
     const struct log_inspect_dir *dir;
     struct log_inspect_file *file;
     bool metadata; /* values are metadata records */
+    bool old;      /* messages of an older format have been told of */
 };
 
 /* ---- a batch's head ---- */
@@ -146,7 +147,7 @@ static void print_control(struct log_inspect *in, const struct wire_record *reco
 }
 
 enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct log_inspect *print,
-                             struct errmsg *msg)
+                             struct log_places *places, struct errmsg *msg)
 {
     struct wire_metadata_head head;
     struct arena arena;
@@ -169,6 +170,8 @@ enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct lo
         log_row_name(print, "record");
         wire_print(m, (int)head.version, out, &print->row);
     }
+    if (e == ERR_NONE && places != NULL)
+        e = log_places_take(places, m, out);
     arena_free(&arena);
     return e;
 }
@@ -185,7 +188,7 @@ static void print_record(const struct dump *d, const struct wire_batch *b,
     if (control) {
         print_control(in, record);
     } else if (d->metadata) {
-        if (log_metadata_record(in->mem, record->value, in, &msg) != ERR_NONE) {
+        if (log_metadata_record(in->mem, record->value, in, NULL, &msg) != ERR_NONE) {
             log_row_bytes(in, "unreadable", bytes_text(msg.text));
             log_row_bytes(in, "value", value_of(record->value));
         }
@@ -234,6 +237,19 @@ static void print_bad(const struct dump *d, const struct log_tour *tour)
              (int64_t)tour->at, "%s", tour->msg.text);
 }
 
+static void print_old(struct dump *d, const struct log_tour *tour)
+{
+    log_row_begin(d->in, "old_message", d->dir, d->file);
+    log_row_int(d->in, "position", (int64_t)tour->at);
+    log_row_int(d->in, "size", (int64_t)(tour->next - tour->at));
+    log_row_int(d->in, "offset", tour->offset);
+    log_row_end(d->in);
+    if (!d->old)
+        log_find(d->in, d->dir, d->file, LOG_FIND_OLD_FORMAT, (int64_t)tour->at, "%s",
+                 tour->msg.text);
+    d->old = true;
+}
+
 void log_dump_batches(struct log_inspect *in, const struct log_inspect_dir *dir,
                       struct log_inspect_file *file, int64_t base, bool metadata)
 {
@@ -243,7 +259,9 @@ void log_dump_batches(struct log_inspect *in, const struct log_inspect_dir *dir,
     while (log_tour_step(&tour) && in->err == ERR_NONE) {
         if (tour.what == LOG_TOUR_BATCH || tour.what == LOG_TOUR_CRC)
             print_batch(&d, &tour.batch, tour.at, tour.what == LOG_TOUR_BATCH);
-        if (tour.what != LOG_TOUR_BATCH)
+        if (tour.what == LOG_TOUR_OLD)
+            print_old(&d, &tour);
+        else if (tour.what != LOG_TOUR_BATCH)
             print_bad(&d, &tour);
         else if (in->records)
             print_records(&d, &tour.batch,

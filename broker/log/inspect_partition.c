@@ -175,8 +175,11 @@ static void check_ends(struct log_check *c)
     const struct log_check_known *known = &c->known;
     const struct log_epochs *epochs = &c->epochs;
     long long end = c->expected;
-    if (c->segment_count == 0)
+    if (c->segment_count == 0) {
+        if (c->known.places != NULL && log_inspect_is_partition(c->dir->name))
+            log_find(c->in, c->dir, NULL, LOG_FIND_SEGMENT_GONE, -1, "there is no segment at all");
         return;
+    }
     /* A tail that is gone below the recovery point has been told. */
     if (known->recovery > c->expected && !c->torn)
         log_find(c->in, c->dir, NULL, LOG_FIND_RECOVERY_BEYOND, -1,

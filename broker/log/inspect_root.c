@@ -30,6 +30,10 @@ struct log_inspect_root {
     struct log_points points[POINT_COUNT];
     bool clean;
     bool recovery_known; /* a partition without a line has nothing that is durable for sure */
+    bool start_said;     /* log-start-offset-checkpoint is kiln's, and right */
+    bool directory_known;
+    struct wire_uuid directory; /* its id */
+    struct log_places *places;
     struct topic_id *ids;
     int32_t id_count, id_cap;
 };
@@ -66,8 +70,23 @@ static enum err read_points(struct log_inspect *in, struct log_inspect_root *roo
     if (!crc_right(in, root->dir, file) || file->bytes.size > LOG_TEXT_FILE_MAX)
         return ERR_NONE;
     enum err e = log_points_parse(file->bytes, in->mem, &root->points[kind], NULL);
+    if (kind == POINT_START && e == ERR_NONE)
+        root->start_said = log_crc_file(root->dir, file) != NULL;
     root->recovery_known |= kind == POINT_RECOVERY && e == ERR_NONE;
     return e == ERR_CORRUPT ? ERR_NONE : e;
+}
+
+static void read_directory(struct log_inspect *in, struct log_inspect_root *root)
+{
+    struct log_meta meta = {0};
+    struct log_inspect_file *file = log_inspect_find(root->dir, "meta.properties");
+    if (file == NULL || !log_inspect_map(in, root->dir, file))
+        return;
+    if (log_meta_parse(file->bytes, &meta, NULL) == ERR_NONE && meta.has_directory_id) {
+        root->directory = meta.directory_id;
+        root->directory_known = true;
+    }
+    log_inspect_unmap(in, file);
 }
 
 static void check_files(struct log_inspect *in, const struct log_inspect_dir *dir)
@@ -93,6 +112,10 @@ enum err log_inspect_root_new(struct log_inspect *in, const struct log_inspect_d
         return in->err = ERR_NOMEM;
     root->dir = dir;
     root->clean = log_inspect_find(dir, ".kafka_cleanshutdown") != NULL;
+    root->places = log_places_new(in->mem);
+    if (root->places == NULL)
+        return in->err = ERR_NOMEM;
+    read_directory(in, root);
     for (int kind = 0; kind < POINT_COUNT && in->err == ERR_NONE; kind++)
         in->err = read_points(in, root, kind);
     if (tell && in->err == ERR_NONE)
@@ -114,6 +137,7 @@ void log_inspect_root_free(struct log_inspect *in, struct log_inspect_root *root
         mem_free(in->mem, root->ids[i].directory);
     }
     mem_free(in->mem, root->ids);
+    log_places_free(root->places);
     mem_free(in->mem, root);
 }
 
@@ -131,8 +155,11 @@ void log_root_known(struct log_inspect_root *root, const struct log_inspect_dir 
     out->recovery = log_points_find(&p[POINT_RECOVERY], topic, partition, fallback);
     out->start = log_points_find(&p[POINT_START], topic, partition, -1);
     out->watermark = log_points_find(&p[POINT_WATERMARK], topic, partition, -1);
-    out->compacted = log_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0;
+    out->compacted = log_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0 ||
+                     log_places_compacted(root->places, topic);
     out->clean = root->clean;
+    out->start_said = root->start_said;
+    out->places = root->places;
 }
 
 /* ---- ids ---- */
@@ -219,6 +246,38 @@ static bool has_name(const char *const *names, int32_t count, const char *name)
     return false;
 }
 
+struct made {
+    struct log_inspect *in;
+    const struct log_inspect_root *root;
+    const char *const *names;
+    int32_t count;
+};
+
+static void check_made(void *context, const char *name)
+{
+    const struct made *made = context;
+    if (!has_name(made->names, made->count, name))
+        log_find(made->in, made->root->dir, NULL, LOG_FIND_PARTITION_GONE, -1,
+                 "%s is not there, and was made here, as the metadata log says", name);
+}
+
+/* A line about what is not there: a topic that was deleted, as far as anybody knows. */
+static void tell_row(struct log_inspect *in, struct log_inspect_root *root, int kind,
+                     const struct log_point *row, const char *name)
+{
+    if (root->directory_known &&
+        log_places_made(root->places, &root->directory, row->topic, row->partition))
+        return; /* told already */
+    bool metadata = strcmp(name, LOG_METADATA_DIR) == 0;
+    bool unknown = !log_places_known(root->places) && row->offset > 0;
+    if (kind == POINT_RECOVERY && (metadata || unknown))
+        log_find(in, root->dir, root->files[kind], LOG_FIND_PARTITION_GONE, -1,
+                 "it names %s, which is not there", name);
+    else
+        log_find(in, root->dir, root->files[kind], LOG_FIND_POINT_STALE, -1,
+                 "it names %s, which is not there", name);
+}
+
 static void check_rows(struct log_inspect *in, struct log_inspect_root *root, int kind,
                        const char *const *names, int32_t count)
 {
@@ -232,8 +291,7 @@ static void check_rows(struct log_inspect *in, struct log_inspect_root *root, in
         if (name.failed)
             in->err = ERR_NOMEM;
         else if (!has_name(names, count, name.data))
-            log_find(in, root->dir, root->files[kind], LOG_FIND_POINT_STALE, -1,
-                     "it names %s, which is not there", name.data);
+            tell_row(in, root, kind, row, name.data);
         text_free(&name);
     }
 }
@@ -249,6 +307,9 @@ enum err log_inspect_root_end(struct log_inspect *in, struct log_inspect_root *r
         sorted[i] = names[i];
     if (in->err == ERR_NONE)
         in->err = sort_stable(in->mem, sorted, (size_t)count, sizeof *sorted, compare_names);
+    struct made made = {.in = in, .root = root, .names = sorted, .count = count};
+    if (in->err == ERR_NONE && root->directory_known)
+        log_places_each(root->places, &root->directory, check_made, &made);
     for (int kind = 0; kind < POINT_COUNT && in->err == ERR_NONE; kind++)
         check_rows(in, root, kind, sorted, count);
     mem_free(in->mem, sorted);

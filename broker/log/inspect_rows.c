@@ -226,7 +226,8 @@ static const struct {
 #undef X
 };
 
-static const char *const severities[] = {[LOG_NOTE] = "note", [LOG_DAMAGE] = "damage"};
+static const char *const severities[] = {
+    [LOG_NOTE] = "note", [LOG_DAMAGE] = "damage", [LOG_SKIPPED] = "skipped"};
 
 /* What a terminal would take for a command is not shown to it. */
 static void hide_controls(struct text *row, size_t from)
@@ -286,6 +287,8 @@ void log_find(struct log_inspect *in, const struct log_inspect_dir *dir,
     va_list args;
     if (findings[what].severity == LOG_DAMAGE)
         in->damage_count++;
+    else if (findings[what].severity == LOG_SKIPPED)
+        in->skipped_count++;
     else
         in->note_count++;
     if (file != NULL && file->finding_count++ >= LOG_FINDINGS_MAX) {

@@ -17,7 +17,7 @@ static void find_at(struct log_check_walk *w, enum log_finding what, uint64_t po
 static void check_offsets(struct log_check_walk *w, const struct log_note *note)
 {
     struct log_check *c = w->check;
-    if (note->base > c->expected && !c->known.compacted)
+    if (note->base > c->expected && !log_check_compacted(c))
         log_find(c->in, c->dir, w->segment->log, LOG_FIND_OFFSET_GAP, (int64_t)note->position,
                  "offsets %lld to %lld are missing", (long long)c->expected,
                  (long long)note->base - 1);
@@ -71,7 +71,7 @@ static void check_record(struct log_check_walk *w, const struct log_note *note,
     }
     if (!c->metadata)
         return;
-    enum err e = log_metadata_record(c->in->mem, record->value, NULL, &msg);
+    enum err e = log_metadata_record(c->in->mem, record->value, NULL, c->known.places, &msg);
     if (e == ERR_NOMEM)
         c->in->err = e;
     else if (e == ERR_CORRUPT)
@@ -247,6 +247,18 @@ static void take_bad(struct log_check_walk *w, const struct log_tour *tour)
         c->expected = end;
 }
 
+/* What is in them is nobody's here; what stands behind them is. */
+static void take_old(struct log_check_walk *w, const struct log_tour *tour)
+{
+    struct log_check *c = w->check;
+    if (!w->old)
+        log_find(c->in, c->dir, w->segment->log, LOG_FIND_OLD_FORMAT, (int64_t)tour->at, "%s",
+                 tour->msg.text);
+    w->old = c->holed = true;
+    log_check_indexes_hole(w, tour->at, tour->next, tour->offset + 1);
+    c->expected = MAX(c->expected, tour->offset + 1);
+}
+
 /* ---- the segment ---- */
 
 /* Bytes in a later segment say that this one was complete. */
@@ -326,14 +338,34 @@ static void check_pieces(struct log_check_walk *w)
                  "there is no .timeindex for it");
 }
 
+/* Before retention takes a segment, a checkpoint of kiln's says where the log begins then. */
+static void check_first(struct log_check *c, const struct log_check_segment *s)
+{
+    const struct log_check_known *known = &c->known;
+    int64_t start = known->start < 0 && known->start_said ? 0 : known->start;
+    for (int32_t i = 0; known->places != NULL && i < c->dir->file_count && start < 0; i++) {
+        int64_t base;
+        enum log_file_type type = log_file_type(c->dir->files[i].name, &base);
+        if ((type == LOG_TYPE_INDEX || type == LOG_TYPE_TIMEINDEX) && base < s->base)
+            start = base;
+    }
+    if (start < 0 || start >= s->base || c->alone)
+        return;
+    log_find(c->in, c->dir, NULL, LOG_FIND_SEGMENT_GONE, -1,
+             "%020lld.log is missing, with offsets %lld to %lld", (long long)start,
+             (long long)start, (long long)s->base - 1);
+}
+
 static void begin_segment(struct log_check_walk *w)
 {
     struct log_check *c = w->check;
     struct log_check_segment *s = w->segment;
     if (c->torn)
         return; /* nothing good is left */
-    if (c->expected < 0)
+    if (c->expected < 0) {
+        check_first(c, s);
         c->first = c->expected = s->base;
+    }
     if (s->base > c->expected && w->last && s->log->bytes.size == 0) {
         log_find(c->in, c->dir, s->log, LOG_FIND_EMPTY_AHEAD, -1,
                  "it is empty, and the log ends at offset %lld", (long long)c->expected);
@@ -341,14 +373,63 @@ static void begin_segment(struct log_check_walk *w)
     }
     if (s->base < c->expected)
         check_overlap(w);
-    if (s->base > c->expected && !c->tail_lost && !c->known.compacted)
+    if (s->base > c->expected && !c->tail_lost && !log_check_compacted(c))
         log_find(c->in, c->dir, s->log, LOG_FIND_OFFSET_GAP, -1,
-                 "offsets %lld to %lld, before this segment, are missing", (long long)c->expected,
-                 (long long)s->base - 1);
+                 "offsets %lld to %lld, before this segment, are missing; %020lld.log would hold "
+                 "them",
+                 (long long)c->expected, (long long)s->base - 1, (long long)c->expected);
     c->expected = s->base;
     c->tail_lost = false;
     if (!c->alone)
         check_pieces(w);
+}
+
+/* ---- compaction ---- */
+
+/* A directory that kiln has written to has checksums. */
+static bool kiln_wrote(const struct log_check *c)
+{
+    for (int32_t i = 0; i < c->dir->file_count; i++) {
+        int64_t offset;
+        enum log_file_type type = log_file_type(c->dir->files[i].name, &offset);
+        if (type == LOG_TYPE_CRC || type == LOG_TYPE_INDEX_CRC || type == LOG_TYPE_WINDOW)
+            return true;
+    }
+    return false;
+}
+
+/* Batches that lost some of their records keep their offsets; whole ones leave gaps. */
+static bool looks_compacted(struct bytes data, int64_t base, bool gaps_count)
+{
+    struct wire_batch batch;
+    int64_t end = base;
+    size_t at = 0;
+    while (wire_batch_at(data, at, &batch, NULL) == WIRE_AT_BATCH) {
+        int64_t offsets = wire_batch_last_offset(&batch) - batch.base_offset + 1;
+        if (batch.record_count < offsets || (gaps_count && batch.base_offset > end))
+            return true;
+        end = batch.base_offset + offsets;
+        at += (size_t)batch.size;
+    }
+    return false;
+}
+
+bool log_check_compacted(struct log_check *c)
+{
+    if (c->known.compacted || c->looked)
+        return c->known.compacted;
+    bool foreign = !kiln_wrote(c);
+    c->looked = true;
+    for (int32_t i = 0; i < c->segment_count && !c->known.compacted; i++) {
+        struct log_inspect_file *file = c->segments[i].log;
+        if (file->bytes.size == 0)
+            c->known.compacted = foreign && i + 1 < c->segment_count;
+        if (file->bytes.size == 0 || !log_inspect_map(c->in, c->dir, file))
+            continue;
+        c->known.compacted = looks_compacted(file->bytes, c->segments[i].base, foreign);
+        log_inspect_unmap(c->in, file);
+    }
+    return c->known.compacted;
 }
 
 void log_check_segment(struct log_check *c, int32_t index)
@@ -365,7 +446,9 @@ void log_check_segment(struct log_check *c, int32_t index)
     log_check_indexes_begin(&w);
     log_tour_begin(&tour, file->bytes, c->expected);
     while (log_tour_step(&tour) && c->in->err == ERR_NONE) {
-        if (tour.what != LOG_TOUR_BATCH)
+        if (tour.what == LOG_TOUR_OLD)
+            take_old(&w, &tour);
+        else if (tour.what != LOG_TOUR_BATCH)
             take_bad(&w, &tour);
         else if (!take_batch(&w, &tour))
             c->holed = true;

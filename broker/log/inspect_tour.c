@@ -61,6 +61,49 @@ static void set_batch(struct log_tour *tour)
     tour->expected = MAX(tour->expected, wire_batch_last_offset(&tour->batch) + 1);
 }
 
+/* ---- messages of format 0 and 1, as Kafka wrote them before 0.11 ---- */
+
+#define OLD_PREFIX 12       /* offset and size */
+#define OLD_HEAD 17         /* these, the CRC, and the format */
+#define OLD_SIZE_MIN 14     /* of a message of format 0 without key and value */
+#define OLD_CRC 0xedb88320u /* CRC-32 of IEEE 802.3, reflected */
+
+static uint32_t crc32_ieee(const uint8_t *data, size_t size)
+{
+    uint32_t table[16];
+    for (uint32_t i = 0; i < COUNT_OF(table); i++) {
+        uint32_t row = i;
+        for (int bit = 0; bit < 4; bit++)
+            row = row >> 1 ^ (OLD_CRC & (0 - (row & 1)));
+        table[i] = row;
+    }
+    uint32_t crc = ~0u;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+static bool take_old(struct log_tour *tour)
+{
+    const uint8_t *p = tour->data.data + tour->at;
+    size_t left = tour->data.size - tour->at;
+    if (left < OLD_HEAD || p[OLD_HEAD - 1] > 1)
+        return false;
+    int32_t size = get_i32(p + 8);
+    if (size < OLD_SIZE_MIN || (size_t)size > left - OLD_PREFIX)
+        return false;
+    if (crc32_ieee(p + 16, (size_t)size - 4) != get_u32(p + OLD_PREFIX))
+        return false;
+    tour->what = LOG_TOUR_OLD;
+    tour->offset = get_i64(p);
+    tour->next = tour->at + OLD_PREFIX + (size_t)size;
+    errmsg_set(&tour->msg, ERR_UNSUPPORTED, "messages of format %d", p[OLD_HEAD - 1]);
+    return true;
+}
+
 bool log_tour_step(struct log_tour *tour)
 {
     tour->at = tour->next;
@@ -80,6 +123,8 @@ bool log_tour_step(struct log_tour *tour)
         set_bad(tour, LOG_TOUR_TORN, tour->data.size);
         return true;
     case WIRE_AT_CORRUPT:
+        if (take_old(tour))
+            return true;
         set_bad(tour, LOG_TOUR_BAD, tour->data.size);
         return true;
     }

@@ -350,6 +350,7 @@ struct log_inspect {
     void (*unmap)(struct log_inspect *in, struct log_inspect_file *file);
     /* out */
     int64_t file_count, damage_count, note_count;
+    int64_t skipped_count; /* what could not be looked at, though nothing is wrong with it */
     /* the inspection's own */
     struct text row;
     enum err err;
