@@ -66,10 +66,11 @@ void log_row_hex32(struct log_inspect *in, const char *name, uint32_t value);
 void log_row_uuid(struct log_inspect *in, const char *name, const struct wire_uuid *id);
 /* Text as it is; other bytes in hex, under name_hex; null when data is NULL. */
 void log_row_bytes(struct log_inspect *in, const char *name, struct bytes value);
-/* name and "=", for what the caller prints as JSON into in->row. */
+/* What stands before a value that the caller prints as JSON into in->row. */
 void log_row_name(struct log_inspect *in, const char *name);
-/* A value inside of such JSON: text, hex or null. */
-void log_row_json_bytes(struct log_inspect *in, const char *name, struct bytes value);
+/* A value inside of such JSON, j's: text, hex or null. */
+void log_row_json_bytes(struct log_inspect *in, struct json *j, const char *name,
+                        struct bytes value);
 void log_row_end(struct log_inspect *in);
 
 /* ---- findings ---- */

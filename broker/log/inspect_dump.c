@@ -69,21 +69,20 @@ static struct bytes value_of(struct wire_bytes v)
 static void print_headers(struct log_inspect *in, struct bytes headers)
 {
     struct wire_record_header header;
-    const char *before = "";
+    struct json j;
     if (headers.size == 0)
         return;
     log_row_name(in, "headers");
-    text_add(&in->row, "[", 1);
+    json_put_init(&j, &in->row);
+    json_put_array(&j, NULL);
     while (wire_record_headers(&headers, &header)) {
         struct wire_bytes key = {.data = (const uint8_t *)header.key.data, .size = header.key.size};
-        text_printf(&in->row, "%s{", before);
-        log_row_json_bytes(in, "key", value_of(key));
-        text_add(&in->row, ",", 1);
-        log_row_json_bytes(in, "value", value_of(header.value));
-        text_add(&in->row, "}", 1);
-        before = ",";
+        json_put_object(&j, NULL);
+        log_row_json_bytes(in, &j, "key", value_of(key));
+        log_row_json_bytes(in, &j, "value", value_of(header.value));
+        json_put_end(&j);
     }
-    text_add(&in->row, "]", 1);
+    json_put_end(&j);
 }
 
 /* A message that the record's value is said to be; its version comes first. */

@@ -4,6 +4,7 @@
 #include "log/inspect.h"
 
 #define WHAT_SIZE 384 /* bytes of the sentence of a finding */
+#define LOG_ROW_NAME_MAX 64
 
 static void flush(struct log_inspect *in)
 {
@@ -38,23 +39,31 @@ void log_row_begin(struct log_inspect *in, const char *type, const struct log_in
         text_printf(&in->row, "%s", type);
         return;
     }
-    text_printf(&in->row, "{\"row\":\"%s\"", type);
+    json_put_init(&in->object, &in->row);
+    json_put_object(&in->object, NULL);
+    json_put_string(&in->object, "row", type);
     if (dir != NULL)
         log_row_path(in, "file", dir, file);
 }
 
 void log_row_end(struct log_inspect *in)
 {
-    add_word(in, in->json ? "}\n" : "\n");
+    if (in->json)
+        json_put_end(&in->object);
+    add_word(in, "\n");
     flush(in);
 }
 
-/* By hand: a dump is millions of names and numbers. */
+/* By hand where there are words: a dump is millions of names and numbers. */
 void log_row_name(struct log_inspect *in, const char *name)
 {
-    add_word(in, in->json ? ",\"" : " ");
+    if (in->json) {
+        json_put_name(&in->object, name);
+        return;
+    }
+    add_word(in, " ");
     add_word(in, name);
-    add_word(in, in->json ? "\":" : "=");
+    add_word(in, "=");
 }
 
 void log_row_path(struct log_inspect *in, const char *name, const struct log_inspect_dir *dir,
@@ -72,17 +81,10 @@ void log_row_path(struct log_inspect *in, const char *name, const struct log_ins
 
 void log_row_int(struct log_inspect *in, const char *name, int64_t value)
 {
-    char digits[20];
-    int at = COUNT_OF(digits);
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    struct json number;
     log_row_name(in, name);
-    if (value < 0)
-        add_word(in, "-");
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
-    text_add(&in->row, digits + at, (size_t)(COUNT_OF(digits) - at));
+    json_put_init(&number, &in->row);
+    json_put_int(&number, NULL, value);
 }
 
 void log_row_bool(struct log_inspect *in, const char *name, bool value)
@@ -94,15 +96,19 @@ void log_row_bool(struct log_inspect *in, const char *name, bool value)
 void log_row_word(struct log_inspect *in, const char *name, const char *word)
 {
     log_row_name(in, name);
-    add_word(in, in->json ? "\"" : "");
-    add_word(in, word);
-    add_word(in, in->json ? "\"" : "");
+    if (in->json)
+        text_json(&in->row, bytes_text(word));
+    else
+        add_word(in, word);
 }
 
 void log_row_hex32(struct log_inspect *in, const char *name, uint32_t value)
 {
-    log_row_name(in, name);
-    text_printf(&in->row, in->json ? "\"%08x\"" : "%08x", value);
+    char digits[9];
+    for (int i = 0; i < 8; i++)
+        digits[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
+    digits[8] = 0;
+    log_row_word(in, name, digits);
 }
 
 void log_row_uuid(struct log_inspect *in, const char *name, const struct wire_uuid *id)
@@ -197,20 +203,32 @@ static void add_value(struct log_inspect *in, struct bytes value, bool text)
         add_hex(in, value);
 }
 
+/* "value" of text, "value_hex" of other bytes. */
+static const char *name_for(bool text, const char *name, char full[LOG_ROW_NAME_MAX])
+{
+    static const char tail[] = "_hex";
+    size_t size = strlen(name);
+    ASSERT(size + sizeof tail <= LOG_ROW_NAME_MAX);
+    memcpy(full, name, size + 1);
+    if (!text)
+        memcpy(full + size, tail, sizeof tail);
+    return full;
+}
+
 void log_row_bytes(struct log_inspect *in, const char *name, struct bytes value)
 {
+    char full[LOG_ROW_NAME_MAX];
     bool text = is_text(value);
-    add_word(in, in->json ? ",\"" : " ");
-    add_word(in, name);
-    add_word(in, text ? "" : "_hex");
-    add_word(in, in->json ? "\":" : "=");
+    log_row_name(in, name_for(text, name, full));
     add_value(in, value, text);
 }
 
-void log_row_json_bytes(struct log_inspect *in, const char *name, struct bytes value)
+void log_row_json_bytes(struct log_inspect *in, struct json *j, const char *name,
+                        struct bytes value)
 {
+    char full[LOG_ROW_NAME_MAX];
     bool text = is_text(value);
-    text_printf(&in->row, "\"%s%s\":", name, text ? "" : "_hex");
+    json_put_name(j, name_for(text, name, full));
     add_value(in, value, text);
 }
 
@@ -265,7 +283,8 @@ static void print_json(struct log_inspect *in, const struct log_inspect_dir *dir
         log_row_int(in, "position", position);
     log_row_bytes(in, "what", bytes_text(sentence));
     log_row_bytes(in, "remedy", bytes_text(findings[what].remedy));
-    text_printf(&in->row, "}\n");
+    json_put_end(&in->object);
+    add_word(in, "\n");
 }
 
 static void print(struct log_inspect *in, const struct log_inspect_dir *dir,

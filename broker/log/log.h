@@ -353,6 +353,7 @@ struct log_inspect {
     int64_t skipped_count; /* what could not be looked at, though nothing is wrong with it */
     /* the inspection's own */
     struct text row;
+    struct json object; /* of the row, where rows are JSON */
     enum err err;
 };
 

@@ -2,50 +2,46 @@
 #include "wire/field.h"
 
 static void print_struct(const struct wire_field *fields, int version, const void *in,
-                         struct text *out);
+                         struct json *j, const char *name);
 
-static void print_uuid(const struct wire_uuid *uuid, struct text *out)
-{
-    char text[WIRE_UUID_TEXT_SIZE];
-    wire_uuid_print(uuid, text);
-    text_json(out, bytes_text(text));
-}
-
-static void print_string(const struct wire_string *s, struct text *out)
+static void print_string(const struct wire_string *s, struct json *j, const char *name)
 {
     if (s->size < 0)
-        text_printf(out, "null");
+        json_put_null(j, name);
     else
-        text_json(out, bytes_of(s->data, (size_t)s->size));
+        json_put_text(j, name, bytes_of(s->data, (size_t)s->size));
 }
 
-static void print_records(const struct wire_bytes *b, struct text *out)
+static void print_records(const struct wire_bytes *b, struct json *j, const char *name)
 {
-    if (b->size < 0)
-        text_printf(out, "null");
-    else if (b->size == 0)
-        text_printf(out, "\"\"");
-    else
-        text_printf(out, "\"%d bytes\"", b->size);
+    if (b->size < 0) {
+        json_put_null(j, name);
+        return;
+    }
+    json_put_name(j, name);
+    text_printf(j->out, b->size == 0 ? "\"\"" : "\"%d bytes\"", b->size);
 }
 
-static void print_value(const struct wire_field *f, int version, const void *in, struct text *out)
+static void print_value(const struct wire_field *f, int version, const void *in, struct json *j,
+                        const char *name)
 {
+    char uuid[WIRE_UUID_TEXT_SIZE];
     switch ((enum wire_type)f->type) {
     case WIRE_TYPE_BOOL:
-        text_printf(out, "%s", *(const bool *)in ? "true" : "false");
+        json_put_bool(j, name, *(const bool *)in);
         return;
     case WIRE_TYPE_UUID:
-        print_uuid(in, out);
+        wire_uuid_print(in, uuid);
+        json_put_string(j, name, uuid);
         return;
     case WIRE_TYPE_STRING:
-        print_string(in, out);
+        print_string(in, j, name);
         return;
     case WIRE_TYPE_RECORDS:
-        print_records(in, out);
+        print_records(in, j, name);
         return;
     case WIRE_TYPE_STRUCT:
-        print_struct(f->part, version, in, out);
+        print_struct(f->part, version, in, j, name);
         return;
     case WIRE_TYPE_END:
     case WIRE_TYPE_INT8:
@@ -53,47 +49,44 @@ static void print_value(const struct wire_field *f, int version, const void *in,
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
-        text_printf(out, "%lld", (long long)wire_integer_get(f, in));
+        json_put_int(j, name, wire_integer_get(f, in));
         return;
     }
     UNREACHABLE();
 }
 
-static void print_array(const struct wire_field *f, int version, const void *in, struct text *out)
+static void print_array(const struct wire_field *f, int version, const void *in, struct json *j)
 {
     int32_t count = *wire_array_count(f, in);
     if (count < 0) {
-        text_printf(out, "null");
+        json_put_null(j, f->name);
         return;
     }
     const char *item = *wire_array_items(f, in);
-    text_printf(out, "[");
-    for (int32_t i = 0; i < count; i++, item += f->size) {
-        text_printf(out, "%s", i > 0 ? ", " : "");
-        print_value(f, version, item, out);
-    }
-    text_printf(out, "]");
+    json_put_array(j, f->name);
+    for (int32_t i = 0; i < count; i++, item += f->size)
+        print_value(f, version, item, j, NULL);
+    json_put_end(j);
 }
 
 static void print_struct(const struct wire_field *fields, int version, const void *in,
-                         struct text *out)
+                         struct json *j, const char *name)
 {
-    const char *before = "";
-    text_printf(out, "{");
+    json_put_object(j, name);
     for (const struct wire_field *f = fields; f->type != WIRE_TYPE_END; f++) {
         if (!wire_field_exists(f, version) || (f->tag != 0 && wire_field_unset(f, in)))
             continue;
-        text_printf(out, "%s\"%s\": ", before, f->name);
-        before = ", ";
         if (f->array)
-            print_array(f, version, in, out);
+            print_array(f, version, in, j);
         else
-            print_value(f, version, wire_field_value(f, in), out);
+            print_value(f, version, wire_field_value(f, in), j, f->name);
     }
-    text_printf(out, "}");
+    json_put_end(j);
 }
 
 void wire_print(const struct wire_message *m, int version, const void *in, struct text *out)
 {
-    print_struct(m->fields, version, in, out);
+    struct json j;
+    json_put_init(&j, out);
+    print_struct(m->fields, version, in, &j, NULL);
 }

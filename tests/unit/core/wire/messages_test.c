@@ -658,13 +658,13 @@ TEST(a_message_prints_as_one_line_of_json)
                                            .topic_data = &topic};
     text_init(&text, &f.mem.mem);
     wire_print(&wire_produce_request_message, 12, &request, &text);
-    assert_string_equal(text.data, "{\"transactional_id\": null, \"acks\": -1, \"timeout_ms\": 0, "
-                                   "\"topic_data\": [{\"name\": \"a\\\"b\", \"partition_data\": "
-                                   "[{\"index\": 1, \"records\": \"70 bytes\"}]}]}");
+    assert_string_equal(text.data, "{\"transactional_id\":null,\"acks\":-1,\"timeout_ms\":0,"
+                                   "\"topic_data\":[{\"name\":\"a\\\"b\",\"partition_data\":"
+                                   "[{\"index\":1,\"records\":\"70 bytes\"}]}]}");
     text_free(&text);
     text_init(&text, &f.mem.mem);
     wire_print(&wire_produce_request_message, 13, &request, &text);
-    assert_non_null(strstr(text.data, "{\"topic_id\": \"AAAAAAAAAAAAAAAAAAAAAQ\", "));
+    assert_non_null(strstr(text.data, "{\"topic_id\":\"AAAAAAAAAAAAAAAAAAAAAQ\","));
     text_free(&text);
     teardown(&f);
 }
