@@ -257,7 +257,7 @@ TEST(records_of_the_metadata_log_are_shown_as_what_they_mean)
     box_put_text(&box, "partition.metadata", "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
     box_dump(&box, "00000000000000000000.log", true, true, &report);
     assert_non_null(strstr(report.text.data, "\"metadata\":\"topic_record\",\"version\":0,"
-                                             "\"record\":{\"name\": \"orders\""));
+                                             "\"record\":{\"name\":\"orders\""));
     box_report_free(&report);
     box_expect_clean(&box, NULL);
     uint8_t *p = box_bytes(&box, "00000000000000000000.log");
