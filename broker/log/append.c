@@ -285,6 +285,7 @@ static void assign(struct log *log, struct log_append *append, struct slice batc
     append->part = (struct env_part){.data = batches.data, .size = batches.size};
     log_ranges_add(&active->checked, append->position, active->size);
     active->touched_ns = env_now(log_env(log));
+    active->modified_ms = MAX(env_wall(log_env(log)), 0);
     log->bytes_since_snapshot += batches.size;
 }
 

@@ -174,6 +174,7 @@ struct log_segment {
     uint64_t sync_size;      /* what the sync in flight will have covered */
     int64_t first_timestamp; /* of the first batch, -1: not known */
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
+    int64_t modified_ms;     /* wall time of its last append, -1: not known */
     struct log_index index;
     bool index_known;   /* false: on disk, if anywhere */
     bool index_trusted; /* made in this life from the log itself */

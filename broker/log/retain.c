@@ -23,11 +23,12 @@ struct log_retention {
     struct log_points_wait points_wait;
     struct log_index_wait index_wait;
     struct log_file_wait file_wait;
-    struct log_file *file; /* of the first segment that stays */
+    struct log_file *file; /* of the first segment that stays; of one that is asked */
     int64_t limit, wall_ms;
     int32_t count; /* segments that go */
     uint64_t gone; /* their bytes */
-    bool by_time, rolled, held, full;
+    bool by_time, rolled, full;
+    bool held, asks; /* file, for its entry; for its time */
     int64_t greatest;
     int32_t kind;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
@@ -36,6 +37,9 @@ struct log_retention {
 enum {
     RETAIN_CHOOSE,
     RETAIN_LEARN,
+    RETAIN_HOLD,
+    RETAIN_ASK,
+    RETAIN_TOLD,
     RETAIN_ROLL,
     RETAIN_ENTRY,
     RETAIN_ENTERED,
@@ -83,16 +87,17 @@ static bool may_retain(const struct log *log)
     return log->status == ERR_NONE && (log->state == LOG_OPEN || log->state == LOG_REPAIRING);
 }
 
-static int64_t alone_ns(const struct log_segment *segment)
-{
-    int64_t now_ns = env_now(log_env(segment->log));
-    ASSERT(now_ns >= segment->touched_ns);
-    return now_ns - segment->touched_ns;
-}
-
 static bool left_alone(const struct log_segment *segment, int64_t retention_ms)
 {
-    return alone_ns(segment) >= MIN(retention_ms, LOG_SETTLE_MS) * 1000000ll;
+    int64_t alone_ns = env_now(log_env(segment->log)) - segment->touched_ns;
+    return alone_ns >= MIN(retention_ms, LOG_SETTLE_MS) * 1000000ll;
+}
+
+/* Records without a timestamp age by the time of their append: this life knows it, of earlier ones
+ * the file's own time tells (LogSegment.largestTimestamp). */
+static bool must_ask_file(const struct log_segment *segment)
+{
+    return segment->size > 0 && segment->index.max_timestamp < 0 && segment->modified_ms < 0;
 }
 
 static bool is_old(const struct log_retention *r, const struct log_segment *segment)
@@ -101,10 +106,9 @@ static bool is_old(const struct log_retention *r, const struct log_segment *segm
     int64_t greatest = segment->index.max_timestamp;
     if (retention_ms < 0 || segment->size == 0)
         return false;
-    /* Without a timestamp records age by the time of their append, as far as this life knows it: a
-     * segment of an earlier one counts from the start, which is never too early. */
     if (greatest < 0)
-        return alone_ns(segment) / 1000000 > retention_ms;
+        greatest = segment->modified_ms;
+    ASSERT(greatest >= 0);
     /* Subtracted so that no timestamp, however odd, overflows. */
     return greatest < r->wall_ms && r->wall_ms - greatest > retention_ms &&
            left_alone(segment, retention_ms);
@@ -143,6 +147,10 @@ static enum log_flow retain_choose(struct log_steps *steps)
             steps->next = RETAIN_LEARN;
             return LOG_NEXT;
         }
+        if (must_ask_file(segment)) {
+            steps->next = RETAIN_HOLD;
+            return LOG_NEXT;
+        }
         bool old = is_old(r, segment);
         bool below = segment->next <= log->start; /* left behind by an earlier pass */
         if (!old && (last || !(below || is_too_much(r, segment, r->gone))))
@@ -174,6 +182,47 @@ static enum log_flow retain_learn(struct log_steps *steps)
     steps->next = RETAIN_CHOOSE;
     return log_index_want(r->log->segments[r->count], &r->index_wait, on_index) ? LOG_NEXT
                                                                                 : LOG_WAIT;
+}
+
+static void on_asked_held(struct log_file_wait *wait, enum err e)
+{
+    struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
+    r->asks = e == ERR_NONE;
+    log_steps_resume(&r->steps, e);
+}
+
+/* The file stays where it is while it is held, whatever becomes of its segment. */
+static enum log_flow retain_hold(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    r->file = r->log->segments[r->count]->file;
+    r->asks = log_file_hold(r->file, &r->file_wait, on_asked_held);
+    return r->asks ? LOG_NEXT : LOG_WAIT;
+}
+
+static enum log_flow retain_ask(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    steps->tolerant = true;
+    env_size(steps->env, &steps->io, r->file->handle, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow retain_told(struct log_steps *steps)
+{
+    struct log_retention *r = retention_of(steps);
+    struct log *log = r->log;
+    log_file_release(r->file);
+    r->asks = false;
+    steps->next = RETAIN_CHOOSE;
+    for (int32_t i = 0; i < log->segment_count; i++) {
+        struct log_segment *segment = log->segments[i];
+        /* Who cannot be asked is as young as can be. */
+        if (segment->file == r->file && segment->modified_ms < 0)
+            segment->modified_ms =
+                steps->err == ERR_NONE ? MAX(steps->io.modified_ms, 0) : r->wall_ms;
+    }
+    return LOG_NEXT;
 }
 
 /* All of it is old, the segment that is written to as well: a new one is begun. */
@@ -433,17 +482,13 @@ static enum log_flow retain_gone(struct log_steps *steps)
 }
 
 static const struct log_step retain_steps[] = {
-    [RETAIN_CHOOSE] = {"choose", retain_choose},
-    [RETAIN_LEARN] = {"read the index", retain_learn},
-    [RETAIN_ROLL] = {"begin", retain_roll},
-    [RETAIN_ENTRY] = {"sync", retain_entry},
-    [RETAIN_ENTERED] = {"sync", retain_entered},
-    [RETAIN_POINT] = {"write", retain_point},
-    [RETAIN_MOVE] = {"move", retain_move},
-    [RETAIN_RENAME] = {"rename", retain_rename},
-    [RETAIN_SYNC] = {"sync", retain_sync},
-    [RETAIN_GONE] = {"sync", retain_gone},
-    [RETAIN_OVER] = {NULL, NULL},
+    [RETAIN_CHOOSE] = {"choose", retain_choose}, [RETAIN_LEARN] = {"read the index", retain_learn},
+    [RETAIN_HOLD] = {"open", retain_hold},       [RETAIN_ASK] = {"look at", retain_ask},
+    [RETAIN_TOLD] = {"look at", retain_told},    [RETAIN_ROLL] = {"begin", retain_roll},
+    [RETAIN_ENTRY] = {"sync", retain_entry},     [RETAIN_ENTERED] = {"sync", retain_entered},
+    [RETAIN_POINT] = {"write", retain_point},    [RETAIN_MOVE] = {"move", retain_move},
+    [RETAIN_RENAME] = {"rename", retain_rename}, [RETAIN_SYNC] = {"sync", retain_sync},
+    [RETAIN_GONE] = {"sync", retain_gone},       [RETAIN_OVER] = {NULL, NULL},
 };
 
 static void ended(struct log_steps *steps, enum err e)
@@ -451,7 +496,7 @@ static void ended(struct log_steps *steps, enum err e)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     (void)e; /* the next pass tries again */
-    if (r->held)
+    if (r->held || r->asks)
         log_file_release(r->file);
     log->start_next = log->start;
     mem_free(log->dir->mem, r);

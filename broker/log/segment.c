@@ -35,6 +35,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     segment->base = base;
     segment->next = base;
     segment->first_timestamp = -1;
+    segment->modified_ms = -1;
     segment->touched_ns = env_now(log_env(log));
     log_index_init(&segment->index, mem, base);
     segment->index_known = segment->index_trusted = segment->exact = create;

@@ -98,6 +98,7 @@ struct env_op {
     int32_t part_count;
     uint64_t handle; /* the file, stream or listener */
     uint64_t offset, size;
+    int64_t modified_ms; /* of env_size: what it found */
     const char *path, *path_to;
     const struct env_part *parts;
     void *buffer;
@@ -206,7 +207,8 @@ void env_append(struct env *env, struct env_op *op, env_file file, const struct 
 /* Cuts or (with zeros) extends it. No append may be in flight. n: size. ERR_NOSPACE, ERR_IO,
  * ERR_READONLY. */
 void env_truncate(struct env *env, struct env_op *op, env_file file, uint64_t size, env_done *done);
-/* n: bytes in the file. ERR_IO. */
+/* n: bytes in the file; op->modified_ms: when it was last written, appended to or truncated, by the
+ * wall clock of then, in ms since 1970. A loss of power may set that back. ERR_IO. */
 void env_size(struct env *env, struct env_op *op, env_file file, env_done *done);
 /* Contract 4. ERR_NOMEM, here and from env_sync_dir: nothing was tried, and all may be well yet.
  * ERR_IO, ERR_NOSPACE: what was written since the last good sync may be lost, now or

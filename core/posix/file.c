@@ -169,10 +169,12 @@ static void append_file(struct posix *p, struct file *file, struct env_op *op)
 static void size_file(struct posix *p, struct file *file, struct env_op *op)
 {
     struct stat s;
-    if (fstat(file->handle.fd, &s) == 0)
-        posix_finish(p, op, ERR_NONE, (uint64_t)s.st_size);
-    else
+    if (fstat(file->handle.fd, &s) != 0) {
         posix_fail(p, op, errno);
+        return;
+    }
+    op->modified_ms = (int64_t)s.st_mtim.tv_sec * 1000 + s.st_mtim.tv_nsec / 1000000;
+    posix_finish(p, op, ERR_NONE, (uint64_t)s.st_size);
 }
 
 /* The descriptor is the thread's from here on. */

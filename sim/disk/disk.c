@@ -133,6 +133,16 @@ uint64_t disk_size(const struct disk *disk, uint64_t file)
     return disk_handle(disk, file)->inode->size;
 }
 
+void disk_set_modified(struct disk *disk, uint64_t file, int64_t wall_ms)
+{
+    disk_handle(disk, file)->inode->modified_ms = wall_ms;
+}
+
+int64_t disk_modified(const struct disk *disk, uint64_t file)
+{
+    return disk_handle(disk, file)->inode->modified_ms;
+}
+
 static bool reads_bad(const struct disk *disk, const struct inode *inode, uint64_t offset,
                       uint64_t size)
 {

@@ -77,6 +77,7 @@ struct inode {
     struct list changes; /* change_link.link */
     int32_t child_count; /* in CACHE */
     /* of a file */
+    int64_t modified_ms; /* by the wall clock of the node that did it */
     uint64_t size, media_size;
     uint64_t
         size_to_be; /* once all that is pending is durable: size, unless a failed sync lost it */

@@ -252,6 +252,7 @@ static enum err finish_write(struct flight *flight, enum err fault)
 {
     struct world_node *node = flight->node;
     flight->began = false;
+    disk_set_modified(node->disk, flight->handle, world_node_wall(node));
     if (fault == ERR_NONE)
         return disk_write_finish(node->disk, flight->write, &flight->n);
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_DISK, ~flight->key);
@@ -319,6 +320,7 @@ static enum err change(struct flight *flight)
         return open_file(flight);
     case ENV_TRUNCATE:
         flight->n = flight->size;
+        disk_set_modified(disk, flight->handle, world_node_wall(flight->node));
         return disk_truncate(disk, flight->handle, flight->size);
     case ENV_RENAME:
         return disk_rename(disk, flight->path, flight->path_to);
@@ -341,6 +343,7 @@ static enum err perform(struct flight *flight)
         return read_file(flight);
     case ENV_SIZE:
         flight->n = disk_size(node->disk, flight->handle);
+        flight->op->modified_ms = disk_modified(node->disk, flight->handle);
         return ERR_NONE;
     case ENV_LIST:
         return list_dir(flight);

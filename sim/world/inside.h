@@ -297,4 +297,10 @@ void world_struck(struct world_node *node);
 /* Rows for what was written down since. */
 void world_tell_fired(struct world *world);
 
+/* What the node's wall clock shows at this moment. */
+static inline int64_t world_node_wall(const struct world_node *node)
+{
+    return WORLD_WALL_START_MS + node->world->now_ns / 1000000 + node->wall_offset_ms;
+}
+
 #endif

@@ -17,7 +17,7 @@ void world_enter(struct world_node *node)
     ASSERT(node->ending == ENDING_NONE);
     world->current = node;
     node->env.now_ns = world->now_ns - node->born_ns + node->base_ns;
-    node->env.wall_ms = WORLD_WALL_START_MS + world->now_ns / 1000000 + node->wall_offset_ms;
+    node->env.wall_ms = world_node_wall(node);
 }
 
 static void drain(struct world_node *node)

@@ -225,6 +225,38 @@ CASE(truncate_cuts_and_extends_with_zeros)
     CHECK_INT(t, t->n, 5);
 }
 
+/* Within a second: the clocks of file systems are coarse. */
+static bool is_now(struct conformance *t, int64_t wall_ms)
+{
+    int64_t apart_ms = env_wall(t->env) - wall_ms;
+    return apart_ms > -1000 && apart_ms < 1000;
+}
+
+static int64_t modified(struct conformance *t, env_file file)
+{
+    struct ask *ask = ask_new(t);
+    ask_size(ask, file);
+    CHECK_OK(t, await(ask));
+    return ask->op.modified_ms;
+}
+
+/* A write that was not asked for would be seen as one that moves the time on. */
+CASE(a_size_tells_when_the_file_was_written)
+{
+    uint8_t *buffer = take(t, 16);
+    env_file file = file_with(t, "f", "abcdef", 6);
+    int64_t first_ms = modified(t, file);
+    CHECK(t, is_now(t, first_ms));
+    CHECK_OK(t, do_read(t, file, 0, buffer, 16));
+    CHECK_OK(t, do_sync(t, file));
+    CHECK_INT(t, modified(t, file), first_ms);
+    CHECK_OK(t, do_append(t, file, "z", 1));
+    CHECK(t, modified(t, file) >= first_ms);
+    CHECK_OK(t, do_truncate(t, file, 2));
+    CHECK(t, modified(t, file) >= first_ms);
+    CHECK(t, is_now(t, modified(t, file)));
+}
+
 CASE(syncs_of_files_and_directories_succeed)
 {
     CHECK_OK(t, do_make_dir(t, "dir"));

@@ -93,6 +93,23 @@ static struct sabotage *tampered(struct env_op *op)
     return s;
 }
 
+static void done_timeless(struct env_op *op, enum err e, uint64_t n)
+{
+    struct sabotage *s = tampered(op);
+    op->modified_ms = 0;
+    s->done(op, e, n);
+}
+
+static void forget_times(struct env *env, struct env_op *op)
+{
+    if (op->verb == ENV_SIZE)
+        tamper_with(env, op, done_timeless);
+    else
+        pass_on(env, op);
+}
+SABOTAGE(forgets_when_files_were_written, forget_times, NULL, NULL,
+         a_size_tells_when_the_file_was_written)
+
 static void done_twice(struct env_op *op, enum err e, uint64_t n)
 {
     struct sabotage *s = tampered(op);
