@@ -13,6 +13,10 @@
 #define TRACE_ROWS 4096
 #define KEYS_MAX 256
 #define CONFIG_FILE_BYTES_MAX (1 << 20)
+/* How often the disk and the loop are looked at, and what is worth telling. */
+#define LOOK_NS (1000ll * 1000 * 1000)
+#define SLOW_NS_TOLD (1000ll * 1000 * 1000)
+#define STALL_NS_TOLD (100ll * 1000 * 1000)
 /* Who sends a signal twice at once means one: timeout(1) and npm do. */
 #define AGAIN_NS_MIN (500ll * 1000 * 1000)
 
@@ -37,7 +41,8 @@ struct serving {
     struct broker_op starting, stopping;
     int64_t began_ns;
     int64_t told_ns; /* when it was told to stop */
-    bool ready, told_to_stop;
+    struct env_timer look;
+    bool ready, told_to_stop, told_slow;
     int exit;
 };
 
@@ -155,6 +160,33 @@ static void after_event(struct posix_hook *hook)
     s->trace.tail = s->trace.head; /* nobody reads it yet */
 }
 
+static void look_at_disk(struct serving *s)
+{
+    int64_t slow_ns = posix_slow_ns(s->door);
+    if (slow_ns >= SLOW_NS_TOLD && !s->told_slow) {
+        NOTE(&notes, DIRECTORY_SLOW,
+             "the disk of %s has not answered for %" PRId64
+             " ms: appends wait for it, and what needs no disk goes on. Look at the disk",
+             s->config.log_dirs, slow_ns / 1000000);
+        s->told_slow = true;
+    } else if (slow_ns == 0 && s->told_slow) {
+        NOTE(&notes, DIRECTORY_WELL, "the disk of %s answers again", s->config.log_dirs);
+        s->told_slow = false;
+    }
+}
+
+static void on_look(struct env_timer *timer)
+{
+    struct serving *s = CONTAINER_OF(timer, struct serving, look);
+    struct posix_counters *counters = &s->door->counters;
+    look_at_disk(s);
+    if (counters->stall_ns_max >= STALL_NS_TOLD)
+        NOTE(&notes, LOOP_STALLED, "for %" PRId64 " ms one event kept all others waiting",
+             counters->stall_ns_max / 1000000);
+    counters->stall_ns_max = 0;
+    env_arm(&s->door->env, timer, env_now(&s->door->env) + LOOK_NS);
+}
+
 static void on_stopped(struct broker_op *op, enum err e)
 {
     struct serving *s = CONTAINER_OF(op, struct serving, stopping);
@@ -244,6 +276,7 @@ static int serve(struct serving *s)
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text), EXIT_FAILURE;
+    posix_set_slow(s->door, s->config.log_dir_slow_ms);
     posix_set_access(s->door, (enum posix_access)s->config.log_files_readable_by);
     e = posix_watch_signals(s->door, &s->signals, numbers, COUNT_OF(numbers));
     if (e == ERR_NONE)
@@ -253,8 +286,11 @@ static int serve(struct serving *s)
         return cli_complain("%s", err_text(e)), EXIT_FAILURE;
     }
     s->began_ns = env_now(&s->door->env);
+    s->look.fire = on_look;
+    env_arm(&s->door->env, &s->look, s->began_ns + LOOK_NS);
     broker_start(s->broker, &s->starting, on_started);
     posix_run(s->door);
+    env_disarm(&s->door->env, &s->look);
     broker_free(s->broker);
     posix_free(s->door);
     ASSERT(s->mem.live_count == 0);

@@ -95,6 +95,8 @@ static const struct config_row rows[] = {
             "how long an idle producer is remembered"),
     ENUM_ROW("log.files.readable.by", log_files_readable_by, "owner|group|all", "group",
              "who may read new files: 0600, 0640 or 0644, and directories 0700, 0750 or 0755"),
+    INT_ROW("log.dir.slow.ms", log_dir_slow_ms, 1, 60000, "20",
+            "a sync or write that takes longer makes the disk slow: appends then wait in threads"),
     INT_ROW("log.open.files.max", log_open_files_max, 16, 1 << 20, "512",
             "segment files and indexes that are kept open"),
     INT_ROW("log.checkpoint.bytes", log_checkpoint_bytes, 4096, INT64_MAX, "67108864",

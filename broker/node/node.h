@@ -7,7 +7,7 @@
 
 /* Filled through broker_config_table: broker_config_defaults, then config_set or config_parse. The
  * keys are Kafka's; those of kiln's own are flush.policy, cluster.id, log.open.files.max,
- * log.files.readable.by, log.checkpoint.* and log.flush.interval.bytes. */
+ * log.files.readable.by, log.dir.slow.ms, log.checkpoint.* and log.flush.interval.bytes. */
 struct broker_config {
     int64_t node_id;
     char cluster_id[CONFIG_STRING_SIZE]; /* "": what the directory says, or a new one */
@@ -32,7 +32,9 @@ struct broker_config {
     int64_t compression_lz4_level, compression_zstd_level;
     int64_t producer_id_expiration_ms;
     /* The disk. */
-    int32_t log_files_readable_by; /* enum posix_access, for who makes the door */
+    /* For who makes the door: enum posix_access, posix_set_slow. */
+    int32_t log_files_readable_by;
+    int64_t log_dir_slow_ms;
     int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
     int64_t log_flush_interval_bytes, log_flush_interval_ms;
     /* Clients. */

@@ -1,14 +1,19 @@
-/* blocking.c - the calls that may wait for a disk or a name server, run in a thread of the pool. It
- * touches the operation, what the operation points to, and the file system; nothing of the loop. */
+/* blocking.c - the calls that may wait for a disk or a name server, run in a thread of the pool or,
+ * while the disk is well, by the loop. It touches the operation, what the operation points to, and
+ * the file system; nothing of the loop. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include "posix/internal.h"
+
+_Static_assert(ENV_PARTS_MAX <= IOV_MAX, "the parts of a write fit one call");
 
 /* A thread reads ahead in steps of this size, on its stack. */
 #define AHEAD_SIZE (64u << 10)
@@ -49,7 +54,7 @@ static int lock_dir(int root_fd, const char *path, int *dir_fd)
 }
 
 /* Truncates after it has the lock: a file that another process holds must keep its bytes. */
-static int prepare_file(int fd, unsigned flags)
+static int prepare_file(int fd, unsigned flags, dev_t *dev)
 {
     struct stat s;
     int number = flags & ENV_OPEN_LOCK ? lock_fd(fd) : 0;
@@ -59,6 +64,7 @@ static int prepare_file(int fd, unsigned flags)
         return errno;
     if (fstat(fd, &s) != 0)
         return errno;
+    *dev = s.st_dev;
     return S_ISDIR(s.st_mode) ? EISDIR : 0;
 }
 
@@ -76,16 +82,18 @@ static int open_flags(unsigned flags)
     return how;
 }
 
-/* The descriptors go to door_id. */
+/* The descriptors go to door_id, the device to door_done. */
 static int open_file(const struct place *place, struct env_op *op)
 {
     int dir_fd = -1;
+    dev_t dev = 0;
     int fd = openat(place->root_fd, op->path, open_flags(op->flags), place->file_mode);
     if (fd < 0)
         return errno;
     int number = op->flags & ENV_OPEN_LOCK ? lock_dir(place->root_fd, op->path, &dir_fd) : 0;
     if (number == 0)
-        number = prepare_file(fd, op->flags);
+        number = prepare_file(fd, op->flags, &dev);
+    op->door_done = dev;
     op->door_id = TWO_FDS(fd, dir_fd);
     if (number != 0)
         posix_close_both(op->door_id);
@@ -192,7 +200,7 @@ static int unlink_any(int root_fd, const char *path)
 static int read_file(struct env_op *op)
 {
     while (op->door_done < op->size) {
-        ssize_t n = pread((int)op->door_id, (uint8_t *)op->buffer + op->door_done,
+        ssize_t n = pread(FIRST_FD(op->door_id), (uint8_t *)op->buffer + op->door_done,
                           op->size - op->door_done, (off_t)(op->offset + op->door_done));
         if (n < 0 && errno != EINTR)
             return errno;
@@ -203,9 +211,81 @@ static int read_file(struct env_op *op)
     return 0;
 }
 
+static int fill_iov(const struct env_op *op, struct iovec *iov)
+{
+    int count = 0;
+    for (int i = 0; i < op->part_count; i++) {
+        const struct env_part *part = &op->parts[i];
+        ASSERT(part->data != NULL || part->size == 0); /* file ranges stand only in sends */
+        if (part->size > 0)
+            iov[count++] = (struct iovec){(void *)(uintptr_t)part->data, part->size};
+    }
+    return count;
+}
+
+/* Drops the first bytes of an array of iovecs. */
+static void advance(struct iovec **iov, int *count, uint64_t bytes)
+{
+    while (bytes > 0 && bytes >= (*iov)->iov_len) {
+        bytes -= (*iov)->iov_len;
+        (*iov)++;
+        (*count)--;
+    }
+    if (bytes > 0) {
+        (*iov)->iov_base = (uint8_t *)(*iov)->iov_base + bytes;
+        (*iov)->iov_len -= bytes;
+    }
+}
+
+/* 0, or errno when not all of it stands in the file. */
+static int write_parts(const struct env_op *op, uint64_t offset)
+{
+    int fd = FIRST_FD(op->door_id);
+    struct iovec all[ENV_PARTS_MAX];
+    struct iovec *iov = all;
+    int count = fill_iov(op, all);
+    int number = FAULT("disk/write", EIO);
+    if (number == 0)
+        number = FAULT("disk/space", ENOSPC);
+    if (number != 0)
+        return number;
+    while (count > 0) {
+        ssize_t n = pwritev(fd, iov, count, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            return EIO;
+        offset += (uint64_t)n;
+        advance(&iov, &count, (uint64_t)n);
+    }
+    return 0;
+}
+
+/* The end is asked for each time: another handle may have moved it. */
+static int append_file(struct env_op *op)
+{
+    struct stat s;
+    if (fstat(FIRST_FD(op->door_id), &s) != 0)
+        return errno;
+    op->door_done = (uint64_t)s.st_size;
+    return write_parts(op, op->door_done);
+}
+
+static int size_file(struct env_op *op)
+{
+    struct stat s;
+    if (fstat(FIRST_FD(op->door_id), &s) != 0)
+        return errno;
+    op->modified_ms = (int64_t)s.st_mtim.tv_sec * 1000 + s.st_mtim.tv_nsec / 1000000;
+    op->door_done = (uint64_t)s.st_size;
+    return 0;
+}
+
 static int truncate_file(struct env_op *op)
 {
-    if (ftruncate((int)op->door_id, (off_t)op->size) != 0)
+    if (ftruncate(FIRST_FD(op->door_id), (off_t)op->size) != 0)
         return errno;
     op->door_done = op->size;
     return 0;
@@ -218,7 +298,7 @@ static int read_ahead(struct env_op *op)
     uint64_t left = op->door_done;
     uint64_t at = op->offset;
     while (left > 0) {
-        ssize_t n = pread((int)op->door_id, bytes, MIN(left, sizeof bytes), (off_t)at);
+        ssize_t n = pread(FIRST_FD(op->door_id), bytes, MIN(left, sizeof bytes), (off_t)at);
         if (n < 0 && errno != EINTR)
             return errno;
         if (n == 0)
@@ -239,10 +319,17 @@ static int run(const struct place *place, struct env_op *op)
         return posix_close_both(op->door_id);
     case ENV_READ:
         return read_file(op);
+    case ENV_WRITE:
+        op->door_done = op->size;
+        return write_parts(op, op->offset);
+    case ENV_APPEND:
+        return append_file(op);
+    case ENV_SIZE:
+        return size_file(op);
     case ENV_TRUNCATE:
         return truncate_file(op);
     case ENV_SYNC:
-        return sync_result(fdatasync((int)op->door_id));
+        return sync_result(fdatasync(FIRST_FD(op->door_id)));
     case ENV_SYNC_DIR:
         return sync_dir(root_fd, op->path);
     case ENV_RENAME:
@@ -268,6 +355,20 @@ static int run(const struct place *place, struct env_op *op)
         break;
     }
     UNREACHABLE();
+}
+
+uint32_t posix_op_disk(const struct env_op *op)
+{
+    switch ((enum env_verb)op->verb) {
+    case ENV_WRITE:
+    case ENV_APPEND:
+    case ENV_TRUNCATE:
+    case ENV_SYNC:
+    case ENV_SIZE:
+        return (uint32_t)SECOND_FD(op->door_id);
+    default:
+        return DISK_ANY;
+    }
 }
 
 void posix_block(const struct place *place, struct env_op *op)

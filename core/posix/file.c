@@ -1,13 +1,10 @@
-/* file.c - open files on the loop: writes and appends at once, reads when the page cache has them,
- * the rest in a thread. */
+/* file.c - open files: writes and appends when the event is over, on the loop while their disk is
+ * well; reads at once when the page cache has them; the rest in a thread. */
 #include <errno.h>
-#include <limits.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "posix/internal.h"
-
-_Static_assert(ENV_PARTS_MAX <= IOV_MAX, "the parts of a write fit one call");
 
 struct file *posix_file(struct posix *p, uint64_t name)
 {
@@ -57,7 +54,7 @@ static bool at_end(const struct file *file, uint64_t offset)
 
 static void block_on_file(struct posix *p, struct file *file, struct env_op *op)
 {
-    op->door_id = (uint64_t)file->handle.fd;
+    op->door_id = TWO_FDS(file->handle.fd, file->disk);
     posix_pool_submit(&p->pool, op);
 }
 
@@ -84,98 +81,44 @@ static void read_file(struct posix *p, struct file *file, struct env_op *op)
 
 /* ---- writing ---- */
 
-static int fill_iov(const struct env_op *op, struct iovec *iov)
+/* Whoever makes the call, an append goes before those that were started behind it: one of a file is
+ * under way at a time, and the others wait in the file. */
+bool posix_file_call(struct posix *p, struct env_op *op)
 {
-    int count = 0;
-    for (int i = 0; i < op->part_count; i++) {
-        const struct env_part *part = &op->parts[i];
-        ASSERT(part->data != NULL || part->size == 0); /* file ranges stand only in sends */
-        if (part->size > 0)
-            iov[count++] = (struct iovec){(void *)(uintptr_t)part->data, part->size};
+    struct file *file = posix_file(p, op->handle);
+    if (op->verb == ENV_APPEND) {
+        if (file->append_failed != NULL) {
+            posix_finish(p, op, ERR_OFFLINE, 0);
+            return true;
+        }
+        if (file->appending != NULL) {
+            list_push_back(&file->appends, &op->link);
+            return true;
+        }
+        file->appending = op;
     }
-    return count;
+    op->door_id = TWO_FDS(file->handle.fd, file->disk);
+    if (!posix_disk_slow(p, file->disk))
+        return posix_call(p, op);
+    p->public.counters.handed_count++;
+    posix_pool_submit(&p->pool, op);
+    return true;
 }
 
-/* Drops the first bytes of an array of iovecs. */
-static void advance(struct iovec **iov, int *count, uint64_t bytes)
+void posix_file_appended(struct posix *p, struct env_op *op)
 {
-    while (bytes > 0 && bytes >= (*iov)->iov_len) {
-        bytes -= (*iov)->iov_len;
-        (*iov)++;
-        (*count)--;
-    }
-    if (bytes > 0) {
-        (*iov)->iov_base = (uint8_t *)(*iov)->iov_base + bytes;
-        (*iov)->iov_len -= bytes;
-    }
-}
-
-/* 0, or errno when not all of it stands in the file. */
-static int write_parts(int fd, const struct env_op *op, uint64_t offset)
-{
-    struct iovec all[ENV_PARTS_MAX];
-    struct iovec *iov = all;
-    int count = fill_iov(op, all);
-    int number = FAULT("disk/write", EIO);
-    if (number == 0)
-        number = FAULT("disk/space", ENOSPC);
-    if (number != 0)
-        return number;
-    while (count > 0) {
-        ssize_t n = pwritev(fd, iov, count, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0)
-            return EIO;
-        offset += (uint64_t)n;
-        advance(&iov, &count, (uint64_t)n);
-    }
-    return 0;
-}
-
-static void write_file(struct posix *p, struct file *file, struct env_op *op)
-{
-    int number = write_parts(file->handle.fd, op, op->offset);
-    if (number != 0) {
-        posix_fail(p, op, number);
-        return;
-    }
-    posix_finish(p, op, ERR_NONE, op->size);
-}
-
-/* The end is asked for each time: another handle may have moved it. */
-static void append_file(struct posix *p, struct file *file, struct env_op *op)
-{
-    struct stat s;
-    if (file->append_failed != NULL) {
-        posix_finish(p, op, ERR_OFFLINE, 0);
-        return;
-    }
-    int number = fstat(file->handle.fd, &s) == 0 ? 0 : errno;
-    if (number == 0)
-        number = write_parts(file->handle.fd, op, (uint64_t)s.st_size);
-    if (number != 0) {
+    struct file *file = posix_file(p, op->handle);
+    ASSERT(file->appending == op);
+    file->appending = NULL;
+    if (op->door_err != ERR_NONE)
         file->append_failed = op;
-        posix_fail(p, op, number);
-        return;
-    }
-    posix_finish(p, op, ERR_NONE, (uint64_t)s.st_size);
+    posix_finish(p, op, op->door_err, op->door_done);
+    struct list *next = list_pop_front(&file->appends);
+    if (next != NULL)
+        list_push_front(&p->calls, next);
 }
 
 /* ---- the rest ---- */
-
-static void size_file(struct posix *p, struct file *file, struct env_op *op)
-{
-    struct stat s;
-    if (fstat(file->handle.fd, &s) != 0) {
-        posix_fail(p, op, errno);
-        return;
-    }
-    op->modified_ms = (int64_t)s.st_mtim.tv_sec * 1000 + s.st_mtim.tv_nsec / 1000000;
-    posix_finish(p, op, ERR_NONE, (uint64_t)s.st_size);
-}
 
 /* The descriptor is the thread's from here on. */
 static void close_file(struct posix *p, struct file *file, struct env_op *op)
@@ -197,13 +140,9 @@ void posix_file_submit(struct posix *p, struct env_op *op)
         read_file(p, file, op);
         return;
     case ENV_WRITE:
-        write_file(p, file, op);
-        return;
     case ENV_APPEND:
-        append_file(p, file, op);
-        return;
     case ENV_SIZE:
-        size_file(p, file, op);
+        list_push_back(&p->calls, &op->link);
         return;
     case ENV_CLOSE_FILE:
         close_file(p, file, op);
@@ -226,6 +165,8 @@ void posix_file_opened(struct posix *p, struct env_op *op)
     if (file != NULL) {
         file->handle = (struct handle){.kind = HANDLE_FILE, .fd = fd};
         file->dir_fd = SECOND_FD(op->door_id);
+        file->disk = posix_disk_of(p, (dev_t)op->door_done);
+        list_init(&file->appends);
         e = posix_name_give(&p->names, p->mem, &file->handle, 0);
     }
     if (e != ERR_NONE) {

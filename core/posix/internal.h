@@ -70,6 +70,9 @@ struct file {
     struct handle handle;
     int32_t in_flight_count;
     bool closing;
+    uint32_t disk;
+    struct env_op *appending;     /* a thread or the loop has it */
+    struct list appends;          /* those behind it */
     int dir_fd;                   /* with ENV_OPEN_LOCK: of the locked directory; -1: none */
     bool nowait_refused;          /* the file system knows no RWF_NOWAIT */
     struct env_op *append_failed; /* until its completion is delivered, no append succeeds */
@@ -124,22 +127,85 @@ struct place {
     mode_t file_mode, dir_mode;
 };
 
+/* The call that a thread makes. */
+struct doing {
+    atomic_uint_fast64_t call; /* its number among the thread's calls; 0: none */
+    atomic_uint disk;          /* which it waits for */
+    uint64_t count;            /* the thread's own */
+};
+
+/* The number of a call of the loop's from which the loop was taken away. */
+#define DOING_TAKEN UINT64_MAX
+
+struct pool_thread {
+    struct pool *pool;
+    pthread_t thread;
+    struct doing doing;
+    bool other_next; /* which of the queues it looks at first */
+};
+
+/* Calls that wait for no disk (name servers, offloads) have a queue of their own, and when it
+ * stands still a thread of their own: a disk that hangs may hold all the others. */
+enum pool_queue { QUEUE_DISK, QUEUE_OTHER, QUEUE_COUNT };
+
 struct pool {
-    struct list asked; /* by the loop in this turn; no thread knows of them yet */
+    struct list asked[QUEUE_COUNT]; /* by the loop in this turn; no thread knows of them yet */
     int asked_count;
     int given_count; /* to the threads and not yet taken back */
     pthread_mutex_t lock;
-    pthread_cond_t work;
-    struct list queued, done;     /* under lock */
-    int queued_count, idle_count; /* under lock */
-    bool stopping;                /* under lock */
+    pthread_cond_t work, other_work;
+    struct list queued[QUEUE_COUNT], done; /* under lock */
+    int queued_count, idle_count;          /* under lock */
+    uint64_t other_taken;                  /* under lock: of QUEUE_OTHER, so far */
+    uint64_t other_seen;                   /* under lock: the same at the last look */
+    bool stopping, has_spare;              /* under lock */
     int thread_count;
     struct place place;
     uint64_t *blocking_count; /* the loop's */
-    pthread_t threads[POSIX_THREADS_MAX];
+    struct pool_thread threads[POSIX_THREADS_MAX], spare;
     atomic_int done_count; /* length of done, readable without the lock */
     atomic_bool loop_sleeps;
     int wake_fd;
+};
+
+/* Disks are told apart by their device number. The first is none: whatever is not known to belong
+ * to one, and when it is slow all are. */
+#define DISK_ANY 0
+#define DISKS_MAX 8
+/* Threads that watch, or go on with the loop, or are caught in a call that was the loop's. */
+#define WATCH_THREADS_MAX (DISKS_MAX + 2)
+
+struct disk {
+    dev_t dev;
+    atomic_bool slow;        /* what is asked of it goes to the threads */
+    atomic_int caught_count; /* calls of the loop's that hold a thread which was the loop's */
+};
+
+/* A call, and in how many looks it was under way. */
+struct seen {
+    uint64_t call;
+    int looks;
+};
+
+struct watch {
+    pthread_mutex_t lock;
+    pthread_cond_t wake, spare, over;
+    /* Under lock. */
+    pthread_t threads[WATCH_THREADS_MAX];
+    int thread_count, spare_count;
+    bool watching, stopping, loop_over;
+    struct seen seen[POSIX_THREADS_MAX], loop_seen;
+    uint32_t looks;
+    int64_t slow_began_ns;
+    bool moved, slow_seen, dirty_near; /* what the last look found */
+    int vmstat_fd;
+    /* The loop's. */
+    bool ready, started;
+    uint32_t disk_count;
+    /* Everybody's. */
+    struct disk disks[DISKS_MAX];
+    atomic_bool sleeps, may_take, pretended;
+    atomic_int_fast64_t look_ns, slow_ns;
 };
 
 struct posix {
@@ -150,8 +216,13 @@ struct posix {
     struct names names;
     struct heap timers;
     uint64_t timer_sequence;
-    struct list ready;     /* completed, not yet delivered */
-    struct list again;     /* streams with more to send at once */
+    struct list ready;      /* completed, not yet delivered */
+    struct list again;      /* streams with more to send at once */
+    struct list calls;      /* writes, appends and sizes: made when the event is over */
+    struct env_op *calling; /* what the loop's own call is for */
+    struct doing *doing;    /* of the thread that has the loop; one of those below */
+    struct doing loop_doings[WATCH_THREADS_MAX + 1];
+    struct watch watch;
     struct list resolving; /* addresses */
     int32_t socket_count;  /* streams and listeners */
     int64_t started_ns;    /* on the machine's clock; env_now counts from here */
@@ -171,7 +242,9 @@ static inline struct posix *posix_of(struct env *env)
     return CONTAINER_OF(env, struct posix, public.env);
 }
 
-/* posix.c: the operation has ended; it is delivered as an event of its own. */
+/* posix.c: makes the operation's call on the loop. False: the loop was taken away meanwhile. */
+bool posix_call(struct posix *p, struct env_op *op) MUST_USE;
+/* The operation has ended; it is delivered as an event of its own. */
 void posix_finish(struct posix *p, struct env_op *op, enum err e, uint64_t n);
 /* Finishes it with what the verb lists for that errno. */
 void posix_fail(struct posix *p, struct env_op *op, int number);
@@ -220,15 +293,43 @@ void posix_pool_give(struct pool *pool);
 /* Gives back what waits for posix_pool_give when it is one operation, the threads have nothing to
  * do, and it takes no longer than a disk does; else NULL. */
 struct env_op *posix_pool_lone(struct pool *pool);
+/* An operation that was the loop's own is done, by a thread that is the loop's no more. */
+void posix_pool_return(struct pool *pool, struct env_op *op);
+/* For the watch: true while calls wait for a thread; when some of QUEUE_OTHER do, and none was
+ * taken since the last look, they get a thread of their own. */
+bool posix_pool_look(struct pool *pool);
 /* Moves to ops what the threads are done with. */
 void posix_pool_take(struct pool *pool, struct list *ops);
 /* Says that the loop is about to sleep; false: there is work instead. */
 bool posix_pool_may_sleep(struct pool *pool);
 void posix_pool_woke(struct pool *pool);
 
+/* ---- watch.c ---- */
+
+void posix_watch_init(struct posix *p);
+void posix_watch_free(struct posix *p);
+void posix_watch_set_slow(struct posix *p, int64_t ms);
+/* A call begins that may be slow: somebody must look. */
+void posix_watch_wake(struct posix *p);
+/* The loop's end, for whoever began it, when another thread has come to it. */
+void posix_watch_loop_over(struct posix *p);
+void posix_watch_await_loop(struct posix *p);
+/* posix.c: the loop is this thread's now, until it ends or is taken away again. */
+void posix_loop_go_on(struct posix *p);
+void posix_doing_begin(struct doing *doing, uint32_t disk);
+/* False: the loop was taken away meanwhile. */
+bool posix_doing_end(struct doing *doing);
+uint32_t posix_disk_of(struct posix *p, dev_t dev);
+bool posix_disk_slow(const struct posix *p, uint32_t disk);
+/* What /proc/vmstat says: writers will soon have to wait. */
+bool posix_dirty_near(const char *vmstat);
+/* Which disk an operation waits for. */
+uint32_t posix_op_disk(const struct env_op *op);
+
 /* blocking.c: what a thread does. The result goes to op->door_err and op->door_done; open leaves
  * its descriptor in op->door_id, and that of the directory which it locked, or -1, in the upper
- * half of it; close takes both from there. */
+ * half of it; close takes both from there. Of other operations on a file the upper half is its
+ * disk. */
 #define TWO_FDS(fd, dir_fd) ((uint64_t)(uint32_t)(dir_fd) << 32 | (uint32_t)(fd))
 #define FIRST_FD(id) ((int)(uint32_t)(id))
 #define SECOND_FD(id) ((int)((id) >> 32))
@@ -240,6 +341,11 @@ int posix_close_both(uint64_t door_id);
 /* ---- verbs; *_submit starts one, *_settle lets go of it before its owner is told ---- */
 
 void posix_file_submit(struct posix *p, struct env_op *op);
+/* Makes what can be made of a write, an append or a size: on the loop, or it is handed over, or
+ * waits behind another. False: the loop was taken away meanwhile. */
+bool posix_file_call(struct posix *p, struct env_op *op) MUST_USE;
+/* An append is done, whoever made it. */
+void posix_file_appended(struct posix *p, struct env_op *op);
 /* A thread is done with an open. */
 void posix_file_opened(struct posix *p, struct env_op *op);
 void posix_file_settle(struct posix *p, struct env_op *op);

@@ -185,6 +185,9 @@ static void blocked(struct posix *p, struct env_op *op)
     case ENV_CONNECT:
         posix_resolved(p, op);
         return;
+    case ENV_APPEND:
+        posix_file_appended(p, op);
+        return;
     default:
         posix_finish(p, op, op->door_err, op->door_done);
         return;
@@ -333,16 +336,48 @@ static int wait_epoll(struct posix *p, struct epoll_event *events, int64_t limit
     return epoll_wait(p->epoll_fd, events, EPOLL_EVENTS_MAX, (int)limit_ms);
 }
 
+bool posix_call(struct posix *p, struct env_op *op)
+{
+    struct doing *doing = p->doing;
+    ASSERT(p->calling == NULL);
+    p->calling = op;
+    posix_doing_begin(doing, posix_op_disk(op));
+    posix_watch_wake(p);
+    posix_block(&p->pool.place, op);
+    if (!posix_doing_end(doing)) {
+        /* Of the loop nothing may be touched any more, and of p only what everybody may. */
+        atomic_fetch_sub(&p->watch.disks[posix_op_disk(op)].caught_count, 1);
+        posix_pool_return(&p->pool, op);
+        return false;
+    }
+    p->calling = NULL;
+    blocked(p, op);
+    return true;
+}
+
+/* The calls that events asked for, one behind the other. False: the loop was taken away. */
+static bool make_calls(struct posix *p)
+{
+    struct list *l;
+    while ((l = list_pop_front(&p->calls)) != NULL) {
+        if (!posix_file_call(p, CONTAINER_OF(l, struct env_op, link)))
+            return false;
+    }
+    return true;
+}
+
 /* What this turn asked of the threads. While no stream and no listener is open, nobody is kept
- * waiting by the loop: a lone operation is then done at once, which is most of a broker's start. */
-static void hand_over(struct posix *p)
+ * waiting by the loop: a lone operation is then done at once, which is most of a broker's start.
+ * False: the loop was taken away. */
+static bool hand_over(struct posix *p)
 {
     struct env_op *lone = p->socket_count == 0 ? posix_pool_lone(&p->pool) : NULL;
-    if (lone != NULL) {
-        posix_block(&p->pool.place, lone);
-        blocked(p, lone);
-    }
+    if (lone != NULL && !posix_call(p, lone))
+        return false;
+    if (p->pool.asked_count > 0)
+        posix_watch_wake(p);
     posix_pool_give(&p->pool);
+    return true;
 }
 
 static void take_over(struct posix *p)
@@ -361,7 +396,6 @@ static void take_over(struct posix *p)
 static int gather(struct posix *p, int64_t wait_ns)
 {
     struct epoll_event events[EPOLL_EVENTS_MAX];
-    hand_over(p);
     int64_t limit_ns = sleep_limit(p, wait_ns);
     if (limit_ns != 0 && !posix_pool_may_sleep(&p->pool))
         limit_ns = 0;
@@ -381,24 +415,76 @@ static int gather(struct posix *p, int64_t wait_ns)
     return delivered;
 }
 
+/* One turn, and how many events it delivered. False: the loop was taken away. */
+static bool turn(struct posix *p, int64_t wait_ns, int *delivered)
+{
+    sample_now(p);
+    if (!make_calls(p) || !hand_over(p))
+        return false;
+    *delivered = gather(p, wait_ns);
+    if (!make_calls(p))
+        return false;
+    while (*delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p)) {
+        (*delivered)++;
+        if (!make_calls(p))
+            return false;
+    }
+    sample_now(p);
+    return hand_over(p);
+}
+
 int posix_poll(struct posix_env *env, int64_t wait_ns)
 {
     struct posix *p = env->inside;
+    int delivered = 0;
+    ASSERT(!atomic_load(&p->watch.may_take));
     p->stopped = false;
-    sample_now(p);
-    int delivered = gather(p, wait_ns);
-    while (delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p))
-        delivered++;
-    sample_now(p);
-    hand_over(p);
+    bool mine = turn(p, wait_ns, &delivered);
+    ASSERT(mine); /* nobody may take a loop that its owner runs turn by turn */
     return delivered;
+}
+
+/* False: the loop was taken away. */
+static bool run_turns(struct posix *p)
+{
+    int delivered;
+    while (!p->stopped) {
+        if (!turn(p, -1, &delivered))
+            return false;
+    }
+    return true;
 }
 
 void posix_run(struct posix_env *env)
 {
-    do
-        posix_poll(env, -1);
-    while (!env->inside->stopped);
+    struct posix *p = env->inside;
+    p->stopped = false;
+    atomic_store(&p->watch.may_take, true);
+    if (!run_turns(p))
+        posix_watch_await_loop(p);
+    atomic_store(&p->watch.may_take, false);
+}
+
+void posix_loop_go_on(struct posix *p)
+{
+    ASSERT(p->calling != NULL);
+    p->calling = NULL;
+    p->pool.given_count++; /* the call that was the loop's comes back as the pool's do */
+    p->public.counters.taken_count++;
+    if (make_calls(p) && run_turns(p))
+        posix_watch_loop_over(p);
+}
+
+void posix_set_slow(struct posix_env *env, int64_t ms)
+{
+    ASSERT(ms >= 1);
+    ASSERT(ms <= POSIX_SLOW_MS_MAX);
+    posix_watch_set_slow(env->inside, ms);
+}
+
+int64_t posix_slow_ns(const struct posix_env *env)
+{
+    return atomic_load(&env->inside->watch.slow_ns);
 }
 
 void posix_set_access(struct posix_env *env, enum posix_access access)
@@ -468,6 +554,7 @@ static enum err start(struct posix *p, struct errmsg *msg)
         enum err e = posix_errno(ENV_OPEN, errno);
         return errmsg_set(msg, e, "cannot start the event loop: %s", err_text(e));
     }
+    posix_watch_init(p);
     enum err e = posix_pool_init(&p->pool, p);
     if (e != ERR_NONE)
         return errmsg_set(msg, e, "cannot start the event loop: %s", err_text(e));
@@ -492,6 +579,7 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
     heap_init(&p->timers, timer_before);
     list_init(&p->ready);
     list_init(&p->again);
+    list_init(&p->calls);
     list_init(&p->resolving);
     block_signals_of_calls();
     p->started_ns = clock_ns(CLOCK_MONOTONIC);
@@ -535,6 +623,7 @@ void posix_free(struct posix_env *env)
     if (env == NULL)
         return;
     struct posix *p = env->inside;
+    posix_watch_free(p);
     posix_pool_free(&p->pool);
     for (int32_t i = 0; i < p->names.slot_count; i++)
         if (p->names.slots[i].handle != NULL)

@@ -9,6 +9,10 @@
 #define POSIX_THREADS_MAX 4
 /* Open files, streams and listeners at once. */
 #define POSIX_HANDLES_MAX (1 << 20)
+/* A sync or a write that takes longer than this makes its disk slow, unless posix_set_slow says
+ * otherwise (log.dir.slow.ms). */
+#define POSIX_SLOW_MS 20
+#define POSIX_SLOW_MS_MAX 60000
 /* Events of one turn of the loop before the sockets are looked at again. */
 #define POSIX_TURN_EVENTS_MAX 128
 /* An attempt to connect to one address that takes longer is ERR_TIMEOUT. */
@@ -21,6 +25,8 @@ struct posix_counters {
     uint64_t event_count;
     uint64_t turn_count;        /* calls of epoll_wait */
     uint64_t blocking_count;    /* calls handed to the threads */
+    uint64_t handed_count;      /* of those, writes and appends: their disk was slow */
+    uint64_t taken_count;       /* the loop was caught in a call, and another thread went on */
     uint64_t read_missed_count; /* reads and sends that had to wait for the disk */
     uint64_t bytes_received, bytes_sent;
     int64_t stall_ns_max; /* the longest event */
@@ -71,7 +77,20 @@ enum posix_access {
 };
 void posix_set_access(struct posix_env *env, enum posix_access access);
 
-/* Delivers events until one of them calls posix_stop. */
+/* Writes and appends are made on the loop while their disk is well; once a call that changes it has
+ * been under way for ms (1 to POSIX_SLOW_MS_MAX), or the machine's dirty memory is near the point
+ * where writers wait, they go to the threads, until it is well again. */
+void posix_set_slow(struct posix_env *env, int64_t ms);
+/* For how long some disk has been slow without a break; 0: all are well. */
+int64_t posix_slow_ns(const struct posix_env *env);
+
+/* For tests: all disks are slow, or as they are. */
+void posix_pretend_slow(struct posix_env *env, bool slow);
+
+/* Delivers events until one of them calls posix_stop. A call that hangs does not hold up the loop:
+ * another thread goes on with it, so events are delivered by one thread at a time, but not always
+ * by the same. Returns when the loop has ended and the caller's own call, if it is caught in one,
+ * has come back. */
 void posix_run(struct posix_env *env);
 void posix_stop(struct posix_env *env);
 /* One turn, for those who have a loop of their own: waits up to wait_ns for an event (0: not at

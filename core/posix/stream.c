@@ -194,9 +194,15 @@ static ssize_t send_gathered(const struct stream *s, struct gathered *g)
     return sendmsg(s->handle.fd, &message, MSG_NOSIGNAL | (g->all ? 0 : MSG_MORE));
 }
 
+/* Where a file system does not say what is cached, it is believed to be while the disk is well. */
+static int blind(const struct posix *p, const struct file *file)
+{
+    return file->nowait_refused && !posix_disk_slow(p, file->disk);
+}
+
 /* Is this range in the page cache? Looks at its first and last byte, since it is read and evicted
  * in runs. 1: yes; 0: no; -1: errno, where ERANGE says that the file ends before. */
-static int is_cached(struct file *file, uint64_t offset, uint64_t size)
+static int is_cached(struct posix *p, struct file *file, uint64_t offset, uint64_t size)
 {
     uint8_t byte;
     const uint64_t probes[] = {offset, offset + size - 1};
@@ -205,16 +211,16 @@ static int is_cached(struct file *file, uint64_t offset, uint64_t size)
         if (n == 0)
             errno = ERANGE;
         if (n != 1)
-            return n < 0 && errno == EAGAIN ? file->nowait_refused : -1;
+            return n < 0 && errno == EAGAIN ? blind(p, file) : -1;
     }
-    return 1;
+    return file->nowait_refused ? blind(p, file) : 1;
 }
 
 /* Lets a thread read the range first, so that sendfile does not wait for the disk. */
 static void prefetch(struct posix *p, struct stream *s, struct file *file, uint64_t size)
 {
     struct env_op *op = s->sending;
-    op->door_id = (uint64_t)file->handle.fd;
+    op->door_id = TWO_FDS(file->handle.fd, file->disk);
     op->offset = current_part(s)->offset + s->part_offset;
     op->door_done = size;
     s->cached_until = s->part_offset + size;
@@ -232,7 +238,7 @@ static ssize_t send_file(struct posix *p, struct stream *s)
     uint64_t size = MIN(part->size - s->part_offset, FILE_CHUNK);
     off_t offset = (off_t)(part->offset + s->part_offset);
     if (s->part_offset + size > s->cached_until) {
-        int cached = is_cached(file, (uint64_t)offset, size);
+        int cached = is_cached(p, file, (uint64_t)offset, size);
         if (cached < 0)
             return -1;
         if (cached == 0) {

@@ -1,5 +1,5 @@
 /* door_posix.c - the real machine as a door under test: an empty directory, and a loop that is
- * polled. */
+ * polled; with disks that are well, that are slow, and that change between the two all the time. */
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,10 @@ struct real {
     struct test_mem mem;
     struct posix_env *posix;
     char root[256];
+    bool slow;
 };
+
+enum variant { DISK_WELL, DISK_SLOW, DISK_CHANGES, VARIANT_COUNT };
 
 static void start(struct conformance *t)
 {
@@ -24,6 +27,8 @@ static void start(struct conformance *t)
     snprintf(real->root, sizeof real->root, "%s/kiln-conformance-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(real->root));
     assert_ok(posix_new(&real->posix, &real->mem.mem, real->root, NULL, &msg));
+    real->slow = t->variant == DISK_SLOW;
+    posix_pretend_slow(real->posix, real->slow);
     t->self = real;
     t->env = &real->posix->env;
     t->host = "127.0.0.1";
@@ -34,6 +39,10 @@ static bool step(struct conformance *t)
     struct real *real = t->self;
     int64_t give_up_ns = env_now(t->env) + t->patience_ns;
     int delivered = 0;
+    if (t->variant == DISK_CHANGES) {
+        real->slow = !real->slow;
+        posix_pretend_slow(real->posix, real->slow);
+    }
     while (delivered == 0 && env_now(t->env) < give_up_ns)
         delivered = posix_poll(real->posix, give_up_ns - env_now(t->env));
     return delivered > 0;
@@ -56,5 +65,8 @@ static void finish(struct conformance *t)
     free(real);
 }
 
-const struct conformance_door conformance_posix = {
-    .name = "posix", .variant_count = 1, .start = start, .step = step, .finish = finish};
+const struct conformance_door conformance_posix = {.name = "posix",
+                                                   .variant_count = VARIANT_COUNT,
+                                                   .start = start,
+                                                   .step = step,
+                                                   .finish = finish};
