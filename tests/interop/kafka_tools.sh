@@ -3,22 +3,11 @@
 # DumpLogSegments, which must tell of every file what kiln log tells. The jars come as for the benchmarks, once, into
 # PEERS_HOME (see bench/peers); without Java 17 or them it skips aloud.
 source "$(dirname "$0")/common.sh"
+source "$(dirname "$0")/fetch.sh"
 need kcat
 need python3
-need java default-jre-headless
-here=$(cd "$(dirname "$0")" && pwd)
-peers=$here/../../bench/peers/kafka
-export TOOL_HEAP=256m
-
-skip() {
-    printf 'SKIPPED: %s\n' "$*"
-    exit 77
-}
-
-java=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -1)
-[[ ${java:-0} -ge 17 ]] || skip "Kafka's tools need Java 17 or newer; this one is ${java:-unknown}"
-timeout -k 5 40 "$peers/install" >"$work/install.log" 2>&1 ||
-    skip "Kafka's jars are not there and cannot be fetched: $(tail -1 "$work/install.log")"
+fetch_kafka
+export TOOL_HEAP=256m TOOL_JVM="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 # tool SECONDS NAME ARGS...: one of Kafka's tools; its complaints are in $work/err.
 tool() {
@@ -34,10 +23,24 @@ tool 20 kafka-topics --bootstrap-server "$at" --create --topic made --partitions
     die "kafka-topics: $(cat "$work/out" "$work/err")"
 same "kafka-topics makes a topic" "made 2" "$("$kiln" topic list --bootstrap-server "$at" | awk '$1 == "made" {print $1, $2}')"
 
+same "kafka-topics lists it" made "$(tool 20 kafka-topics --bootstrap-server "$at" --list)"
+tool 20 kafka-topics --bootstrap-server "$at" --create --topic made >"$work/out" && die "a topic was made twice"
+grep -q "Topic 'made' already exists" "$work/out" "$work/err" || die "made twice: $(cat "$work/out" "$work/err")"
+printf 'ok  kafka-topics is told that a topic exists\n'
+
 # The defaults of a Java producer: idempotent, acks=all.
 seq 2000 | tool 20 kafka-console-producer --bootstrap-server "$at" --topic java >"$work/out" ||
     die "kafka-console-producer: $(cat "$work/out" "$work/err")"
 same "what a Java producer sends, kcat reads" "$(seq 2000)" "$(consume java -p 0)"
+
+tool 20 kafka-producer-perf-test --bootstrap-server "$at" --topic perf --num-records 3000 --record-size 200 \
+    --throughput -1 --command-property linger.ms=20 >"$work/out" || die "kafka-producer-perf-test: $(cat "$work/out" "$work/err")"
+same "kafka-producer-perf-test sends all of it" "3000 records sent" "$(tail -1 "$work/out" | cut -d, -f1)"
+same "kafka-get-offsets knows the ends" "java:0:2000
+made:0:0
+made:1:0
+perf:0:3000" "$(tool 20 kafka-get-offsets --bootstrap-server "$at" | sort)"
+same "and the starts" "perf:0:0" "$(tool 20 kafka-get-offsets --bootstrap-server "$at" --topic-partitions perf:0 --time earliest)"
 
 for codec in none gzip snappy lz4 zstd; do
     seq 600 | produce "codec-$codec" -p 0 -z "$codec" -X enable.idempotence=true -X acks=all -X batch.size=3000
