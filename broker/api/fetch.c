@@ -33,7 +33,7 @@ struct item {
     struct reading *read; /* once it was read */
     uint64_t bytes_seen;  /* of its log, when it was looked at last */
     bool some;            /* a read would bring something */
-    bool diverged;        /* what the asker read last is not in this log (KIP-320) */
+    bool diverged;        /* what the asker read last is not in this log (KIP-320, E-3) */
 };
 
 struct fetch {

@@ -138,7 +138,7 @@ struct log_birth {
 };
 
 /* Opens "topic-N", creating it (durably, with partition.metadata and what birth says) when it is
- * not there, and recovers it: S-1 to S-7. On success *out is set before done is called.
+ * not there, and recovers it: S-1 to S-5, S-7. On success *out is set before done is called.
  * ERR_CORRUPT: a bad batch below the recovery point, or files are missing, or all of it is,
  * although birth or a checkpoint says that it was there; the message names file, position and
  * remedy, and the other logs go on. A person who wants to go on without what is gone makes the
@@ -302,7 +302,7 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
 int32_t log_latest_epoch(const struct log *log);
 /* The leader epoch in which that offset was, or would be, written; -1: before all that is known. */
 int32_t log_epoch_at(const struct log *log, int64_t offset);
-/* Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch before
+/* E-2. Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch before
  * all that is known ended where those began. Both -1: it is later than all that is known. */
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end);
 

@@ -1,4 +1,4 @@
-/* retain.c - retention: whole segments go when age or size allow it. First the new log start is
+/* retain.c - retention: whole segments go when age or size allow it (S-8). First the new log start is
  * durable, then the files get another name, and only after a delay they are removed. */
 #include "log/internal.h"
 

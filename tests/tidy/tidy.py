@@ -3,6 +3,7 @@
 
     tidy.py text ROOT              floors, openings, lengths, banned calls, draws: the sources alone
     tidy.py format ROOT            clang-format agrees with every file
+    tidy.py rules ROOT             docs/rules.md and the rule codes that are cited agree
     tidy.py symbols ROOT BUILD     what the built archives need, hold and export, and the binary kiln
 
 One line a finding, "file:line: rule: what"; exit 0 none, 1 some, 77 nothing could be checked.
@@ -109,6 +110,7 @@ RULES = {
     "pure": "a pure module needs mem*, str*, the base and the libraries named for it",
     "mutable": "a pure module has nothing that can change",
     "prefix": "a name that others can see begins with the name of its folder",
+    "rule-code": "what is cited stands in docs/rules.md, and what stands there is cited or to come",
     "known-bug": "no switch for a historic mistake goes to production",
 }
 
@@ -281,6 +283,60 @@ def check_calls(path, code, found):
         for match in call.finditer(code):
             if match.group(1) not in own:
                 found.add(path, line_at(code, match.start()), "banned-call", match.group(1))
+
+
+# ---- rule codes ---------------------------------------------------------------------------------
+
+RULES_PAGE = "docs/rules.md"
+RULE_CODE = re.compile(r"(?<![\w$.-])([BEGIKPSVX]-[1-9]\d?)(?![\w-]|\.\d)")
+RULE_ROW = re.compile(r"^\| ([A-Z]-\d+) \| (.+) \| (.+) \| (built|to come) \|$")
+# "S-1 to S-7" cites all of them.
+RULE_RANGE = re.compile(r"\b([A-Z])-(\d+) to \1-(\d+)\b")
+
+
+def cited_codes(text):
+    """(code, position) of each citation."""
+    for match in RULE_RANGE.finditer(text):
+        for number in range(int(match.group(2)), int(match.group(3)) + 1):
+            yield f"{match.group(1)}-{number}", match.start()
+    for match in RULE_CODE.finditer(RULE_RANGE.sub(lambda m: " " * len(m.group()), text)):
+        yield match.group(1), match.start()
+
+
+def rules_of_page(text, found):
+    """Code -> its state."""
+    rules = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        row = RULE_ROW.match(line)
+        if row is None:
+            if re.match(r"\| [A-Z]-", line):
+                found.add(RULES_PAGE, number, "rule-code", "no row: code, rule, source, state")
+            continue
+        if row.group(1) in rules:
+            found.add(RULES_PAGE, number, "rule-code", f"{row.group(1)} stands here twice")
+        rules[row.group(1)] = (row.group(4), number)
+    return rules
+
+
+def check_rules(root):
+    """The sources cite what the page explains, and the page calls built what the sources cite."""
+    found, count, cited = Findings(), 0, set()
+    rules = rules_of_page(read(root, RULES_PAGE), found)
+    folders = tuple(f for f in FOLDERS if f != "bench") + ("scenarios",)
+    for path in sources(root, (".c", ".h", ".def", ".lua"), folders):
+        text = read(root, path)
+        count += 1
+        for code, position in cited_codes(text):
+            cited.add(code)
+            if code not in rules:
+                found.add(path, line_at(text, position), "rule-code",
+                          f"{code} does not stand in {RULES_PAGE}")
+    for code, (state, number) in sorted(rules.items()):
+        if state == "built" and code not in cited:
+            found.add(RULES_PAGE, number, "rule-code", f"{code} is called built, and nobody cites it")
+        if state == "to come" and code in cited:
+            found.add(RULES_PAGE, number, "rule-code", f"{code} is cited: it is built")
+    return found, count
 
 
 # ---- draws --------------------------------------------------------------------------------------
@@ -493,8 +549,8 @@ def check_symbols(root, build):
 
 
 def main(arguments):
-    checks = {"text": check_text, "format": check_format, "symbols": check_symbols}
-    wanted = {"text": 2, "format": 2, "symbols": 3}
+    checks = {"text": check_text, "format": check_format, "symbols": check_symbols, "rules": check_rules}
+    wanted = {"text": 2, "format": 2, "symbols": 3, "rules": 2}
     if not arguments or len(arguments) != wanted.get(arguments[0]):
         print(__doc__, file=sys.stderr)
         return 64

@@ -199,6 +199,29 @@ def test_format(tree):
     os.unlink(full)
 
 
+def test_rules(tree):
+    """The page of rules and the citations of the sources, each without the other."""
+    page = "# Rules\n\n| S-1 | Nothing lies. | KIP-1 | built |\n| S-2 | Wait. | KIP-2 | to come |\n"
+    cites = "/* fine.c - what cites (S-1), UTF-8, KIP-2 and L-12x. */\n"
+
+    def rules(what, page, source, pattern):
+        tree.write("docs/rules.md", page)
+        tree.write("core/base/cites.c", source)
+        found, _ = tidy.check_rules(tree.root)
+        tree.fired |= found.rules
+        tree.expect(what, found.lines, pattern)
+
+    rules("page and sources agree", page, cites, None)
+    rules("an unknown code", page, cites + "/* S-9 */\n", r"core/base/cites.c:2: rule-code: S-9 ")
+    rules("one of a range", page.replace("to come", "built"), "/* S-1 to S-3 */\n",
+          r"core/base/cites.c:1: rule-code: S-3 does not stand ")
+    rules("a code that nobody cites", page, "/* nothing */\n", r"docs/rules.md:3: rule-code: S-1 is called ")
+    rules("a code that is built", page, cites + "/* S-2 */\n", r"docs/rules.md:4: rule-code: S-2 is cited")
+    rules("a row without a state", page + "| S-4 | So. | KIP-3 | perhaps |\n", cites, r"docs/rules.md:5: .*no row")
+    rules("a row twice", page + "| S-1 | Again. | KIP-1 | built |\n", cites, r"docs/rules.md:5: .*S-1 stands here twice")
+    os.remove(os.path.join(tree.root, "core/base/cites.c"))
+
+
 def build(tree, folder, module, source):
     """An archive of one object, named as CMake names it."""
     path = tree.write(f"{folder}/x.c", source)
@@ -252,6 +275,7 @@ def main():
     try:
         test_text(tree)
         test_format(tree)
+        test_rules(tree)
         test_symbols(tree)
         test_sanitized(tree)
         test_binary(tree)
