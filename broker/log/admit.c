@@ -73,15 +73,16 @@ static void free_admission(struct log_admission *a)
 }
 
 /* Those at the front that are ready are appended; the others wait for them. */
-static void advance(struct log *log)
+void log_admit_next(struct log *log)
 {
     while (!list_empty(&log->admissions)) {
         struct log_admission *a = LIST_FIRST(&log->admissions, struct log_admission, link);
-        if (!a->ready)
+        if (!a->ready || (a->asker != NULL && log_must_wait(log)))
             return;
         struct slice batch = a->batch;
         if (a->made != NULL)
             batch = slice_of(a->made, 0, (uint32_t)a->check.made_size);
+        list_remove(&a->link); /* whoever is told may come back here */
         if (a->asker != NULL)
             append(log, a->asker, &a->check, batch);
         free_admission(a);
@@ -106,7 +107,7 @@ static void go_on_checked(struct log_admission *a)
         errmsg_set(&check->why, ERR_NOMEM, "the broker is out of memory");
     }
     a->ready = true;
-    advance(log);
+    log_admit_next(log);
 }
 
 static void on_recoded(struct env_op *op, enum err e, uint64_t n)
@@ -116,7 +117,7 @@ static void on_recoded(struct env_op *op, enum err e, uint64_t n)
     (void)e; /* none */
     (void)n;
     a->ready = true;
-    advance(log);
+    log_admit_next(log);
     log->busy--;
     log_settle(log);
 }
@@ -206,7 +207,7 @@ void log_produce(struct log *log, struct log_produce *p, log_produce_done *done)
         finish(p, &check);
         return;
     }
-    if (!is_light(&check) || !list_empty(&log->admissions)) {
+    if (!is_light(&check) || !list_empty(&log->admissions) || log_must_wait(log)) {
         admit(log, p, &check, false);
         return;
     }

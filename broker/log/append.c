@@ -162,13 +162,9 @@ enum err log_roll(struct log *log)
     struct log_segment *segment = log_segment_new(log, log->end, true);
     if (segment == NULL)
         return ERR_NOMEM;
-    e = log_snapshot_take(segment); /* S-7 */
-    if (e != ERR_NONE) {
-        log_segment_free(segment);
-        return e;
-    }
     log_active(log)->next = log->end;
     log_segments_push(log, segment);
+    log_snapshot_want(log); /* S-7 */
     TRACE(log->dir->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
     return ERR_NONE;
 }
@@ -546,12 +542,11 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
             free_append(append);
     }
     log->end = end;
-    if (log_active(log)->snapshot_offset > end)
-        log_snapshot_drop(log_active(log));
     log_epochs_cut(&log->epochs, end + 1); /* the epoch that begins here may have been announced */
     log_recent_clear(log);
     TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
     log_repair_begin(log, e);
     if (log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, end);
+    log_admit_next(log); /* to be refused */
 }

@@ -15,7 +15,7 @@ static bool takes_part(const struct log *log, bool flush)
 
 /* ---- what nobody waits for ---- */
 
-static void flush(struct log_dir *dir)
+void log_commit_flush(struct log_dir *dir)
 {
     dir->unsynced_bytes = 0;
     dir->flush_now = true;
@@ -26,7 +26,7 @@ static void on_flush(struct env_timer *timer)
 {
     struct log_dir *dir = CONTAINER_OF(timer, struct log_dir, flush);
     if (dir->status == ERR_NONE && !dir->closing && dir->unsynced_bytes > 0)
-        flush(dir);
+        log_commit_flush(dir);
 }
 
 static void flush_later(struct log_dir *dir)
@@ -34,7 +34,7 @@ static void flush_later(struct log_dir *dir)
     if (dir->status != ERR_NONE || dir->closing)
         return;
     if (dir->unsynced_bytes >= dir->config.flush_bytes && !dir->flush_now)
-        flush(dir);
+        log_commit_flush(dir);
     if (env_armed(&dir->flush))
         return;
     dir->flush.fire = on_flush;

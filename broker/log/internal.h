@@ -29,7 +29,9 @@
 #define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
 #define LOG_SNAPSHOT_BYTES (32 << 20)    /* appended between two snapshots of a partition */
 #define LOG_PREFIX_BYTES (64 << 20)      /* appended until the active segment's index is saved */
-#define LOG_SEAL_LOOK 1024               /* segments that may wait for their indexes to be saved */
+#define LOG_SEAL_LOOK 1024               /* segments that are looked at for what is to be saved */
+#define LOG_UNSEALED_MAX 64              /* full segments whose indexes are not saved yet */
+#define LOG_SNAPSHOTS_BYTES (64 << 20)   /* snapshots in memory, of all logs of a directory */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
 #define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
@@ -195,9 +197,7 @@ struct log_segment {
     bool file_waiting;
     struct list waiting; /* appends not yet started */
     struct env_op sync;
-    struct list cached;            /* in dir->indexes, when its index may be dropped */
-    struct bytes snapshot, window; /* of its base or behind, until they are written */
-    int64_t snapshot_offset;
+    struct list cached; /* in dir->indexes, when its index may be dropped */
     int32_t readers;
     bool sealing; /* one of the readers writes its files */
     bool retired;
@@ -303,7 +303,13 @@ struct log {
     /* Snapshots on disk, ascending. */
     int64_t *snapshots;
     int32_t snapshot_count, snapshot_cap;
-    uint64_t bytes_since_snapshot;
+    /* The one in memory, which is written once what it speaks of is durable. */
+    struct bytes snapshot, window;
+    int64_t snapshot_offset;
+    uint64_t bytes_since_snapshot; /* appended since the last one was taken */
+    uint64_t snapshot_size;        /* of that one */
+    bool snapshot_due;             /* a segment has begun since, or so many bytes have come */
+    bool held_back;                /* somebody waits for log_must_wait to be false */
 
     struct env_op look; /* log_look */
     int64_t looked_ns;
@@ -415,6 +421,7 @@ struct log_dir {
 
     struct list indexes; /* of older segments, used last at the front */
     int64_t index_bytes;
+    int64_t snapshot_bytes; /* of log.snapshot and log.window of all logs */
 
     int32_t openings;
     struct list openings_waiting;
@@ -538,6 +545,10 @@ void log_cut_back(struct log *log, int64_t end, enum err e);
 void log_recent_clear(struct log *log);
 struct log_recent *log_recent_at(const struct log *log, int32_t i);
 
+/* admit.c */
+/* Appends what waits to be let in, as far as it may. */
+void log_admit_next(struct log *log);
+
 /* place.c */
 /* Where the batch begins that holds offset, if memory knows. */
 bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
@@ -559,6 +570,8 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
 void log_commit_init(struct log_dir *dir);
 void log_commit_mark(struct log *log);
 void log_commit_kick(struct log_dir *dir);
+/* The next rounds take in what nobody waits for, too. */
+void log_commit_flush(struct log_dir *dir);
 
 /* repair.c */
 void log_repair_begin(struct log *log, enum err e);
@@ -570,9 +583,14 @@ void log_repair_stop(struct log *log);
 
 /* seal.c: what is written in the background about segments: indexes and snapshots */
 void log_seal(struct log *log);
-/* What the producers have done below the log's end, to be written later. ERR_NOMEM. */
-enum err log_snapshot_take(struct log_segment *segment) MUST_USE;
-void log_snapshot_drop(struct log_segment *segment);
+/* A segment has begun (S-7), or so many bytes have been appended: when its turn comes, what the
+ * producers have done below the log's end is written. At most one snapshot of a log is in memory;
+ * what becomes due meanwhile is one more afterwards. */
+void log_snapshot_want(struct log *log);
+void log_snapshot_drop(struct log *log);
+/* So much of the log waits to be saved in the background that nothing more may be appended for a
+ * client: log_admit_next is called when it may. */
+bool log_must_wait(struct log *log) MUST_USE;
 /* There is one of that offset on disk. ERR_NOMEM. */
 enum err log_snapshots_add(struct log *log, int64_t offset) MUST_USE;
 

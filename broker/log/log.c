@@ -101,6 +101,7 @@ void log_offline(struct log *log, enum err e, int64_t position)
         errmsg_set(&log->why, e, "%s%s", err_text(e), log_dir_advice(e));
     TRACE(log->dir->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
     log_told(log, e);
+    log_admit_next(log);
 }
 
 void log_missing(struct log *log, const char *path)
@@ -177,6 +178,7 @@ void log_free(struct log *log)
     mem_free(mem, log->segments);
     mem_free(mem, log->recent);
     mem_free(mem, log->snapshots);
+    log_snapshot_drop(log);
     log_epochs_free(&log->epochs);
     log_producers_free(&log->producers);
     mem_free(mem, log->notice);
@@ -318,6 +320,7 @@ void log_settle(struct log *log)
         log_dir_idle(log->dir);
         return;
     }
+    log_admit_next(log);
     if (log->repair != NULL)
         log_repair_stop(log);
     if (!idle(log))

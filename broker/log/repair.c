@@ -221,22 +221,14 @@ static void on_timer(struct env_timer *timer)
     log_repair_next(CONTAINER_OF(timer, struct log_repair, timer)->log);
 }
 
-/* Snapshots of what the producers had done behind the end: written later, they would speak of
- * records that are in no log. */
-static void drop_snapshots(struct log *log)
-{
-    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
-        struct log_segment *segment = log->segments[i];
-        if (segment->snapshot_offset > log->end)
-            log_snapshot_drop(segment);
-        if (segment->base <= log->end)
-            return;
-    }
-}
-
 void log_repair_begin(struct log *log, enum err e)
 {
-    drop_snapshots(log);
+    /* A snapshot of what the producers had done behind the end would speak of records that are in
+     * no log. */
+    if (log->snapshot_offset > log->end) {
+        log_snapshot_drop(log);
+        log->snapshot_due = true;
+    }
     if (log->state == LOG_OPEN)
         log->state = LOG_REPAIRING;
     if (e == ERR_CORRUPT) {

@@ -1,6 +1,7 @@
 /* seal.c - what is written about segments in the background: indexes of those that are full, the
  * index of the active one now and then, and producer snapshots (S-7). None of it is needed for
- * anything but speed: all of it can be made again from the log. */
+ * anything but speed: all of it can be made again from the log. What waits to be written is
+ * bounded: who appends faster than that waits (log_must_wait). */
 #include "log/internal.h"
 
 enum target {
@@ -98,19 +99,25 @@ static void count_durable(const struct log_segment *segment, int32_t *count, int
         --*time_count;
 }
 
+/* An index on disk is of bytes that will never change, so it cannot grow wrong. */
+static bool wants_index(const struct log_segment *full)
+{
+    return full->index_known && !full->index_saved;
+}
+
 static enum target choose(const struct log *log, struct log_segment **segment)
 {
+    *segment = log_active(log);
+    /* Only what can no longer be taken back: a snapshot on disk is right for good. */
+    if (log->snapshot.data != NULL && log->snapshot_offset <= log->durable_end)
+        return TARGET_SNAPSHOT;
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         struct log_segment *s = log->segments[i];
         bool last = i == log->segment_count - 1;
         *segment = s;
         if (s->file->create)
             continue; /* not there yet */
-        /* Only what can no longer be taken back: a snapshot on disk is right for good. */
-        if (s->snapshot.data != NULL && s->snapshot_offset <= log->durable_end)
-            return TARGET_SNAPSHOT;
-        /* An index on disk is of bytes that will never change, so it cannot grow wrong. */
-        if (!last && s->index_known && !s->index_saved && s->synced == s->size)
+        if (!last && wants_index(s) && s->synced == s->size)
             return TARGET_INDEX;
         if (last && wants_prefix(s))
             return TARGET_PREFIX;
@@ -213,6 +220,7 @@ static enum log_flow seal_indexed(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
+    ASSERT(!segment->index_saved); /* else it would be chosen again for ever */
     steps->next = SEAL_AGAIN;
     if (segment->retired)
         return LOG_NEXT;
@@ -234,11 +242,12 @@ static enum log_flow seal_indexed(struct log_steps *steps)
 static enum log_flow seal_window(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
-    s->offset = s->segment->snapshot_offset;
-    if (s->segment->window.data == NULL)
+    struct log *log = s->log;
+    s->offset = log->snapshot_offset;
+    if (log->window.data == NULL)
         return LOG_NEXT;
-    log_segment_path(s->log, s->offset, LOG_KIND_WINDOW, s->path);
-    log_save(s->log->dir, &s->save, s->path, s->segment->window, 0, true, on_saved);
+    log_segment_path(log, s->offset, LOG_KIND_WINDOW, s->path);
+    log_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
     return LOG_WAIT;
 }
 
@@ -246,7 +255,7 @@ static enum log_flow seal_snapshot(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->offset, LOG_KIND_SNAPSHOT, s->path);
-    log_save(s->log->dir, &s->save, s->path, s->segment->snapshot, 0, true, on_saved);
+    log_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
     return LOG_WAIT;
 }
 
@@ -256,6 +265,8 @@ static enum log_flow seal_sync_dir(struct log_steps *steps)
     env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, log_steps_done);
     return LOG_WAIT;
 }
+
+static void take_snapshot(struct log *log);
 
 /* The snapshot is one now. Of those below the recovery point the newest are kept (KAFKA-5829). */
 static enum log_flow seal_listed(struct log_steps *steps)
@@ -267,7 +278,9 @@ static enum log_flow seal_listed(struct log_steps *steps)
     enum err e = log_snapshots_add(log, s->offset);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
-    log_snapshot_drop(s->segment);
+    ASSERT(s->offset == log->snapshot_offset);
+    log_snapshot_drop(log);
+    take_snapshot(log);
     return LOG_NEXT;
 }
 
@@ -302,9 +315,26 @@ static enum log_flow seal_prune_window(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+/* More than LOG_UNSEALED_MAX are full. */
+static bool is_crowded(const struct log *log)
+{
+    int32_t i = log->segment_count - 2 - LOG_UNSEALED_MAX;
+    return i >= 0 && wants_index(log->segments[i]);
+}
+
+static void let_in(struct log *log)
+{
+    if (!log->held_back || is_crowded(log))
+        return;
+    log->held_back = false;
+    log_admit_next(log);
+}
+
 static enum log_flow seal_again(struct log_steps *steps)
 {
-    let_go(sealing_of(steps));
+    struct log_sealing *s = sealing_of(steps);
+    let_go(s);
+    let_in(s->log);
     steps->next = SEAL_CHOOSE;
     return LOG_NEXT;
 }
@@ -327,6 +357,17 @@ static const struct log_step seal_steps[] = {
 
 /* ---- when ---- */
 
+static void on_retry(struct env_timer *timer)
+{
+    log_seal(CONTAINER_OF(timer, struct log, retry));
+}
+
+static void retry_later(struct log *log)
+{
+    log->retry.fire = on_retry;
+    env_arm(log_env(log), &log->retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
+}
+
 static void ended(struct log_steps *steps, enum err e)
 {
     struct log_sealing *s = sealing_of(steps);
@@ -339,24 +380,11 @@ static void ended(struct log_steps *steps, enum err e)
     if (e == ERR_NOTFOUND)
         log_missing(log, log->path);
     if (e != ERR_NONE && log->status == ERR_NONE)
-        env_arm(log_env(log), &log->retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
+        retry_later(log);
+    else if (log->held_back)
+        log_commit_flush(log->dir);
     log_repair_next(log);
     log_settle(log);
-}
-
-static void on_retry(struct env_timer *timer)
-{
-    log_seal(CONTAINER_OF(timer, struct log, retry));
-}
-
-/* Between two segments, too: a broker that is killed late in a large one starts as quickly. */
-static void snapshot_active(struct log *log)
-{
-    struct log_segment *active = log_active(log);
-    if (log->bytes_since_snapshot < LOG_SNAPSHOT_BYTES || active->snapshot.data != NULL)
-        return;
-    if (log_snapshot_take(active) == ERR_NONE)
-        log->bytes_since_snapshot = 0;
 }
 
 void log_seal(struct log *log)
@@ -365,36 +393,80 @@ void log_seal(struct log *log)
     if (log->sealing != NULL || log->status != ERR_NONE || log->closing != NULL ||
         log->state == LOG_OPENING || log->repair != NULL || env_armed(&log->retry))
         return;
-    snapshot_active(log);
+    /* Between two segments, too: a broker that is killed late in a large one starts as quickly. */
+    if (log->bytes_since_snapshot >= LOG_SNAPSHOT_BYTES)
+        log->snapshot_due = true;
+    take_snapshot(log);
     if (choose(log, &segment) == TARGET_NONE)
         return;
     struct log_sealing *s = mem_zalloc(log->dir->mem, sizeof *s);
-    if (s == NULL)
-        return; /* the next round of syncs asks again */
+    if (s == NULL) {
+        retry_later(log);
+        return;
+    }
     s->log = log;
     log->sealing = s;
     log->busy++;
-    log->retry.fire = on_retry;
     log_steps_start(&s->steps, log_env(log), seal_steps, ended);
+}
+
+bool log_must_wait(struct log *log)
+{
+    if (log->status != ERR_NONE || log->state != LOG_OPEN || log->dir->closing || !is_crowded(log))
+        return false;
+    log->held_back = true;
+    log_seal(log);
+    /* What is full is saved once it is synced, though nobody else may wait for that. */
+    if (log->sealing == NULL && !env_armed(&log->retry))
+        log_commit_flush(log->dir);
+    return true;
 }
 
 /* ---- a log's list of snapshots ---- */
 
-enum err log_snapshot_take(struct log_segment *segment)
+/* The most that log_snapshot_encode gives. */
+static int64_t size_max(const struct log *log)
 {
-    struct log *log = segment->log;
-    ASSERT(segment->snapshot.data == NULL);
-    segment->snapshot_offset = log->end;
-    return log_snapshot_encode(&log->producers, log->dir->mem, &segment->snapshot,
-                               &segment->window);
+    int64_t entries = (int64_t)log->producers.map.count * LOG_WINDOW;
+    return entries * LOG_SNAPSHOT_ENTRY + 2 * LOG_SNAPSHOT_HEAD;
 }
 
-void log_snapshot_drop(struct log_segment *segment)
+/* A snapshot is not taken before as many bytes have been appended as the last one took: however
+ * fast segments begin, snapshots are no more work than records. Without memory or room among those
+ * of the directory it stays due. */
+static void take_snapshot(struct log *log)
 {
-    struct mem *mem = segment->log->dir->mem;
-    mem_free(mem, (void *)(uintptr_t)segment->snapshot.data);
-    mem_free(mem, (void *)(uintptr_t)segment->window.data);
-    segment->snapshot = segment->window = bytes_of(NULL, 0);
+    struct log_dir *dir = log->dir;
+    bool room =
+        dir->snapshot_bytes == 0 || dir->snapshot_bytes + size_max(log) <= LOG_SNAPSHOTS_BYTES;
+    if (!log->snapshot_due || log->snapshot.data != NULL || !room ||
+        log->bytes_since_snapshot < log->snapshot_size)
+        return;
+    if (log->snapshot_count > 0 && log->snapshots[log->snapshot_count - 1] >= log->end)
+        return; /* there is one */
+    if (log_snapshot_encode(&log->producers, dir->mem, &log->snapshot, &log->window) != ERR_NONE)
+        return;
+    log->snapshot_offset = log->end;
+    log->snapshot_size = log->snapshot.size + log->window.size;
+    log->bytes_since_snapshot = 0;
+    log->snapshot_due = false;
+    dir->snapshot_bytes += (int64_t)log->snapshot_size;
+}
+
+void log_snapshot_want(struct log *log)
+{
+    log->snapshot_due = true;
+    take_snapshot(log);
+}
+
+void log_snapshot_drop(struct log *log)
+{
+    struct mem *mem = log->dir->mem;
+    log->dir->snapshot_bytes -= (int64_t)(log->snapshot.size + log->window.size);
+    ASSERT(log->dir->snapshot_bytes >= 0);
+    mem_free(mem, (void *)(uintptr_t)log->snapshot.data);
+    mem_free(mem, (void *)(uintptr_t)log->window.data);
+    log->snapshot = log->window = bytes_of(NULL, 0);
 }
 
 enum err log_snapshots_add(struct log *log, int64_t offset)

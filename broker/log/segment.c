@@ -56,7 +56,6 @@ void log_segment_free(struct log_segment *segment)
     ASSERT(list_empty(&segment->waiting));
     log_index_uncache(segment);
     log_index_free(&segment->index);
-    log_snapshot_drop(segment);
     log_file_retire(segment->file);
     mem_free(mem, segment);
 }

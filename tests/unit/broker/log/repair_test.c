@@ -40,17 +40,12 @@ TEST(a_segment_that_could_not_be_made_is_tried_again)
 
 static bool has_snapshot(const struct rig *rig)
 {
-    return rig->log->segments[rig->log->segment_count - 1]->snapshot.data != NULL;
+    return rig->log->snapshot.data != NULL;
 }
 
 static bool speaks_of_the_lost(const struct rig *rig)
 {
-    bool speaks = false;
-    for (int32_t i = 0; i < rig->log->segment_count; i++) {
-        const struct log_segment *segment = rig->log->segments[i];
-        speaks |= segment->snapshot.data != NULL && segment->snapshot_offset > log_end(rig->log);
-    }
-    return speaks;
+    return has_snapshot(rig) && rig->log->snapshot_offset > log_end(rig->log);
 }
 
 /* Else a producer would be told that its record is there, once the snapshot has been read. */
