@@ -302,8 +302,8 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
 int32_t log_latest_epoch(const struct log *log);
 /* The leader epoch in which that offset was, or would be, written; -1: before all that is known. */
 int32_t log_epoch_at(const struct log *log, int64_t offset);
-/* E-2. Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch before
- * all that is known ended where those began. Both -1: it is later than all that is known. */
+/* E-2. Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch
+ * before all that is known ended where those began. Both -1: it is later than all that is known. */
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end);
 
 /* ---- small durable files, for all of the broker (S-4): new name, sync, rename, sync of the

@@ -1,5 +1,5 @@
-/* retain.c - retention: whole segments go when age or size allow it (S-8). First the new log start is
- * durable, then the files get another name, and only after a delay they are removed. */
+/* retain.c - retention: whole segments go when age or size allow it (S-8). First the new log start
+ * is durable, then the files get another name, and only after a delay they are removed. */
 #include "log/internal.h"
 
 /* Files of a segment; the index's checksum after them. */

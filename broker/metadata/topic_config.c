@@ -64,7 +64,7 @@ const struct metadata_key metadata_topic_keys[] = {
     BOOL_ROW("remote.log.delete.on.disable", KEPT),
     BOOL_ROW("remote.storage.enable", FIELD(remote_storage_enable)),
     LONG_ROW("retention.bytes", FIELD(retention_bytes), INT64_MIN, "-1"),
-    LONG_ROW("retention.ms", FIELD(retention_ms), -1, "604800000"),
+    LONG_ROW("retention.ms", FIELD(retention_ms), -1, "1209600000"),
     INT_ROW("segment.bytes", FIELD(segment_bytes), 1 << 20, INT32_MAX, "1073741824"),
     INT_ROW("segment.index.bytes", FIELD(segment_index_bytes), 4, INT32_MAX, "10485760"),
     LONG_ROW("segment.jitter.ms", KEPT, 0, "0"),

@@ -66,7 +66,7 @@ static const struct config_row rows[] = {
             "age beyond which old segments go; -1: never; -2: as log.retention.minutes says"),
     INT_ROW("log.retention.minutes", log_retention_minutes, AS_HOURS, INT32_MAX, "-2",
             "the same in minutes; -1: never; -2: as log.retention.hours says"),
-    INT_ROW("log.retention.hours", log_retention_hours, -1, INT32_MAX, "168",
+    INT_ROW("log.retention.hours", log_retention_hours, -1, INT32_MAX, "336",
             "the same in hours; -1: never"),
     INT_ROW("log.retention.bytes", log_retention_bytes, -1, INT64_MAX, "-1",
             "bytes of a partition beyond which old segments go; -1: no bound"),

@@ -3,7 +3,8 @@
 
     tidy.py text ROOT              floors, openings, lengths, banned calls, draws: the sources alone
     tidy.py format ROOT            clang-format agrees with every file
-    tidy.py rules ROOT             docs/rules.md and the rule codes that are cited agree
+    tidy.py rules ROOT             docs/rules.md and the rule codes that are cited agree, and
+                                   docs/architecture.md names what is there
     tidy.py symbols ROOT BUILD     what the built archives need, hold and export, and the binary kiln
 
 One line a finding, "file:line: rule: what"; exit 0 none, 1 some, 77 nothing could be checked.
@@ -111,6 +112,7 @@ RULES = {
     "mutable": "a pure module has nothing that can change",
     "prefix": "a name that others can see begins with the name of its folder",
     "rule-code": "what is cited stands in docs/rules.md, and what stands there is cited or to come",
+    "doc-name": "what a page names stands where the page says",
     "known-bug": "no switch for a historic mistake goes to production",
 }
 
@@ -288,6 +290,7 @@ def check_calls(path, code, found):
 # ---- rule codes ---------------------------------------------------------------------------------
 
 RULES_PAGE = "docs/rules.md"
+ARCHITECTURE_PAGE = "docs/architecture.md"
 RULE_CODE = re.compile(r"(?<![\w$.-])([BEGIKPSVX]-[1-9]\d?)(?![\w-]|\.\d)")
 RULE_ROW = re.compile(r"^\| ([A-Z]-\d+) \| (.+) \| (.+) \| (built|to come) \|$")
 # "S-1 to S-7" cites all of them.
@@ -318,10 +321,26 @@ def rules_of_page(text, found):
     return rules
 
 
+# "`core/conn/receive.c` `on_received`" promises that the file has the name.
+NAMED = re.compile(r"`([\w/]+\.(?:c|h|def))`((?:[^`\n]{0,3}`\w+`)+)")
+
+
+def check_names(root, page, found):
+    text = read(root, page)
+    for match in NAMED.finditer(text):
+        path = match.group(1)
+        there = os.path.isfile(os.path.join(root, path))
+        source = read(root, path) if there else ""
+        for name in re.findall(r"`(\w+)`", match.group(2)):
+            if not re.search(r"\b%s\b" % name, source):
+                found.add(page, line_at(text, match.start()), "doc-name", f"{path} has no {name}")
+
+
 def check_rules(root):
     """The sources cite what the page explains, and the page calls built what the sources cite."""
     found, count, cited = Findings(), 0, set()
     rules = rules_of_page(read(root, RULES_PAGE), found)
+    check_names(root, ARCHITECTURE_PAGE, found)
     folders = tuple(f for f in FOLDERS if f != "bench") + ("scenarios",)
     for path in sources(root, (".c", ".h", ".def", ".lua"), folders):
         text = read(root, path)

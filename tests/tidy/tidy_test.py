@@ -204,8 +204,9 @@ def test_rules(tree):
     page = "# Rules\n\n| S-1 | Nothing lies. | KIP-1 | built |\n| S-2 | Wait. | KIP-2 | to come |\n"
     cites = "/* fine.c - what cites (S-1), UTF-8, KIP-2 and L-12x. */\n"
 
-    def rules(what, page, source, pattern):
+    def rules(what, page, source, pattern, way="`core/base/err.h` `errors`\n"):
         tree.write("docs/rules.md", page)
+        tree.write("docs/architecture.md", way)
         tree.write("core/base/cites.c", source)
         found, _ = tidy.check_rules(tree.root)
         tree.fired |= found.rules
@@ -219,6 +220,11 @@ def test_rules(tree):
     rules("a code that is built", page, cites + "/* S-2 */\n", r"docs/rules.md:4: rule-code: S-2 is cited")
     rules("a row without a state", page + "| S-4 | So. | KIP-3 | perhaps |\n", cites, r"docs/rules.md:5: .*no row")
     rules("a row twice", page + "| S-1 | Again. | KIP-1 | built |\n", cites, r"docs/rules.md:5: .*S-1 stands here twice")
+    rules("a name that is not there", page, cites,
+          r"docs/architecture.md:2: doc-name: core/base/err.h has no begin",
+          "\n`core/base/err.h` `errors` `begin`\n")
+    rules("a file that is not there", page, cites, r"docs/architecture.md:1: doc-name: cli/no.c has no x",
+          "`cli/no.c` `x`\n")
     os.remove(os.path.join(tree.root, "core/base/cites.c"))
 
 

@@ -53,7 +53,7 @@ TEST(older_names_set_the_same_field)
 TEST(retention_takes_milliseconds_before_minutes_before_hours)
 {
     struct broker_config config = defaults();
-    assert_int_equal(broker_config_retention_ms(&config), 168ll * 3600 * 1000);
+    assert_int_equal(broker_config_retention_ms(&config), 336ll * 3600 * 1000);
     assert_ok(set(&config, "log.retention.minutes", "2", NULL));
     assert_int_equal(broker_config_retention_ms(&config), 120000);
     assert_ok(set(&config, "log.retention.ms", "-1", NULL));
