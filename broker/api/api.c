@@ -10,6 +10,7 @@ static const struct handler *const handlers[] = {
     &api_handler_find_coordinator, &api_handler_api_versions,
     &api_handler_create_topics,    &api_handler_init_producer_id,
     &api_handler_sasl_handshake,   &api_handler_sasl_authenticate,
+    &api_handler_describe_configs,
 };
 
 static const char over_budget[] =

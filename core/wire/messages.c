@@ -98,6 +98,7 @@ const struct wire_api wire_apis[] = {
     API("ApiVersions", 18, 0, api_versions),
     API("CreateTopics", 19, 2, create_topics),
     API("InitProducerId", 22, 0, init_producer_id),
+    API("DescribeConfigs", 32, 1, describe_configs),
     API("SaslAuthenticate", 36, 0, sasl_authenticate),
 };
 const int wire_api_count = COUNT_OF(wire_apis);

@@ -413,6 +413,25 @@ def small():
         yield {"name": "sasl/authenticate", "key": 36, "version": v, "body": {"auth_bytes": "00610062"}}
 
 
+def describe_configs():
+    def ask(name, version, *resources, **fields):
+        rows = [{"resource_type": kind, "resource_name": what, "configuration_keys": keys} for kind, what, keys in resources]
+        return {"name": "describe/" + name, "key": 32, "version": version, "body": dict({"resources": rows}, **fields)}
+    for v in range(1, 5):
+        yield ask("all", v, (2, "every-config", None))
+        yield ask("some", v, (2, "ct-v7", ["retention.ms", "nope", "segment.bytes"]))
+        yield ask("no-keys", v, (2, "ct-v7", []))
+        yield ask("key-twice", v, (2, "ct-v7", ["retention.ms", "retention.ms"]))
+        yield ask("topic-twice", v, (2, "ct-v7", ["retention.ms"]), (2, "ct-v7", ["segment.ms"]))
+        yield ask("nothing", v)
+        yield ask("unknown", v, (2, "gone", None))
+        yield ask("bad-name", v, (2, "a b", None))
+        yield ask("no-name", v, (2, "", None))
+        yield ask("unknown-broker", v, (4, "9", None))
+        yield ask("unknown-kind", v, (3, "x", None))
+        yield ask("synonyms", v, (2, "ct-v7", ["retention.ms"]), include_synonyms=True)
+
+
 RAW = {
     "unknown-api": "03e7000000000001000164", "negative-api": "ffff000000000001000164", "no-header": "0003",
     "empty": "", "no-client": "000300010000000100", "client-longer": "00030001000000010009ab",
@@ -437,5 +456,5 @@ def raw():
 
 
 def cases():
-    for part_of in (create_topics, configs, metadata, produce, fetch, list_offsets, small, raw):
+    for part_of in (create_topics, configs, metadata, produce, fetch, list_offsets, small, raw, describe_configs):
         yield from part_of()

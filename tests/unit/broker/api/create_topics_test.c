@@ -226,6 +226,52 @@ TEST(what_is_not_served_yet_is_refused_as_such)
     help_teardown(&h);
 }
 
+static struct wire_describe_configs_response_result
+describe(struct help *h, int16_t version, struct wire_describe_configs_request_resource *resource)
+{
+    struct wire_describe_configs_request body;
+    wire_defaults(&wire_describe_configs_request_message, &body);
+    body.resources = resource;
+    body.resources_count = 1;
+    int call = help_call(h, 32, version, &body);
+    help_go(h, 300);
+    struct wire_describe_configs_response answer;
+    help_expect(h, call, &answer);
+    assert_int_equal(answer.results_count, 1);
+    return answer.results[0];
+}
+
+TEST(what_is_set_for_a_topic_is_described_after_a_restart)
+{
+    struct help h;
+    help_setup(&h, 86, "message.max.bytes=7777\n");
+    assert_int_equal(create_with(&h, "t", "segment.jitter.ms", " 5").topics[0].error_code, 0);
+    help_restart(&h);
+    for (int16_t v = 1; v <= 4; v++) {
+        struct wire_string keys[] = {wire_text("segment.jitter.ms"), wire_text("nope"),
+                                     wire_text("max.message.bytes")};
+        struct wire_describe_configs_request_resource resource = {
+            .resource_type = 2, .resource_name = wire_text("t"), .configuration_keys_count = -1};
+        struct wire_describe_configs_response_result all = describe(&h, v, &resource);
+        assert_int_equal(all.error_code, 0);
+        assert_int_equal(all.configs_count, metadata_topic_key_count - 1);
+        resource.configuration_keys = keys;
+        resource.configuration_keys_count = COUNT_OF(keys);
+        struct wire_describe_configs_response_result some = describe(&h, v, &resource);
+        assert_int_equal(some.configs_count, 2);
+        assert_true(wire_string_equal(some.configs[0].value, wire_text("7777")));
+        assert_int_equal(some.configs[0].config_source, 5);
+        assert_true(wire_string_equal(some.configs[1].value, wire_text(" 5")));
+        assert_int_equal(some.configs[1].config_source, 1);
+        resource.resource_name = wire_text("gone");
+        assert_int_equal(describe(&h, v, &resource).error_code,
+                         WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        resource.resource_type = 4;
+        assert_int_equal(describe(&h, v, &resource).error_code, WIRE_ERROR_INVALID_REQUEST);
+    }
+    help_teardown(&h);
+}
+
 /* Kafka's sentences, for which tools and people search. */
 TEST(refusals_have_kafkas_words)
 {
