@@ -55,7 +55,7 @@ grep 'every_split' plain.txt | tr -d '\r' >row.txt
 [[ $(widest row.txt) -gt 80 && $(widest row.txt) -le 120 ]] || die "120 columns are not used: $(cat row.txt)"
 printf 'ok  colours\n'
 
-"$kiln" run scenarios/disk/torn_tail.lua scenarios/disk/checkpoints.lua --bug torn_tail_kept --seeds 1-8 >groups.txt 2>/dev/null
+"$kiln" run scenarios/disk/torn_tail.lua scenarios/disk/new_segment.lua --bug torn_tail_kept --seeds 1-8 --time 1m >groups.txt 2>/dev/null
 [[ $? -eq 1 ]] || die "the bug is not found: $(cat groups.txt)"
 sed -n '/^what did not hold, by check and cause:$/,$p' groups.txt >causes.txt
 grep -qE '^ +[0-9]+ (A5 CONFIRMED_LOSS|L14 UNHARMED_CORRUPT)$' causes.txt || die "no groups: $(cat groups.txt)"
