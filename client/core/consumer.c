@@ -293,6 +293,8 @@ static void on_position(struct client *c, struct client_assignment *a,
         c->consumer.dirty = true;
         return;
     }
+    /* What was read last is nothing that the log there has to agree with (KIP-320). */
+    a->leader_epoch = -1;
     client_assignment_notice(c, a, reset ? CLIENT_NOTICE_RESET : CLIENT_NOTICE_STARTED,
                              a->fetch_offset, in->offset, 0);
 }

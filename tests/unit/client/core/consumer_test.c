@@ -92,7 +92,7 @@ static void fetched(struct reader *d, int16_t code, struct bytes records, int64_
     rig_answer(&d->rig, request, &answer);
 }
 
-static int64_t fetch_offset(struct reader *d)
+static struct wire_fetch_request_partition fetch_asked(struct reader *d)
 {
     struct wire_fetch_request in;
     struct client_request *request = NULL;
@@ -100,7 +100,12 @@ static int64_t fetch_offset(struct reader *d)
         request = q->api_key == 1 ? q : request;
     assert_non_null(request);
     rig_read(&d->rig, request, &in);
-    return in.topics[0].partitions[0].fetch_offset;
+    return in.topics[0].partitions[0];
+}
+
+static int64_t fetch_offset(struct reader *d)
+{
+    return fetch_asked(d).fetch_offset;
 }
 
 static void expect_records(struct reader *d, int64_t first, int count)
@@ -312,6 +317,26 @@ TEST(out_of_range_goes_where_the_policy_says_and_says_so)
     assert_int_equal(d.poll.notice_from, 0);
     assert_int_equal(d.a.position, 40);
     assert_int_equal(fetch_offset(&d), 40);
+    done(&d);
+}
+
+/* Else a leader that has a younger epoch there sends it back out of its range, for ever (KIP-320).
+ */
+TEST(a_reset_forgets_the_epoch_of_what_was_read_before)
+{
+    struct reader d;
+    uint8_t data[4096];
+    reader_init(&d, "auto.offset.reset", "earliest");
+    size_t size = make_batch(data, sizeof data, 0, 5, 0);
+    fetched(&d, 0, bytes_of(data, size), 5);
+    poll_start(&d);
+    expect_records(&d, 0, 5);
+    assert_int_equal(fetch_asked(&d).last_fetched_epoch, 0);
+    fetched(&d, WIRE_ERROR_OFFSET_OUT_OF_RANGE, bytes_of(NULL, 0), -1);
+    offsets_answer(&d, CLIENT_TIMESTAMP_EARLIEST, 0, 40);
+    expect_notice(&d, CLIENT_NOTICE_RESET, 40);
+    assert_int_equal(fetch_offset(&d), 40);
+    assert_int_equal(fetch_asked(&d).last_fetched_epoch, -1);
     done(&d);
 }
 
