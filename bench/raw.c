@@ -1,7 +1,8 @@
 /* raw.c - a client that costs next to nothing: batches encoded once, sent again and again, answers
  * hardly looked at. What it measures is the broker. Linux, loopback, one thread.
  *
- *   raw produce PORT TOPIC PARTITIONS MIB FLIGHT [ACKS]   256 KiB batches of 1 KiB records
+ *   raw produce PORT TOPIC PARTITIONS MIB FLIGHT [ACKS [CODEC]]   256 KiB batches of 1 KiB records;
+ * with a codec of text, and compressed
  *   raw fetch   PORT TOPIC PARTITIONS RECORDS             until that many records have been read
  *   raw latency PORT TOPIC RATE SECONDS                   single 1 KiB records, from the moment
  * when each should have been sent raw start   PORT TOPIC COMMAND...                     runs the
@@ -183,8 +184,36 @@ static void check_produced(struct reader r)
         die("raw: produce was answered with error %d", code);
 }
 
+/* What logs and JSON look like to a codec: words of a small vocabulary, and numbers. */
+static void fill_text(uint8_t *value, size_t size, struct rng *rng)
+{
+    static const char words[] = "order customer amount status currency created shipped pending ";
+    for (size_t i = 0; i < size; i++) {
+        bool digit = i % 24 >= 16;
+        value[i] = digit ? (uint8_t)('0' + random_below(rng_next(rng), 10))
+                         : (uint8_t)words[(i * 7 / 24 + i) % (sizeof words - 1)];
+    }
+}
+
+/* Compresses it in place; gives its size. */
+static size_t compress_batch(struct wire_builder *b, enum wire_codec codec)
+{
+    struct mem mem;
+    mem_system(&mem);
+    uint8_t *data = b->data;
+    size_t cap = WIRE_BATCH_HEAD + wire_codec_bound(codec, b->size);
+    uint8_t *room = mem_alloc(&mem, cap);
+    if (room == NULL || wire_builder_compress(b, &mem, codec, wire_codec_level_default(codec), room,
+                                              cap) != ERR_NONE)
+        die("raw: the batch cannot be compressed");
+    memcpy(data, room, b->size);
+    mem_free(&mem, room);
+    return b->size;
+}
+
 /* A batch of records with bytes that do not repeat. Returns its size. */
-static size_t make_batch(uint8_t *data, size_t cap, int32_t record_max, int32_t *record_count)
+static size_t make_batch(uint8_t *data, size_t cap, int32_t record_max, enum wire_codec codec,
+                         int32_t *record_count)
 {
     struct wire_builder b;
     struct rng rng = {.state = 1};
@@ -193,6 +222,8 @@ static size_t make_batch(uint8_t *data, size_t cap, int32_t record_max, int32_t 
     do {
         for (size_t i = 0; i < sizeof value; i += 8)
             put_u64(value + i, rng_next(&rng));
+        if (codec != WIRE_CODEC_NONE)
+            fill_text(value, sizeof value, &rng);
     } while (b.record_count < record_max &&
              wire_builder_add(&b, 1700000000000, WIRE_NULL_BYTES,
                               (struct wire_bytes){.data = value, .size = sizeof value}, NULL,
@@ -200,20 +231,20 @@ static size_t make_batch(uint8_t *data, size_t cap, int32_t record_max, int32_t 
     *record_count = b.record_count;
     wire_builder_finish(&b, &(struct wire_builder_head){
                                 .producer_id = -1, .producer_epoch = -1, .base_sequence = -1});
-    return b.size;
+    return codec == WIRE_CODEC_NONE ? b.size : compress_batch(&b, codec);
 }
 
 /* ---- produce ---- */
 
 static void produce(int port, const char *topic, int partition_count, int64_t mib, int flight,
-                    int16_t acks)
+                    int16_t acks, enum wire_codec codec)
 {
     static uint8_t batch[BATCH_SIZE];
     struct link l = link_open(port);
     struct writer w = {0};
     int32_t per_batch;
-    size_t size = make_batch(batch, sizeof batch, INT32_MAX, &per_batch);
-    int64_t batches = (mib << 20) / (int64_t)size, sent = 0;
+    size_t size = make_batch(batch, sizeof batch, INT32_MAX, codec, &per_batch);
+    int64_t batches = (mib << 20) / BATCH_SIZE, sent = 0;
     wait_for_topic(&l, topic, partition_count);
     int64_t start_ns = clock_ns();
     for (int64_t answered = 0; answered < batches; answered++) {
@@ -358,7 +389,7 @@ static void latency(int port, const char *topic, int64_t rate, int64_t seconds)
     struct writer w = {0};
     int32_t one;
     int64_t offset = 0, bytes = 0, sent = 0, acked = 0;
-    size_t size = make_batch(batch, sizeof batch, 1, &one);
+    size_t size = make_batch(batch, sizeof batch, 1, WIRE_CODEC_NONE, &one);
     wait_for_topic(&p, topic, 1);
     prctl(PR_SET_TIMERSLACK, 1);
     p.size = c.size = 0;
@@ -415,7 +446,7 @@ static void start(int port, const char *topic, char **command)
     struct writer w = {0};
     struct link l = {0};
     int32_t one;
-    size_t size = make_batch(batch, sizeof batch, 1, &one);
+    size_t size = make_batch(batch, sizeof batch, 1, WIRE_CODEC_NONE, &one);
     int64_t start_ns = clock_ns();
     pid_t pid = fork();
     if (pid == 0) {
@@ -442,13 +473,21 @@ static void start(int port, const char *topic, char **command)
     waitpid(pid, NULL, 0);
 }
 
+static enum wire_codec codec_of(const char *name)
+{
+    enum wire_codec codec;
+    if (!wire_codec_parse(bytes_text(name), &codec))
+        die("raw: there is no codec %s", name);
+    return codec;
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 4 ? argv[1] : "";
     int port = argc > 2 ? atoi(argv[2]) : 0;
     if (strcmp(verb, "produce") == 0 && argc > 6)
         produce(port, argv[3], atoi(argv[4]), atoll(argv[5]), atoi(argv[6]),
-                (int16_t)(argc > 7 ? atoi(argv[7]) : -1));
+                (int16_t)(argc > 7 ? atoi(argv[7]) : -1), codec_of(argc > 8 ? argv[8] : "none"));
     else if (strcmp(verb, "fetch") == 0 && argc > 5)
         fetch(port, argv[3], atoi(argv[4]), atoll(argv[5]));
     else if (strcmp(verb, "latency") == 0 && argc > 5)

@@ -201,6 +201,80 @@ TEST(zstd_needs_a_version_whose_consumers_know_it)
     help_teardown(&h);
 }
 
+/* Records of a producer that compress badly, as one gzip batch of more than 64 KiB. */
+static struct wire_bytes large_batch(struct help *h, int64_t producer_id, int32_t sequence)
+{
+    size_t cap = 200 << 10;
+    uint8_t value[1000];
+    struct rng rng = {.state = (uint64_t)sequence};
+    struct wire_builder b;
+    wire_builder_init(&b, arena_alloc(&h->arena, cap), cap);
+    for (int i = 0; i < 100; i++) {
+        for (size_t k = 0; k < sizeof value; k++)
+            value[k] = (uint8_t)rng_next(&rng);
+        assert_ok(wire_builder_add(&b, 1000 + i, WIRE_NULL_BYTES,
+                                   (struct wire_bytes){.data = value, .size = sizeof value}, NULL,
+                                   0));
+    }
+    wire_builder_finish(
+        &b, &(struct wire_builder_head){.producer_id = producer_id, .base_sequence = sequence});
+    assert_ok(wire_builder_compress(&b, h->arena.mem, WIRE_CODEC_GZIP, WIRE_GZIP_LEVEL_DEFAULT,
+                                    arena_alloc(&h->arena, cap), cap));
+    assert_true(b.size > 64 << 10);
+    return (struct wire_bytes){.data = b.data, .size = (int32_t)b.size};
+}
+
+/* A large one is checked away from the loop; a small one behind it must not overtake it, and one
+ * that is refused holds nobody up. */
+TEST(batches_that_are_checked_away_from_the_loop_keep_their_order)
+{
+    struct help h;
+    help_setup(&h, 47, "");
+    struct wire_uuid id = help_make_topic(&h);
+    int calls[4];
+    calls[0] = help_produce(&h, 9, -1, id, large_batch(&h, 7, 0));
+    calls[1] = help_produce(&h, 9, -1, id, help_batch(&h, 5, 7, 100, 1));
+    struct wire_bytes broken = help_batch(&h, 5, -1, 0, 1);
+    bytes_of_batch(broken)[60] = 4; /* one record fewer than there are */
+    bytes_of_batch(broken)[26] = 3;
+    put_u32(bytes_of_batch(broken) + 17,
+            crc32c(0, bytes_of_batch(broken) + 21, (size_t)broken.size - 21));
+    calls[2] = help_produce(&h, 9, -1, id, broken);
+    calls[3] = help_produce(&h, 9, -1, id, large_batch(&h, 7, 105));
+    help_go(&h, 2000);
+    assert_int_equal(help_produced(&h, calls[0]).base_offset, 0);
+    assert_int_equal(help_produced(&h, calls[1]).base_offset, 100);
+    assert_int_equal(help_produced(&h, calls[2]).error_code, WIRE_ERROR_INVALID_RECORD);
+    assert_int_equal(help_produced(&h, calls[3]).base_offset, 105);
+    help_teardown(&h);
+}
+
+/* Its own sentence says why, and the records that are to blame are named (KIP-467). */
+TEST(records_that_are_to_blame_are_named)
+{
+    struct help h;
+    help_setup(&h, 48, "log.message.timestamp.after.max.ms=1000\n");
+    struct wire_uuid id = help_make_topic(&h);
+    struct wire_builder b;
+    uint8_t *data = arena_alloc(&h.arena, 4096);
+    struct wire_bytes value = {.data = (const uint8_t *)"v", .size = 1};
+    wire_builder_init(&b, data, 4096);
+    for (int i = 0; i < 3; i++)
+        assert_ok(wire_builder_add(&b, i == 1 ? INT64_C(9000000000000) : 1000, WIRE_NULL_BYTES,
+                                   value, NULL, 0));
+    wire_builder_finish(&b, &(struct wire_builder_head){.producer_id = -1, .base_sequence = -1});
+    int call =
+        help_produce(&h, 9, -1, id, (struct wire_bytes){.data = data, .size = (int32_t)b.size});
+    help_go(&h, 1000);
+    struct wire_produce_response_partition out = help_produced(&h, call);
+    assert_int_equal(out.error_code, WIRE_ERROR_INVALID_TIMESTAMP);
+    assert_int_equal(out.record_errors_count, 1);
+    assert_int_equal(out.record_errors[0].batch_index, 1);
+    assert_true(out.record_errors[0].batch_index_error_message.size > 0);
+    assert_true(out.error_message.size > 0);
+    help_teardown(&h);
+}
+
 TEST(damaged_and_oversized_batches_are_refused_and_nothing_is_stored)
 {
     struct help h;
