@@ -1,6 +1,7 @@
 /* admit.c - the way of a client's batch into the log: checked on the loop when that is little work,
  * and else on the pool, written anew where the topic wants it, and appended in the order in which
- * it came. */
+ * it came. What is held meanwhile comes from the heap of the batch's own buf, where it is counted.
+ */
 #include "log/internal.h"
 
 /* A batch that could not be appended at once. It waits in its log's list until all before it are
@@ -64,12 +65,12 @@ static void recode_away(void *argument)
 
 static void free_admission(struct log_admission *a)
 {
-    struct log *log = a->log;
+    struct buf *buf = a->batch.buf;
     list_remove(&a->link);
-    log->in_flight_bytes -= a->batch.size;
-    buf_release(a->batch.buf);
+    a->log->in_flight_bytes -= a->batch.size;
     buf_release(a->made);
-    mem_free(log->dir->mem, a);
+    mem_free(buf->mem, a);
+    buf_release(buf);
 }
 
 /* Those at the front that are ready are appended; the others wait for them. */
@@ -97,7 +98,7 @@ static void go_on_checked(struct log_admission *a)
     struct log *log = a->log;
     struct log_check *check = &a->check;
     if (check->code == WIRE_ERROR_NONE && check->recode && a->made == NULL && a->asker != NULL) {
-        a->made = buf_new(log->dir->mem, (uint32_t)log_check_room(check));
+        a->made = buf_new(a->batch.buf->mem, (uint32_t)log_check_room(check));
         if (a->made != NULL) {
             log->busy++;
             env_offload(log_env(log), &a->io, recode_away, a, on_recoded);
@@ -138,7 +139,7 @@ static void on_checked(struct env_op *op, enum err e, uint64_t n)
 static void admit(struct log *log, struct log_produce *p, const struct log_check *check,
                   bool checked)
 {
-    struct log_admission *a = mem_alloc(log->dir->mem, sizeof *a);
+    struct log_admission *a = mem_alloc(p->batch.buf->mem, sizeof *a);
     if (a == NULL) {
         p->out.verdict = LOG_REFUSED;
         p->out.code = WIRE_ERROR_KAFKA_STORAGE_ERROR;
@@ -174,7 +175,7 @@ static bool is_light(const struct log_check *c)
 
 static void recode_here(struct log *log, struct log_produce *p, struct log_check *check)
 {
-    struct buf *made = buf_new(log->dir->mem, (uint32_t)log_check_room(check));
+    struct buf *made = buf_new(p->batch.buf->mem, (uint32_t)log_check_room(check));
     struct slice batch = p->batch;
     if (made == NULL) {
         check->code = WIRE_ERROR_KAFKA_STORAGE_ERROR;

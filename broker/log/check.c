@@ -113,14 +113,14 @@ static void decide(struct log_check *c)
                                   .level = c->config->recode ? c->config->codec_level : 0,
                                   .renumber = c->renumber,
                                   .content_size = c->content_size};
-    if (!c->renumber)
-        return;
-    if (to == from && to != WIRE_CODEC_NONE) /* as Kafka, which cannot write it anew then */
+    if (c->renumber && to == from && to != WIRE_CODEC_NONE) /* as Kafka, which cannot do it then */
         refuse(c, WIRE_ERROR_UNKNOWN_SERVER_ERROR,
                "the offsets of the records in a compressed batch must be 0, 1, 2 and so on");
-    else if (c->content_size > LOG_RENUMBER_MAX)
+    else if (c->recode && c->content_size > LOG_RECODE_MAX)
         refuse(c, WIRE_ERROR_MESSAGE_TOO_LARGE,
-               "the records' offsets are wrong, and they are too large to be written anew");
+               "the batch would have to be written anew, and %llu bytes of records are too many "
+               "for that",
+               (unsigned long long)c->content_size);
 }
 
 void log_check_records(struct log_check *c, struct mem *mem)

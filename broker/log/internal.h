@@ -21,7 +21,7 @@
 #define LOG_OFFLOAD_BYTES (64 << 10)     /* a CRC over more than this is not the loop's work */
 #define LOG_CHECK_BYTES (256 << 10)      /* nor is it to decompress more than this */
 #define LOG_RECODE_BYTES (16 << 10)      /* or to compress more than this */
-#define LOG_RENUMBER_MAX (64 << 20)      /* of records whose offsets are put right */
+#define LOG_RECODE_MAX (64 << 20)        /* of records, of a batch that is written anew */
 #define LOG_OPENINGS_MAX 4               /* recoveries at once in a directory */
 #define LOG_BATCHES_MAX 64               /* of one append */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */

@@ -216,7 +216,9 @@ struct log_produce;
 typedef void log_produce_done(struct log_produce *p);
 struct log_produce {
     /* in */
-    struct slice batch; /* exactly one (WIRE_SENT_BATCH); its buf is retained, it is changed */
+    /* Exactly one (WIRE_SENT_BATCH), and changed in place; its buf, which it has, is retained, and
+     * what it becomes is taken from the same heap. */
+    struct slice batch;
     int32_t leader_epoch;
     /* out */
     struct log_appended out;

@@ -25,6 +25,11 @@ bool wire_codec_parse(struct bytes name, enum wire_codec *out);
 /* Bytes that one batch may decompress to. Kafka has no such limit; its records would not fit into
  * a consumer's memory either. */
 #define WIRE_DECODED_MAX (1 << 30)
+/* Of a zstd frame that wants its reader to remember more than WIRE_WINDOW_SMALL bytes (levels from
+ * 20 on, or somebody who wants the reader's memory): it may yield no more than this, and so takes
+ * no more memory. */
+#define WIRE_WINDOW_SMALL (8 << 20)
+#define WIRE_DECODED_WIDE_MAX (32 << 20)
 
 /* The most that the codec can make of size bytes, and never more than WIRE_DECODED_MAX: what a
  * claim about the content is held against before anything is decompressed. */
@@ -42,6 +47,7 @@ struct wire_decoder {
     bool started;      /* lz4, snappy: the head was looked at */
     bool framed;       /* snappy: in snappy-java's framing */
     bool between;      /* zstd: no frame is open */
+    bool wide;         /* zstd: a frame had a window above WIRE_WINDOW_SMALL */
     bool ended;        /* the content's end was seen */
     void *state;       /* the library's; NULL for what needs none */
     uint8_t *block;    /* snappy: one block of the content */
@@ -54,7 +60,8 @@ enum err wire_decoder_begin(struct wire_decoder *d, struct mem *mem, enum wire_c
                             struct bytes in) MUST_USE;
 /* Gives 1 to size bytes of content (size > 0), or none and ERR_NONE: it ends here, and in good
  * order. ERR_EOF: the input ends inside; ERR_CORRUPT: it is no such compression, or a checksum is
- * wrong; ERR_LIMIT: more than WIRE_DECODED_MAX; ERR_NOMEM. After an error only wire_decoder_end. */
+ * wrong; ERR_LIMIT: more than WIRE_DECODED_MAX (or _WIDE_MAX); ERR_NOMEM. After an error only
+ * wire_decoder_end. */
 enum err wire_decoder_read(struct wire_decoder *d, void *out, size_t size, size_t *given,
                            struct errmsg *msg) MUST_USE;
 /* Harmless on a zeroed decoder. */

@@ -183,6 +183,14 @@ static enum err zstd_fail(size_t code, struct errmsg *msg)
     return errmsg_set(msg, ERR_CORRUPT, "no zstd frame: %s", ZSTD_getErrorName(code));
 }
 
+/* At the beginning of a frame: what it wants to be remembered. */
+static bool zstd_is_wide(const struct wire_decoder *d)
+{
+    ZSTD_frameHeader head;
+    return ZSTD_getFrameHeader(&head, d->left.data, d->left.size) == 0 &&
+           head.windowSize > WIRE_WINDOW_SMALL;
+}
+
 static enum err zstd_read(struct wire_decoder *d, uint8_t *out, size_t size, size_t *given,
                           struct errmsg *msg)
 {
@@ -191,6 +199,7 @@ static enum err zstd_read(struct wire_decoder *d, uint8_t *out, size_t size, siz
             d->ended = true;
             break;
         }
+        d->wide |= d->between && zstd_is_wide(d);
         ZSTD_inBuffer in = {.src = d->left.data, .size = d->left.size};
         ZSTD_outBuffer to = {.dst = out, .size = size};
         size_t hint = ZSTD_decompressStream(d->state, &to, &in);
@@ -354,9 +363,10 @@ enum err wire_decoder_read(struct wire_decoder *d, void *out, size_t size, size_
     ASSERT(*given <= size);
     ASSERT(*given > 0 || d->ended);
     d->given += *given;
-    if (d->given > WIRE_DECODED_MAX)
-        return errmsg_set(msg, ERR_LIMIT, "more than %d bytes come out of the batch",
-                          WIRE_DECODED_MAX);
+    uint64_t limit = d->wide ? WIRE_DECODED_WIDE_MAX : WIRE_DECODED_MAX;
+    if (d->given > limit)
+        return errmsg_set(msg, ERR_LIMIT, "more than %llu bytes come out of the batch",
+                          (unsigned long long)limit);
     return ERR_NONE;
 }
 

@@ -358,10 +358,11 @@ class Broker:
         self.host, port = address.rsplit(":", 1)
         self.port = int(port)
         self.stream = None
+        self.patience = 8
 
     def ask(self, key, version, body):
         if self.stream is None:
-            self.stream = socket.create_connection((self.host, self.port), timeout=8)
+            self.stream = socket.create_connection((self.host, self.port), timeout=self.patience)
         frame = struct.pack(">hhih", key, version, 1, 4) + b"lies" + body
         self.stream.sendall(struct.pack(">i", len(frame)) + frame)
         head = self.read(4)
@@ -500,4 +501,5 @@ def main():
         sys.exit(1)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -85,7 +85,7 @@ PURE_LIBRARIES = {
     "core/wire": re.compile(
         r"^(LZ4F_\w+"
         r"|ZSTD_(create[CD]Ctx_advanced|free[CD]Ctx|compress\w+|decompress\w+|CCtx_set\w+|isError"
-        r"|getError\w+)"
+        r"|getError\w+|getFrameHeader)"
         r"|inflate(Init2_|Reset|End)?|deflate(Init2_|End)?"
         r"|snappy_(un)?compress|snappy_uncompressed_length|snappy_max_compressed_length)$"),
 }

@@ -317,6 +317,30 @@ TEST(content_without_end_stops_at_the_limit)
     test_mem_done(&mem);
 }
 
+/* A window of 128 MB is what the highest levels ask for; a small content is read all the same. */
+TEST(a_frame_with_a_large_window_may_yield_less)
+{
+    static const uint8_t head[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x88};
+    for (int blocks = 200; blocks <= 300; blocks += 100) {
+        struct block in = {.data = malloc(6 + 300 * 4), .size = sizeof head};
+        memcpy(in.data, head, sizeof head);
+        for (int i = 0; i < blocks; i++) {
+            uint32_t block = (128u << 10) << 3 | 1u << 1 | (i == blocks - 1);
+            for (int k = 0; k < 3; k++)
+                in.data[in.size++] = (uint8_t)(block >> 8 * k);
+            in.data[in.size++] = 'x';
+        }
+        struct test_mem mem;
+        struct block out;
+        test_mem_init(&mem);
+        enum err e = decode(&mem.mem, WIRE_CODEC_ZSTD, bytes_in(&in), 1 << 20, &out, NULL);
+        assert_int_equal(e, blocks == 200 ? ERR_NONE : ERR_LIMIT);
+        free(out.data);
+        free(in.data);
+        test_mem_done(&mem);
+    }
+}
+
 TEST(without_memory_nothing_is_left_behind)
 {
     struct block content = lines(3000);
