@@ -196,17 +196,6 @@ TEST(records_that_cannot_be_are_found_behind_a_right_checksum)
     box_free(&box);
 }
 
-TEST(compressed_records_that_cannot_be_are_found_behind_a_right_checksum)
-{
-    struct box box;
-    box_fill(&box);
-    size_t at = box_place(&box, MIDDLE, 10);
-    box_bytes(&box, MIDDLE)[at + WIRE_BATCH_HEAD + 20] ^= 0x10; /* inside of the gzip stream */
-    box_reseal(&box, MIDDLE, at);
-    damaged(&box, "bad_records", MIDDLE);
-    box_free(&box);
-}
-
 TEST(a_marker_that_is_none_is_found)
 {
     struct box box;
