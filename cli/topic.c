@@ -42,6 +42,8 @@ struct topic_verb {
     struct loop_close closing;
     struct loop_create_topic create;
     struct loop_topics topics;
+    int32_t topic_next; /* of them, the one to show next */
+    struct loop_configs configs;
 };
 
 /* What stands behind each --config. */
@@ -181,7 +183,8 @@ static void print_partition_json(struct json *j, const struct client_partition_i
     json_put_end(j);
 }
 
-static void print_topic_json(const struct client_topic_info *t, bool whole)
+static void print_topic_json(const struct client_topic_info *t, bool whole,
+                             const struct client_configs *configs)
 {
     struct cli_json line;
     struct wire_uuid id;
@@ -196,6 +199,15 @@ static void print_topic_json(const struct client_topic_info *t, bool whole)
         json_put_array(j, "detail");
         for (int32_t i = 0; i < t->partition_count; i++)
             print_partition_json(j, &t->partitions[i]);
+        json_put_end(j);
+        json_put_array(j, "configs");
+        for (int32_t i = 0; i < configs->setting_count; i++) {
+            json_put_object(j, NULL);
+            json_put_string(j, "key", configs->settings[i].key);
+            json_put_string(j, "value", configs->settings[i].value);
+            json_put_string(j, "source", configs->settings[i].own ? "topic" : "broker");
+            json_put_end(j);
+        }
         json_put_end(j);
     }
     cli_json_end(&line, stdout);
@@ -213,7 +225,7 @@ static void print_created_json(const struct client_create_topic *c)
 static void print_topic(const struct topic_verb *v, const struct client_topic_info *t)
 {
     if (v->json) {
-        print_topic_json(t, v->what == WHAT_DESCRIBE);
+        print_topic_json(t, v->what == WHAT_DESCRIBE, &v->configs.configs);
         return;
     }
     if (v->what == WHAT_LIST) {
@@ -226,6 +238,11 @@ static void print_topic(const struct topic_verb *v, const struct client_topic_in
     wire_uuid_print(&id, id_text);
     printf("topic %s, id %s, partitions %d%s\n", t->name, id_text, (int)t->partition_count,
            t->internal ? ", internal" : "");
+    for (int32_t i = 0; i < v->configs.configs.setting_count; i++) {
+        const struct client_setting *setting = &v->configs.configs.settings[i];
+        if (setting->own)
+            printf("  %s = %s\n", setting->key, setting->value);
+    }
     for (int32_t i = 0; i < t->partition_count; i++) {
         const struct client_partition_info *p = &t->partitions[i];
         printf("  partition %d: leader %d, leader epoch %d, replicas %d, in sync %d%s%s\n",
@@ -233,6 +250,38 @@ static void print_topic(const struct topic_verb *v, const struct client_topic_in
                (int)p->isr_count, p->code == 0 ? "" : ", ",
                p->code == 0 ? "" : wire_error_text(p->code));
     }
+}
+
+static void show_next(struct topic_verb *v);
+
+/* A broker that does not describe settings has told the rest all the same. */
+static void on_configs(struct loop_configs *op)
+{
+    struct topic_verb *v = CONTAINER_OF(op, struct topic_verb, configs);
+    print_topic(v, &v->topics.topics.topics[v->topic_next++]);
+    client_configs_free(&op->configs);
+    show_next(v);
+}
+
+static void show_next(struct topic_verb *v)
+{
+    struct client_topics *t = &v->topics.topics;
+    for (; v->topic_next < t->topic_count; v->topic_next++) {
+        const struct client_topic_info *topic = &t->topics[v->topic_next];
+        if (topic->code != 0) {
+            fprintf(stderr, "kiln: topic %s: %s\n", topic->name, wire_error_text(topic->code));
+            v->exit = EXIT_FAILURE;
+        } else if (v->what == WHAT_DESCRIBE && !v->ending) {
+            v->configs = (struct loop_configs){.done = on_configs};
+            v->configs.configs.topic = topic->name;
+            loop_configs(&v->client, &v->configs);
+            return;
+        } else {
+            print_topic(v, topic);
+        }
+    }
+    client_topics_free(t);
+    go_on(v);
 }
 
 static void on_topics(struct loop_topics *op)
@@ -245,17 +294,8 @@ static void on_topics(struct loop_topics *op)
             end(v);
         return;
     }
-    for (int32_t i = 0; i < t->topic_count; i++) {
-        const struct client_topic_info *topic = &t->topics[i];
-        if (topic->code == 0) {
-            print_topic(v, topic);
-            continue;
-        }
-        fprintf(stderr, "kiln: topic %s: %s\n", topic->name, wire_error_text(topic->code));
-        v->exit = EXIT_FAILURE;
-    }
-    client_topics_free(t);
-    go_on(v);
+    v->topic_next = 0;
+    show_next(v);
 }
 
 static void on_created(struct loop_create_topic *op)

@@ -130,6 +130,7 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_OFFSETS:
     case CLIENT_TOPICS:
     case CLIENT_CREATE_TOPIC:
+    case CLIENT_CONFIGS:
         client_op_submit(c, op);
         return;
     }
@@ -149,6 +150,7 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_OFFSETS:
     case CLIENT_TOPICS:
     case CLIENT_CREATE_TOPIC:
+    case CLIENT_CONFIGS:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

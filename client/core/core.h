@@ -91,6 +91,7 @@ enum client_op_kind {
     CLIENT_OFFSETS,
     CLIENT_TOPICS,
     CLIENT_CREATE_TOPIC,
+    CLIENT_CONFIGS,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -243,6 +244,21 @@ struct client_topics {
     struct arena arena;
 };
 
+struct client_setting {
+    const char *key, *value;
+    bool own; /* set for the topic; false: it follows the broker */
+};
+
+/* CLIENT_CONFIGS: what DescribeConfigs says of a topic. */
+struct client_configs {
+    struct client_op op;
+    const char *topic;
+    /* Out, the owner's to free with client_configs_free: in the order of the answer. */
+    int32_t setting_count;
+    struct client_setting *settings;
+    struct arena arena;
+};
+
 /* ---- reading: assignments ------------------------------------------------------------------- */
 
 enum client_start {
@@ -388,6 +404,8 @@ int64_t client_producer_buffered(const struct client *c);
 int64_t client_consumer_queued(const struct client *c);
 /* Lets go of what a done CLIENT_TOPICS brought. */
 void client_topics_free(struct client_topics *op);
+/* The same of a CLIENT_CONFIGS; harmless on a zeroed one. */
+void client_configs_free(struct client_configs *op);
 
 /* Kafka's hash of keys (MurmurHash2, seed 0x9747b28c) and the partition it chooses. */
 uint32_t client_murmur2(struct bytes key);

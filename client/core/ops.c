@@ -277,7 +277,96 @@ static enum err creation_answer(struct client *c, struct client_op *op, struct c
     return ERR_NONE;
 }
 
+/* ---- the settings of a topic ---- */
+
+#define RESOURCE_TOPIC 2
+#define SOURCE_TOPIC 1 /* ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG */
+
+static enum err ask_configs(struct client *c, const struct client_op *op, struct client_call *call)
+{
+    const struct client_configs *configs = CONTAINER_OF(op, struct client_configs, op);
+    struct wire_describe_configs_request_resource resource = {.resource_type = RESOURCE_TOPIC,
+                                                              .resource_name =
+                                                                  wire_text(configs->topic),
+                                                              .configuration_keys_count = -1};
+    struct wire_describe_configs_request request;
+    wire_defaults(&wire_describe_configs_request_message, &request);
+    request.resources_count = 1;
+    request.resources = &resource;
+    return client_call_send(c, call, &request);
+}
+
+/* NULL: no memory. */
+static const char *keep_text(struct arena *arena, struct wire_string text)
+{
+    size_t size = (size_t)MAX(text.size, 0);
+    char *copy = arena_alloc(arena, size + 1);
+    if (copy != NULL && size > 0)
+        memcpy(copy, text.data, size);
+    return copy;
+}
+
+static enum err copy_configs(struct client *c, struct client_configs *out,
+                             const struct wire_describe_configs_response_result *in)
+{
+    arena_init(&out->arena, c->mem, CLIENT_ARENA_MAX);
+    out->setting_count = MAX(in->configs_count, 0);
+    out->settings = arena_alloc(&out->arena, (size_t)out->setting_count * sizeof *out->settings);
+    bool good = out->settings != NULL;
+    for (int32_t i = 0; good && i < out->setting_count; i++) {
+        const struct wire_describe_configs_response_config *from = &in->configs[i];
+        struct client_setting *to = &out->settings[i];
+        to->key = keep_text(&out->arena, from->name);
+        to->value = keep_text(&out->arena, from->value);
+        to->own = from->config_source == SOURCE_TOPIC;
+        good = to->key != NULL && to->value != NULL;
+    }
+    if (!good)
+        client_configs_free(out);
+    return good ? ERR_NONE : ERR_NOMEM;
+}
+
+void client_configs_free(struct client_configs *op)
+{
+    if (op->arena.mem != NULL)
+        arena_free(&op->arena);
+    op->arena = (struct arena){0};
+    op->settings = NULL;
+    op->setting_count = 0;
+}
+
+static enum err configs_answer(struct client *c, struct client_op *op, struct client_call *call,
+                               struct bytes body)
+{
+    struct client_configs *configs = CONTAINER_OF(op, struct client_configs, op);
+    struct wire_describe_configs_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.results_count != 1)
+        return ERR_CORRUPT;
+    if (refused(c, op, response.results[0].error_code))
+        return ERR_NONE;
+    e = copy_configs(c, configs, &response.results[0]);
+    if (e == ERR_NONE)
+        end(c, op, CLIENT_OK, 0, ERR_NONE);
+    return e;
+}
+
 /* ---- all of them ---- */
+
+/* What an operation of each kind asks, and what it makes of the answer. */
+static const struct {
+    int16_t api;
+    enum err (*ask)(struct client *c, const struct client_op *op, struct client_call *call);
+    enum err (*answer)(struct client *c, struct client_op *op, struct client_call *call,
+                       struct bytes body);
+} kinds[] = {
+    [CLIENT_OFFSETS] = {2, ask_offsets, offsets_answer},
+    [CLIENT_TOPICS] = {3, ask_topics, topics_answer},
+    [CLIENT_CREATE_TOPIC] = {19, ask_creation, creation_answer},
+    [CLIENT_CONFIGS] = {32, ask_configs, configs_answer},
+};
 
 static struct client_node *node_of(struct client *c, struct client_op *op)
 {
@@ -285,6 +374,7 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_OFFSETS:
         return offsets_node(c, op);
     case CLIENT_TOPICS:
+    case CLIENT_CONFIGS:
         return client_any_node(c);
     case CLIENT_CREATE_TOPIC:
         return controller_node(c);
@@ -296,21 +386,15 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     UNREACHABLE();
 }
 
-static int16_t api_of(const struct client_op *op)
-{
-    return op->kind == CLIENT_OFFSETS ? 2 : op->kind == CLIENT_TOPICS ? 3 : 19;
-}
-
 static enum err ask(struct client *c, struct client_op *op, struct client_node *node)
 {
     struct client_call *call;
-    enum err e = client_call_new(c, CLIENT_CALL_OP, node, CLIENT_LANE_MAIN, api_of(op), &call);
+    enum err e =
+        client_call_new(c, CLIENT_CALL_OP, node, CLIENT_LANE_MAIN, kinds[op->kind].api, &call);
     if (e != ERR_NONE)
         return e;
     call->op = op;
-    e = op->kind == CLIENT_OFFSETS  ? ask_offsets(c, op, call)
-        : op->kind == CLIENT_TOPICS ? ask_topics(c, op, call)
-                                    : ask_creation(c, op, call);
+    e = kinds[op->kind].ask(c, op, call);
     arena_reset(&c->arena);
     if (e == ERR_NONE)
         op->call = call;
@@ -343,9 +427,7 @@ void client_op_answer(struct client *c, struct client_call *call, struct bytes b
         return;
     op->call = NULL;
     call->op = NULL;
-    enum err e = op->kind == CLIENT_OFFSETS  ? offsets_answer(c, op, call, body)
-                 : op->kind == CLIENT_TOPICS ? topics_answer(c, op, call, body)
-                                             : creation_answer(c, op, call, body);
+    enum err e = kinds[op->kind].answer(c, op, call, body);
     if (e != ERR_NONE) { /* an answer that cannot be read, or kept: as good as none */
         op->maybe_done = true;
         retry_later(c, op);

@@ -69,6 +69,11 @@ static void tell(struct client_op *op)
         o->done(o);
         return;
     }
+    case CLIENT_CONFIGS: {
+        struct loop_configs *o = CONTAINER_OF(op, struct loop_configs, configs.op);
+        o->done(o);
+        return;
+    }
     }
     UNREACHABLE();
 }
@@ -210,6 +215,11 @@ void loop_topics(struct loop_client *c, struct loop_topics *op)
 void loop_create_topic(struct loop_client *c, struct loop_create_topic *op)
 {
     submit(c, &op->create.op, CLIENT_CREATE_TOPIC);
+}
+
+void loop_configs(struct loop_client *c, struct loop_configs *op)
+{
+    submit(c, &op->configs.op, CLIENT_CONFIGS);
 }
 
 void loop_assign(struct loop_client *c, struct client_assignment *a)

@@ -43,6 +43,11 @@ struct loop_create_topic {
     void (*done)(struct loop_create_topic *op);
 };
 
+struct loop_configs {
+    struct client_configs configs;
+    void (*done)(struct loop_configs *op);
+};
+
 struct loop_close {
     void (*done)(struct loop_close *op);
 };
@@ -75,6 +80,7 @@ void loop_poll(struct loop_client *c, struct loop_poll *op);
 void loop_offsets(struct loop_client *c, struct loop_offsets *op);
 void loop_topics(struct loop_client *c, struct loop_topics *op);
 void loop_create_topic(struct loop_client *c, struct loop_create_topic *op);
+void loop_configs(struct loop_client *c, struct loop_configs *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of
  * the log that the last fetch told may be read at any time. */

@@ -103,6 +103,34 @@ TEST(topics_are_listed_with_their_partitions)
     rig_done(&r);
 }
 
+TEST(the_settings_of_a_topic_are_told_with_where_they_come_from)
+{
+    struct rig r;
+    struct client_configs op = {.topic = "t"};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CONFIGS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 32);
+    assert_non_null(request);
+    struct wire_describe_configs_response_config rows[] = {
+        {.name = wire_text("retention.ms"), .value = wire_text("5"), .config_source = 1},
+        {.name = wire_text("segment.ms"), .value = WIRE_NULL_STRING, .config_source = 5}};
+    struct wire_describe_configs_response_result result = {
+        .resource_type = 2, .resource_name = wire_text("t"), .configs = rows, .configs_count = 2};
+    struct wire_describe_configs_response answer = {.results_count = 1, .results = &result};
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    assert_int_equal(op.setting_count, 2);
+    assert_string_equal(op.settings[0].key, "retention.ms");
+    assert_string_equal(op.settings[0].value, "5");
+    assert_true(op.settings[0].own);
+    assert_string_equal(op.settings[1].value, "");
+    assert_false(op.settings[1].own);
+    client_configs_free(&op);
+    client_configs_free(&op);
+    rig_done(&r);
+}
+
 TEST(an_offset_is_asked_of_the_leader)
 {
     struct rig r;
