@@ -3,10 +3,12 @@
 # nothing that waited, or comes later, is acknowledged, even when syncs work again.
 source "$(dirname "$0")/common.sh"
 need kcat
-preload=$2
+# LD_PRELOAD ends a name at a blank, and this checkout may stand behind one.
+ln -s "$2" "$work/fiu_remote.so"
+preload=$work/fiu_remote.so
 real=$kiln
 faulty=$work/faulty
-printf '#!/bin/sh\nLD_PRELOAD=%s FIU_CTRL_FIFO=%s exec %s "$@"\n' "$preload" "$work/fiu" "$real" >"$faulty"
+printf '#!/bin/sh\nLD_PRELOAD=%s FIU_CTRL_FIFO=%s exec "%s" "$@"\n' "$preload" "$work/fiu" "$real" >"$faulty"
 chmod +x "$faulty"
 
 # remote COMMAND...: one line of libfiu's protocol, answered with 0.
