@@ -359,9 +359,9 @@ static void print_table(struct run *r)
     if (!is_single(r))
         groups_print(&r->groups, &r->scripts, stdout);
     if (r->files_seed >= 0)
-        printf("\nOn real segment files, with seed %" PRId64 ": kiln log check found nothing wrong "
-               "with %" PRId64 " of\n%d claims; %" PRId64 " damage their disks on purpose and are "
-               "not judged by it.\n",
+        printf("\nOn real segment files, seed %" PRId64
+               ": kiln log check found nothing wrong with\n%" PRId64 " of %d claims; %" PRId64
+               " damage their disks on purpose and are not judged.\n",
                r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
     printf("\n%.0f events a second delivered, in %.1f s on %" PRId64 " processes at once\n",
            (double)events / wall, wall, MIN(r->jobs, r->done));
