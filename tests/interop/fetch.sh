@@ -2,23 +2,31 @@
 # A client whose toolchain or registry is out of reach is skipped aloud (77), and so is one that takes too long to come.
 cache=${KILN_CLIENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/kiln-clients} # safe to delete
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-FETCH_SECONDS=100
+FETCH_SECONDS=60 # what came so far is kept where the client keeps it, and the next run goes on from there
+SILENT_MINUTES=10 # a registry that did not answer in time is not asked again so soon
 
 skip() {
     printf 'SKIPPED: %s\n' "$*"
     exit 77
 }
 
-# once NAME COMMAND...: runs the command in a new folder, which becomes $cache/NAME when it succeeded; sets $place.
+# once KIND NAME COMMAND...: runs the command in a new folder, which becomes $cache/NAME when it succeeded; sets $place.
+# Of one kind is what comes from one registry.
 once() {
-    place=$cache/$1
+    local kind=$1 name=$2 new status
+    local silent=$cache/.silent-$kind
+    shift 2
+    place=$cache/$name
     [[ -e $place ]] && return
-    local name=$1 new
-    shift
+    [[ -z $(find "$silent" -mmin "-$SILENT_MINUTES" 2>/dev/null) ]] ||
+        skip "$name cannot be fetched: another of its kind took more than $FETCH_SECONDS s just now"
     mkdir -p "$cache" && new=$(mktemp -d "$cache/.new.XXXXXX") || skip "$cache cannot be written"
-    if ! (cd "$new" && timeout -k 5 "$FETCH_SECONDS" nice "$@") >"$work/fetch.log" 2>&1; then
+    (cd "$new" && timeout -k 5 "$FETCH_SECONDS" nice "$@") >"$work/fetch.log" 2>&1
+    status=$?
+    if [[ $status -ne 0 ]]; then
         rm -rf "$new"
-        skip "$name cannot be fetched: $(tail -1 "$work/fetch.log")"
+        [[ $status -ne 124 && $status -ne 137 ]] || : >"$silent"
+        skip "$name cannot be fetched in $FETCH_SECONDS s: $(tail -1 "$work/fetch.log")"
     fi
     mv -T "$new" "$place" 2>/dev/null || rm -rf "$new" # another test was faster
     [[ -d $place ]] || skip "$place could not be made"
@@ -32,7 +40,7 @@ fetch_python() {
     python3 -m pip --version >/dev/null 2>&1 || skip "pip is missing; install it with: apt-get install python3-pip"
     local tag
     tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-    once "$name-$tag" python3 -m pip --no-input --disable-pip-version-check -q install --only-binary :all: --target . "$@"
+    once python "$name-$tag" python3 -m pip --no-input --disable-pip-version-check -q install --only-binary :all: --target . "$@"
     export PYTHONPATH=$place PYTHONDONTWRITEBYTECODE=1
 }
 
@@ -42,7 +50,7 @@ fetch_go() {
     local sources
     sources=$(cd "$here/clients" && cat go.mod go.sum steps/*.go "$1"/*.go | sha256sum)
     export GOMODCACHE=$cache/go-mod GOCACHE=$cache/go-build GOTOOLCHAIN=local GOFLAGS="-mod=readonly -modcacherw"
-    once "go-$1-$(go env GOVERSION)-${sources:0:12}" sh -c 'out=$PWD; cd "$0" && go build -o "$out" "./$1"' "$here/clients" "$1"
+    once go "go-$1-$(go env GOVERSION)-${sources:0:12}" sh -c 'out=$PWD; cd "$0" && go build -o "$out" "./$1"' "$here/clients" "$1"
 }
 
 # fetch_node: the packages that package-lock.json pins; sets NODE_PATH.
@@ -51,7 +59,7 @@ fetch_node() {
     need npm
     local lock
     lock=$(sha256sum <"$here/clients/package-lock.json")
-    once "node-${lock:0:12}" sh -c 'cp "$0/package.json" "$0/package-lock.json" . &&
+    once node "node-${lock:0:12}" sh -c 'cp "$0/package.json" "$0/package-lock.json" . &&
         npm ci --ignore-scripts --no-audit --no-fund' "$here/clients"
     export NODE_PATH=$place/node_modules
 }
