@@ -4,6 +4,9 @@
 #include "log/internal.h"
 
 enum {
+    COPY_IN_PLACE,
+    COPY_ENTRY,
+    COPY_ENTERED,
     COPY_TRIM,
     COPY_SYNC,
     COPY_SYNCED,
@@ -23,6 +26,40 @@ static struct log_opening *opening_of(struct log_steps *steps)
 static struct log_segment *segment_of(const struct log_opening *o)
 {
     return o->log->segments[o->segment];
+}
+
+/* The same bytes were written over the old ones: a sync of file and folder is what is left. */
+static enum log_flow copy_in_place(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (!o->copying || !o->in_place || !o->held) {
+        steps->next = COPY_TRIM;
+        return LOG_NEXT;
+    }
+    steps->tolerant = true;
+    env_sync(steps->env, &steps->io, segment_of(o)->file->handle, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow copy_entry(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
+        return LOG_FAIL;
+    steps->tolerant = true;
+    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow copy_entered(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    steps->next = COPY_TRUNCATE;
+    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
+        return LOG_FAIL;
+    segment_of(o)->entry_durable = true;
+    o->log->dir->synced_bytes += (int64_t)o->copied;
+    return LOG_NEXT;
 }
 
 /* A batch that turned out bad in a later piece than the one that it begins in leaves nothing. */
@@ -149,6 +186,9 @@ static enum log_flow copy_end(struct log_steps *steps)
 }
 
 static const struct log_step copy_steps[] = {
+    [COPY_IN_PLACE] = {"write again the end of", copy_in_place},
+    [COPY_ENTRY] = {"write again the end of", copy_entry},
+    [COPY_ENTERED] = {"write again the end of", copy_entered},
     [COPY_TRIM] = {"write again the end of", copy_trim},
     [COPY_SYNC] = {"write again the end of", copy_sync},
     [COPY_SYNCED] = {"write again the end of", copy_synced},

@@ -67,6 +67,7 @@ void log_dir_free(struct log_dir *dir)
     env_disarm(dir->env, &dir->dirty_timer);
     env_disarm(dir->env, &dir->round_timer);
     log_removals_stop(dir);
+    log_reserve_free(dir);
     for (int32_t i = 0; i < dir->entry_count; i++)
         mem_free(mem, (void *)(uintptr_t)dir->entries[i].topic);
     mem_free(mem, dir->entries);
@@ -191,6 +192,7 @@ static void on_crc(struct log_get *get, enum err e)
 enum {
     OPEN_MAKE,
     OPEN_LOCK,
+    OPEN_ROOM,
     OPEN_LIST,
     OPEN_TAKE_LIST,
     OPEN_META,
@@ -223,13 +225,18 @@ static enum log_flow open_lock(struct log_steps *steps)
     return LOG_WAIT;
 }
 
+static enum log_flow open_room(struct log_steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    o->dir->lock = steps->n;
+    log_ground_begin(o->dir);
+    steps->tolerant = true;
+    return log_reserve_open(o->dir, steps) ? LOG_WAIT : LOG_NEXT;
+}
+
 static enum log_flow open_list(struct log_steps *steps)
 {
     struct opening *o = opening_of(steps);
-    if (o->dir->lock == 0) {
-        o->dir->lock = steps->n;
-        log_ground_begin(o->dir);
-    }
     o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
     if (o->names == NULL)
         return log_steps_fail(steps, ERR_NOMEM);
@@ -547,6 +554,7 @@ static enum log_flow open_partition(struct log_steps *steps)
 static const struct log_step open_steps[] = {
     [OPEN_MAKE] = {"make", open_make},
     [OPEN_LOCK] = {"lock", open_lock},
+    [OPEN_ROOM] = {"look at", open_room},
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE_LIST] = {"list", open_take_list},
     [OPEN_META] = {"read the identity of", open_meta},
@@ -589,6 +597,8 @@ static void finish_open(struct opening *o, enum err e)
     mem_free(dir->mem, o->names);
     mem_free(dir->mem, o);
     dir->opened = e == ERR_NONE;
+    if (dir->opened)
+        log_reserve_later(dir);
     dir->busy--;
     op->done(op, e);
 }

@@ -91,6 +91,9 @@ enum log_file_type log_file_type(const char *name, int64_t *offset)
     *offset = -1;
     if (ends_with(name, "-delete") || ends_with(name, "-future"))
         return LOG_TYPE_LEFTOVER;
+    /* What a full disk gives back, and a person's word: only that they are there counts. */
+    if (strncmp(name, ".reserve-", 9) == 0 || ends_with(name, ".start-empty"))
+        return LOG_TYPE_LOCK;
     return ends_with(name, ".crc") ? LOG_TYPE_CRC : LOG_TYPE_UNKNOWN;
 }
 

@@ -38,6 +38,9 @@
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
 #define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
 #define LOG_FAREWELL_FILES 5             /* that a log leaves then */
+#define LOG_RESERVE_FILES 8              /* kept for a start on a full disk: inodes, and ... */
+#define LOG_RESERVE_BYTES (64 << 10)     /* ... bytes of each */
+#define LOG_RESERVE_MS 50                /* until they are made */
 #define LOG_LOOK_MS 1000                 /* between two looks at the directory of a busy log */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
@@ -388,6 +391,10 @@ struct log_dir {
     bool is_new; /* meta.properties was not there */
     env_file lock;
     struct log_ground ground;
+    struct log_reserve *reserve;
+    bool short_of_room;   /* there is no room for a second copy of anything: see recover.c */
+    bool full;            /* told so */
+    int32_t full_count;   /* logs that wait for room */
     bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */
     struct log_dir_entry *entries;
     int32_t entry_count, entry_cap;
@@ -457,6 +464,18 @@ enum err log_ground_identity(struct log_dir *dir, const struct log_meta *meta,
 /* True: all of it has ended, and dir->ground says how. False: done says when, and how. */
 bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
                      void (*done)(struct log_ground_wait *wait, enum err e)) MUST_USE;
+
+/* reserve.c */
+/* Gives the reserve back to a disk that has no room to start on; the owner's step waits for ready.
+ * ERR_NOMEM: there is none. */
+bool log_reserve_open(struct log_dir *dir, struct log_steps *owner) MUST_USE;
+/* Makes what is missing of it, in the background, when there is room. */
+void log_reserve_later(struct log_dir *dir);
+void log_reserve_stop(struct log_dir *dir);
+void log_reserve_free(struct log_dir *dir);
+/* A log begins, or ceases, to wait for room: told once for all. */
+void log_full_begin(struct log_dir *dir);
+void log_full_end(struct log_dir *dir, bool room);
 
 /* remove.c: unlinks the files of a directory, then the directory, in the background. */
 void log_remove_dir(struct log_dir *dir, const char *path);
@@ -699,7 +718,7 @@ struct log_opening {
     bool epochs_changed;
     uint64_t overlap_at; /* where the next segment's batches begin in this one, 0: nowhere */
     /* Bytes above the recovery point, written again. */
-    bool copying;
+    bool copying, in_place;
     uint64_t copy_from, copied; /* in the segment being looked at */
     struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
     bool placed;                /* it stands behind the segment now */

@@ -16,6 +16,12 @@ enum log_flush {
  * cache of open files and the rounds of syncs. After a failed sync it is offline for good (S-5). */
 struct log_dir;
 
+/* Told of what concerns the whole directory. full: the disk has no room any more; once, until it
+ * had some again. */
+struct log_dir_watch {
+    void (*full)(struct log_dir_watch *watch);
+};
+
 struct log_dir_config {
     const char *path;
     enum log_flush flush;
@@ -27,6 +33,8 @@ struct log_dir_config {
     int64_t flush_bytes;      /* with LOG_FLUSH_OS: what is written is synced after so many ... */
     int64_t flush_ms;         /* ... or so long: what a loss of power may take */
     struct notes *notes;      /* what a person should know of the disk; may be NULL */
+    struct log_dir_watch *watch; /* may be NULL */
+    bool reserve; /* keeps a MiB, so that a start on a full disk can show what is there */
 };
 
 /* One partition's settings; the names are Kafka's topic configs. */

@@ -1,7 +1,9 @@
 /* recover.c - the scan of what may not be durable (S-2): every batch checked, indexes, epochs and
  * producers rebuilt. A sync proves nothing after one that failed, so bytes above the recovery point
  * are written again; into a new file, because they may be the only copy of what was acknowledged,
- * and a write in place may be torn. What to do about a bad batch is decided in cut.c. */
+ * and a write in place may be torn. A disk that has no room for a new file has them written over
+ * with the same bytes: then at least they can be read. What to do about a bad batch is decided in
+ * cut.c. */
 #include "log/internal.h"
 
 enum {
@@ -228,7 +230,8 @@ static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t positio
         return ERR_NONE;
     o->copying = true;
     o->copy_from = position;
-    if (position == 0)
+    o->in_place = o->log->dir->short_of_room;
+    if (position == 0 || o->in_place)
         return ERR_NONE;
     o->fresh = log_segment_new(o->log, base, false);
     if (o->fresh == NULL)
@@ -360,7 +363,7 @@ static enum log_flow recover_look(struct log_steps *steps)
     uint64_t from = MAX(o->piece, o->copy_from);
     if (!o->copying || from >= copy_end(o))
         steps->next = RECOVER_GO_ON;
-    else if (o->copy_file != 0)
+    else if (o->copy_file != 0 || o->in_place)
         steps->next = RECOVER_WRITE;
     return LOG_NEXT;
 }
@@ -378,14 +381,18 @@ static enum log_flow recover_create(struct log_steps *steps)
 static enum log_flow recover_write(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (o->copy_file == 0)
+    if (o->copy_file == 0 && !o->in_place)
         o->copy_file = steps->n;
     uint64_t from = MAX(o->piece, o->copy_from);
     o->part =
         (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = copy_end(o) - from};
     o->copied = copy_end(o) - o->copy_from;
-    env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
-              log_steps_done);
+    if (o->in_place)
+        env_write(steps->env, &steps->io, segment_of(o)->file->handle, from, &o->part, 1,
+                  log_steps_done);
+    else
+        env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
+                  log_steps_done);
     return LOG_WAIT;
 }
 
@@ -423,7 +430,7 @@ static void ended(struct log_steps *steps, enum err e)
 
 void log_recover_segment(struct log_opening *o)
 {
-    o->copying = o->scanned = o->placed = false;
+    o->copying = o->scanned = o->placed = o->in_place = false;
     o->copy_from = o->copied = o->overlap_at = 0;
     log_steps_start(&o->steps, log_env(o->log), recover_steps, ended);
 }

@@ -146,8 +146,10 @@ static const struct log_step repair_steps[] = {
     {NULL, NULL},
 };
 
-static void free_repair(struct log *log)
+static void free_repair(struct log *log, bool room)
 {
+    if (log->repair->cause == ERR_NOSPACE)
+        log_full_end(log->dir, room);
     env_disarm(log_env(log), &log->repair->timer);
     mem_free(log->dir->mem, log->repair);
     log->repair = NULL;
@@ -167,12 +169,12 @@ static void ended(struct log_steps *steps, enum err e)
     if (final)
         log_offline(log, e, (int64_t)active->size);
     if (log->status != ERR_NONE || log->closing != NULL) {
-        free_repair(log);
+        free_repair(log, false);
     } else if (e != ERR_NONE || r->full) {
         env_arm(log_env(log), &r->timer, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
     } else {
         SOMETIMES(log->dir->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
-        free_repair(log);
+        free_repair(log, true);
         log->state = LOG_OPEN;
         log_segment_clean(active);
     }
@@ -213,7 +215,7 @@ bool log_repair_runs(const struct log *log)
 void log_repair_stop(struct log *log)
 {
     if (!log->repair->running)
-        free_repair(log);
+        free_repair(log, false);
 }
 
 static void on_timer(struct env_timer *timer)
@@ -246,6 +248,8 @@ void log_repair_begin(struct log *log, enum err e)
     log->repair->cause = e;
     log->repair->bytes = LOG_REPAIR_BYTES;
     log->repair->timer.fire = on_timer;
+    if (e == ERR_NOSPACE)
+        log_full_begin(log->dir);
     /* Perhaps nothing is under way whose end could be waited for. */
     env_arm(log_env(log), &log->repair->timer, env_now(log_env(log)));
 }

@@ -297,6 +297,7 @@ void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
     log_removals_stop(dir);
+    log_reserve_stop(dir);
     dir->closing = true;
     struct log_shutdown *s = dir->shutdown;
     s->dir = dir;

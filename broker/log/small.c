@@ -394,8 +394,8 @@ static void put_ended(struct log_steps *steps, enum err e)
     struct log_file_write *write = put->write;
     struct log_dir *dir = put->dir;
     if (e != ERR_NONE)
-        errmsg_set(&write->op.msg, e, "cannot %s %s: %s", log_steps_what(steps), write->path,
-                   err_text(e));
+        errmsg_set(&write->op.msg, e, "cannot %s %s: %s%s", log_steps_what(steps), write->path,
+                   err_text(e), log_dir_advice(e));
     mem_free(dir->mem, put);
     write->op.done(&write->op, e); /* the directory stays while it is busy */
     dir->busy--;

@@ -287,7 +287,6 @@ static void on_state_written(struct log_op *op, enum err e)
     struct metadata *m = r->m;
     if (e != ERR_NONE) {
         m->op->msg = op->msg;
-        errmsg_wrap(&m->op->msg, e, "cannot write %s", r->path.data);
         fail(r, e);
         return;
     }

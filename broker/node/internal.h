@@ -132,6 +132,7 @@ struct broker {
 
     struct replica_set replicas;
     struct replica_watch replica_watch;
+    struct log_dir_watch dir_watch;
     struct marking marking;
     struct list to_open;     /* struct opening that wait */
     struct list unopened;    /* that failed and will be tried again */
@@ -176,6 +177,8 @@ void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);
+/* Of the directory: its disk is full. Retention begins at once. */
+void broker_partitions_full(struct log_dir_watch *watch);
 /* Nothing new is opened or deleted from now on. */
 void broker_partitions_rest(struct broker *b);
 bool broker_partitions_busy(const struct broker *b);

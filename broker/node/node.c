@@ -34,6 +34,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     broker_marks_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
+    b->dir_watch.full = broker_partitions_full;
     if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE) {
         mem_free(mem, b);
         return ERR_NOMEM;

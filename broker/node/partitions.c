@@ -261,6 +261,13 @@ static void on_retention(struct env_timer *timer)
     env_arm(b->env, &b->retention, env_now(b->env) + ENV_NS_OF_MS(pause_ms));
 }
 
+void broker_partitions_full(struct log_dir_watch *watch)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, dir_watch);
+    if (b->phase == BROKER_SERVING && !b->resting)
+        env_arm(b->env, &b->retention, env_now(b->env));
+}
+
 void broker_partitions_begin_retention(struct broker *b)
 {
     b->retention.fire = on_retention;

@@ -144,6 +144,8 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         .flush_bytes = c->log_flush_interval_bytes,
         .flush_ms = c->log_flush_interval_ms,
         .notes = b->notes,
+        .watch = &b->dir_watch,
+        .reserve = true,
     };
     e = log_dir_new(&b->dir, b->env, b->mem, b->trace, &config);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");

@@ -232,7 +232,8 @@ void env_make_dir(struct env *env, struct env_op *op, const char *path, env_done
  * needed. ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS, ERR_TOOMANY, ERR_IO. */
 void env_list(struct env *env, struct env_op *op, const char *path, void *buffer, uint64_t size,
               env_done *done);
-/* n: bytes that may still be written under path. ERR_NOTFOUND, ERR_ACCESS, ERR_IO. */
+/* n: bytes that may still be written under path; 0 also when no file can be made there.
+ * ERR_NOTFOUND, ERR_ACCESS, ERR_IO. */
 void env_space(struct env *env, struct env_op *op, const char *path, env_done *done);
 
 /* Listens on host (a name or an address) and port (0: any free one). n: the env_listener;

@@ -17,6 +17,7 @@ _Static_assert(ENV_PARTS_MAX <= IOV_MAX, "the parts of a write fit one call");
 
 /* A thread reads ahead in steps of this size, on its stack. */
 #define AHEAD_SIZE (64u << 10)
+#define POSIX_INODES_MIN 16 /* fewer free ones are none: a new segment and its files need some */
 
 /* ---- open ---- */
 
@@ -179,8 +180,10 @@ static int space(int root_fd, struct env_op *op)
         return errno;
     struct statvfs s;
     int number = fstatvfs(fd, &s) == 0 ? 0 : errno;
+    /* Without inodes no file can be made; some file systems count none. */
+    bool no_inodes = s.f_files > 0 && s.f_favail < POSIX_INODES_MIN;
     if (number == 0)
-        op->door_done = (uint64_t)s.f_bavail * s.f_frsize;
+        op->door_done = no_inodes ? 0 : (uint64_t)s.f_bavail * s.f_frsize;
     close(fd);
     return number;
 }

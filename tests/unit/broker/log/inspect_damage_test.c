@@ -230,18 +230,6 @@ TEST(a_missing_segment_is_found)
     box_free(&box);
 }
 
-/* Compaction that nobody wrote down shows in the batches that it left. */
-TEST(a_log_of_kafkas_that_looks_compacted_has_no_gaps)
-{
-    struct box box;
-    box_fill(&box);
-    size_t at = box_place(&box, LAST, 23);
-    remove_indexes(&box);
-    take_out(&box, LAST, at, size_at(&box, LAST, at));
-    damaged(&box, "offset_gap", LAST); /* kiln's checksums are there, and kiln does not compact */
-    box_free(&box);
-}
-
 /* Compaction removes records; the directory of logs knows which partitions it has been to. */
 TEST(missing_offsets_of_a_compacted_partition_are_right)
 {

@@ -1,0 +1,208 @@
+/* reserve.c - a full disk: what a person is told of it, and a little room that is kept so that a
+ * broker can start on it and show what it has. A few files, for a disk may be short of inodes, too;
+ * they are removed by a start that finds no room, and made again in the background. */
+#include "log/internal.h"
+#include <stdio.h>
+
+#define PREFIX ".reserve-"
+/* So much must be free for the reserve to be made: it must not be what fills a small disk. */
+#define ROOM_BYTES (4ull * LOG_RESERVE_FILES * LOG_RESERVE_BYTES)
+
+struct log_reserve {
+    struct log_steps steps;
+    struct log_dir *dir;
+    struct log_steps *owner; /* of log_reserve_open */
+    struct env_timer timer;
+    struct log_save save;
+    bool running, made;
+    int32_t file; /* being made or removed */
+    uint8_t *bytes;
+    char path[ENV_PATH_MAX];
+};
+
+static struct log_reserve *reserve_of(struct log_steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_reserve, steps);
+}
+
+static const char *path_of(struct log_reserve *r)
+{
+    snprintf(r->path, sizeof r->path, "%s/" PREFIX "%d", r->dir->path, r->file);
+    return r->path;
+}
+
+/* ---- at the start ---- */
+
+enum { GIVE_ASK, GIVE_LOOK, GIVE_FILE, GIVE_OVER };
+
+static enum log_flow give_ask(struct log_steps *steps)
+{
+    steps->tolerant = true;
+    env_space(steps->env, &steps->io, reserve_of(steps)->dir->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow give_look(struct log_steps *steps)
+{
+    struct log_reserve *r = reserve_of(steps);
+    r->file = 0;
+    r->dir->short_of_room = steps->err == ERR_NONE && steps->n < ROOM_BYTES;
+    if (steps->err != ERR_NONE || steps->n >= LOG_RESERVE_BYTES * LOG_RESERVE_FILES)
+        steps->next = GIVE_OVER;
+    return LOG_NEXT;
+}
+
+static enum log_flow give_file(struct log_steps *steps)
+{
+    struct log_reserve *r = reserve_of(steps);
+    if (r->file == LOG_RESERVE_FILES)
+        return LOG_NEXT;
+    env_unlink(steps->env, &steps->io, path_of(r), log_steps_done);
+    r->file++;
+    steps->next = GIVE_FILE;
+    steps->tolerant = true; /* it may not be there */
+    return LOG_WAIT;
+}
+
+static const struct log_step give_steps[] = {
+    [GIVE_ASK] = {"look at", give_ask},
+    [GIVE_LOOK] = {"look at", give_look},
+    [GIVE_FILE] = {"remove", give_file},
+    [GIVE_OVER] = {NULL, NULL},
+};
+
+static void given(struct log_steps *steps, enum err e)
+{
+    struct log_reserve *r = reserve_of(steps);
+    (void)e;
+    r->running = false;
+    log_steps_resume(r->owner, ERR_NONE);
+}
+
+static void on_timer(struct env_timer *timer);
+
+bool log_reserve_open(struct log_dir *dir, struct log_steps *owner)
+{
+    if (!dir->config.reserve)
+        return false;
+    struct log_reserve *r = mem_zalloc(dir->mem, sizeof *r);
+    if (r == NULL)
+        return false;
+    dir->reserve = r;
+    r->dir = dir;
+    r->owner = owner;
+    r->timer.fire = on_timer;
+    r->running = true;
+    log_steps_start(&r->steps, dir->env, give_steps, given);
+    return true;
+}
+
+/* ---- making it ---- */
+
+enum { MAKE_ASK, MAKE_LOOK, MAKE_FILE, MAKE_OVER };
+
+static void on_saved(struct log_save *save, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(save, struct log_reserve, save)->steps, e);
+}
+
+static enum log_flow make_look(struct log_steps *steps)
+{
+    struct log_reserve *r = reserve_of(steps);
+    r->file = 0;
+    /* What a start has given back is taken again as far as it goes. */
+    if (!r->dir->short_of_room && (steps->err != ERR_NONE || steps->n < ROOM_BYTES))
+        return log_steps_fail(steps, ERR_NOSPACE);
+    r->bytes = mem_zalloc(r->dir->mem, LOG_RESERVE_BYTES);
+    return r->bytes != NULL ? LOG_NEXT : log_steps_fail(steps, ERR_NOMEM);
+}
+
+static enum log_flow make_file(struct log_steps *steps)
+{
+    struct log_reserve *r = reserve_of(steps);
+    if (r->file == LOG_RESERVE_FILES)
+        return LOG_NEXT;
+    log_save(r->dir, &r->save, path_of(r), bytes_of(r->bytes, LOG_RESERVE_BYTES), 0, true,
+             on_saved);
+    r->file++;
+    steps->next = MAKE_FILE;
+    return LOG_WAIT;
+}
+
+static const struct log_step make_steps[] = {
+    [MAKE_ASK] = {"look at", give_ask},
+    [MAKE_LOOK] = {"look at", make_look},
+    [MAKE_FILE] = {"write", make_file},
+    [MAKE_OVER] = {NULL, NULL},
+};
+
+static void made(struct log_steps *steps, enum err e)
+{
+    struct log_reserve *r = reserve_of(steps);
+    struct log_dir *dir = r->dir;
+    mem_free(dir->mem, r->bytes);
+    r->bytes = NULL;
+    r->running = false;
+    r->made = e == ERR_NONE;
+    dir->short_of_room &= e != ERR_NONE;
+    dir->busy--;
+    log_dir_idle(dir);
+}
+
+static void on_timer(struct env_timer *timer)
+{
+    struct log_reserve *r = CONTAINER_OF(timer, struct log_reserve, timer);
+    if (r->running || r->made || r->dir->closing || r->dir->status != ERR_NONE)
+        return;
+    r->running = true;
+    r->dir->busy++;
+    log_steps_start(&r->steps, r->dir->env, make_steps, made);
+}
+
+void log_reserve_later(struct log_dir *dir)
+{
+    struct log_reserve *r = dir->reserve;
+    if (r != NULL && !r->made && !r->running && !dir->closing && !env_armed(&r->timer))
+        env_arm(dir->env, &r->timer, env_now(dir->env) + LOG_RESERVE_MS * 1000000ll);
+}
+
+void log_reserve_stop(struct log_dir *dir)
+{
+    if (dir->reserve != NULL)
+        env_disarm(dir->env, &dir->reserve->timer);
+}
+
+void log_reserve_free(struct log_dir *dir)
+{
+    log_reserve_stop(dir);
+    mem_free(dir->mem, dir->reserve);
+    dir->reserve = NULL;
+}
+
+/* ---- what is told ---- */
+
+void log_full_begin(struct log_dir *dir)
+{
+    dir->full_count++;
+    if (dir->full)
+        return;
+    dir->full = true;
+    NOTE(dir->config.notes, DISK_FULL,
+         "the disk of %s is full: records are refused until there is room, reads go on; make room "
+         "elsewhere on it, or lower retention",
+         dir->path);
+    if (dir->config.watch != NULL)
+        dir->config.watch->full(dir->config.watch);
+}
+
+void log_full_end(struct log_dir *dir, bool room)
+{
+    ASSERT(dir->full_count > 0);
+    dir->full_count--;
+    if (!room || dir->full_count > 0 || !dir->full)
+        return;
+    dir->full = false;
+    NOTE(dir->config.notes, DISK_ROOM, "the disk of %s has room again: records are taken",
+         dir->path);
+    log_reserve_later(dir);
+}
