@@ -466,8 +466,8 @@ bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
                      void (*done)(struct log_ground_wait *wait, enum err e)) MUST_USE;
 
 /* reserve.c */
-/* Gives the reserve back to a disk that has no room to start on; the owner's step waits for ready.
- * ERR_NOMEM: there is none. */
+/* Gives the reserve back to a disk without room to start on. False: there is nothing to wait for.
+ */
 bool log_reserve_open(struct log_dir *dir, struct log_steps *owner) MUST_USE;
 /* Makes what is missing of it, in the background, when there is room. */
 void log_reserve_later(struct log_dir *dir);
@@ -737,7 +737,6 @@ struct log_opening {
     enum err failed;
 };
 
-/* ERR_NOMEM. */
 enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;
 /* birth.c: makes the directory; goes on to log_recovered or log_opening_end. */
 void log_birth_begin(struct log_opening *o);
