@@ -466,8 +466,7 @@ bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
                      void (*done)(struct log_ground_wait *wait, enum err e)) MUST_USE;
 
 /* reserve.c */
-/* Gives the reserve back to a disk without room to start on. False: there is nothing to wait for.
- */
+/* Gives the reserve back to a disk without room to start on. False: nothing to wait for. */
 bool log_reserve_open(struct log_dir *dir, struct log_steps *owner) MUST_USE;
 /* Makes what is missing of it, in the background, when there is room. */
 void log_reserve_later(struct log_dir *dir);
