@@ -38,7 +38,7 @@ static void append(struct log *log, struct log_produce *p, struct log_check *che
     if (check->code == WIRE_ERROR_NONE) {
         if (!log->config.log_append_time)
             wire_batch_set_timestamp(batch.data, false, check->max_timestamp);
-        log_append_sound(log, batch, p->leader_epoch, env_wall(log_env(log)), &p->out);
+        log_append_sound(log, batch, p->leader_epoch, env_wall(log_env(log)), p->late, &p->out);
     }
     finish(p, check);
 }

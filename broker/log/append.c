@@ -295,7 +295,7 @@ static bool check_open(const struct log *log, struct log_appended *out)
 
 /* What was checked. */
 static void append_checked(struct log *log, struct slice batches, struct log_note *notes,
-                           int32_t count, int32_t leader_epoch, int64_t now_ms,
+                           int32_t count, int32_t leader_epoch, int64_t now_ms, bool late,
                            struct log_appended *out)
 {
     if (batches.size > log->config.segment_bytes) {
@@ -316,6 +316,8 @@ static void append_checked(struct log *log, struct slice batches, struct log_not
     out->first = log->end;
     assign(log, append, batches, notes, count, leader_epoch, now_ms);
     out->last = log->end - 1;
+    if (!late)
+        log->soon_end = log->end;
     out->crc = notes[count - 1].crc;
     if (log->config.log_append_time)
         out->timestamp_ms = now_ms;
@@ -333,11 +335,11 @@ void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int
     if (!check_open(log, out))
         return;
     if (check_batches(log, slice_bytes(batches), now_ms, notes, &count, out) == WIRE_ERROR_NONE)
-        append_checked(log, batches, notes, count, leader_epoch, now_ms, out);
+        append_checked(log, batches, notes, count, leader_epoch, now_ms, false, out);
 }
 
 void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch, int64_t now_ms,
-                      struct log_appended *out)
+                      bool late, struct log_appended *out)
 {
     struct wire_batch head;
     *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
@@ -347,7 +349,7 @@ void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch,
     ASSERT(at == WIRE_AT_BATCH);
     ASSERT((uint32_t)head.size == batch.size);
     struct log_note note = log_note_of(&head, 0, batch.data);
-    append_checked(log, batch, &note, 1, leader_epoch, now_ms, out);
+    append_checked(log, batch, &note, 1, leader_epoch, now_ms, late, out);
 }
 
 /* ---- writing ---- */

@@ -4,13 +4,11 @@
 
 static void on_synced(struct env_op *op, enum err e, uint64_t n);
 
-static bool takes_part(const struct log *log, bool flush)
+static bool takes_part(const struct log *log)
 {
-    if (log_repair_runs(log))
-        return false; /* it comes back when its files are whole again */
-    if (log->status == ERR_NOTFOUND)
-        return false; /* there is no place where it could be durable */
-    return flush || log_waits_for_sync(log);
+    /* It comes back when its files are whole again; or there is no place where it could be durable.
+     */
+    return !log_repair_runs(log) && log->status != ERR_NOTFOUND;
 }
 
 /* ---- what nobody waits for ---- */
@@ -41,10 +39,25 @@ static void flush_later(struct log_dir *dir)
     env_arm(dir->env, &dir->flush, env_now(dir->env) + ENV_NS_OF_MS(dir->config.flush_ms));
 }
 
+static enum log_turn turn_of(const struct log *log)
+{
+    if (!log_waits_for_sync(log))
+        return LOG_TURN_IDLE;
+    return log_is_soon(log) ? LOG_TURN_SOON : LOG_TURN_LATE;
+}
+
+static void line_up(struct log *log, enum log_turn turn)
+{
+    list_remove(&log->dirty);
+    log->turn = (uint8_t)turn;
+    list_push_back(&log->dir->dirty[turn], &log->dirty);
+}
+
 void log_commit_mark(struct log *log)
 {
-    if (!list_linked(&log->dirty))
-        list_push_back(&log->dir->dirty, &log->dirty);
+    enum log_turn turn = turn_of(log);
+    if (!log->in_round && (!list_linked(&log->dirty) || turn < log->turn))
+        line_up(log, turn);
     if (log_waits_for_sync(log) || log_dirty_crowded(log->dir))
         log_commit_kick(log->dir);
     else
@@ -177,7 +190,6 @@ static int32_t start_part(struct log *log)
     log->round_end = log->written_end;
     log->round_pending = 0;
     log->round_short = false;
-    log->in_round = true;
     for (int32_t i = MAX(log_segment_index(log, log->durable_end), 0); i < log->segment_count;
          i++) {
         sync_file(log, log->segments[i]);
@@ -186,17 +198,38 @@ static int32_t start_part(struct log *log)
     return log->round_pending;
 }
 
-/* Moves those that take part out of dir->dirty. */
-static void gather(struct log_dir *dir)
+/* Moves up to max of those whose turn it is into the round; how many. */
+static int32_t gather(struct log_dir *dir, enum log_turn turn, int32_t max)
 {
-    bool flush = dir->flush_now || log_dirty_crowded(dir);
-    LIST_EACH (log, &dir->dirty, struct log, dirty) {
-        if (!takes_part(log, flush))
+    int32_t count = 0;
+    LIST_EACH (log, &dir->dirty[turn], struct log, dirty) {
+        if (count >= max)
+            break;
+        if (!takes_part(log))
             continue;
         list_remove(&log->dirty);
         list_push_back(&dir->in_round, &log->dirty);
+        log->in_round = true;
+        count++;
     }
-    dir->flush_now &= list_empty(&dir->in_round);
+    return count;
+}
+
+/* Each kind has a share of the round, and the first the rest of it. */
+static void gather_all(struct log_dir *dir)
+{
+    int32_t share = LOG_ROUND_LOGS / 4;
+    if (dir->flush_now || log_dirty_crowded(dir)) {
+        LIST_EACH (log, &dir->dirty[LOG_TURN_IDLE], struct log, dirty)
+            line_up(log, LOG_TURN_FLUSH);
+    }
+    dir->flush_now = false;
+    int32_t count = gather(dir, LOG_TURN_SOON, LOG_ROUND_LOGS - 2 * share);
+    count += gather(dir, LOG_TURN_LATE, share);
+    count += gather(dir, LOG_TURN_FLUSH, share);
+    for (enum log_turn turn = LOG_TURN_SOON; turn <= LOG_TURN_FLUSH; turn++)
+        count += gather(dir, turn, LOG_ROUND_LOGS - count);
+    ASSERT(count <= LOG_ROUND_LOGS);
 }
 
 /* A log of which all bytes have been synced by an earlier round is durable at once. */
@@ -223,7 +256,7 @@ static int32_t start_round(struct log_dir *dir)
 void log_commit_kick(struct log_dir *dir)
 {
     while (!dir->round_running && dir->status == ERR_NONE && !env_armed(&dir->round_timer)) {
-        gather(dir);
+        gather_all(dir);
         if (list_empty(&dir->in_round))
             return;
         dir->round_running = true; /* whoever is told may append, and come here again */
@@ -243,7 +276,8 @@ static void on_timer(struct env_timer *timer)
 
 void log_commit_init(struct log_dir *dir)
 {
-    list_init(&dir->dirty);
+    for (int i = 0; i < LOG_TURNS; i++)
+        list_init(&dir->dirty[i]);
     list_init(&dir->in_round);
     dir->round_timer.fire = on_timer;
 }

@@ -9,7 +9,22 @@
 
 bool log_dirty_crowded(const struct log_dir *dir)
 {
-    return !list_empty(&dir->dirty_waits);
+    return !list_empty(&dir->dirty_waits) || !list_empty(&dir->dirty_waits_late);
+}
+
+/* One place in so many is for those of who asks for many at once, if others wait too. */
+#define LATE_SHARE 4
+
+static struct log_segment *take_first(struct log_dir *dir)
+{
+    bool late = list_empty(&dir->dirty_waits) ||
+                (dir->dirty_given % LATE_SHARE == 0 && !list_empty(&dir->dirty_waits_late));
+    struct list *waits = late ? &dir->dirty_waits_late : &dir->dirty_waits;
+    struct log_segment *segment = LIST_FIRST(waits, struct log_segment, dirty_wait);
+    ASSERT(segment != NULL);
+    list_remove(&segment->dirty_wait);
+    dir->dirty_given++;
+    return segment;
 }
 
 static void give_back(struct log_dir *dir)
@@ -48,8 +63,7 @@ static void on_timer(struct env_timer *timer)
     struct log_dir *dir = CONTAINER_OF(timer, struct log_dir, dirty_timer);
     bool over = dir->status != ERR_NONE;
     while (log_dirty_crowded(dir) && (over || dir->dirty_count < dir->dirty_max)) {
-        struct log_segment *segment = LIST_FIRST(&dir->dirty_waits, struct log_segment, dirty_wait);
-        list_remove(&segment->dirty_wait);
+        struct log_segment *segment = take_first(dir);
         if (over)
             log_segment_held(segment, ERR_OFFLINE);
         else
@@ -62,6 +76,7 @@ static void on_timer(struct env_timer *timer)
 void log_dirty_init(struct log_dir *dir)
 {
     list_init(&dir->dirty_waits);
+    list_init(&dir->dirty_waits_late);
     dir->dirty_timer.fire = on_timer;
     dir->dirty_max = MAX(dir->open_files_max / DIRTY_SHARE, 1);
 }
@@ -80,7 +95,8 @@ void log_dirty_hold(struct log_segment *segment)
         return;
     }
     SOMETIMES(dir->trace, APPEND_WAITED_FOR_SYNC, true);
-    list_push_back(&dir->dirty_waits, &segment->dirty_wait);
+    list_push_back(log_is_soon(segment->log) ? &dir->dirty_waits : &dir->dirty_waits_late,
+                   &segment->dirty_wait);
     if (dir->status != ERR_NONE)
         log_dirty_next(dir);
     else

@@ -34,6 +34,7 @@
 #define LOG_SNAPSHOTS_BYTES (64 << 20)   /* snapshots in memory, of all logs of a directory */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
+#define LOG_ROUND_LOGS 128               /* that one round of syncs takes in */
 #define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
 #define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
@@ -193,7 +194,7 @@ struct log_segment {
     bool dirty_hold; /* its file is held because bytes are not synced */
     bool syncing;
     int32_t appending;         /* appends that the door has */
-    struct list dirty_wait;    /* in dir->dirty_waits */
+    struct list dirty_wait;    /* in dir->dirty_waits or dirty_waits_late */
     struct log_ranges checked; /* bytes whose CRCs were right in this life */
     struct log_file *file;
     struct log_file_wait file_wait; /* of appends that wait for it */
@@ -247,6 +248,17 @@ enum log_state {
     LOG_CLOSING,
 };
 
+/* Whose bytes the next rounds of syncs make durable. A round is bounded, and whoever asks for many
+ * partitions at once has one share of it, as everybody else: else all would wait for all of his
+ * syncs. */
+enum log_turn {
+    LOG_TURN_SOON,
+    LOG_TURN_LATE,  /* only those wait who ask for many partitions at once */
+    LOG_TURN_FLUSH, /* nobody waits, but it is time */
+    LOG_TURN_IDLE,  /* nobody waits */
+    LOG_TURNS
+};
+
 struct log_opening;
 struct log_birth_work;
 struct log_repair;
@@ -257,7 +269,9 @@ struct log_shutdown;
 struct log {
     struct log_dir *dir;
     struct list link;  /* in dir->logs */
-    struct list dirty; /* in dir->dirty or dir->in_round */
+    struct list dirty; /* in dir->dirty[turn] or dir->in_round */
+    uint8_t turn;      /* enum log_turn */
+    int64_t soon_end;  /* up to it somebody waits who does not ask for many partitions at once */
     char *topic;
     int32_t partition;
     struct wire_uuid topic_id;
@@ -404,11 +418,12 @@ struct log_dir {
     int32_t open_files;     /* or being opened */
     int32_t open_files_max;
 
-    struct list dirty_waits; /* segments */
+    struct list dirty_waits, dirty_waits_late; /* segments */
     int32_t dirty_count, dirty_max;
+    uint32_t dirty_given; /* places, so far */
     struct env_timer dirty_timer;
 
-    struct list dirty, in_round; /* logs */
+    struct list dirty[LOG_TURNS], in_round; /* logs */
     uint64_t round;
     bool round_running;
     int32_t round_pending;
@@ -422,7 +437,7 @@ struct log_dir {
     struct log_points_file points[LOG_POINTS_COUNT];
     int64_t synced_bytes;   /* since the last checkpoint */
     int64_t unsynced_bytes; /* written by logs that do not wait for syncs */
-    bool flush_now;         /* the next round takes those in, too */
+    bool flush_now;         /* the next rounds take those in, too */
     struct env_timer checkpoint, flush;
     int64_t watermarks_ns; /* when they were written last */
 
@@ -500,6 +515,11 @@ static inline struct log_segment *log_active(const struct log *log)
 {
     ASSERT(log->segment_count > 0);
     return log->segments[log->segment_count - 1];
+}
+/* Somebody waits who does not ask for many partitions at once. */
+static inline bool log_is_soon(const struct log *log)
+{
+    return log->soon_end > log->durable_end;
 }
 static inline struct env *log_env(const struct log *log)
 {
@@ -795,6 +815,6 @@ void log_check_recode(struct log_check *c, struct mem *mem, uint8_t *out, size_t
 size_t log_check_room(const struct log_check *c);
 /* log_append of one batch that was checked. */
 void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch, int64_t now_ms,
-                      struct log_appended *out);
+                      bool late, struct log_appended *out);
 
 #endif

@@ -228,6 +228,7 @@ struct log_produce {
      * what it becomes is taken from the same heap. */
     struct slice batch;
     int32_t leader_epoch;
+    bool late; /* it is one of many that somebody asks for at once: those of others go first */
     /* out */
     struct log_appended out;
     /* LOG_REFUSED: the records that are to blame; these and out.reason are there until done ends */

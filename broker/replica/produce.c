@@ -202,7 +202,8 @@ void replica_produce(struct replica *r, struct replica_produce *p, replica_produ
     p->reason = NULL;
     p->duplicate = false;
     list_init(&p->link);
-    p->log = (struct log_produce){.batch = p->batch, .leader_epoch = r->leader_epoch};
+    p->log =
+        (struct log_produce){.batch = p->batch, .leader_epoch = r->leader_epoch, .late = p->late};
     note_producer(p);
     int16_t code = check(r, p);
     if (code != WIRE_ERROR_NONE) {

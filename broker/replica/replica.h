@@ -94,6 +94,7 @@ struct replica_produce {
     struct slice batch;
     int16_t acks;       /* 0, 1, -1 */
     bool transactional; /* the request names a transaction */
+    bool late;          /* of struct log_produce */
     /* out */
     int16_t code; /* Kafka's */
     int64_t first_offset, timestamp_ms, log_start;

@@ -120,3 +120,102 @@ TEST(snapshots_are_no_more_work_than_records)
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
+
+/* ---- one request to many partitions ---- */
+
+#define CROWD 400
+
+static void on_done(struct log_op *op, enum err e)
+{
+    struct rig_op *it = CONTAINER_OF(op, struct rig_op, op);
+    it->done = true;
+    it->e = e;
+}
+
+static void open_crowd(struct rig *rig, struct log **logs)
+{
+    rig_start(rig);
+    rig_ok(rig, rig_open_dir(rig));
+    for (int i = 0; i < CROWD; i++) {
+        struct rig_op op = {0};
+        log_open(rig->dir, &logs[i], "crowd", i, rig->topic_id, &rig->config, &rig->birth, NULL,
+                 &op.op, on_done);
+        assert_true(rig_until(rig, &op.done));
+        assert_ok(op.e);
+    }
+}
+
+static void close_crowd(struct rig *rig, struct log **logs)
+{
+    for (int i = 0; i < CROWD; i++) {
+        struct rig_op op = {0};
+        log_close(logs[i], &op.op, on_done);
+        assert_true(rig_until(rig, &op.done));
+        assert_ok(op.e);
+    }
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
+static void ask_of(struct rig *rig, struct log *log, struct asked *asked, bool late)
+{
+    struct slice batch = rig_batch(rig, 1, 100, env_wall(rig->seat->env), -1, -1, -1);
+    *asked = (struct asked){.p = {.batch = batch, .leader_epoch = 0, .late = late}};
+    log_produce(log, &asked->p, on_produced);
+    buf_release(batch.buf);
+}
+
+static int durable_count(struct log **logs, int count)
+{
+    int durable = 0;
+    for (int i = 0; i < count; i++)
+        durable += log_counting_end(logs[i]) > 0;
+    return durable;
+}
+
+/* Somebody else, who asks for one partition when all others wait already, waits for two rounds of
+ * syncs at most: the one that runs, and the next. So it is, too, where few files may be open. */
+TEST(who_asks_for_one_partition_does_not_wait_for_who_asks_for_many)
+{
+    static struct log *logs[CROWD];
+    static struct asked asked[CROWD];
+    static const int32_t open_max[] = {0, 100};
+    for (int k = 0; k < COUNT_OF(open_max); k++) {
+        struct rig *rig = rig_new(10 + (uint64_t)k);
+        if (open_max[k] > 0)
+            rig->dir_config.open_files_max = open_max[k];
+        open_crowd(rig, logs);
+        for (int i = 0; i < CROWD - 1; i++)
+            ask_of(rig, logs[i], &asked[i], true);
+        assert_true(rig_step(rig));
+        ask_of(rig, logs[CROWD - 1], &asked[CROWD - 1], false);
+        while (durable_count(&logs[CROWD - 1], 1) == 0)
+            assert_true(rig_step(rig));
+        assert_in_range(durable_count(logs, CROWD - 1), 0, 2 * LOG_ROUND_LOGS);
+        for (int i = 0; durable_count(logs, CROWD) < CROWD; i++) {
+            assert_true(i < RIG_STEPS_MAX);
+            assert_true(rig_step(rig));
+        }
+        close_crowd(rig, logs);
+    }
+}
+
+/* And who asks for many is not kept waiting by others for ever. */
+TEST(who_asks_for_many_partitions_has_a_share_of_each_round)
+{
+    static struct log *logs[CROWD];
+    static struct asked asked[CROWD];
+    struct rig *rig = rig_new(12);
+    rig->dir_config.open_files_max = 2 * CROWD + 50;
+    open_crowd(rig, logs);
+    ask_of(rig, logs[0], &asked[0], true);
+    for (int steps = 0; durable_count(logs, 1) == 0; steps++) {
+        assert_true(steps < 20 * CROWD);
+        for (int i = 1; i < CROWD; i++) {
+            if (log_counting_end(logs[i]) == log_end(logs[i]))
+                ask_of(rig, logs[i], &asked[i], false);
+        }
+        assert_true(rig_step(rig));
+    }
+    close_crowd(rig, logs);
+}
