@@ -38,6 +38,7 @@
 #define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
 #define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
+#define LOG_FAREWELLS_MS 1500            /* that all of them may take, but for the last ones */
 #define LOG_FAREWELL_FILES 5             /* that a log leaves then */
 #define LOG_RESERVE_FILES 8              /* kept for a start on a full disk: inodes, and ... */
 #define LOG_RESERVE_BYTES (64 << 10)     /* ... bytes of each */
@@ -248,9 +249,7 @@ enum log_state {
     LOG_CLOSING,
 };
 
-/* Whose bytes the next rounds of syncs make durable. A round is bounded, and whoever asks for many
- * partitions at once has one share of it, as everybody else: else all would wait for all of his
- * syncs. */
+/* A round of syncs is bounded, and each of these has a share of it. */
 enum log_turn {
     LOG_TURN_SOON,
     LOG_TURN_LATE,  /* only those wait who ask for many partitions at once */
@@ -516,7 +515,6 @@ static inline struct log_segment *log_active(const struct log *log)
     ASSERT(log->segment_count > 0);
     return log->segments[log->segment_count - 1];
 }
-/* Somebody waits who does not ask for many partitions at once. */
 static inline bool log_is_soon(const struct log *log)
 {
     return log->soon_end > log->durable_end;
@@ -583,8 +581,7 @@ void log_cut_back(struct log *log, int64_t end, enum err e);
 void log_recent_clear(struct log *log);
 struct log_recent *log_recent_at(const struct log *log, int32_t i);
 
-/* admit.c */
-/* Appends what waits to be let in, as far as it may. */
+/* admit.c: appends what waits to be let in, as far as it may. */
 void log_admit_next(struct log *log);
 
 /* place.c */
@@ -608,7 +605,6 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
 void log_commit_init(struct log_dir *dir);
 void log_commit_mark(struct log *log);
 void log_commit_kick(struct log_dir *dir);
-/* The next rounds take in what nobody waits for, too. */
 void log_commit_flush(struct log_dir *dir);
 
 /* repair.c */

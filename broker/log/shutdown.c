@@ -11,6 +11,7 @@ struct log_shutdown {
     struct log_op *op;
     struct log *last; /* whose farewell has begun last */
     int32_t farewells, farewells_max;
+    int64_t farewells_until_ns; /* no more begin after it */
     struct log_ground_wait ground_wait;
     struct log_points_wait points_wait;
     struct log_file_write write;
@@ -83,16 +84,18 @@ static enum log_flow down_sync(struct log_steps *steps)
 
 /* ---- several logs at once ---- */
 
-/* Those passed over may be closing; the last one is open, so that it stays in the list. */
+/* Those passed over may be closing; the last one is open, so that it stays in the list. An end in
+ * good time is worth more than a quick start: what is not left here is made again from the log. */
 static struct log *next_log(struct log_shutdown *s)
 {
+    bool in_time = env_now(s->dir->env) < s->farewells_until_ns;
     struct list *logs = &s->dir->logs;
     struct list *link = s->last == NULL ? logs : &s->last->link;
     while ((link = link->next) != logs) {
         struct log *log = CONTAINER_OF(link, struct log, link);
         bool whole = log->status == ERR_NONE && log->state == LOG_OPEN;
         s->mark &= whole;
-        if (whole && log_farewell_due(log))
+        if (whole && in_time && log_farewell_due(log))
             return log;
     }
     return NULL;
@@ -133,6 +136,7 @@ static enum log_flow down_logs(struct log_steps *steps)
     struct log_shutdown *s = shutdown_of(steps);
     int32_t spare = steps->env->disk.files_max - s->dir->open_files_max;
     s->farewells_max = MAX(MIN(spare / 2 / LOG_FAREWELL_FILES, LOG_FAREWELLS_MAX), 1);
+    s->farewells_until_ns = env_now(steps->env) + LOG_FAREWELLS_MS * 1000000ll;
     begin_farewells(s);
     return LOG_WAIT;
 }

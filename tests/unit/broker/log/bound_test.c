@@ -219,3 +219,35 @@ TEST(who_asks_for_many_partitions_has_a_share_of_each_round)
     }
     close_crowd(rig, logs);
 }
+
+/* ---- a clean end of many partitions ---- */
+
+/* What logs leave for a quicker start takes no more than its time, though all of them wait for a
+ * slow disk; what is not left is no loss. */
+TEST(a_clean_end_of_many_partitions_is_bounded_in_time)
+{
+    static struct log *logs[CROWD];
+    static struct asked asked[CROWD];
+    struct rig *rig = rig_new(13);
+    open_crowd(rig, logs);
+    for (int i = 0; i < CROWD; i++)
+        ask_of(rig, logs[i], &asked[i], false);
+    while (durable_count(logs, CROWD) < CROWD)
+        assert_true(rig_step(rig));
+    rig_harm(rig, "at 0s node 0 disk slow factor=100");
+    int64_t began_ns = env_now(rig->seat->env);
+    struct rig_op op = {0};
+    log_dir_close(rig->dir, true, &op.op, on_done);
+    assert_true(rig_until(rig, &op.done));
+    assert_ok(op.e);
+    assert_in_range(env_now(rig->seat->env) - began_ns, 1, 4000000000);
+    rig_kill(rig);
+    rig_heal(rig);
+    open_crowd(rig, logs);
+    assert_true(log_dir_clean(rig->dir));
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(log_end(logs[i]), 1);
+    assert_true(rig_count(rig, "data/crowd-0", ".snapshot") > 0);
+    assert_int_equal(rig_count(rig, "data/crowd-399", ".snapshot"), 0);
+    close_crowd(rig, logs);
+}
