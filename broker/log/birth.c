@@ -1,6 +1,6 @@
 /* birth.c - how a partition's directory comes to be: under another name and with all that it holds,
  * so that nobody ever finds half of it. Each step is done for all files at once. */
-#include "log/internal.h"
+#include "log/opening.h"
 
 /* partition.metadata, the first segment, and with their checksums the leader epochs and the
  * owner's.

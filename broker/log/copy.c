@@ -1,7 +1,7 @@
 /* copy.c - the second half of writing again: the new file is synced, renamed into its place and
  * synced there, and only then does the old one lose what both hold. A crash in between leaves the
  * same records in two segments, of which the later one counts. */
-#include "log/internal.h"
+#include "log/opening.h"
 
 enum {
     COPY_IN_PLACE,

@@ -1,7 +1,7 @@
 /* cut.c - the end of a log after a crash (S-3): above the recovery point a bad batch with nothing
  * good behind it is a torn tail and goes; with something good behind it, it goes too, but all that
  * goes is kept beside the log, because it says that the disk did what no crash explains. */
-#include "log/internal.h"
+#include "log/opening.h"
 #include <stdio.h>
 
 enum {

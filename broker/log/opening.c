@@ -1,6 +1,6 @@
 /* opening.c - log_open up to the scan: finds out what is in the partition's directory and from
  * where on it has to be looked at (S-1, S-7). One that is not there is made by birth.c. */
-#include "log/internal.h"
+#include "log/opening.h"
 #include <stdio.h>
 
 #define NAMES_SIZE_FIRST (16u << 10)

@@ -1,5 +1,5 @@
 /* ready.c - the last steps of log_open: what the scan did not say, and the log's first word. */
-#include "log/internal.h"
+#include "log/opening.h"
 
 enum {
     READY_HEAD,

@@ -4,7 +4,7 @@
  * and a write in place may be torn. A disk that has no room for a new file has them written over
  * with the same bytes: then at least they can be read. What to do about a bad batch is decided in
  * cut.c. */
-#include "log/internal.h"
+#include "log/opening.h"
 
 enum {
     RECOVER_HOLD,

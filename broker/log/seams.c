@@ -1,7 +1,7 @@
 /* seams.c - does every segment begin where the one before it ends? Of what recovery scans, the scan
  * tells; of older segments only the last batches are looked at, from the last entry of the index
  * on. A file that is missing is told by its own name. Nothing is written. */
-#include "log/internal.h"
+#include "log/opening.h"
 
 #define SEAM_BYTES (4u << 20) /* at most so much of a segment's end is walked */
 #define SEAM_NOTES 512

@@ -1,0 +1,95 @@
+/* opening.h - what the files that open a log share: how it comes to be, from its files or anew.
+ * Nobody else includes it. */
+#ifndef KILN_LOG_OPENING_H
+#define KILN_LOG_OPENING_H
+
+#include "log/internal.h"
+
+/* opening.c, recover.c: how a log comes to be */
+struct log_opening {
+    struct log_steps steps;
+    struct log *log;
+    struct log **out;
+    struct log_op *op;
+    struct list link; /* in dir->openings_waiting */
+    struct log_birth *birth;
+    bool unborn;    /* there is no such directory */
+    bool consented; /* topic-N.start-empty is there: it may be made anew */
+    struct log_birth_work *birth_work;
+    char *names;
+    uint64_t names_size, at, size;
+    struct log_get get, crc, index_crc;
+    struct log_save save;
+    struct log_file_wait wait;
+    struct log_ground_wait ground_wait;
+    char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
+    char text[LOG_PARTITION_METADATA_SIZE + 1];
+    int32_t segment;  /* being looked at */
+    int32_t snapshot; /* being looked at */
+    bool held;        /* that segment's file */
+    /* The plan of the scan. */
+    bool epochs_known;   /* the checkpoint was there and right */
+    int64_t replay_from; /* producers know all below it */
+    int64_t recovery_point;
+    bool recovery_known; /* false: the checkpoint was wrong; nothing is cut that might be good */
+    int64_t scan_from;
+    /* The scan. */
+    struct log_walk walk;
+    /* Where segments join. */
+    bool start_unsaid; /* retention removed the first segments, and no checkpoint says it yet */
+    env_file seam_file;
+    uint8_t entry[LOG_INDEX_ENTRY_SIZE];
+    bool index_fits;    /* the files found are of all of the segment being looked at */
+    int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
+    uint64_t piece;     /* where the piece being looked at begins */
+    int64_t end;        /* behind the last good batch */
+    bool scanned;       /* the rest of the segment is no part of the log */
+    bool epochs_changed;
+    uint64_t overlap_at; /* where the next segment's batches begin in this one, 0: nowhere */
+    /* Bytes above the recovery point, written again. */
+    bool copying, in_place;
+    uint64_t copy_from, copied; /* in the segment being looked at */
+    struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
+    bool placed;                /* it stands behind the segment now */
+    env_file copy_file;
+    char copy_path[ENV_PATH_MAX];
+    struct env_part part;
+    /* The cut. */
+    bool cutting, hole, moved; /* moved: segments behind it */
+    uint64_t cut_at;           /* in the segment being looked at */
+    struct errmsg cut_why;
+    struct log_search search;
+    struct env_op search_io;
+    uint64_t search_at, kept;
+    env_file kept_file;
+    enum err kept_failed;
+    enum err failed;
+};
+
+enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;
+/* birth.c: makes the directory; goes on to log_recovered or log_opening_end. */
+void log_birth_begin(struct log_opening *o);
+/* seams.c */
+/* ERR_CORRUPT with a sentence: files before the first segment are missing. */
+enum err log_seams_first(struct log_opening *o) MUST_USE;
+/* Looks at the ends of the segments that recovery will not scan; goes on to log_recover. */
+void log_seams(struct log_opening *o);
+/* "FILE is missing", the one that begins at base and ends before next; next -1: it was the last. */
+enum err log_missing_text(struct errmsg *msg, const struct log *log, int64_t base, int64_t next);
+/* Scans what may not be durable; goes on to log_cut or log_copy_finish. */
+void log_recover(struct log_opening *o);
+void log_recover_segment(struct log_opening *o);
+/* cut.c: cuts the log at a bad batch; goes on to log_copy_finish. */
+void log_cut(struct log_opening *o);
+/* The mistake: takes a torn batch for one of the log's. False: not even its head is there. */
+bool log_cut_keep(struct log_opening *o);
+/* copy.c: puts what was written again in its place; goes on to the next segment or to
+ * log_recovered. */
+void log_copy_finish(struct log_opening *o);
+/* Lets go of what the recovery holds, and ends. */
+void log_recovery_failed(struct log_opening *o, enum err e);
+/* ready.c: the log is what it is; goes on to log_opening_end. */
+void log_recovered(struct log_opening *o);
+void log_opening_end(struct log_opening *o, enum err e);
+
+#endif
