@@ -87,13 +87,17 @@ def plan(client, base):
             yield ("produce acks-%s %s %s %d" % (acks, codecs[-1], acks, first),
                    ["ok"] if acks == "0" else ["ok %d %d" % (first, first + COUNT - 1)])
         yield "consume acks-%s 200 300" % acks, rows(200, COUNT, base)
+    yield "create stored 1 1 compression.type=lz4", ["ok"]
+    yield "produce stored gzip all 0", ["ok 0 %d" % (COUNT - 1)]
+    yield "consume stored 0 %d" % COUNT, rows(0, COUNT, base)
+    yield "offset stored %d" % (base + 100500), ["101"]
     yield "offset acks-idempotent start", ["0"]
     yield "offset acks-idempotent end", [str(2 * COUNT)]
     if client["huge"]:
         yield "huge made", ["error 10"]
     if client["range"]:
         yield "consume made 1000 1", ["error 1"]
-    yield "topics", sorted(["made", "acks-0", "acks-1", "acks-idempotent"] + ["all-" + c for c in codecs] +
+    yield "topics", sorted(["made", "stored", "acks-0", "acks-1", "acks-idempotent"] + ["all-" + c for c in codecs] +
                            ["values-" + c for c in ["none", "gzip", "snappy", "lz4", "zstd"]])
 
 
