@@ -1,8 +1,9 @@
+#!/usr/bin/env python3
 """differential.py - the same requests to Kafka and to kiln, and where the answers differ.
 
     differential.py record PORT >FILE     asks a broker of Kafka's, fresh and without topics
     differential.py replay PORT FILE KNOWN   asks kiln, fresh too; differences that KNOWN lists are no failure
-    differential.py show PORT FILE        what differs, all of it
+    differential.py show PORT FILE        what differs, the listed too: for who reads, and no verdict
 
 FILE: one case a line, with the request and the answer (differential_cases.py says what cases are). What
 no two brokers share (ids, addresses, clocks) has names in the answers. Plain python3."""
@@ -188,17 +189,24 @@ def replay(port, path, known):
     unused = [row[0] for row in known if row[2] == 0]
     for pattern in unused:
         print("nothing differs any more at %s: take it out of the list" % pattern)
-    print("%d requests, %d differences that are not listed, %d that are" % (
-        count, failed, sum(row[2] for row in known)))
-    return failed == 0 and not unused and count > 0
+    return count, failed, unused
 
 
 def main():
     verb, port = sys.argv[1], int(sys.argv[2])
     if verb == "record":
         record(port)
-    elif not replay(port, sys.argv[3], read_known(sys.argv[4]) if verb == "replay" else []):
-        sys.exit(1)
+    elif verb == "show":
+        count, differ, _ = replay(port, sys.argv[3], [])
+        print("%d requests, %d differences, listed ones too" % (count, differ))
+    elif verb == "replay":
+        known = read_known(sys.argv[4])
+        count, failed, unused = replay(port, sys.argv[3], known)
+        print("%d requests, %d differences that are not listed, %d that are" % (
+            count, failed, sum(row[2] for row in known)))
+        sys.exit(failed > 0 or len(unused) > 0 or count == 0)
+    else:
+        sys.exit("there is no verb " + verb + ": record, replay or show")
 
 
 main()
