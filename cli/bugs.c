@@ -13,17 +13,24 @@
 int cli_with_bugs(int argc, char **argv)
 {
     char self[CAMPAIGN_PATH_MAX], path[CAMPAIGN_PATH_MAX + 16];
-    (void)argc;
+    char **words = calloc((size_t)argc + 2, sizeof *words);
+    if (words == NULL)
+        return cli_complain("out of memory");
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0)
+    if (n <= 0) {
+        free(words);
         return cli_complain("cannot tell where this program is");
+    }
     self[n] = 0;
     snprintf(path, sizeof path, "%s/kiln-bugs", dirname(self));
     fflush(NULL);
-    /* argv[0] is the verb; what stood before it was this program. */
-    argv[-1] = path;
-    execv(path, argv - 1);
-    return cli_complain("cannot start %s: %s; build it with ./dev build", path, strerror(errno));
+    /* argv[0] is the verb; the program stands before it, and NULL ends the list. */
+    words[0] = path;
+    memcpy(words + 1, argv, (size_t)argc * sizeof *words);
+    execv(path, words);
+    int failed = errno;
+    free(words);
+    return cli_complain("cannot start %s: %s; build it with ./dev build", path, strerror(failed));
 }
 
 bool cli_knows_bug(const char *name)

@@ -57,6 +57,15 @@ grep -q 'again: kiln replay failures/' run.txt || die "no replay file: $(cat run
 [[ $? -eq 1 ]] || die "the replay does not show it: $(cat replay.txt)"
 printf 'ok  the command that it gives, and its replay\n'
 
+# What starts the program with the bugs hands on the words as they were given, by whichever way the verb was found.
+for words in 'help bugs' 'bugs --help' 'help run' 'run --help'; do
+    read -ra list <<<"$words"
+    "$kiln" "${list[@]}" >said.txt 2>&1 || die "kiln $words ended with $?: $(cat -v said.txt)"
+    head -1 said.txt | grep -qE '^usage: kiln (bugs|run) ' || die "kiln $words says: $(cat -v said.txt)"
+done
+cmp -s <("$kiln" help bugs 2>&1) <("$kiln" bugs --help 2>&1) || die "kiln help bugs is not kiln bugs --help"
+printf 'ok  kiln help bugs is kiln bugs --help\n'
+
 for words in 'bugs torn_tail_keept' 'run scenarios/disk/full.lua --bug torn_tail_keept' 'bugs torn_tail_keept --hunt'; do
     read -ra list <<<"$words"
     "$kiln" "${list[@]}" >said.txt 2>&1
