@@ -23,6 +23,7 @@ says() {
 says 0 '^kiln [0-9]+\.[0-9]+\.[0-9]+$' --version
 says 64 'no verb "brker"; did you mean "broker"\?' brker
 says 64 'no verb "xyz"$' xyz
+says 0 '^usage: kiln bugs' help bugs
 says 64 'no option --sed; did you mean --seed\?' run x.lua --sed 1
 says 64 'no option --partition; did you mean --partitions\?' topic create x --partition 1
 says 64 'no kiln topic lst; did you mean list\?' topic lst
