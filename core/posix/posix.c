@@ -636,6 +636,30 @@ void posix_free(struct posix_env *env)
     mem_free(p->mem, p);
 }
 
+/* A thread that was here before the door, as one that a preloaded library starts, has the signals
+ * unblocked, and the kernel may choose it. It blocks the signal from now on and sends it again:
+ * when nobody takes it any more, it waits for the loop. Calls nothing but what a handler may call.
+ */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *interrupted = context;
+    int before = errno;
+    (void)info;
+    sigaddset(&interrupted->uc_sigmask, number);
+    kill(getpid(), number);
+    errno = before;
+}
+
+static void pass_on_from_other_threads(const sigset_t *set, const int *numbers, int count)
+{
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+    action.sa_mask = *set;
+    for (int i = 0; i < count; i++) {
+        int failed = sigaction(numbers[i], &action, NULL);
+        ASSERT(failed == 0);
+    }
+}
+
 enum err posix_watch_signals(struct posix_env *env, struct posix_signals *signals,
                              const int *numbers, int count)
 {
@@ -651,6 +675,7 @@ enum err posix_watch_signals(struct posix_env *env, struct posix_signals *signal
         return errno == ENOMEM ? ERR_NOMEM : ERR_TOOMANY;
     int failed = pthread_sigmask(SIG_BLOCK, &set, NULL);
     ASSERT(failed == 0);
+    pass_on_from_other_threads(&set, numbers, count);
     p->signals = signals;
     return posix_epoll_add(p, p->signal_fd, EPOLLIN, NAME_SIGNALS);
 }

@@ -98,7 +98,9 @@ void posix_stop(struct posix_env *env);
 int posix_poll(struct posix_env *env, int64_t wait_ns);
 
 /* Delivers these signals to signals->fire from now on; at most once a door. To be called before the
- * first operation, because threads inherit which signals are blocked. ERR_TOOMANY, ERR_NOMEM. */
+ * first operation, because threads inherit which signals are blocked. Threads that were there
+ * before (a preloaded library's) pass theirs on. When the door is freed the signals stay blocked
+ * and end nothing. ERR_TOOMANY, ERR_NOMEM. */
 enum err posix_watch_signals(struct posix_env *env, struct posix_signals *signals,
                              const int *numbers, int count) MUST_USE;
 

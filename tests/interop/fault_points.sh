@@ -52,3 +52,12 @@ start_broker
 same "after a restart all that was acknowledged is there" "$(seq 100)" "$(consume orders -p 0 | head -100)"
 seq 5 | produce orders -p 0 -X acks=all
 stop_broker
+
+# As docs/operations.md starts it: the thread of libfiu's remote control, which is there first, has no signal blocked.
+need fiu-run fiu-utils
+printf '#!/bin/sh\nexec fiu-run -f "%s" "%s" "$@"\n' "$work/fiu-run" "$real" >"$faulty"
+kiln=$faulty
+start_broker
+grep -q "faults may be injected" "$work/broker.log" || die "fiu-run does not start the broker with libfiu"
+stop_broker
+printf 'ok  a broker that fiu-run has started ends in good order\n'

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +207,47 @@ TEST(signals_arrive_as_events)
     assert_int_equal(seen.count, 2);
     assert_int_equal(f.hook_count, 2);
     end(&f);
+}
+
+/* A thread of somebody else, as a preloaded library's: it is there before the door. */
+static void *wait_for_its_end(void *context)
+{
+    sem_t *over = context;
+    while (sem_wait(over) != 0)
+        continue;
+    return NULL;
+}
+
+TEST(signals_that_another_thread_gets_arrive_as_events)
+{
+    static const int numbers[] = {SIGUSR1, SIGUSR2};
+    struct signals_seen seen = {.signals.fire = see_signal};
+    struct fixture f;
+    sem_t over;
+    pthread_t other;
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    assert_int_equal(sem_init(&over, 0, 0), 0);
+    assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &set, &before), 0);
+    assert_int_equal(pthread_create(&other, NULL, wait_for_its_end, &over), 0);
+    start(&f);
+    assert_ok(posix_watch_signals(f.posix, &seen.signals, numbers, 2));
+    assert_int_equal(pthread_kill(other, SIGUSR1), 0);
+    for (int i = 1; i <= 4; i++) {
+        while (seen.count < i)
+            assert_int_equal(posix_poll(f.posix, PATIENCE_NS), 1);
+        assert_int_equal(seen.last, i % 2 == 1 ? SIGUSR1 : SIGUSR2);
+        if (i < 4)
+            assert_int_equal(kill(getpid(), i % 2 == 1 ? SIGUSR2 : SIGUSR1), 0);
+    }
+    assert_int_equal(seen.count, 4);
+    end(&f);
+    assert_int_equal(sem_post(&over), 0);
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    sem_destroy(&over);
 }
 
 TEST(a_root_that_is_not_there_is_named)
