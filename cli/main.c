@@ -65,9 +65,9 @@ int main(int argc, char **argv)
         word = argv[2];
         verb = find_verb(word);
         char option[] = "--help";
-        char *words[] = {argv[0], argv[2], option, NULL};
+        char *words[] = {argv[2], option, NULL};
         if (verb != NULL)
-            return verb->run(2, words + 1); /* as in main, the program stands before its verb */
+            return verb->run(2, words);
     } else if (asked) {
         help(stdout);
         return CLI_OK;
