@@ -162,6 +162,9 @@ bool campaign_view_given(const struct campaign_view *view);
 bool campaign_view_filter(const struct campaign_view *view, struct history_filter *filter);
 /* --around: narrows the filter to what led to that time. */
 void campaign_view_around(struct history_filter *filter, int64_t time_ns);
+/* Of a trace or a run (what) that has no row for the filter: says so. False: all rows were asked
+ * for. */
+bool campaign_view_nothing(const struct history_filter *filter, const char *what);
 /* Before a run that somebody looks at: runs it once unseen, so that what it finds stands at its
  * place in mode->found; *found keeps it. False: --around names what was not found; told. */
 bool campaign_view_prepare(const struct campaign_view *view, const struct campaign_script *script,

@@ -90,6 +90,10 @@ bool cli_colours(int fd);
 /* Columns of a line on stdout: COLUMNS, or the terminal's, or 80. */
 int cli_columns(void);
 
+/* Who reads our output may go away, as head(1) does: what is written then is lost, and nothing
+ * else. For verbs that have files to put in order at their end. */
+void cli_outlive_readers(void);
+
 /* ---- JSON ---- */
 
 /* One object on a line of its own. */

@@ -26,6 +26,7 @@ struct record {
     int64_t time_ns;
     uint64_t fault_count, step_count, row_count;
     uint32_t piece_count, name_count, plan_size;
+    bool nothing_shown;           /* the timeline's options have left no row of it */
     char panic[RECORD_PANIC_MAX]; /* what the assertion said; or empty */
     struct record_piece pieces[RECORD_PIECES_MAX];
     struct trace_row names[RECORD_NAMES_MAX];

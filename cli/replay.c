@@ -136,6 +136,8 @@ static int run_again(struct repeat *r)
     campaign_run_child(&recorded->script, recorded->seed, &r->mode, &r->now);
     report(r);
     int exit = compare(r);
+    if (r->now.record != NULL && r->now.record->nothing_shown)
+        exit = (int)campaign_graver((enum cli_exit)exit, CLI_NOTHING);
     campaign_outcome_free(&r->now);
     return exit;
 }
@@ -165,6 +167,7 @@ static int repeat(struct repeat *r)
 int cli_replay(int argc, char **argv)
 {
     struct repeat r = {.same_build = true};
+    cli_outlive_readers();
     const char *until = NULL, *wall = NULL;
     const struct cli_option options[] = {
         {"--until", CLI_TEXT, &until, 0, 0, NULL, "stop at this virtual time, as 12.4s"},

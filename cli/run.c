@@ -32,6 +32,7 @@ struct run {
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
     int64_t checked_count, unjudged_count; /* of these */
     bool json, list, verbose, progress;
+    bool nothing_shown; /* of the run that was looked at */
     struct campaign_view view;
     struct campaign_outcome found; /* by the run before the one that is looked at */
     /* What is next, and what is under way. */
@@ -229,6 +230,7 @@ static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
     if (job->on_files)
         check_disks(r, job, o);
     enum cli_exit exit = campaign_exit(o);
+    r->nothing_shown |= o->record != NULL && o->record->nothing_shown;
     bool told = r->rows[job->script].exit == CLI_USAGE; /* of other seeds that ran beside it */
     if (exit == CLI_USAGE) {
         campaign_replay_remove(job->replay);
@@ -402,6 +404,7 @@ static int finish(struct run *r)
     if (!r->json)
         print_table(r);
     exit = campaign_graver(exit, judge_marks(r, out));
+    exit = campaign_graver(exit, r->nothing_shown ? CLI_NOTHING : CLI_OK);
     fprintf(out, "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed,
             r->failed, r->skipped);
     return exit;
@@ -465,6 +468,7 @@ static int go(struct run *r)
 int cli_run(int argc, char **argv)
 {
     struct run r = {.files_seed = -1};
+    cli_outlive_readers();
     const char *seeds = NULL, *limit = NULL, *wall = NULL;
     int64_t seed = 1;
     int disk = -1;

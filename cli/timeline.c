@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "cli/campaign.h"
+#include "cli/record.h"
 
 #define CAUSE_SIZE 48
 #define AROUND_BEFORE_NS 1000000000ll
@@ -18,6 +18,8 @@ struct timeline {
     /* What an earlier run has found, by time; those below next are told. */
     const struct script_finding *findings[SCRIPT_FINDINGS_MAX];
     int32_t finding_count, next;
+    uint64_t line_count;   /* what was found does not count */
+    struct record *record; /* may be NULL */
     bool colour;
 };
 
@@ -77,7 +79,8 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
 
 static void put_line(struct history_lines *lines, const struct trace_row *first, const char *line)
 {
-    const struct timeline *t = CONTAINER_OF(lines, struct timeline, lines);
+    struct timeline *t = CONTAINER_OF(lines, struct timeline, lines);
+    t->line_count += first->kind != TRACE_FINDING;
     bool known = first->cause == t->number && t->cause[0] != 0;
     fprintf(stderr, "%-22s -> %s\n", known ? t->cause : "", line);
 }
@@ -100,6 +103,7 @@ struct timeline *timeline_new(const struct campaign_mode *mode, struct world_sin
         return NULL;
     }
     take_findings(t, mode->found);
+    t->record = mode->record;
     t->colour = cli_colours(STDERR_FILENO);
     t->sink = (struct world_sink){.row = on_row, .step = on_step};
     *sink = &t->sink;
@@ -112,6 +116,8 @@ void timeline_free(struct timeline *t)
         return;
     tell_findings(t, INT64_MAX);
     history_lines_end(&t->lines);
+    if (t->line_count == 0 && campaign_view_nothing(&t->lines.filter, "run") && t->record != NULL)
+        t->record->nothing_shown = true;
     free(t);
 }
 
@@ -128,6 +134,20 @@ bool campaign_view_filter(const struct campaign_view *v, struct history_filter *
     *filter = (struct history_filter){.node = v->node, .partition = v->partition};
     return cli_parse_time("--from", v->from, &filter->from_ns) &&
            cli_parse_time("--to", v->to, &filter->to_ns);
+}
+
+bool campaign_view_nothing(const struct history_filter *filter, const char *what)
+{
+    char of[2 * CAMPAIGN_PATH_MAX] = "";
+    const char *node = filter->node, *partition = filter->partition;
+    bool in_time = filter->from_ns != 0 || filter->to_ns != 0;
+    if (node == NULL && partition == NULL && !in_time)
+        return false;
+    snprintf(of, sizeof of, "%s%s%s%s%s", node == NULL ? "" : " of --node ",
+             node == NULL ? "" : node, partition == NULL ? "" : " of --partition ",
+             partition == NULL ? "" : partition, in_time ? " in the time that was asked for" : "");
+    cli_complain("this %s has no rows%s; it shows all without that", what, of);
+    return true;
 }
 
 void campaign_view_around(struct history_filter *filter, int64_t time_ns)

@@ -66,8 +66,14 @@ static bool look_around(struct mem *mem, struct bytes file, const char *code,
     return true;
 }
 
+struct shown {
+    struct history_lines lines;
+    uint64_t count; /* of rows; what was found does not count */
+};
+
 static void print_line(struct history_lines *lines, const struct trace_row *first, const char *line)
 {
+    CONTAINER_OF(lines, struct shown, lines)->count += first->kind != TRACE_FINDING;
     if (lines->as_json)
         printf("%s\n", line);
     else
@@ -79,27 +85,31 @@ static int show(const char *path, const struct campaign_view *view, bool as_json
     struct mem mem;
     struct bytes file;
     struct errmsg msg = {{0}};
-    struct history_lines lines = {.mem = &mem, .as_json = as_json, .put = print_line};
+    struct shown shown = {.lines = {.mem = &mem, .as_json = as_json, .put = print_line}};
+    struct history_lines *lines = &shown.lines;
     mem_system(&mem);
-    if (!campaign_view_filter(view, &lines.filter))
+    if (!campaign_view_filter(view, &lines->filter))
         return CLI_USAGE;
     enum err e = cli_read_file(path, &file);
     if (e != ERR_NONE)
         return cli_complain("cannot read %s: %s", path, err_text(e));
-    if (view->around != NULL && !look_around(&mem, file, view->around, &lines.filter)) {
+    if (view->around != NULL && !look_around(&mem, file, view->around, &lines->filter)) {
         cli_free(file);
         return CLI_NOTHING;
     }
-    e = history_lines_start(&lines);
+    e = history_lines_start(lines);
     if (e == ERR_NONE)
-        e = history_read(&mem, file, on_row, &lines, &msg);
-    history_lines_end(&lines);
+        e = history_read(&mem, file, on_row, lines, &msg);
+    history_lines_end(lines);
     cli_free(file);
     if (e != ERR_NONE)
         cli_complain("%s: %s", path, msg.text[0] != 0 ? msg.text : err_text(e));
     if (fflush(stdout) != 0)
         cli_complain("cannot write to stdout: %s", strerror(errno));
-    return e == ERR_NONE ? CLI_OK : CLI_BROKEN;
+    if (e != ERR_NONE)
+        return CLI_BROKEN;
+    bool nothing = shown.count == 0 && campaign_view_nothing(&lines->filter, "trace");
+    return nothing ? CLI_NOTHING : CLI_OK;
 }
 
 int cli_trace(int argc, char **argv)
@@ -115,7 +125,8 @@ int cli_trace(int argc, char **argv)
         "Shows the trace that kiln run --trace FILE wrote: the number of the event, its virtual "
         "time,\n"
         "the node, and what it did. What broke stands at its place.\n"
-        "Exit: 0 all of it was read, 1 the file is damaged, 5 nothing is --around, 64 usage.",
+        "Exit: 0 all of it was read, 1 the file is damaged, 5 it has nothing of\n"
+        "what was asked for, 64 usage.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);

@@ -74,3 +74,26 @@ head -c 1000 run.trace >cut.trace
 "$kiln" trace cut.trace >/dev/null 2>cut.txt && die "a trace that was cut short is read without a word"
 grep -q 'damaged' cut.txt || die "of a cut trace it says: $(cat cut.txt)"
 printf 'ok  kiln trace\n'
+
+# A filter that finds nothing says so; what broke elsewhere is no answer to it.
+held=$(dirname "$scenario")/full.lua
+for filter in '--node broker9' '--partition orders-9' '--from 23h'; do
+    read -ra words <<<"$filter"
+    "$kiln" trace run.trace "${words[@]}" >said.txt 2>&1
+    [[ $? -eq 5 ]] || die "kiln trace $filter is no exit 5: $(tail -3 said.txt)"
+    grep -q '^kiln: this trace has no rows ' said.txt || die "kiln trace $filter says: $(cat said.txt)"
+    "$kiln" run "$held" --seed 7 "${words[@]}" >said.txt 2>&1
+    [[ $? -eq 5 ]] || die "kiln run $filter is no exit 5: $(tail -3 said.txt)"
+    grep -q '^kiln: this run has no rows ' said.txt || die "kiln run $filter says: $(cat said.txt)"
+done
+"$kiln" run "$held" --seed 7 --node broker1 >said.txt 2>&1 || die "--node broker1 ended with $?"
+grep -q 'has no rows' said.txt && die "--node broker1 says: $(grep 'has no rows' said.txt)"
+printf 'ok  a filter that finds nothing\n'
+
+# Who reads may go away.
+rm -rf failures
+"$kiln" run "$held" --seed 7 -v 2>&1 | head -1 >/dev/null
+status=${PIPESTATUS[0]}
+[[ $status -eq 0 ]] || die "a run whose reader has gone ended with $status"
+[[ ! -e failures ]] || die "a run whose reader has gone leaves $(ls failures)"
+printf 'ok  a reader that goes away\n'
