@@ -1,5 +1,6 @@
 /* broker.c - kiln broker: one broker on this machine, until a signal ends it. */
 #include <inttypes.h>
+#include <poll.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -57,7 +58,19 @@ static void write_note(struct notes *to, enum note_kind kind, const char *senten
         [NOTE_LEVEL_INFO] = "",
         [NOTE_LEVEL_DEBUG] = "debug: ",
     };
+    static uint64_t lost_count; /* since the last line that somebody took */
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     (void)to;
+    /* A pipe that nobody reads must not stop the broker: one that can be written to takes at least
+     * PIPE_BUF bytes, which is more than a line. */
+    if (poll(&out, 1, 0) == 0) {
+        lost_count++;
+        return;
+    }
+    if (lost_count > 0)
+        fprintf(stderr, "kiln: warning: %llu lines before this one are lost: nobody read them\n",
+                (unsigned long long)lost_count);
+    lost_count = 0;
     fprintf(stderr, "kiln: %s%s [%s]\n", prefixes[note_kinds[kind].level], sentence,
             note_kinds[kind].name);
 }

@@ -69,10 +69,19 @@ static void budget_free(struct mem *mem, void *p)
     conn_lane_freed(&budget->lane);
 }
 
-static bool room(struct conn_lane *lane, uint64_t size, bool beyond)
+bool broker_budget_has(const struct budget *budget, uint64_t size, enum conn_room level)
 {
-    const struct budget *budget = CONTAINER_OF(lane, struct budget, lane);
-    return has(budget, size, budget->bytes_max + (beyond ? budget->beyond_max : 0));
+    const int64_t beyond[] = {
+        [CONN_ROOM_COMMON] = 0,
+        [CONN_ROOM_SMALL] = budget->beyond_max / BUDGET_SMALL_SHARE,
+        [CONN_ROOM_LAST] = budget->beyond_max,
+    };
+    return has(budget, size, budget->bytes_max + beyond[level]);
+}
+
+static bool room(struct conn_lane *lane, uint64_t size, enum conn_room level)
+{
+    return broker_budget_has(CONTAINER_OF(lane, struct budget, lane), size, level);
 }
 
 void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap, int64_t bytes_max,
@@ -87,11 +96,6 @@ void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap
                               .bytes_max = MIN(bytes_max, INT64_MAX - beyond_max),
                               .beyond_max = beyond_max};
     conn_lane_init(&budget->lane, env, room);
-}
-
-bool broker_budget_has(const struct budget *budget, uint64_t size)
-{
-    return has(budget, size, budget->bytes_max);
 }
 
 void broker_budget_free(struct budget *budget)

@@ -117,7 +117,9 @@ static void accept_next(struct listener *l)
         return;
     env_disarm(b->env, &l->accept_again);
     /* Nobody is let in who would have to wait for memory before his first byte. */
-    if (!broker_budget_has(&b->client_mem, sizeof(struct client) + CONN_IDLE_BYTES)) {
+    uint64_t needs = sizeof(struct client) + CONN_IDLE_BYTES;
+    if (!broker_budget_has(&b->client_mem, needs, CONN_ROOM_SMALL)) {
+        on_full(&b->client_mem.lane);
         accept_later(l);
         return;
     }

@@ -53,8 +53,10 @@ struct budget {
 
 void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap, int64_t bytes_max,
                         int64_t beyond_max);
-/* Whether so much more would stay below bytes_max. */
-bool broker_budget_has(const struct budget *budget, uint64_t size);
+/* The part of what is beyond the limit that is for small requests. */
+#define BUDGET_SMALL_SHARE 4
+/* Whether so much more may be held for that. */
+bool broker_budget_has(const struct budget *budget, uint64_t size, enum conn_room level);
 /* Nothing of it is held any more. Harmless on a zeroed budget. */
 void broker_budget_free(struct budget *budget);
 

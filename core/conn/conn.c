@@ -266,7 +266,7 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
     conn->moved_ns = env_now(env);
     list_init(&conn->requests);
     list_init(&conn->asked);
-    list_init(&conn->lane_link);
+    conn_lane_join(conn);
     STATE_MOVE(states, &conn->state, CONN_OPEN);
     keep_time(conn);
     conn_receive_more(conn);

@@ -33,12 +33,21 @@
 #define CONN_TAKE_FACTOR 8
 #define CONN_TAKE_BYTES_MIN 4096
 #define CONN_TAKE_BYTES_MAX (64 << 20)
-/* Who receives into memory beyond the limit and gets no byte for so long, while others wait for it,
- * is closed. */
+/* While others wait for memory, who holds a part of a frame and gets no byte for so long is closed;
+ * and who takes none of his answers for so long. */
 #define CONN_STALL_NS_MAX (10ll * 1000 * 1000 * 1000)
+#define CONN_UNREAD_NS_MAX (60ll * 1000 * 1000 * 1000)
 
 struct conn;
 struct conn_request;
+
+/* How much of the heap may be held for what. */
+enum conn_room {
+    CONN_ROOM_COMMON, /* up to the limit: for everybody, in order of arrival */
+    CONN_ROOM_SMALL,  /* a little beyond it: for a small request of a connection that has no other,
+                         whoever else waits, so that those who hold memory shut nobody out */
+    CONN_ROOM_LAST,   /* all there is: so that there is always one who can go on */
+};
 
 /* Connections that share a heap with a limit. Who needs more of it than there is receives nothing
  * until there is (back-pressure), in order of arrival; nobody is closed for it. Clients have one;
@@ -46,12 +55,12 @@ struct conn_request;
  * of its own. */
 struct conn_lane {
     struct env *env;
-    /* Whether size bytes more may be held now. beyond: with what is kept beyond the limit, so that
-     * there is always one who can go on. */
-    bool (*room)(struct conn_lane *lane, uint64_t size, bool beyond);
+    /* Whether size bytes more may be held now. */
+    bool (*room)(struct conn_lane *lane, uint64_t size, enum conn_room level);
     /* The first one begins to wait. May be NULL. */
     void (*full)(struct conn_lane *lane);
     /* Its own. */
+    struct list members;   /* struct conn, all of them */
     struct list waiting;   /* struct conn */
     struct conn *first;    /* whose turn it is just now */
     struct conn *favoured; /* who receives into what is beyond the limit */
@@ -59,7 +68,7 @@ struct conn_lane {
 };
 
 void conn_lane_init(struct conn_lane *lane, struct env *env,
-                    bool (*room)(struct conn_lane *lane, uint64_t size, bool beyond));
+                    bool (*room)(struct conn_lane *lane, uint64_t size, enum conn_room level));
 /* Some of the memory is free again. May be called from the heap's free; harmless on a zeroed lane.
  */
 void conn_lane_freed(struct conn_lane *lane);
@@ -158,7 +167,7 @@ struct conn {
     enum conn_state state;
     enum err error; /* why it closes */
     bool waits;     /* for memory: in limits.lane */
-    struct list lane_link;
+    struct list lane_link, lane_member;
     struct list requests; /* oldest first; server: not answered or not sent yet, client: not sent */
     struct list asked;    /* client: sent, and waiting for their answers */
     int32_t request_count; /* in both */

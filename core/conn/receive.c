@@ -104,6 +104,11 @@ static bool frame_is_here(const struct conn *conn)
     return have(conn) - CONN_FRAME_HEAD >= (uint32_t)size;
 }
 
+bool conn_is_partial(const struct conn *conn)
+{
+    return have(conn) > 0 && !frame_is_here(conn);
+}
+
 /* Back-pressure: who has much to do takes no more. */
 static bool is_full(const struct conn *conn)
 {

@@ -28,19 +28,21 @@ TEST(a_budget_has_room_below_its_limit_and_some_beyond)
     test_mem_init(&heap);
     struct budget budget;
     broker_budget_init(&budget, NULL, &heap.mem, 900, 100);
-    assert_true(broker_budget_has(&budget, 900));
-    assert_false(broker_budget_has(&budget, 901));
+    assert_true(broker_budget_has(&budget, 900, CONN_ROOM_COMMON));
+    assert_false(broker_budget_has(&budget, 901, CONN_ROOM_COMMON));
+    assert_true(broker_budget_has(&budget, 925, CONN_ROOM_SMALL));
+    assert_false(broker_budget_has(&budget, 926, CONN_ROOM_SMALL));
     void *a = mem_alloc(&budget.mem, 950);
     assert_non_null(a);
-    assert_false(broker_budget_has(&budget, 0));
-    assert_false(budget.lane.room(&budget.lane, 1, false));
-    assert_true(budget.lane.room(&budget.lane, 50, true));
-    assert_false(budget.lane.room(&budget.lane, 51, true));
+    assert_false(broker_budget_has(&budget, 0, CONN_ROOM_COMMON));
+    assert_false(budget.lane.room(&budget.lane, 1, CONN_ROOM_COMMON));
+    assert_true(budget.lane.room(&budget.lane, 50, CONN_ROOM_LAST));
+    assert_false(budget.lane.room(&budget.lane, 51, CONN_ROOM_LAST));
     mem_free(&budget.mem, a);
     broker_budget_free(&budget);
     broker_budget_init(&budget, NULL, &heap.mem, INT64_MAX, 100);
-    assert_true(broker_budget_has(&budget, INT64_MAX - 100));
-    assert_true(budget.lane.room(&budget.lane, INT64_MAX, true));
+    assert_true(broker_budget_has(&budget, INT64_MAX - 100, CONN_ROOM_COMMON));
+    assert_true(budget.lane.room(&budget.lane, INT64_MAX, CONN_ROOM_LAST));
     test_mem_done(&heap);
 }
 

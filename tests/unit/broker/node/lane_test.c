@@ -295,16 +295,43 @@ TEST(who_keeps_all_others_waiting_is_closed_and_they_are_heard)
     }
 }
 
+static void on_time(struct env_timer *timer)
+{
+    (void)timer;
+}
+
+/* Whoever holds all memory: a small request of somebody who has no other is heard at once. */
+TEST(small_requests_pass_by_those_who_wait)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct crowd *c = crowd_new(seed);
+        for (int i = 0; i < PEERS - 1; i++) {
+            add_frame(&c->peers[i], FRAME_BYTES_MAX);
+            send_frames(&c->peers[i], 100);
+        }
+        while (c->full == 0)
+            step(c);
+        int64_t begun_ns = env_now(c->seat->env);
+        struct peer *small = &c->peers[PEERS - 1];
+        add_frame(small, 100);
+        send_frames(small, 0);
+        until_heard(c, PEERS - 1, 1);
+        assert_true(env_now(c->seat->env) - begun_ns < CONN_STALL_NS_MAX / 10);
+        crowd_free(c);
+    }
+}
+
 TEST(who_keeps_nobody_waiting_may_take_his_time)
 {
+    struct env_timer later = {.fire = on_time};
     struct crowd *c = crowd_new(1);
     struct peer *slow = &c->peers[0];
     add_frame(slow, FRAME_BYTES_MAX);
     send_frames(slow, 100);
     while (c->budget.lane.favoured != &slow->conn)
         step(c);
-    int64_t begun_ns = env_now(c->seat->env);
-    while (env_now(c->seat->env) < begun_ns + 5 * CONN_STALL_NS_MAX)
+    env_arm(c->seat->env, &later, env_now(c->seat->env) + 5 * CONN_STALL_NS_MAX);
+    while (env_armed(&later))
         step(c);
     assert_int_equal(slow->closed, 0);
     struct env_part rest = {.data = slow->bytes + slow->size - 100, .size = 100};
