@@ -520,6 +520,13 @@ local function must(condition, text)
   if not poll_until(done, SETTLE) then kiln.stuck(text) end
 end
 
+-- setup() starts them one by one, and each start is an event of its own: who has no life yet has neither ended nor failed.
+local function await_clients()
+  for _, client in ipairs(cluster.clients) do
+    must(function() return kiln.lives(client.id) > 0 end, client.name .. " does not start")
+  end
+end
+
 local function finish_producers()
   for _, p in ipairs(cluster.producers) do
     if p:alive() then
@@ -559,10 +566,11 @@ end
 function kiln.finish()
   if not promised then wrong("finally: say what must hold, as finally { \"everything acknowledged is read\" }") end
   kiln.strangers()
-  kiln.sleep(POLL) -- a start is an event of its own; nobody is late for the end
+  kiln.sleep(POLL) -- what the last line began is an event of its own
   kiln.heal()
   must(function() return cluster.booted end, "the topics were not created")
   must(function() return cluster.brokers[1]:ready() end, "the broker does not start")
+  await_clients()
   finish_producers()
   read_everything()
   list_topics()

@@ -1,4 +1,5 @@
 /* run_test.c - whole runs: a broker, clients, harm, a verdict; and that one seed is one run. */
+#include <stdio.h>
 #include "scripts.h"
 
 #define SMALL                                                                                      \
@@ -59,6 +60,29 @@ TEST(a_small_scenario_holds_and_says_what_happened)
     assert_true(t.result.sim_ns > 0);
     assert_int_equal(t.result.faults, 0);
     scripted_done(&t);
+}
+
+/* Wherever the end of a script falls among the starts of its clients, which take some milliseconds
+ * one after another, the last of them is waited for as well. */
+TEST(the_end_waits_for_clients_that_have_not_started)
+{
+    for (int i = 0; i < 20; i++) {
+        char source[640];
+        struct scripted t;
+        scripted_init(&t);
+        snprintf(source, sizeof source,
+                 "scenario \"many\"\n"
+                 "local cluster = Cluster {}\n"
+                 "local orders = cluster:topic { name = \"orders\" }\n"
+                 "for i = 1, 25 do cluster:producer { to = orders, records = 0 } end\n"
+                 "cluster:producer { acks = \"all\", to = orders, records = 30, rate = 10, "
+                 "burst = 1 }\n"
+                 "sleep(millis(%d / 2))\n" FINALLY,
+                 i);
+        run_held(&t, source);
+        assert_int_equal(t.result.counts.acked, 30);
+        scripted_done(&t);
+    }
 }
 
 TEST(one_seed_is_one_run)
