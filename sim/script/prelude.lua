@@ -366,8 +366,18 @@ end
 
 local PARTITIONS_MAX = 64
 local function partition_count(where, v) return check.count(where, v, 1, PARTITIONS_MAX) end
+local TOPIC_NAME_MAX = 249 -- bytes (org.apache.kafka.common.internals.Topic)
+local function topic_name(where, v)
+  local name = check.text(where, v)
+  if #name > TOPIC_NAME_MAX then wrong("%s: has %d bytes; %d is the most", where, #name, TOPIC_NAME_MAX) end
+  if name == "." or name == ".." or not name:find("^[%w._-]+$") then
+    wrong("%s: %s is no name of a topic: letters, digits, '.', '_' and '-', but not \".\" or \"..\"", where, shown(name))
+  end
+  return name
+end
+
 local function topic_options(where, options)
-  local o = check.options(where, options, { name = check.text, partitions = partition_count, config = config_of,
+  local o = check.options(where, options, { name = topic_name, partitions = partition_count, config = config_of,
     replicas = partition_count, min_insync = partition_count })
   if not o.name then wrong("%s: has no name; say name = \"orders\"", where) end
   if (o.replicas or 1) ~= 1 or (o.min_insync or 1) ~= 1 then

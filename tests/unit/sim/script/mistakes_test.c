@@ -49,6 +49,25 @@ TEST(a_wrong_option_lists_the_right_ones)
                    "orders.lua:3: consumer: no option form; did you mean from? there are ");
 }
 
+TEST(a_topic_that_no_broker_makes_is_told_by_its_line)
+{
+    static const char *const names[] = {
+        "\"\"",    "\".\"",        "\"..\"",          "\"bad name\"",
+        "\"a/b\"", "\"caf\\xe9\"", "\"a\\nfinal=1\"", "\"a=b\""};
+    char source[256];
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        snprintf(source, sizeof source, "\nCluster {}:topic { name = %s }", names[i]);
+        assert_mistake(source, "orders.lua:2: topic: name: ");
+        assert_mistake(source, "is no name of a topic");
+    }
+    assert_mistake("Cluster {}:topic { name = string.rep(\"x\", 250) }",
+                   "orders.lua:1: topic: name: has 250 bytes; 249 is the most");
+    assert_mistake("Cluster {}:create_topic { name = \"bad name\" }",
+                   "orders.lua:1: create_topic: name: \"bad name\" is no name of a topic");
+    assert_mistake("Cluster {}:topic { name = \"x\", partitions = 0 }",
+                   "orders.lua:1: topic: partitions: 0 is not from 1 to 64");
+}
+
 TEST(what_is_not_served_yet_says_so)
 {
     assert_mistake("\nCluster { brokers = 3 }", "orders.lua:2: Cluster: more than one broker");
