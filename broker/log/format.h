@@ -282,6 +282,8 @@ void log_producers_expire(struct log_producers *producers, int64_t now_ns, int64
  * the windows, which Kafka forgets over a restart. Bytes are allocated in mem. ERR_NOMEM. */
 enum err log_snapshot_encode(const struct log_producers *producers, struct mem *mem,
                              struct bytes *snapshot, struct bytes *window) MUST_USE;
+/* A snapshot's bytes, or a window's, are all there and as they were written. ERR_CORRUPT. */
+enum err log_snapshot_check(struct bytes file, struct errmsg *msg) MUST_USE;
 /* Into empty producers. ERR_CORRUPT, ERR_NOMEM: producers are empty. */
 enum err log_snapshot_decode(struct log_producers *producers, struct bytes snapshot, int64_t now_ns,
                              struct errmsg *msg) MUST_USE;

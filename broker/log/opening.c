@@ -138,6 +138,7 @@ static enum err find_segments(struct log_opening *o)
     return e;
 }
 
+/* Of a window that a crash has left alone, too: it is found to be of no use, and removed. */
 static enum err find_snapshots(struct log_opening *o)
 {
     int64_t offset;
@@ -145,7 +146,8 @@ static enum err find_snapshots(struct log_opening *o)
     enum err e = ERR_NONE;
     o->at = 0;
     while (e == ERR_NONE && (name = next_name(o)) != NULL) {
-        if (log_name_kind(name, &offset) == LOG_KIND_SNAPSHOT)
+        enum log_file_kind kind = log_name_kind(name, &offset);
+        if (kind == LOG_KIND_SNAPSHOT || kind == LOG_KIND_WINDOW)
             e = log_snapshots_add(o->log, offset);
     }
     return e;

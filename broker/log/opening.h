@@ -24,9 +24,10 @@ struct log_opening {
     struct log_ground_wait ground_wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
     char text[LOG_PARTITION_METADATA_SIZE + 1];
-    int32_t segment;  /* being looked at */
-    int32_t snapshot; /* being looked at */
-    bool held;        /* that segment's file */
+    int32_t segment;        /* being looked at */
+    int32_t snapshot;       /* being looked at */
+    bool snapshots_doubted; /* some may be torn */
+    bool held;              /* that segment's file */
     /* The plan of the scan. */
     bool epochs_known;   /* the checkpoint was there and right */
     int64_t replay_from; /* producers know all below it */

@@ -4,7 +4,12 @@
 enum {
     READY_HEAD,
     READY_TAKE_HEAD,
-    READY_SNAPSHOTS,
+    READY_SNAPSHOT,
+    READY_WINDOW,
+    READY_LOOK,
+    READY_DROP,
+    READY_DROP_WINDOW,
+    READY_DROPPED,
     READY_ENTRY,
     READY_ENTRY_SYNCED,
     READY_GROUND,
@@ -30,7 +35,7 @@ static enum log_flow ready_head(struct log_steps *steps)
     struct log_segment *active = log_active(o->log);
     o->segment = o->log->segment_count - 1;
     if (active->size < WIRE_BATCH_HEAD || active->first_timestamp >= 0) {
-        steps->next = READY_SNAPSHOTS;
+        steps->next = READY_SNAPSHOT;
         return LOG_NEXT;
     }
     if (!o->held) {
@@ -58,19 +63,107 @@ static enum log_flow ready_take_head(struct log_steps *steps)
     return LOG_NEXT;
 }
 
-/* A snapshot behind the end speaks of records that are no more. */
-static enum log_flow ready_snapshots(struct log_steps *steps)
+/* ---- snapshots, from the newest on ---- */
+
+static void on_got(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
+}
+
+static void on_window(struct log_get *get, enum err e)
+{
+    log_steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
+}
+
+/* One behind the end speaks of records that are no more. */
+static enum log_flow ready_snapshot(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    const struct log *log = o->log;
+    o->snapshot--;
+    bool behind = o->snapshot >= 0 && log->snapshots[o->snapshot] > o->end;
+    if (behind || o->snapshot < 0 || !o->snapshots_doubted) {
+        steps->next = behind ? READY_DROP : READY_ENTRY;
+        return LOG_NEXT;
+    }
+    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    steps->tolerant = true;
+    log_get(log->dir, &o->get, o->path, on_got);
+    return LOG_WAIT;
+}
+
+/* What cannot be read now stays: nothing is known of it. */
+static enum log_flow ready_window(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    if (steps->err != ERR_NONE) {
+        steps->next = READY_SNAPSHOT;
+        return LOG_NEXT;
+    }
+    log_segment_path(o->log, o->log->snapshots[o->snapshot], LOG_KIND_WINDOW, o->path);
+    steps->tolerant = true;
+    log_get(o->log->dir, &o->crc, o->path, on_window);
+    return LOG_WAIT;
+}
+
+static bool is_torn(const struct log_get *get)
+{
+    return log_snapshot_check(bytes_of(get->data, (size_t)get->size), NULL) != ERR_NONE;
+}
+
+/* Each is of use with the other alone; Kafka's has no window. */
+static enum log_flow ready_look(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct mem *mem = o->log->dir->mem;
+    bool torn = !o->get.found || is_torn(&o->get) ||
+                (steps->err == ERR_NONE && o->crc.found && is_torn(&o->crc));
+    mem_free(mem, o->get.data);
+    mem_free(mem, o->crc.data);
+    o->get.data = o->crc.data = NULL;
+    if (!torn)
+        steps->next = READY_SNAPSHOT;
+    return LOG_NEXT;
+}
+
+/* The window second: alone, it is found again. */
+static enum log_flow ready_drop(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
-    if (log->snapshot_count == 0 || log->snapshots[log->snapshot_count - 1] <= o->end)
-        return LOG_NEXT;
-    log->snapshot_count--;
-    log_segment_path(log, log->snapshots[log->snapshot_count], LOG_KIND_SNAPSHOT, o->path);
-    steps->next = READY_SNAPSHOTS;
+    ASSERT(o->snapshot >= 0 && o->snapshot < log->snapshot_count);
+    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    steps->tolerant = true;
     env_unlink(steps->env, &steps->io, o->path, log_steps_done);
     return LOG_WAIT;
 }
+
+/* A torn one that cannot be removed harms nobody. */
+static enum log_flow ready_drop_window(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    int64_t offset = o->log->snapshots[o->snapshot];
+    if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND && offset > o->end)
+        return LOG_FAIL;
+    log_segment_path(o->log, offset, LOG_KIND_WINDOW, o->path);
+    steps->tolerant = true;
+    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
+    return LOG_WAIT;
+}
+
+static enum log_flow ready_dropped(struct log_steps *steps)
+{
+    struct log_opening *o = opening_of(steps);
+    struct log *log = o->log;
+    ASSERT(o->snapshot < log->snapshot_count);
+    log->snapshot_count--;
+    memmove(&log->snapshots[o->snapshot], &log->snapshots[o->snapshot + 1],
+            (size_t)(log->snapshot_count - o->snapshot) * sizeof log->snapshots[0]);
+    steps->next = READY_SNAPSHOT;
+    return LOG_NEXT;
+}
+
+/* ---- what the log stands in ---- */
 
 /* A birth that failed late in this life may have left what has been found. */
 static enum log_flow ready_entry(struct log_steps *steps)
@@ -108,7 +201,12 @@ static enum log_flow ready_ground(struct log_steps *steps)
 static const struct log_step ready_steps[] = {
     [READY_HEAD] = {"read the first batch of", ready_head},
     [READY_TAKE_HEAD] = {"read the first batch of", ready_take_head},
-    [READY_SNAPSHOTS] = {"remove a snapshot of", ready_snapshots},
+    [READY_SNAPSHOT] = {"look at a snapshot of", ready_snapshot},
+    [READY_WINDOW] = {"look at a snapshot of", ready_window},
+    [READY_LOOK] = {"look at a snapshot of", ready_look},
+    [READY_DROP] = {"remove a snapshot of", ready_drop},
+    [READY_DROP_WINDOW] = {"remove a snapshot of", ready_drop_window},
+    [READY_DROPPED] = {"remove a snapshot of", ready_dropped},
     [READY_ENTRY] = {"sync the folder of", ready_entry},
     [READY_ENTRY_SYNCED] = {"sync the folder of", ready_entry_synced},
     [READY_GROUND] = {"make durable what holds", ready_ground},
@@ -198,7 +296,12 @@ static void ended(struct log_steps *steps, enum err e)
         log_opening_end(o, e);
 }
 
+/* Where the last life did not end well, a snapshot may be torn that no recovery has read: above the
+ * recovery point none is. Else only those are doubted that one was passed over for. */
 void log_recovered(struct log_opening *o)
 {
+    struct log *log = o->log;
+    o->snapshots_doubted = !log->dir->clean || o->snapshot < log->snapshot_count - 1;
+    o->snapshot = log->snapshot_count;
     log_steps_start(&o->steps, log_env(o->log), ready_steps, ended);
 }

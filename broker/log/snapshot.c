@@ -115,7 +115,7 @@ enum err log_snapshot_encode(const struct log_producers *producers, struct mem *
     return ERR_NOMEM;
 }
 
-static enum err check_file(struct bytes file, struct errmsg *msg)
+enum err log_snapshot_check(struct bytes file, struct errmsg *msg)
 {
     if (file.size < LOG_SNAPSHOT_HEAD || get_u16(file.data) != VERSION)
         return errmsg_set(msg, ERR_CORRUPT, "it is no snapshot of version 1");
@@ -162,7 +162,7 @@ enum err log_snapshot_decode(struct log_producers *producers, struct bytes snaps
                              struct errmsg *msg)
 {
     ASSERT(producers->map.count == 0);
-    enum err e = check_file(snapshot, msg);
+    enum err e = log_snapshot_check(snapshot, msg);
     for (size_t at = LOG_SNAPSHOT_HEAD; e == ERR_NONE && at < snapshot.size;
          at += LOG_SNAPSHOT_ENTRY)
         e = take_entry(producers, snapshot.data + at, now_ns);
@@ -183,7 +183,7 @@ static void prepend(struct log_producer *producer, struct log_producer_batch bat
 
 enum err log_window_decode(struct log_producers *producers, struct bytes window, struct errmsg *msg)
 {
-    enum err e = check_file(window, msg);
+    enum err e = log_snapshot_check(window, msg);
     if (e != ERR_NONE)
         return e;
     for (size_t at = LOG_SNAPSHOT_HEAD; at < window.size; at += LOG_SNAPSHOT_ENTRY) {
