@@ -100,6 +100,9 @@ void script_add_primitives(lua_State *lua);
 void script_add_looks(lua_State *lua);
 struct script *script_of(lua_State *lua);
 
+/* looks.c: a word is near another when fewer of its letters than that must change. */
+int script_near_limit(const char *word);
+
 /* engine.c */
 /* The world with all nodes so far, and the broker and admin started. False: the result says why
  * not. */

@@ -5,12 +5,17 @@
 
 #define NEAREST_PART 3 /* of a word's letters one may be wrong */
 
+int script_near_limit(const char *word)
+{
+    int size = (int)strlen(word);
+    return size < NEAREST_PART ? 0 : size / NEAREST_PART + 1;
+}
+
 /* nearest(word, names): the one that a person may have meant, or nothing. */
 static int find_nearest(lua_State *lua)
 {
     const char *word = luaL_checkstring(lua, 1);
-    int size = (int)strlen(word);
-    int best = size < NEAREST_PART ? 0 : size / NEAREST_PART + 1;
+    int best = script_near_limit(word);
     luaL_checktype(lua, 2, LUA_TTABLE);
     lua_pushnil(lua);
     for (lua_Integer i = 1; lua_geti(lua, 2, i) != LUA_TNIL; i++) {

@@ -98,6 +98,39 @@ static int set_claim(lua_State *lua)
     return 0;
 }
 
+/* The message and the one of those names that a person may have meant, if one is near. */
+static int unknown_name(lua_State *lua, const char *what, const char *name,
+                        const char *(*name_at)(int), int count)
+{
+    int best = script_near_limit(name);
+    const char *nearest = NULL;
+    for (int i = 0; i < count; i++) {
+        int distance = text_distance(name, name_at(i));
+        if (distance >= best)
+            continue;
+        best = distance;
+        nearest = name_at(i);
+    }
+    if (nearest == NULL)
+        return luaL_error(lua, "%s is called \"%s\"", what, name);
+    return luaL_error(lua, "%s is called \"%s\"; did you mean \"%s\"?", what, name, nearest);
+}
+
+static const char *mark_at(int i)
+{
+    return trace_mark_texts[i];
+}
+
+static const char *row_at(int i)
+{
+    return trace_kinds[i].name;
+}
+
+static const char *fault_at(int i)
+{
+    return fault_kind_name((enum fault_kind)i);
+}
+
 static int set_must_reach(lua_State *lua)
 {
     struct script *s = script_of(lua);
@@ -108,7 +141,7 @@ static int set_must_reach(lua_State *lua)
             return 0;
         }
     }
-    return luaL_error(lua, "must_reach: no mark is called \"%s\"", text);
+    return unknown_name(lua, "must_reach: no mark", text, mark_at, TRACE_MARK_COUNT);
 }
 
 /* broken(text, condition, found): an expect that failed. */
@@ -446,7 +479,7 @@ static uint64_t kinds_at(lua_State *lua, int index)
         while (kind < FAULT_KIND_COUNT && strcmp(fault_kind_name((enum fault_kind)kind), name) != 0)
             kind++;
         if (kind == FAULT_KIND_COUNT)
-            luaL_error(lua, "swarm: no fault is called \"%s\"", name);
+            unknown_name(lua, "swarm: no fault", name, fault_at, FAULT_KIND_COUNT);
         kinds |= 1ull << kind;
         lua_pop(lua, 1);
     }
@@ -478,7 +511,7 @@ static int count_rows(lua_State *lua)
             return 1;
         }
     }
-    return luaL_error(lua, "rows: no kind of row is called \"%s\"", name);
+    return unknown_name(lua, "rows: no kind of row", name, row_at, TRACE_KIND_COUNT);
 }
 
 static int count_mark(lua_State *lua)
@@ -492,7 +525,7 @@ static int count_mark(lua_State *lua)
             return 1;
         }
     }
-    return luaL_error(lua, "reached: no mark is called \"%s\"", text);
+    return unknown_name(lua, "reached: no mark", text, mark_at, TRACE_MARK_COUNT);
 }
 
 static int get_counts(lua_State *lua)

@@ -162,7 +162,8 @@ static const struct {
     {"print(recieved)", "orders.lua:7: there is no variable or word \"recieved\""},
     {"random(0)", "orders.lua:7: random: 0 is not 1 or more"},
     {"random(5, \"cuts\")", "orders.lua:7: random: the stream's name: takes a text, not 5"},
-    {"rows \"ACKS\"", "orders.lua:7: rows: no kind of row is called \"ACKS\""},
+    {"rows \"ACKS\"",
+     "orders.lua:7: rows: no kind of row is called \"ACKS\"; did you mean \"ACK\"?"},
     {"reached \"the moon\"", "orders.lua:7: reached: no mark is called \"the moon\""},
     {"split \"byte\"", "orders.lua:7: split: no way of splitting is called \"byte\"; did you mean "
                        "bytes? there are random, bytes, none"},
