@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include "script/internal.h"
 
+#define BROKER_NAME "broker" /* and its number, as the prelude names them */
+
 /* Names of the nodes so far, in the order of their numbers. */
 void script_node_names(const struct script *s, struct fault_names *names)
 {
@@ -95,9 +97,54 @@ static enum err add_lines(const struct script *s, const struct fault_plan *from,
     return e;
 }
 
+/* The nodes that its lines are about. */
+static uint64_t nodes_of(const struct fault_plan *plan)
+{
+    uint64_t nodes = 0;
+    for (int32_t i = 0; i < plan->count; i++) {
+        const struct fault_line *line = &plan->lines[i];
+        nodes |= line->nodes;
+        if (fault_kind_target(line->kind) == FAULT_ON_LINK)
+            nodes |= fault_node((uint32_t)line->from) | fault_node((uint32_t)line->to);
+    }
+    return nodes;
+}
+
+/* A node that the plan speaks of and nobody has added so far, among the names that may_be takes. */
+static const char *find_stranger(const struct script *s, bool (*may_be)(const char *name))
+{
+    struct fault_names known;
+    const struct fault_plan *given = s->options->plan;
+    const struct fault_plan *plan = given == NULL ? &s->written : given;
+    uint64_t used = plan->named ? nodes_of(plan) : 0;
+    script_node_names(s, &known);
+    for (int32_t i = 0; i < plan->names.count; i++) {
+        uint32_t node;
+        const char *name = plan->names.name[i];
+        if ((used & fault_node((uint32_t)i)) != 0 && may_be(name) &&
+            !fault_names_find(&known, bytes_text(name), &node))
+            return name;
+    }
+    return NULL;
+}
+
+/* "broker2": clients may still come, brokers are all there when the world begins. */
+static bool is_named_as_a_broker(const char *name)
+{
+    size_t head = strlen(BROKER_NAME);
+    return strncmp(name, BROKER_NAME, head) == 0 && name[head] != 0 &&
+           name[head + strspn(name + head, "0123456789")] == 0;
+}
+
 /* The lines of the script's own text, which must be able to strike. */
 static bool add_written(struct script *s)
 {
+    const char *stranger = find_stranger(s, is_named_as_a_broker);
+    if (stranger != NULL) {
+        script_end(s, SCRIPT_WRONG, "%s: the plan speaks of %s, and no node is called so",
+                   s->written_place, stranger);
+        return false;
+    }
     int32_t from = s->plan.count;
     struct errmsg msg = {{0}};
     struct text text;
@@ -153,33 +200,15 @@ bool script_make_plan(struct script *s)
     return e == ERR_NONE;
 }
 
-/* The nodes that its lines are about. */
-static uint64_t nodes_of(const struct fault_plan *plan)
+static bool is_any(const char *name)
 {
-    uint64_t nodes = 0;
-    for (int32_t i = 0; i < plan->count; i++) {
-        const struct fault_line *line = &plan->lines[i];
-        nodes |= line->nodes;
-        if (fault_kind_target(line->kind) == FAULT_ON_LINK)
-            nodes |= fault_node((uint32_t)line->from) | fault_node((uint32_t)line->to);
-    }
-    return nodes;
+    (void)name;
+    return true;
 }
 
 const char *script_plan_stranger(const struct script *s)
 {
-    struct fault_names known;
-    const struct fault_plan *given = s->options->plan;
-    const struct fault_plan *plan = given == NULL ? &s->written : given;
-    uint64_t used = plan->named ? nodes_of(plan) : 0;
-    script_node_names(s, &known);
-    for (int32_t i = 0; i < plan->names.count; i++) {
-        uint32_t node;
-        if ((used & fault_node((uint32_t)i)) != 0 &&
-            !fault_names_find(&known, bytes_text(plan->names.name[i]), &node))
-            return plan->names.name[i];
-    }
-    return NULL;
+    return find_stranger(s, is_any);
 }
 
 void script_copy_plan(const struct script *s, struct fault_plan *to, const struct fault_plan *from)

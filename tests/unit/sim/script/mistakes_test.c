@@ -68,6 +68,19 @@ TEST(a_topic_that_no_broker_makes_is_told_by_its_line)
                    "orders.lua:1: topic: partitions: 0 is not from 1 to 64");
 }
 
+TEST(an_unknown_name_is_told_with_the_one_that_was_meant)
+{
+    assert_mistake("\nmust_reach { \"recovery cut the tail\" }",
+                   "orders.lua:2: must_reach: no mark is called \"recovery cut the tail\"; did you "
+                   "mean \"recovery cut a tail\"?");
+    assert_mistake("Cluster {}\nsleep(0)\nreached \"a duplicate was answred\"",
+                   "did you mean \"a duplicate was answered\"?");
+    assert_mistake("Cluster {}\nsleep(0)\nrows \"TOPIC_SEN\"", "did you mean \"TOPIC_SEEN\"?");
+    assert_mistake("Cluster {}\nswarm { without = { \"disk hung\" } }",
+                   "orders.lua:2: swarm: no fault is called \"disk hung\"; did you mean \"disk "
+                   "hang\"?");
+}
+
 TEST(what_is_not_served_yet_says_so)
 {
     assert_mistake("\nCluster { brokers = 3 }", "orders.lua:2: Cluster: more than one broker");
@@ -158,6 +171,25 @@ TEST(harm_that_cannot_strike_is_a_mistake)
     assert_harm_mistake("harm \"node broker1 disk swap\"", "with= must be another node");
     assert_harm_mistake("c:broker():disk(\"flip\", { file = \"no-such-file\", offset = 3 })",
                         "no disk has that byte durably");
+}
+
+/* Before anything runs, and not when the fault is due: here that never is. */
+TEST(a_plan_for_a_broker_that_is_not_there_is_told_before_anything_runs)
+{
+    static const char *const lines[] = {"node broker2 kill", "link broker1-broker2 cut for 1s",
+                                        "node broker12 power_loss"};
+    for (int i = 0; i < COUNT_OF(lines); i++) {
+        struct scripted t;
+        char source[256];
+        scripted_init(&t);
+        snprintf(source, sizeof source,
+                 "scenario \"x\"\nCluster {}\nplan [[ at 1s %s ]]\nsleep(hours(1))", lines[i]);
+        scripted_run(&t, source);
+        assert_int_equal(t.result.verdict, SCRIPT_WRONG);
+        assert_contains(t.result.why, "orders.lua:3: the plan speaks of broker");
+        assert_int_equal(t.result.events, 0);
+        scripted_done(&t);
+    }
 }
 
 TEST(harm_with_a_negative_count_is_a_mistake)
