@@ -130,14 +130,20 @@ static void start_open(struct log_file *file)
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
 }
 
-bool log_file_hold(struct log_file *file, struct log_file_wait *wait, log_file_ready *ready)
+bool log_file_hold_open(struct log_file *file)
 {
     ASSERT(!file->gone);
-    if (file->state == LOG_FILE_OPEN) {
-        list_remove(&file->idle);
-        file->holds++;
+    if (file->state != LOG_FILE_OPEN)
+        return false;
+    list_remove(&file->idle);
+    file->holds++;
+    return true;
+}
+
+bool log_file_hold(struct log_file *file, struct log_file_wait *wait, log_file_ready *ready)
+{
+    if (log_file_hold_open(file))
         return true;
-    }
     wait->ready = ready;
     list_init(&wait->link);
     list_push_back(&file->waits, &wait->link);

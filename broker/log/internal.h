@@ -43,7 +43,7 @@
 #define LOG_RESERVE_FILES 8              /* kept for a start on a full disk: inodes, and ... */
 #define LOG_RESERVE_BYTES (64 << 10)     /* ... bytes of each */
 #define LOG_RESERVE_MS 50                /* until they are made */
-#define LOG_LOOK_MS 1000                 /* between two looks at the directory of a busy log */
+#define LOG_LOOK_MS 1000                 /* between two looks at the files of a busy log */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
 /* ---- small files (small.c) ---- */
@@ -140,6 +140,8 @@ struct log_file *log_file_new(struct log *log, const char *path, bool create) MU
 /* True: it is open and held. False: ready says when, and it is held then unless e. */
 bool log_file_hold(struct log_file *file, struct log_file_wait *wait,
                    log_file_ready *ready) MUST_USE;
+/* True: it was open, and is held now. */
+bool log_file_hold_open(struct log_file *file) MUST_USE;
 void log_file_release(struct log_file *file);
 /* Nobody will ask for it again: it is freed when it is closed. */
 void log_file_retire(struct log_file *file);
@@ -327,7 +329,8 @@ struct log {
     bool snapshot_due;             /* a segment has begun since, or so many bytes have come */
     bool held_back;                /* somebody waits for log_must_wait to be false */
 
-    struct env_op look; /* log_look */
+    struct env_op look;      /* log_look */
+    struct log_file *looked; /* by it, and held; NULL: the directory is */
     int64_t looked_ns;
     int32_t busy;          /* processes that will come back to this log */
     int32_t retired_count; /* segments that are no more, but still read */
@@ -529,8 +532,8 @@ void log_offline(struct log *log, enum err e, int64_t position);
 /* Something of an open log that nobody removed is not there any more: the log goes offline and says
  * what; its directory, when that is gone, too. */
 void log_missing(struct log *log, const char *path);
-/* The log has been written to: now and then looks whether its directory is still there, because
- * files that are open do not tell. */
+/* The log has been written to: now and then looks whether the segment that is written to and its
+ * directory are still there, because files that are open do not tell. */
 void log_look(struct log *log);
 /* Bytes that were good once are not any more: the log goes offline and says where and why. */
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);

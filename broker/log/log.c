@@ -115,25 +115,61 @@ void log_missing(struct log *log, const char *path)
     log_offline(log, ERR_NOTFOUND, -1);
 }
 
+static void end_look(struct log *log)
+{
+    struct log_file *file = log->looked;
+    log->looked = NULL;
+    log->busy--;
+    if (file != NULL)
+        log_file_release(file);
+    log_settle(log);
+}
+
+/* The file that was looked at is still the one that must be there: no other has taken its place,
+ * and no repair takes it back. */
+static bool still_active(const struct log *log)
+{
+    return log->looked == log_active(log)->file && log->repair == NULL;
+}
+
+/* The segment's file is not there: is its directory? */
+static void on_looked_again(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log *log = CONTAINER_OF(op, struct log, look);
+    (void)n;
+    if (e == ERR_NOTFOUND)
+        log_missing(log, log->path);
+    else if (still_active(log))
+        log_missing(log, log->looked->path);
+    end_look(log);
+}
+
 static void on_looked(struct env_op *op, enum err e, uint64_t n)
 {
     struct log *log = CONTAINER_OF(op, struct log, look);
     (void)n;
-    log->busy--;
-    if (e == ERR_NOTFOUND)
+    ASSERT(log->busy > 0);
+    if (e == ERR_NOTFOUND && log->looked != NULL && still_active(log)) {
+        env_space(log_env(log), op, log->path, on_looked_again);
+        return;
+    }
+    if (e == ERR_NOTFOUND && log->looked == NULL)
         log_missing(log, log->path);
-    log_settle(log);
+    end_look(log);
 }
 
 void log_look(struct log *log)
 {
     int64_t now = env_now(log_env(log));
+    struct log_file *file = log_active(log)->file;
     if (log->look.in_flight || log->closing != NULL || log->status != ERR_NONE ||
         now - log->looked_ns < LOG_LOOK_MS * 1000000ll)
         return;
     log->looked_ns = now;
     log->busy++;
-    env_space(log_env(log), &log->look, log->path, on_looked);
+    ASSERT(log->looked == NULL);
+    log->looked = log_file_hold_open(file) ? file : NULL;
+    env_space(log_env(log), &log->look, log->looked != NULL ? file->path : log->path, on_looked);
 }
 
 const char *log_name(const struct log *log)

@@ -223,6 +223,57 @@ TEST(a_directory_that_vanishes_under_a_log_is_told)
     }
 }
 
+/* Its file is open, so that no write says it. */
+TEST(a_segment_that_vanishes_under_a_writer_is_told)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig *rig = seed % 2 == 0 ? after_a_life(seed, true) : rig_new(seed);
+        rig->config.segment_bytes = 1 << 20; /* it stays the one that is written to */
+        rig_ok(rig, rig_boot(rig));
+        rig_append(rig, 1, 20);
+        assert_true(rig_until_durable(rig));
+        int count = find_segments(rig);
+        remove_segment(rig, bases[count - 1], seed % 4 < 2);
+        for (int i = 0; i < 15 && log_status(rig->log) == ERR_NONE; i++) {
+            rig_append(rig, 1, 20);
+            rig_run(rig, 100000000ll);
+        }
+        assert_int_equal(log_status(rig->log), ERR_NOTFOUND);
+        char part[64];
+        snprintf(part, sizeof part, "%020lld.log is gone", (long long)bases[count - 1]);
+        assert_non_null(strstr(log_status_text(rig->log), part));
+        assert_int_equal(rig->told, ERR_NOTFOUND);
+        assert_int_equal(log_dir_status(rig->dir), ERR_NONE);
+        assert_int_equal(rig_append(rig, 1, 20).verdict, LOG_REFUSED);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
+/* Not what retention takes, or a repair, or what a new segment has taken the place of. */
+TEST(a_segment_that_the_log_itself_removes_is_not_missed)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->config.segment_bytes = 2048;
+        rig->config.retention_ms = 1;
+        rig->config.file_delete_delay_ms = 0;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 100; i++) {
+            rig_append(rig, 1, 900);
+            rig_run(rig, 30000000ll + (int64_t)seed * 1000000);
+            if (i == 50)
+                rig_harm(rig, "at 0s node 0 disk write_fails times=2 file=.log");
+            log_retain(rig->log, log_end(rig->log), env_wall(rig->seat->env) + 600000);
+            assert_int_equal(log_status(rig->log), ERR_NONE);
+        }
+        assert_int_equal(rig->cuts, 1);
+        assert_true(log_start(rig->log) > 0);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 TEST(a_segment_that_vanishes_under_a_reader_is_told)
 {
     struct rig *rig = after_a_life(1, true);
