@@ -1,5 +1,6 @@
 /* consumer.c - a consumer on a node: reads all partitions of a topic, either for as long as it
  * lives or once to the end, and writes down what it read. */
+#include <stdio.h>
 #include "script/workload.h"
 
 #define MILLISECOND_NS 1000000ll
@@ -267,4 +268,23 @@ static enum err start(struct world_seat *seat)
     return ERR_NONE;
 }
 
-const struct world_program script_consumer = {.kind = "consumer", .start = start, .stop = stop};
+/* Of the final reader, whatever it is asked: "PARTITION OFFSET" where the first partition that it
+ * has not read to its end stands, the offset -1 while that end is not known. */
+static void command(struct world_seat *seat, uint64_t id, struct bytes text)
+{
+    const struct consumer *c = seat->self;
+    char answer[64] = "";
+    (void)text;
+    for (int32_t i = 0; c->config.final && i < c->config.partitions && answer[0] == 0; i++) {
+        const struct client_assignment *a = &c->assigned[i];
+        bool asked = c->asked_count == c->config.partitions;
+        if (!asked && i == c->asked_count)
+            snprintf(answer, sizeof answer, "%d -1", (int)i);
+        else if (asked && !left_out(c, i) && a->position < c->end[i])
+            snprintf(answer, sizeof answer, "%d %lld", (int)i, (long long)MAX(a->position, 0));
+    }
+    world_reply(seat, id, bytes_text(answer));
+}
+
+const struct world_program script_consumer = {
+    .kind = "consumer", .start = start, .stop = stop, .command = command};

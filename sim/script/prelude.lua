@@ -527,7 +527,7 @@ local function must(condition, text)
     operate()
     return condition()
   end
-  if not poll_until(done, SETTLE) then kiln.stuck(text) end
+  if not poll_until(done, SETTLE) then kiln.stuck(type(text) == "function" and text() or text) end
 end
 
 -- setup() starts them one by one, and each start is an event of its own: who has no life yet has neither ended nor failed.
@@ -546,12 +546,25 @@ local function finish_producers()
   end
 end
 
+-- Where the final reader stands, and what the broker said of that partition last.
+local function where_it_stands(topic, reader)
+  local text = "the final reader of " .. topic.name .. " does not reach its end"
+  local partition, offset = (kiln.command(reader.id, "where", 1000000000) or ""):match("^(%d+) (%-?%d+)")
+  if not partition then return text end
+  local name, last = topic.name .. "-" .. partition, nil
+  for sentence in kiln.said(cluster.brokers[1].id):gmatch("[^\n]+") do
+    if sentence:find("partition " .. name .. " is offline", 1, true) then last = sentence end
+  end
+  local place = offset == "-1" and name .. " does not tell where it ends" or name .. " stands at offset " .. offset
+  return text .. "; " .. place .. (last and "; broker1 said: " .. last or "")
+end
+
 local function read_everything()
   for _, topic in ipairs(cluster.topics) do
     local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except or nil }
     local reader = new_node("consumer", "reader-" .. topic.name, client_args("consumer", {}, args))
     reader:start()
-    must(function() return reader:done() end, "the final reader of " .. topic.name .. " does not reach its end")
+    must(function() return reader:done() end, function() return where_it_stands(topic, reader) end)
     reader:stop()
   end
 end

@@ -242,6 +242,26 @@ TEST(a_time_limit_that_passes_is_stuck)
     scripted_done(&t);
 }
 
+TEST(a_final_reader_that_is_stuck_says_where_and_what_the_broker_said)
+{
+    static const char source[] =
+        "scenario \"x\"\n"
+        "local cluster = Cluster { config = { [\"log.checkpoint.ms\"] = 200 } }\n"
+        "local orders = cluster:topic { name = \"orders\" }\n"
+        "local p = cluster:producer { acks = \"all\", to = orders, records = 100 }\n"
+        "local broker = cluster:broker()\n"
+        "wait_until(function() return p:done() end, seconds(30))\n"
+        "sleep(seconds(2))\n"
+        "broker:kill()\n"
+        "broker:disk(\"flip\", { file = orders:path(0, \"00000000000000000000.log\"), "
+        "offset = 100, bit = 1 })\n"
+        "broker:start()\n"
+        "sleep(seconds(1))\n" FINALLY;
+    assert_verdict(source, SCRIPT_STUCK,
+                   "the final reader of orders does not reach its end; orders-0 ");
+    assert_verdict(source, SCRIPT_STUCK, "; broker1 said: partition orders-0 is offline: ");
+}
+
 TEST(a_replay_stops_where_it_was_told_to)
 {
     struct scripted t;
