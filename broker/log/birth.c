@@ -341,7 +341,7 @@ static void ended(struct log_steps *steps, enum err e)
         return;
     }
     errmsg_set(&o->op->msg, e, "cannot make %s: %s%s", o->log->path, err_text(e),
-               log_dir_advice(e));
+               log_open_advice(e));
     log_opening_end(o, e);
 }
 

@@ -589,6 +589,11 @@ const char *log_dir_advice(enum err e)
     }
 }
 
+const char *log_open_advice(enum err e)
+{
+    return e == ERR_NOSPACE ? ": free some space" : log_dir_advice(e);
+}
+
 static void finish_open(struct opening *o, enum err e)
 {
     struct log_dir *dir = o->dir;

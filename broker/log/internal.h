@@ -467,6 +467,8 @@ void log_dir_missing(struct log_dir *dir);
 enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *log_dir_advice(enum err e);
+/* The same where a partition cannot be opened: its owner knows whether it is tried again. */
+const char *log_open_advice(enum err e);
 
 /* ground.c */
 struct log_ground_wait {

@@ -495,7 +495,7 @@ static void opened(struct log_steps *steps, enum err e)
     }
     if (o->op->msg.text[0] == 0)
         errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), o->log->path,
-                   err_text(e), log_dir_advice(e));
+                   err_text(e), log_open_advice(e));
     log_opening_end(o, e);
 }
 

@@ -59,12 +59,14 @@ void broker_partitions_later(struct broker *b)
 /* Corruption needs a person; everything else may pass. */
 static void on_failed(struct broker *b, struct opening *o, enum err e)
 {
+    bool over = e == ERR_CORRUPT || b->resting;
     if (!o->told)
-        NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s",
+        NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s%s",
              replica_topic(o->replica), (int)replica_partition(o->replica),
-             o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e));
+             o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e),
+             over ? "" : "; it is tried again every second");
     o->told = true;
-    if (e == ERR_CORRUPT || b->resting) {
+    if (over) {
         free_opening(o);
         return;
     }

@@ -181,6 +181,8 @@ TEST(a_directory_that_a_failed_birth_left_is_removed_in_the_same_life)
     rig_run(rig, SECOND_NS);
     rig_harm(rig, "at 0s node 0 disk full bytes=0");
     assert_int_equal(rig_open_log(rig), ERR_NOSPACE);
+    assert_non_null(strstr(rig->msg.text, "free some space"));
+    assert_null(strstr(rig->msg.text, "start again")); /* the broker runs, and tries it again */
     rig_run(rig, SECOND_NS);
     assert_int_equal(rig_count(rig, "data", "-future"), 0);
     assert_false(rig_exists(rig, "data/orders-0/partition.metadata"));
