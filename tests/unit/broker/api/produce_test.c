@@ -241,6 +241,8 @@ TEST(batches_that_are_checked_away_from_the_loop_keep_their_order)
             crc32c(0, bytes_of_batch(broken) + 21, (size_t)broken.size - 21));
     calls[2] = help_produce(&h, 9, -1, id, broken);
     calls[3] = help_produce(&h, 9, -1, id, large_batch(&h, 7, 105));
+    for (int i = 1; i < 4; i++)
+        h.calls[calls[i]].together = true;
     help_go(&h, 2000);
     assert_int_equal(help_produced(&h, calls[0]).base_offset, 0);
     assert_int_equal(help_produced(&h, calls[1]).base_offset, 100);

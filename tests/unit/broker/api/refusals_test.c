@@ -93,7 +93,7 @@ TEST(refusals_are_told_at_a_bounded_rate)
         snprintf(client, sizeof client, "c%d", i);
         send_request(&h, 999, 0, client);
     }
-    assert_in_range(lines_with(&h, "API key 999 v0: Kafka has no"), 20, 35);
+    assert_in_range(lines_with(&h, "API key 999 v0: Kafka has no"), 24, 28);
     assert_true(lines_with(&h, "more refused requests") >= 1);
     help_teardown(&h);
 }

@@ -396,6 +396,29 @@ TEST(the_producer_silent_longest_makes_room)
     assert_int_equal(mem.live_count, 0);
 }
 
+TEST(a_producer_that_speaks_again_is_not_the_one_silent_longest)
+{
+    struct mem mem;
+    struct log_producers p;
+    mem_system(&mem);
+    assert_ok(log_producers_init(&p, &mem));
+    for (int64_t id = 0; id < LOG_PRODUCERS_MAX; id++) {
+        struct log_note note = from_producer(id, 1, 0, 0);
+        note.producer_id = id;
+        assert_ok(log_producers_apply(&p, &note, id, NULL));
+    }
+    struct log_note again = from_producer(LOG_PRODUCERS_MAX, 1, 0, 1);
+    again.producer_id = 0;
+    assert_ok(log_producers_apply(&p, &again, LOG_PRODUCERS_MAX, NULL));
+    struct log_note other = from_producer(LOG_PRODUCERS_MAX + 1, 1, 0, 0);
+    other.producer_id = LOG_PRODUCERS_MAX;
+    assert_ok(log_producers_apply(&p, &other, LOG_PRODUCERS_MAX + 1, NULL));
+    assert_non_null(log_producers_find(&p, 0));
+    assert_null(log_producers_find(&p, 1));
+    log_producers_free(&p);
+    assert_int_equal(mem.live_count, 0);
+}
+
 static enum err begin_transaction(struct log_producers *p, int64_t id,
                                   struct log_producer_undo *undo)
 {

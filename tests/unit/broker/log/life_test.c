@@ -381,6 +381,18 @@ TEST(offsets_are_found_by_time_in_every_segment)
     rig_free(rig);
 }
 
+TEST(of_equal_greatest_times_the_first_is_found)
+{
+    struct rig *rig = retention_rig(7);
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < 60; i++)
+        rig_append_as(rig, 1, 400, 500, -1, -1, -1);
+    assert_true(rig_until_durable(rig));
+    assert_int_equal(seek(rig, -3, 60).offset, 0);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 /* ---- corruption ---- */
 
 /* A log of many segments, all durable, all below the recovery point. */

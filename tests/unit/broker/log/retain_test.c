@@ -68,7 +68,7 @@ TEST(segments_that_went_leave_no_gap)
             rig->config.retention_bytes = pass * 10000;
             log_reconfigure(rig->log, &rig->config);
             log_retain(rig->log, 80, WALL_MS(rig));
-            step_some(rig, (int)(seed % 150));
+            step_some(rig, (int)(seed % 50));
         }
         rig_power(rig);
         open_without_epochs(rig);

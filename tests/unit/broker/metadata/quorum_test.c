@@ -155,6 +155,24 @@ static void on_id(struct metadata_producer_id *op)
         rig->ids[rig->id_count++] = op->producer_id;
 }
 
+static struct metadata_assign assigned;
+static int assigned_count, assigned_early;
+
+static void on_place(struct metadata_assign *assign)
+{
+    (void)assign;
+    assigned_count++;
+}
+
+static void do_assign(struct life *life)
+{
+    const struct metadata_topic *t =
+        metadata_find(metadata_current(life->metadata), bytes_text("orders"));
+    struct metadata_place place = {.topic_id = t->id, .partition = 0};
+    metadata_assign(life->metadata, &assigned, &place, 1, on_place);
+    assigned_early += assigned_count;
+}
+
 /* "create": life->create; "id": one producer id; "publish". */
 static void command(struct world_seat *seat, uint64_t id, struct bytes text)
 {
@@ -163,6 +181,8 @@ static void command(struct world_seat *seat, uint64_t id, struct bytes text)
         metadata_create(life->metadata, &life->create->op, on_created);
     else if (bytes_equal(text, bytes_text("id")))
         metadata_producer_id(life->metadata, &life->ids[life->id_count++], on_id);
+    else if (bytes_equal(text, bytes_text("assign")))
+        do_assign(life);
     else
         metadata_publish(life->metadata);
     world_reply(seat, id, bytes_text(""));
@@ -498,5 +518,28 @@ TEST(a_failed_sync_refuses_what_waits_and_all_that_comes)
     create(&late, names, 1);
     run(500);
     assert_int_equal(late.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    teardown();
+}
+
+TEST(a_place_is_told_once_it_is_durable)
+{
+    struct rig r;
+    struct create c = {0};
+    const char *names[] = {"orders"};
+    setup(&r, 7);
+    create(&c, names, 1);
+    run(500);
+    metadata_topic_release(c.topics[0].topic);
+    order("assign");
+    run(500);
+    assert_int_equal(assigned_early, 0);
+    assert_int_equal(assigned_count, 1);
+    assert_int_equal(assigned.code, 0);
+    world_harm(r.world, &(struct fault_line){.kind = FAULT_SYNC_FAILS, .nodes = 1ull << r.node});
+    assigned_count = 0;
+    order("assign");
+    run(500);
+    assert_int_equal(assigned_early, 0);
+    assert_int_equal(assigned.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     teardown();
 }

@@ -341,3 +341,32 @@ TEST(who_keeps_nobody_waiting_may_take_his_time)
         step(c);
     crowd_free(c);
 }
+
+/* A slow line is no stalled one. */
+TEST(who_keeps_others_waiting_but_moves_is_not_closed)
+{
+    struct crowd *c = crowd_new(1);
+    struct peer *slow = &c->peers[0];
+    uint64_t left = 2000;
+    add_frame(slow, FRAME_BYTES_MAX);
+    send_frames(slow, left);
+    while (c->budget.lane.favoured != &slow->conn)
+        step(c);
+    for (int i = 1; i < PEERS; i++) {
+        add_frame(&c->peers[i], FRAME_BYTES_MAX);
+        send_frames(&c->peers[i], 0);
+    }
+    for (int i = 0; i < 10; i++) {
+        struct env_timer tick = {.fire = on_time};
+        env_arm(c->seat->env, &tick, env_now(c->seat->env) + CONN_STALL_NS_MAX / 2);
+        while (env_armed(&tick))
+            step(c);
+        assert_int_equal(slow->closed, 0);
+        slow->part = (struct env_part){.data = slow->bytes + slow->size - left, .size = 200};
+        env_send(c->seat->env, &slow->sending, slow->stream, &slow->part, 1, on_sent);
+        left -= 200;
+    }
+    until_heard(c, 0, 1);
+    assert_int_equal(slow->closed, 0);
+    crowd_free(c);
+}

@@ -628,9 +628,9 @@ static int take(struct pair *d)
 }
 
 /* Reads t/0 and t/1 up to the fetch of both; t/0 is full with any batch. */
-static void pair_init(struct pair *d)
+static void pair_init(struct pair *d, const char *partition_bytes_max)
 {
-    rig_init(&d->rig, "max.partition.fetch.bytes", "1", NULL);
+    rig_init(&d->rig, "max.partition.fetch.bytes", partition_bytes_max, NULL);
     for (int i = 0; i < 2; i++) {
         d->a[i] = (struct client_assignment){
             .topic = "t", .partition = i, .start = CLIENT_START_OFFSET, .start_at = 0};
@@ -703,7 +703,7 @@ TEST(an_idle_partition_does_not_hold_up_a_busy_one)
     struct pair d;
     uint8_t data[4096];
     int32_t wait_ms;
-    pair_init(&d);
+    pair_init(&d, "1");
     while (named(&d, &wait_ms) != 3)
         pair_fetched(&d, bytes_of(NULL, 0));
     assert_int_equal(wait_ms, 500);
@@ -724,7 +724,7 @@ TEST(an_idle_partition_is_looked_at_while_a_busy_one_is_full)
     struct pair d;
     uint8_t data[4096];
     int32_t wait_ms;
-    pair_init(&d);
+    pair_init(&d, "1");
     while (named(&d, &wait_ms) != 3)
         pair_fetched(&d, bytes_of(NULL, 0));
     pair_fetched(&d, bytes_of(data, make_batch(data, sizeof data, 0, 5, 0)));
@@ -735,5 +735,26 @@ TEST(an_idle_partition_is_looked_at_while_a_busy_one_is_full)
         assert_int_equal(rig_count(&d.rig, 1), 0);
         rig_pass(&d.rig, 100);
     }
+    pair_done(&d);
+}
+
+/* Else an answer that is cut short would always bring the same partition. */
+TEST(who_brought_records_is_asked_for_last)
+{
+    struct pair d;
+    uint8_t data[4096];
+    int32_t wait_ms;
+    struct wire_fetch_request in;
+    struct client_request *request = NULL;
+    pair_init(&d, "100000");
+    while (named(&d, &wait_ms) != 3)
+        pair_fetched(&d, bytes_of(NULL, 0));
+    pair_fetched(&d, bytes_of(data, make_batch(data, sizeof data, 0, 5, 0)));
+    assert_int_equal(named(&d, &wait_ms), 3);
+    LIST_EACH (q, &d.rig.requests, struct client_request, link)
+        request = q->api_key == 1 ? q : request;
+    rig_read(&d.rig, request, &in);
+    assert_int_equal(in.topics[0].partitions[0].partition, 1);
+    assert_int_equal(in.topics[in.topics_count - 1].partitions[0].partition, 0);
     pair_done(&d);
 }

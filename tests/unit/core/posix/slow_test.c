@@ -222,7 +222,7 @@ static void beat_with_a_hung_write(struct fixture *f)
     case 1:
         append(f, f->file, 1);
         return;
-    case 2: /* another thread has the loop: the first write has not come back */
+    case 100: /* another thread has the loop: the first write has not come back */
         append(f, f->file, 2);
         append(f, f->other, 3);
         append(f, f->file, 4);

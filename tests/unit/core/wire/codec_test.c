@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "wire/cursor.h"
 #include "wire/wire.h"
 #include "support/test.h"
 
@@ -545,4 +546,29 @@ TEST(records_without_memory_leave_nothing_behind)
         test_mem_done(&mem);
         free(batch.data);
     }
+}
+
+/* Each record says that its offset is the first one: the true ones are longer. */
+TEST(what_grows_as_it_is_renumbered_is_written_whole)
+{
+    static const uint8_t record[] = {12, 0, 0, 0, 1, 1, 0};
+    uint8_t in[WIRE_BATCH_HEAD + 100 * sizeof record], out[8192];
+    struct test_mem mem;
+    test_mem_init(&mem);
+    struct wire_batch b = {
+        .size = sizeof in, .record_count = 100, .last_offset_delta = 99, .producer_id = -1};
+    for (int i = 0; i < 100; i++)
+        memcpy(in + WIRE_BATCH_HEAD + i * sizeof record, record, sizeof record);
+    wire_batch_write(in, &b);
+    for (int codec = 0; codec < WIRE_CODEC_COUNT; codec++) {
+        size_t size;
+        struct wire_recode how = {
+            .codec = (enum wire_codec)codec,
+            .level = codec == 0 ? 0 : wire_codec_level_default((enum wire_codec)codec),
+            .renumber = true,
+            .content_size = sizeof in - WIRE_BATCH_HEAD};
+        assert_ok(
+            wire_batch_recode(&b, bytes_of(in, sizeof in), &how, &mem.mem, out, sizeof out, &size));
+    }
+    test_mem_done(&mem);
 }
