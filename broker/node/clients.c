@@ -29,9 +29,11 @@ static void on_full(struct conn_lane *lane)
 void broker_clients_init(struct broker *b)
 {
     int64_t frame_max = b->config.socket_request_max_bytes;
-    /* One frame, moved from a buffer to a larger one, and what it may decode to. */
+    /* One frame, moved from a buffer to a larger one, and what it may decode to; the share of small
+     * requests comes on top, or idle connections could take what the one frame needs. */
+    int64_t frame_needs = 2 * frame_max + CONN_TAKE_BYTES_MAX;
     broker_budget_init(&b->client_mem, b->env, b->mem, b->config.queued_max_request_bytes,
-                       2 * frame_max + CONN_TAKE_BYTES_MAX);
+                       frame_needs / (BUDGET_SMALL_SHARE - 1) * BUDGET_SMALL_SHARE);
     b->client_mem.lane.full = on_full;
 }
 

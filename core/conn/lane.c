@@ -30,6 +30,8 @@ static void on_wake(struct env_timer *timer)
         return;
     list_remove(&conn->lane_link);
     conn->waits = false;
+    conn->moved_ns =
+        env_now(lane->env); /* that it stood still until now was not its peer's doing */
     lane->first = conn;
     conn_go_on(conn);
     lane->first = NULL;
