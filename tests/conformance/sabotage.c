@@ -332,7 +332,7 @@ SABOTAGE(turns_the_clock_back, turn_back, NULL, NULL, truncate_cuts_and_extends_
 
 static void arm_early(struct env *env, struct env_timer *timer, int64_t deadline_ns)
 {
-    sabotage_of(env)->real->arm(env, timer, deadline_ns - 4000000);
+    sabotage_of(env)->real->arm(env, timer, deadline_ns - 49000000);
 }
 SABOTAGE(fires_early, NULL, arm_early, NULL, a_timer_fires_once_and_not_early)
 
