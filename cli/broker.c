@@ -284,7 +284,7 @@ static int serve(struct serving *s)
     trace_init(&s->trace, s->rows, TRACE_ROWS, false);
     s->hook.after_event = after_event;
     s->signals.fire = on_signal;
-    NOTE(&notes, STARTING, "kiln %s, data in %s", KILN_VERSION, s->config.log_dirs);
+    NOTE(&notes, STARTING, "version %s, data in %s", KILN_VERSION, s->config.log_dirs);
     inject_faults();
     enum err e = posix_new(&s->door, &s->mem, NULL, &s->hook, &msg);
     if (e != ERR_NONE)

@@ -212,7 +212,7 @@ static void print_found(const struct hunt *h, const struct script_bug *bug,
         print_count(scripted->seed, h->seeds);
         if (!h->skip_swarm)
             print_count(swarm->seed, h->swarm_seeds);
-        printf("  %.90s\n", scripted->seed > 0 ? scripted->why : swarm->why);
+        printf("  %s\n", scripted->seed > 0 ? scripted->why : swarm->why);
     }
     fflush(stdout);
 }

@@ -405,6 +405,11 @@ static void take_path(struct verb *v, const char *path)
         v->exit = cli_complain("%s is neither a file nor a directory", path);
 }
 
+static const char *plural(int64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static int finish(struct verb *v)
 {
     const struct log_inspect *in = &v->in;
@@ -413,9 +418,10 @@ static int finish(struct verb *v)
         return v->exit == CLI_USAGE ? CLI_USAGE : CLI_INCONCLUSIVE;
     }
     if (v->check && v->exit == CLI_OK)
-        fprintf(stderr, "kiln: %lld files of %d partitions: %lld damaged places, %lld notes\n",
-                (long long)in->file_count, (int)v->partition_count, (long long)in->damage_count,
-                (long long)in->note_count);
+        fprintf(stderr, "kiln: %lld file%s of %d partition%s: %lld damaged place%s, %lld note%s\n",
+                (long long)in->file_count, plural(in->file_count), (int)v->partition_count,
+                plural(v->partition_count), (long long)in->damage_count, plural(in->damage_count),
+                (long long)in->note_count, plural(in->note_count));
     if (v->exit != CLI_OK)
         return v->exit;
     if (in->damage_count > 0)

@@ -365,8 +365,9 @@ static void print_table(struct run *r)
                ": kiln log check found nothing wrong with\n%" PRId64 " of %d claims; %" PRId64
                " damage their disks on purpose and are not judged.\n",
                r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
-    printf("\n%.0f events a second delivered, in %.1f s on %" PRId64 " processes at once\n",
-           (double)events / wall, wall, MIN(r->jobs, r->done));
+    int64_t jobs = MIN(r->jobs, r->done);
+    printf("\n%.0f events a second delivered, in %.1f s on %" PRId64 " process%s at once\n",
+           (double)events / wall, wall, jobs, jobs == 1 ? "" : "es");
 }
 
 /* Marks are judged over the campaign: what a claim must reach by itself, and what all of them
@@ -405,6 +406,10 @@ static int finish(struct run *r)
         print_table(r);
     exit = campaign_graver(exit, judge_marks(r, out));
     exit = campaign_graver(exit, r->nothing_shown ? CLI_NOTHING : CLI_OK);
+    if (r->skipped > 0)
+        fprintf(out,
+                "%" PRId64 " run%s inconclusive: neither held nor broke, and counted as skipped\n",
+                r->skipped, r->skipped == 1 ? " was" : "s were");
     fprintf(out, "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed,
             r->failed, r->skipped);
     return exit;

@@ -257,6 +257,22 @@ static void hide_controls(struct text *row, size_t from)
     }
 }
 
+/* In a partition's directory TOPIC-N is its name, so that what is to be done can be done as it
+ * stands there. */
+static void put_remedy(const struct log_inspect_dir *dir, enum log_finding what, struct text *out)
+{
+    static const char stand_in[] = "TOPIC-N";
+    const char *rest = findings[what].remedy;
+    const char *at = strstr(rest, stand_in);
+    ASSERT(rest[0] != 0);
+    if (at != NULL && log_inspect_is_partition(dir->name)) {
+        text_add(out, rest, (size_t)(at - rest));
+        text_printf(out, "%s", dir->name);
+        rest = at + strlen(stand_in);
+    }
+    text_printf(out, "%s", rest);
+}
+
 static void print_words(struct log_inspect *in, const struct log_inspect_dir *dir,
                         struct log_inspect_file *file, enum log_finding what, int64_t position,
                         const char *sentence)
@@ -267,7 +283,8 @@ static void print_words(struct log_inspect *in, const struct log_inspect_dir *di
     path_text(row, dir, file);
     if (position >= 0)
         text_printf(row, " at byte %lld", (long long)position);
-    text_printf(row, ": %s; %s", sentence, findings[what].remedy);
+    text_printf(row, ": %s; ", sentence);
+    put_remedy(dir, what, row);
     hide_controls(row, from);
     text_add(row, "\n", 1);
 }
@@ -276,13 +293,19 @@ static void print_json(struct log_inspect *in, const struct log_inspect_dir *dir
                        struct log_inspect_file *file, enum log_finding what, int64_t position,
                        const char *sentence)
 {
+    struct text remedy;
+    text_init(&remedy, in->mem);
+    put_remedy(dir, what, &remedy);
     log_row_begin(in, "finding", dir, file);
     log_row_word(in, "severity", severities[findings[what].severity]);
     log_row_word(in, "kind", findings[what].name);
     if (position >= 0)
         log_row_int(in, "position", position);
     log_row_bytes(in, "what", bytes_text(sentence));
-    log_row_bytes(in, "remedy", bytes_text(findings[what].remedy));
+    log_row_bytes(in, "remedy",
+                  remedy.failed ? bytes_text(findings[what].remedy)
+                                : bytes_of(remedy.data, remedy.size));
+    text_free(&remedy);
     json_put_end(&in->object);
     add_word(in, "\n");
 }

@@ -113,7 +113,8 @@ static const struct config_row rows[] = {
     INT_ROW("socket.request.max.bytes", socket_request_max_bytes, 1024, 1 << 30, "104857600",
             "bytes of the largest request"),
     INT_ROW("queued.max.request.bytes", queued_max_request_bytes, 1 << 20, INT64_MAX, "1073741824",
-            "bytes of all requests that are being received or answered; who needs more is closed"),
+            "bytes of all requests that are being received or answered; beyond it nothing more is "
+            "received until there is room, and nobody is closed for it"),
     INT_ROW("fetch.max.bytes", fetch_max_bytes, 1024, 1 << 29, "57671680",
             "bytes of the largest answer to a fetch, unless one batch alone is larger"),
 };

@@ -216,8 +216,8 @@ void broker_partitions_prepare(struct metadata_watch *watch,
     ASSERT(!b->preparing);
     b->preparing = true;
     for (int32_t i = 0; i < count; i++) {
-        NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partitions", topics[i]->name,
-             (int)topics[i]->partition_count);
+        NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partition%s", topics[i]->name,
+             (int)topics[i]->partition_count, topics[i]->partition_count == 1 ? "" : "s");
         if (add_topic(b, topics[i], true) != ERR_NONE)
             NOTE(b->notes, PARTITION_OFFLINE,
                  "topic %s has partitions that are offline: out of memory", topics[i]->name);

@@ -134,6 +134,9 @@ static enum err set_int(const struct config_row *row, void *field, struct bytes 
     if (e == ERR_INVALID)
         return errmsg_set(msg, e, "%s: \"%.*s\" is not a whole number%s", row->key, shown(value),
                           (const char *)value.data, comment_hint(value));
+    if (row->min == row->max && (e == ERR_RANGE || number != row->min))
+        return errmsg_set(msg, ERR_RANGE, "%s: %.*s is not %lld, and that alone can be had",
+                          row->key, shown(value), (const char *)value.data, (long long)row->min);
     if (e == ERR_RANGE || number < row->min || number > row->max)
         return errmsg_set(msg, ERR_RANGE, "%s: %.*s is not between %lld and %lld", row->key,
                           shown(value), (const char *)value.data, (long long)row->min,

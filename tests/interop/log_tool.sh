@@ -60,7 +60,7 @@ sums=$(find "$data" -type f -exec md5sum {} + | sort)
 check 0 "sound files" "$data"
 says 'path="'"$data"'/orders-0" segments=2 first_offset=0 end_offset=3000' "records=3000" "0 damaged places"
 check 0 "a partition alone" "$data/orders-0"
-says "1 partitions: 0 damaged places"
+says " files of 1 partition: 0 damaged places"
 copy
 check 0 "a segment alone" "$segment.log"
 "$kiln" log dump "$data" >"$work/dump" 2>"$work/err" || die "dump: $(cat "$work/err")"
@@ -89,7 +89,7 @@ same "nothing was written" "$sums" "$(find "$data" -type f -exec md5sum {} + | s
 copy
 flip "$segment.log" 200
 check 1 "a flipped bit" "$bad"
-says "damage: $segment.log at byte " ": checksum " "1 damaged places"
+says "damage: $segment.log at byte " ": checksum " "1 damaged place," "make an empty file orders-0.start-empty in its place"
 "$kiln" log dump "$segment.log" >"$work/out"
 same "dump of damaged records shows them and tells by its exit code" 1 $?
 says "crc_ok=false"
