@@ -452,18 +452,22 @@ static int list_claims(const struct run *r)
     return r->scripts.wrong_count > 0 ? CLI_USAGE : CLI_OK;
 }
 
-static int go(struct run *r)
+static int read_and_run(struct run *r)
 {
-    r->rows = calloc((size_t)MAX(r->scripts.count, 1), sizeof *r->rows);
-    r->next_seed = r->seed_first;
-    r->progress = isatty(STDERR_FILENO) && !r->mode.timeline;
     if (r->mode.plan_path != NULL && cli_read_file(r->mode.plan_path, &r->plan) != ERR_NONE)
         return cli_complain("cannot read the plan %s", r->mode.plan_path);
     if ((r->mode.timeline || r->mode.trace_path != NULL) &&
         !campaign_view_prepare(&r->view, &r->scripts.at[0], r->seed_first, &r->mode, &r->found))
         return CLI_NOTHING;
-    bool good = run_all(r);
-    int exit = good ? finish(r) : CLI_USAGE;
+    return run_all(r) ? finish(r) : CLI_USAGE;
+}
+
+static int go(struct run *r)
+{
+    r->rows = calloc((size_t)MAX(r->scripts.count, 1), sizeof *r->rows);
+    r->next_seed = r->seed_first;
+    r->progress = isatty(STDERR_FILENO) && !r->mode.timeline;
+    int exit = read_and_run(r);
     free(r->rows);
     groups_free(&r->groups);
     cli_free(r->plan);
