@@ -94,7 +94,8 @@ void posix_pretend_slow(struct posix_env *env, bool slow);
 void posix_run(struct posix_env *env);
 void posix_stop(struct posix_env *env);
 /* One turn, for those who have a loop of their own: waits up to wait_ns for an event (0: not at
- * all, -1: as long as it takes) and delivers what there is. Returns the number of events. */
+ * all, -1: as long as it takes) and delivers what there is. Returns the number of events; 0 before
+ * the time is over when what woke it was gone again. */
 int posix_poll(struct posix_env *env, int64_t wait_ns);
 
 /* Delivers these signals to signals->fire from now on; at most once a door. To be called before the
