@@ -497,7 +497,8 @@ int cli_run(int argc, char **argv)
 #endif
         {"--plan", CLI_TEXT, &r.mode.plan_path, 0, 0, NULL, "only the faults in this file happen"},
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
-        {"--time", CLI_TEXT, &limit, 0, 0, NULL, "virtual time after which a run is stuck (24h)"},
+        {"--time", CLI_TEXT, &limit, 0, 0, NULL,
+         "virtual time after which a run is stuck (24h, or what the script says)"},
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
          "real time after which a run is killed and counts as crashed (10m)"},
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},

@@ -425,11 +425,37 @@ static void end_waiting(struct script *s, const char *why)
         lua_Debug ar;
         if (task->own || !script_find_line(task->co, &ar))
             continue;
-        script_end(s, SCRIPT_STUCK, "%s:%d: still waits after %.9g s; %s (--time gives more)",
+        script_end(s, SCRIPT_STUCK,
+                   "%s:%d: still waits after %.9g s; %s (time_limit(t) gives more, and --time)",
                    ar.short_src, ar.currentline, seconds, why);
         return;
     }
     script_end(s, SCRIPT_STUCK, "%s after %.9g s", why, seconds);
+}
+
+/* When a run that has not ended is stuck. What a person says counts most, then what the script
+ * says; a script that sleeps for longer than a usual run takes has said so by that. Of its sleeps
+ * the longest counts, not their sum: a loop of them is stuck one day. */
+static int64_t time_max(const struct script *s)
+{
+    if (s->options->time_max_ns != 0)
+        return s->options->time_max_ns;
+    if (s->time_max_ns != 0)
+        return s->time_max_ns;
+    if (s->sleep_ns_longest < SCRIPT_TIME_MAX_NS)
+        return SCRIPT_TIME_MAX_NS;
+    return MIN(s->sleep_ns_longest, INT64_MAX - SCRIPT_TIME_MAX_NS) + SCRIPT_TIME_MAX_NS;
+}
+
+static enum world_end run_to_its_end(struct script *s)
+{
+    int64_t until_ns = time_max(s);
+    enum world_end end = world_run_until(s->world, until_ns);
+    while (end == WORLD_REACHED && time_max(s) > until_ns) {
+        until_ns = time_max(s);
+        end = world_run_until(s->world, until_ns);
+    }
+    return end;
 }
 
 static void run(struct script *s)
@@ -442,10 +468,12 @@ static void run(struct script *s)
     resume(first, 0);
     if (s->ended || s->only_claim || !script_boot(s))
         return;
-    int64_t max = s->options->time_max_ns != 0 ? s->options->time_max_ns : SCRIPT_TIME_MAX_NS;
-    int64_t until = s->options->until_ns != 0 ? s->options->until_ns : max;
-    enum world_end end = world_run_until(s->world, until);
-    if (end != WORLD_HALTED && s->options->until_ns == 0)
+    if (s->options->until_ns != 0) {
+        (void)world_run_until(s->world, s->options->until_ns);
+        return;
+    }
+    enum world_end end = run_to_its_end(s);
+    if (end != WORLD_HALTED)
         end_waiting(s, end == WORLD_IDLE ? "nothing will ever happen again" : "no time is left");
 }
 

@@ -71,6 +71,8 @@ struct script {
     int64_t swarm_from_ns, swarm_until_ns;
     uint64_t swarm_kinds;
     enum net_split split;
+    int64_t time_max_ns;      /* what the script says; 0: nothing */
+    int64_t sleep_ns_longest; /* of a single sleep so far */
     lua_State *lua;
     size_t lua_bytes;
     /* Of the stretch between two waits. */

@@ -26,6 +26,7 @@ local SETTLE = 15 * 60 * 1000000000 -- after the last harm, everything must have
 
 function now() return time_of(kiln.now()) end
 function sleep(t) kiln.sleep(check.span("sleep", t)) end
+function time_limit(t) kiln.time_limit(check.span("time_limit", t)) end
 
 -- random(n): 1 to n, by the seed. random("name", n) draws from a stream of its own, which no other draw moves.
 function random(a, b)

@@ -48,6 +48,7 @@ static int do_sleep(lua_State *lua)
     struct script *s = booted(lua);
     luaL_argcheck(lua, ns >= 0, 1, "a time cannot be negative");
     luaL_argcheck(lua, ns <= INT64_MAX - world_now(s->world), 1, "no world lasts so long");
+    s->sleep_ns_longest = MAX(s->sleep_ns_longest, ns);
     world_call_at(s->world, &s->running->call, world_now(s->world) + ns);
     return lua_yield(lua, 0);
 }
@@ -455,6 +456,19 @@ static int leave_out(lua_State *lua)
     return 0;
 }
 
+/* time_limit(ns): the run is stuck when it has not ended by then. */
+static int set_time_limit(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    lua_Integer ns = luaL_checkinteger(lua, 1);
+    if (s->world != NULL)
+        return luaL_error(lua, "time_limit: must stand before the first wait");
+    if (ns <= 0)
+        return luaL_error(lua, "time_limit: no run ends in no time");
+    s->time_max_ns = ns;
+    return 0;
+}
+
 /* split(n): the n-th of random, bytes, none. */
 static int set_split(lua_State *lua)
 {
@@ -593,6 +607,7 @@ void script_add_primitives(lua_State *lua)
                                          {"leave_out", leave_out},
                                          {"split", set_split},
                                          {"swarm", set_swarm},
+                                         {"time_limit", set_time_limit},
                                          {"rows", count_rows},
                                          {"reached", count_mark},
                                          {"counts", get_counts},

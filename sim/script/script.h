@@ -27,7 +27,7 @@ struct script_options {
     const char *disk_dir;          /* NULL: disks in memory */
     const struct fault_plan *plan; /* NULL: the script and its swarm decide */
     bool plan_only;
-    int64_t time_max_ns; /* virtual; 0: SCRIPT_TIME_MAX_NS */
+    int64_t time_max_ns; /* virtual; 0: what the script says, or SCRIPT_TIME_MAX_NS */
     int64_t until_ns;    /* replay: stop there without a verdict; 0: run to the end */
     bool shuffle;        /* verify: as in world_config */
     uint8_t poison;

@@ -134,6 +134,10 @@ static const struct {
                  "cluster:producer { ... } gave you"},
     {"p:send(10)", "orders.lua:7: send: client1 does not run yet; wait until it does, as "
                    "wait_until(function() return p:alive() end, seconds(10))"},
+    {"time_limit(5)", "orders.lua:7: time_limit: 5 has no unit; say seconds(5) or millis(5)"},
+    {"time_limit(seconds(0))", "orders.lua:7: time_limit: no run ends in no time"},
+    {"sleep(seconds(1)) time_limit(seconds(9))",
+     "orders.lua:7: time_limit: must stand before the first wait"},
     {"sleep(1.5)", "orders.lua:7: sleep: 1.5 has no unit; say seconds(1.5) or millis(1.5)"},
     {"sleep()", "orders.lua:7: sleep: how long? say it as seconds(5)"},
     {"sleep(seconds(-1))", "orders.lua:7: sleep: a time cannot be negative"},
@@ -265,10 +269,41 @@ TEST(a_wait_that_never_ends_names_its_line)
     scripted_init(&t);
     t.options.time_max_ns = 5000000000ll;
     scripted_run(&t, HEAD "wait_until(function() return false end)\n" READ);
-    assert_string_equal(t.result.why,
-                        "orders.lua:7: still waits after 5 s; no time is left (--time "
-                        "gives more)");
+    assert_string_equal(t.result.why, "orders.lua:7: still waits after 5 s; no time is left "
+                                      "(time_limit(t) gives more, and --time)");
     assert_int_equal(t.result.verdict, SCRIPT_STUCK);
+    scripted_done(&t);
+}
+
+/* Nobody polls in it: a virtual day costs little. */
+#define IDLE(limit)                                                                                \
+    "scenario \"x\"\nlocal c = Cluster {}\nlocal t = c:topic { name = \"orders\" }\n" limit        \
+    "local p = c:producer { acks = \"all\", to = t, records = 20 }\n"                              \
+    "wait_until(function() return p:done() end, seconds(9))\n"
+#define NO_TIME "no time is left (time_limit(t) gives more, and --time)"
+
+/* A day is the limit of a script that says nothing else; sleeping for longer says it. */
+TEST(a_script_says_how_long_it_takes)
+{
+    run_to(IDLE("time_limit(seconds(5))\n") "sleep(minutes(1))\n" READ, SCRIPT_STUCK,
+           "orders.lua:7: still waits after 5 s; " NO_TIME);
+    run_to(IDLE("") "for _ = 1, 3 do sleep(hours(20)) end\n" READ, SCRIPT_STUCK,
+           "orders.lua:6: still waits after 86400 s; " NO_TIME);
+    run_to(IDLE("time_limit(days(3))\n") "for _ = 1, 3 do sleep(hours(20)) end\n" READ, SCRIPT_HELD,
+           "");
+    run_to(IDLE("") "sleep(days(2))\n" READ, SCRIPT_HELD, "");
+    run_to(IDLE("") "for _ = 1, 9 do sleep(hours(30)) end\n" READ, SCRIPT_STUCK,
+           "orders.lua:6: still waits after 194400 s; " NO_TIME);
+}
+
+TEST(what_a_person_says_of_the_time_counts_more)
+{
+    struct scripted t;
+    scripted_init(&t);
+    t.options.time_max_ns = 5000000000ll;
+    scripted_run(&t, HEAD "time_limit(days(3))\nsleep(days(2))\n" READ);
+    assert_int_equal(t.result.verdict, SCRIPT_STUCK);
+    assert_int_equal(t.result.sim_ns, 5000000000ll);
     scripted_done(&t);
 }
 
