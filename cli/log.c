@@ -1,5 +1,5 @@
 /* log.c - kiln log: shows and checks the files of a log directory, offline and read-only. Finds the
- * files and maps them; what they mean is broker/log's to say. */
+ * files and maps them; what they mean is broker/inspect's to say. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,14 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
-#include "log/log.h"
+#include "inspect/inspect.h"
 
 #define STEM_DIGITS 20 /* of a segment's base offset: its files share it */
 #define OUT_BUFFER (256 << 10)
 
 /* A directory's files; names and paths are malloc'ed. */
 struct folder {
-    struct log_inspect_dir dir;
+    struct inspect_dir dir;
     char *path, *name;
     int32_t cap;
     char **folders; /* names of directories in it */
@@ -27,7 +27,7 @@ struct folder {
 };
 
 struct verb {
-    struct log_inspect in;
+    struct inspect in;
     struct mem mem;
     bool check;
     int exit;
@@ -66,7 +66,7 @@ static char *last_part(const char *path)
 
 /* ---- mapping ---- */
 
-static void write_out(struct log_inspect *in, struct bytes piece)
+static void write_out(struct inspect *in, struct bytes piece)
 {
     (void)in;
     fwrite(piece.data, 1, piece.size, stdout);
@@ -77,7 +77,7 @@ static enum err from_errno(void)
     return errno == ENOENT ? ERR_NOTFOUND : errno == EACCES ? ERR_ACCESS : ERR_IO;
 }
 
-static enum err map_fd(int fd, struct log_inspect_file *file)
+static enum err map_fd(int fd, struct inspect_file *file)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -94,8 +94,8 @@ static enum err map_fd(int fd, struct log_inspect_file *file)
     return ERR_NONE;
 }
 
-static enum err map_file(struct log_inspect *in, const struct log_inspect_dir *dir,
-                         struct log_inspect_file *file)
+static enum err map_file(struct inspect *in, const struct inspect_dir *dir,
+                         struct inspect_file *file)
 {
     (void)in;
     char *path = join(dir->path, file->name);
@@ -107,7 +107,7 @@ static enum err map_file(struct log_inspect *in, const struct log_inspect_dir *d
     return e;
 }
 
-static void unmap_file(struct log_inspect *in, struct log_inspect_file *file)
+static void unmap_file(struct inspect *in, struct inspect_file *file)
 {
     (void)in;
     if (file->bytes.size > 0)
@@ -133,8 +133,8 @@ static void add_file(struct folder *f, const char *name, int64_t size)
         f->cap = f->cap == 0 ? 64 : f->cap * 2;
         f->dir.files = must(realloc(f->dir.files, (size_t)f->cap * sizeof *f->dir.files));
     }
-    f->dir.files[f->dir.file_count++] = (struct log_inspect_file){
-        .name = must(strdup(name)), .bytes = bytes_of(NULL, (size_t)size)};
+    f->dir.files[f->dir.file_count++] =
+        (struct inspect_file){.name = must(strdup(name)), .bytes = bytes_of(NULL, (size_t)size)};
 }
 
 static void add_folder(struct folder *f, const char *name)
@@ -153,7 +153,7 @@ static void add_entry(struct folder *f, const char *name)
     char *path = join(f->path, name);
     if (stat(path, &st) != 0)
         add_file(f, name, 0); /* reading it will say why */
-    else if (S_ISDIR(st.st_mode) && log_inspect_is_partition(name))
+    else if (S_ISDIR(st.st_mode) && inspect_is_partition(name))
         add_folder(f, name);
     else
         add_file(f, name, S_ISREG(st.st_mode) ? st.st_size : 0);
@@ -162,8 +162,7 @@ static void add_entry(struct folder *f, const char *name)
 
 static int compare_files(const void *a, const void *b)
 {
-    return strcmp(((const struct log_inspect_file *)a)->name,
-                  ((const struct log_inspect_file *)b)->name);
+    return strcmp(((const struct inspect_file *)a)->name, ((const struct inspect_file *)b)->name);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -182,7 +181,7 @@ static void sort(void *items, int32_t count, size_t size, sort_compare *compare)
 static void open_empty(struct folder *f, const char *path)
 {
     *f = (struct folder){.path = must(strdup(path)), .name = last_part(path)};
-    f->dir = (struct log_inspect_dir){.path = f->path, .name = f->name};
+    f->dir = (struct inspect_dir){.path = f->path, .name = f->name};
 }
 
 /* False: told on stderr. */
@@ -246,16 +245,16 @@ static void dump_files(struct verb *v, struct folder *f)
 {
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < f->dir.file_count && e == ERR_NONE; i++)
-        e = log_inspect_dump(&v->in, &f->dir, &f->dir.files[i]);
+        e = inspect_dump(&v->in, &f->dir, &f->dir.files[i]);
     fail(v, e);
 }
 
-static void check_partition(struct verb *v, struct log_inspect_root *root, const char *path)
+static void check_partition(struct verb *v, struct inspect_root *root, const char *path)
 {
     struct folder f;
     if (open_folder(&f, path)) {
         v->partition_count++;
-        fail(v, log_inspect_check(&v->in, root, &f.dir, false));
+        fail(v, inspect_check(&v->in, root, &f.dir, false));
     } else {
         v->exit = CLI_USAGE;
     }
@@ -279,8 +278,8 @@ static void dump_root(struct verb *v, struct folder *f)
 
 static void check_root(struct verb *v, struct folder *f)
 {
-    struct log_inspect_root *root;
-    enum err e = log_inspect_root_new(&v->in, &f->dir, true, &root);
+    struct inspect_root *root;
+    enum err e = inspect_root_new(&v->in, &f->dir, true, &root);
     /* The metadata log first: it says what the others are. */
     for (int turn = 0; turn < 2; turn++) {
         for (int32_t i = 0; e == ERR_NONE && i < f->folder_count; i++) {
@@ -292,28 +291,28 @@ static void check_root(struct verb *v, struct folder *f)
         }
     }
     if (e == ERR_NONE)
-        e = log_inspect_root_end(&v->in, root, (const char *const *)f->folders, f->folder_count);
+        e = inspect_root_end(&v->in, root, (const char *const *)f->folders, f->folder_count);
     fail(v, e);
-    log_inspect_root_free(&v->in, root);
+    inspect_root_free(&v->in, root);
 }
 
 /* The directory around a partition's tells what was durable. */
 static void check_alone(struct verb *v, struct folder *f)
 {
     struct folder around;
-    struct log_inspect_root *root = NULL;
+    struct inspect_root *root = NULL;
     enum err e = ERR_NONE;
     char *real = realpath(f->path, NULL);
     char *parent = join(real != NULL ? real : f->path, "..");
     bool found = open_folder(&around, parent);
     if (found)
-        e = log_inspect_root_new(&v->in, &around.dir, false, &root);
+        e = inspect_root_new(&v->in, &around.dir, false, &root);
     fail(v, e);
     if (e == ERR_NONE) {
         v->partition_count++;
-        fail(v, log_inspect_check(&v->in, root, &f->dir, false));
+        fail(v, inspect_check(&v->in, root, &f->dir, false));
     }
-    log_inspect_root_free(&v->in, root);
+    inspect_root_free(&v->in, root);
     close_folder(&around);
     free(parent);
     free(real);
@@ -371,7 +370,7 @@ static void take_file(struct verb *v, const char *path, int64_t size)
     struct folder f;
     const char *slash = strrchr(path, '/');
     const char *name = slash == NULL ? path : slash + 1;
-    if (!log_inspect_knows(name)) {
+    if (!inspect_knows(name)) {
         v->exit = cli_complain("%s: neither kiln nor Kafka names a file so; a segment is called "
                                "00000000000000000000.log after its first offset",
                                path);
@@ -384,7 +383,7 @@ static void take_file(struct verb *v, const char *path, int64_t size)
         dump_files(v, &f);
     } else if (open_folder(&f, slash == path ? "/" : parent)) {
         keep_related(&f, name);
-        fail(v, log_inspect_check(&v->in, NULL, &f.dir, true));
+        fail(v, inspect_check(&v->in, NULL, &f.dir, true));
     } else {
         v->exit = CLI_USAGE;
     }
@@ -412,7 +411,7 @@ static const char *plural(int64_t count)
 
 static int finish(struct verb *v)
 {
-    const struct log_inspect *in = &v->in;
+    const struct inspect *in = &v->in;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         cli_complain("cannot write to stdout: %s", strerror(errno));
         return v->exit == CLI_USAGE ? CLI_USAGE : CLI_INCONCLUSIVE;
@@ -444,7 +443,7 @@ int cli_log(int argc, char **argv)
     struct verb v = {.exit = CLI_OK};
     struct cli_words words;
     mem_system(&v.mem);
-    log_inspect_init(&v.in, &v.mem);
+    inspect_init(&v.in, &v.mem);
     v.in.write = write_out;
     v.in.map = map_file;
     v.in.unmap = unmap_file;
@@ -469,6 +468,6 @@ int cli_log(int argc, char **argv)
         exit = words.count < 2 || (!v.check && !dump) ? cli_complain("usage: %s", usage.synopsis)
                                                       : run(&v, &words);
     }
-    log_inspect_free(&v.in);
+    inspect_free(&v.in);
     return exit;
 }

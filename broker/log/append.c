@@ -65,7 +65,7 @@ static int16_t check_batch(const struct log *log, const struct wire_batch *batch
 /* Fills notes with the batches; their offsets are relative to 0. An append has at most INT32_MAX
  * records: a segment's index could hold no more. */
 static int16_t check_batches(const struct log *log, struct bytes in, int64_t now_ms,
-                             struct log_note *notes, int32_t *count, struct log_appended *out)
+                             struct format_note *notes, int32_t *count, struct log_appended *out)
 {
     struct wire_batch batch;
     int64_t records = 0;
@@ -92,16 +92,16 @@ static int16_t check_batches(const struct log *log, struct bytes in, int64_t now
         records += batch.record_count;
         if (records > INT32_MAX)
             return refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "there are too many records");
-        notes[(*count)++] = log_note_of(&batch, at, in.data + at);
+        notes[(*count)++] = format_note_of(&batch, at, in.data + at);
         at += (size_t)batch.size;
     }
 }
 
 /* I-1. True: go on. */
-static bool check_producer(const struct log *log, const struct log_note *notes, int32_t count,
+static bool check_producer(const struct log *log, const struct format_note *notes, int32_t count,
                            struct log_appended *out)
 {
-    const struct log_producer_batch *original;
+    const struct format_producer_batch *original;
     int16_t code;
     bool idempotent = false;
     for (int32_t i = 0; i < count; i++)
@@ -112,13 +112,13 @@ static bool check_producer(const struct log *log, const struct log_note *notes, 
         refuse(out, WIRE_ERROR_INVALID_RECORD, "an idempotent producer sends one batch at a time");
         return false;
     }
-    switch (log_producers_check(&log->producers, &notes[0], &original, &code)) {
-    case LOG_SEQUENCE_NEXT:
+    switch (format_producers_check(&log->producers, &notes[0], &original, &code)) {
+    case FORMAT_SEQUENCE_NEXT:
         return true;
-    case LOG_SEQUENCE_REFUSED:
+    case FORMAT_SEQUENCE_REFUSED:
         refuse(out, code, NULL);
         return false;
-    case LOG_SEQUENCE_DUPLICATE:
+    case FORMAT_SEQUENCE_DUPLICATE:
         out->verdict = LOG_DUPLICATE;
         out->first = original->last_offset - original->offset_delta;
         out->last = original->last_offset;
@@ -132,7 +132,7 @@ static bool check_producer(const struct log *log, const struct log_note *notes, 
 
 /* As Kafka's shouldRoll: by size, by the time between the first and this batch, by full indexes, by
  * offsets that the index could not hold. */
-static bool must_roll(const struct log *log, const struct log_note *notes, int32_t count,
+static bool must_roll(const struct log *log, const struct format_note *notes, int32_t count,
                       uint64_t size, int64_t now_ms)
 {
     const struct log_segment *active = log_active(log);
@@ -147,7 +147,7 @@ static bool must_roll(const struct log *log, const struct log_note *notes, int32
     int64_t timestamp = config->log_append_time ? now_ms : notes[0].max_timestamp;
     if (active->first_timestamp >= 0 && timestamp - active->first_timestamp > config->segment_ms)
         return true;
-    if (log_index_full(&active->index, config->segment_index_bytes))
+    if (format_index_full(&active->index, config->segment_index_bytes))
         return true;
     return end - 1 - active->base > INT32_MAX;
 }
@@ -177,7 +177,7 @@ void log_recent_clear(struct log *log)
 }
 
 /* Never fails: without memory, fewer are remembered. */
-static void remember(struct log *log, const struct log_note *note)
+static void remember(struct log *log, const struct format_note *note)
 {
     if (log->recent_count == log->recent_cap && log->recent_cap < LOG_RECENT_MAX) {
         int32_t cap = log->recent_cap == 0 ? 16 : log->recent_cap * 2;
@@ -214,20 +214,21 @@ struct log_recent *log_recent_at(const struct log *log, int32_t i)
 static void start(struct log_append *append);
 
 /* Everything that may fail for want of memory. */
-static struct log_append *prepare(struct log *log, const struct log_note *notes, int32_t count,
+static struct log_append *prepare(struct log *log, const struct format_note *notes, int32_t count,
                                   int32_t leader_epoch, int64_t now_ms)
 {
     struct log_append *append = mem_zalloc(log->dir->mem, sizeof *append);
-    enum err e = append == NULL ? ERR_NOMEM : log_index_reserve(&log_active(log)->index, count);
+    enum err e = append == NULL ? ERR_NOMEM : format_index_reserve(&log_active(log)->index, count);
     if (e == ERR_NONE && leader_epoch > log_latest_epoch(log))
-        e = log_epochs_reserve(&log->epochs);
+        e = format_epochs_reserve(&log->epochs);
     if (e == ERR_NONE && notes[0].producer_id >= 0) {
-        struct log_note note = notes[0];
+        struct format_note note = notes[0];
         note.base += log->end;
         note.last += log->end;
         if (log->config.log_append_time)
             note.max_timestamp = now_ms;
-        e = log_producers_apply(&log->producers, &note, env_now(log_env(log)), &append->producer);
+        e = format_producers_apply(&log->producers, &note, env_now(log_env(log)),
+                                   &append->producer);
         append->has_producer = e == ERR_NONE;
     }
     if (e == ERR_NONE)
@@ -236,7 +237,7 @@ static struct log_append *prepare(struct log *log, const struct log_note *notes,
     return NULL;
 }
 
-static void assign_batch(struct log *log, struct log_note *note, uint8_t *data,
+static void assign_batch(struct log *log, struct format_note *note, uint8_t *data,
                          int32_t leader_epoch, int64_t now_ms)
 {
     struct log_segment *active = log_active(log);
@@ -253,7 +254,7 @@ static void assign_batch(struct log *log, struct log_note *note, uint8_t *data,
     note->position = active->size;
     if (active->size == 0)
         active->first_timestamp = note->max_timestamp;
-    log_index_add(&active->index, note, log->config.index_interval_bytes);
+    format_index_add(&active->index, note, log->config.index_interval_bytes);
     remember(log, note);
     active->size += note->size;
     log->bytes += note->size;
@@ -263,7 +264,7 @@ static void assign_batch(struct log *log, struct log_note *note, uint8_t *data,
 }
 
 static void assign(struct log *log, struct log_append *append, struct slice batches,
-                   struct log_note *notes, int32_t count, int32_t leader_epoch, int64_t now_ms)
+                   struct format_note *notes, int32_t count, int32_t leader_epoch, int64_t now_ms)
 {
     struct log_segment *active = log_active(log);
     append->log = log;
@@ -271,15 +272,15 @@ static void assign(struct log *log, struct log_append *append, struct slice batc
     append->slice = batches;
     append->first = log->end;
     append->position = active->size;
-    append->index_mark = log_index_mark(&active->index);
+    append->index_mark = format_index_mark(&active->index);
     append->first_timestamp_was = active->first_timestamp;
-    if (leader_epoch >= 0 && log_epochs_assign(&log->epochs, leader_epoch, log->end))
+    if (leader_epoch >= 0 && format_epochs_assign(&log->epochs, leader_epoch, log->end))
         log_epochs_write(log, NULL);
     for (int32_t i = 0; i < count; i++)
         assign_batch(log, &notes[i], batches.data + notes[i].position, leader_epoch, now_ms);
     append->end = log->end;
     append->part = (struct env_part){.data = batches.data, .size = batches.size};
-    log_ranges_add(&active->checked, append->position, active->size);
+    format_ranges_add(&active->checked, append->position, active->size);
     active->touched_ns = env_now(log_env(log));
     active->modified_ms = MAX(env_wall(log_env(log)), 0);
     log->bytes_since_snapshot += batches.size;
@@ -294,7 +295,7 @@ static bool check_open(const struct log *log, struct log_appended *out)
 }
 
 /* What was checked. */
-static void append_checked(struct log *log, struct slice batches, struct log_note *notes,
+static void append_checked(struct log *log, struct slice batches, struct format_note *notes,
                            int32_t count, int32_t leader_epoch, int64_t now_ms, bool late,
                            struct log_appended *out)
 {
@@ -329,7 +330,7 @@ static void append_checked(struct log *log, struct slice batches, struct log_not
 void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
                 struct log_appended *out)
 {
-    struct log_note notes[LOG_BATCHES_MAX];
+    struct format_note notes[LOG_BATCHES_MAX];
     int32_t count;
     *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
     if (!check_open(log, out))
@@ -348,7 +349,7 @@ void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch,
     enum wire_at at = wire_batch_at(slice_bytes(batch), 0, &head, NULL);
     ASSERT(at == WIRE_AT_BATCH);
     ASSERT((uint32_t)head.size == batch.size);
-    struct log_note note = log_note_of(&head, 0, batch.data);
+    struct format_note note = format_note_of(&head, 0, batch.data);
     append_checked(log, batch, &note, 1, leader_epoch, now_ms, late, out);
 }
 
@@ -511,15 +512,15 @@ static void take_back(struct log *log, struct log_append *append)
 {
     struct log_segment *segment = append->segment;
     if (append->has_producer)
-        log_producers_undo(&log->producers, &append->producer);
+        format_producers_undo(&log->producers, &append->producer);
     if (!KNOWN_BUG(index_not_cut))
         if (!KNOWN_BUG(index_not_cut))
-            log_index_return(&segment->index, append->index_mark);
+            format_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
     log->bytes -= append->slice.size;
     segment->size = append->position;
     segment->next = append->first;
-    log_ranges_cut(&segment->checked, append->position);
+    format_ranges_cut(&segment->checked, append->position);
     append->dead = true;
 }
 
@@ -544,7 +545,8 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
             free_append(append);
     }
     log->end = end;
-    log_epochs_cut(&log->epochs, end + 1); /* the epoch that begins here may have been announced */
+    format_epochs_cut(&log->epochs,
+                      end + 1); /* the epoch that begins here may have been announced */
     log_recent_clear(log);
     TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
     log_repair_begin(log, e);

@@ -25,8 +25,8 @@ struct log_birth_work {
     enum err failed; /* the first failure */
     struct env_op dir_sync, rename;
     struct text epochs;
-    char metadata[LOG_PARTITION_METADATA_SIZE + 1];
-    char epochs_crc[LOG_CRC_FILE_SIZE + 1], own_crc[LOG_CRC_FILE_SIZE + 1];
+    char metadata[FORMAT_PARTITION_METADATA_SIZE + 1];
+    char epochs_crc[FORMAT_CRC_FILE_SIZE + 1], own_crc[FORMAT_CRC_FILE_SIZE + 1];
     char path[ENV_PATH_MAX]; /* its first name */
 };
 
@@ -52,23 +52,23 @@ static void add(struct log_birth_work *w, const char *name, const char *suffix, 
 }
 
 static void add_with_crc(struct log_birth_work *w, const char *name, struct bytes bytes,
-                         char crc_text[LOG_CRC_FILE_SIZE + 1])
+                         char crc_text[FORMAT_CRC_FILE_SIZE + 1])
 {
     uint32_t crc = crc32c(0, bytes.data, bytes.size);
-    log_crc_print(crc, crc, crc_text);
+    format_crc_print(crc, crc, crc_text);
     add(w, name, "", bytes);
     add(w, name, ".crc", bytes_text(crc_text));
 }
 
 static enum err add_epochs(struct log_birth_work *w, int32_t leader_epoch)
 {
-    struct log_epochs *epochs = &w->opening->log->epochs;
+    struct format_epochs *epochs = &w->opening->log->epochs;
     if (leader_epoch < 0)
         return ERR_NONE;
-    if (log_epochs_reserve(epochs) != ERR_NONE)
+    if (format_epochs_reserve(epochs) != ERR_NONE)
         return ERR_NOMEM;
-    log_epochs_assign(epochs, leader_epoch, 0);
-    log_epochs_print(epochs, &w->epochs);
+    format_epochs_assign(epochs, leader_epoch, 0);
+    format_epochs_print(epochs, &w->epochs);
     if (w->epochs.failed)
         return ERR_NOMEM;
     add_with_crc(w, LOG_EPOCHS_NAME, bytes_of(w->epochs.data, w->epochs.size), w->epochs_crc);
@@ -79,10 +79,10 @@ static enum err add_files(struct log_birth_work *w)
 {
     const struct log_opening *o = w->opening;
     const struct log_birth *birth = o->birth;
-    char name[LOG_NAME_MAX];
-    log_partition_metadata_print(&o->log->topic_id, w->metadata);
+    char name[FORMAT_NAME_MAX];
+    format_partition_metadata_print(&o->log->topic_id, w->metadata);
     add(w, "partition.metadata", "", bytes_text(w->metadata));
-    log_name_print(name, 0, LOG_KIND_LOG);
+    format_name_print(name, 0, FORMAT_KIND_LOG);
     add(w, name, "", bytes_of(NULL, 0));
     if (birth == NULL)
         return ERR_NONE;

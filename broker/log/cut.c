@@ -62,9 +62,9 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
         log_steps_resume(&o->steps, e);
         return;
     }
-    o->search = (struct log_search){
+    o->search = (struct format_search){
         .data = bytes_of(o->walk.buffer, (size_t)n), .from = 0, .expected = o->end};
-    env_offload(o->steps.env, op, log_search, &o->search, on_searched);
+    env_offload(o->steps.env, op, format_search, &o->search, on_searched);
 }
 
 static enum log_flow cut_search(struct log_steps *steps)
@@ -84,7 +84,7 @@ static enum log_flow cut_search(struct log_steps *steps)
 static enum log_flow cut_searched(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    const struct log_search *search = &o->search;
+    const struct format_search *search = &o->search;
     if (search->at < search->data.size) {
         o->hole = search->whole;
         steps->next = search->whole ? CUT_DECIDE : CUT_VERIFY;
@@ -112,8 +112,8 @@ static enum log_flow cut_verify(struct log_steps *steps)
 static enum log_flow cut_verified(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    const struct log_scan *scan = &o->walk.scan;
-    if (scan->end == LOG_SCAN_MORE && scan->note_count == 0) {
+    const struct format_scan *scan = &o->walk.scan;
+    if (scan->end == FORMAT_SCAN_MORE && scan->note_count == 0) {
         steps->next = CUT_VERIFY;
         return LOG_NEXT;
     }
@@ -143,7 +143,7 @@ static enum log_flow cut_decide(struct log_steps *steps)
 static void kept_path(const struct log *log, int64_t base, int64_t offset, char path[ENV_PATH_MAX])
 {
     char from[ENV_PATH_MAX];
-    log_segment_path(log, base, LOG_KIND_LOG, from);
+    log_segment_path(log, base, FORMAT_KIND_LOG, from);
     int size = snprintf(path, ENV_PATH_MAX, "%s.cut-%lld", from, (long long)offset);
     ASSERT(size < ENV_PATH_MAX);
 }
@@ -344,7 +344,7 @@ void log_cut(struct log_opening *o)
 
 bool log_cut_keep(struct log_opening *o)
 {
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     struct log_segment *segment = segment_of(o);
     struct wire_batch batch;
     if (scan->bad_at < o->piece || scan->bad_at - o->piece >= scan->size)

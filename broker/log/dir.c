@@ -12,7 +12,7 @@ struct opening {
     struct log_op *op;
     struct log_get get, crc;
     struct log_ground_wait ground_wait;
-    struct log_meta meta;
+    struct format_meta meta;
     bool identifies; /* meta.properties is being written, under temporary names */
     int kind;        /* of the checkpoint being read */
     enum err failed;
@@ -31,7 +31,7 @@ static char *copy_text(struct mem *mem, const char *text)
 enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
                      const struct log_dir_config *config)
 {
-    ASSERT(strlen(config->path) + LOG_NAME_MAX * 2 < ENV_PATH_MAX + LOG_NAME_MAX);
+    ASSERT(strlen(config->path) + FORMAT_NAME_MAX * 2 < ENV_PATH_MAX + FORMAT_NAME_MAX);
     struct log_dir *dir = mem_zalloc(mem, sizeof *dir);
     if (dir == NULL)
         return ERR_NOMEM;
@@ -310,7 +310,7 @@ static struct bytes got_bytes(const struct log_get *get)
 static bool crc_wrong(struct opening *o)
 {
     bool wrong = o->get.found && o->crc.found && o->steps.err == ERR_NONE &&
-                 log_crc_check(got_bytes(&o->crc), got_bytes(&o->get)) != ERR_NONE;
+                 format_crc_check(got_bytes(&o->crc), got_bytes(&o->get)) != ERR_NONE;
     mem_free(o->dir->mem, o->crc.data);
     o->crc.data = NULL;
     return wrong;
@@ -332,7 +332,7 @@ static enum err check_meta(struct opening *o)
     struct log_dir *dir = o->dir;
     const char *cluster = dir->config.cluster_id;
     struct errmsg *msg = &o->op->msg;
-    enum err e = log_meta_parse(got_bytes(&o->get), &o->meta, msg);
+    enum err e = format_meta_parse(got_bytes(&o->get), &o->meta, msg);
     if (e != ERR_NONE)
         return errmsg_wrap(msg, e, "%s", o->path);
     if (o->meta.node_id != dir->config.node_id)
@@ -352,7 +352,7 @@ static void make_meta(struct opening *o)
 {
     struct log_dir *dir = o->dir;
     struct wire_uuid cluster;
-    o->meta = (struct log_meta){.node_id = dir->config.node_id};
+    o->meta = (struct format_meta){.node_id = dir->config.node_id};
     if (dir->config.cluster_id != NULL) {
         snprintf(o->meta.cluster_id, sizeof o->meta.cluster_id, "%s", dir->config.cluster_id);
     } else {
@@ -466,7 +466,7 @@ static bool begins_with(const char *name, const char *prefix)
 /* The partition has been made anew, and then nobody came to remove the file that asked for it. */
 static bool consent_used(const struct opening *o, const char *name)
 {
-    char folder[LOG_NAME_MAX];
+    char folder[FORMAT_NAME_MAX];
     if (!ends_with(name, LOG_CONSENT_SUFFIX))
         return false;
     snprintf(folder, sizeof folder, "/%.*s", (int)(strlen(name) - strlen(LOG_CONSENT_SUFFIX)),
@@ -486,7 +486,7 @@ static enum log_flow open_name(struct log_steps *steps)
     const char *name = o->names + o->at;
     o->at += strlen(name) + 1;
     steps->next = OPEN_NAME;
-    if (strlen(name) >= LOG_NAME_MAX)
+    if (strlen(name) >= FORMAT_NAME_MAX)
         return LOG_NEXT;
     if (name[0] != '/') {
         bool used = consent_used(o, name);
@@ -502,7 +502,7 @@ static enum log_flow open_name(struct log_steps *steps)
         log_remove_dir(o->dir, in_dir(o, name + 1));
         return LOG_NEXT;
     }
-    if (!log_dir_name_parse(name + 1, &topic, &partition))
+    if (!format_dir_name_parse(name + 1, &topic, &partition))
         return LOG_NEXT;
     snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
     steps->next = OPEN_PARTITION;
@@ -541,9 +541,9 @@ static enum log_flow open_partition(struct log_steps *steps)
     enum err e = ERR_NONE;
     char *slash = strrchr(o->path, '/');
     *slash = 0;
-    bool known = log_dir_name_parse(strrchr(o->path, '/') + 1, &topic, &partition);
+    bool known = format_dir_name_parse(strrchr(o->path, '/') + 1, &topic, &partition);
     ASSERT(known);
-    if (o->get.found && log_partition_metadata_parse(got_bytes(&o->get), &id, NULL) == ERR_NONE)
+    if (o->get.found && format_partition_metadata_parse(got_bytes(&o->get), &id, NULL) == ERR_NONE)
         e = add_entry(o->dir, topic, partition, &id);
     mem_free(o->dir->mem, o->get.data);
     o->get.data = NULL;

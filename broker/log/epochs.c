@@ -47,7 +47,7 @@ static void start(struct log *log)
     log->epochs_changed = log->epochs_durable = false;
     if (w != NULL) {
         text_init(&w->text, dir->mem);
-        log_epochs_print(&log->epochs, &w->text);
+        format_epochs_print(&log->epochs, &w->text);
     }
     if (w == NULL || w->text.failed) {
         if (w != NULL)
@@ -107,12 +107,12 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
         done(op, log->status);
         return;
     }
-    if (log->epochs_durable && log_epochs_latest(&log->epochs) >= epoch) {
+    if (log->epochs_durable && format_epochs_latest(&log->epochs) >= epoch) {
         done(op, ERR_NONE);
         return;
     }
     struct assigning *a = mem_zalloc(log->dir->mem, sizeof *a);
-    if (a == NULL || log_epochs_reserve(&log->epochs) != ERR_NONE) {
+    if (a == NULL || format_epochs_reserve(&log->epochs) != ERR_NONE) {
         mem_free(log->dir->mem, a);
         done(op, ERR_NOMEM);
         return;
@@ -120,18 +120,18 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
     a->log = log;
     a->op = op;
     a->wait.done = on_assigned;
-    log_epochs_assign(&log->epochs, epoch, log->end);
+    format_epochs_assign(&log->epochs, epoch, log->end);
     log_epochs_write(log, &a->wait);
 }
 
 int32_t log_latest_epoch(const struct log *log)
 {
-    return log_epochs_latest(&log->epochs);
+    return format_epochs_latest(&log->epochs);
 }
 
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end)
 {
-    const struct log_epochs *epochs = &log->epochs;
+    const struct format_epochs *epochs = &log->epochs;
     int32_t i = epochs->count; /* the first of a later epoch */
     *found = -1;
     *end = -1;
@@ -145,5 +145,5 @@ void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t
 
 int32_t log_epoch_at(const struct log *log, int64_t offset)
 {
-    return log_epochs_at(&log->epochs, offset);
+    return format_epochs_at(&log->epochs, offset);
 }

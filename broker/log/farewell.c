@@ -64,7 +64,7 @@ static struct farewell_file *add(struct farewell *f, const char *what, struct by
 }
 
 /* NULL: there is no memory. */
-static uint8_t *add_index(struct farewell *f, enum log_file_kind kind, size_t size)
+static uint8_t *add_index(struct farewell *f, enum format_file_kind kind, size_t size)
 {
     uint8_t *data = mem_alloc(f->log->dir->mem, size + 1);
     if (data == NULL)
@@ -77,15 +77,15 @@ static uint8_t *add_index(struct farewell *f, enum log_file_kind kind, size_t si
 static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct bytes times)
 {
     const struct log_segment *active = log_active(f->log);
-    struct log_index_crc crc = {.offsets = crc32c(0, offsets.data, offsets.size),
-                                .times = crc32c(0, times.data, times.size),
-                                .offsets_size = offsets.size,
-                                .times_size = times.size,
-                                .log_bytes = active->size};
-    char *text = mem_alloc(f->log->dir->mem, LOG_INDEX_CRC_SIZE + 1);
+    struct format_index_crc crc = {.offsets = crc32c(0, offsets.data, offsets.size),
+                                   .times = crc32c(0, times.data, times.size),
+                                   .offsets_size = offsets.size,
+                                   .times_size = times.size,
+                                   .log_bytes = active->size};
+    char *text = mem_alloc(f->log->dir->mem, FORMAT_INDEX_CRC_SIZE + 1);
     if (text == NULL)
         return ERR_NOMEM;
-    log_index_crc_print(&crc, text);
+    format_index_crc_print(&crc, text);
     struct farewell_file *file = add(f, "write the index of", bytes_text(text));
     log_index_crc_path(f->log, active->base, file->path);
     return ERR_NONE;
@@ -93,19 +93,19 @@ static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct b
 
 static enum err add_indexes(struct farewell *f)
 {
-    struct log_index *index = &log_active(f->log)->index;
-    enum err e = log_index_reserve(index, 1);
+    struct format_index *index = &log_active(f->log)->index;
+    enum err e = format_index_reserve(index, 1);
     if (e != ERR_NONE)
         return e;
-    log_index_seal(index);
-    size_t offsets_size = (size_t)index->count * LOG_INDEX_ENTRY_SIZE;
-    size_t times_size = (size_t)index->time_count * LOG_TIME_ENTRY_SIZE;
-    uint8_t *offsets = add_index(f, LOG_KIND_INDEX, offsets_size);
-    uint8_t *times = add_index(f, LOG_KIND_TIMEINDEX, times_size);
+    format_index_seal(index);
+    size_t offsets_size = (size_t)index->count * FORMAT_INDEX_ENTRY_SIZE;
+    size_t times_size = (size_t)index->time_count * FORMAT_TIME_ENTRY_SIZE;
+    uint8_t *offsets = add_index(f, FORMAT_KIND_INDEX, offsets_size);
+    uint8_t *times = add_index(f, FORMAT_KIND_TIMEINDEX, times_size);
     if (offsets == NULL || times == NULL)
         return ERR_NOMEM;
-    log_index_encode(index, 0, index->count, offsets);
-    log_times_encode(index, 0, index->time_count, times);
+    format_index_encode(index, 0, index->count, offsets);
+    format_times_encode(index, 0, index->time_count, times);
     return add_index_crc(f, bytes_of(offsets, offsets_size), bytes_of(times, times_size));
 }
 
@@ -113,13 +113,13 @@ static enum err add_snapshot(struct farewell *f)
 {
     struct log *log = f->log;
     struct bytes snapshot, window;
-    enum err e = log_snapshot_encode(&log->producers, log->dir->mem, &snapshot, &window);
+    enum err e = format_snapshot_encode(&log->producers, log->dir->mem, &snapshot, &window);
     if (e != ERR_NONE)
         return e;
     const char *what = "write a snapshot of";
-    log_segment_path(log, log->end, LOG_KIND_SNAPSHOT, add(f, what, snapshot)->path);
+    log_segment_path(log, log->end, FORMAT_KIND_SNAPSHOT, add(f, what, snapshot)->path);
     if (window.data != NULL)
-        log_segment_path(log, log->end, LOG_KIND_WINDOW, add(f, what, window)->path);
+        log_segment_path(log, log->end, FORMAT_KIND_WINDOW, add(f, what, window)->path);
     return ERR_NONE;
 }
 

@@ -78,12 +78,12 @@ void log_ground_begin(struct log_dir *dir)
     env_sync_dir(dir->env, &ground->entries, dir->path, on_entries);
 }
 
-enum err log_ground_identity(struct log_dir *dir, const struct log_meta *meta, bool is_new)
+enum err log_ground_identity(struct log_dir *dir, const struct format_meta *meta, bool is_new)
 {
     struct log_ground *ground = &dir->ground;
     one_begins(ground);
     text_init(&ground->text, dir->mem);
-    log_meta_print(meta, &ground->text);
+    format_meta_print(meta, &ground->text);
     if (ground->text.failed) {
         one_ended(ground);
         return ERR_NOMEM;

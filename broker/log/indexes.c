@@ -34,7 +34,7 @@ static struct loading *loading_of(struct log_steps *steps)
 static void drop(struct log_segment *segment)
 {
     log_index_uncache(segment);
-    log_index_free(&segment->index);
+    format_index_free(&segment->index);
     segment->index_known = segment->index_trusted = false;
 }
 
@@ -43,7 +43,7 @@ void log_index_uncache(struct log_segment *segment)
     if (!list_linked(&segment->cached))
         return;
     list_remove(&segment->cached);
-    segment->log->dir->index_bytes -= (int64_t)log_index_bytes(&segment->index);
+    segment->log->dir->index_bytes -= (int64_t)format_index_bytes(&segment->index);
 }
 
 /* The newest stays, however large it is. */
@@ -53,7 +53,7 @@ void log_index_cache(struct log_segment *segment)
     ASSERT(segment->index_known);
     ASSERT(segment->index_saved);
     if (!list_linked(&segment->cached))
-        dir->index_bytes += (int64_t)log_index_bytes(&segment->index);
+        dir->index_bytes += (int64_t)format_index_bytes(&segment->index);
     list_remove(&segment->cached);
     list_push_front(&dir->indexes, &segment->cached);
     while (dir->index_bytes > LOG_INDEX_CACHE_BYTES && dir->indexes.prev != &segment->cached)
@@ -93,7 +93,7 @@ static enum log_flow load_offsets(struct log_steps *steps)
         steps->next = LOAD_HOLD;
         return LOG_NEXT;
     }
-    log_segment_path(segment->log, segment->base, LOG_KIND_INDEX, l->path);
+    log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
     log_get(segment->log->dir, &l->offsets, l->path, on_offsets);
     return LOG_WAIT;
 }
@@ -101,7 +101,7 @@ static enum log_flow load_offsets(struct log_steps *steps)
 static enum log_flow load_times(struct log_steps *steps)
 {
     struct loading *l = loading_of(steps);
-    log_segment_path(l->segment->log, l->segment->base, LOG_KIND_TIMEINDEX, l->path);
+    log_segment_path(l->segment->log, l->segment->base, FORMAT_KIND_TIMEINDEX, l->path);
     log_get(l->segment->log->dir, &l->times, l->path, on_times);
     return LOG_WAIT;
 }
@@ -130,11 +130,11 @@ static enum log_flow load_decode(struct log_steps *steps)
     bool whole = false;
     uint64_t log_bytes;
     if (!l->offsets.found || !l->times.found || !l->crc.found ||
-        log_index_crc_check(got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
+        format_index_crc_check(got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
         log_bytes != segment->size)
         return LOG_NEXT;
     enum err e =
-        log_index_decode(&segment->index, offsets, times, segment->size, segment->next, &whole);
+        format_index_decode(&segment->index, offsets, times, segment->size, segment->next, &whole);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     if (whole)
@@ -157,10 +157,10 @@ static enum log_flow load_hold(struct log_steps *steps)
     struct log_segment *segment = l->segment;
     TRACE(segment->log->dir->trace, LOG_REBUILT, segment->log->id, LOG_REBUILT_INDEX,
           (uint64_t)segment->base);
-    log_index_free(&segment->index);
+    format_index_free(&segment->index);
     segment->index_saved_count = segment->times_saved_count = 0;
     segment->index_crc = segment->times_crc = 0;
-    enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, LOG_NOTES_MAX);
+    enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     if (log_file_hold(segment->file, &l->wait, on_held)) {
@@ -184,7 +184,7 @@ static enum log_flow load_walk(struct log_steps *steps)
     if (l->walk.position >= l->walk.end) {
         l->segment->index_trusted = true;
         l->segment->index_wrong = false;
-        log_index_seal(&l->segment->index);
+        format_index_seal(&l->segment->index);
         steps->next = LOAD_ADD + 1;
         return LOG_NEXT;
     }
@@ -196,20 +196,20 @@ static enum log_flow load_add(struct log_steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
-    const struct log_scan *scan = &l->walk.scan;
+    const struct format_scan *scan = &l->walk.scan;
     bool over = log_segment_over(segment, scan->expected);
-    if (!over && scan->end != LOG_SCAN_MORE) {
+    if (!over && scan->end != FORMAT_SCAN_MORE) {
         log_bad_batch(segment, scan->bad_at, scan->msg.text);
         return log_steps_fail(steps, ERR_CORRUPT);
     }
-    enum err e = log_index_reserve(&segment->index, scan->note_count + 1);
+    enum err e = format_index_reserve(&segment->index, scan->note_count + 1);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     steps->next = LOAD_WALK;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (!log_segment_over(segment, scan->notes[i].base))
-            log_index_add(&segment->index, &scan->notes[i],
-                          segment->log->config.index_interval_bytes);
+            format_index_add(&segment->index, &scan->notes[i],
+                             segment->log->config.index_interval_bytes);
     }
     if (over) /* whatever else stands there is the next segment's, or was */
         l->walk.position = l->walk.end;
@@ -244,7 +244,7 @@ static void ended(struct log_steps *steps, enum err e)
     segment->loading = NULL;
     segment->index_known = e == ERR_NONE;
     if (e != ERR_NONE)
-        log_index_free(&segment->index);
+        format_index_free(&segment->index);
     else if (!segment->index_trusted)
         segment->index_saved = true;
     if (segment->index_known && segment->index_saved)

@@ -4,7 +4,7 @@
 #define KILN_LOG_INTERNAL_H
 
 #include "log/log.h"
-#include "log/format.h"
+#include "format/format.h"
 #include "log/steps.h"
 
 #define LOG_META_NAME "meta.properties"
@@ -184,7 +184,7 @@ struct log_segment {
     int64_t first_timestamp; /* of the first batch, -1: not known */
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
     int64_t modified_ms;     /* wall time of its last append, -1: not known */
-    struct log_index index;
+    struct format_index index;
     bool index_known;   /* false: on disk, if anywhere */
     bool index_trusted; /* made in this life from the log itself */
     bool index_wrong;   /* the files do not fit the log */
@@ -196,9 +196,9 @@ struct log_segment {
     bool entry_syncing;
     bool dirty_hold; /* its file is held because bytes are not synced */
     bool syncing;
-    int32_t appending;         /* appends that the door has */
-    struct list dirty_wait;    /* in dir->dirty_waits or dirty_waits_late */
-    struct log_ranges checked; /* bytes whose CRCs were right in this life */
+    int32_t appending;            /* appends that the door has */
+    struct list dirty_wait;       /* in dir->dirty_waits or dirty_waits_late */
+    struct format_ranges checked; /* bytes whose CRCs were right in this life */
     struct log_file *file;
     struct log_file_wait file_wait; /* of appends that wait for it */
     bool file_waiting;
@@ -225,10 +225,10 @@ struct log_append {
     bool done; /* written, but something before it is not */
     bool dead; /* cut back: completes into nothing */
     /* How to take it back. */
-    struct log_index_mark index_mark;
+    struct format_index_mark index_mark;
     int64_t first_timestamp_was;
     bool has_producer;
-    struct log_producer_undo producer;
+    struct format_producer_undo producer;
 };
 
 /* Where a recent batch stands. */
@@ -293,8 +293,8 @@ struct log {
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
     int64_t high_watermark;
     struct log_known *known;
-    struct log_epochs epochs;
-    struct log_producers producers;
+    struct format_epochs epochs;
+    struct format_producers producers;
     bool clean;    /* nothing had to be recovered */
     bool unmarked; /* nothing counts yet: log_mark */
     /* The files that the last life left at its clean end are those of this end and that many
@@ -478,7 +478,7 @@ struct log_ground_wait {
 /* Syncs the directory's entry in its parent, and its own entries. */
 void log_ground_begin(struct log_dir *dir);
 /* Writes meta.properties. is_new: there is none. ERR_NOMEM. */
-enum err log_ground_identity(struct log_dir *dir, const struct log_meta *meta,
+enum err log_ground_identity(struct log_dir *dir, const struct format_meta *meta,
                              bool is_new) MUST_USE;
 /* True: all of it has ended, and dir->ground says how. False: done says when, and how. */
 bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
@@ -560,7 +560,7 @@ void log_segments_insert(struct log *log, int32_t at, struct log_segment *segmen
 void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX]);
 /* Its place in log->segments: of the one whose base is the greatest <= offset; -1: none. */
 int32_t log_segment_index(const struct log *log, int64_t offset);
-void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
+void log_segment_path(const struct log *log, int64_t offset, enum format_file_kind kind,
                       char path[ENV_PATH_MAX]);
 
 void log_segments_take_first(struct log *log);
@@ -680,7 +680,7 @@ struct log_walk {
     uint64_t position, end; /* of the file's bytes that count */
     uint8_t *buffer;
     uint32_t cap;
-    struct log_scan scan;
+    struct format_scan scan;
     struct env_op io;
 };
 

@@ -215,8 +215,8 @@ void log_free(struct log *log)
     mem_free(mem, log->recent);
     mem_free(mem, log->snapshots);
     log_snapshot_drop(log);
-    log_epochs_free(&log->epochs);
-    log_producers_free(&log->producers);
+    format_epochs_free(&log->epochs);
+    format_producers_free(&log->producers);
     mem_free(mem, log->notice);
     mem_free(mem, log->topic);
     mem_free(mem, log->path);

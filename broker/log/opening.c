@@ -99,7 +99,7 @@ static int32_t find_bases(struct log_opening *o, int64_t *bases)
     const char *name;
     o->at = 0;
     while ((name = next_name(o)) != NULL) {
-        if (log_name_kind(name, &offset) != LOG_KIND_LOG)
+        if (format_name_kind(name, &offset) != FORMAT_KIND_LOG)
             continue;
         if (bases != NULL)
             bases[count] = offset;
@@ -146,8 +146,8 @@ static enum err find_snapshots(struct log_opening *o)
     enum err e = ERR_NONE;
     o->at = 0;
     while (e == ERR_NONE && (name = next_name(o)) != NULL) {
-        enum log_file_kind kind = log_name_kind(name, &offset);
-        if (kind == LOG_KIND_SNAPSHOT || kind == LOG_KIND_WINDOW)
+        enum format_file_kind kind = format_name_kind(name, &offset);
+        if (kind == FORMAT_KIND_SNAPSHOT || kind == FORMAT_KIND_WINDOW)
             e = log_snapshots_add(o->log, offset);
     }
     return e;
@@ -271,11 +271,11 @@ static enum log_flow open_identity(struct log_steps *steps)
     char theirs[WIRE_UUID_TEXT_SIZE];
     o->at = 0;
     if (!o->get.found) {
-        log_partition_metadata_print(&o->log->topic_id, o->text);
+        format_partition_metadata_print(&o->log->topic_id, o->text);
         log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
         return LOG_WAIT;
     }
-    enum err e = log_partition_metadata_parse(got(&o->get), &id, msg);
+    enum err e = format_partition_metadata_parse(got(&o->get), &id, msg);
     drop_got(o);
     if (e != ERR_NONE)
         return log_steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
@@ -295,7 +295,8 @@ static enum log_flow open_leftovers(struct log_steps *steps)
     int64_t offset;
     const char *name;
     while ((name = next_name(o)) != NULL) {
-        if (log_name_kind(name, &offset) != LOG_KIND_LEFTOVER || name[0] == '/' || o->start_unsaid)
+        if (format_name_kind(name, &offset) != FORMAT_KIND_LEFTOVER || name[0] == '/' ||
+            o->start_unsaid)
             continue;
         log_path_join(o->path, o->log->path, name, "");
         steps->next = OPEN_LEFTOVERS;
@@ -378,9 +379,9 @@ static enum log_flow open_take_epochs(struct log_steps *steps)
     struct log *log = o->log;
     enum err e = ERR_NONE;
     bool wrong = o->crc.found && steps->err == ERR_NONE && o->get.found &&
-                 log_crc_check(got(&o->crc), got(&o->get)) != ERR_NONE;
+                 format_crc_check(got(&o->crc), got(&o->get)) != ERR_NONE;
     if (o->get.found && !wrong)
-        e = log_epochs_parse(got(&o->get), &log->epochs, NULL);
+        e = format_epochs_parse(got(&o->get), &log->epochs, NULL);
     o->epochs_known = o->get.found && !wrong && e == ERR_NONE;
     drop_got(o);
     if (e != ERR_NONE && e != ERR_CORRUPT)
@@ -408,7 +409,7 @@ static enum log_flow open_snapshot(struct log_steps *steps)
         steps->next = OPEN_PLAN;
         return LOG_NEXT;
     }
-    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     log_get(log->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
 }
@@ -417,7 +418,7 @@ static enum log_flow open_window(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
-    enum err e = log_snapshot_decode(&log->producers, got(&o->get), env_now(steps->env), NULL);
+    enum err e = format_snapshot_decode(&log->producers, got(&o->get), env_now(steps->env), NULL);
     drop_got(o);
     if (e == ERR_CORRUPT) {
         steps->next = OPEN_SNAPSHOT; /* an older one, then */
@@ -426,7 +427,7 @@ static enum log_flow open_window(struct log_steps *steps)
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     o->replay_from = log->snapshots[o->snapshot];
-    log_segment_path(log, o->replay_from, LOG_KIND_WINDOW, o->path);
+    log_segment_path(log, o->replay_from, FORMAT_KIND_WINDOW, o->path);
     log_get(log->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
 }
@@ -435,10 +436,10 @@ static enum log_flow open_window(struct log_steps *steps)
  * is of no use: a duplicate of one of them would be refused. */
 static enum err take_window(struct log_opening *o)
 {
-    struct log_producers *producers = &o->log->producers;
+    struct format_producers *producers = &o->log->producers;
     if (producers->map.count == 0)
         return ERR_NONE;
-    return o->get.found ? log_window_decode(producers, got(&o->get), NULL) : ERR_CORRUPT;
+    return o->get.found ? format_window_decode(producers, got(&o->get), NULL) : ERR_CORRUPT;
 }
 
 /* The scan begins where the first of those who need it has to begin. */
@@ -449,7 +450,7 @@ static enum log_flow open_plan(struct log_steps *steps)
     enum err e = o->snapshot < 0 ? ERR_NONE : take_window(o);
     drop_got(o);
     if (e != ERR_NONE) {
-        log_producers_clear(&log->producers);
+        format_producers_clear(&log->producers);
         steps->next = OPEN_SNAPSHOT;
         return LOG_NEXT;
     }
@@ -562,7 +563,7 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
     log->topic = mem_text(dir->mem, topic, strlen(topic));
     log->path = mem_text(dir->mem, path, strlen(path));
     log->known = log_known_get(dir, topic, partition);
-    enum err e = log_producers_init(&log->producers, dir->mem);
+    enum err e = format_producers_init(&log->producers, dir->mem);
     if (log->topic != NULL && log->path != NULL && log->known != NULL && e == ERR_NONE)
         return log;
     log_free(log);

@@ -23,7 +23,7 @@ struct log_opening {
     struct log_file_wait wait;
     struct log_ground_wait ground_wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
-    char text[LOG_PARTITION_METADATA_SIZE + 1];
+    char text[FORMAT_PARTITION_METADATA_SIZE + 1];
     int32_t segment;        /* being looked at */
     int32_t snapshot;       /* being looked at */
     bool snapshots_doubted; /* some may be torn */
@@ -39,7 +39,7 @@ struct log_opening {
     /* Where segments join. */
     bool start_unsaid; /* retention removed the first segments, and no checkpoint says it yet */
     env_file seam_file;
-    uint8_t entry[LOG_INDEX_ENTRY_SIZE];
+    uint8_t entry[FORMAT_INDEX_ENTRY_SIZE];
     bool index_fits;    /* the files found are of all of the segment being looked at */
     int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
     uint64_t piece;     /* where the piece being looked at begins */
@@ -59,7 +59,7 @@ struct log_opening {
     bool cutting, hole, moved; /* moved: segments behind it */
     uint64_t cut_at;           /* in the segment being looked at */
     struct errmsg cut_why;
-    struct log_search search;
+    struct format_search search;
     struct env_op search_io;
     uint64_t search_at, kept;
     env_file kept_file;

@@ -110,11 +110,11 @@ static void offer_recent(const struct log *log, const struct log_segment *segmen
 static void offer_index(const struct log_segment *segment, uint64_t from, uint64_t limit,
                         int64_t end, struct log_bound *best)
 {
-    const struct log_index *index = &segment->index;
-    const struct log_index_entry *floor = log_index_floor_position(index, limit);
+    const struct format_index *index = &segment->index;
+    const struct format_index_entry *floor = format_index_floor_position(index, limit);
     if (!segment->index_known)
         return;
-    while (floor != NULL && floor->first != LOG_FIRST_UNKNOWN && floor->position > from) {
+    while (floor != NULL && floor->first != FORMAT_FIRST_UNKNOWN && floor->position > from) {
         if (index->base + floor->first <= end) {
             offer(best, from, limit, floor->position, index->base + floor->first);
             return;

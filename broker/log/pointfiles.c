@@ -72,12 +72,12 @@ void log_known_free(struct log_dir *dir)
 enum err log_points_take(struct log_dir *dir, enum log_points_kind kind, struct bytes file,
                          struct errmsg *msg)
 {
-    struct log_points points;
-    enum err e = log_points_parse(file, dir->mem, &points, msg);
+    struct format_points points;
+    enum err e = format_points_parse(file, dir->mem, &points, msg);
     if (e != ERR_NONE)
         return e;
     for (int32_t i = 0; e == ERR_NONE && i < points.count; i++) {
-        const struct log_point *row = &points.rows[i];
+        const struct format_point *row = &points.rows[i];
         struct log_known *known =
             get_known(dir, (struct key){.topic = row->topic, .partition = row->partition});
         if (known == NULL)
@@ -131,11 +131,12 @@ static void print(struct log_points_file *file, enum log_points_kind kind)
     OMAP_EACH (node, &dir->known)
         count += CONTAINER_OF(node, struct log_known, node)->offsets[kind] >= 0;
     text_init(&file->text, dir->mem);
-    log_points_print_head(&file->text, count);
+    format_points_print_head(&file->text, count);
     OMAP_EACH (node, &dir->known) {
         const struct log_known *known = CONTAINER_OF(node, struct log_known, node);
         if (known->offsets[kind] >= 0)
-            log_points_print_row(&file->text, known->topic, known->partition, known->offsets[kind]);
+            format_points_print_row(&file->text, known->topic, known->partition,
+                                    known->offsets[kind]);
     }
 }
 

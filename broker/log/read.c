@@ -84,7 +84,8 @@ static enum log_flow read_index(struct log_steps *steps)
         steps->next = READ_INDEX; /* it is there now, or was dropped again */
         return LOG_WAIT;
     }
-    const struct log_index_entry *floor = log_index_floor(&r->segment->index, r->read->offset);
+    const struct format_index_entry *floor =
+        format_index_floor(&r->segment->index, r->read->offset);
     r->position = 0;
     if (floor != NULL) {
         r->position = floor->position;
@@ -158,20 +159,20 @@ static enum log_flow read_find(struct log_steps *steps)
 
 static bool index_lied(struct log_reading *r)
 {
-    const struct log_scan *scan = &r->walk.scan;
+    const struct format_scan *scan = &r->walk.scan;
     int64_t floor_last = r->floor_last;
     r->floor_last = -1;
     if (floor_last < 0 || r->segment->index_trusted || r->segment->retired)
         return false;
     if (scan->note_count > 0)
         return scan->notes[0].last != floor_last;
-    return scan->end != LOG_SCAN_MORE;
+    return scan->end != FORMAT_SCAN_MORE;
 }
 
 static enum log_flow read_look(struct log_steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    const struct log_scan *scan = &r->walk.scan;
+    const struct format_scan *scan = &r->walk.scan;
     if (index_lied(r)) {
         if (r->segment->index_known)
             log_index_distrust(r->segment);
@@ -201,7 +202,7 @@ static enum log_flow read_look(struct log_steps *steps)
         log_walk_free(&r->walk);
         return LOG_NEXT;
     }
-    if (scan->end != LOG_SCAN_MORE)
+    if (scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
     return LOG_NEXT;
 }
@@ -226,7 +227,7 @@ static enum log_flow read_load(struct log_steps *steps)
 /* How many of the batches that were read are given. */
 static int32_t count_given(const struct log_reading *r)
 {
-    const struct log_scan *scan = &r->walk.scan;
+    const struct format_scan *scan = &r->walk.scan;
     const struct log_read *read = r->read;
     int64_t end = end_of(read);
     uint64_t bytes = 0;
@@ -244,8 +245,8 @@ static int32_t count_given(const struct log_reading *r)
 
 static void give(struct log_reading *r, int32_t count)
 {
-    const struct log_note *notes = r->walk.scan.notes;
-    const struct log_note *last = &notes[count - 1];
+    const struct format_note *notes = r->walk.scan.notes;
+    const struct format_note *last = &notes[count - 1];
     struct log_read *read = r->read;
     read->parts[0] = (struct env_part){.data = r->walk.buffer,
                                        .size = last->position + last->size - r->position};
@@ -254,17 +255,17 @@ static void give(struct log_reading *r, int32_t count)
     read->next_offset = last->last + 1;
     if (r->segment->retired)
         return;
-    log_ranges_add(&r->segment->checked, r->position, last->position + last->size);
+    format_ranges_add(&r->segment->checked, r->position, last->position + last->size);
     log_place_keep(r->log, read->offset, read->next_offset, r->segment,
                    last->position + last->size);
     for (int32_t i = 0; r->segment->index_known && i < count; i++)
-        log_index_learn(&r->segment->index, &notes[i]);
+        format_index_learn(&r->segment->index, &notes[i]);
 }
 
 static enum log_flow read_give(struct log_steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    const struct log_scan *scan = &r->walk.scan;
+    const struct format_scan *scan = &r->walk.scan;
     if (scan->note_count == 0 && scan->large_left > 0) {
         /* Not even the first one fits. */
         uint32_t size = scan->large.size;
@@ -276,9 +277,9 @@ static enum log_flow read_give(struct log_steps *steps)
         steps->next = READ_LOAD;
         return LOG_NEXT;
     }
-    if (scan->note_count == 0 && scan->end != LOG_SCAN_MORE)
+    if (scan->note_count == 0 && scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
-    const struct log_note *first = &scan->notes[0];
+    const struct format_note *first = &scan->notes[0];
     if (scan->note_count > 0 && (first->base > r->read->offset || first->last < r->read->offset))
         return fail_corrupt(r, r->position, "it has other offsets than it should");
     int32_t count = count_given(r);
@@ -356,7 +357,7 @@ static bool read_direct(struct log *log, struct log_read *read)
     if (!log_place_bound(log, segment, position, (uint64_t)read->bytes_max, end_of(read),
                          read->at_least_one, &bound))
         return false;
-    if (!log_ranges_cover(&segment->checked, position, bound.position))
+    if (!format_ranges_cover(&segment->checked, position, bound.position))
         return false;
     bool held = log_file_hold(segment->file, NULL, NULL);
     ASSERT(held);

@@ -86,7 +86,7 @@ static enum log_flow ready_snapshot(struct log_steps *steps)
         steps->next = behind ? READY_DROP : READY_ENTRY;
         return LOG_NEXT;
     }
-    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     steps->tolerant = true;
     log_get(log->dir, &o->get, o->path, on_got);
     return LOG_WAIT;
@@ -100,7 +100,7 @@ static enum log_flow ready_window(struct log_steps *steps)
         steps->next = READY_SNAPSHOT;
         return LOG_NEXT;
     }
-    log_segment_path(o->log, o->log->snapshots[o->snapshot], LOG_KIND_WINDOW, o->path);
+    log_segment_path(o->log, o->log->snapshots[o->snapshot], FORMAT_KIND_WINDOW, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path, on_window);
     return LOG_WAIT;
@@ -108,7 +108,7 @@ static enum log_flow ready_window(struct log_steps *steps)
 
 static bool is_torn(const struct log_get *get)
 {
-    return log_snapshot_check(bytes_of(get->data, (size_t)get->size), NULL) != ERR_NONE;
+    return format_snapshot_check(bytes_of(get->data, (size_t)get->size), NULL) != ERR_NONE;
 }
 
 /* Each is of use with the other alone; Kafka's has no window. */
@@ -132,7 +132,7 @@ static enum log_flow ready_drop(struct log_steps *steps)
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     ASSERT(o->snapshot >= 0 && o->snapshot < log->snapshot_count);
-    log_segment_path(log, log->snapshots[o->snapshot], LOG_KIND_SNAPSHOT, o->path);
+    log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     steps->tolerant = true;
     env_unlink(steps->env, &steps->io, o->path, log_steps_done);
     return LOG_WAIT;
@@ -145,7 +145,7 @@ static enum log_flow ready_drop_window(struct log_steps *steps)
     int64_t offset = o->log->snapshots[o->snapshot];
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND && offset > o->end)
         return LOG_FAIL;
-    log_segment_path(o->log, offset, LOG_KIND_WINDOW, o->path);
+    log_segment_path(o->log, offset, FORMAT_KIND_WINDOW, o->path);
     steps->tolerant = true;
     env_unlink(steps->env, &steps->io, o->path, log_steps_done);
     return LOG_WAIT;
@@ -242,7 +242,7 @@ static void begin(struct log_opening *o)
         return;
     }
     set_ends(o);
-    if (log_epochs_cut(&log->epochs, log->end + 1))
+    if (format_epochs_cut(&log->epochs, log->end + 1))
         o->epochs_changed = true;
     for (int32_t i = 0; i < log->segment_count; i++)
         log->bytes += log->segments[i]->size;
@@ -267,8 +267,8 @@ static enum err too_short(struct log_opening *o)
     const struct log *log = o->log;
     for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
         int64_t offset;
-        enum log_file_kind kind = log_name_kind(o->names + at, &offset);
-        if ((kind == LOG_KIND_INDEX || kind == LOG_KIND_SNAPSHOT) && offset == o->end)
+        enum format_file_kind kind = format_name_kind(o->names + at, &offset);
+        if ((kind == FORMAT_KIND_INDEX || kind == FORMAT_KIND_SNAPSHOT) && offset == o->end)
             return log_missing_text(&o->op->msg, log, o->end, -1);
     }
     return errmsg_set(&o->op->msg, ERR_CORRUPT,

@@ -103,7 +103,7 @@ static enum log_flow recover_offsets(struct log_steps *steps)
         steps->next = RECOVER_BEGIN;
         return LOG_NEXT;
     }
-    log_segment_path(o->log, segment->base, LOG_KIND_INDEX, o->path);
+    log_segment_path(o->log, segment->base, FORMAT_KIND_INDEX, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->get, o->path, on_offsets);
     return LOG_WAIT;
@@ -112,7 +112,7 @@ static enum log_flow recover_offsets(struct log_steps *steps)
 static enum log_flow recover_times(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    log_segment_path(o->log, segment_of(o)->base, LOG_KIND_TIMEINDEX, o->path);
+    log_segment_path(o->log, segment_of(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path, on_times);
     return LOG_WAIT;
@@ -158,21 +158,21 @@ static enum log_flow recover_decode(struct log_steps *steps)
     enum err e = ERR_NONE;
     if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
         o->crc.data != NULL && o->index_crc.data != NULL &&
-        log_index_crc_check(got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
-        e = log_index_decode(&segment->index, offsets, times, segment->size, INT64_MAX, &whole);
+        format_index_crc_check(got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
+        e = format_index_decode(&segment->index, offsets, times, segment->size, INT64_MAX, &whole);
     whole &= offsets.size == o->get.size && times.size == o->crc.size;
     drop_got(o);
     if (e != ERR_NONE)
         return log_steps_fail(steps, e);
     o->index_fits = whole && log_bytes == segment->size;
-    const struct log_index_entry *floor = log_index_floor(&segment->index, o->scan_from - 1);
+    const struct format_index_entry *floor = format_index_floor(&segment->index, o->scan_from - 1);
     if (floor == NULL) {
-        log_index_free(&segment->index);
+        format_index_free(&segment->index);
         return LOG_NEXT;
     }
     o->floor_last = segment->base + floor->relative;
     o->piece = floor->position;
-    log_index_cut(&segment->index, (uint64_t)floor->position + 1);
+    format_index_cut(&segment->index, (uint64_t)floor->position + 1);
     return LOG_NEXT;
 }
 
@@ -187,13 +187,13 @@ static enum log_flow recover_begin(struct log_steps *steps)
     if (position == 0)
         segment->first_timestamp = -1;
     if (o->floor_last < 0)
-        log_index_free(&segment->index);
+        format_index_free(&segment->index);
     o->end = segment->base;
     segment->next = segment->base;
     log_walk_begin(&o->walk, segment->file->handle, position, segment->size,
                    position == 0 ? segment->base : -1, true);
     if (o->epochs_known)
-        o->walk.scan.epoch_end = log_epochs_latest(&o->log->epochs) + 1;
+        o->walk.scan.epoch_end = format_epochs_latest(&o->log->epochs) + 1;
     return LOG_NEXT;
 }
 
@@ -211,14 +211,14 @@ static enum log_flow recover_read(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum err note_epoch(struct log_opening *o, const struct log_note *note)
+static enum err note_epoch(struct log_opening *o, const struct format_note *note)
 {
-    struct log_epochs *epochs = &o->log->epochs;
-    if (note->leader_epoch <= log_epochs_latest(epochs))
+    struct format_epochs *epochs = &o->log->epochs;
+    if (note->leader_epoch <= format_epochs_latest(epochs))
         return ERR_NONE;
-    enum err e = log_epochs_reserve(epochs);
+    enum err e = format_epochs_reserve(epochs);
     if (e == ERR_NONE)
-        o->epochs_changed |= log_epochs_assign(epochs, note->leader_epoch, note->base);
+        o->epochs_changed |= format_epochs_assign(epochs, note->leader_epoch, note->base);
     return e;
 }
 
@@ -240,10 +240,10 @@ static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t positio
     return ERR_NONE;
 }
 
-static enum err take_note(struct log_opening *o, const struct log_note *found)
+static enum err take_note(struct log_opening *o, const struct format_note *found)
 {
     struct log *log = o->log;
-    struct log_note note = *found;
+    struct format_note note = *found;
     enum err e = begin_copy(o, note.base, note.position);
     if (e != ERR_NONE)
         return e;
@@ -252,17 +252,17 @@ static enum err take_note(struct log_opening *o, const struct log_note *found)
         segment = o->fresh;
         note.position -= o->copy_from;
     }
-    e = log_index_reserve(&segment->index, 1);
+    e = format_index_reserve(&segment->index, 1);
     if (e == ERR_NONE)
         e = note_epoch(o, &note);
     if (e == ERR_NONE && note.producer_id >= 0 && note.base >= o->replay_from)
-        e = log_producers_apply(&log->producers, &note, env_now(log_env(log)), NULL);
+        e = format_producers_apply(&log->producers, &note, env_now(log_env(log)), NULL);
     if (e != ERR_NONE)
         return e;
-    log_index_add(&segment->index, &note, log->config.index_interval_bytes);
+    format_index_add(&segment->index, &note, log->config.index_interval_bytes);
     if (note.position == 0)
         segment->first_timestamp = note.max_timestamp;
-    log_ranges_add(&segment->checked, note.position, note.position + note.size);
+    format_ranges_add(&segment->checked, note.position, note.position + note.size);
     o->end = segment->next = note.last + 1;
     return ERR_NONE;
 }
@@ -270,7 +270,7 @@ static enum err take_note(struct log_opening *o, const struct log_note *found)
 /* The index led to a place that is not what it says: it is made anew from the segment's start. */
 static bool misled(struct log_opening *o)
 {
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     struct log *log = o->log;
     int64_t floor_last = o->floor_last;
     o->floor_last = -1;
@@ -292,7 +292,7 @@ static bool is_overlap(const struct log_opening *o)
 
 static enum log_flow bad(struct log_opening *o)
 {
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     struct log *log = o->log;
     o->cut_at = scan->bad_at;
     o->cut_why = scan->msg;
@@ -319,7 +319,7 @@ static void end_at_overlap(struct log_opening *o, uint64_t position)
 
 static enum log_flow take_notes(struct log_opening *o)
 {
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (is_overlap(o)) {
             end_at_overlap(o, scan->notes[i].position);
@@ -329,11 +329,11 @@ static enum log_flow take_notes(struct log_opening *o)
         if (e != ERR_NONE)
             return log_steps_fail(&o->steps, e);
     }
-    if (is_overlap(o) && (scan->end != LOG_SCAN_MORE || scan->large_left > 0)) {
-        end_at_overlap(o, scan->end != LOG_SCAN_MORE ? scan->bad_at : scan->large.position);
+    if (is_overlap(o) && (scan->end != FORMAT_SCAN_MORE || scan->large_left > 0)) {
+        end_at_overlap(o, scan->end != FORMAT_SCAN_MORE ? scan->bad_at : scan->large.position);
         return LOG_NEXT;
     }
-    if (scan->end != LOG_SCAN_MORE)
+    if (scan->end != FORMAT_SCAN_MORE)
         return bad(o);
     if (scan->large_left == 0)
         return LOG_NEXT;
@@ -344,11 +344,11 @@ static enum log_flow take_notes(struct log_opening *o)
 /* What of the piece goes into the new file. */
 static uint64_t copy_end(const struct log_opening *o)
 {
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     uint64_t end = o->piece + scan->used;
     if (o->overlap_at != 0)
         end = MIN(end, o->overlap_at);
-    return scan->end == LOG_SCAN_MORE ? end : MIN(end, scan->bad_at);
+    return scan->end == FORMAT_SCAN_MORE ? end : MIN(end, scan->bad_at);
 }
 
 static enum log_flow recover_look(struct log_steps *steps)
@@ -440,7 +440,7 @@ void log_recover(struct log_opening *o)
     struct log *log = o->log;
     o->segment = MAX(log_segment_index(log, o->scan_from), 0);
     o->end = -1;
-    enum err e = log_walk_init(&o->walk, log->dir, LOG_PIECE_BYTES, LOG_NOTES_MAX);
+    enum err e = log_walk_init(&o->walk, log->dir, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE) {
         log_recovery_failed(o, e);
         return;

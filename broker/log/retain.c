@@ -3,16 +3,16 @@
 #include "log/internal.h"
 
 /* Files of a segment; the index's checksum after them. */
-static const enum log_file_kind kinds[] = {LOG_KIND_LOG, LOG_KIND_INDEX, LOG_KIND_TIMEINDEX,
-                                           LOG_KIND_TXNINDEX};
+static const enum format_file_kind kinds[] = {FORMAT_KIND_LOG, FORMAT_KIND_INDEX,
+                                              FORMAT_KIND_TIMEINDEX, FORMAT_KIND_TXNINDEX};
 #define FILES (COUNT_OF(kinds) + 1)
 #define DELAY_MS_MAX (1ll << 42) /* a hundred years: "never" must not overflow */
 
 static void file_path(const char *folder, int64_t base, int32_t i, const char *suffix,
                       char path[ENV_PATH_MAX])
 {
-    char name[LOG_NAME_MAX];
-    log_name_print(name, base, i < COUNT_OF(kinds) ? kinds[i] : LOG_KIND_INDEX);
+    char name[FORMAT_NAME_MAX];
+    format_name_print(name, base, i < COUNT_OF(kinds) ? kinds[i] : FORMAT_KIND_INDEX);
     log_path_join(path, folder, name, i < COUNT_OF(kinds) ? "" : ".crc");
     log_path_join(path, NULL, path, suffix);
 }
@@ -510,8 +510,8 @@ void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
     if (log->retention != NULL || !may_retain(log) || log->dir->closing)
         return;
     int64_t believed = believe(log->dir, wall_ms);
-    log_producers_expire(&log->producers, env_now(log_env(log)),
-                         log->config.producer_id_expiration_ms * 1000000);
+    format_producers_expire(&log->producers, env_now(log_env(log)),
+                            log->config.producer_id_expiration_ms * 1000000);
     struct log_retention *r = mem_zalloc(log->dir->mem, sizeof *r);
     if (r == NULL)
         return;

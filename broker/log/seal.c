@@ -21,8 +21,8 @@ struct log_sealing {
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
     int32_t count, time_count;
-    struct log_index_crc crc; /* of what the files will hold */
-    char crc_text[LOG_INDEX_CRC_SIZE + 1];
+    struct format_index_crc crc; /* of what the files will hold */
+    char crc_text[FORMAT_INDEX_CRC_SIZE + 1];
     uint8_t *bytes;
     char path[ENV_PATH_MAX];
 };
@@ -89,7 +89,7 @@ static bool wants_prefix(const struct log_segment *active)
 /* Entries of batches that will never be taken back. */
 static void count_durable(const struct log_segment *segment, int32_t *count, int32_t *time_count)
 {
-    const struct log_index *index = &segment->index;
+    const struct format_index *index = &segment->index;
     *count = index->count;
     *time_count = index->time_count;
     while (*count > 0 && index->entries[*count - 1].position >= segment->synced)
@@ -143,7 +143,7 @@ static enum log_flow seal_choose(struct log_steps *steps)
 
 /* ---- indexes ---- */
 
-static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, int32_t first,
+static enum log_flow save_part(struct log_sealing *s, enum format_file_kind kind, int32_t first,
                                int32_t end, size_t entry_size)
 {
     struct log *log = s->log;
@@ -152,11 +152,11 @@ static enum log_flow save_part(struct log_sealing *s, enum log_file_kind kind, i
     s->bytes = mem_alloc(log->dir->mem, size + 1);
     if (s->bytes == NULL)
         return log_steps_fail(&s->steps, ERR_NOMEM);
-    if (kind == LOG_KIND_INDEX)
-        log_index_encode(&s->segment->index, first, end, s->bytes);
+    if (kind == FORMAT_KIND_INDEX)
+        format_index_encode(&s->segment->index, first, end, s->bytes);
     else
-        log_times_encode(&s->segment->index, first, end, s->bytes);
-    uint32_t *crc = kind == LOG_KIND_INDEX ? &s->crc.offsets : &s->crc.times;
+        format_times_encode(&s->segment->index, first, end, s->bytes);
+    uint32_t *crc = kind == FORMAT_KIND_INDEX ? &s->crc.offsets : &s->crc.times;
     *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
     log_segment_path(log, s->segment->base, kind, s->path);
     /* Not synced: what the power takes is made again. */
@@ -171,10 +171,10 @@ static enum log_flow seal_index(struct log_steps *steps)
     struct log_segment *segment = s->segment;
     bool whole = s->target == TARGET_INDEX;
     if (whole) {
-        enum err e = log_index_reserve(&segment->index, 1);
+        enum err e = format_index_reserve(&segment->index, 1);
         if (e != ERR_NONE)
             return log_steps_fail(steps, e);
-        log_index_seal(&segment->index);
+        format_index_seal(&segment->index);
     }
     s->count = segment->index.count;
     s->time_count = segment->index.time_count;
@@ -182,14 +182,15 @@ static enum log_flow seal_index(struct log_steps *steps)
         count_durable(segment, &s->count, &s->time_count);
         segment->log->left_end = -1; /* these are not synced */
     }
-    s->crc = (struct log_index_crc){
+    s->crc = (struct format_index_crc){
         .offsets = segment->index_crc,
         .times = segment->times_crc,
-        .offsets_size = (uint64_t)s->count * LOG_INDEX_ENTRY_SIZE,
-        .times_size = (uint64_t)s->time_count * LOG_TIME_ENTRY_SIZE,
+        .offsets_size = (uint64_t)s->count * FORMAT_INDEX_ENTRY_SIZE,
+        .times_size = (uint64_t)s->time_count * FORMAT_TIME_ENTRY_SIZE,
         .log_bytes = segment->synced,
     };
-    return save_part(s, LOG_KIND_INDEX, segment->index_saved_count, s->count, LOG_INDEX_ENTRY_SIZE);
+    return save_part(s, FORMAT_KIND_INDEX, segment->index_saved_count, s->count,
+                     FORMAT_INDEX_ENTRY_SIZE);
 }
 
 static enum log_flow seal_times(struct log_steps *steps)
@@ -200,8 +201,8 @@ static enum log_flow seal_times(struct log_steps *steps)
         steps->next = SEAL_AGAIN;
         return LOG_NEXT;
     }
-    return save_part(s, LOG_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
-                     LOG_TIME_ENTRY_SIZE);
+    return save_part(s, FORMAT_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
+                     FORMAT_TIME_ENTRY_SIZE);
 }
 
 static enum log_flow seal_crc(struct log_steps *steps)
@@ -211,7 +212,7 @@ static enum log_flow seal_crc(struct log_steps *steps)
     if (segment->retired)
         return LOG_NEXT;
     log_index_crc_path(segment->log, segment->base, s->path);
-    log_index_crc_print(&s->crc, s->crc_text);
+    format_index_crc_print(&s->crc, s->crc_text);
     log_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
     return LOG_WAIT;
 }
@@ -246,7 +247,7 @@ static enum log_flow seal_window(struct log_steps *steps)
     s->offset = log->snapshot_offset;
     if (log->window.data == NULL)
         return LOG_NEXT;
-    log_segment_path(log, s->offset, LOG_KIND_WINDOW, s->path);
+    log_segment_path(log, s->offset, FORMAT_KIND_WINDOW, s->path);
     log_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
     return LOG_WAIT;
 }
@@ -254,7 +255,7 @@ static enum log_flow seal_window(struct log_steps *steps)
 static enum log_flow seal_snapshot(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
-    log_segment_path(s->log, s->offset, LOG_KIND_SNAPSHOT, s->path);
+    log_segment_path(s->log, s->offset, FORMAT_KIND_SNAPSHOT, s->path);
     log_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
     return LOG_WAIT;
 }
@@ -299,7 +300,7 @@ static enum log_flow seal_prune(struct log_steps *steps)
     log->snapshot_count--;
     memmove(&log->snapshots[0], &log->snapshots[1],
             (size_t)log->snapshot_count * sizeof log->snapshots[0]);
-    log_segment_path(log, s->prune, LOG_KIND_SNAPSHOT, s->path);
+    log_segment_path(log, s->prune, FORMAT_KIND_SNAPSHOT, s->path);
     steps->tolerant = true; /* one too many does no harm */
     env_unlink(steps->env, &steps->io, s->path, log_steps_done);
     return LOG_WAIT;
@@ -308,7 +309,7 @@ static enum log_flow seal_prune(struct log_steps *steps)
 static enum log_flow seal_prune_window(struct log_steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
-    log_segment_path(s->log, s->prune, LOG_KIND_WINDOW, s->path);
+    log_segment_path(s->log, s->prune, FORMAT_KIND_WINDOW, s->path);
     steps->next = SEAL_PRUNE;
     steps->tolerant = true;
     env_unlink(steps->env, &steps->io, s->path, log_steps_done);
@@ -424,11 +425,11 @@ bool log_must_wait(struct log *log)
 
 /* ---- a log's list of snapshots ---- */
 
-/* The most that log_snapshot_encode gives. */
+/* The most that format_snapshot_encode gives. */
 static int64_t size_max(const struct log *log)
 {
-    int64_t entries = (int64_t)log->producers.map.count * LOG_WINDOW;
-    return entries * LOG_SNAPSHOT_ENTRY + 2 * LOG_SNAPSHOT_HEAD;
+    int64_t entries = (int64_t)log->producers.map.count * FORMAT_WINDOW;
+    return entries * FORMAT_SNAPSHOT_ENTRY + 2 * FORMAT_SNAPSHOT_HEAD;
 }
 
 /* A snapshot is not taken before as many bytes have been appended as the last one took: however
@@ -444,7 +445,7 @@ static void take_snapshot(struct log *log)
         return;
     if (log->snapshot_count > 0 && log->snapshots[log->snapshot_count - 1] >= log->end)
         return; /* there is one */
-    if (log_snapshot_encode(&log->producers, dir->mem, &log->snapshot, &log->window) != ERR_NONE)
+    if (format_snapshot_encode(&log->producers, dir->mem, &log->snapshot, &log->window) != ERR_NONE)
         return;
     log->snapshot_offset = log->end;
     log->snapshot_size = log->snapshot.size + log->window.size;

@@ -32,8 +32,8 @@ static struct log_segment *segment_of(const struct log_opening *o)
 
 enum err log_missing_text(struct errmsg *msg, const struct log *log, int64_t base, int64_t next)
 {
-    char name[LOG_NAME_MAX];
-    log_name_print(name, base, LOG_KIND_LOG);
+    char name[FORMAT_NAME_MAX];
+    format_name_print(name, base, FORMAT_KIND_LOG);
     if (next > base)
         return errmsg_set(msg, ERR_CORRUPT,
                           "%s/%s is missing, with offsets %lld to %lld; put the file back from a "
@@ -53,8 +53,8 @@ static int64_t first_orphan(const struct log_opening *o, int64_t below)
     int64_t first = -1;
     for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
         int64_t offset;
-        enum log_file_kind kind = log_name_kind(o->names + at, &offset);
-        bool index = kind == LOG_KIND_INDEX || kind == LOG_KIND_TIMEINDEX;
+        enum format_file_kind kind = format_name_kind(o->names + at, &offset);
+        bool index = kind == FORMAT_KIND_INDEX || kind == FORMAT_KIND_TIMEINDEX;
         if (index && offset < below && (first < 0 || offset < first))
             first = offset;
     }
@@ -120,7 +120,7 @@ static enum log_flow seam_next(struct log_steps *steps)
         steps->next = SEAM_JUDGE;
         return LOG_NEXT;
     }
-    log_segment_path(log, o->end, LOG_KIND_INDEX, o->path);
+    log_segment_path(log, o->end, FORMAT_KIND_INDEX, o->path);
     steps->tolerant = true;
     env_open_file(steps->env, &steps->io, o->path, ENV_OPEN_READ, log_steps_done);
     return LOG_WAIT;
@@ -145,11 +145,11 @@ static enum log_flow seam_read(struct log_steps *steps)
     uint64_t size = steps->err == ERR_NONE ? steps->n : 0;
     memset(o->entry, 0, sizeof o->entry);
     steps->err = ERR_NONE;
-    if (size < LOG_INDEX_ENTRY_SIZE || size % LOG_INDEX_ENTRY_SIZE != 0)
+    if (size < FORMAT_INDEX_ENTRY_SIZE || size % FORMAT_INDEX_ENTRY_SIZE != 0)
         return LOG_NEXT;
     steps->tolerant = true;
-    env_read(steps->env, &steps->io, o->seam_file, size - LOG_INDEX_ENTRY_SIZE, o->entry,
-             LOG_INDEX_ENTRY_SIZE, log_steps_done);
+    env_read(steps->env, &steps->io, o->seam_file, size - FORMAT_INDEX_ENTRY_SIZE, o->entry,
+             FORMAT_INDEX_ENTRY_SIZE, log_steps_done);
     return LOG_WAIT;
 }
 
@@ -203,11 +203,11 @@ static enum log_flow seam_walk(struct log_steps *steps)
 static enum log_flow seam_look(struct log_steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    const struct log_scan *scan = &o->walk.scan;
+    const struct format_scan *scan = &o->walk.scan;
     if (scan->note_count > 0)
         o->end = scan->notes[scan->note_count - 1].last + 1;
     steps->next = SEAM_WALK;
-    if (scan->end != LOG_SCAN_MORE) {
+    if (scan->end != FORMAT_SCAN_MORE) {
         o->end = INT64_MAX;
         steps->next = SEAM_JUDGE;
     }

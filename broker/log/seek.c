@@ -28,7 +28,7 @@ struct log_seeking {
     int64_t timestamp;
     bool greatest_known;
     int64_t best_base, best_timestamp; /* of the segment with the greatest timestamp so far */
-    struct log_note note;              /* the batch it is in */
+    struct format_note note;           /* the batch it is in */
     struct search search;
     struct env_op away;
 };
@@ -118,7 +118,7 @@ static enum log_flow seek_index(struct log_steps *steps)
         steps->next = SEEK_INDEX;
         return LOG_WAIT;
     }
-    const struct log_index *index = &s->segment->index;
+    const struct format_index *index = &s->segment->index;
     if (s->seek->timestamp_ms == SEEK_GREATEST && !s->greatest_known) {
         if (index->max_timestamp > s->best_timestamp) {
             s->best_timestamp = index->max_timestamp;
@@ -163,8 +163,8 @@ static enum log_flow seek_hold(struct log_steps *steps)
     }
     uint64_t position = 0;
     if (s->segment->index_known) {
-        int64_t from = log_index_floor_time(&s->segment->index, s->timestamp);
-        const struct log_index_entry *floor = log_index_floor(&s->segment->index, from);
+        int64_t from = format_index_floor_time(&s->segment->index, s->timestamp);
+        const struct format_index_entry *floor = format_index_floor(&s->segment->index, from);
         position = floor == NULL ? 0 : floor->position;
     }
     return walk_from(s, position);
@@ -179,7 +179,7 @@ static enum log_flow seek_walk(struct log_steps *steps)
     return LOG_WAIT;
 }
 
-static enum log_flow found_batch(struct log_seeking *s, const struct log_note *note)
+static enum log_flow found_batch(struct log_seeking *s, const struct format_note *note)
 {
     s->note = *note;
     s->steps.next = SEEK_BATCH;
@@ -191,7 +191,7 @@ static enum log_flow found_batch(struct log_seeking *s, const struct log_note *n
 static enum log_flow seek_look(struct log_steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
-    const struct log_scan *scan = &s->walk.scan;
+    const struct format_scan *scan = &s->walk.scan;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (log_segment_over(s->segment, scan->notes[i].base))
             return next_segment(s);
@@ -203,7 +203,7 @@ static enum log_flow seek_look(struct log_steps *steps)
     if (scan->large_left > 0 && scan->large.last >= s->log->start &&
         scan->large.max_timestamp >= s->timestamp)
         return found_batch(s, &scan->large);
-    if (scan->end != LOG_SCAN_MORE) {
+    if (scan->end != FORMAT_SCAN_MORE) {
         log_bad_batch(s->segment, scan->bad_at, scan->msg.text);
         return log_steps_fail(steps, ERR_CORRUPT);
     }
@@ -265,7 +265,7 @@ static void on_searched(struct env_op *op, enum err e, uint64_t n)
 static enum log_flow seek_record(struct log_steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
-    const struct log_scan *scan = &s->walk.scan;
+    const struct format_scan *scan = &s->walk.scan;
     if (scan->note_count != 1) {
         log_bad_batch(s->segment, s->note.position, scan->msg.text);
         return log_steps_fail(steps, ERR_CORRUPT);

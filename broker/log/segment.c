@@ -2,11 +2,11 @@
 #include "log/internal.h"
 #include <stdio.h>
 
-void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind kind,
+void log_segment_path(const struct log *log, int64_t offset, enum format_file_kind kind,
                       char path[ENV_PATH_MAX])
 {
-    char name[LOG_NAME_MAX];
-    log_name_print(name, offset, kind);
+    char name[FORMAT_NAME_MAX];
+    format_name_print(name, offset, kind);
     int size = snprintf(path, ENV_PATH_MAX, "%s/%s", log->path, name);
     ASSERT(size < ENV_PATH_MAX);
 }
@@ -14,7 +14,7 @@ void log_segment_path(const struct log *log, int64_t offset, enum log_file_kind 
 void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX])
 {
     char index[ENV_PATH_MAX];
-    log_segment_path(log, base, LOG_KIND_INDEX, index);
+    log_segment_path(log, base, FORMAT_KIND_INDEX, index);
     log_path_join(path, NULL, index, ".crc");
 }
 
@@ -25,7 +25,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     struct log_segment *segment = mem_zalloc(mem, sizeof *segment);
     if (segment == NULL)
         return NULL;
-    log_segment_path(log, base, LOG_KIND_LOG, path);
+    log_segment_path(log, base, FORMAT_KIND_LOG, path);
     segment->file = log_file_new(log, path, create);
     if (segment->file == NULL) {
         mem_free(mem, segment);
@@ -37,7 +37,7 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     segment->first_timestamp = -1;
     segment->modified_ms = -1;
     segment->touched_ns = env_now(log_env(log));
-    log_index_init(&segment->index, mem, base);
+    format_index_init(&segment->index, mem, base);
     segment->index_known = segment->index_trusted = segment->exact = create;
     list_init(&segment->waiting);
     list_init(&segment->cached);
@@ -55,7 +55,7 @@ void log_segment_free(struct log_segment *segment)
     ASSERT(segment->readers == 0);
     ASSERT(list_empty(&segment->waiting));
     log_index_uncache(segment);
-    log_index_free(&segment->index);
+    format_index_free(&segment->index);
     log_file_retire(segment->file);
     mem_free(mem, segment);
 }

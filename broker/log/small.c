@@ -52,7 +52,7 @@ static enum log_flow get_read(struct log_steps *steps)
 {
     struct log_get *get = get_of(steps);
     get->failed = steps->err;
-    if (get->failed == ERR_NONE && steps->n > LOG_TEXT_FILE_MAX)
+    if (get->failed == ERR_NONE && steps->n > FORMAT_TEXT_FILE_MAX)
         get->failed = ERR_LIMIT;
     if (get->failed == ERR_NONE)
         get->data = mem_alloc(get->dir->mem, (size_t)steps->n + 1);
@@ -222,7 +222,7 @@ struct put {
     struct log_save save, save_crc;
     int32_t saving;
     enum err save_err;
-    char crc_text[LOG_CRC_FILE_SIZE + 1];
+    char crc_text[FORMAT_CRC_FILE_SIZE + 1];
     bool look, before_known;
     uint32_t before; /* the CRC of the file that is replaced */
     char crc_path[ENV_PATH_MAX], crc_temporary[ENV_PATH_MAX];
@@ -282,7 +282,7 @@ static void take_before(struct put *put)
 {
     struct bytes file = bytes_of(put->get.data, (size_t)put->get.size);
     struct bytes crc = bytes_of(put->crc.data, (size_t)put->crc.size);
-    if (put->get.data != NULL && put->crc.data != NULL && log_crc_check(crc, file) == ERR_NONE) {
+    if (put->get.data != NULL && put->crc.data != NULL && format_crc_check(crc, file) == ERR_NONE) {
         put->before_known = true;
         put->before = crc32c(0, file.data, file.size);
     }
@@ -320,7 +320,7 @@ static enum log_flow put_save(struct log_steps *steps)
     if (!put->write->checksum)
         return LOG_WAIT;
     uint32_t now = crc32c(0, bytes.data, bytes.size);
-    log_crc_print(now, put->before_known ? put->before : now, put->crc_text);
+    format_crc_print(now, put->before_known ? put->before : now, put->crc_text);
     log_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
              put_saved_crc);
     return LOG_WAIT;

@@ -53,7 +53,7 @@ static void on_scanned(struct env_op *op, enum err e, uint64_t n)
 static void on_read(struct env_op *op, enum err e, uint64_t n)
 {
     struct log_walk *walk = CONTAINER_OF(op, struct log_walk, io);
-    struct log_scan *scan = &walk->scan;
+    struct format_scan *scan = &walk->scan;
     if (e != ERR_NONE) {
         finish(walk, e);
         return;
@@ -64,10 +64,10 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
     /* A file that is shorter than it was ends here. */
     scan->last = n < walk->cap || walk->position + n >= walk->end;
     if (scan->crc && n > LOG_OFFLOAD_BYTES) {
-        env_offload(walk->dir->env, op, log_scan, scan, on_scanned);
+        env_offload(walk->dir->env, op, format_scan, scan, on_scanned);
         return;
     }
-    log_scan(scan);
+    format_scan(scan);
     finish(walk, ERR_NONE);
 }
 

@@ -87,6 +87,15 @@ void text_format(char *to, size_t size, const char *format, va_list args)
     print(to, size, format, args);
 }
 
+void text_fit(char *to, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    size_t used = print(to, size, format, args);
+    va_end(args);
+    ASSERT(used < size);
+}
+
 static bool follows(struct bytes s, size_t i, uint8_t low, uint8_t high)
 {
     return i < s.size && s.data[i] >= low && s.data[i] <= high;

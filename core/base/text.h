@@ -26,6 +26,8 @@ void text_json(struct text *t, struct bytes s);
 
 /* Formats into an array of size > 0 bytes: cut there, always terminated, in no locale. */
 void text_format(char *to, size_t size, const char *format, va_list args) PRINTF_LIKE(3, 0);
+/* The same into an array that holds all of it, which is asserted. */
+void text_fit(char *to, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* Decimal, optional '-'; all of s must be digits. ERR_INVALID, ERR_RANGE. */
 enum err text_parse_int(struct bytes s, int64_t *out) MUST_USE;

@@ -3,7 +3,7 @@
  * written and taken again. */
 #include <stdlib.h>
 #include <string.h>
-#include "log/format.h"
+#include "format/format.h"
 #include "fuzz.h"
 
 #define NOTES 32
@@ -12,25 +12,25 @@ static struct mem mem;
 
 static void fuzz_points(struct bytes in)
 {
-    struct log_points points, again;
+    struct format_points points, again;
     struct text text;
-    if (log_points_parse(in, &mem, &points, NULL) != ERR_NONE)
+    if (format_points_parse(in, &mem, &points, NULL) != ERR_NONE)
         return;
     text_init(&text, &mem);
-    log_points_print_head(&text, points.count);
+    format_points_print_head(&text, points.count);
     for (int32_t i = 0; i < points.count; i++) {
-        const struct log_point *row = &points.rows[i];
+        const struct format_point *row = &points.rows[i];
         char *topic = mem_text(&mem, (const char *)row->topic.data, row->topic.size);
         ASSERT(topic != NULL);
-        ASSERT(log_points_find(&points, row->topic, row->partition, -1) == row->offset);
+        ASSERT(format_points_find(&points, row->topic, row->partition, -1) == row->offset);
         /* A zero in a name would cut it; no name that Kafka allows has one. */
         if (strlen(topic) == row->topic.size)
-            log_points_print_row(&text, topic, row->partition, row->offset);
+            format_points_print_row(&text, topic, row->partition, row->offset);
         else
             text_printf(&text, "x%d 0 0\n", i);
         mem_free(&mem, topic);
     }
-    enum err e = log_points_parse(bytes_of(text.data, text.size), &mem, &again, NULL);
+    enum err e = format_points_parse(bytes_of(text.data, text.size), &mem, &again, NULL);
     ASSERT(e == ERR_NONE || e == ERR_CORRUPT); /* x0 may be there already */
     if (e == ERR_NONE) {
         ASSERT(again.count == points.count);
@@ -42,100 +42,100 @@ static void fuzz_points(struct bytes in)
 
 static void fuzz_epochs(struct bytes in)
 {
-    struct log_epochs epochs = {.mem = &mem};
-    struct log_epochs again = {.mem = &mem};
+    struct format_epochs epochs = {.mem = &mem};
+    struct format_epochs again = {.mem = &mem};
     struct text text;
     text_init(&text, &mem);
-    if (log_epochs_parse(in, &epochs, NULL) == ERR_NONE) {
-        log_epochs_print(&epochs, &text);
-        enum err e = log_epochs_parse(bytes_of(text.data, text.size), &again, NULL);
+    if (format_epochs_parse(in, &epochs, NULL) == ERR_NONE) {
+        format_epochs_print(&epochs, &text);
+        enum err e = format_epochs_parse(bytes_of(text.data, text.size), &again, NULL);
         ASSERT(e == ERR_NONE);
         ASSERT(again.count == epochs.count);
         for (int32_t i = 0; i < epochs.count; i++) {
             ASSERT(again.rows[i].epoch == epochs.rows[i].epoch);
-            ASSERT(log_epochs_at(&epochs, epochs.rows[i].start) == epochs.rows[i].epoch);
+            ASSERT(format_epochs_at(&epochs, epochs.rows[i].start) == epochs.rows[i].epoch);
         }
-        log_epochs_cut(&epochs, 100);
-        ASSERT(log_epochs_at(&epochs, INT64_MAX) == log_epochs_latest(&epochs));
+        format_epochs_cut(&epochs, 100);
+        ASSERT(format_epochs_at(&epochs, INT64_MAX) == format_epochs_latest(&epochs));
     }
     text_free(&text);
-    log_epochs_free(&epochs);
-    log_epochs_free(&again);
+    format_epochs_free(&epochs);
+    format_epochs_free(&again);
 }
 
 static void fuzz_identity(struct bytes in)
 {
-    struct log_meta meta, again;
+    struct format_meta meta, again;
     struct wire_uuid id;
     struct text text;
-    char partition[LOG_PARTITION_METADATA_SIZE + 1];
+    char partition[FORMAT_PARTITION_METADATA_SIZE + 1];
     text_init(&text, &mem);
-    if (log_meta_parse(in, &meta, NULL) == ERR_NONE) {
-        log_meta_print(&meta, &text);
-        enum err e = log_meta_parse(bytes_of(text.data, text.size), &again, NULL);
+    if (format_meta_parse(in, &meta, NULL) == ERR_NONE) {
+        format_meta_print(&meta, &text);
+        enum err e = format_meta_parse(bytes_of(text.data, text.size), &again, NULL);
         /* A name that ends where a line does not, or holds a zero, is cut when it is printed. */
         if (e == ERR_NONE)
             ASSERT(again.node_id == meta.node_id);
     }
     text_free(&text);
-    if (log_partition_metadata_parse(in, &id, NULL) != ERR_NONE)
+    if (format_partition_metadata_parse(in, &id, NULL) != ERR_NONE)
         return;
-    log_partition_metadata_print(&id, partition);
-    ASSERT(in.size >= LOG_PARTITION_METADATA_SIZE);
-    ASSERT(memcmp(partition, in.data, LOG_PARTITION_METADATA_SIZE) == 0);
+    format_partition_metadata_print(&id, partition);
+    ASSERT(in.size >= FORMAT_PARTITION_METADATA_SIZE);
+    ASSERT(memcmp(partition, in.data, FORMAT_PARTITION_METADATA_SIZE) == 0);
 }
 
 static void fuzz_crc(struct bytes in)
 {
     struct bytes file = bytes_of(in.data, in.size / 2);
     struct bytes crc = bytes_of(in.data + in.size / 2, in.size - in.size / 2);
-    if (log_crc_check(crc, file) == ERR_NONE)
+    if (format_crc_check(crc, file) == ERR_NONE)
         ASSERT(crc.size >= 8);
 }
 
 static void fuzz_name(struct bytes in)
 {
-    char name[LOG_NAME_MAX];
-    char again[LOG_NAME_MAX];
+    char name[FORMAT_NAME_MAX];
+    char again[FORMAT_NAME_MAX];
     struct bytes topic;
     int64_t offset;
     int32_t partition;
     size_t size = MIN(in.size, sizeof name - 1);
     memcpy(name, in.data, size);
     name[size] = 0;
-    enum log_file_kind kind = log_name_kind(name, &offset);
-    if (kind != LOG_KIND_OTHER && kind != LOG_KIND_LEFTOVER) {
-        log_name_print(again, offset, kind);
+    enum format_file_kind kind = format_name_kind(name, &offset);
+    if (kind != FORMAT_KIND_OTHER && kind != FORMAT_KIND_LEFTOVER) {
+        format_name_print(again, offset, kind);
         ASSERT(strcmp(name, again) == 0);
     }
-    if (log_dir_name_parse(name, &topic, &partition))
+    if (format_dir_name_parse(name, &topic, &partition))
         ASSERT(topic.size < strlen(name) && partition >= 0);
 }
 
 /* Repairs the CRC, so that what is behind it is reached. */
 static void fuzz_snapshot(struct bytes in)
 {
-    struct log_producers producers, again;
+    struct format_producers producers, again;
     struct bytes snapshot, window, twice, window_twice;
     uint8_t *file = malloc(in.size + 1);
     memcpy(file, in.data, in.size);
-    if (in.size >= LOG_SNAPSHOT_HEAD)
+    if (in.size >= FORMAT_SNAPSHOT_HEAD)
         put_u32(file + 2, crc32c(0, file + 6, in.size - 6));
-    enum err e = log_producers_init(&producers, &mem);
+    enum err e = format_producers_init(&producers, &mem);
     ASSERT(e == ERR_NONE);
-    e = log_producers_init(&again, &mem);
+    e = format_producers_init(&again, &mem);
     ASSERT(e == ERR_NONE);
-    if (log_snapshot_decode(&producers, bytes_of(file, in.size), 1, NULL) == ERR_NONE) {
-        e = log_window_decode(&producers, bytes_of(file, in.size), NULL);
+    if (format_snapshot_decode(&producers, bytes_of(file, in.size), 1, NULL) == ERR_NONE) {
+        e = format_window_decode(&producers, bytes_of(file, in.size), NULL);
         ASSERT(e == ERR_NONE);
-        e = log_snapshot_encode(&producers, &mem, &snapshot, &window);
+        e = format_snapshot_encode(&producers, &mem, &snapshot, &window);
         ASSERT(e == ERR_NONE);
-        e = log_snapshot_decode(&again, snapshot, 1, NULL);
+        e = format_snapshot_decode(&again, snapshot, 1, NULL);
         ASSERT(e == ERR_NONE);
         if (window.data != NULL)
-            e = log_window_decode(&again, window, NULL);
+            e = format_window_decode(&again, window, NULL);
         ASSERT(e == ERR_NONE);
-        e = log_snapshot_encode(&again, &mem, &twice, &window_twice);
+        e = format_snapshot_encode(&again, &mem, &twice, &window_twice);
         ASSERT(e == ERR_NONE);
         ASSERT(bytes_equal(snapshot, twice));
         mem_free(&mem, (void *)(uintptr_t)snapshot.data);
@@ -143,42 +143,42 @@ static void fuzz_snapshot(struct bytes in)
         mem_free(&mem, (void *)(uintptr_t)twice.data);
         mem_free(&mem, (void *)(uintptr_t)window_twice.data);
     }
-    log_producers_free(&producers);
-    log_producers_free(&again);
+    format_producers_free(&producers);
+    format_producers_free(&again);
     free(file);
 }
 
 static void fuzz_index(struct bytes in)
 {
-    struct log_index index;
+    struct format_index index;
     bool whole;
     size_t half = in.size / 2;
-    log_index_init(&index, &mem, 1000);
+    format_index_init(&index, &mem, 1000);
     enum err e =
-        log_index_decode(&index, bytes_of(in.data, half), bytes_of(in.data + half, in.size - half),
-                         1 << 30, INT64_MAX, &whole);
+        format_index_decode(&index, bytes_of(in.data, half),
+                            bytes_of(in.data + half, in.size - half), 1 << 30, INT64_MAX, &whole);
     ASSERT(e == ERR_NONE);
     uint8_t *out = malloc(in.size + 1);
-    log_index_encode(&index, 0, index.count, out);
-    ASSERT(memcmp(out, in.data, (size_t)index.count * LOG_INDEX_ENTRY_SIZE) == 0);
-    log_times_encode(&index, 0, index.time_count, out);
-    ASSERT(memcmp(out, in.data + half, (size_t)index.time_count * LOG_TIME_ENTRY_SIZE) == 0);
+    format_index_encode(&index, 0, index.count, out);
+    ASSERT(memcmp(out, in.data, (size_t)index.count * FORMAT_INDEX_ENTRY_SIZE) == 0);
+    format_times_encode(&index, 0, index.time_count, out);
+    ASSERT(memcmp(out, in.data + half, (size_t)index.time_count * FORMAT_TIME_ENTRY_SIZE) == 0);
     for (int32_t i = 0; i < index.count; i++) {
-        const struct log_index_entry *entry = &index.entries[i];
-        ASSERT(log_index_floor(&index, 1000 + (int64_t)entry->relative) == entry);
-        ASSERT(log_index_floor_position(&index, entry->position) == entry);
+        const struct format_index_entry *entry = &index.entries[i];
+        ASSERT(format_index_floor(&index, 1000 + (int64_t)entry->relative) == entry);
+        ASSERT(format_index_floor_position(&index, entry->position) == entry);
     }
-    log_index_cut(&index, index.count == 0 ? 1 : index.entries[index.count / 2].position);
-    ASSERT(log_index_floor_time(&index, INT64_MIN) == 1000);
-    log_index_free(&index);
+    format_index_cut(&index, index.count == 0 ? 1 : index.entries[index.count / 2].position);
+    ASSERT(format_index_floor_time(&index, INT64_MIN) == 1000);
+    format_index_free(&index);
     free(out);
 }
 
 /* However it is cut into pieces, the same batches are found. */
 static int32_t walk(struct bytes in, size_t piece, bool crc, uint64_t *digest)
 {
-    static struct log_note notes[NOTES];
-    struct log_scan scan = {.notes = notes, .notes_max = NOTES, .crc = crc, .expected = -1};
+    static struct format_note notes[NOTES];
+    struct format_scan scan = {.notes = notes, .notes_max = NOTES, .crc = crc, .expected = -1};
     size_t position = 0;
     int32_t count = 0;
     *digest = 0;
@@ -187,11 +187,11 @@ static int32_t walk(struct bytes in, size_t piece, bool crc, uint64_t *digest)
         scan.size = MIN(piece, in.size - position);
         scan.position = position;
         scan.last = position + scan.size == in.size;
-        log_scan(&scan);
+        format_scan(&scan);
         for (int32_t i = 0; i < scan.note_count; i++)
             *digest = hash_combine(*digest, scan.notes[i].position ^ (uint64_t)scan.notes[i].last);
         count += scan.note_count;
-        if (scan.end != LOG_SCAN_MORE) {
+        if (scan.end != FORMAT_SCAN_MORE) {
             ASSERT(scan.bad_at <= in.size);
             *digest = hash_combine(*digest, scan.bad_at);
             return count;
@@ -210,8 +210,8 @@ static void fuzz_segment(struct bytes in)
     ASSERT(count == again);
     ASSERT(whole == pieces);
     walk(in, in.size, true, &whole);
-    struct log_search search = {.data = in, .expected = 0};
-    log_search(&search);
+    struct format_search search = {.data = in, .expected = 0};
+    format_search(&search);
     ASSERT(search.at <= in.size);
 }
 

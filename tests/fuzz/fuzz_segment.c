@@ -3,7 +3,7 @@
  * the same when asked again, and touch nothing else. */
 #include <stdlib.h>
 #include <string.h>
-#include "log/log.h"
+#include "inspect/inspect.h"
 #include "fuzz.h"
 
 #define FILES_MAX 32
@@ -49,25 +49,24 @@ static const char *const root_names[] = {
 };
 
 struct input {
-    struct log_inspect_file files[FILES_MAX], root_files[FILES_MAX];
-    struct log_inspect_dir dir, root;
+    struct inspect_file files[FILES_MAX], root_files[FILES_MAX];
+    struct inspect_dir dir, root;
 };
 
 /* The same name may come twice, as no directory would have it. */
-static void add_file(struct log_inspect_dir *dir, const char *name, const uint8_t *data,
-                     size_t size)
+static void add_file(struct inspect_dir *dir, const char *name, const uint8_t *data, size_t size)
 {
     if (dir->file_count < FILES_MAX)
         dir->files[dir->file_count++] =
-            (struct log_inspect_file){.name = name, .bytes = bytes_of(data, size)};
+            (struct inspect_file){.name = name, .bytes = bytes_of(data, size)};
 }
 
 static void take_apart(struct input *input, const uint8_t *data, size_t size)
 {
     /* Of the first byte one bit says whose log it is, another that its checksums are right. */
     const char *name = size > 0 && (data[0] & 1) != 0 ? "__cluster_metadata-0" : "orders-0";
-    input->dir = (struct log_inspect_dir){.path = name, .name = name, .files = input->files};
-    input->root = (struct log_inspect_dir){.path = "", .name = "", .files = input->root_files};
+    input->dir = (struct inspect_dir){.path = name, .name = name, .files = input->files};
+    input->root = (struct inspect_dir){.path = "", .name = "", .files = input->root_files};
     for (size_t at = 1; at + HEAD <= size;) {
         size_t length = MIN((size_t)get_u16(data + at + 1), size - at - HEAD);
         size_t choice = data[at] % (COUNT_OF(names) + COUNT_OF(root_names));
@@ -95,17 +94,17 @@ static void reseal(uint8_t *data, size_t size, const char *name)
 static void reseal_all(const struct input *input)
 {
     for (int32_t i = 0; i < input->dir.file_count; i++) {
-        const struct log_inspect_file *file = &input->files[i];
+        const struct inspect_file *file = &input->files[i];
         reseal((uint8_t *)(uintptr_t)file->bytes.data, file->bytes.size, file->name);
     }
 }
 
 struct asking {
-    struct log_inspect in;
+    struct inspect in;
     uint64_t hash;
 };
 
-static void take(struct log_inspect *in, struct bytes piece)
+static void take(struct inspect *in, struct bytes piece)
 {
     struct asking *asking = CONTAINER_OF(in, struct asking, in);
     asking->hash = hash_bytes(piece.data, piece.size, asking->hash);
@@ -117,29 +116,29 @@ static uint64_t ask(const uint8_t *data, size_t size, bool json)
     struct mem mem;
     struct input input;
     struct asking asking = {.hash = 1};
-    struct log_inspect *in = &asking.in;
-    struct log_inspect_root *root;
+    struct inspect *in = &asking.in;
+    struct inspect_root *root;
     memset(&input, 0, sizeof input);
     mem_system(&mem);
     take_apart(&input, data, size);
-    log_inspect_init(in, &mem);
+    inspect_init(in, &mem);
     in->json = json;
     in->records = true;
     in->write = take;
-    enum err e = log_inspect_root_new(in, &input.root, true, &root);
+    enum err e = inspect_root_new(in, &input.root, true, &root);
     ASSERT(e == ERR_NONE);
-    e = log_inspect_check(in, root, &input.dir, false);
+    e = inspect_check(in, root, &input.dir, false);
     ASSERT(e == ERR_NONE);
-    e = log_inspect_root_end(in, root, &input.dir.name, 1);
+    e = inspect_root_end(in, root, &input.dir.name, 1);
     ASSERT(e == ERR_NONE);
-    log_inspect_root_free(in, root);
+    inspect_root_free(in, root);
     for (int32_t i = 0; i < input.dir.file_count; i++) {
-        e = log_inspect_dump(in, &input.dir, &input.files[i]);
+        e = inspect_dump(in, &input.dir, &input.files[i]);
         ASSERT(e == ERR_NONE);
         ASSERT(input.files[i].map_count == 0);
     }
     ASSERT(in->damage_count >= 0);
-    log_inspect_free(in);
+    inspect_free(in);
     ASSERT(mem.live_count == 0);
     return asking.hash;
 }

@@ -1,7 +1,7 @@
 /* life_test.c - what a log remembers over its lives, and what it forgets on purpose. */
 #include <stdlib.h>
 #include <stdio.h>
-#include "log/format.h"
+#include "format/format.h"
 #include "rig.h"
 
 #define WALL_MS(rig) env_wall((rig)->seat->env)
@@ -750,17 +750,17 @@ static void move_start(struct rig *rig, char digit)
 {
     const char *path = "data/log-start-offset-checkpoint";
     char crc_path[64];
-    char crc[LOG_CRC_FILE_SIZE + 1];
+    char crc[FORMAT_CRC_FILE_SIZE + 1];
     size_t size;
     uint8_t *bytes = rig_file(rig, path, &size);
     assert_non_null(bytes);
     assert_int_equal(bytes[size - 2], '0');
     bytes[size - 2] = (uint8_t)digit;
     uint32_t sum = crc32c(0, bytes, size);
-    log_crc_print(sum, sum, crc);
+    format_crc_print(sum, sum, crc);
     snprintf(crc_path, sizeof crc_path, "%s.crc", path);
     rig_overwrite(rig, path, 0, bytes, size);
-    rig_overwrite(rig, crc_path, 0, crc, LOG_CRC_FILE_SIZE);
+    rig_overwrite(rig, crc_path, 0, crc, FORMAT_CRC_FILE_SIZE);
     free(bytes);
 }
 

@@ -6,9 +6,9 @@
 
 /* Sealed or not: a segment that is written to has no last time entry yet. */
 static void check_index(struct rig *rig, const struct log_segment *segment,
-                        const struct log_index *again)
+                        const struct format_index *again)
 {
-    const struct log_index *index = &segment->index;
+    const struct format_index *index = &segment->index;
     (void)rig;
     assert_int_equal(index->count, again->count);
     assert_int_equal(index->max_timestamp, again->max_timestamp);
@@ -17,7 +17,7 @@ static void check_index(struct rig *rig, const struct log_segment *segment,
     for (int32_t i = 0; i < index->count; i++) {
         assert_int_equal(index->entries[i].relative, again->entries[i].relative);
         assert_int_equal(index->entries[i].position, again->entries[i].position);
-        if (index->entries[i].first != LOG_FIRST_UNKNOWN)
+        if (index->entries[i].first != FORMAT_FIRST_UNKNOWN)
             assert_int_equal(index->entries[i].first, again->entries[i].first);
     }
     for (int32_t i = 0; i < index->time_count; i++) {
@@ -28,7 +28,7 @@ static void check_index(struct rig *rig, const struct log_segment *segment,
 
 /* Walks the segment's file; its batches go into index and producers. */
 static void walk_segment(struct rig *rig, const struct log_segment *segment,
-                         struct log_index *index, struct log_producers *producers)
+                         struct format_index *index, struct format_producers *producers)
 {
     size_t size;
     struct wire_batch batch;
@@ -40,21 +40,21 @@ static void walk_segment(struct rig *rig, const struct log_segment *segment,
     for (size_t at = 0; at < in.size && next < segment->next; at += (size_t)batch.size) {
         assert_int_equal(wire_batch_at(in, at, &batch, NULL), WIRE_AT_BATCH);
         next = wire_batch_last_offset(&batch) + 1;
-        struct log_note note = log_note_of(&batch, at, in.data + at);
-        assert_ok(log_index_reserve(index, 1));
-        log_index_add(index, &note, rig->config.index_interval_bytes);
+        struct format_note note = format_note_of(&batch, at, in.data + at);
+        assert_ok(format_index_reserve(index, 1));
+        format_index_add(index, &note, rig->config.index_interval_bytes);
         if (note.producer_id >= 0)
-            assert_ok(log_producers_apply(producers, &note, 1, NULL));
+            assert_ok(format_producers_apply(producers, &note, 1, NULL));
     }
-    log_index_seal(index);
+    format_index_seal(index);
     free(bytes);
 }
 
-static void check_same_producers(struct rig *rig, struct log_producers *again)
+static void check_same_producers(struct rig *rig, struct format_producers *again)
 {
     struct bytes a, b, window_a, window_b;
-    assert_ok(log_snapshot_encode(&rig->log->producers, &rig->mem, &a, &window_a));
-    assert_ok(log_snapshot_encode(again, &rig->mem, &b, &window_b));
+    assert_ok(format_snapshot_encode(&rig->log->producers, &rig->mem, &a, &window_a));
+    assert_ok(format_snapshot_encode(again, &rig->mem, &b, &window_b));
     assert_true(bytes_equal(a, b));
     assert_true(bytes_equal(window_a, window_b));
     mem_free(&rig->mem, (void *)(uintptr_t)a.data);
@@ -65,20 +65,20 @@ static void check_same_producers(struct rig *rig, struct log_producers *again)
 
 void rig_check_inside(struct rig *rig)
 {
-    struct log_producers producers;
-    assert_ok(log_producers_init(&producers, &rig->mem));
+    struct format_producers producers;
+    assert_ok(format_producers_init(&producers, &rig->mem));
     int64_t next = -1;
     for (int32_t i = 0; rig->log != NULL && i < rig->log->segment_count; i++) {
         const struct log_segment *segment = rig->log->segments[i];
-        struct log_index index;
+        struct format_index index;
         if (next >= 0)
             assert_int_equal(segment->base, next);
         next = segment->next;
-        log_index_init(&index, &rig->mem, segment->base);
+        format_index_init(&index, &rig->mem, segment->base);
         walk_segment(rig, segment, &index, &producers);
         if (rig->seat != NULL && segment->index_known)
             check_index(rig, segment, &index);
-        log_index_free(&index);
+        format_index_free(&index);
         if (rig->seat == NULL)
             break;
     }
@@ -86,12 +86,12 @@ void rig_check_inside(struct rig *rig)
         assert_int_equal(next, log_end(rig->log));
         check_same_producers(rig, &producers);
     }
-    log_producers_free(&producers);
+    format_producers_free(&producers);
 }
 
 int32_t rig_next_sequence(struct rig *rig, int64_t producer_id)
 {
-    const struct log_producer *p = log_producers_find(&rig->log->producers, producer_id);
+    const struct format_producer *p = format_producers_find(&rig->log->producers, producer_id);
     return p == NULL || p->count == 0 ? 0 : p->window[p->count - 1].last_sequence + 1;
 }
 

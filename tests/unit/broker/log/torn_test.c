@@ -2,7 +2,7 @@
  * wherever the recovery point stands. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "log/format.h"
+#include "format/format.h"
 #include "rig.h"
 
 #define OFFSETS 200
@@ -60,7 +60,7 @@ static bool is_whole(struct rig *rig, int64_t offset, const char *suffix)
 {
     size_t size = 0;
     uint8_t *bytes = rig_file(rig, path_of(offset, suffix), &size);
-    bool whole = log_snapshot_check(bytes_of(bytes, size), NULL) == ERR_NONE;
+    bool whole = format_snapshot_check(bytes_of(bytes, size), NULL) == ERR_NONE;
     free(bytes);
     return whole;
 }

@@ -111,3 +111,14 @@ TEST(list_node_stands_in_one_list)
 {
     assert_dies(push_twice);
 }
+
+static void print_more_than_fits(void)
+{
+    char to[4];
+    text_fit(to, sizeof to, "%d", 1234);
+}
+
+TEST(text_that_does_not_fit_its_array_ends_the_process)
+{
+    assert_dies(print_more_than_fits);
+}

@@ -132,6 +132,13 @@ TEST(text_format_is_cut_at_the_size_of_its_array)
     assert_string_equal(to, "");
 }
 
+TEST(text_fit_holds_all_of_it)
+{
+    char to[5];
+    text_fit(to, sizeof to, "%04x", 0xab);
+    assert_string_equal(to, "00ab");
+}
+
 static void assert_json(struct bytes s, const char *expected)
 {
     struct mem mem;

@@ -363,8 +363,8 @@ TEST(a_batch_that_was_stored_twice_is_found)
 TEST(entries_of_batches_that_are_not_there_are_found)
 {
     struct box box, root;
-    static const uint8_t beyond[LOG_INDEX_ENTRY_SIZE] = {0, 0, 1, 0, 0, 1, 0, 0};
-    static const uint8_t time[LOG_TIME_ENTRY_SIZE] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
+    static const uint8_t beyond[FORMAT_INDEX_ENTRY_SIZE] = {0, 0, 1, 0, 0, 1, 0, 0};
+    static const uint8_t time[FORMAT_TIME_ENTRY_SIZE] = {1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
     box_fill(&box);
     append(&box, BOX_NAME(0020, ".index"), beyond, sizeof beyond);
     append(&box, BOX_NAME(0020, ".timeindex"), time, sizeof time);
@@ -381,7 +381,7 @@ TEST(entries_of_batches_that_are_not_there_are_found)
 TEST(entries_that_do_not_ascend_are_found)
 {
     struct box box;
-    uint8_t entry[LOG_INDEX_ENTRY_SIZE];
+    uint8_t entry[FORMAT_INDEX_ENTRY_SIZE];
     box_fill(&box);
     memcpy(entry, box_bytes(&box, BOX_NAME(0000, ".index")), sizeof entry);
     append(&box, BOX_NAME(0000, ".index"), entry, sizeof entry);
@@ -411,7 +411,7 @@ TEST(an_entry_that_is_missing_in_the_middle_is_noted)
     box_put_text(&box, "partition.metadata", "version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw");
     box_expect_clean(&box, NULL);
     box_remove(&box, BOX_NAME(0000, ".index.crc"));
-    take_out(&box, BOX_NAME(0000, ".index"), 3 * LOG_INDEX_ENTRY_SIZE, LOG_INDEX_ENTRY_SIZE);
+    take_out(&box, BOX_NAME(0000, ".index"), 3 * FORMAT_INDEX_ENTRY_SIZE, FORMAT_INDEX_ENTRY_SIZE);
     noted(&box, "index_sparse", BOX_NAME(0000, ".index"));
     box_free(&box);
 }
@@ -476,12 +476,12 @@ TEST(a_snapshot_that_says_what_the_log_does_not_is_found)
     struct box box;
     box_fill(&box);
     size_t size = box_file(&box, name)->bytes.size;
-    for (size_t at = LOG_SNAPSHOT_HEAD; at < size; at++) {
+    for (size_t at = FORMAT_SNAPSHOT_HEAD; at < size; at++) {
         struct box_report report;
         box_bytes(&box, name)[at] ^= 4;
         reseal_snapshot(&box, name);
         box_check(&box, NULL, &report);
-        size_t in_entry = (at - LOG_SNAPSHOT_HEAD) % LOG_SNAPSHOT_ENTRY;
+        size_t in_entry = (at - FORMAT_SNAPSHOT_HEAD) % FORMAT_SNAPSHOT_ENTRY;
         bool coordinator = in_entry >= 34 && in_entry < 38;
         bool found = box_found(&report, "snapshot_differs", name) ||
                      box_found(&report, "snapshot_bad", name);
@@ -499,7 +499,7 @@ TEST(a_window_that_says_what_the_log_does_not_is_found)
     const char *name = BOX_NAME(0010, ".snapshot-window");
     struct box box;
     box_fill(&box);
-    box_bytes(&box, name)[LOG_SNAPSHOT_HEAD + 21] ^= 1; /* a last offset */
+    box_bytes(&box, name)[FORMAT_SNAPSHOT_HEAD + 21] ^= 1; /* a last offset */
     reseal_snapshot(&box, name);
     damaged(&box, "snapshot_differs", BOX_NAME(0010, ".snapshot"));
     box_free(&box);
@@ -507,9 +507,9 @@ TEST(a_window_that_says_what_the_log_does_not_is_found)
 
 TEST(a_snapshot_without_a_producer_of_the_log_is_noted)
 {
-    static const uint8_t nobody[LOG_SNAPSHOT_HEAD - 6];
+    static const uint8_t nobody[FORMAT_SNAPSHOT_HEAD - 6];
     const char *name = BOX_NAME(0034, ".snapshot");
-    uint8_t bytes[LOG_SNAPSHOT_HEAD] = {0, 1};
+    uint8_t bytes[FORMAT_SNAPSHOT_HEAD] = {0, 1};
     struct box box;
     box_fill(&box);
     put_u32(bytes + 2, crc32c(0, nobody, sizeof nobody));
@@ -614,7 +614,7 @@ TEST(a_checkpoint_with_a_wrong_checksum_is_not_believed)
     box_free(&box);
 }
 
-static void drop_piece(struct log_inspect *in, struct bytes piece)
+static void drop_piece(struct inspect *in, struct bytes piece)
 {
     (void)in;
     (void)piece;
@@ -624,8 +624,8 @@ TEST(two_partitions_of_one_topic_with_two_ids_are_found)
 {
     struct box a, b, root;
     struct mem mem;
-    struct log_inspect in;
-    struct log_inspect_root *known;
+    struct inspect in;
+    struct inspect_root *known;
     const char *names[] = {"orders-1", "orders-0"};
     mem_system(&mem);
     box_init(&a, "orders-0");
@@ -635,16 +635,16 @@ TEST(two_partitions_of_one_topic_with_two_ids_are_found)
     box_put_text(&b, "00000000000000000000.log", "");
     box_put_text(&a, "partition.metadata", "version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw");
     box_put_text(&b, "partition.metadata", "version: 0\ntopic_id: BAECAwQFBgcICQoLDA0ODw");
-    log_inspect_init(&in, &mem);
+    inspect_init(&in, &mem);
     in.write = drop_piece;
-    assert_ok(log_inspect_root_new(&in, &root.dir, true, &known));
-    assert_ok(log_inspect_check(&in, known, &a.dir, false));
-    assert_ok(log_inspect_check(&in, known, &b.dir, false));
+    assert_ok(inspect_root_new(&in, &root.dir, true, &known));
+    assert_ok(inspect_check(&in, known, &a.dir, false));
+    assert_ok(inspect_check(&in, known, &b.dir, false));
     assert_int_equal(in.damage_count, 0);
-    assert_ok(log_inspect_root_end(&in, known, names, COUNT_OF(names)));
+    assert_ok(inspect_root_end(&in, known, names, COUNT_OF(names)));
     assert_int_equal(in.damage_count, 1);
-    log_inspect_root_free(&in, known);
-    log_inspect_free(&in);
+    inspect_root_free(&in, known);
+    inspect_free(&in);
     assert_int_equal(mem.live_count, 0);
     box_free(&a);
     box_free(&b);
@@ -657,12 +657,12 @@ TEST(of_a_file_that_is_all_wrong_a_hundred_places_are_told)
 {
     struct box box;
     struct box_report report;
-    uint8_t entries[300 * LOG_INDEX_ENTRY_SIZE];
+    uint8_t entries[300 * FORMAT_INDEX_ENTRY_SIZE];
     int rows = 0;
     box_fill(&box);
     for (uint32_t i = 0; i < 300; i++) {
-        put_u32(entries + i * LOG_INDEX_ENTRY_SIZE, i + 1000);
-        put_u32(entries + i * LOG_INDEX_ENTRY_SIZE + 4, i + 100000);
+        put_u32(entries + i * FORMAT_INDEX_ENTRY_SIZE, i + 1000);
+        put_u32(entries + i * FORMAT_INDEX_ENTRY_SIZE + 4, i + 100000);
     }
     replace(&box, BOX_NAME(0020, ".index"), entries, sizeof entries);
     box_remove(&box, BOX_NAME(0020, ".index.crc"));
@@ -676,15 +676,15 @@ TEST(of_a_file_that_is_all_wrong_a_hundred_places_are_told)
     box_free(&box);
 }
 
-static enum err refuse_map(struct log_inspect *in, const struct log_inspect_dir *dir,
-                           struct log_inspect_file *file)
+static enum err refuse_map(struct inspect *in, const struct inspect_dir *dir,
+                           struct inspect_file *file)
 {
     (void)in;
     (void)dir;
     return strstr(file->name, ".log") != NULL ? ERR_ACCESS : ERR_NONE;
 }
 
-static void no_unmap(struct log_inspect *in, struct log_inspect_file *file)
+static void no_unmap(struct inspect *in, struct inspect_file *file)
 {
     (void)in;
     (void)file;
@@ -693,36 +693,36 @@ static void no_unmap(struct log_inspect *in, struct log_inspect_file *file)
 TEST(a_log_that_cannot_be_read_is_not_clean)
 {
     struct box box;
-    struct log_inspect in;
+    struct inspect in;
     box_fill(&box);
-    log_inspect_init(&in, &box.mem);
+    inspect_init(&in, &box.mem);
     in.write = drop_piece;
     in.map = refuse_map;
     in.unmap = no_unmap;
-    assert_ok(log_inspect_check(&in, NULL, &box.dir, false));
+    assert_ok(inspect_check(&in, NULL, &box.dir, false));
     assert_int_equal(in.damage_count, 3);
-    assert_ok(log_inspect_dump(&in, &box.dir, box_file(&box, LAST)));
+    assert_ok(inspect_dump(&in, &box.dir, box_file(&box, LAST)));
     assert_int_equal(in.damage_count, 4);
-    log_inspect_free(&in);
+    inspect_free(&in);
     box_free(&box);
 }
 
 static enum err check_and_dump(struct box *box, struct box *root, struct mem *mem)
 {
-    struct log_inspect in;
-    struct log_inspect_root *known = NULL;
-    log_inspect_init(&in, mem);
+    struct inspect in;
+    struct inspect_root *known = NULL;
+    inspect_init(&in, mem);
     in.write = drop_piece;
     in.json = in.records = true;
-    enum err e = log_inspect_root_new(&in, &root->dir, true, &known);
+    enum err e = inspect_root_new(&in, &root->dir, true, &known);
     if (e == ERR_NONE)
-        e = log_inspect_check(&in, known, &box->dir, false);
+        e = inspect_check(&in, known, &box->dir, false);
     if (e == ERR_NONE)
-        e = log_inspect_root_end(&in, known, &box->dir.name, 1);
+        e = inspect_root_end(&in, known, &box->dir.name, 1);
     for (int32_t i = 0; e == ERR_NONE && i < box->dir.file_count; i++)
-        e = log_inspect_dump(&in, &box->dir, &box->files[i]);
-    log_inspect_root_free(&in, known);
-    log_inspect_free(&in);
+        e = inspect_dump(&in, &box->dir, &box->files[i]);
+    inspect_root_free(&in, known);
+    inspect_free(&in);
     return e;
 }
 

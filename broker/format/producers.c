@@ -1,14 +1,14 @@
 /* producers.c - what a partition remembers of its idempotent producers: the last five batches of
  * each (KIP-98, I-1). A pure function of the batches that were applied. */
-#include "log/format.h"
+#include "format/format.h"
 
 static bool same_id(const void *key, const struct hmap_node *node)
 {
     const int64_t *id = key;
-    return CONTAINER_OF(node, struct log_producer, node)->id == *id;
+    return CONTAINER_OF(node, struct format_producer, node)->id == *id;
 }
 
-enum err log_producers_init(struct log_producers *producers, struct mem *mem)
+enum err format_producers_init(struct format_producers *producers, struct mem *mem)
 {
     producers->mem = mem;
     list_init(&producers->silent);
@@ -16,7 +16,7 @@ enum err log_producers_init(struct log_producers *producers, struct mem *mem)
     return hmap_init(&producers->map, mem, same_id);
 }
 
-static void forget(struct log_producers *producers, struct log_producer *producer)
+static void forget(struct format_producers *producers, struct format_producer *producer)
 {
     hmap_remove(&producers->map, &producer->node);
     list_remove(&producer->link);
@@ -24,53 +24,53 @@ static void forget(struct log_producers *producers, struct log_producer *produce
 }
 
 /* Behind all others of its list. */
-static void place(struct log_producers *producers, struct log_producer *producer)
+static void place(struct format_producers *producers, struct format_producer *producer)
 {
     list_remove(&producer->link);
     list_push_back(producer->txn_first < 0 ? &producers->silent : &producers->open,
                    &producer->link);
 }
 
-void log_producer_txn(struct log_producers *producers, struct log_producer *producer,
-                      int64_t txn_first)
+void format_producer_txn(struct format_producers *producers, struct format_producer *producer,
+                         int64_t txn_first)
 {
     ASSERT(txn_first >= -1);
     producer->txn_first = txn_first;
     place(producers, producer);
 }
 
-struct log_producer *log_producers_next(const struct log_producers *producers,
-                                        const struct log_producer *after)
+struct format_producer *format_producers_next(const struct format_producers *producers,
+                                              const struct format_producer *after)
 {
     const struct list *at = after == NULL ? &producers->open : &after->link;
     if (at->next == &producers->open)
         at = &producers->silent;
     if (at->next == &producers->silent)
         return NULL;
-    return CONTAINER_OF(at->next, struct log_producer, link);
+    return CONTAINER_OF(at->next, struct format_producer, link);
 }
 
-void log_producers_clear(struct log_producers *producers)
+void format_producers_clear(struct format_producers *producers)
 {
-    LIST_EACH (quiet, &producers->silent, struct log_producer, link)
+    LIST_EACH (quiet, &producers->silent, struct format_producer, link)
         forget(producers, quiet);
-    LIST_EACH (open, &producers->open, struct log_producer, link)
+    LIST_EACH (open, &producers->open, struct format_producer, link)
         forget(producers, open);
     ASSERT(producers->map.count == 0);
 }
 
-void log_producers_free(struct log_producers *producers)
+void format_producers_free(struct format_producers *producers)
 {
     if (producers->mem == NULL)
         return;
-    log_producers_clear(producers);
+    format_producers_clear(producers);
     hmap_free(&producers->map);
 }
 
-struct log_producer *log_producers_find(const struct log_producers *producers, int64_t id)
+struct format_producer *format_producers_find(const struct format_producers *producers, int64_t id)
 {
     struct hmap_node *node = hmap_find(&producers->map, hash_mix((uint64_t)id), &id);
-    return node == NULL ? NULL : CONTAINER_OF(node, struct log_producer, node);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct format_producer, node);
 }
 
 /* Sequences run from 0 to INT32_MAX and begin again. */
@@ -84,16 +84,16 @@ static int32_t sequence_subtract(int32_t sequence, int32_t delta)
     return (int32_t)(((uint32_t)sequence - (uint32_t)delta) & INT32_MAX);
 }
 
-static int32_t note_delta(const struct log_note *note)
+static int32_t note_delta(const struct format_note *note)
 {
     return (int32_t)(note->last - note->base);
 }
 
-static const struct log_producer_batch *find_duplicate(const struct log_producer *producer,
-                                                       const struct log_note *note)
+static const struct format_producer_batch *find_duplicate(const struct format_producer *producer,
+                                                          const struct format_note *note)
 {
     for (int32_t i = 0; i < producer->count; i++) {
-        const struct log_producer_batch *batch = &producer->window[i];
+        const struct format_producer_batch *batch = &producer->window[i];
         int32_t first = sequence_subtract(batch->last_sequence, batch->offset_delta);
         if (first == note->base_sequence && batch->offset_delta == note_delta(note))
             return batch;
@@ -101,40 +101,41 @@ static const struct log_producer_batch *find_duplicate(const struct log_producer
     return NULL;
 }
 
-enum log_sequence log_producers_check(const struct log_producers *producers,
-                                      const struct log_note *note,
-                                      const struct log_producer_batch **duplicate, int16_t *code)
+enum format_sequence format_producers_check(const struct format_producers *producers,
+                                            const struct format_note *note,
+                                            const struct format_producer_batch **duplicate,
+                                            int16_t *code)
 {
     ASSERT(note->producer_id >= 0);
-    const struct log_producer *producer = log_producers_find(producers, note->producer_id);
+    const struct format_producer *producer = format_producers_find(producers, note->producer_id);
     if (producer == NULL && note->producer_epoch < -1) { /* a new one's is -1 before its first */
         *code = WIRE_ERROR_INVALID_PRODUCER_EPOCH;
-        return LOG_SEQUENCE_REFUSED;
+        return FORMAT_SEQUENCE_REFUSED;
     }
     if (producer == NULL) {
-        bool full = producers->map.count >= LOG_PRODUCERS_MAX && list_empty(&producers->silent);
+        bool full = producers->map.count >= FORMAT_PRODUCERS_MAX && list_empty(&producers->silent);
         *code = WIRE_ERROR_KAFKA_STORAGE_ERROR; /* that every client tries again later */
-        return full ? LOG_SEQUENCE_REFUSED : LOG_SEQUENCE_NEXT;
+        return full ? FORMAT_SEQUENCE_REFUSED : FORMAT_SEQUENCE_NEXT;
     }
     if (note->producer_epoch < producer->epoch) {
         *code = WIRE_ERROR_INVALID_PRODUCER_EPOCH;
-        return LOG_SEQUENCE_REFUSED;
+        return FORMAT_SEQUENCE_REFUSED;
     }
     *code = WIRE_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     if (note->producer_epoch > producer->epoch)
-        return note->base_sequence == 0 ? LOG_SEQUENCE_NEXT : LOG_SEQUENCE_REFUSED;
+        return note->base_sequence == 0 ? FORMAT_SEQUENCE_NEXT : FORMAT_SEQUENCE_REFUSED;
     *duplicate = find_duplicate(producer, note);
     if (*duplicate != NULL)
-        return LOG_SEQUENCE_DUPLICATE;
+        return FORMAT_SEQUENCE_DUPLICATE;
     int32_t next = 0;
     if (producer->count > 0)
         next = sequence_add(producer->window[producer->count - 1].last_sequence, 1);
-    return note->base_sequence == next ? LOG_SEQUENCE_NEXT : LOG_SEQUENCE_REFUSED;
+    return note->base_sequence == next ? FORMAT_SEQUENCE_NEXT : FORMAT_SEQUENCE_REFUSED;
 }
 
-static void push_batch(struct log_producer *producer, struct log_producer_batch batch)
+static void push_batch(struct format_producer *producer, struct format_producer_batch batch)
 {
-    int32_t window = KNOWN_BUG(sequence_window_of_one) ? 1 : LOG_WINDOW;
+    int32_t window = KNOWN_BUG(sequence_window_of_one) ? 1 : FORMAT_WINDOW;
     if (producer->count >= window) {
         producer->count = window - 1;
         memmove(&producer->window[0], &producer->window[1],
@@ -143,9 +144,9 @@ static void push_batch(struct log_producer *producer, struct log_producer_batch 
     producer->window[producer->count++] = batch;
 }
 
-static struct log_producer *add_producer(struct log_producers *producers, int64_t id)
+static struct format_producer *add_producer(struct format_producers *producers, int64_t id)
 {
-    struct log_producer *producer = mem_zalloc(producers->mem, sizeof *producer);
+    struct format_producer *producer = mem_zalloc(producers->mem, sizeof *producer);
     if (producer == NULL)
         return NULL;
     producer->id = id;
@@ -155,21 +156,21 @@ static struct log_producer *add_producer(struct log_producers *producers, int64_
     producer->txn_first = -1;
     list_init(&producer->link);
     hmap_insert(&producers->map, hash_mix((uint64_t)id), &producer->node);
-    if (producers->map.count > LOG_PRODUCERS_MAX && !list_empty(&producers->silent))
-        forget(producers, LIST_FIRST(&producers->silent, struct log_producer, link));
+    if (producers->map.count > FORMAT_PRODUCERS_MAX && !list_empty(&producers->silent))
+        forget(producers, LIST_FIRST(&producers->silent, struct format_producer, link));
     place(producers, producer);
     return producer;
 }
 
-static void apply_marker(struct log_producer *producer, const struct log_note *note)
+static void apply_marker(struct format_producer *producer, const struct format_note *note)
 {
     producer->txn_first = -1;
     producer->coordinator_epoch = note->coordinator_epoch;
 }
 
-static void apply_data(struct log_producer *producer, const struct log_note *note)
+static void apply_data(struct format_producer *producer, const struct format_note *note)
 {
-    struct log_producer_batch batch = {
+    struct format_producer_batch batch = {
         .last_sequence = sequence_add(note->base_sequence, note_delta(note)),
         .offset_delta = note_delta(note),
         .last_offset = note->last,
@@ -180,18 +181,18 @@ static void apply_data(struct log_producer *producer, const struct log_note *not
         producer->txn_first = note->base;
 }
 
-enum err log_producers_apply(struct log_producers *producers, const struct log_note *note,
-                             int64_t now_ns, struct log_producer_undo *undo)
+enum err format_producers_apply(struct format_producers *producers, const struct format_note *note,
+                                int64_t now_ns, struct format_producer_undo *undo)
 {
     ASSERT(note->producer_id >= 0);
-    struct log_producer *producer = log_producers_find(producers, note->producer_id);
+    struct format_producer *producer = format_producers_find(producers, note->producer_id);
     bool existed = producer != NULL;
     if (!existed)
         producer = add_producer(producers, note->producer_id);
     if (producer == NULL)
         return ERR_NOMEM;
     if (undo != NULL)
-        *undo = (struct log_producer_undo){.existed = existed, .was = *producer};
+        *undo = (struct format_producer_undo){.existed = existed, .was = *producer};
     if (note->producer_epoch != producer->epoch)
         producer->count = 0;
     producer->epoch = note->producer_epoch;
@@ -206,10 +207,11 @@ enum err log_producers_apply(struct log_producers *producers, const struct log_n
     return ERR_NONE;
 }
 
-void log_producers_undo(struct log_producers *producers, const struct log_producer_undo *undo)
+void format_producers_undo(struct format_producers *producers,
+                           const struct format_producer_undo *undo)
 {
-    const struct log_producer *was = &undo->was;
-    struct log_producer *producer = log_producers_find(producers, was->id);
+    const struct format_producer *was = &undo->was;
+    struct format_producer *producer = format_producers_find(producers, was->id);
     if (producer == NULL)
         return; /* it made room for others since: without memory of it, any sequence may come */
     if (!undo->existed) {
@@ -221,12 +223,12 @@ void log_producers_undo(struct log_producers *producers, const struct log_produc
     producer->timestamp = was->timestamp;
     producer->count = was->count;
     memcpy(producer->window, was->window, sizeof producer->window);
-    log_producer_txn(producers, producer, was->txn_first);
+    format_producer_txn(producers, producer, was->txn_first);
 }
 
-void log_producers_expire(struct log_producers *producers, int64_t now_ns, int64_t silent_ns)
+void format_producers_expire(struct format_producers *producers, int64_t now_ns, int64_t silent_ns)
 {
-    LIST_EACH (producer, &producers->silent, struct log_producer, link) {
+    LIST_EACH (producer, &producers->silent, struct format_producer, link) {
         if (now_ns - producer->seen_ns < silent_ns)
             return;
         forget(producers, producer);

@@ -314,7 +314,7 @@ TEST(an_empty_segment_at_the_end_is_clean)
 TEST(entries_not_yet_used_are_clean)
 {
     struct box box;
-    static const uint8_t zeros[LOG_TIME_ENTRY_SIZE * 40];
+    static const uint8_t zeros[FORMAT_TIME_ENTRY_SIZE * 40];
     uint8_t bytes[2048];
     static const char *const names[] = {BOX_NAME(0020, ".index"), BOX_NAME(0020, ".timeindex")};
     box_fill(&box);
@@ -505,9 +505,9 @@ static void cut_everywhere(const char *name, size_t entry_size, const char *kind
 
 TEST(a_file_that_is_cut_is_found)
 {
-    cut_everywhere(BOX_NAME(0000, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size", true);
-    cut_everywhere(BOX_NAME(0000, ".timeindex"), LOG_TIME_ENTRY_SIZE, "index_size", true);
-    cut_everywhere(BOX_NAME(0020, ".index"), LOG_INDEX_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0000, ".index"), FORMAT_INDEX_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0000, ".timeindex"), FORMAT_TIME_ENTRY_SIZE, "index_size", true);
+    cut_everywhere(BOX_NAME(0020, ".index"), FORMAT_INDEX_ENTRY_SIZE, "index_size", true);
     cut_everywhere(BOX_NAME(0010, ".snapshot"), 0, "snapshot_torn", false);
     cut_everywhere(BOX_NAME(0010, ".snapshot-window"), 0, "snapshot_torn", false);
     cut_everywhere("leader-epoch-checkpoint", 0, "bad_checksum", true);

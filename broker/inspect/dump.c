@@ -1,6 +1,6 @@
-/* inspect_dump.c - what a file of batches holds, batch by batch and record by record. Pure: shows
+/* dump.c - what a file of batches holds, batch by batch and record by record. Pure: shows
  * bytes as they are and judges only what it cannot read. */
-#include "log/inspect.h"
+#include "inspect/internal.h"
 
 static const char *const control_names[] = {
     [WIRE_CONTROL_ABORT] = "abort",
@@ -13,49 +13,49 @@ static const char *const control_names[] = {
 };
 
 struct dump {
-    struct log_inspect *in;
-    const struct log_inspect_dir *dir;
-    struct log_inspect_file *file;
+    struct inspect *in;
+    const struct inspect_dir *dir;
+    struct inspect_file *file;
     bool metadata; /* values are metadata records */
     bool old;      /* messages of an older format have been told of */
 };
 
 /* ---- a batch's head ---- */
 
-static void print_producer(struct log_inspect *in, const struct wire_batch *b)
+static void print_producer(struct inspect *in, const struct wire_batch *b)
 {
     if (b->producer_id < 0)
         return;
-    log_row_int(in, "producer_id", b->producer_id);
-    log_row_int(in, "producer_epoch", b->producer_epoch);
-    log_row_int(in, "base_sequence", b->base_sequence);
+    inspect_row_int(in, "producer_id", b->producer_id);
+    inspect_row_int(in, "producer_epoch", b->producer_epoch);
+    inspect_row_int(in, "base_sequence", b->base_sequence);
 }
 
 static void print_batch(const struct dump *d, const struct wire_batch *b, size_t at, bool crc_ok)
 {
-    struct log_inspect *in = d->in;
+    struct inspect *in = d->in;
     enum wire_codec codec = wire_batch_codec(b);
-    log_row_begin(in, "batch", d->dir, d->file);
-    log_row_int(in, "position", (int64_t)at);
-    log_row_int(in, "size", b->size);
-    log_row_int(in, "base_offset", b->base_offset);
-    log_row_int(in, "last_offset", wire_batch_last_offset(b));
-    log_row_int(in, "records", b->record_count);
-    log_row_int(in, "leader_epoch", b->leader_epoch);
-    log_row_hex32(in, "crc", b->crc);
-    log_row_bool(in, "crc_ok", crc_ok);
-    log_row_word(in, "codec", codec < WIRE_CODEC_COUNT ? wire_codec_names[codec] : "unknown");
+    inspect_row_begin(in, "batch", d->dir, d->file);
+    inspect_row_int(in, "position", (int64_t)at);
+    inspect_row_int(in, "size", b->size);
+    inspect_row_int(in, "base_offset", b->base_offset);
+    inspect_row_int(in, "last_offset", wire_batch_last_offset(b));
+    inspect_row_int(in, "records", b->record_count);
+    inspect_row_int(in, "leader_epoch", b->leader_epoch);
+    inspect_row_hex32(in, "crc", b->crc);
+    inspect_row_bool(in, "crc_ok", crc_ok);
+    inspect_row_word(in, "codec", codec < WIRE_CODEC_COUNT ? wire_codec_names[codec] : "unknown");
     if ((b->attributes & WIRE_BATCH_DELETE_HORIZON) != 0)
-        log_row_int(in, "delete_horizon", b->base_timestamp);
+        inspect_row_int(in, "delete_horizon", b->base_timestamp);
     else
-        log_row_int(in, "base_timestamp", b->base_timestamp);
-    log_row_int(in, "max_timestamp", b->max_timestamp);
-    log_row_word(in, "timestamps",
-                 (b->attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0 ? "append" : "create");
+        inspect_row_int(in, "base_timestamp", b->base_timestamp);
+    inspect_row_int(in, "max_timestamp", b->max_timestamp);
+    inspect_row_word(in, "timestamps",
+                     (b->attributes & WIRE_BATCH_LOG_APPEND_TIME) != 0 ? "append" : "create");
     print_producer(in, b);
-    log_row_bool(in, "transactional", (b->attributes & WIRE_BATCH_TRANSACTIONAL) != 0);
-    log_row_bool(in, "control", (b->attributes & WIRE_BATCH_CONTROL) != 0);
-    log_row_end(in);
+    inspect_row_bool(in, "transactional", (b->attributes & WIRE_BATCH_TRANSACTIONAL) != 0);
+    inspect_row_bool(in, "control", (b->attributes & WIRE_BATCH_CONTROL) != 0);
+    inspect_row_end(in);
 }
 
 /* ---- records ---- */
@@ -66,40 +66,40 @@ static struct bytes value_of(struct wire_bytes v)
                       : bytes_of(v.data == NULL ? (const uint8_t *)"" : v.data, (size_t)v.size);
 }
 
-static void print_headers(struct log_inspect *in, struct bytes headers)
+static void print_headers(struct inspect *in, struct bytes headers)
 {
     struct wire_record_header header;
     struct json j;
     if (headers.size == 0)
         return;
-    log_row_name(in, "headers");
+    inspect_row_name(in, "headers");
     json_put_init(&j, &in->row);
     json_put_array(&j, NULL);
     while (wire_record_headers(&headers, &header)) {
         struct wire_bytes key = {.data = (const uint8_t *)header.key.data, .size = header.key.size};
         json_put_object(&j, NULL);
-        log_row_json_bytes(in, &j, "key", value_of(key));
-        log_row_json_bytes(in, &j, "value", value_of(header.value));
+        inspect_row_json_bytes(in, &j, "key", value_of(key));
+        inspect_row_json_bytes(in, &j, "value", value_of(header.value));
         json_put_end(&j);
     }
     json_put_end(&j);
 }
 
 /* A message that the record's value is said to be; its version comes first. */
-static void print_message(struct log_inspect *in, const struct wire_message *m, int16_t version,
+static void print_message(struct inspect *in, const struct wire_message *m, int16_t version,
                           struct bytes body)
 {
     struct arena arena;
-    arena_init(&arena, in->mem, LOG_DECODE_BYTES(body.size));
+    arena_init(&arena, in->mem, INSPECT_DECODE_BYTES(body.size));
     void *out = arena_alloc(&arena, m->size);
     enum err e = ERR_NOMEM;
     if (out != NULL)
         e = wire_decode(m, version, body, NULL, out, &arena, NULL);
     if (e == ERR_NONE) {
-        log_row_name(in, "record");
+        inspect_row_name(in, "record");
         wire_print(m, version, out, &in->row);
     } else {
-        log_row_word(in, "unreadable", err_text(e));
+        inspect_row_word(in, "unreadable", err_text(e));
     }
     arena_free(&arena);
 }
@@ -123,30 +123,30 @@ static const struct wire_message *control_message(int16_t type)
 }
 
 /* These begin with their own version; the engine wants it beside the bytes. */
-static void print_control(struct log_inspect *in, const struct wire_record *record)
+static void print_control(struct inspect *in, const struct wire_record *record)
 {
     int16_t type;
     struct bytes value = value_of(record->value);
     if (wire_control_type(record->key, &type, NULL) != ERR_NONE) {
-        log_row_bytes(in, "key", value_of(record->key));
-        log_row_bytes(in, "value", value);
+        inspect_row_bytes(in, "key", value_of(record->key));
+        inspect_row_bytes(in, "value", value);
         return;
     }
-    log_row_word(in, "control",
-                 type >= 0 && type < COUNT_OF(control_names) ? control_names[type] : "unknown");
+    inspect_row_word(in, "control",
+                     type >= 0 && type < COUNT_OF(control_names) ? control_names[type] : "unknown");
     const struct wire_message *m = control_message(type);
     bool marker = type == WIRE_CONTROL_ABORT || type == WIRE_CONTROL_COMMIT;
     if (marker && value.size >= 6)
-        log_row_int(in, "coordinator_epoch", get_i32(value.data + 2));
+        inspect_row_int(in, "coordinator_epoch", get_i32(value.data + 2));
     else if (m != NULL && value.size >= 2 && get_i16(value.data) >= m->oldest &&
              get_i16(value.data) <= m->newest)
         print_message(in, m, get_i16(value.data), value);
     else
-        log_row_bytes(in, "value", value);
+        inspect_row_bytes(in, "value", value);
 }
 
-enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct log_inspect *print,
-                             struct log_places *places, struct errmsg *msg)
+enum err inspect_metadata_record(struct mem *mem, struct wire_bytes value, struct inspect *print,
+                                 struct inspect_places *places, struct errmsg *msg)
 {
     struct wire_metadata_head head;
     struct arena arena;
@@ -158,19 +158,19 @@ enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct lo
         return errmsg_set(msg, ERR_UNSUPPORTED, "metadata record of type %u", head.type);
     if (head.version > INT8_MAX || (int)head.version > m->newest)
         return errmsg_set(msg, ERR_UNSUPPORTED, "%s of version %u", m->name, head.version);
-    arena_init(&arena, mem, LOG_DECODE_BYTES(head.message.size));
+    arena_init(&arena, mem, INSPECT_DECODE_BYTES(head.message.size));
     void *out = arena_alloc(&arena, m->size);
     e = ERR_NOMEM;
     if (out != NULL)
         e = wire_decode(m, (int)head.version, head.message, NULL, out, &arena, msg);
     if (e == ERR_NONE && print != NULL) {
-        log_row_word(print, "metadata", m->name);
-        log_row_int(print, "version", head.version);
-        log_row_name(print, "record");
+        inspect_row_word(print, "metadata", m->name);
+        inspect_row_int(print, "version", head.version);
+        inspect_row_name(print, "record");
         wire_print(m, (int)head.version, out, &print->row);
     }
     if (e == ERR_NONE && places != NULL)
-        e = log_places_take(places, m, out);
+        e = inspect_places_take(places, m, out);
     arena_free(&arena);
     return e;
 }
@@ -178,25 +178,25 @@ enum err log_metadata_record(struct mem *mem, struct wire_bytes value, struct lo
 static void print_record(const struct dump *d, const struct wire_batch *b,
                          const struct wire_record *record)
 {
-    struct log_inspect *in = d->in;
+    struct inspect *in = d->in;
     struct errmsg msg = {{0}};
     bool control = (b->attributes & WIRE_BATCH_CONTROL) != 0;
-    log_row_begin(in, "record", d->dir, d->file);
-    log_row_int(in, "offset", record->offset);
-    log_row_int(in, "timestamp", record->timestamp_ms);
+    inspect_row_begin(in, "record", d->dir, d->file);
+    inspect_row_int(in, "offset", record->offset);
+    inspect_row_int(in, "timestamp", record->timestamp_ms);
     if (control) {
         print_control(in, record);
     } else if (d->metadata) {
-        if (log_metadata_record(in->mem, record->value, in, NULL, &msg) != ERR_NONE) {
-            log_row_bytes(in, "unreadable", bytes_text(msg.text));
-            log_row_bytes(in, "value", value_of(record->value));
+        if (inspect_metadata_record(in->mem, record->value, in, NULL, &msg) != ERR_NONE) {
+            inspect_row_bytes(in, "unreadable", bytes_text(msg.text));
+            inspect_row_bytes(in, "value", value_of(record->value));
         }
     } else {
-        log_row_bytes(in, "key", value_of(record->key));
-        log_row_bytes(in, "value", value_of(record->value));
+        inspect_row_bytes(in, "key", value_of(record->key));
+        inspect_row_bytes(in, "value", value_of(record->value));
     }
     print_headers(in, record->headers);
-    log_row_end(in);
+    inspect_row_end(in);
 }
 
 static void print_records(const struct dump *d, const struct wire_batch *b, struct bytes bytes,
@@ -217,50 +217,51 @@ static void print_records(const struct dump *d, const struct wire_batch *b, stru
     if (e == ERR_NOMEM)
         d->in->err = e;
     else if (e != ERR_NONE)
-        log_find(d->in, d->dir, d->file, LOG_FIND_BAD_RECORDS, (int64_t)at, "%s", msg.text);
+        inspect_report(d->in, d->dir, d->file, INSPECT_FIND_BAD_RECORDS, (int64_t)at, "%s",
+                       msg.text);
 }
 
 /* ---- the file ---- */
 
 /* Bytes that are no batch: their own row, for whoever wants to look at them, and a finding. */
-static void print_bad(const struct dump *d, const struct log_tour *tour)
+static void print_bad(const struct dump *d, const struct inspect_tour *tour)
 {
     size_t size = tour->next - tour->at;
-    bool tail = !tour->resumed && (tour->what == LOG_TOUR_TORN || tour->zeros);
-    log_row_begin(d->in, "bad", d->dir, d->file);
-    log_row_int(d->in, "position", (int64_t)tour->at);
-    log_row_int(d->in, "size", (int64_t)size);
-    log_row_bytes(d->in, "why", bytes_text(tour->msg.text));
-    log_row_end(d->in);
-    log_find(d->in, d->dir, d->file, tail ? LOG_FIND_TORN_TAIL : LOG_FIND_BAD_BATCH,
-             (int64_t)tour->at, "%s", tour->msg.text);
+    bool tail = !tour->resumed && (tour->what == INSPECT_TOUR_TORN || tour->zeros);
+    inspect_row_begin(d->in, "bad", d->dir, d->file);
+    inspect_row_int(d->in, "position", (int64_t)tour->at);
+    inspect_row_int(d->in, "size", (int64_t)size);
+    inspect_row_bytes(d->in, "why", bytes_text(tour->msg.text));
+    inspect_row_end(d->in);
+    inspect_report(d->in, d->dir, d->file, tail ? INSPECT_FIND_TORN_TAIL : INSPECT_FIND_BAD_BATCH,
+                   (int64_t)tour->at, "%s", tour->msg.text);
 }
 
-static void print_old(struct dump *d, const struct log_tour *tour)
+static void print_old(struct dump *d, const struct inspect_tour *tour)
 {
-    log_row_begin(d->in, "old_message", d->dir, d->file);
-    log_row_int(d->in, "position", (int64_t)tour->at);
-    log_row_int(d->in, "size", (int64_t)(tour->next - tour->at));
-    log_row_int(d->in, "offset", tour->offset);
-    log_row_end(d->in);
+    inspect_row_begin(d->in, "old_message", d->dir, d->file);
+    inspect_row_int(d->in, "position", (int64_t)tour->at);
+    inspect_row_int(d->in, "size", (int64_t)(tour->next - tour->at));
+    inspect_row_int(d->in, "offset", tour->offset);
+    inspect_row_end(d->in);
     if (!d->old)
-        log_find(d->in, d->dir, d->file, LOG_FIND_OLD_FORMAT, (int64_t)tour->at, "%s",
-                 tour->msg.text);
+        inspect_report(d->in, d->dir, d->file, INSPECT_FIND_OLD_FORMAT, (int64_t)tour->at, "%s",
+                       tour->msg.text);
     d->old = true;
 }
 
-void log_dump_batches(struct log_inspect *in, const struct log_inspect_dir *dir,
-                      struct log_inspect_file *file, int64_t base, bool metadata)
+void inspect_dump_batches(struct inspect *in, const struct inspect_dir *dir,
+                          struct inspect_file *file, int64_t base, bool metadata)
 {
     struct dump d = {.in = in, .dir = dir, .file = file, .metadata = metadata};
-    struct log_tour tour;
-    log_tour_begin(&tour, file->bytes, base);
-    while (log_tour_step(&tour) && in->err == ERR_NONE) {
-        if (tour.what == LOG_TOUR_BATCH || tour.what == LOG_TOUR_CRC)
-            print_batch(&d, &tour.batch, tour.at, tour.what == LOG_TOUR_BATCH);
-        if (tour.what == LOG_TOUR_OLD)
+    struct inspect_tour tour;
+    inspect_tour_begin(&tour, file->bytes, base);
+    while (inspect_tour_step(&tour) && in->err == ERR_NONE) {
+        if (tour.what == INSPECT_TOUR_BATCH || tour.what == INSPECT_TOUR_CRC)
+            print_batch(&d, &tour.batch, tour.at, tour.what == INSPECT_TOUR_BATCH);
+        if (tour.what == INSPECT_TOUR_OLD)
             print_old(&d, &tour);
-        else if (tour.what != LOG_TOUR_BATCH)
+        else if (tour.what != INSPECT_TOUR_BATCH)
             print_bad(&d, &tour);
         else if (in->records)
             print_records(&d, &tour.batch,

@@ -1,27 +1,27 @@
 /* snapshot.c - producer snapshots, Kafka's layout (ProducerSnapshot.json): what a partition
  * remembers of its producers at one offset. Pure. */
-#include "log/format.h"
+#include "format/format.h"
 
 #define VERSION 1
 #define CRC_FROM 6
 
 static int compare_ids(const void *a, const void *b)
 {
-    const struct log_producer *x = *(struct log_producer *const *)a;
-    const struct log_producer *y = *(struct log_producer *const *)b;
+    const struct format_producer *x = *(struct format_producer *const *)a;
+    const struct format_producer *y = *(struct format_producer *const *)b;
     return (x->id > y->id) - (x->id < y->id);
 }
 
 /* Sorted, because the map's order is that of arrival, which a replay may not repeat. */
-static struct log_producer **sorted_producers(const struct log_producers *producers)
+static struct format_producer **sorted_producers(const struct format_producers *producers)
 {
     size_t count = producers->map.count;
-    struct log_producer **all = mem_array(producers->mem, count + 1, sizeof *all);
+    struct format_producer **all = mem_array(producers->mem, count + 1, sizeof *all);
     if (all == NULL)
         return NULL;
     size_t i = 0;
-    for (struct log_producer *p = log_producers_next(producers, NULL); p != NULL;
-         p = log_producers_next(producers, p))
+    for (struct format_producer *p = format_producers_next(producers, NULL); p != NULL;
+         p = format_producers_next(producers, p))
         all[i++] = p;
     ASSERT(i == count);
     if (sort_stable(producers->mem, all, count, sizeof *all, compare_ids) == ERR_NONE)
@@ -30,11 +30,11 @@ static struct log_producer **sorted_producers(const struct log_producers *produc
     return NULL;
 }
 
-static const struct log_producer_batch no_batch = {
+static const struct format_producer_batch no_batch = {
     .last_sequence = -1, .offset_delta = 0, .last_offset = -1};
 
-static uint8_t *put_entry(uint8_t *p, const struct log_producer *producer,
-                          const struct log_producer_batch *batch, int64_t timestamp)
+static uint8_t *put_entry(uint8_t *p, const struct format_producer *producer,
+                          const struct format_producer_batch *batch, int64_t timestamp)
 {
     put_u64(p, (uint64_t)producer->id);
     put_u16(p + 8, (uint16_t)producer->epoch);
@@ -44,7 +44,7 @@ static uint8_t *put_entry(uint8_t *p, const struct log_producer *producer,
     put_u64(p + 26, (uint64_t)timestamp);
     put_u32(p + 34, (uint32_t)producer->coordinator_epoch);
     put_u64(p + 38, (uint64_t)producer->txn_first);
-    return p + LOG_SNAPSHOT_ENTRY;
+    return p + FORMAT_SNAPSHOT_ENTRY;
 }
 
 static void put_head(uint8_t *file, size_t size, size_t count)
@@ -54,15 +54,15 @@ static void put_head(uint8_t *file, size_t size, size_t count)
     put_u32(file + 2, crc32c(0, file + CRC_FROM, size - CRC_FROM));
 }
 
-static struct bytes encode_last(struct log_producer *const *all, size_t count, struct mem *mem)
+static struct bytes encode_last(struct format_producer *const *all, size_t count, struct mem *mem)
 {
-    size_t size = LOG_SNAPSHOT_HEAD + count * LOG_SNAPSHOT_ENTRY;
+    size_t size = FORMAT_SNAPSHOT_HEAD + count * FORMAT_SNAPSHOT_ENTRY;
     uint8_t *file = mem_alloc(mem, size);
     if (file == NULL)
         return bytes_of(NULL, 0);
-    uint8_t *p = file + LOG_SNAPSHOT_HEAD;
+    uint8_t *p = file + FORMAT_SNAPSHOT_HEAD;
     for (size_t i = 0; i < count; i++) {
-        const struct log_producer_batch *last = &no_batch;
+        const struct format_producer_batch *last = &no_batch;
         if (all[i]->count > 0)
             last = &all[i]->window[all[i]->count - 1];
         p = put_entry(p, all[i], last, all[i]->timestamp);
@@ -71,7 +71,7 @@ static struct bytes encode_last(struct log_producer *const *all, size_t count, s
     return bytes_of(file, size);
 }
 
-static size_t count_older(struct log_producer *const *all, size_t count)
+static size_t count_older(struct format_producer *const *all, size_t count)
 {
     size_t older = 0;
     for (size_t i = 0; i < count; i++)
@@ -79,14 +79,14 @@ static size_t count_older(struct log_producer *const *all, size_t count)
     return older;
 }
 
-static struct bytes encode_older(struct log_producer *const *all, size_t count, size_t older,
+static struct bytes encode_older(struct format_producer *const *all, size_t count, size_t older,
                                  struct mem *mem)
 {
-    size_t size = LOG_SNAPSHOT_HEAD + older * LOG_SNAPSHOT_ENTRY;
+    size_t size = FORMAT_SNAPSHOT_HEAD + older * FORMAT_SNAPSHOT_ENTRY;
     uint8_t *file = mem_alloc(mem, size);
     if (file == NULL)
         return bytes_of(NULL, 0);
-    uint8_t *p = file + LOG_SNAPSHOT_HEAD;
+    uint8_t *p = file + FORMAT_SNAPSHOT_HEAD;
     for (size_t i = 0; i < count; i++) {
         for (int32_t k = 0; k < all[i]->count - 1; k++)
             p = put_entry(p, all[i], &all[i]->window[k], all[i]->window[k].timestamp);
@@ -95,11 +95,11 @@ static struct bytes encode_older(struct log_producer *const *all, size_t count, 
     return bytes_of(file, size);
 }
 
-enum err log_snapshot_encode(const struct log_producers *producers, struct mem *mem,
-                             struct bytes *snapshot, struct bytes *window)
+enum err format_snapshot_encode(const struct format_producers *producers, struct mem *mem,
+                                struct bytes *snapshot, struct bytes *window)
 {
     size_t count = producers->map.count;
-    struct log_producer **all = sorted_producers(producers);
+    struct format_producer **all = sorted_producers(producers);
     if (all == NULL)
         return ERR_NOMEM;
     size_t older = count_older(all, count);
@@ -115,65 +115,66 @@ enum err log_snapshot_encode(const struct log_producers *producers, struct mem *
     return ERR_NOMEM;
 }
 
-enum err log_snapshot_check(struct bytes file, struct errmsg *msg)
+enum err format_snapshot_check(struct bytes file, struct errmsg *msg)
 {
-    if (file.size < LOG_SNAPSHOT_HEAD || get_u16(file.data) != VERSION)
+    if (file.size < FORMAT_SNAPSHOT_HEAD || get_u16(file.data) != VERSION)
         return errmsg_set(msg, ERR_CORRUPT, "it is no snapshot of version 1");
     if (get_u32(file.data + 2) != crc32c(0, file.data + CRC_FROM, file.size - CRC_FROM))
         return errmsg_set(msg, ERR_CORRUPT, "its CRC is wrong");
     uint64_t count = get_u32(file.data + CRC_FROM);
-    if (file.size != LOG_SNAPSHOT_HEAD + count * LOG_SNAPSHOT_ENTRY)
+    if (file.size != FORMAT_SNAPSHOT_HEAD + count * FORMAT_SNAPSHOT_ENTRY)
         return errmsg_set(msg, ERR_CORRUPT, "its size does not fit its count");
     return ERR_NONE;
 }
 
-static struct log_producer_batch get_batch(const uint8_t *p)
+static struct format_producer_batch get_batch(const uint8_t *p)
 {
-    return (struct log_producer_batch){.last_sequence = get_i32(p + 10),
-                                       .last_offset = get_i64(p + 14),
-                                       .offset_delta = get_i32(p + 22),
-                                       .timestamp = get_i64(p + 26)};
+    return (struct format_producer_batch){.last_sequence = get_i32(p + 10),
+                                          .last_offset = get_i64(p + 14),
+                                          .offset_delta = get_i32(p + 22),
+                                          .timestamp = get_i64(p + 26)};
 }
 
 /* Through the door that batches take, so that limits and order are the same. */
-static enum err take_entry(struct log_producers *producers, const uint8_t *p, int64_t now_ns)
+static enum err take_entry(struct format_producers *producers, const uint8_t *p, int64_t now_ns)
 {
-    struct log_note note = {.producer_id = get_i64(p),
-                            .producer_epoch = get_i16(p + 8),
-                            .max_timestamp = get_i64(p + 26),
-                            .attributes = WIRE_BATCH_CONTROL,
-                            .marker = -1};
+    struct format_note note = {.producer_id = get_i64(p),
+                               .producer_epoch = get_i16(p + 8),
+                               .max_timestamp = get_i64(p + 26),
+                               .attributes = WIRE_BATCH_CONTROL,
+                               .marker = -1};
     int64_t txn_first = get_i64(p + 38);
     if (note.producer_id < 0 || txn_first < -1)
         return ERR_CORRUPT;
-    enum err e = log_producers_apply(producers, &note, now_ns, NULL);
+    enum err e = format_producers_apply(producers, &note, now_ns, NULL);
     if (e != ERR_NONE)
         return e;
-    struct log_producer *producer = log_producers_find(producers, note.producer_id);
-    struct log_producer_batch batch = get_batch(p);
+    struct format_producer *producer = format_producers_find(producers, note.producer_id);
+    struct format_producer_batch batch = get_batch(p);
     producer->coordinator_epoch = get_i32(p + 34);
-    log_producer_txn(producers, producer, txn_first);
+    format_producer_txn(producers, producer, txn_first);
     producer->count = batch.last_sequence >= 0 && batch.offset_delta >= 0;
     producer->window[0] = batch;
     return ERR_NONE;
 }
 
-enum err log_snapshot_decode(struct log_producers *producers, struct bytes snapshot, int64_t now_ns,
-                             struct errmsg *msg)
+enum err format_snapshot_decode(struct format_producers *producers, struct bytes snapshot,
+                                int64_t now_ns, struct errmsg *msg)
 {
     ASSERT(producers->map.count == 0);
-    enum err e = log_snapshot_check(snapshot, msg);
-    for (size_t at = LOG_SNAPSHOT_HEAD; e == ERR_NONE && at < snapshot.size;
-         at += LOG_SNAPSHOT_ENTRY)
+    enum err e = format_snapshot_check(snapshot, msg);
+    for (size_t at = FORMAT_SNAPSHOT_HEAD; e == ERR_NONE && at < snapshot.size;
+         at += FORMAT_SNAPSHOT_ENTRY)
         e = take_entry(producers, snapshot.data + at, now_ns);
     if (e != ERR_NONE)
-        log_producers_clear(producers);
+        format_producers_clear(producers);
     return e;
 }
 
-static void prepend(struct log_producer *producer, struct log_producer_batch batch, int32_t at)
+static void prepend(struct format_producer *producer, struct format_producer_batch batch,
+                    int32_t at)
 {
-    if (producer->count >= LOG_WINDOW)
+    if (producer->count >= FORMAT_WINDOW)
         return;
     memmove(&producer->window[at + 1], &producer->window[at],
             (size_t)(producer->count - at) * sizeof batch);
@@ -181,15 +182,16 @@ static void prepend(struct log_producer *producer, struct log_producer_batch bat
     producer->count++;
 }
 
-enum err log_window_decode(struct log_producers *producers, struct bytes window, struct errmsg *msg)
+enum err format_window_decode(struct format_producers *producers, struct bytes window,
+                              struct errmsg *msg)
 {
-    enum err e = log_snapshot_check(window, msg);
+    enum err e = format_snapshot_check(window, msg);
     if (e != ERR_NONE)
         return e;
-    for (size_t at = LOG_SNAPSHOT_HEAD; at < window.size; at += LOG_SNAPSHOT_ENTRY) {
+    for (size_t at = FORMAT_SNAPSHOT_HEAD; at < window.size; at += FORMAT_SNAPSHOT_ENTRY) {
         const uint8_t *p = window.data + at;
-        struct log_producer *producer = log_producers_find(producers, get_i64(p));
-        struct log_producer_batch batch = get_batch(p);
+        struct format_producer *producer = format_producers_find(producers, get_i64(p));
+        struct format_producer_batch batch = get_batch(p);
         if (producer == NULL || producer->epoch != get_i16(p + 8) || producer->count == 0)
             continue;
         if (batch.last_sequence >= 0 && batch.offset_delta >= 0)

@@ -1,7 +1,6 @@
-/* inspect_places.c - what the metadata log says of the partitions of a directory: their topics'
+/* places.c - what the metadata log says of the partitions of a directory: their topics'
  * names and ids, which of them were made here, and which are compacted. Pure. */
-#include "log/inspect.h"
-#include <stdio.h>
+#include "inspect/internal.h"
 
 #define RESOURCE_TOPIC 2 /* ConfigResource.Type.TOPIC */
 
@@ -18,7 +17,7 @@ struct topic {
     int32_t count;
 };
 
-struct log_places {
+struct inspect_places {
     struct mem *mem;
     struct omap topics;
     bool known; /* a record has been seen */
@@ -30,9 +29,9 @@ static int compare_topics(const void *key, const struct omap_node *node)
     return memcmp(((const struct wire_uuid *)key)->b, t->id.b, sizeof t->id.b);
 }
 
-struct log_places *log_places_new(struct mem *mem)
+struct inspect_places *inspect_places_new(struct mem *mem)
 {
-    struct log_places *p = mem_zalloc(mem, sizeof *p);
+    struct inspect_places *p = mem_zalloc(mem, sizeof *p);
     if (p == NULL)
         return NULL;
     p->mem = mem;
@@ -40,7 +39,7 @@ struct log_places *log_places_new(struct mem *mem)
     return p;
 }
 
-static void drop(struct log_places *p, struct topic *t)
+static void drop(struct inspect_places *p, struct topic *t)
 {
     omap_remove(&p->topics, &t->node);
     mem_free(p->mem, t->name);
@@ -48,7 +47,7 @@ static void drop(struct log_places *p, struct topic *t)
     mem_free(p->mem, t);
 }
 
-void log_places_free(struct log_places *p)
+void inspect_places_free(struct inspect_places *p)
 {
     struct omap_node *node;
     if (p == NULL)
@@ -58,13 +57,13 @@ void log_places_free(struct log_places *p)
     mem_free(p->mem, p);
 }
 
-static struct topic *find(struct log_places *p, const struct wire_uuid *id)
+static struct topic *find(struct inspect_places *p, const struct wire_uuid *id)
 {
     struct omap_node *node = omap_find(&p->topics, id);
     return node == NULL ? NULL : CONTAINER_OF(node, struct topic, node);
 }
 
-static struct topic *find_name(struct log_places *p, struct bytes name)
+static struct topic *find_name(struct inspect_places *p, struct bytes name)
 {
     OMAP_EACH (node, &p->topics) {
         struct topic *t = CONTAINER_OF(node, struct topic, node);
@@ -81,7 +80,7 @@ static struct bytes bytes_of_string(struct wire_string s)
     return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
 }
 
-static enum err take_topic(struct log_places *p, const struct wire_topic_record *record)
+static enum err take_topic(struct inspect_places *p, const struct wire_topic_record *record)
 {
     if (find(p, &record->topic_id) != NULL)
         return ERR_NONE;
@@ -100,7 +99,7 @@ static enum err take_topic(struct log_places *p, const struct wire_topic_record 
     return ERR_NONE;
 }
 
-static enum err take_partition(struct log_places *p, const struct wire_partition_record *record)
+static enum err take_partition(struct inspect_places *p, const struct wire_partition_record *record)
 {
     struct topic *t = find(p, &record->topic_id);
     if (t == NULL || record->partition_id != t->count)
@@ -116,7 +115,7 @@ static enum err take_partition(struct log_places *p, const struct wire_partition
     return ERR_NONE;
 }
 
-static void take_change(struct log_places *p, const struct wire_partition_change_record *record)
+static void take_change(struct inspect_places *p, const struct wire_partition_change_record *record)
 {
     const struct topic *t = find(p, &record->topic_id);
     if (t != NULL && record->partition_id >= 0 && record->partition_id < t->count &&
@@ -124,7 +123,7 @@ static void take_change(struct log_places *p, const struct wire_partition_change
         t->places[record->partition_id].directory = record->directories[0];
 }
 
-static void take_config(struct log_places *p, const struct wire_config_record *record)
+static void take_config(struct inspect_places *p, const struct wire_config_record *record)
 {
     if (record->resource_type != RESOURCE_TOPIC ||
         !bytes_equal(bytes_of_string(record->name), bytes_text("cleanup.policy")))
@@ -136,7 +135,8 @@ static void take_config(struct log_places *p, const struct wire_config_record *r
         t->compacted |= memcmp(value.data + at, word.data, word.size) == 0;
 }
 
-enum err log_places_take(struct log_places *p, const struct wire_message *m, const void *record)
+enum err inspect_places_take(struct inspect_places *p, const struct wire_message *m,
+                             const void *record)
 {
     p->known = true;
     if (m == &wire_topic_record_message)
@@ -157,35 +157,36 @@ enum err log_places_take(struct log_places *p, const struct wire_message *m, con
 
 /* ---- what it adds up to ---- */
 
-bool log_places_known(const struct log_places *p)
+bool inspect_places_known(const struct inspect_places *p)
 {
     return p->known;
 }
 
-bool log_places_compacted(struct log_places *p, struct bytes topic)
+bool inspect_places_compacted(struct inspect_places *p, struct bytes topic)
 {
     const struct topic *t = find_name(p, topic);
     return t != NULL && t->compacted;
 }
 
-bool log_places_made(struct log_places *p, const struct wire_uuid *directory, struct bytes topic,
-                     int32_t partition)
+bool inspect_places_made(struct inspect_places *p, const struct wire_uuid *directory,
+                         struct bytes topic, int32_t partition)
 {
     const struct topic *t = find_name(p, topic);
     return t != NULL && partition < t->count &&
            wire_uuid_equal(&t->places[partition].directory, directory);
 }
 
-void log_places_each(struct log_places *p, const struct wire_uuid *directory,
-                     void (*made)(void *context, const char *name), void *context)
+void inspect_places_each(struct inspect_places *p, const struct wire_uuid *directory,
+                         void (*made)(void *context, const char *name), void *context)
 {
     OMAP_EACH (node, &p->topics) {
         const struct topic *t = CONTAINER_OF(node, struct topic, node);
         for (int32_t i = 0; i < t->count; i++) {
-            char name[LOG_NAME_MAX];
-            if (!wire_uuid_equal(&t->places[i].directory, directory))
-                continue;
-            snprintf(name, sizeof name, "%s-%d", t->name, i);
+            char name[FORMAT_TOPIC_MAX + sizeof "-2147483647"];
+            if (!wire_uuid_equal(&t->places[i].directory, directory) ||
+                strlen(t->name) > FORMAT_TOPIC_MAX)
+                continue; /* no directory has such a name */
+            text_fit(name, sizeof name, "%s-%d", t->name, i);
             made(context, name);
         }
     }

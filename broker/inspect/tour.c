@@ -1,12 +1,12 @@
-/* inspect_tour.c - walks the batches of a file and goes on behind what is damaged. Pure. */
-#include "log/inspect.h"
+/* tour.c - walks the batches of a file and goes on behind what is damaged. Pure. */
+#include "inspect/internal.h"
 
-void log_tour_begin(struct log_tour *tour, struct bytes data, int64_t expected)
+void inspect_tour_begin(struct inspect_tour *tour, struct bytes data, int64_t expected)
 {
-    *tour = (struct log_tour){.data = data, .expected = MAX(expected, 0)};
+    *tour = (struct inspect_tour){.data = data, .expected = MAX(expected, 0)};
 }
 
-static bool good_at(const struct log_tour *tour, size_t at)
+static bool good_at(const struct inspect_tour *tour, size_t at)
 {
     struct wire_batch batch;
     if (at >= tour->data.size || wire_batch_at(tour->data, at, &batch, NULL) != WIRE_AT_BATCH)
@@ -17,14 +17,14 @@ static bool good_at(const struct log_tour *tour, size_t at)
 }
 
 /* Where the next good batch begins; the end when there is none. likely is looked at first. */
-static size_t find_good(const struct log_tour *tour, size_t likely)
+static size_t find_good(const struct inspect_tour *tour, size_t likely)
 {
     if (good_at(tour, likely))
         return likely;
-    struct log_search search = {
+    struct format_search search = {
         .data = tour->data, .from = tour->at + 1, .expected = tour->expected};
     for (;;) {
-        log_search(&search);
+        format_search(&search);
         if (search.at >= tour->data.size || search.whole)
             return MIN(search.at, tour->data.size);
         search.from = search.at + 1; /* only the beginning of one */
@@ -40,7 +40,7 @@ static bool all_zeros(struct bytes data, size_t from)
     return true;
 }
 
-static void set_bad(struct log_tour *tour, enum log_tour_at what, size_t likely)
+static void set_bad(struct inspect_tour *tour, enum inspect_tour_at what, size_t likely)
 {
     tour->what = what;
     tour->next = find_good(tour, likely);
@@ -48,15 +48,15 @@ static void set_bad(struct log_tour *tour, enum log_tour_at what, size_t likely)
     tour->zeros = !tour->resumed && all_zeros(tour->data, tour->at);
 }
 
-static void set_batch(struct log_tour *tour)
+static void set_batch(struct inspect_tour *tour)
 {
     size_t end = tour->at + (size_t)tour->batch.size;
     tour->head = true;
     if (wire_batch_verify(&tour->batch, tour->data.data + tour->at, &tour->msg) != ERR_NONE) {
-        set_bad(tour, LOG_TOUR_CRC, end);
+        set_bad(tour, INSPECT_TOUR_CRC, end);
         return;
     }
-    tour->what = LOG_TOUR_BATCH;
+    tour->what = INSPECT_TOUR_BATCH;
     tour->next = end;
     tour->expected = MAX(tour->expected, wire_batch_last_offset(&tour->batch) + 1);
 }
@@ -86,7 +86,7 @@ static uint32_t crc32_ieee(const uint8_t *data, size_t size)
     return ~crc;
 }
 
-static bool take_old(struct log_tour *tour)
+static bool take_old(struct inspect_tour *tour)
 {
     const uint8_t *p = tour->data.data + tour->at;
     size_t left = tour->data.size - tour->at;
@@ -97,14 +97,14 @@ static bool take_old(struct log_tour *tour)
         return false;
     if (crc32_ieee(p + 16, (size_t)size - 4) != get_u32(p + OLD_PREFIX))
         return false;
-    tour->what = LOG_TOUR_OLD;
+    tour->what = INSPECT_TOUR_OLD;
     tour->offset = get_i64(p);
     tour->next = tour->at + OLD_PREFIX + (size_t)size;
     errmsg_set(&tour->msg, ERR_UNSUPPORTED, "messages of format %d", p[OLD_HEAD - 1]);
     return true;
 }
 
-bool log_tour_step(struct log_tour *tour)
+bool inspect_tour_step(struct inspect_tour *tour)
 {
     tour->at = tour->next;
     tour->resumed = tour->head = tour->zeros = false;
@@ -112,7 +112,7 @@ bool log_tour_step(struct log_tour *tour)
     ASSERT(tour->at <= tour->data.size);
     switch (wire_batch_at(tour->data, tour->at, &tour->batch, &tour->msg)) {
     case WIRE_AT_END:
-        tour->what = LOG_TOUR_END;
+        tour->what = INSPECT_TOUR_END;
         return false;
     case WIRE_AT_BATCH:
         set_batch(tour);
@@ -120,12 +120,12 @@ bool log_tour_step(struct log_tour *tour)
     case WIRE_AT_TORN:
         tour->head = tour->data.size - tour->at >= WIRE_BATCH_HEAD;
         errmsg_set(&tour->msg, ERR_CORRUPT, "the file ends inside of a batch");
-        set_bad(tour, LOG_TOUR_TORN, tour->data.size);
+        set_bad(tour, INSPECT_TOUR_TORN, tour->data.size);
         return true;
     case WIRE_AT_CORRUPT:
         if (take_old(tour))
             return true;
-        set_bad(tour, LOG_TOUR_BAD, tour->data.size);
+        set_bad(tour, INSPECT_TOUR_BAD, tour->data.size);
         return true;
     }
     UNREACHABLE();

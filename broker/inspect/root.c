@@ -1,6 +1,6 @@
-/* inspect_root.c - a directory of logs: what its checkpoints say of the partitions, and whether its
+/* root.c - a directory of logs: what its checkpoints say of the partitions, and whether its
  * own files are right. Pure. */
-#include "log/inspect.h"
+#include "inspect/internal.h"
 
 enum point_kind {
     POINT_RECOVERY,
@@ -24,95 +24,97 @@ struct topic_id {
     struct wire_uuid id;
 };
 
-struct log_inspect_root {
-    const struct log_inspect_dir *dir;
-    struct log_inspect_file *files[POINT_COUNT]; /* mapped: the points are views into them */
-    struct log_points points[POINT_COUNT];
+struct inspect_root {
+    const struct inspect_dir *dir;
+    struct inspect_file *files[POINT_COUNT]; /* mapped: the points are views into them */
+    struct format_points points[POINT_COUNT];
     bool clean;
     bool recovery_known; /* a partition without a line has nothing that is durable for sure */
     bool start_said;     /* log-start-offset-checkpoint is kiln's, and right */
     bool directory_known;
     struct wire_uuid directory; /* its id */
-    struct log_places *places;
+    struct inspect_places *places;
     struct topic_id *ids;
     int32_t id_count, id_cap;
 };
 
 /* ---- reading ---- */
 
-/* A checkpoint that does not match its checksum is not believed; log_check_small tells of it. */
-static bool crc_right(struct log_inspect *in, const struct log_inspect_dir *dir,
-                      const struct log_inspect_file *file)
+/* A checkpoint that does not match its checksum is not believed; inspect_check_small tells of it.
+ */
+static bool crc_right(struct inspect *in, const struct inspect_dir *dir,
+                      const struct inspect_file *file)
 {
-    struct log_inspect_file *crc = log_crc_file(dir, file);
-    if (crc == NULL || !log_inspect_map(in, dir, crc))
+    struct inspect_file *crc = inspect_crc_file(dir, file);
+    if (crc == NULL || !inspect_map(in, dir, crc))
         return true;
-    bool right = log_crc_check(crc->bytes, file->bytes) == ERR_NONE;
-    log_inspect_unmap(in, crc);
+    bool right = format_crc_check(crc->bytes, file->bytes) == ERR_NONE;
+    inspect_unmap(in, crc);
     return right;
 }
 
-static bool is_log_dir(const struct log_inspect_dir *dir)
+static bool is_log_dir(const struct inspect_dir *dir)
 {
-    return log_inspect_find(dir, "meta.properties") != NULL;
+    return inspect_find(dir, "meta.properties") != NULL;
 }
 
-static enum err read_points(struct log_inspect *in, struct log_inspect_root *root, int kind)
+static enum err read_points(struct inspect *in, struct inspect_root *root, int kind)
 {
-    struct log_inspect_file *file = log_inspect_find(root->dir, point_names[kind]);
+    struct inspect_file *file = inspect_find(root->dir, point_names[kind]);
     if (file == NULL) {
         root->recovery_known |= kind == POINT_RECOVERY && is_log_dir(root->dir);
         return ERR_NONE;
     }
-    if (!log_inspect_map(in, root->dir, file))
+    if (!inspect_map(in, root->dir, file))
         return ERR_NONE;
     root->files[kind] = file;
-    if (!crc_right(in, root->dir, file) || file->bytes.size > LOG_TEXT_FILE_MAX)
+    if (!crc_right(in, root->dir, file) || file->bytes.size > FORMAT_TEXT_FILE_MAX)
         return ERR_NONE;
-    enum err e = log_points_parse(file->bytes, in->mem, &root->points[kind], NULL);
+    enum err e = format_points_parse(file->bytes, in->mem, &root->points[kind], NULL);
     if (kind == POINT_START && e == ERR_NONE)
-        root->start_said = log_crc_file(root->dir, file) != NULL;
+        root->start_said = inspect_crc_file(root->dir, file) != NULL;
     root->recovery_known |= kind == POINT_RECOVERY && e == ERR_NONE;
     return e == ERR_CORRUPT ? ERR_NONE : e;
 }
 
-static void read_directory(struct log_inspect *in, struct log_inspect_root *root)
+static void read_directory(struct inspect *in, struct inspect_root *root)
 {
-    struct log_meta meta = {0};
-    struct log_inspect_file *file = log_inspect_find(root->dir, "meta.properties");
-    if (file == NULL || !log_inspect_map(in, root->dir, file))
+    struct format_meta meta = {0};
+    struct inspect_file *file = inspect_find(root->dir, "meta.properties");
+    if (file == NULL || !inspect_map(in, root->dir, file))
         return;
-    if (log_meta_parse(file->bytes, &meta, NULL) == ERR_NONE && meta.has_directory_id) {
+    if (format_meta_parse(file->bytes, &meta, NULL) == ERR_NONE && meta.has_directory_id) {
         root->directory = meta.directory_id;
         root->directory_known = true;
     }
-    log_inspect_unmap(in, file);
+    inspect_unmap(in, file);
 }
 
-static void check_files(struct log_inspect *in, const struct log_inspect_dir *dir)
+static void check_files(struct inspect *in, const struct inspect_dir *dir)
 {
     in->file_count += dir->file_count;
     for (int32_t i = 0; i < dir->file_count; i++) {
         int64_t offset;
-        struct log_inspect_file *file = &dir->files[i];
-        enum log_file_type type = log_file_type(file->name, &offset);
+        struct inspect_file *file = &dir->files[i];
+        enum inspect_type type = inspect_type(file->name, &offset);
         /* What belongs into a partition's directory is nobody's here. */
-        if ((type >= LOG_TYPE_LOG && type <= LOG_TYPE_WINDOW) || type == LOG_TYPE_INDEX_CRC)
-            type = LOG_TYPE_UNKNOWN;
-        log_check_small(in, dir, file, type);
+        if ((type >= INSPECT_TYPE_LOG && type <= INSPECT_TYPE_WINDOW) ||
+            type == INSPECT_TYPE_INDEX_CRC)
+            type = INSPECT_TYPE_UNKNOWN;
+        inspect_check_small(in, dir, file, type);
     }
 }
 
-enum err log_inspect_root_new(struct log_inspect *in, const struct log_inspect_dir *dir, bool tell,
-                              struct log_inspect_root **out)
+enum err inspect_root_new(struct inspect *in, const struct inspect_dir *dir, bool tell,
+                          struct inspect_root **out)
 {
-    struct log_inspect_root *root = mem_zalloc(in->mem, sizeof *root);
+    struct inspect_root *root = mem_zalloc(in->mem, sizeof *root);
     *out = root;
     if (root == NULL)
         return in->err = ERR_NOMEM;
     root->dir = dir;
-    root->clean = log_inspect_find(dir, ".kafka_cleanshutdown") != NULL;
-    root->places = log_places_new(in->mem);
+    root->clean = inspect_find(dir, ".kafka_cleanshutdown") != NULL;
+    root->places = inspect_places_new(in->mem);
     if (root->places == NULL)
         return in->err = ERR_NOMEM;
     read_directory(in, root);
@@ -123,40 +125,40 @@ enum err log_inspect_root_new(struct log_inspect *in, const struct log_inspect_d
     return in->err;
 }
 
-void log_inspect_root_free(struct log_inspect *in, struct log_inspect_root *root)
+void inspect_root_free(struct inspect *in, struct inspect_root *root)
 {
     if (root == NULL)
         return;
     for (int kind = 0; kind < POINT_COUNT; kind++) {
         mem_free(in->mem, root->points[kind].rows);
         if (root->files[kind] != NULL)
-            log_inspect_unmap(in, root->files[kind]);
+            inspect_unmap(in, root->files[kind]);
     }
     for (int32_t i = 0; i < root->id_count; i++) {
         mem_free(in->mem, root->ids[i].topic);
         mem_free(in->mem, root->ids[i].directory);
     }
     mem_free(in->mem, root->ids);
-    log_places_free(root->places);
+    inspect_places_free(root->places);
     mem_free(in->mem, root);
 }
 
 /* ---- what it knows ---- */
 
-void log_root_known(struct log_inspect_root *root, const struct log_inspect_dir *dir,
-                    struct log_check_known *out)
+void inspect_root_known(struct inspect_root *root, const struct inspect_dir *dir,
+                        struct inspect_check_known *out)
 {
     struct bytes topic;
     int32_t partition;
-    if (!log_dir_name_parse(dir->name, &topic, &partition))
+    if (!format_dir_name_parse(dir->name, &topic, &partition))
         return;
-    const struct log_points *p = root->points;
+    const struct format_points *p = root->points;
     int64_t fallback = root->recovery_known ? 0 : -1;
-    out->recovery = log_points_find(&p[POINT_RECOVERY], topic, partition, fallback);
-    out->start = log_points_find(&p[POINT_START], topic, partition, -1);
-    out->watermark = log_points_find(&p[POINT_WATERMARK], topic, partition, -1);
-    out->compacted = log_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0 ||
-                     log_places_compacted(root->places, topic);
+    out->recovery = format_points_find(&p[POINT_RECOVERY], topic, partition, fallback);
+    out->start = format_points_find(&p[POINT_START], topic, partition, -1);
+    out->watermark = format_points_find(&p[POINT_WATERMARK], topic, partition, -1);
+    out->compacted = format_points_find(&p[POINT_CLEANER], topic, partition, -1) >= 0 ||
+                     inspect_places_compacted(root->places, topic);
     out->clean = root->clean;
     out->start_said = root->start_said;
     out->places = root->places;
@@ -164,7 +166,7 @@ void log_root_known(struct log_inspect_root *root, const struct log_inspect_dir 
 
 /* ---- ids ---- */
 
-static bool reserve_id(struct log_inspect *in, struct log_inspect_root *root)
+static bool reserve_id(struct inspect *in, struct inspect_root *root)
 {
     if (root->id_count < root->id_cap)
         return true;
@@ -177,12 +179,12 @@ static bool reserve_id(struct log_inspect *in, struct log_inspect_root *root)
     return true;
 }
 
-void log_root_note_id(struct log_inspect *in, struct log_inspect_root *root,
-                      const struct log_inspect_dir *dir, const struct wire_uuid *id)
+void inspect_root_note_id(struct inspect *in, struct inspect_root *root,
+                          const struct inspect_dir *dir, const struct wire_uuid *id)
 {
     struct bytes topic;
     int32_t partition;
-    if (!log_dir_name_parse(dir->name, &topic, &partition))
+    if (!format_dir_name_parse(dir->name, &topic, &partition))
         return;
     if (!reserve_id(in, root)) {
         in->err = ERR_NOMEM;
@@ -207,7 +209,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* Two partitions of one topic have one id, and two topics have two. */
-static void check_ids(struct log_inspect *in, struct log_inspect_root *root)
+static void check_ids(struct inspect *in, struct inspect_root *root)
 {
     in->err =
         sort_stable(in->mem, root->ids, (size_t)root->id_count, sizeof *root->ids, compare_ids);
@@ -216,9 +218,9 @@ static void check_ids(struct log_inspect *in, struct log_inspect_root *root)
         const struct topic_id *b = &root->ids[i];
         bool same_topic = strcmp(a->topic, b->topic) == 0;
         if (same_topic && !wire_uuid_equal(&a->id, &b->id))
-            log_find(in, root->dir, NULL, LOG_FIND_ID_DIFFERS, -1,
-                     "partition.metadata of %s and of %s name different topics", a->directory,
-                     b->directory);
+            inspect_report(in, root->dir, NULL, INSPECT_FIND_ID_DIFFERS, -1,
+                           "partition.metadata of %s and of %s name different topics", a->directory,
+                           b->directory);
     }
 }
 
@@ -247,8 +249,8 @@ static bool has_name(const char *const *names, int32_t count, const char *name)
 }
 
 struct made {
-    struct log_inspect *in;
-    const struct log_inspect_root *root;
+    struct inspect *in;
+    const struct inspect_root *root;
     const char *const *names;
     int32_t count;
 };
@@ -257,33 +259,33 @@ static void check_made(void *context, const char *name)
 {
     const struct made *made = context;
     if (!has_name(made->names, made->count, name))
-        log_find(made->in, made->root->dir, NULL, LOG_FIND_PARTITION_GONE, -1,
-                 "%s is not there, and was made here, as the metadata log says", name);
+        inspect_report(made->in, made->root->dir, NULL, INSPECT_FIND_PARTITION_GONE, -1,
+                       "%s is not there, and was made here, as the metadata log says", name);
 }
 
 /* A line about what is not there: a topic that was deleted, as far as anybody knows. */
-static void tell_row(struct log_inspect *in, struct log_inspect_root *root, int kind,
-                     const struct log_point *row, const char *name)
+static void tell_row(struct inspect *in, struct inspect_root *root, int kind,
+                     const struct format_point *row, const char *name)
 {
     if (root->directory_known &&
-        log_places_made(root->places, &root->directory, row->topic, row->partition))
+        inspect_places_made(root->places, &root->directory, row->topic, row->partition))
         return; /* told already */
-    bool metadata = strcmp(name, LOG_METADATA_DIR) == 0;
-    bool unknown = !log_places_known(root->places) && row->offset > 0;
+    bool metadata = strcmp(name, INSPECT_METADATA_DIR) == 0;
+    bool unknown = !inspect_places_known(root->places) && row->offset > 0;
     if (kind == POINT_RECOVERY && (metadata || unknown))
-        log_find(in, root->dir, root->files[kind], LOG_FIND_PARTITION_GONE, -1,
-                 "it names %s, which is not there", name);
+        inspect_report(in, root->dir, root->files[kind], INSPECT_FIND_PARTITION_GONE, -1,
+                       "it names %s, which is not there", name);
     else
-        log_find(in, root->dir, root->files[kind], LOG_FIND_POINT_STALE, -1,
-                 "it names %s, which is not there", name);
+        inspect_report(in, root->dir, root->files[kind], INSPECT_FIND_POINT_STALE, -1,
+                       "it names %s, which is not there", name);
 }
 
-static void check_rows(struct log_inspect *in, struct log_inspect_root *root, int kind,
+static void check_rows(struct inspect *in, struct inspect_root *root, int kind,
                        const char *const *names, int32_t count)
 {
-    const struct log_points *points = &root->points[kind];
+    const struct format_points *points = &root->points[kind];
     for (int32_t i = 0; i < points->count; i++) {
-        const struct log_point *row = &points->rows[i];
+        const struct format_point *row = &points->rows[i];
         struct text name;
         text_init(&name, in->mem);
         text_printf(&name, "%.*s-%d", (int)row->topic.size, (const char *)row->topic.data,
@@ -296,8 +298,8 @@ static void check_rows(struct log_inspect *in, struct log_inspect_root *root, in
     }
 }
 
-enum err log_inspect_root_end(struct log_inspect *in, struct log_inspect_root *root,
-                              const char *const *names, int32_t count)
+enum err inspect_root_end(struct inspect *in, struct inspect_root *root, const char *const *names,
+                          int32_t count)
 {
     check_ids(in, root);
     const char **sorted = mem_array(in->mem, (size_t)count + 1, sizeof *sorted);
@@ -309,7 +311,7 @@ enum err log_inspect_root_end(struct log_inspect *in, struct log_inspect_root *r
         in->err = sort_stable(in->mem, sorted, (size_t)count, sizeof *sorted, compare_names);
     struct made made = {.in = in, .root = root, .names = sorted, .count = count};
     if (in->err == ERR_NONE && root->directory_known)
-        log_places_each(root->places, &root->directory, check_made, &made);
+        inspect_places_each(root->places, &root->directory, check_made, &made);
     for (int kind = 0; kind < POINT_COUNT && in->err == ERR_NONE; kind++)
         check_rows(in, root, kind, sorted, count);
     mem_free(in->mem, sorted);

@@ -1,12 +1,12 @@
-/* inspect_rows.c - rows of the inspection, as words or as JSON, and its findings. Pure: what is
+/* rows.c - rows of the inspection, as words or as JSON, and its findings. Pure: what is
  * printed goes to the caller in pieces, however long a value is. */
 #include <stdarg.h>
-#include "log/inspect.h"
+#include "inspect/internal.h"
 
 #define WHAT_SIZE 384 /* bytes of the sentence of a finding */
 #define LOG_ROW_NAME_MAX 64
 
-static void flush(struct log_inspect *in)
+static void flush(struct inspect *in)
 {
     struct text *row = &in->row;
     if (row->failed) {
@@ -19,21 +19,21 @@ static void flush(struct log_inspect *in)
     row->size = 0;
 }
 
-static void add_word(struct log_inspect *in, const char *word)
+static void add_word(struct inspect *in, const char *word)
 {
     text_add(&in->row, word, strlen(word));
 }
 
 /* The path of a file, without quotes. */
-static void path_text(struct text *out, const struct log_inspect_dir *dir,
-                      const struct log_inspect_file *file)
+static void path_text(struct text *out, const struct inspect_dir *dir,
+                      const struct inspect_file *file)
 {
     text_printf(out, "%s%s%s", dir->path, dir->path[0] != 0 && file != NULL ? "/" : "",
                 file == NULL ? "" : file->name);
 }
 
-void log_row_begin(struct log_inspect *in, const char *type, const struct log_inspect_dir *dir,
-                   const struct log_inspect_file *file)
+void inspect_row_begin(struct inspect *in, const char *type, const struct inspect_dir *dir,
+                       const struct inspect_file *file)
 {
     if (!in->json) {
         text_printf(&in->row, "%s", type);
@@ -43,10 +43,10 @@ void log_row_begin(struct log_inspect *in, const char *type, const struct log_in
     json_put_object(&in->object, NULL);
     json_put_string(&in->object, "row", type);
     if (dir != NULL)
-        log_row_path(in, "file", dir, file);
+        inspect_row_path(in, "file", dir, file);
 }
 
-void log_row_end(struct log_inspect *in)
+void inspect_row_end(struct inspect *in)
 {
     if (in->json)
         json_put_end(&in->object);
@@ -55,7 +55,7 @@ void log_row_end(struct log_inspect *in)
 }
 
 /* By hand where there are words: a dump is millions of names and numbers. */
-void log_row_name(struct log_inspect *in, const char *name)
+void inspect_row_name(struct inspect *in, const char *name)
 {
     if (in->json) {
         json_put_name(&in->object, name);
@@ -66,56 +66,56 @@ void log_row_name(struct log_inspect *in, const char *name)
     add_word(in, "=");
 }
 
-void log_row_path(struct log_inspect *in, const char *name, const struct log_inspect_dir *dir,
-                  const struct log_inspect_file *file)
+void inspect_row_path(struct inspect *in, const char *name, const struct inspect_dir *dir,
+                      const struct inspect_file *file)
 {
     struct text path;
     text_init(&path, in->mem);
     path_text(&path, dir, file);
     if (path.failed)
         in->err = ERR_NOMEM;
-    log_row_name(in, name);
+    inspect_row_name(in, name);
     text_json(&in->row, bytes_of(path.data, path.size));
     text_free(&path);
 }
 
-void log_row_int(struct log_inspect *in, const char *name, int64_t value)
+void inspect_row_int(struct inspect *in, const char *name, int64_t value)
 {
     struct json number;
-    log_row_name(in, name);
+    inspect_row_name(in, name);
     json_put_init(&number, &in->row);
     json_put_int(&number, NULL, value);
 }
 
-void log_row_bool(struct log_inspect *in, const char *name, bool value)
+void inspect_row_bool(struct inspect *in, const char *name, bool value)
 {
-    log_row_name(in, name);
+    inspect_row_name(in, name);
     add_word(in, value ? "true" : "false");
 }
 
-void log_row_word(struct log_inspect *in, const char *name, const char *word)
+void inspect_row_word(struct inspect *in, const char *name, const char *word)
 {
-    log_row_name(in, name);
+    inspect_row_name(in, name);
     if (in->json)
         text_json(&in->row, bytes_text(word));
     else
         add_word(in, word);
 }
 
-void log_row_hex32(struct log_inspect *in, const char *name, uint32_t value)
+void inspect_row_hex32(struct inspect *in, const char *name, uint32_t value)
 {
     char digits[9];
     for (int i = 0; i < 8; i++)
         digits[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
     digits[8] = 0;
-    log_row_word(in, name, digits);
+    inspect_row_word(in, name, digits);
 }
 
-void log_row_uuid(struct log_inspect *in, const char *name, const struct wire_uuid *id)
+void inspect_row_uuid(struct inspect *in, const char *name, const struct wire_uuid *id)
 {
     char text[WIRE_UUID_TEXT_SIZE];
     wire_uuid_print(id, text);
-    log_row_word(in, name, text);
+    inspect_row_word(in, name, text);
 }
 
 /* ---- values of any length ---- */
@@ -162,23 +162,23 @@ static void add_inside(struct text *out, struct bytes s)
     memmove(out->data + start, out->data + start + 1, out->size - start);
 }
 
-static void add_text(struct log_inspect *in, struct bytes s)
+static void add_text(struct inspect *in, struct bytes s)
 {
     text_add(&in->row, "\"", 1);
     for (size_t at = 0; at < s.size;) {
-        size_t end = MIN(at + LOG_ROW_CHUNK, s.size);
+        size_t end = MIN(at + INSPECT_ROW_CHUNK, s.size);
         while (end < s.size && (s.data[end] & 0xc0) == 0x80)
             end--;
         ASSERT(end > at);
         add_inside(&in->row, bytes_of(s.data + at, end - at));
         at = end;
-        if (in->row.size >= LOG_ROW_FLUSH)
+        if (in->row.size >= INSPECT_ROW_FLUSH)
             flush(in);
     }
     text_add(&in->row, "\"", 1);
 }
 
-static void add_hex(struct log_inspect *in, struct bytes s)
+static void add_hex(struct inspect *in, struct bytes s)
 {
     static const char digits[] = "0123456789abcdef";
     char pair[2];
@@ -187,13 +187,13 @@ static void add_hex(struct log_inspect *in, struct bytes s)
         pair[0] = digits[s.data[i] >> 4];
         pair[1] = digits[s.data[i] & 15];
         text_add(&in->row, pair, sizeof pair);
-        if (in->row.size >= LOG_ROW_FLUSH)
+        if (in->row.size >= INSPECT_ROW_FLUSH)
             flush(in);
     }
     text_add(&in->row, "\"", 1);
 }
 
-static void add_value(struct log_inspect *in, struct bytes value, bool text)
+static void add_value(struct inspect *in, struct bytes value, bool text)
 {
     if (value.data == NULL)
         text_add(&in->row, "null", 4);
@@ -215,16 +215,16 @@ static const char *name_for(bool text, const char *name, char full[LOG_ROW_NAME_
     return full;
 }
 
-void log_row_bytes(struct log_inspect *in, const char *name, struct bytes value)
+void inspect_row_bytes(struct inspect *in, const char *name, struct bytes value)
 {
     char full[LOG_ROW_NAME_MAX];
     bool text = is_text(value);
-    log_row_name(in, name_for(text, name, full));
+    inspect_row_name(in, name_for(text, name, full));
     add_value(in, value, text);
 }
 
-void log_row_json_bytes(struct log_inspect *in, struct json *j, const char *name,
-                        struct bytes value)
+void inspect_row_json_bytes(struct inspect *in, struct json *j, const char *name,
+                            struct bytes value)
 {
     char full[LOG_ROW_NAME_MAX];
     bool text = is_text(value);
@@ -236,16 +236,16 @@ void log_row_json_bytes(struct log_inspect *in, struct json *j, const char *name
 
 static const struct {
     const char *name;
-    enum log_severity severity;
+    enum inspect_severity severity;
     const char *remedy;
 } findings[] = {
-#define X(id, name, severity, remedy) [LOG_FIND_##id] = {name, LOG_##severity, remedy},
-#include "log/inspect_findings.def"
+#define X(id, name, severity, remedy) [INSPECT_FIND_##id] = {name, INSPECT_##severity, remedy},
+#include "inspect/findings.def"
 #undef X
 };
 
 static const char *const severities[] = {
-    [LOG_NOTE] = "note", [LOG_DAMAGE] = "damage", [LOG_SKIPPED] = "skipped"};
+    [INSPECT_NOTE] = "note", [INSPECT_DAMAGE] = "damage", [INSPECT_SKIPPED] = "skipped"};
 
 /* What a terminal would take for a command is not shown to it. */
 static void hide_controls(struct text *row, size_t from)
@@ -259,13 +259,13 @@ static void hide_controls(struct text *row, size_t from)
 
 /* In a partition's directory TOPIC-N is its name, so that what is to be done can be done as it
  * stands there. */
-static void put_remedy(const struct log_inspect_dir *dir, enum log_finding what, struct text *out)
+static void put_remedy(const struct inspect_dir *dir, enum inspect_finding what, struct text *out)
 {
     static const char stand_in[] = "TOPIC-N";
     const char *rest = findings[what].remedy;
     const char *at = strstr(rest, stand_in);
     ASSERT(rest[0] != 0);
-    if (at != NULL && log_inspect_is_partition(dir->name)) {
+    if (at != NULL && inspect_is_partition(dir->name)) {
         text_add(out, rest, (size_t)(at - rest));
         text_printf(out, "%s", dir->name);
         rest = at + strlen(stand_in);
@@ -273,8 +273,8 @@ static void put_remedy(const struct log_inspect_dir *dir, enum log_finding what,
     text_printf(out, "%s", rest);
 }
 
-static void print_words(struct log_inspect *in, const struct log_inspect_dir *dir,
-                        struct log_inspect_file *file, enum log_finding what, int64_t position,
+static void print_words(struct inspect *in, const struct inspect_dir *dir,
+                        struct inspect_file *file, enum inspect_finding what, int64_t position,
                         const char *sentence)
 {
     struct text *row = &in->row;
@@ -289,30 +289,28 @@ static void print_words(struct log_inspect *in, const struct log_inspect_dir *di
     text_add(row, "\n", 1);
 }
 
-static void print_json(struct log_inspect *in, const struct log_inspect_dir *dir,
-                       struct log_inspect_file *file, enum log_finding what, int64_t position,
-                       const char *sentence)
+static void print_json(struct inspect *in, const struct inspect_dir *dir, struct inspect_file *file,
+                       enum inspect_finding what, int64_t position, const char *sentence)
 {
     struct text remedy;
     text_init(&remedy, in->mem);
     put_remedy(dir, what, &remedy);
-    log_row_begin(in, "finding", dir, file);
-    log_row_word(in, "severity", severities[findings[what].severity]);
-    log_row_word(in, "kind", findings[what].name);
+    inspect_row_begin(in, "finding", dir, file);
+    inspect_row_word(in, "severity", severities[findings[what].severity]);
+    inspect_row_word(in, "kind", findings[what].name);
     if (position >= 0)
-        log_row_int(in, "position", position);
-    log_row_bytes(in, "what", bytes_text(sentence));
-    log_row_bytes(in, "remedy",
-                  remedy.failed ? bytes_text(findings[what].remedy)
-                                : bytes_of(remedy.data, remedy.size));
+        inspect_row_int(in, "position", position);
+    inspect_row_bytes(in, "what", bytes_text(sentence));
+    inspect_row_bytes(in, "remedy",
+                      remedy.failed ? bytes_text(findings[what].remedy)
+                                    : bytes_of(remedy.data, remedy.size));
     text_free(&remedy);
     json_put_end(&in->object);
     add_word(in, "\n");
 }
 
-static void print(struct log_inspect *in, const struct log_inspect_dir *dir,
-                  struct log_inspect_file *file, enum log_finding what, int64_t position,
-                  const char *sentence)
+static void print(struct inspect *in, const struct inspect_dir *dir, struct inspect_file *file,
+                  enum inspect_finding what, int64_t position, const char *sentence)
 {
     if (in->json)
         print_json(in, dir, file, what, position, sentence);
@@ -321,21 +319,20 @@ static void print(struct log_inspect *in, const struct log_inspect_dir *dir,
     flush(in);
 }
 
-void log_find(struct log_inspect *in, const struct log_inspect_dir *dir,
-              struct log_inspect_file *file, enum log_finding what, int64_t position,
-              const char *format, ...)
+void inspect_report(struct inspect *in, const struct inspect_dir *dir, struct inspect_file *file,
+                    enum inspect_finding what, int64_t position, const char *format, ...)
 {
     char sentence[WHAT_SIZE];
     va_list args;
-    if (findings[what].severity == LOG_DAMAGE)
+    if (findings[what].severity == INSPECT_DAMAGE)
         in->damage_count++;
-    else if (findings[what].severity == LOG_SKIPPED)
+    else if (findings[what].severity == INSPECT_SKIPPED)
         in->skipped_count++;
     else
         in->note_count++;
-    if (file != NULL && file->finding_count++ >= LOG_FINDINGS_MAX) {
-        if (file->finding_count == LOG_FINDINGS_MAX + 1)
-            print(in, dir, file, LOG_FIND_MORE, -1, "there is more than is told here");
+    if (file != NULL && file->finding_count++ >= INSPECT_FINDINGS_MAX) {
+        if (file->finding_count == INSPECT_FINDINGS_MAX + 1)
+            print(in, dir, file, INSPECT_FIND_MORE, -1, "there is more than is told here");
         return;
     }
     va_start(args, format);

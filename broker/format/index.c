@@ -1,18 +1,18 @@
 /* index.c - the sparse index of one segment, by offset and by time: a pure function of the batches
  * that were added. */
-#include "log/format.h"
+#include "format/format.h"
 
-void log_index_init(struct log_index *index, struct mem *mem, int64_t base)
+void format_index_init(struct format_index *index, struct mem *mem, int64_t base)
 {
-    *index = (struct log_index){
+    *index = (struct format_index){
         .mem = mem, .base = base, .max_timestamp = -1, .max_timestamp_offset = base - 1};
 }
 
-void log_index_free(struct log_index *index)
+void format_index_free(struct format_index *index)
 {
     mem_free(index->mem, index->entries);
     mem_free(index->mem, index->times);
-    log_index_init(index, index->mem, index->base);
+    format_index_init(index, index->mem, index->base);
 }
 
 /* Grows by doubling to at least want items; the items stay where they are on failure. */
@@ -29,7 +29,7 @@ static enum err grow(struct mem *mem, void **items, int32_t *cap, int32_t want, 
     return ERR_NONE;
 }
 
-static enum err reserve_times(struct log_index *index, int32_t more)
+static enum err reserve_times(struct format_index *index, int32_t more)
 {
     void *times = index->times;
     enum err e =
@@ -38,7 +38,7 @@ static enum err reserve_times(struct log_index *index, int32_t more)
     return e;
 }
 
-enum err log_index_reserve(struct log_index *index, int32_t batches)
+enum err format_index_reserve(struct format_index *index, int32_t batches)
 {
     void *entries = index->entries;
     enum err e =
@@ -48,7 +48,7 @@ enum err log_index_reserve(struct log_index *index, int32_t batches)
     return e != ERR_NONE ? e : reserve_times(index, batches + 1);
 }
 
-static uint32_t relative(const struct log_index *index, int64_t offset)
+static uint32_t relative(const struct format_index *index, int64_t offset)
 {
     ASSERT(offset >= index->base);
     ASSERT(offset - index->base <= INT32_MAX);
@@ -56,7 +56,7 @@ static uint32_t relative(const struct log_index *index, int64_t offset)
 }
 
 /* Only a timestamp greater than the last one gets an entry. */
-static void add_time(struct log_index *index)
+static void add_time(struct format_index *index)
 {
     if (index->max_timestamp < 0)
         return;
@@ -65,11 +65,11 @@ static void add_time(struct log_index *index)
         return;
     ASSERT(index->time_count < index->time_cap);
     index->times[index->time_count++] =
-        (struct log_time_entry){.timestamp = index->max_timestamp,
-                                .relative = relative(index, index->max_timestamp_offset)};
+        (struct format_time_entry){.timestamp = index->max_timestamp,
+                                   .relative = relative(index, index->max_timestamp_offset)};
 }
 
-void log_index_add(struct log_index *index, const struct log_note *note, int64_t interval)
+void format_index_add(struct format_index *index, const struct format_note *note, int64_t interval)
 {
     uint32_t last_position = 0;
     if (index->count > 0)
@@ -84,35 +84,35 @@ void log_index_add(struct log_index *index, const struct log_note *note, int64_t
     ASSERT(note->position <= INT32_MAX);
     ASSERT(index->count < index->cap);
     index->entries[index->count++] =
-        (struct log_index_entry){.relative = relative(index, note->last),
-                                 .position = (uint32_t)note->position,
-                                 .first = relative(index, note->base)};
+        (struct format_index_entry){.relative = relative(index, note->last),
+                                    .position = (uint32_t)note->position,
+                                    .first = relative(index, note->base)};
     add_time(index);
 }
 
-void log_index_learn(struct log_index *index, const struct log_note *note)
+void format_index_learn(struct format_index *index, const struct format_note *note)
 {
-    const struct log_index_entry *floor = log_index_floor_position(index, note->position);
+    const struct format_index_entry *floor = format_index_floor_position(index, note->position);
     if (floor == NULL || floor->position != note->position ||
         index->base + floor->relative != note->last)
         return;
     index->entries[floor - index->entries].first = relative(index, note->base);
 }
 
-void log_index_seal(struct log_index *index)
+void format_index_seal(struct format_index *index)
 {
     add_time(index);
 }
 
-struct log_index_mark log_index_mark(const struct log_index *index)
+struct format_index_mark format_index_mark(const struct format_index *index)
 {
-    return (struct log_index_mark){.count = index->count,
-                                   .time_count = index->time_count,
-                                   .max_timestamp = index->max_timestamp,
-                                   .max_timestamp_offset = index->max_timestamp_offset};
+    return (struct format_index_mark){.count = index->count,
+                                      .time_count = index->time_count,
+                                      .max_timestamp = index->max_timestamp,
+                                      .max_timestamp_offset = index->max_timestamp_offset};
 }
 
-void log_index_return(struct log_index *index, struct log_index_mark mark)
+void format_index_return(struct format_index *index, struct format_index_mark mark)
 {
     ASSERT(mark.count <= index->count);
     ASSERT(mark.time_count <= index->time_count);
@@ -122,7 +122,7 @@ void log_index_return(struct log_index *index, struct log_index_mark mark)
     index->max_timestamp_offset = mark.max_timestamp_offset;
 }
 
-void log_index_cut(struct log_index *index, uint64_t position)
+void format_index_cut(struct format_index *index, uint64_t position)
 {
     while (index->count > 0 && index->entries[index->count - 1].position >= position)
         index->count--;
@@ -132,19 +132,20 @@ void log_index_cut(struct log_index *index, uint64_t position)
     index->max_timestamp = -1;
     index->max_timestamp_offset = index->base - 1;
     if (index->time_count > 0) {
-        const struct log_time_entry *time = &index->times[index->time_count - 1];
+        const struct format_time_entry *time = &index->times[index->time_count - 1];
         index->max_timestamp = time->timestamp;
         index->max_timestamp_offset = index->base + time->relative;
     }
 }
 
-bool log_index_full(const struct log_index *index, int64_t bytes_max)
+bool format_index_full(const struct format_index *index, int64_t bytes_max)
 {
-    return index->count >= bytes_max / LOG_INDEX_ENTRY_SIZE ||
-           index->time_count >= bytes_max / LOG_TIME_ENTRY_SIZE - 1;
+    return index->count >= bytes_max / FORMAT_INDEX_ENTRY_SIZE ||
+           index->time_count >= bytes_max / FORMAT_TIME_ENTRY_SIZE - 1;
 }
 
-const struct log_index_entry *log_index_floor(const struct log_index *index, int64_t offset)
+const struct format_index_entry *format_index_floor(const struct format_index *index,
+                                                    int64_t offset)
 {
     int32_t low = 0;
     int32_t high = index->count;
@@ -158,8 +159,8 @@ const struct log_index_entry *log_index_floor(const struct log_index *index, int
     return low == 0 ? NULL : &index->entries[low - 1];
 }
 
-const struct log_index_entry *log_index_floor_position(const struct log_index *index,
-                                                       uint64_t position)
+const struct format_index_entry *format_index_floor_position(const struct format_index *index,
+                                                             uint64_t position)
 {
     int32_t low = 0;
     int32_t high = index->count;
@@ -173,7 +174,7 @@ const struct log_index_entry *log_index_floor_position(const struct log_index *i
     return low == 0 ? NULL : &index->entries[low - 1];
 }
 
-int64_t log_index_floor_time(const struct log_index *index, int64_t timestamp)
+int64_t format_index_floor_time(const struct format_index *index, int64_t timestamp)
 {
     int32_t low = 0;
     int32_t high = index->time_count;
@@ -187,38 +188,39 @@ int64_t log_index_floor_time(const struct log_index *index, int64_t timestamp)
     return low == 0 ? index->base : index->base + index->times[low - 1].relative + 1;
 }
 
-size_t log_index_bytes(const struct log_index *index)
+size_t format_index_bytes(const struct format_index *index)
 {
     return (size_t)index->cap * sizeof *index->entries +
            (size_t)index->time_cap * sizeof *index->times;
 }
 
-void log_index_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out)
+void format_index_encode(const struct format_index *index, int32_t first, int32_t end, uint8_t *out)
 {
     ASSERT(end <= index->count);
-    for (int32_t i = first; i < end; i++, out += LOG_INDEX_ENTRY_SIZE) {
+    for (int32_t i = first; i < end; i++, out += FORMAT_INDEX_ENTRY_SIZE) {
         put_u32(out, index->entries[i].relative);
         put_u32(out + 4, index->entries[i].position);
     }
 }
 
-void log_times_encode(const struct log_index *index, int32_t first, int32_t end, uint8_t *out)
+void format_times_encode(const struct format_index *index, int32_t first, int32_t end, uint8_t *out)
 {
     ASSERT(end <= index->time_count);
-    for (int32_t i = first; i < end; i++, out += LOG_TIME_ENTRY_SIZE) {
+    for (int32_t i = first; i < end; i++, out += FORMAT_TIME_ENTRY_SIZE) {
         put_u64(out, (uint64_t)index->times[i].timestamp);
         put_u32(out + 8, index->times[i].relative);
     }
 }
 
 /* How many entries make sense. */
-static int32_t decode_entries(struct log_index *index, struct bytes in, uint64_t log_size,
+static int32_t decode_entries(struct format_index *index, struct bytes in, uint64_t log_size,
                               int64_t next)
 {
     int64_t last = -1;
     uint32_t position = 0;
-    while (in.size >= LOG_INDEX_ENTRY_SIZE) {
-        struct log_index_entry entry = {get_u32(in.data), get_u32(in.data + 4), LOG_FIRST_UNKNOWN};
+    while (in.size >= FORMAT_INDEX_ENTRY_SIZE) {
+        struct format_index_entry entry = {get_u32(in.data), get_u32(in.data + 4),
+                                           FORMAT_FIRST_UNKNOWN};
         if (entry.relative <= last || entry.position <= position || entry.position >= log_size)
             break;
         if (index->base + entry.relative >= next)
@@ -226,17 +228,17 @@ static int32_t decode_entries(struct log_index *index, struct bytes in, uint64_t
         index->entries[index->count++] = entry;
         last = entry.relative;
         position = entry.position;
-        in = bytes_of(in.data + LOG_INDEX_ENTRY_SIZE, in.size - LOG_INDEX_ENTRY_SIZE);
+        in = bytes_of(in.data + FORMAT_INDEX_ENTRY_SIZE, in.size - FORMAT_INDEX_ENTRY_SIZE);
     }
     return (int32_t)in.size;
 }
 
-static int32_t decode_times(struct log_index *index, struct bytes in, int64_t next)
+static int32_t decode_times(struct format_index *index, struct bytes in, int64_t next)
 {
     int64_t last = -1;
     int64_t timestamp = -1;
-    while (in.size >= LOG_TIME_ENTRY_SIZE) {
-        struct log_time_entry entry = {get_i64(in.data), get_u32(in.data + 8)};
+    while (in.size >= FORMAT_TIME_ENTRY_SIZE) {
+        struct format_time_entry entry = {get_i64(in.data), get_u32(in.data + 8)};
         if ((int64_t)entry.relative <= last || entry.timestamp <= timestamp)
             break;
         if (index->base + entry.relative >= next)
@@ -244,7 +246,7 @@ static int32_t decode_times(struct log_index *index, struct bytes in, int64_t ne
         index->times[index->time_count++] = entry;
         last = entry.relative;
         timestamp = entry.timestamp;
-        in = bytes_of(in.data + LOG_TIME_ENTRY_SIZE, in.size - LOG_TIME_ENTRY_SIZE);
+        in = bytes_of(in.data + FORMAT_TIME_ENTRY_SIZE, in.size - FORMAT_TIME_ENTRY_SIZE);
     }
     if (index->time_count > 0) {
         index->max_timestamp = timestamp;
@@ -253,8 +255,8 @@ static int32_t decode_times(struct log_index *index, struct bytes in, int64_t ne
     return (int32_t)in.size;
 }
 
-enum err log_index_decode(struct log_index *index, struct bytes offsets, struct bytes times,
-                          uint64_t log_size, int64_t next, bool *whole)
+enum err format_index_decode(struct format_index *index, struct bytes offsets, struct bytes times,
+                             uint64_t log_size, int64_t next, bool *whole)
 {
     ASSERT(index->count == 0);
     ASSERT(index->time_count == 0);
@@ -262,9 +264,9 @@ enum err log_index_decode(struct log_index *index, struct bytes offsets, struct 
         *whole = false;
         return ERR_NONE;
     }
-    enum err e = log_index_reserve(index, (int32_t)(offsets.size / LOG_INDEX_ENTRY_SIZE));
+    enum err e = format_index_reserve(index, (int32_t)(offsets.size / FORMAT_INDEX_ENTRY_SIZE));
     if (e == ERR_NONE)
-        e = reserve_times(index, (int32_t)(times.size / LOG_TIME_ENTRY_SIZE) + 1);
+        e = reserve_times(index, (int32_t)(times.size / FORMAT_TIME_ENTRY_SIZE) + 1);
     if (e != ERR_NONE)
         return e;
     int32_t left = decode_entries(index, offsets, log_size, next);

@@ -1,10 +1,10 @@
 /* box.h - a partition's files in memory, built batch by batch as a broker would write them, so that
  * a test can break one of them and ask what the inspection finds. */
-#ifndef KILN_TEST_LOG_BOX_H
-#define KILN_TEST_LOG_BOX_H
+#ifndef KILN_TEST_INSPECT_BOX_H
+#define KILN_TEST_INSPECT_BOX_H
 
-#include "log/log.h"
-#include "log/format.h"
+#include "inspect/inspect.h"
+#include "format/format.h"
 #include "support/test.h"
 
 #define BOX_FILES_MAX 64
@@ -24,14 +24,14 @@ struct box_batch {
 
 struct box {
     struct mem mem;
-    struct log_inspect_dir dir;
-    struct log_inspect_file files[BOX_FILES_MAX];
+    struct inspect_dir dir;
+    struct inspect_file files[BOX_FILES_MAX];
     /* of the log so far */
     int64_t base, end;
     struct text log, txns;
-    struct log_index index;
-    struct log_producers producers;
-    struct log_epochs epochs;
+    struct format_index index;
+    struct format_producers producers;
+    struct format_epochs epochs;
 };
 
 void box_init(struct box *box, const char *name);
@@ -50,7 +50,7 @@ void box_put_text(struct box *box, const char *name, const char *text);
 void box_put_sealed(struct box *box, const char *name, const char *text);
 void box_remove(struct box *box, const char *name);
 /* Fails the test when there is none. */
-struct log_inspect_file *box_file(struct box *box, const char *name);
+struct inspect_file *box_file(struct box *box, const char *name);
 /* Bytes that may be changed. */
 uint8_t *box_bytes(struct box *box, const char *name);
 void box_truncate(struct box *box, const char *name, size_t size);

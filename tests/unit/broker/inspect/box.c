@@ -9,11 +9,11 @@ void box_init(struct box *box, const char *name)
 {
     memset(box, 0, sizeof *box);
     mem_system(&box->mem);
-    box->dir = (struct log_inspect_dir){.path = name, .name = name, .files = box->files};
+    box->dir = (struct inspect_dir){.path = name, .name = name, .files = box->files};
     text_init(&box->log, &box->mem);
     text_init(&box->txns, &box->mem);
-    log_index_init(&box->index, &box->mem, 0);
-    assert_ok(log_producers_init(&box->producers, &box->mem));
+    format_index_init(&box->index, &box->mem, 0);
+    assert_ok(format_producers_init(&box->producers, &box->mem));
     box->epochs.mem = &box->mem;
 }
 
@@ -25,15 +25,15 @@ void box_free(struct box *box)
     }
     text_free(&box->log);
     text_free(&box->txns);
-    log_index_free(&box->index);
-    log_producers_free(&box->producers);
-    log_epochs_free(&box->epochs);
+    format_index_free(&box->index);
+    format_producers_free(&box->producers);
+    format_epochs_free(&box->epochs);
     assert_int_equal(box->mem.live_count, 0);
 }
 
 /* ---- files ---- */
 
-struct log_inspect_file *box_file(struct box *box, const char *name)
+struct inspect_file *box_file(struct box *box, const char *name)
 {
     for (int32_t i = 0; i < box->dir.file_count; i++) {
         if (strcmp(box->files[i].name, name) == 0)
@@ -60,7 +60,7 @@ static struct bytes copy(struct box *box, const void *data, size_t size)
 void box_put(struct box *box, const char *name, const void *data, size_t size)
 {
     assert_true(box->dir.file_count < BOX_FILES_MAX);
-    box->files[box->dir.file_count++] = (struct log_inspect_file){
+    box->files[box->dir.file_count++] = (struct inspect_file){
         .name = mem_text(&box->mem, name, strlen(name)), .bytes = copy(box, data, size)};
 }
 
@@ -71,17 +71,17 @@ void box_put_text(struct box *box, const char *name, const char *text)
 
 void box_put_sealed(struct box *box, const char *name, const char *text)
 {
-    char crc[LOG_CRC_FILE_SIZE + 1];
-    char crc_name[LOG_NAME_MAX];
+    char crc[FORMAT_CRC_FILE_SIZE + 1];
+    char crc_name[FORMAT_NAME_MAX];
     box_put_text(box, name, text);
-    log_crc_print(crc32c(0, text, strlen(text)), 0x12345678, crc);
+    format_crc_print(crc32c(0, text, strlen(text)), 0x12345678, crc);
     snprintf(crc_name, sizeof crc_name, "%s.crc", name);
     box_put_text(box, crc_name, crc);
 }
 
 void box_remove(struct box *box, const char *name)
 {
-    struct log_inspect_file *file = box_file(box, name);
+    struct inspect_file *file = box_file(box, name);
     mem_free(&box->mem, (void *)(uintptr_t)file->bytes.data);
     mem_free(&box->mem, (void *)(uintptr_t)file->name);
     *file = box->files[--box->dir.file_count];
@@ -89,7 +89,7 @@ void box_remove(struct box *box, const char *name)
 
 void box_truncate(struct box *box, const char *name, size_t size)
 {
-    struct log_inspect_file *file = box_file(box, name);
+    struct inspect_file *file = box_file(box, name);
     struct bytes before = file->bytes;
     assert_true(size <= before.size);
     file->bytes = copy(box, before.data, size);
@@ -108,13 +108,13 @@ void box_add_bytes(struct box *box, const uint8_t *batch, size_t size, int32_t l
     wire_batch_set_leader_epoch(own, leader_epoch);
     assert_int_equal(wire_batch_at(bytes_of(own, size), 0, &head, NULL), WIRE_AT_BATCH);
     assert_int_equal(head.size, size);
-    struct log_note note = log_note_of(&head, box->log.size, own);
-    assert_ok(log_index_reserve(&box->index, 1));
-    log_index_add(&box->index, &note, BOX_INTERVAL);
-    assert_ok(log_epochs_reserve(&box->epochs));
-    log_epochs_assign(&box->epochs, leader_epoch, note.base);
+    struct format_note note = format_note_of(&head, box->log.size, own);
+    assert_ok(format_index_reserve(&box->index, 1));
+    format_index_add(&box->index, &note, BOX_INTERVAL);
+    assert_ok(format_epochs_reserve(&box->epochs));
+    format_epochs_assign(&box->epochs, leader_epoch, note.base);
     if (note.producer_id >= 0)
-        assert_ok(log_producers_apply(&box->producers, &note, 0, NULL));
+        assert_ok(format_producers_apply(&box->producers, &note, 0, NULL));
     text_add(&box->log, own, size);
     box->end = note.last + 1;
 }
@@ -151,7 +151,7 @@ void box_add(struct box *box, const struct box_batch *b)
 static int64_t stable_end(const struct box *box)
 {
     int64_t stable = box->end;
-    LIST_EACH (producer, &box->producers.open, struct log_producer, link) {
+    LIST_EACH (producer, &box->producers.open, struct format_producer, link) {
         if (producer->txn_first >= 0)
             stable = MIN(stable, producer->txn_first);
     }
@@ -175,7 +175,7 @@ void box_end_transaction(struct box *box, int64_t producer_id, bool commit, int3
     const uint8_t key[4] = {0, 0, 0, commit};
     uint8_t data[BATCH_MAX];
     struct wire_builder builder;
-    const struct log_producer *producer = log_producers_find(&box->producers, producer_id);
+    const struct format_producer *producer = format_producers_find(&box->producers, producer_id);
     assert_non_null(producer);
     int64_t first = producer->txn_first;
     struct wire_builder_head head = {.attributes = WIRE_BATCH_CONTROL | WIRE_BATCH_TRANSACTIONAL,
@@ -194,37 +194,37 @@ void box_end_transaction(struct box *box, int64_t producer_id, bool commit, int3
 
 /* ---- segments ---- */
 
-static void put_entries(struct box *box, enum log_file_kind kind)
+static void put_entries(struct box *box, enum format_file_kind kind)
 {
     uint8_t bytes[4096];
-    char name[LOG_NAME_MAX];
+    char name[FORMAT_NAME_MAX];
     size_t size;
-    if (kind == LOG_KIND_INDEX) {
-        size = (size_t)box->index.count * LOG_INDEX_ENTRY_SIZE;
-        log_index_encode(&box->index, 0, box->index.count, bytes);
+    if (kind == FORMAT_KIND_INDEX) {
+        size = (size_t)box->index.count * FORMAT_INDEX_ENTRY_SIZE;
+        format_index_encode(&box->index, 0, box->index.count, bytes);
     } else {
-        size = (size_t)box->index.time_count * LOG_TIME_ENTRY_SIZE;
-        log_times_encode(&box->index, 0, box->index.time_count, bytes);
+        size = (size_t)box->index.time_count * FORMAT_TIME_ENTRY_SIZE;
+        format_times_encode(&box->index, 0, box->index.time_count, bytes);
     }
     assert_true(size <= sizeof bytes);
-    log_name_print(name, box->base, kind);
+    format_name_print(name, box->base, kind);
     box_put(box, name, bytes, size);
 }
 
 static void put_index_crc(struct box *box)
 {
-    char name[LOG_NAME_MAX];
-    char text[LOG_INDEX_CRC_SIZE + 1];
-    log_name_print(name, box->base, LOG_KIND_INDEX);
+    char name[FORMAT_NAME_MAX];
+    char text[FORMAT_INDEX_CRC_SIZE + 1];
+    format_name_print(name, box->base, FORMAT_KIND_INDEX);
     struct bytes index = box_file(box, name)->bytes;
-    log_name_print(name, box->base, LOG_KIND_TIMEINDEX);
+    format_name_print(name, box->base, FORMAT_KIND_TIMEINDEX);
     struct bytes times = box_file(box, name)->bytes;
-    struct log_index_crc crc = {.offsets = crc32c(0, index.data, index.size),
-                                .times = crc32c(0, times.data, times.size),
-                                .offsets_size = index.size,
-                                .times_size = times.size,
-                                .log_bytes = box->log.size};
-    log_index_crc_print(&crc, text);
+    struct format_index_crc crc = {.offsets = crc32c(0, index.data, index.size),
+                                   .times = crc32c(0, times.data, times.size),
+                                   .offsets_size = index.size,
+                                   .times_size = times.size,
+                                   .log_bytes = box->log.size};
+    format_index_crc_print(&crc, text);
     snprintf(name, sizeof name, "%020lld.index.crc", (long long)box->base);
     box_put_text(box, name, text);
 }
@@ -232,11 +232,11 @@ static void put_index_crc(struct box *box)
 static void put_snapshot(struct box *box)
 {
     struct bytes snapshot, window;
-    char name[LOG_NAME_MAX];
-    assert_ok(log_snapshot_encode(&box->producers, &box->mem, &snapshot, &window));
-    log_name_print(name, box->end, LOG_KIND_SNAPSHOT);
+    char name[FORMAT_NAME_MAX];
+    assert_ok(format_snapshot_encode(&box->producers, &box->mem, &snapshot, &window));
+    format_name_print(name, box->end, FORMAT_KIND_SNAPSHOT);
     box_put(box, name, snapshot.data, snapshot.size);
-    log_name_print(name, box->end, LOG_KIND_WINDOW);
+    format_name_print(name, box->end, FORMAT_KIND_WINDOW);
     if (window.data != NULL)
         box_put(box, name, window.data, window.size);
     mem_free(&box->mem, (void *)(uintptr_t)snapshot.data);
@@ -245,29 +245,29 @@ static void put_snapshot(struct box *box)
 
 void box_roll(struct box *box)
 {
-    char name[LOG_NAME_MAX];
-    assert_ok(log_index_reserve(&box->index, 1));
-    log_index_seal(&box->index);
-    log_name_print(name, box->base, LOG_KIND_LOG);
+    char name[FORMAT_NAME_MAX];
+    assert_ok(format_index_reserve(&box->index, 1));
+    format_index_seal(&box->index);
+    format_name_print(name, box->base, FORMAT_KIND_LOG);
     box_put(box, name, box->log.data, box->log.size);
-    put_entries(box, LOG_KIND_INDEX);
-    put_entries(box, LOG_KIND_TIMEINDEX);
+    put_entries(box, FORMAT_KIND_INDEX);
+    put_entries(box, FORMAT_KIND_TIMEINDEX);
     put_index_crc(box);
-    log_name_print(name, box->base, LOG_KIND_TXNINDEX);
+    format_name_print(name, box->base, FORMAT_KIND_TXNINDEX);
     if (box->txns.size > 0)
         box_put(box, name, box->txns.data, box->txns.size);
     put_snapshot(box);
     box->log.size = box->txns.size = 0;
     box->base = box->end;
-    log_index_free(&box->index);
-    log_index_init(&box->index, &box->mem, box->base);
+    format_index_free(&box->index);
+    format_index_init(&box->index, &box->mem, box->base);
 }
 
 static void put_small(struct box *box)
 {
     struct text epochs;
     text_init(&epochs, &box->mem);
-    log_epochs_print(&box->epochs, &epochs);
+    format_epochs_print(&box->epochs, &epochs);
     box_put_sealed(box, "leader-epoch-checkpoint", epochs.data);
     text_free(&epochs);
     box_put_text(box, "partition.metadata", "version: 0\ntopic_id: AAECAwQFBgcICQoLDA0ODw");
@@ -358,11 +358,11 @@ void box_reseal(struct box *box, const char *name, size_t at)
 /* ---- asking ---- */
 
 struct asking {
-    struct log_inspect in;
+    struct inspect in;
     struct box_report *report;
 };
 
-static void take(struct log_inspect *in, struct bytes piece)
+static void take(struct inspect *in, struct bytes piece)
 {
     struct box_report *report = CONTAINER_OF(in, struct asking, in)->report;
     text_add(&report->text, piece.data, piece.size);
@@ -374,7 +374,7 @@ static void ask(struct asking *asking, struct box_report *report)
     text_init(&report->text, &report->mem);
     text_add(&report->text, "", 0);
     asking->report = report;
-    log_inspect_init(&asking->in, &report->mem);
+    inspect_init(&asking->in, &report->mem);
     asking->in.write = take;
     asking->in.json = true;
 }
@@ -383,7 +383,7 @@ static void told(struct asking *asking)
 {
     asking->report->damage = asking->in.damage_count;
     asking->report->notes = asking->in.note_count;
-    log_inspect_free(&asking->in);
+    inspect_free(&asking->in);
 }
 
 static void forget_findings(struct box *box)
@@ -395,16 +395,16 @@ static void forget_findings(struct box *box)
 void box_check(struct box *box, struct box *root, struct box_report *out)
 {
     struct asking asking;
-    struct log_inspect_root *known = NULL;
+    struct inspect_root *known = NULL;
     forget_findings(box);
     forget_findings(root);
     ask(&asking, out);
     if (root != NULL)
-        assert_ok(log_inspect_root_new(&asking.in, &root->dir, true, &known));
-    assert_ok(log_inspect_check(&asking.in, known, &box->dir, false));
+        assert_ok(inspect_root_new(&asking.in, &root->dir, true, &known));
+    assert_ok(inspect_check(&asking.in, known, &box->dir, false));
     if (root != NULL)
-        assert_ok(log_inspect_root_end(&asking.in, known, &box->dir.name, 1));
-    log_inspect_root_free(&asking.in, known);
+        assert_ok(inspect_root_end(&asking.in, known, &box->dir.name, 1));
+    inspect_root_free(&asking.in, known);
     told(&asking);
 }
 
@@ -415,7 +415,7 @@ void box_dump(struct box *box, const char *name, bool json, bool records, struct
     ask(&asking, out);
     asking.in.json = json;
     asking.in.records = records;
-    assert_ok(log_inspect_dump(&asking.in, &box->dir, box_file(box, name)));
+    assert_ok(inspect_dump(&asking.in, &box->dir, box_file(box, name)));
     told(&asking);
 }
 

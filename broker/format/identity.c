@@ -1,0 +1,82 @@
+/* identity.c - whose a directory is: meta.properties, and partition.metadata of a partition. */
+#include "format/internal.h"
+
+static bool take_key(struct bytes line, const char *key, struct bytes *value)
+{
+    size_t size = strlen(key);
+    if (line.size <= size || memcmp(line.data, key, size) != 0 || line.data[size] != '=')
+        return false;
+    *value = bytes_of(line.data + size + 1, line.size - size - 1);
+    while (value->size > 0 && (value->data[value->size - 1] == '\r'))
+        value->size--;
+    return true;
+}
+
+static enum err parse_meta_line(struct bytes line, struct format_meta *out, struct errmsg *msg)
+{
+    struct bytes value;
+    int64_t number;
+    if (take_key(line, "version", &value)) {
+        if (text_parse_int(value, &number) != ERR_NONE || number != 1)
+            return errmsg_set(msg, ERR_CORRUPT, "its version is not 1");
+    } else if (take_key(line, "node.id", &value)) {
+        if (text_parse_int(value, &number) != ERR_NONE || number < 0 || number > INT32_MAX)
+            return errmsg_set(msg, ERR_CORRUPT, "node.id is no number of a node");
+        out->node_id = (int32_t)number;
+    } else if (take_key(line, "cluster.id", &value)) {
+        if (value.size == 0 || value.size >= sizeof out->cluster_id)
+            return errmsg_set(msg, ERR_CORRUPT, "cluster.id is empty or too long");
+        memcpy(out->cluster_id, value.data, value.size);
+        out->cluster_id[value.size] = 0;
+    } else if (take_key(line, "directory.id", &value)) {
+        if (wire_uuid_parse(value, &out->directory_id) != ERR_NONE)
+            return errmsg_set(msg, ERR_CORRUPT, "directory.id is no id");
+        out->has_directory_id = true;
+    }
+    return ERR_NONE;
+}
+
+enum err format_meta_parse(struct bytes file, struct format_meta *out, struct errmsg *msg)
+{
+    struct bytes line;
+    *out = (struct format_meta){.node_id = -1};
+    while (format_next_line(&file, &line)) {
+        enum err e = parse_meta_line(line, out, msg);
+        if (e != ERR_NONE)
+            return e;
+    }
+    if (out->node_id < 0 || out->cluster_id[0] == 0)
+        return errmsg_set(msg, ERR_CORRUPT, "node.id or cluster.id is missing");
+    return ERR_NONE;
+}
+
+void format_meta_print(const struct format_meta *meta, struct text *out)
+{
+    char id[WIRE_UUID_TEXT_SIZE];
+    wire_uuid_print(&meta->directory_id, id);
+    text_printf(out, "#\nversion=1\nnode.id=%d\ncluster.id=%s\ndirectory.id=%s\n", meta->node_id,
+                meta->cluster_id, id);
+}
+
+enum err format_partition_metadata_parse(struct bytes file, struct wire_uuid *topic_id,
+                                         struct errmsg *msg)
+{
+    struct bytes line;
+    const char key[] = "topic_id: ";
+    size_t size = sizeof key - 1;
+    if (!format_next_line(&file, &line) || !bytes_equal(line, bytes_text("version: 0")))
+        return errmsg_set(msg, ERR_CORRUPT, "line 1 is no \"version: 0\"");
+    if (!format_next_line(&file, &line) || line.size < size || memcmp(line.data, key, size) != 0)
+        return errmsg_set(msg, ERR_CORRUPT, "line 2 is no topic_id");
+    if (wire_uuid_parse(bytes_of(line.data + size, line.size - size), topic_id) != ERR_NONE)
+        return errmsg_set(msg, ERR_CORRUPT, "topic_id is no id");
+    return ERR_NONE;
+}
+
+void format_partition_metadata_print(const struct wire_uuid *topic_id,
+                                     char out[FORMAT_PARTITION_METADATA_SIZE + 1])
+{
+    char id[WIRE_UUID_TEXT_SIZE];
+    wire_uuid_print(topic_id, id);
+    text_fit(out, FORMAT_PARTITION_METADATA_SIZE + 1, "version: 0\ntopic_id: %s", id);
+}
