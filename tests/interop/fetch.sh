@@ -25,8 +25,11 @@ once() {
     status=$?
     if [[ $status -ne 0 ]]; then
         rm -rf "$new"
-        [[ $status -ne 124 && $status -ne 137 ]] || : >"$silent"
-        skip "$name cannot be fetched in $FETCH_SECONDS s: $(tail -1 "$work/fetch.log")"
+        if [[ $status -eq 124 || $status -eq 137 ]]; then
+            : >"$silent"
+            skip "$name did not come within $FETCH_SECONDS s: $(tail -1 "$work/fetch.log")"
+        fi
+        skip "$name cannot be fetched: $(tail -1 "$work/fetch.log")"
     fi
     mv -T "$new" "$place" 2>/dev/null || rm -rf "$new" # another test was faster
     [[ -d $place ]] || skip "$place could not be made"
