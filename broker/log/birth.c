@@ -30,12 +30,12 @@ struct log_birth_work {
     char path[ENV_PATH_MAX]; /* its first name */
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
 
-static struct log_birth_work *work_of(struct log_steps *steps)
+static struct log_birth_work *work_of(struct steps *steps)
 {
     return opening_of(steps)->birth_work;
 }
@@ -98,7 +98,7 @@ static void one_ended(struct log_birth_work *w, enum err e)
     if (e != ERR_NONE && w->failed == ERR_NONE)
         w->failed = e;
     if (--w->pending == 0)
-        log_steps_resume(&w->opening->steps, w->failed);
+        steps_resume(&w->opening->steps, w->failed);
 }
 
 static void on_ended(struct env_op *io, enum err e, uint64_t n)
@@ -148,13 +148,13 @@ enum {
     BIRTH_OVER,
 };
 
-static enum log_flow birth_make(struct log_steps *steps)
+static enum steps_flow birth_make(struct steps *steps)
 {
-    env_make_dir(steps->env, &steps->io, work_of(steps)->path, log_steps_done);
-    return LOG_WAIT;
+    env_make_dir(steps->env, &steps->io, work_of(steps)->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow birth_open(struct log_steps *steps)
+static enum steps_flow birth_open(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     w->made = true;
@@ -163,15 +163,15 @@ static enum log_flow birth_open(struct log_steps *steps)
     for (int32_t i = 0; i < w->file_count; i++)
         env_open_file(steps->env, &w->files[i].io, w->files[i].path,
                       ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, on_opened);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow birth_write(struct log_steps *steps)
+static enum steps_flow birth_write(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE) {
         steps->next = BIRTH_RENAME;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
     for (int32_t i = 0; i < w->file_count; i++)
@@ -181,16 +181,16 @@ static enum log_flow birth_write(struct log_steps *steps)
         if (f->part.size > 0)
             env_write(steps->env, &f->io, f->file, 0, &f->part, 1, on_ended);
     }
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* All entries have been made by now, so that the directory's sync covers them. The segment is
  * empty: its first sync comes with its first records. */
-static enum log_flow birth_sync(struct log_steps *steps)
+static enum steps_flow birth_sync(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
     w->pending = 1;
     for (int32_t i = 0; i < w->file_count; i++)
@@ -201,7 +201,7 @@ static enum log_flow birth_sync(struct log_steps *steps)
         if (f->part.size > 0)
             env_sync(steps->env, &f->io, f->file, on_synced);
     }
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static void on_closed(struct env_op *io, enum err e, uint64_t n)
@@ -220,7 +220,7 @@ static void on_renamed(struct env_op *io, enum err e, uint64_t n)
 }
 
 /* The files are let go of meanwhile. */
-static enum log_flow birth_rename(struct log_steps *steps)
+static enum steps_flow birth_rename(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     bool whole = w->failed == ERR_NONE;
@@ -228,7 +228,7 @@ static enum log_flow birth_rename(struct log_steps *steps)
     for (int32_t i = 0; i < w->file_count; i++)
         w->pending += w->files[i].file != 0;
     if (w->pending == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
     w->renamed = whole;
     if (whole)
@@ -238,39 +238,39 @@ static enum log_flow birth_rename(struct log_steps *steps)
         if (f->file != 0)
             env_close_file(steps->env, &f->io, f->file, on_closed);
     }
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow birth_durable(struct log_steps *steps)
+static enum steps_flow birth_durable(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE)
-        return log_steps_fail(steps, w->failed);
+        return steps_fail(steps, w->failed);
     steps->err = ERR_NONE;
     if (KNOWN_BUG(rename_without_dir_sync))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, w->opening->log->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, w->opening->log->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow birth_synced(struct log_steps *steps)
+static enum steps_flow birth_synced(struct steps *steps)
 {
     return log_dir_synced(opening_of(steps)->log->dir, steps);
 }
 
 /* It has been made use of, and would stand for another loss. */
-static enum log_flow birth_consent(struct log_steps *steps)
+static enum steps_flow birth_consent(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (!o->consented)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
-    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, o->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow birth_over(struct log_steps *steps)
+static enum steps_flow birth_over(struct steps *steps)
 {
     const struct log_opening *o = opening_of(steps);
     struct notes *notes = o->log->dir->config.notes;
@@ -284,10 +284,10 @@ static enum log_flow birth_over(struct log_steps *steps)
              "partition %s starts empty in %s: what it held is in another log directory, or lost",
              log_name(o->log), o->log->dir->path);
     (void)steps;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step birth_steps[] = {
+static const struct step birth_steps[] = {
     [BIRTH_MAKE] = {"make", birth_make},     [BIRTH_OPEN] = {"make", birth_open},
     [BIRTH_WRITE] = {"make", birth_write},   [BIRTH_SYNC] = {"make", birth_sync},
     [BIRTH_RENAME] = {"make", birth_rename}, [BIRTH_DURABLE] = {"make", birth_durable},
@@ -326,7 +326,7 @@ static void free_work(struct log_opening *o)
     o->birth_work = NULL;
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     struct log_dir *dir = o->log->dir;
@@ -364,5 +364,5 @@ void log_birth_begin(struct log_opening *o)
         log_opening_end(o, e);
         return;
     }
-    log_steps_start(&o->steps, log_env(o->log), birth_steps, ended);
+    steps_start(&o->steps, log_env(o->log), birth_steps, ended);
 }

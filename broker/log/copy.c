@@ -18,7 +18,7 @@ enum {
     COPY_OVER,
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
@@ -29,90 +29,90 @@ static struct log_segment *segment_of(const struct log_opening *o)
 }
 
 /* The same bytes were written over the old ones: a sync of file and folder is what is left. */
-static enum log_flow copy_in_place(struct log_steps *steps)
+static enum steps_flow copy_in_place(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (!o->copying || !o->in_place || !o->held) {
         steps->next = COPY_TRIM;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, segment_of(o)->file->handle, log_steps_done);
-    return LOG_WAIT;
+    env_sync(steps->env, &steps->io, segment_of(o)->file->handle, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_entry(struct log_steps *steps)
+static enum steps_flow copy_entry(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_entered(struct log_steps *steps)
+static enum steps_flow copy_entered(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->next = COPY_TRUNCATE;
-    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     segment_of(o)->entry_durable = true;
     o->log->dir->synced_bytes += (int64_t)o->copied;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* A batch that turned out bad in a later piece than the one that it begins in leaves nothing. */
-static enum log_flow copy_trim(struct log_steps *steps)
+static enum steps_flow copy_trim(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (o->copy_file == 0 || !o->cutting || o->cut_at >= o->piece)
-        return LOG_NEXT;
-    env_truncate(steps->env, &steps->io, o->copy_file, o->copied, log_steps_done);
-    return LOG_WAIT;
+        return STEPS_NEXT;
+    env_truncate(steps->env, &steps->io, o->copy_file, o->copied, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_sync(struct log_steps *steps)
+static enum steps_flow copy_sync(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (o->copy_file == 0) {
         steps->next = COPY_TRUNCATE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, o->copy_file, log_steps_done);
-    return LOG_WAIT;
+    env_sync(steps->env, &steps->io, o->copy_file, steps_done);
+    return STEPS_WAIT;
 }
 
 /* The old bytes are still there, but a disk whose syncs fail is not to be written to (S-5); one
  * that is full can be emptied. */
-static enum log_flow copy_synced(struct log_steps *steps)
+static enum steps_flow copy_synced(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
         log_dir_sync_failed(o->log->dir, steps->err);
     if (steps->err != ERR_NONE)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     env_file file = o->copy_file;
     o->copy_file = 0;
-    env_close_file(steps->env, &steps->io, file, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_rename(struct log_steps *steps)
+static enum steps_flow copy_rename(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
-    env_rename(steps->env, &steps->io, o->copy_path, segment->file->path, log_steps_done);
-    return LOG_WAIT;
+    env_rename(steps->env, &steps->io, o->copy_path, segment->file->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_sync_dir(struct log_steps *steps)
+static enum steps_flow copy_sync_dir(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
 static void let_go(struct log_opening *o)
@@ -156,36 +156,36 @@ static enum err place_fresh(struct log_opening *o)
     return ERR_NONE;
 }
 
-static enum log_flow copy_place(struct log_steps *steps)
+static enum steps_flow copy_place(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (log_dir_synced(o->log->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     SOMETIMES(o->log->dir->trace, RECOVERY_WROTE_AGAIN, true);
     enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
     o->log->dir->synced_bytes += (int64_t)o->copied;
-    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
+    return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
 }
 
-static enum log_flow copy_truncate(struct log_steps *steps)
+static enum steps_flow copy_truncate(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
     if (o->overlap_at == 0 || !o->held)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     segment->size = segment->written = segment->synced = o->overlap_at;
-    env_truncate(steps->env, &steps->io, segment->file->handle, o->overlap_at, log_steps_done);
-    return LOG_WAIT;
+    env_truncate(steps->env, &steps->io, segment->file->handle, o->overlap_at, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow copy_end(struct log_steps *steps)
+static enum steps_flow copy_end(struct steps *steps)
 {
     (void)steps;
     let_go(opening_of(steps));
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step copy_steps[] = {
+static const struct step copy_steps[] = {
     [COPY_IN_PLACE] = {"write again the end of", copy_in_place},
     [COPY_ENTRY] = {"write again the end of", copy_entry},
     [COPY_ENTERED] = {"write again the end of", copy_entered},
@@ -210,7 +210,7 @@ static bool next_segment(struct log_opening *o)
     return true;
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     if (e != ERR_NONE)
@@ -223,7 +223,7 @@ static void ended(struct log_steps *steps, enum err e)
 
 void log_copy_finish(struct log_opening *o)
 {
-    log_steps_start(&o->steps, log_env(o->log), copy_steps, ended);
+    steps_start(&o->steps, log_env(o->log), copy_steps, ended);
 }
 
 /* ---- giving up ---- */

@@ -25,7 +25,7 @@ enum {
     CUT_OVER,
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
@@ -37,7 +37,7 @@ static struct log_segment *segment_of(const struct log_opening *o)
 
 /* ---- is there anything good behind it? ---- */
 
-static enum log_flow cut_look(struct log_steps *steps)
+static enum steps_flow cut_look(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     o->search_at = o->cut_at + 1;
@@ -45,21 +45,21 @@ static enum log_flow cut_look(struct log_steps *steps)
         o->hole |= o->log->segments[i]->size > 0;
     if (o->hole)
         steps->next = CUT_DECIDE;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_searched(struct env_op *op, enum err e, uint64_t n)
 {
     struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
     (void)n;
-    log_steps_resume(&o->steps, e);
+    steps_resume(&o->steps, e);
 }
 
 static void on_read(struct env_op *op, enum err e, uint64_t n)
 {
     struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
     if (e != ERR_NONE) {
-        log_steps_resume(&o->steps, e);
+        steps_resume(&o->steps, e);
         return;
     }
     o->search = (struct format_search){
@@ -67,21 +67,21 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
     env_offload(o->steps.env, op, format_search, &o->search, on_searched);
 }
 
-static enum log_flow cut_search(struct log_steps *steps)
+static enum steps_flow cut_search(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = segment_of(o);
     if (o->search_at + WIRE_BATCH_HEAD > segment->size) {
         steps->next = CUT_DECIDE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     uint64_t size = MIN((uint64_t)o->walk.cap, segment->size - o->search_at);
     env_read(steps->env, &o->search_io, segment->file->handle, o->search_at, o->walk.buffer, size,
              on_read);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_searched(struct log_steps *steps)
+static enum steps_flow cut_searched(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct format_search *search = &o->search;
@@ -94,38 +94,38 @@ static enum log_flow cut_searched(struct log_steps *steps)
                            o->end, true);
             o->walk.scan.exact = false;
         }
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     /* A head may stand across the end of this piece. */
     o->search_at += MAX(search->data.size, WIRE_BATCH_HEAD) - (WIRE_BATCH_HEAD - 1);
     steps->next = CUT_SEARCH;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* A batch that might be good, but is larger than what was read. */
-static enum log_flow cut_verify(struct log_steps *steps)
+static enum steps_flow cut_verify(struct steps *steps)
 {
     log_walk_next(&opening_of(steps)->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_verified(struct log_steps *steps)
+static enum steps_flow cut_verified(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct format_scan *scan = &o->walk.scan;
     if (scan->end == FORMAT_SCAN_MORE && scan->note_count == 0) {
         steps->next = CUT_VERIFY;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->hole = scan->note_count > 0;
     o->search_at++;
     steps->next = o->hole ? CUT_DECIDE : CUT_SEARCH;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- what is done about it ---- */
 
-static enum log_flow cut_decide(struct log_steps *steps)
+static enum steps_flow cut_decide(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -133,11 +133,11 @@ static enum log_flow cut_decide(struct log_steps *steps)
     if (o->hole && !o->recovery_known) {
         log_corrupt_text(&o->op->msg, log, segment->file->path, o->cut_at, o->cut_why.text);
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, o->cut_at, ERR_CORRUPT);
-        return log_steps_fail(steps, ERR_CORRUPT);
+        return steps_fail(steps, ERR_CORRUPT);
     }
     if (!o->hole || o->cut_at == segment->size)
         steps->next = CUT_LATER;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void kept_path(const struct log *log, int64_t base, int64_t offset, char path[ENV_PATH_MAX])
@@ -148,16 +148,16 @@ static void kept_path(const struct log *log, int64_t base, int64_t offset, char 
     ASSERT(size < ENV_PATH_MAX);
 }
 
-static enum log_flow cut_open(struct log_steps *steps)
+static enum steps_flow cut_open(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     kept_path(o->log, segment_of(o)->base, o->end, o->path);
     env_open_file(steps->env, &steps->io, o->path,
-                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, log_steps_done);
-    return LOG_WAIT;
+                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_read(struct log_steps *steps)
+static enum steps_flow cut_read(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = segment_of(o);
@@ -166,38 +166,38 @@ static enum log_flow cut_read(struct log_steps *steps)
     uint64_t left = segment->size - o->cut_at - o->kept;
     if (left == 0 || o->kept_failed != ERR_NONE) {
         steps->next = CUT_SYNC;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
     env_read(steps->env, &steps->io, segment->file->handle, o->cut_at + o->kept, o->walk.buffer,
-             MIN(left, (uint64_t)o->walk.cap), log_steps_done);
-    return LOG_WAIT;
+             MIN(left, (uint64_t)o->walk.cap), steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_write(struct log_steps *steps)
+static enum steps_flow cut_write(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->next = CUT_READ;
     if (steps->err != ERR_NONE || steps->n == 0) {
         o->kept_failed = steps->err != ERR_NONE ? steps->err : ERR_CORRUPT;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->part = (struct env_part){.data = o->walk.buffer, .size = steps->n};
     uint64_t at = o->kept;
     o->kept += steps->n;
-    env_write(steps->env, &steps->io, o->kept_file, at, &o->part, 1, log_steps_done);
-    return LOG_WAIT;
+    env_write(steps->env, &steps->io, o->kept_file, at, &o->part, 1, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_sync(struct log_steps *steps)
+static enum steps_flow cut_sync(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, o->kept_file, log_steps_done);
-    return LOG_WAIT;
+    env_sync(steps->env, &steps->io, o->kept_file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_close(struct log_steps *steps)
+static enum steps_flow cut_close(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && o->kept_failed == ERR_NONE) {
@@ -205,75 +205,75 @@ static enum log_flow cut_close(struct log_steps *steps)
         log_dir_sync_failed(o->log->dir, steps->err);
     }
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, o->kept_file, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, o->kept_file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_kept(struct log_steps *steps)
+static enum steps_flow cut_kept(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     o->kept_file = 0;
-    return o->kept_failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, o->kept_failed);
+    return o->kept_failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, o->kept_failed);
 }
 
 /* Segments behind the cut: kept whole, under another name, unless there is nothing in them. */
-static enum log_flow cut_later(struct log_steps *steps)
+static enum steps_flow cut_later(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *last = log_active(o->log);
     if (o->log->segment_count - 1 == o->segment) {
         steps->next = CUT_SYNC_DIR;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->moved = true;
     steps->tolerant = true;
     if (last->size == 0) {
-        env_unlink(steps->env, &steps->io, last->file->path, log_steps_done);
-        return LOG_WAIT;
+        env_unlink(steps->env, &steps->io, last->file->path, steps_done);
+        return STEPS_WAIT;
     }
     kept_path(o->log, last->base, last->base, o->path_to);
-    env_rename(steps->env, &steps->io, last->file->path, o->path_to, log_steps_done);
-    return LOG_WAIT;
+    env_rename(steps->env, &steps->io, last->file->path, o->path_to, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_moved(struct log_steps *steps)
+static enum steps_flow cut_moved(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     struct log_segment *last = log_active(o->log);
     if (last->dirty_hold)
         log_dirty_release(last);
     o->log->segment_count--;
     log_segment_free(last);
     steps->next = CUT_LATER;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow cut_sync_dir(struct log_steps *steps)
+static enum steps_flow cut_sync_dir(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (!o->hole && !o->moved)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, o->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow cut_truncate(struct log_steps *steps)
+static enum steps_flow cut_truncate(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
     if ((o->hole || o->moved) && steps->err != ERR_NONE) {
         log_dir_sync_failed(o->log->dir, steps->err);
-        return LOG_FAIL;
+        return STEPS_FAIL;
     }
     if (o->cut_at == segment->size) {
         steps->next = CUT_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    env_truncate(steps->env, &steps->io, segment->file->handle, o->cut_at, log_steps_done);
-    return LOG_WAIT;
+    env_truncate(steps->env, &steps->io, segment->file->handle, o->cut_at, steps_done);
+    return STEPS_WAIT;
 }
 
 static void leave_notice(struct log_opening *o)
@@ -290,7 +290,7 @@ static void leave_notice(struct log_opening *o)
     log->notice = mem_text(log->dir->mem, text.text, strlen(text.text));
 }
 
-static enum log_flow cut_end(struct log_steps *steps)
+static enum steps_flow cut_end(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -304,10 +304,10 @@ static enum log_flow cut_end(struct log_steps *steps)
           o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN);
     if (o->hole)
         leave_notice(o);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step cut_steps[] = {
+static const struct step cut_steps[] = {
     [CUT_LOOK] = {"look behind the end of", cut_look},
     [CUT_SEARCH] = {"look behind the end of", cut_search},
     [CUT_SEARCHED] = {"look behind the end of", cut_searched},
@@ -328,7 +328,7 @@ static const struct log_step cut_steps[] = {
     [CUT_OVER] = {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     if (e == ERR_NONE)
@@ -339,7 +339,7 @@ static void ended(struct log_steps *steps, enum err e)
 
 void log_cut(struct log_opening *o)
 {
-    log_steps_start(&o->steps, log_env(o->log), cut_steps, ended);
+    steps_start(&o->steps, log_env(o->log), cut_steps, ended);
 }
 
 bool log_cut_keep(struct log_opening *o)

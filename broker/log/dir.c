@@ -7,7 +7,7 @@
 #define NAMES_SIZE_MAX (64u << 20)
 
 struct opening {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     struct log_op *op;
     struct log_get get, crc;
@@ -158,17 +158,17 @@ void log_dir_missing(struct log_dir *dir)
     go_offline(dir, ERR_NOTFOUND, &why);
 }
 
-enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps)
+enum steps_flow log_dir_synced(struct log_dir *dir, const struct steps *steps)
 {
     if (steps->err == ERR_NONE)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_dir_sync_failed(dir, steps->err);
-    return LOG_FAIL;
+    return STEPS_FAIL;
 }
 
 /* ---- opening ---- */
 
-static struct opening *opening_of(struct log_steps *steps)
+static struct opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct opening, steps);
 }
@@ -181,12 +181,12 @@ static const char *in_dir(struct opening *o, const char *name)
 
 static void on_got(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct opening, get)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct opening, get)->steps, e);
 }
 
 static void on_crc(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
 }
 
 enum {
@@ -208,44 +208,43 @@ enum {
     OPEN_PARTITION,
 };
 
-static enum log_flow open_make(struct log_steps *steps)
+static enum steps_flow open_make(struct steps *steps)
 {
     steps->tolerant = true;
-    env_make_dir(steps->env, &steps->io, opening_of(steps)->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_make_dir(steps->env, &steps->io, opening_of(steps)->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_lock(struct log_steps *steps)
+static enum steps_flow open_lock(struct steps *steps)
 {
     unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_LOCK;
     if (steps->err != ERR_NONE && steps->err != ERR_EXISTS)
-        return LOG_FAIL;
-    env_open_file(steps->env, &steps->io, in_dir(opening_of(steps), ".lock"), flags,
-                  log_steps_done);
-    return LOG_WAIT;
+        return STEPS_FAIL;
+    env_open_file(steps->env, &steps->io, in_dir(opening_of(steps), ".lock"), flags, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_room(struct log_steps *steps)
+static enum steps_flow open_room(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->dir->lock = steps->n;
     log_ground_begin(o->dir);
     steps->tolerant = true;
-    return log_reserve_open(o->dir, steps) ? LOG_WAIT : LOG_NEXT;
+    return log_reserve_open(o->dir, steps) ? STEPS_WAIT : STEPS_NEXT;
 }
 
-static enum log_flow open_list(struct log_steps *steps)
+static enum steps_flow open_list(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
     if (o->names == NULL)
-        return log_steps_fail(steps, ERR_NOMEM);
+        return steps_fail(steps, ERR_NOMEM);
     steps->tolerant = true;
-    env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, log_steps_done);
-    return LOG_WAIT;
+    env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_take_list(struct log_steps *steps)
+static enum steps_flow open_take_list(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->size = steps->n;
@@ -254,9 +253,9 @@ static enum log_flow open_take_list(struct log_steps *steps)
         o->names = NULL;
         o->names_size = o->size + NAMES_SIZE_FIRST; /* others may be made meanwhile */
         steps->next = OPEN_LIST;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    return steps->err == ERR_NONE ? LOG_NEXT : LOG_FAIL;
+    return steps->err == ERR_NONE ? STEPS_NEXT : STEPS_FAIL;
 }
 
 /* Is there such a file? */
@@ -270,33 +269,33 @@ static bool listed(const struct opening *o, const char *name)
 }
 
 /* Reads it if it is there. */
-static enum log_flow get(struct opening *o, const char *name)
+static enum steps_flow get(struct opening *o, const char *name)
 {
     o->get = (struct log_get){0};
     in_dir(o, name);
     if (!listed(o, name))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_get(o->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_meta(struct log_steps *steps)
+static enum steps_flow open_meta(struct steps *steps)
 {
     return get(opening_of(steps), LOG_META_NAME);
 }
 
-static enum log_flow get_crc(struct opening *o)
+static enum steps_flow get_crc(struct opening *o)
 {
     o->crc = (struct log_get){0};
     snprintf(o->crc_path, sizeof o->crc_path, "%.*s.crc", (int)(sizeof o->crc_path - 5), o->path);
     if (!o->get.found || !listed(o, strrchr(o->crc_path, '/') + 1))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     o->steps.tolerant = true;
     log_get(o->dir, &o->crc, o->crc_path, on_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_meta_crc(struct log_steps *steps)
+static enum steps_flow open_meta_crc(struct steps *steps)
 {
     return get_crc(opening_of(steps));
 }
@@ -361,7 +360,7 @@ static void make_meta(struct opening *o)
     }
 }
 
-static enum log_flow open_identity(struct log_steps *steps)
+static enum steps_flow open_identity(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     struct log_dir *dir = o->dir;
@@ -379,26 +378,26 @@ static enum log_flow open_identity(struct log_steps *steps)
     mem_free(dir->mem, o->get.data);
     o->get.data = NULL;
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     bool whole = o->meta.has_directory_id;
     if (!whole)
         random_id(dir, "log/directory_id", &o->meta.directory_id);
     snprintf(dir->cluster_id, sizeof dir->cluster_id, "%s", o->meta.cluster_id);
     dir->directory_id = o->meta.directory_id;
     if (whole)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     o->identifies = true;
     e = log_ground_identity(dir, &o->meta, !found);
-    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
+    return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
 }
 
-static enum log_flow open_marker(struct log_steps *steps)
+static enum steps_flow open_marker(struct steps *steps)
 {
     return get(opening_of(steps), ".kafka_cleanshutdown");
 }
 
 /* Before anything is written: a crash from here on must not look like a clean end (KAFKA-10471). */
-static enum log_flow open_unmark(struct log_steps *steps)
+static enum steps_flow open_unmark(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     mem_free(o->dir->mem, o->get.data);
@@ -406,31 +405,31 @@ static enum log_flow open_unmark(struct log_steps *steps)
     o->dir->clean = o->get.found;
     if (!o->get.found) {
         steps->next = OPEN_POINTS;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, o->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_sync_mark(struct log_steps *steps)
+static enum steps_flow open_sync_mark(struct steps *steps)
 {
-    env_sync_dir(steps->env, &steps->io, opening_of(steps)->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, opening_of(steps)->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_points(struct log_steps *steps)
+static enum steps_flow open_points(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     return get(o, log_points_name((enum log_points_kind)o->kind));
 }
 
-static enum log_flow open_points_crc(struct log_steps *steps)
+static enum steps_flow open_points_crc(struct steps *steps)
 {
     return get_crc(opening_of(steps));
 }
 
 /* What does not match is not believed: the logs are scanned instead. */
-static enum log_flow open_take_points(struct log_steps *steps)
+static enum steps_flow open_take_points(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     enum log_points_kind kind = (enum log_points_kind)o->kind;
@@ -443,12 +442,12 @@ static enum log_flow open_take_points(struct log_steps *steps)
     mem_free(o->dir->mem, o->get.data);
     o->get.data = NULL;
     if (e != ERR_NONE && e != ERR_CORRUPT)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     if (o->dir->points_wrong[kind])
         TRACE(o->dir->trace, LOG_REBUILT, 0, LOG_REBUILT_POINTS, (uint64_t)kind);
     if (++o->kind < LOG_POINTS_COUNT)
         steps->next = OPEN_POINTS;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static bool ends_with(const char *name, const char *suffix)
@@ -474,41 +473,41 @@ static bool consent_used(const struct opening *o, const char *name)
     return listed(o, folder);
 }
 
-static enum log_flow open_name(struct log_steps *steps)
+static enum steps_flow open_name(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     struct bytes topic;
     int32_t partition;
     if (o->at >= o->size) {
         steps->next = OPEN_PARTITION + 1;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     const char *name = o->names + o->at;
     o->at += strlen(name) + 1;
     steps->next = OPEN_NAME;
     if (strlen(name) >= FORMAT_NAME_MAX)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     if (name[0] != '/') {
         bool used = consent_used(o, name);
         bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, LOG_META_NAME));
         if (!used && !old)
-            return LOG_NEXT;
+            return STEPS_NEXT;
         steps->tolerant = true;
-        env_unlink(steps->env, &steps->io, in_dir(o, name), log_steps_done);
-        return LOG_WAIT;
+        env_unlink(steps->env, &steps->io, in_dir(o, name), steps_done);
+        return STEPS_WAIT;
     }
     /* A partition that was being deleted, or made: neither was ever answered for. */
     if (ends_with(name, "-delete") || ends_with(name, "-future")) {
         log_remove_dir(o->dir, in_dir(o, name + 1));
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (!format_dir_name_parse(name + 1, &topic, &partition))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
     steps->next = OPEN_PARTITION;
     steps->tolerant = true; /* one that cannot be read is its own trouble, when it is opened */
     log_get(o->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static enum err add_entry(struct log_dir *dir, struct bytes topic, int32_t partition,
@@ -532,7 +531,7 @@ static enum err add_entry(struct log_dir *dir, struct bytes topic, int32_t parti
     return ERR_NONE;
 }
 
-static enum log_flow open_partition(struct log_steps *steps)
+static enum steps_flow open_partition(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     struct wire_uuid id;
@@ -548,10 +547,10 @@ static enum log_flow open_partition(struct log_steps *steps)
     mem_free(o->dir->mem, o->get.data);
     o->get.data = NULL;
     steps->next = OPEN_NAME;
-    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, e);
+    return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
 }
 
-static const struct log_step open_steps[] = {
+static const struct step open_steps[] = {
     [OPEN_MAKE] = {"make", open_make},
     [OPEN_LOCK] = {"lock", open_lock},
     [OPEN_ROOM] = {"look at", open_room},
@@ -632,7 +631,7 @@ static void on_ground(struct log_ground_wait *wait, enum err e)
     give_up(CONTAINER_OF(wait, struct opening, ground_wait));
 }
 
-static void open_ended(struct log_steps *steps, enum err e)
+static void open_ended(struct steps *steps, enum err e)
 {
     struct opening *o = opening_of(steps);
     struct log_dir *dir = o->dir;
@@ -642,7 +641,7 @@ static void open_ended(struct log_steps *steps, enum err e)
         op->msg = dir->ground.msg;
     }
     if (e != ERR_NONE && op->msg.text[0] == 0)
-        errmsg_set(&op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), dir->path, err_text(e),
+        errmsg_set(&op->msg, e, "cannot %s %s: %s%s", steps_what(steps), dir->path, err_text(e),
                    log_dir_advice(e));
     o->failed = e;
     if (e == ERR_NONE)
@@ -666,5 +665,5 @@ void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done)
     o->op = op;
     o->names_size = NAMES_SIZE_FIRST;
     dir->busy++;
-    log_steps_start(&o->steps, dir->env, open_steps, open_ended);
+    steps_start(&o->steps, dir->env, open_steps, open_ended);
 }

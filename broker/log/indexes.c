@@ -3,7 +3,7 @@
 #include "log/internal.h"
 
 struct loading {
-    struct log_steps steps;
+    struct steps steps;
     struct log_segment *segment;
     struct log_get offsets, times, crc;
     struct log_walk walk;
@@ -24,7 +24,7 @@ enum {
     LOAD_ADD
 };
 
-static struct loading *loading_of(struct log_steps *steps)
+static struct loading *loading_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct loading, steps);
 }
@@ -72,47 +72,47 @@ void log_index_distrust(struct log_segment *segment)
 
 static void on_offsets(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct loading, offsets)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct loading, offsets)->steps, e);
 }
 
 static void on_times(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
 }
 
 static void on_crc(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct loading, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct loading, crc)->steps, e);
 }
 
-static enum log_flow load_offsets(struct log_steps *steps)
+static enum steps_flow load_offsets(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     const struct log_segment *segment = l->segment;
     if (segment->index_wrong) {
         steps->next = LOAD_HOLD;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
     log_get(segment->log->dir, &l->offsets, l->path, on_offsets);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow load_times(struct log_steps *steps)
+static enum steps_flow load_times(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     log_segment_path(l->segment->log, l->segment->base, FORMAT_KIND_TIMEINDEX, l->path);
     log_get(l->segment->log->dir, &l->times, l->path, on_times);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow load_crc(struct log_steps *steps)
+static enum steps_flow load_crc(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     (void)steps;
     log_index_crc_path(l->segment->log, l->segment->base, l->path);
     log_get(l->segment->log->dir, &l->crc, l->path, on_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static struct bytes got(const struct log_get *get)
@@ -121,7 +121,7 @@ static struct bytes got(const struct log_get *get)
 }
 
 /* A file that is not there, does not match, or is of a segment that went on, is not believed. */
-static enum log_flow load_decode(struct log_steps *steps)
+static enum steps_flow load_decode(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
@@ -132,14 +132,14 @@ static enum log_flow load_decode(struct log_steps *steps)
     if (!l->offsets.found || !l->times.found || !l->crc.found ||
         format_index_crc_check(got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
         log_bytes != segment->size)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     enum err e =
         format_index_decode(&segment->index, offsets, times, segment->size, segment->next, &whole);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     if (whole)
         steps->next = LOAD_ADD + 1;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- from the log ---- */
@@ -148,10 +148,10 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct loading *l = CONTAINER_OF(wait, struct loading, wait);
     l->held = e == ERR_NONE;
-    log_steps_resume(&l->steps, e);
+    steps_resume(&l->steps, e);
 }
 
-static enum log_flow load_hold(struct log_steps *steps)
+static enum steps_flow load_hold(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
@@ -162,23 +162,23 @@ static enum log_flow load_hold(struct log_steps *steps)
     segment->index_crc = segment->times_crc = 0;
     enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     if (log_file_hold(segment->file, &l->wait, on_held)) {
         l->held = true;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow load_begin(struct log_steps *steps)
+static enum steps_flow load_begin(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
     log_walk_begin(&l->walk, segment->file->handle, 0, segment->size, segment->base, false);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow load_walk(struct log_steps *steps)
+static enum steps_flow load_walk(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     if (l->walk.position >= l->walk.end) {
@@ -186,13 +186,13 @@ static enum log_flow load_walk(struct log_steps *steps)
         l->segment->index_wrong = false;
         format_index_seal(&l->segment->index);
         steps->next = LOAD_ADD + 1;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_walk_next(&l->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow load_add(struct log_steps *steps)
+static enum steps_flow load_add(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
@@ -200,11 +200,11 @@ static enum log_flow load_add(struct log_steps *steps)
     bool over = log_segment_over(segment, scan->expected);
     if (!over && scan->end != FORMAT_SCAN_MORE) {
         log_bad_batch(segment, scan->bad_at, scan->msg.text);
-        return log_steps_fail(steps, ERR_CORRUPT);
+        return steps_fail(steps, ERR_CORRUPT);
     }
     enum err e = format_index_reserve(&segment->index, scan->note_count + 1);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     steps->next = LOAD_WALK;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (!log_segment_over(segment, scan->notes[i].base))
@@ -213,10 +213,10 @@ static enum log_flow load_add(struct log_steps *steps)
     }
     if (over) /* whatever else stands there is the next segment's, or was */
         l->walk.position = l->walk.end;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step load_steps[] = {
+static const struct step load_steps[] = {
     [LOAD_OFFSETS] = {"read the index", load_offsets},
     [LOAD_TIMES] = {"read the index", load_times},
     [LOAD_CRC] = {"read the index", load_crc},
@@ -228,7 +228,7 @@ static const struct log_step load_steps[] = {
     {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
@@ -283,7 +283,7 @@ bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
         segment->loading = l;
         segment->readers++;
         log->busy++;
-        log_steps_start(&l->steps, log_env(log), load_steps, ended);
+        steps_start(&l->steps, log_env(log), load_steps, ended);
         return false;
     }
     list_push_back(&segment->loading->waits, &wait->link);

@@ -5,7 +5,7 @@
 
 #include "log/log.h"
 #include "format/format.h"
-#include "log/steps.h"
+#include "steps/steps.h"
 
 #define LOG_META_NAME "meta.properties"
 #define LOG_EPOCHS_NAME "leader-epoch-checkpoint"
@@ -50,7 +50,7 @@
 
 /* Reads a small file whole. found: false when there is none. The owner frees data. */
 struct log_get {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     void (*done)(struct log_get *get, enum err e);
     const char *path; /* the owner's */
@@ -73,7 +73,7 @@ void log_get(struct log_dir *dir, struct log_get *get, const char *path,
 /* Writes a small file under its own name: what has a CRC inside, or can be made again, needs no
  * second name. */
 struct log_save {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     void (*done)(struct log_save *save, enum err e);
     const char *path; /* the owner's, as the bytes */
@@ -463,8 +463,8 @@ struct log_dir {
 void log_dir_sync_failed(struct log_dir *dir, enum err e);
 /* The directory itself is not there any more. */
 void log_dir_missing(struct log_dir *dir);
-/* What the sync of a folder, a tolerant step, said: LOG_NEXT, or S-5 and LOG_FAIL. */
-enum log_flow log_dir_synced(struct log_dir *dir, const struct log_steps *steps);
+/* What the sync of a folder, a tolerant step, said: STEPS_NEXT, or S-5 and STEPS_FAIL. */
+enum steps_flow log_dir_synced(struct log_dir *dir, const struct steps *steps);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *log_dir_advice(enum err e);
 /* The same where a partition cannot be opened: its owner knows whether it is tried again. */
@@ -486,7 +486,7 @@ bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
 
 /* reserve.c */
 /* Gives the reserve back to a disk without room to start on. False: nothing to wait for. */
-bool log_reserve_open(struct log_dir *dir, struct log_steps *owner) MUST_USE;
+bool log_reserve_open(struct log_dir *dir, struct steps *owner) MUST_USE;
 /* Makes what is missing of it, in the background, when there is room. */
 void log_reserve_later(struct log_dir *dir);
 void log_reserve_stop(struct log_dir *dir);
@@ -675,7 +675,7 @@ void log_checkpoint_later(struct log_dir *dir);
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {
     struct log_dir *dir;
-    struct log_steps *owner;
+    struct steps *owner;
     env_file file;
     uint64_t position, end; /* of the file's bytes that count */
     uint8_t *buffer;
@@ -694,7 +694,7 @@ void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uin
                     int64_t expected, bool crc);
 /* One step of owner: reads and scans the next piece; the result stands in walk->scan, whose used
  * bytes are counted already in walk->position. */
-void log_walk_next(struct log_walk *walk, struct log_steps *owner);
+void log_walk_next(struct log_walk *walk, struct steps *owner);
 
 /* ---- what clients send (check.c, admit.c) ---- */
 

@@ -244,57 +244,57 @@ static void leave_known(struct log *log)
 }
 
 struct deletion {
-    struct log_steps steps;
+    struct steps steps;
     struct log_points_wait points_wait;
     struct log_dir *dir;
     struct log_op *op;
     char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
 };
 
-static struct deletion *deletion_of(struct log_steps *steps)
+static struct deletion *deletion_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct deletion, steps);
 }
 
-static enum log_flow delete_rename(struct log_steps *steps)
+static enum steps_flow delete_rename(struct steps *steps)
 {
     struct deletion *d = deletion_of(steps);
-    env_rename(steps->env, &steps->io, d->path, d->gone, log_steps_done);
-    return LOG_WAIT;
+    env_rename(steps->env, &steps->io, d->path, d->gone, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow delete_sync(struct log_steps *steps)
+static enum steps_flow delete_sync(struct steps *steps)
 {
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, deletion_of(steps)->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, deletion_of(steps)->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
 static void on_point(struct log_points_wait *wait, enum err e)
 {
     (void)e; /* it is written later */
-    log_steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
+    steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
 }
 
 /* The checkpoint must not know it when another one of its name is made. */
-static enum log_flow delete_point(struct log_steps *steps)
+static enum steps_flow delete_point(struct steps *steps)
 {
     struct deletion *d = deletion_of(steps);
-    if (log_dir_synced(d->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(d->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     d->points_wait.done = on_point;
     log_points_write(d->dir, LOG_POINTS_RECOVERY, &d->points_wait);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow delete_files(struct log_steps *steps)
+static enum steps_flow delete_files(struct steps *steps)
 {
     struct deletion *d = deletion_of(steps);
     log_remove_dir(d->dir, d->gone);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step delete_steps[] = {
+static const struct step delete_steps[] = {
     {"rename", delete_rename},
     {"sync the folder of", delete_sync},
     {"forget", delete_point},
@@ -302,13 +302,13 @@ static const struct log_step delete_steps[] = {
     {NULL, NULL},
 };
 
-static void delete_ended(struct log_steps *steps, enum err e)
+static void delete_ended(struct steps *steps, enum err e)
 {
     struct deletion *d = deletion_of(steps);
     struct log_dir *dir = d->dir;
     struct log_op *op = d->op;
     if (e != ERR_NONE)
-        errmsg_set(&op->msg, e, "cannot %s %s: %s", log_steps_what(steps), d->path, err_text(e));
+        errmsg_set(&op->msg, e, "cannot %s %s: %s", steps_what(steps), d->path, err_text(e));
     mem_free(dir->mem, d);
     op->done(op, e);
     dir->busy--;
@@ -333,7 +333,7 @@ static void delete_dir(struct log *log, struct log_op *op)
         log_known_forget(dir, log->known);
     log_free(log);
     dir->busy++;
-    log_steps_start(&d->steps, dir->env, delete_steps, delete_ended);
+    steps_start(&d->steps, dir->env, delete_steps, delete_ended);
 }
 
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX])

@@ -26,24 +26,24 @@ enum {
     OPEN_END,
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
 
 static void on_got(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
 static void on_crc(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
 
 static void on_saved(struct log_save *save, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(save, struct log_opening, save)->steps, e);
+    steps_resume(&CONTAINER_OF(save, struct log_opening, save)->steps, e);
 }
 
 static struct bytes got(const struct log_get *get)
@@ -62,17 +62,17 @@ static void drop_got(struct log_opening *o)
 
 /* ---- what is there ---- */
 
-static enum log_flow open_list(struct log_steps *steps)
+static enum steps_flow open_list(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     mem_free(log->dir->mem, o->names);
     o->names = mem_alloc(log->dir->mem, (size_t)o->names_size);
     if (o->names == NULL)
-        return log_steps_fail(steps, ERR_NOMEM);
+        return steps_fail(steps, ERR_NOMEM);
     steps->tolerant = true;
-    env_list(steps->env, &steps->io, log->path, o->names, o->names_size, log_steps_done);
-    return LOG_WAIT;
+    env_list(steps->env, &steps->io, log->path, o->names, o->names_size, steps_done);
+    return STEPS_WAIT;
 }
 
 static int compare_offsets(const void *a, const void *b)
@@ -176,7 +176,7 @@ static bool was_made(const struct log_opening *o)
     return !log->dir->is_new && (known || log->known->offsets[LOG_POINTS_RECOVERY] >= 0);
 }
 
-static enum log_flow take_found(struct log_opening *o)
+static enum steps_flow take_found(struct log_opening *o)
 {
     struct log *log = o->log;
     enum err e = find_segments(o);
@@ -195,16 +195,16 @@ static enum log_flow take_found(struct log_opening *o)
             e = log_opening_add_segment(log, 0, true);
     }
     if (e != ERR_NONE)
-        return log_steps_fail(&o->steps, e);
+        return steps_fail(&o->steps, e);
     take_points(o);
     e = log_seams_first(o);
     if (e != ERR_NONE)
-        return log_steps_fail(&o->steps, e);
+        return steps_fail(&o->steps, e);
     o->steps.next = OPEN_METADATA;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow open_take(struct log_steps *steps)
+static enum steps_flow open_take(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     o->size = steps->n;
@@ -213,28 +213,28 @@ static enum log_flow open_take(struct log_steps *steps)
     if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
         o->names_size = o->size + NAMES_SIZE_FIRST;
         steps->next = OPEN_LIST;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (steps->err == ERR_NOTFOUND) {
         o->unborn = true;
         steps->next = was_made(o) ? OPEN_ASK : OPEN_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    return LOG_FAIL;
+    return STEPS_FAIL;
 }
 
 /* ---- it is gone: does somebody want it to begin anew? ---- */
 
-static enum log_flow open_ask(struct log_steps *steps)
+static enum steps_flow open_ask(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
     steps->tolerant = true;
     log_get(o->log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_answer(struct log_steps *steps)
+static enum steps_flow open_answer(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log *log = o->log;
@@ -242,27 +242,27 @@ static enum log_flow open_answer(struct log_steps *steps)
     o->consented = o->get.found;
     steps->next = OPEN_END;
     if (o->consented)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     enum err e = errmsg_set(&o->op->msg, ERR_CORRUPT,
                             "%s is gone; put it back from a copy, or make an empty file "
                             "%s" LOG_CONSENT_SUFFIX " in its place to go on without its records; "
                             "then start the broker again",
                             log->path, log_name(log));
-    return log_steps_fail(steps, e);
+    return steps_fail(steps, e);
 }
 
 /* ---- whose it is ---- */
 
-static enum log_flow open_metadata(struct log_steps *steps)
+static enum steps_flow open_metadata(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     (void)steps;
     log_path_join(o->path, o->log->path, "partition.metadata", "");
     log_get(o->log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_identity(struct log_steps *steps)
+static enum steps_flow open_identity(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct errmsg *msg = &o->op->msg;
@@ -273,23 +273,23 @@ static enum log_flow open_identity(struct log_steps *steps)
     if (!o->get.found) {
         format_partition_metadata_print(&o->log->topic_id, o->text);
         log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
-        return LOG_WAIT;
+        return STEPS_WAIT;
     }
     enum err e = format_partition_metadata_parse(got(&o->get), &id, msg);
     drop_got(o);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
+        return steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
     if (wire_uuid_equal(&id, &o->log->topic_id))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     wire_uuid_print(&o->log->topic_id, mine);
     wire_uuid_print(&id, theirs);
     e = errmsg_set(msg, ERR_INVALID,
                    "%s belongs to the topic of id %s, not to that of id %s; move it away",
                    o->log->path, theirs, mine);
-    return log_steps_fail(steps, e);
+    return steps_fail(steps, e);
 }
 
-static enum log_flow open_leftovers(struct log_steps *steps)
+static enum steps_flow open_leftovers(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     int64_t offset;
@@ -301,10 +301,10 @@ static enum log_flow open_leftovers(struct log_steps *steps)
         log_path_join(o->path, o->log->path, name, "");
         steps->next = OPEN_LEFTOVERS;
         steps->tolerant = true; /* what cannot be removed now is removed next time */
-        env_unlink(steps->env, &steps->io, o->path, log_steps_done);
-        return LOG_WAIT;
+        env_unlink(steps->env, &steps->io, o->path, steps_done);
+        return STEPS_WAIT;
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- how large the segments are ---- */
@@ -313,31 +313,31 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
-    log_steps_resume(&o->steps, e);
+    steps_resume(&o->steps, e);
 }
 
-static enum log_flow open_hold(struct log_steps *steps)
+static enum steps_flow open_hold(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     if (o->segment == log->segment_count || log->segments[o->segment]->file->create) {
         steps->next = OPEN_EPOCHS;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (!log_file_hold(log->segments[o->segment]->file, &o->wait, on_held))
-        return LOG_WAIT;
+        return STEPS_WAIT;
     o->held = true;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow open_size(struct log_steps *steps)
+static enum steps_flow open_size(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    env_size(steps->env, &steps->io, o->log->segments[o->segment]->file->handle, log_steps_done);
-    return LOG_WAIT;
+    env_size(steps->env, &steps->io, o->log->segments[o->segment]->file->handle, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_sized(struct log_steps *steps)
+static enum steps_flow open_sized(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -350,30 +350,30 @@ static enum log_flow open_sized(struct log_steps *steps)
     log_file_release(segment->file);
     o->segment++;
     steps->next = OPEN_HOLD;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- leader epochs ---- */
 
-static enum log_flow open_epochs(struct log_steps *steps)
+static enum steps_flow open_epochs(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     (void)steps;
     log_path_join(o->path, o->log->path, LOG_EPOCHS_NAME, "");
     log_get(o->log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_epochs_crc(struct log_steps *steps)
+static enum steps_flow open_epochs_crc(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     log_path_join(o->path_to, o->log->path, LOG_EPOCHS_NAME, ".crc");
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path_to, on_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_take_epochs(struct log_steps *steps)
+static enum steps_flow open_take_epochs(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -385,17 +385,17 @@ static enum log_flow open_take_epochs(struct log_steps *steps)
     o->epochs_known = o->get.found && !wrong && e == ERR_NONE;
     drop_got(o);
     if (e != ERR_NONE && e != ERR_CORRUPT)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
         TRACE(log->dir->trace, LOG_REBUILT, log->id, LOG_REBUILT_EPOCHS,
               (uint64_t)log->segments[0]->base);
     o->snapshot = log->snapshot_count;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- producers: the newest snapshot that is right, below what is durable ---- */
 
-static enum log_flow open_snapshot(struct log_steps *steps)
+static enum steps_flow open_snapshot(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -407,14 +407,14 @@ static enum log_flow open_snapshot(struct log_steps *steps)
         o->snapshot = -1;
     if (o->snapshot < 0) {
         steps->next = OPEN_PLAN;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     log_get(log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow open_window(struct log_steps *steps)
+static enum steps_flow open_window(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -422,14 +422,14 @@ static enum log_flow open_window(struct log_steps *steps)
     drop_got(o);
     if (e == ERR_CORRUPT) {
         steps->next = OPEN_SNAPSHOT; /* an older one, then */
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     o->replay_from = log->snapshots[o->snapshot];
     log_segment_path(log, o->replay_from, FORMAT_KIND_WINDOW, o->path);
     log_get(log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* Without the older batches, which a crash may have parted from it or Kafka never wrote, a snapshot
@@ -443,7 +443,7 @@ static enum err take_window(struct log_opening *o)
 }
 
 /* The scan begins where the first of those who need it has to begin. */
-static enum log_flow open_plan(struct log_steps *steps)
+static enum steps_flow open_plan(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -452,17 +452,17 @@ static enum log_flow open_plan(struct log_steps *steps)
     if (e != ERR_NONE) {
         format_producers_clear(&log->producers);
         steps->next = OPEN_SNAPSHOT;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (KNOWN_BUG(producer_state_not_rebuilt))
         o->replay_from = INT64_MAX;
     o->scan_from = MIN(o->recovery_point, o->replay_from);
     if (!o->epochs_known || !o->recovery_known)
         o->scan_from = log->segments[0]->base;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step open_steps[] = {
+static const struct step open_steps[] = {
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE] = {"list", open_take},
     [OPEN_ASK] = {"look for", open_ask},
@@ -484,7 +484,7 @@ static const struct log_step open_steps[] = {
 
 /* ---- beginning and end ---- */
 
-static void opened(struct log_steps *steps, enum err e)
+static void opened(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     if (e == ERR_NONE) {
@@ -495,7 +495,7 @@ static void opened(struct log_steps *steps, enum err e)
         return;
     }
     if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", log_steps_what(steps), o->log->path,
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", steps_what(steps), o->log->path,
                    err_text(e), log_open_advice(e));
     log_opening_end(o, e);
 }
@@ -503,7 +503,7 @@ static void opened(struct log_steps *steps, enum err e)
 static void begin(struct log_opening *o)
 {
     o->log->dir->openings++;
-    log_steps_start(&o->steps, o->log->dir->env, open_steps, opened);
+    steps_start(&o->steps, o->log->dir->env, open_steps, opened);
 }
 
 static void begin_next(struct log_dir *dir)

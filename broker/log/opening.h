@@ -7,7 +7,7 @@
 
 /* opening.c, recover.c: how a log comes to be */
 struct log_opening {
-    struct log_steps steps;
+    struct steps steps;
     struct log *log;
     struct log **out;
     struct log_op *op;

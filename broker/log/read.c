@@ -6,7 +6,7 @@
 #define READ_BYTES_MAX (1 << 20) /* of one read through memory, but for a larger batch */
 
 struct log_reading {
-    struct log_steps steps;
+    struct steps steps;
     struct log_read *read;
     struct log *log;
     struct log_segment *segment; /* counted among its readers */
@@ -21,7 +21,7 @@ struct log_reading {
 
 enum { READ_PLACE, READ_INDEX, READ_HOLD, READ_FIND, READ_LOOK, READ_LOAD, READ_GIVE, READ_END };
 
-static struct log_reading *reading_of(struct log_steps *steps)
+static struct log_reading *reading_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_reading, steps);
 }
@@ -53,7 +53,7 @@ static void take_segment(struct log_reading *r, struct log_segment *segment)
     segment->readers++;
 }
 
-static enum log_flow read_place(struct log_steps *steps)
+static enum steps_flow read_place(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     struct log *log = r->log;
@@ -63,26 +63,26 @@ static enum log_flow read_place(struct log_steps *steps)
     if (!r->found) {
         int32_t i = log_segment_index(log, r->read->offset);
         if (i < 0)
-            return log_steps_fail(steps, ERR_RANGE);
+            return steps_fail(steps, ERR_RANGE);
         segment = log->segments[i];
     }
     take_segment(r, segment);
     if (r->found)
         steps->next = READ_HOLD;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_index(struct log_index_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_reading, index_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_reading, index_wait)->steps, e);
 }
 
-static enum log_flow read_index(struct log_steps *steps)
+static enum steps_flow read_index(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     if (!log_index_want(r->segment, &r->index_wait, on_index)) {
         steps->next = READ_INDEX; /* it is there now, or was dropped again */
-        return LOG_WAIT;
+        return STEPS_WAIT;
     }
     const struct format_index_entry *floor =
         format_index_floor(&r->segment->index, r->read->offset);
@@ -91,24 +91,24 @@ static enum log_flow read_index(struct log_steps *steps)
         r->position = floor->position;
         r->floor_last = r->segment->base + floor->relative;
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_reading *r = CONTAINER_OF(wait, struct log_reading, file_wait);
     r->held = e == ERR_NONE;
-    log_steps_resume(&r->steps, e);
+    steps_resume(&r->steps, e);
 }
 
-static enum log_flow read_hold(struct log_steps *steps)
+static enum steps_flow read_hold(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     steps->next = r->found ? READ_LOAD : READ_FIND;
     if (r->held)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     r->held = log_file_hold(r->segment->file, &r->file_wait, on_held);
-    return r->held ? LOG_NEXT : LOG_WAIT;
+    return r->held ? STEPS_NEXT : STEPS_WAIT;
 }
 
 static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
@@ -124,37 +124,37 @@ static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
     return ERR_NONE;
 }
 
-static enum log_flow fail_corrupt(struct log_reading *r, uint64_t position, const char *what)
+static enum steps_flow fail_corrupt(struct log_reading *r, uint64_t position, const char *what)
 {
     log_bad_batch(r->segment, position, what);
-    return log_steps_fail(&r->steps, ERR_CORRUPT);
+    return steps_fail(&r->steps, ERR_CORRUPT);
 }
 
 /* Walks heads from the place that the index gave. */
-static enum log_flow read_find(struct log_steps *steps)
+static enum steps_flow read_find(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     if (r->walk.dir == NULL) {
         enum err e = begin_walk(r, LOG_PIECE_SMALL, false);
         if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
+            return steps_fail(steps, e);
     }
     if (r->walk.position < r->walk.end) {
         log_walk_next(&r->walk, steps);
-        return LOG_WAIT;
+        return STEPS_WAIT;
     }
     /* It is in none of this segment's batches: in the next one, then. */
     int32_t i = log_segment_index(r->log, r->segment->base) + 1;
     if (r->segment->retired || i <= 0 || i >= r->log->segment_count) {
         steps->next = READ_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     take_segment(r, r->log->segments[i]);
     r->position = 0;
     r->found = true;
     log_walk_free(&r->walk);
     steps->next = READ_HOLD;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static bool index_lied(struct log_reading *r)
@@ -169,7 +169,7 @@ static bool index_lied(struct log_reading *r)
     return scan->end != FORMAT_SCAN_MORE;
 }
 
-static enum log_flow read_look(struct log_steps *steps)
+static enum steps_flow read_look(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     const struct format_scan *scan = &r->walk.scan;
@@ -178,7 +178,7 @@ static enum log_flow read_look(struct log_steps *steps)
             log_index_distrust(r->segment);
         log_walk_free(&r->walk);
         steps->next = READ_INDEX;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->next = READ_FIND;
     for (int32_t i = 0; i < scan->note_count; i++) {
@@ -186,13 +186,13 @@ static enum log_flow read_look(struct log_steps *steps)
             continue;
         if (log_segment_over(r->segment, scan->notes[i].base)) {
             r->walk.position = r->walk.end; /* READ_FIND goes on in the next segment */
-            return LOG_NEXT;
+            return STEPS_NEXT;
         }
         r->position = scan->notes[i].position;
         r->found = true;
         steps->next = READ_LOAD;
         log_walk_free(&r->walk);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     /* A batch larger than a piece: its head is enough to know that it is the one. */
     if (scan->large_left > 0 && scan->large.last >= r->read->offset) {
@@ -200,28 +200,28 @@ static enum log_flow read_look(struct log_steps *steps)
         r->found = true;
         steps->next = READ_LOAD;
         log_walk_free(&r->walk);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow read_load(struct log_steps *steps)
+static enum steps_flow read_load(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     if (r->walk.dir == NULL) {
         int32_t want = MIN(r->read->bytes_max, READ_BYTES_MAX);
         enum err e = begin_walk(r, (uint32_t)MAX(want, LOG_PIECE_SMALL), true);
         if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
+            return steps_fail(steps, e);
     }
     if (r->position >= r->walk.end) {
         steps->next = READ_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_walk_next(&r->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* How many of the batches that were read are given. */
@@ -262,7 +262,7 @@ static void give(struct log_reading *r, int32_t count)
         format_index_learn(&r->segment->index, &notes[i]);
 }
 
-static enum log_flow read_give(struct log_steps *steps)
+static enum steps_flow read_give(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     const struct format_scan *scan = &r->walk.scan;
@@ -270,12 +270,12 @@ static enum log_flow read_give(struct log_steps *steps)
         /* Not even the first one fits. */
         uint32_t size = scan->large.size;
         if (!r->read->at_least_one || scan->large.last >= end_of(r->read))
-            return LOG_NEXT;
+            return STEPS_NEXT;
         enum err e = begin_walk(r, size, true);
         if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
+            return steps_fail(steps, e);
         steps->next = READ_LOAD;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (scan->note_count == 0 && scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
@@ -285,10 +285,10 @@ static enum log_flow read_give(struct log_steps *steps)
     int32_t count = count_given(r);
     if (count > 0)
         give(r, count);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step read_steps[] = {
+static const struct step read_steps[] = {
     [READ_PLACE] = {"find", read_place}, [READ_INDEX] = {"find", read_index},
     [READ_HOLD] = {"open", read_hold},   [READ_FIND] = {"find", read_find},
     [READ_LOOK] = {"find", read_look},   [READ_LOAD] = {"read", read_load},
@@ -303,7 +303,7 @@ static void free_reading(struct log_reading *r)
     mem_free(mem, r);
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_reading *r = reading_of(steps);
     struct log_read *read = r->read;
@@ -311,7 +311,7 @@ static void ended(struct log_steps *steps, enum err e)
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
         read->op.msg = log->why;
     else if (e != ERR_NONE)
-        errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", log_steps_what(steps),
+        errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", steps_what(steps),
                    (long long)read->offset, log->topic, log->partition, err_text(e));
     let_go(r);
     if (read->part_count == 0) {
@@ -336,7 +336,7 @@ static void read_through_memory(struct log *log, struct log_read *read)
     r->log = log;
     read->own = r;
     log->busy++;
-    log_steps_start(&r->steps, log_env(log), read_steps, ended);
+    steps_start(&r->steps, log_env(log), read_steps, ended);
 }
 
 /* ---- straight from the file ---- */

@@ -16,7 +16,7 @@ enum {
     READY_END
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
@@ -25,32 +25,32 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
-    log_steps_resume(&o->steps, e);
+    steps_resume(&o->steps, e);
 }
 
 /* When the active segment began, if the scan did not begin with it. */
-static enum log_flow ready_head(struct log_steps *steps)
+static enum steps_flow ready_head(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *active = log_active(o->log);
     o->segment = o->log->segment_count - 1;
     if (active->size < WIRE_BATCH_HEAD || active->first_timestamp >= 0) {
         steps->next = READY_SNAPSHOT;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (!o->held) {
         steps->next = READY_HEAD;
         o->held = log_file_hold(active->file, &o->wait, on_held);
         if (!o->held)
-            return LOG_WAIT;
+            return STEPS_WAIT;
     }
     steps->next = READY_TAKE_HEAD;
     env_read(steps->env, &steps->io, active->file->handle, 0, o->walk.buffer, WIRE_BATCH_HEAD,
-             log_steps_done);
-    return LOG_WAIT;
+             steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow ready_take_head(struct log_steps *steps)
+static enum steps_flow ready_take_head(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *active = log_active(o->log);
@@ -60,23 +60,23 @@ static enum log_flow ready_take_head(struct log_steps *steps)
         active->first_timestamp = batch.max_timestamp;
     o->held = false;
     log_file_release(active->file);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- snapshots, from the newest on ---- */
 
 static void on_got(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
 static void on_window(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
 
 /* One behind the end speaks of records that are no more. */
-static enum log_flow ready_snapshot(struct log_steps *steps)
+static enum steps_flow ready_snapshot(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log *log = o->log;
@@ -84,26 +84,26 @@ static enum log_flow ready_snapshot(struct log_steps *steps)
     bool behind = o->snapshot >= 0 && log->snapshots[o->snapshot] > o->end;
     if (behind || o->snapshot < 0 || !o->snapshots_doubted) {
         steps->next = behind ? READY_DROP : READY_ENTRY;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     steps->tolerant = true;
     log_get(log->dir, &o->get, o->path, on_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* What cannot be read now stays: nothing is known of it. */
-static enum log_flow ready_window(struct log_steps *steps)
+static enum steps_flow ready_window(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE) {
         steps->next = READY_SNAPSHOT;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(o->log, o->log->snapshots[o->snapshot], FORMAT_KIND_WINDOW, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path, on_window);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static bool is_torn(const struct log_get *get)
@@ -112,7 +112,7 @@ static bool is_torn(const struct log_get *get)
 }
 
 /* Each is of use with the other alone; Kafka's has no window. */
-static enum log_flow ready_look(struct log_steps *steps)
+static enum steps_flow ready_look(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct mem *mem = o->log->dir->mem;
@@ -123,35 +123,35 @@ static enum log_flow ready_look(struct log_steps *steps)
     o->get.data = o->crc.data = NULL;
     if (!torn)
         steps->next = READY_SNAPSHOT;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* The window second: alone, it is found again. */
-static enum log_flow ready_drop(struct log_steps *steps)
+static enum steps_flow ready_drop(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     ASSERT(o->snapshot >= 0 && o->snapshot < log->snapshot_count);
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     steps->tolerant = true;
-    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, o->path, steps_done);
+    return STEPS_WAIT;
 }
 
 /* A torn one that cannot be removed harms nobody. */
-static enum log_flow ready_drop_window(struct log_steps *steps)
+static enum steps_flow ready_drop_window(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     int64_t offset = o->log->snapshots[o->snapshot];
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND && offset > o->end)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     log_segment_path(o->log, offset, FORMAT_KIND_WINDOW, o->path);
     steps->tolerant = true;
-    env_unlink(steps->env, &steps->io, o->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, o->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow ready_dropped(struct log_steps *steps)
+static enum steps_flow ready_dropped(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -160,26 +160,26 @@ static enum log_flow ready_dropped(struct log_steps *steps)
     memmove(&log->snapshots[o->snapshot], &log->snapshots[o->snapshot + 1],
             (size_t)(log->snapshot_count - o->snapshot) * sizeof log->snapshots[0]);
     steps->next = READY_SNAPSHOT;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- what the log stands in ---- */
 
 /* A birth that failed late in this life may have left what has been found. */
-static enum log_flow ready_entry(struct log_steps *steps)
+static enum steps_flow ready_entry(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_dir *dir = o->log->dir;
     if (!dir->entries_doubted || o->unborn) {
         steps->next = READY_GROUND;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow ready_entry_synced(struct log_steps *steps)
+static enum steps_flow ready_entry_synced(struct steps *steps)
 {
     return log_dir_synced(opening_of(steps)->log->dir, steps);
 }
@@ -187,18 +187,18 @@ static enum log_flow ready_entry_synced(struct log_steps *steps)
 static void on_ground(struct log_ground_wait *wait, enum err e)
 {
     (void)e; /* begin looks */
-    log_steps_resume(&CONTAINER_OF(wait, struct log_opening, ground_wait)->steps, ERR_NONE);
+    steps_resume(&CONTAINER_OF(wait, struct log_opening, ground_wait)->steps, ERR_NONE);
 }
 
 /* Nothing is written into a log, or shown of it, before the directory itself is durable. */
-static enum log_flow ready_ground(struct log_steps *steps)
+static enum steps_flow ready_ground(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_dir *dir = o->log->dir;
-    return log_ground_wait(dir, &o->ground_wait, on_ground) ? LOG_NEXT : LOG_WAIT;
+    return log_ground_wait(dir, &o->ground_wait, on_ground) ? STEPS_NEXT : STEPS_WAIT;
 }
 
-static const struct log_step ready_steps[] = {
+static const struct step ready_steps[] = {
     [READY_HEAD] = {"read the first batch of", ready_head},
     [READY_TAKE_HEAD] = {"read the first batch of", ready_take_head},
     [READY_SNAPSHOT] = {"look at a snapshot of", ready_snapshot},
@@ -278,7 +278,7 @@ static enum err too_short(struct log_opening *o)
                       log_name(log));
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -288,8 +288,7 @@ static void ended(struct log_steps *steps, enum err e)
         e = too_short(o);
     }
     if (e != ERR_NONE && o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), log->path,
-                   err_text(e));
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s", steps_what(steps), log->path, err_text(e));
     if (e == ERR_NONE)
         begin(o);
     else
@@ -303,5 +302,5 @@ void log_recovered(struct log_opening *o)
     struct log *log = o->log;
     o->snapshots_doubted = !log->dir->clean || o->snapshot < log->snapshot_count - 1;
     o->snapshot = log->snapshot_count;
-    log_steps_start(&o->steps, log_env(o->log), ready_steps, ended);
+    steps_start(&o->steps, log_env(o->log), ready_steps, ended);
 }

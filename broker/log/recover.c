@@ -21,7 +21,7 @@ enum {
     RECOVER_END,
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
@@ -35,13 +35,13 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
-    log_steps_resume(&o->steps, e);
+    steps_resume(&o->steps, e);
 }
 
 /* ---- the next segment ---- */
 
 /* Offsets are missing before this segment. */
-static enum log_flow gap(struct log_opening *o)
+static enum steps_flow gap(struct log_opening *o)
 {
     struct log *log = o->log;
     const struct log_segment *segment = segment_of(o);
@@ -49,11 +49,10 @@ static enum log_flow gap(struct log_opening *o)
         const struct log_segment *before = log->segments[o->segment - 1];
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, before->size, ERR_CORRUPT);
         if (o->end < segment->base)
-            return log_steps_fail(&o->steps,
-                                  log_missing_text(&o->op->msg, log, o->end, segment->base));
+            return steps_fail(&o->steps, log_missing_text(&o->op->msg, log, o->end, segment->base));
         log_corrupt_text(&o->op->msg, log, segment->file->path, 0,
                          "it begins below the end of the segment before it");
-        return log_steps_fail(&o->steps, ERR_CORRUPT);
+        return steps_fail(&o->steps, ERR_CORRUPT);
     }
     errmsg_set(&o->cut_why, ERR_CORRUPT, "offset %lld where %lld should be",
                (long long)segment->base, (long long)o->end);
@@ -62,10 +61,10 @@ static enum log_flow gap(struct log_opening *o)
     o->cutting = true;
     o->cut_at = segment_of(o)->size;
     o->steps.next = RECOVER_END;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow recover_hold(struct log_steps *steps)
+static enum steps_flow recover_hold(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
@@ -74,62 +73,62 @@ static enum log_flow recover_hold(struct log_steps *steps)
     if (segment->file->create) { /* not made yet: there is nothing in it */
         o->end = segment->base;
         steps->next = RECOVER_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (!log_file_hold(segment->file, &o->wait, on_held))
-        return LOG_WAIT;
+        return STEPS_WAIT;
     o->held = true;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- where in the first segment ---- */
 
 static void on_offsets(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
 static void on_times(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
 
-static enum log_flow recover_offsets(struct log_steps *steps)
+static enum steps_flow recover_offsets(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
     o->floor_last = -1;
     if (o->end >= 0 || o->scan_from <= segment->base) {
         steps->next = RECOVER_BEGIN;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(o->log, segment->base, FORMAT_KIND_INDEX, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->get, o->path, on_offsets);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow recover_times(struct log_steps *steps)
+static enum steps_flow recover_times(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     log_segment_path(o->log, segment_of(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->crc, o->path, on_times);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static void on_index_crc(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct log_opening, index_crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct log_opening, index_crc)->steps, e);
 }
 
-static enum log_flow recover_index_crc(struct log_steps *steps)
+static enum steps_flow recover_index_crc(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     log_index_crc_path(o->log, segment_of(o)->base, o->path);
     steps->tolerant = true;
     log_get(o->log->dir, &o->index_crc, o->path, on_index_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static struct bytes got(const struct log_get *get)
@@ -147,7 +146,7 @@ static void drop_got(struct log_opening *o)
 }
 
 /* The entry at which the scan begins stays; what is behind it is made anew by the scan. */
-static enum log_flow recover_decode(struct log_steps *steps)
+static enum steps_flow recover_decode(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
@@ -163,20 +162,20 @@ static enum log_flow recover_decode(struct log_steps *steps)
     whole &= offsets.size == o->get.size && times.size == o->crc.size;
     drop_got(o);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     o->index_fits = whole && log_bytes == segment->size;
     const struct format_index_entry *floor = format_index_floor(&segment->index, o->scan_from - 1);
     if (floor == NULL) {
         format_index_free(&segment->index);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->floor_last = segment->base + floor->relative;
     o->piece = floor->position;
     format_index_cut(&segment->index, (uint64_t)floor->position + 1);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow recover_begin(struct log_steps *steps)
+static enum steps_flow recover_begin(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
@@ -194,21 +193,21 @@ static enum log_flow recover_begin(struct log_steps *steps)
                    position == 0 ? segment->base : -1, true);
     if (o->epochs_known)
         o->walk.scan.epoch_end = format_epochs_latest(&o->log->epochs) + 1;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- piece by piece ---- */
 
-static enum log_flow recover_read(struct log_steps *steps)
+static enum steps_flow recover_read(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (o->walk.position >= o->walk.end) {
         steps->next = RECOVER_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->piece = o->walk.position;
     log_walk_next(&o->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static enum err note_epoch(struct log_opening *o, const struct format_note *note)
@@ -290,7 +289,7 @@ static bool is_overlap(const struct log_opening *o)
     return o->segment + 1 < log->segment_count && o->end == log->segments[o->segment + 1]->base;
 }
 
-static enum log_flow bad(struct log_opening *o)
+static enum steps_flow bad(struct log_opening *o)
 {
     const struct format_scan *scan = &o->walk.scan;
     struct log *log = o->log;
@@ -302,12 +301,12 @@ static enum log_flow bad(struct log_opening *o)
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         log_corrupt_text(&o->op->msg, log, segment_of(o)->file->path, scan->bad_at, scan->msg.text);
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
-        return log_steps_fail(&o->steps, ERR_CORRUPT);
+        return steps_fail(&o->steps, ERR_CORRUPT);
     }
     if (!KNOWN_BUG(torn_tail_kept) || !log_cut_keep(o))
         o->cutting = true;
     o->scanned = true;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void end_at_overlap(struct log_opening *o, uint64_t position)
@@ -317,28 +316,28 @@ static void end_at_overlap(struct log_opening *o, uint64_t position)
     o->scanned = true;
 }
 
-static enum log_flow take_notes(struct log_opening *o)
+static enum steps_flow take_notes(struct log_opening *o)
 {
     const struct format_scan *scan = &o->walk.scan;
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (is_overlap(o)) {
             end_at_overlap(o, scan->notes[i].position);
-            return LOG_NEXT;
+            return STEPS_NEXT;
         }
         enum err e = take_note(o, &scan->notes[i]);
         if (e != ERR_NONE)
-            return log_steps_fail(&o->steps, e);
+            return steps_fail(&o->steps, e);
     }
     if (is_overlap(o) && (scan->end != FORMAT_SCAN_MORE || scan->large_left > 0)) {
         end_at_overlap(o, scan->end != FORMAT_SCAN_MORE ? scan->bad_at : scan->large.position);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (scan->end != FORMAT_SCAN_MORE)
         return bad(o);
     if (scan->large_left == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     enum err e = begin_copy(o, scan->large.base, scan->large.position);
-    return e == ERR_NONE ? LOG_NEXT : log_steps_fail(&o->steps, e);
+    return e == ERR_NONE ? STEPS_NEXT : steps_fail(&o->steps, e);
 }
 
 /* What of the piece goes into the new file. */
@@ -351,34 +350,34 @@ static uint64_t copy_end(const struct log_opening *o)
     return scan->end == FORMAT_SCAN_MORE ? end : MIN(end, scan->bad_at);
 }
 
-static enum log_flow recover_look(struct log_steps *steps)
+static enum steps_flow recover_look(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (misled(o)) {
         steps->next = RECOVER_BEGIN;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    if (take_notes(o) == LOG_FAIL)
-        return LOG_FAIL;
+    if (take_notes(o) == STEPS_FAIL)
+        return STEPS_FAIL;
     uint64_t from = MAX(o->piece, o->copy_from);
     if (!o->copying || from >= copy_end(o))
         steps->next = RECOVER_GO_ON;
     else if (o->copy_file != 0 || o->in_place)
         steps->next = RECOVER_WRITE;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow recover_create(struct log_steps *steps)
+static enum steps_flow recover_create(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
     log_path_join(o->copy_path, NULL, segment->file->path, ".tmp");
     env_open_file(steps->env, &steps->io, o->copy_path,
-                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, log_steps_done);
-    return LOG_WAIT;
+                  ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow recover_write(struct log_steps *steps)
+static enum steps_flow recover_write(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (o->copy_file == 0 && !o->in_place)
@@ -389,20 +388,20 @@ static enum log_flow recover_write(struct log_steps *steps)
     o->copied = copy_end(o) - o->copy_from;
     if (o->in_place)
         env_write(steps->env, &steps->io, segment_of(o)->file->handle, from, &o->part, 1,
-                  log_steps_done);
+                  steps_done);
     else
         env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
-                  log_steps_done);
-    return LOG_WAIT;
+                  steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow recover_go_on(struct log_steps *steps)
+static enum steps_flow recover_go_on(struct steps *steps)
 {
     steps->next = opening_of(steps)->scanned ? RECOVER_END : RECOVER_READ;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step recover_steps[] = {
+static const struct step recover_steps[] = {
     [RECOVER_HOLD] = {"recover", recover_hold},
     [RECOVER_OFFSETS] = {"recover", recover_offsets},
     [RECOVER_TIMES] = {"recover", recover_times},
@@ -417,7 +416,7 @@ static const struct log_step recover_steps[] = {
     [RECOVER_END] = {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     if (e != ERR_NONE)
@@ -432,7 +431,7 @@ void log_recover_segment(struct log_opening *o)
 {
     o->copying = o->scanned = o->placed = o->in_place = false;
     o->copy_from = o->copied = o->overlap_at = 0;
-    log_steps_start(&o->steps, log_env(o->log), recover_steps, ended);
+    steps_start(&o->steps, log_env(o->log), recover_steps, ended);
 }
 
 void log_recover(struct log_opening *o)

@@ -5,7 +5,7 @@
 #define NAMES_SIZE (256 << 10)
 
 struct removal {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     char *names;
     uint64_t at, size;
@@ -14,46 +14,46 @@ struct removal {
 
 enum { REMOVE_LIST, REMOVE_TAKE, REMOVE_FILE, REMOVE_DIR };
 
-static struct removal *removal_of(struct log_steps *steps)
+static struct removal *removal_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct removal, steps);
 }
 
-static enum log_flow remove_list(struct log_steps *steps)
+static enum steps_flow remove_list(struct steps *steps)
 {
     struct removal *r = removal_of(steps);
-    env_list(steps->env, &steps->io, r->path, r->names, NAMES_SIZE, log_steps_done);
-    return LOG_WAIT;
+    env_list(steps->env, &steps->io, r->path, r->names, NAMES_SIZE, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow remove_take(struct log_steps *steps)
+static enum steps_flow remove_take(struct steps *steps)
 {
     removal_of(steps)->size = steps->n;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow remove_file(struct log_steps *steps)
+static enum steps_flow remove_file(struct steps *steps)
 {
     struct removal *r = removal_of(steps);
     if (r->at >= r->size)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     const char *name = r->names + r->at;
     r->at += strlen(name) + 1;
     steps->next = REMOVE_FILE;
     if (name[0] == '/' || strlen(r->path) + strlen(name) + 2 > sizeof r->file)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_path_join(r->file, r->path, name, "");
-    env_unlink(steps->env, &steps->io, r->file, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, r->file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow remove_dir(struct log_steps *steps)
+static enum steps_flow remove_dir(struct steps *steps)
 {
-    env_unlink(steps->env, &steps->io, removal_of(steps)->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, removal_of(steps)->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static const struct log_step remove_steps[] = {
+static const struct step remove_steps[] = {
     [REMOVE_LIST] = {"list", remove_list},
     [REMOVE_TAKE] = {"list", remove_take},
     [REMOVE_FILE] = {"unlink", remove_file},
@@ -61,7 +61,7 @@ static const struct log_step remove_steps[] = {
     {NULL, NULL},
 };
 
-static void remove_ended(struct log_steps *steps, enum err e)
+static void remove_ended(struct steps *steps, enum err e)
 {
     struct removal *r = removal_of(steps);
     struct log_dir *dir = r->dir;
@@ -85,5 +85,5 @@ void log_remove_dir(struct log_dir *dir, const char *path)
     r->dir = dir;
     log_path_join(r->path, NULL, path, "");
     dir->busy++;
-    log_steps_start(&r->steps, dir->env, remove_steps, remove_ended);
+    steps_start(&r->steps, dir->env, remove_steps, remove_ended);
 }

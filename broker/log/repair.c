@@ -3,7 +3,7 @@
 #include "log/internal.h"
 
 struct log_repair {
-    struct log_steps steps;
+    struct steps steps;
     struct log *log;
     enum err cause;
     bool running, full;
@@ -24,32 +24,32 @@ enum {
     REPAIR_DECIDE,
 };
 
-static struct log_repair *repair_of(struct log_steps *steps)
+static struct log_repair *repair_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_repair, steps);
 }
 
 /* Segments that were begun behind the place where the log ends now. */
-static enum log_flow drop(struct log_steps *steps)
+static enum steps_flow drop(struct steps *steps)
 {
     struct log *log = repair_of(steps)->log;
     struct log_segment *last = log_active(log);
     if (last->base <= log->end) {
         steps->next = REPAIR_SYNC_DIR;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     repair_of(steps)->dropped = true;
     steps->tolerant = true;
-    env_unlink(steps->env, &steps->io, last->file->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, last->file->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow dropped(struct log_steps *steps)
+static enum steps_flow dropped(struct steps *steps)
 {
     struct log *log = repair_of(steps)->log;
     struct log_segment *last = log_active(log);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     if (last->dirty_hold)
         log_dirty_release(last);
     log_forget_cursors(log, last);
@@ -59,82 +59,82 @@ static enum log_flow dropped(struct log_steps *steps)
     else
         log_segment_free(last);
     steps->next = REPAIR_DROP;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_repair *r = CONTAINER_OF(wait, struct log_repair, wait);
     r->held = e == ERR_NONE;
-    log_steps_resume(&r->steps, e);
+    steps_resume(&r->steps, e);
 }
 
 /* Durably, before anything is appended: a segment that came back with the power would stand in
  * for records that were acknowledged since. */
-static enum log_flow sync_dir(struct log_steps *steps)
+static enum steps_flow sync_dir(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     steps->err = ERR_NONE;
     if (!r->dropped)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, r->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, r->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow hold(struct log_steps *steps)
+static enum steps_flow hold(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     struct log_segment *active = log_active(r->log);
-    if (log_dir_synced(r->log->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(r->log->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     r->dropped = false;
     if (active->file->create) { /* it was never made */
         steps->next = REPAIR_SPACE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (log_file_hold(active->file, &r->wait, on_held)) {
         r->held = true;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow truncate_file(struct log_steps *steps)
+static enum steps_flow truncate_file(struct steps *steps)
 {
     struct log_segment *active = log_active(repair_of(steps)->log);
-    env_truncate(steps->env, &steps->io, active->file->handle, active->size, log_steps_done);
-    return LOG_WAIT;
+    env_truncate(steps->env, &steps->io, active->file->handle, active->size, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow ask_size(struct log_steps *steps)
+static enum steps_flow ask_size(struct steps *steps)
 {
     struct log_segment *active = log_active(repair_of(steps)->log);
-    env_size(steps->env, &steps->io, active->file->handle, log_steps_done);
-    return LOG_WAIT;
+    env_size(steps->env, &steps->io, active->file->handle, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow ask_space(struct log_steps *steps)
+static enum steps_flow ask_space(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     if (r->held && steps->n != log_active(r->log)->size)
-        return log_steps_fail(steps, ERR_CORRUPT);
+        return steps_fail(steps, ERR_CORRUPT);
     steps->n = UINT64_MAX;
     if (r->cause != ERR_NOSPACE)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_space(steps->env, &steps->io, r->log->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_space(steps->env, &steps->io, r->log->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow decide(struct log_steps *steps)
+static enum steps_flow decide(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     r->full = steps->n < r->bytes;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step repair_steps[] = {
+static const struct step repair_steps[] = {
     [REPAIR_DROP] = {"remove", drop},
     [REPAIR_DROPPED] = {"remove", dropped},
     [REPAIR_SYNC_DIR] = {"remove", sync_dir},
@@ -155,7 +155,7 @@ static void free_repair(struct log *log, bool room)
     log->repair = NULL;
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_repair *r = repair_of(steps);
     struct log *log = r->log;
@@ -204,7 +204,7 @@ void log_repair_next(struct log *log)
         return;
     r->running = true;
     log->busy++;
-    log_steps_start(&r->steps, log_env(log), repair_steps, ended);
+    steps_start(&r->steps, log_env(log), repair_steps, ended);
 }
 
 bool log_repair_runs(const struct log *log)

@@ -9,9 +9,9 @@
 #define ROOM_BYTES (4ull * LOG_RESERVE_FILES * LOG_RESERVE_BYTES)
 
 struct log_reserve {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
-    struct log_steps *owner; /* of log_reserve_open */
+    struct steps *owner; /* of log_reserve_open */
     struct env_timer timer;
     struct log_save save;
     bool running, made;
@@ -20,7 +20,7 @@ struct log_reserve {
     char path[ENV_PATH_MAX];
 };
 
-static struct log_reserve *reserve_of(struct log_steps *steps)
+static struct log_reserve *reserve_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_reserve, steps);
 }
@@ -35,53 +35,53 @@ static const char *path_of(struct log_reserve *r)
 
 enum { GIVE_ASK, GIVE_LOOK, GIVE_FILE, GIVE_OVER };
 
-static enum log_flow give_ask(struct log_steps *steps)
+static enum steps_flow give_ask(struct steps *steps)
 {
     steps->tolerant = true;
-    env_space(steps->env, &steps->io, reserve_of(steps)->dir->path, log_steps_done);
-    return LOG_WAIT;
+    env_space(steps->env, &steps->io, reserve_of(steps)->dir->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow give_look(struct log_steps *steps)
+static enum steps_flow give_look(struct steps *steps)
 {
     struct log_reserve *r = reserve_of(steps);
     r->file = 0;
     r->dir->short_of_room = steps->err == ERR_NONE && steps->n < ROOM_BYTES;
     if (steps->err != ERR_NONE || steps->n >= LOG_RESERVE_BYTES * LOG_RESERVE_FILES)
         steps->next = GIVE_OVER;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow give_file(struct log_steps *steps)
+static enum steps_flow give_file(struct steps *steps)
 {
     struct log_reserve *r = reserve_of(steps);
     if (r->file == LOG_RESERVE_FILES)
-        return LOG_NEXT;
-    env_unlink(steps->env, &steps->io, path_of(r), log_steps_done);
+        return STEPS_NEXT;
+    env_unlink(steps->env, &steps->io, path_of(r), steps_done);
     r->file++;
     steps->next = GIVE_FILE;
     steps->tolerant = true; /* it may not be there */
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static const struct log_step give_steps[] = {
+static const struct step give_steps[] = {
     [GIVE_ASK] = {"look at", give_ask},
     [GIVE_LOOK] = {"look at", give_look},
     [GIVE_FILE] = {"remove", give_file},
     [GIVE_OVER] = {NULL, NULL},
 };
 
-static void given(struct log_steps *steps, enum err e)
+static void given(struct steps *steps, enum err e)
 {
     struct log_reserve *r = reserve_of(steps);
     (void)e;
     r->running = false;
-    log_steps_resume(r->owner, ERR_NONE);
+    steps_resume(r->owner, ERR_NONE);
 }
 
 static void on_timer(struct env_timer *timer);
 
-bool log_reserve_open(struct log_dir *dir, struct log_steps *owner)
+bool log_reserve_open(struct log_dir *dir, struct steps *owner)
 {
     if (!dir->config.reserve)
         return false;
@@ -93,7 +93,7 @@ bool log_reserve_open(struct log_dir *dir, struct log_steps *owner)
     r->owner = owner;
     r->timer.fire = on_timer;
     r->running = true;
-    log_steps_start(&r->steps, dir->env, give_steps, given);
+    steps_start(&r->steps, dir->env, give_steps, given);
     return true;
 }
 
@@ -103,40 +103,40 @@ enum { MAKE_ASK, MAKE_LOOK, MAKE_FILE, MAKE_OVER };
 
 static void on_saved(struct log_save *save, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(save, struct log_reserve, save)->steps, e);
+    steps_resume(&CONTAINER_OF(save, struct log_reserve, save)->steps, e);
 }
 
-static enum log_flow make_look(struct log_steps *steps)
+static enum steps_flow make_look(struct steps *steps)
 {
     struct log_reserve *r = reserve_of(steps);
     r->file = 0;
     /* What a start has given back is taken again as far as it goes. */
     if (!r->dir->short_of_room && (steps->err != ERR_NONE || steps->n < ROOM_BYTES))
-        return log_steps_fail(steps, ERR_NOSPACE);
+        return steps_fail(steps, ERR_NOSPACE);
     r->bytes = mem_zalloc(r->dir->mem, LOG_RESERVE_BYTES);
-    return r->bytes != NULL ? LOG_NEXT : log_steps_fail(steps, ERR_NOMEM);
+    return r->bytes != NULL ? STEPS_NEXT : steps_fail(steps, ERR_NOMEM);
 }
 
-static enum log_flow make_file(struct log_steps *steps)
+static enum steps_flow make_file(struct steps *steps)
 {
     struct log_reserve *r = reserve_of(steps);
     if (r->file == LOG_RESERVE_FILES)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_save(r->dir, &r->save, path_of(r), bytes_of(r->bytes, LOG_RESERVE_BYTES), 0, true,
              on_saved);
     r->file++;
     steps->next = MAKE_FILE;
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static const struct log_step make_steps[] = {
+static const struct step make_steps[] = {
     [MAKE_ASK] = {"look at", give_ask},
     [MAKE_LOOK] = {"look at", make_look},
     [MAKE_FILE] = {"write", make_file},
     [MAKE_OVER] = {NULL, NULL},
 };
 
-static void made(struct log_steps *steps, enum err e)
+static void made(struct steps *steps, enum err e)
 {
     struct log_reserve *r = reserve_of(steps);
     struct log_dir *dir = r->dir;
@@ -156,7 +156,7 @@ static void on_timer(struct env_timer *timer)
         return;
     r->running = true;
     r->dir->busy++;
-    log_steps_start(&r->steps, r->dir->env, make_steps, made);
+    steps_start(&r->steps, r->dir->env, make_steps, made);
 }
 
 void log_reserve_later(struct log_dir *dir)

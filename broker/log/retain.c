@@ -18,7 +18,7 @@ static void file_path(const char *folder, int64_t base, int32_t i, const char *s
 }
 
 struct log_retention {
-    struct log_steps steps;
+    struct steps steps;
     struct log *log;
     struct log_points_wait points_wait;
     struct log_index_wait index_wait;
@@ -51,7 +51,7 @@ enum {
     RETAIN_OVER
 };
 
-static struct log_retention *retention_of(struct log_steps *steps)
+static struct log_retention *retention_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_retention, steps);
 }
@@ -131,13 +131,13 @@ static bool may_go(const struct log_retention *r, const struct log_segment *segm
 
 /* As many of the oldest as may go, never the one that is written to. Each is looked at once: the
  * index of one may have taken the place of another's in memory. */
-static enum log_flow retain_choose(struct log_steps *steps)
+static enum steps_flow retain_choose(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     steps->next = RETAIN_OVER;
     if (!may_retain(log))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     while (r->count < log->segment_count) {
         struct log_segment *segment = log->segments[r->count];
         bool last = r->count == log->segment_count - 1;
@@ -145,11 +145,11 @@ static enum log_flow retain_choose(struct log_steps *steps)
             break;
         if (!segment->index_known) { /* its greatest timestamp is not known either */
             steps->next = RETAIN_LEARN;
-            return LOG_NEXT;
+            return STEPS_NEXT;
         }
         if (must_ask_file(segment)) {
             steps->next = RETAIN_HOLD;
-            return LOG_NEXT;
+            return STEPS_NEXT;
         }
         bool old = is_old(r, segment);
         bool below = segment->next <= log->start; /* left behind by an earlier pass */
@@ -157,7 +157,7 @@ static enum log_flow retain_choose(struct log_steps *steps)
             break;
         if (last && !r->rolled && log->state == LOG_OPEN) {
             steps->next = RETAIN_ROLL;
-            return LOG_NEXT;
+            return STEPS_NEXT;
         }
         if (last || !may_go(r, segment))
             break;
@@ -168,47 +168,47 @@ static enum log_flow retain_choose(struct log_steps *steps)
     }
     if (r->count > 0)
         steps->next = RETAIN_ENTRY;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_index(struct log_index_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_retention, index_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_retention, index_wait)->steps, e);
 }
 
-static enum log_flow retain_learn(struct log_steps *steps)
+static enum steps_flow retain_learn(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     steps->next = RETAIN_CHOOSE;
-    return log_index_want(r->log->segments[r->count], &r->index_wait, on_index) ? LOG_NEXT
-                                                                                : LOG_WAIT;
+    return log_index_want(r->log->segments[r->count], &r->index_wait, on_index) ? STEPS_NEXT
+                                                                                : STEPS_WAIT;
 }
 
 static void on_asked_held(struct log_file_wait *wait, enum err e)
 {
     struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
     r->asks = e == ERR_NONE;
-    log_steps_resume(&r->steps, e);
+    steps_resume(&r->steps, e);
 }
 
 /* The file stays where it is while it is held, whatever becomes of its segment. */
-static enum log_flow retain_hold(struct log_steps *steps)
+static enum steps_flow retain_hold(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     r->file = r->log->segments[r->count]->file;
     r->asks = log_file_hold(r->file, &r->file_wait, on_asked_held);
-    return r->asks ? LOG_NEXT : LOG_WAIT;
+    return r->asks ? STEPS_NEXT : STEPS_WAIT;
 }
 
-static enum log_flow retain_ask(struct log_steps *steps)
+static enum steps_flow retain_ask(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     steps->tolerant = true;
-    env_size(steps->env, &steps->io, r->file->handle, log_steps_done);
-    return LOG_WAIT;
+    env_size(steps->env, &steps->io, r->file->handle, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow retain_told(struct log_steps *steps)
+static enum steps_flow retain_told(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
@@ -222,20 +222,20 @@ static enum log_flow retain_told(struct log_steps *steps)
             segment->modified_ms =
                 steps->err == ERR_NONE ? MAX(steps->io.modified_ms, 0) : r->wall_ms;
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* All of it is old, the segment that is written to as well: a new one is begun. */
-static enum log_flow retain_roll(struct log_steps *steps)
+static enum steps_flow retain_roll(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     r->rolled = true;
     steps->next = RETAIN_CHOOSE;
     enum err e = log_roll(r->log);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     log_segment_open(log_active(r->log));
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- what is left, and the new log start: durable before a file goes ---- */
@@ -244,46 +244,46 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
     r->held = e == ERR_NONE;
-    log_steps_resume(&r->steps, e);
+    steps_resume(&r->steps, e);
 }
 
 /* The segment that will be the first. A directory in which the power left none is taken for a
  * damaged one. */
-static enum log_flow retain_entry(struct log_steps *steps)
+static enum steps_flow retain_entry(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *left = log->segments[r->count];
     if (left->entry_durable) {
         steps->next = RETAIN_POINT;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (!r->held) {
         steps->next = RETAIN_ENTRY;
         r->file = left->file;
         r->held = log_file_hold(left->file, &r->file_wait, on_held);
-        return r->held ? LOG_NEXT : LOG_WAIT;
+        return r->held ? STEPS_NEXT : STEPS_WAIT;
     }
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, log->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow retain_entered(struct log_steps *steps)
+static enum steps_flow retain_entered(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    enum log_flow flow = log_dir_synced(r->log->dir, steps);
-    if (flow == LOG_NEXT)
+    enum steps_flow flow = log_dir_synced(r->log->dir, steps);
+    if (flow == STEPS_NEXT)
         r->log->segments[r->count]->entry_durable = true;
     return flow;
 }
 
 static void on_point(struct log_points_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_retention, points_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_retention, points_wait)->steps, e);
 }
 
-static enum log_flow retain_point(struct log_steps *steps)
+static enum steps_flow retain_point(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
@@ -291,17 +291,17 @@ static enum log_flow retain_point(struct log_steps *steps)
     r->points_wait.done = on_point;
     steps->tolerant = true;
     log_points_write(log->dir, LOG_POINTS_START, &r->points_wait);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* A disk without room even for the checkpoint needs the room of a segment more. The oldest goes,
  * alone and at once; until a checkpoint says where the log starts, what is left of it does. */
-static enum log_flow retain_move(struct log_steps *steps)
+static enum steps_flow retain_move(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     r->full = steps->err == ERR_NOSPACE;
     if (r->full) {
         r->count = 1;
@@ -314,13 +314,13 @@ static enum log_flow retain_move(struct log_steps *steps)
               r->by_time ? LOG_START_TIME : LOG_START_SIZE, (uint64_t)r->greatest,
               (uint64_t)r->wall_ms);
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- the files ---- */
 
 struct removal {
-    struct log_steps steps;
+    struct steps steps;
     struct env_timer timer;
     struct log_dir *dir;
     struct list link; /* in dir->removals while the timer runs */
@@ -335,66 +335,65 @@ enum { REMOVE_EMPTY, REMOVE_CLOSE, REMOVE_POINT, REMOVE_SAID, REMOVE_FILE, REMOV
 
 /* Its name stays until the checkpoint is written, for which there is room now: without either the
  * next start would take it for lost. */
-static enum log_flow remove_empty(struct log_steps *steps)
+static enum steps_flow remove_empty(struct steps *steps)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
     if (!r->unsaid) {
         steps->next = REMOVE_FILE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     file_path(r->folder, r->base, 0, ".deleted", r->path);
-    env_open_file(steps->env, &steps->io, r->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE,
-                  log_steps_done);
-    return LOG_WAIT;
+    env_open_file(steps->env, &steps->io, r->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow remove_close(struct log_steps *steps)
+static enum steps_flow remove_close(struct steps *steps)
 {
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, steps->n, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, steps->n, steps_done);
+    return STEPS_WAIT;
 }
 
 static void on_said(struct log_points_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct removal, points_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct removal, points_wait)->steps, e);
 }
 
-static enum log_flow remove_point(struct log_steps *steps)
+static enum steps_flow remove_point(struct steps *steps)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
     steps->tolerant = true;
     r->points_wait.done = on_said;
     log_points_write(r->dir, LOG_POINTS_START, &r->points_wait);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow remove_said(struct log_steps *steps)
+static enum steps_flow remove_said(struct steps *steps)
 {
     if (steps->err != ERR_NONE)
         steps->next = REMOVE_OVER;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow remove_file(struct log_steps *steps)
+static enum steps_flow remove_file(struct steps *steps)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
     if (r->kind == FILES)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     file_path(r->folder, r->base, r->kind++, ".deleted", r->path);
     steps->next = REMOVE_FILE;
     steps->tolerant = true; /* gone already, or left for the next start */
-    env_unlink(steps->env, &steps->io, r->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, r->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static const struct log_step remove_steps[] = {
+static const struct step remove_steps[] = {
     [REMOVE_EMPTY] = {"empty", remove_empty}, [REMOVE_CLOSE] = {"empty", remove_close},
     [REMOVE_POINT] = {"write", remove_point}, [REMOVE_SAID] = {"write", remove_said},
     [REMOVE_FILE] = {"remove", remove_file},  [REMOVE_OVER] = {NULL, NULL},
 };
 
-static void removed(struct log_steps *steps, enum err e)
+static void removed(struct steps *steps, enum err e)
 {
     struct removal *r = CONTAINER_OF(steps, struct removal, steps);
     struct log_dir *dir = r->dir;
@@ -409,7 +408,7 @@ static void on_due(struct env_timer *timer)
     struct removal *r = CONTAINER_OF(timer, struct removal, timer);
     list_remove(&r->link);
     r->dir->busy++;
-    log_steps_start(&r->steps, r->dir->env, remove_steps, removed);
+    steps_start(&r->steps, r->dir->env, remove_steps, removed);
 }
 
 /* What is not removed in this life is removed at the start of the next. */
@@ -440,40 +439,40 @@ static void remove_later(struct log *log, int64_t base, bool unsaid)
     env_arm(dir->env, &r->timer, env_now(dir->env) + MIN(delay_ms, DELAY_MS_MAX) * 1000000);
 }
 
-static enum log_flow retain_rename(struct log_steps *steps)
+static enum steps_flow retain_rename(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *oldest = log->segments[0];
     /* The records first; if they stay, what follows them stays, too, and the next pass goes on. */
     if (r->kind == 1 && steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     if (r->kind < FILES) {
         file_path(log->path, oldest->base, r->kind, "", r->path);
         file_path(log->path, oldest->base, r->kind++, ".deleted", r->path_to);
         steps->next = RETAIN_RENAME;
         steps->tolerant = true; /* not all segments have all files */
-        env_rename(steps->env, &steps->io, r->path, r->path_to, log_steps_done);
-        return LOG_WAIT;
+        env_rename(steps->env, &steps->io, r->path, r->path_to, steps_done);
+        return STEPS_WAIT;
     }
     r->kind = 0;
     r->count--;
     log_segments_take_first(log);
     remove_later(log, oldest->base, r->full);
     log_segment_retire(oldest);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* Before the next one goes: a loss of power that brings this one back and not the next would leave
  * a gap, which is taken for damage. */
-static enum log_flow retain_sync(struct log_steps *steps)
+static enum steps_flow retain_sync(struct steps *steps)
 {
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, retention_of(steps)->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, retention_of(steps)->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow retain_gone(struct log_steps *steps)
+static enum steps_flow retain_gone(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     if (r->count > 0)
@@ -481,7 +480,7 @@ static enum log_flow retain_gone(struct log_steps *steps)
     return log_dir_synced(r->log->dir, steps);
 }
 
-static const struct log_step retain_steps[] = {
+static const struct step retain_steps[] = {
     [RETAIN_CHOOSE] = {"choose", retain_choose}, [RETAIN_LEARN] = {"read the index", retain_learn},
     [RETAIN_HOLD] = {"open", retain_hold},       [RETAIN_ASK] = {"look at", retain_ask},
     [RETAIN_TOLD] = {"look at", retain_told},    [RETAIN_ROLL] = {"begin", retain_roll},
@@ -491,7 +490,7 @@ static const struct log_step retain_steps[] = {
     [RETAIN_GONE] = {"sync", retain_gone},       [RETAIN_OVER] = {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
@@ -521,5 +520,5 @@ void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
     r->wall_ms = MIN(believed, wall_ms);
     log->retention = r;
     log->busy++;
-    log_steps_start(&r->steps, log_env(log), retain_steps, ended);
+    steps_start(&r->steps, log_env(log), retain_steps, ended);
 }

@@ -12,7 +12,7 @@ enum target {
 };
 
 struct log_sealing {
-    struct log_steps steps;
+    struct steps steps;
     struct log *log;
     struct log_save save;
     struct log_segment *segment; /* counted among its readers while held */
@@ -42,7 +42,7 @@ enum {
     SEAL_AGAIN,
 };
 
-static struct log_sealing *sealing_of(struct log_steps *steps)
+static struct log_sealing *sealing_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_sealing, steps);
 }
@@ -52,7 +52,7 @@ static void on_saved(struct log_save *save, enum err e)
     struct log_sealing *s = CONTAINER_OF(save, struct log_sealing, save);
     mem_free(s->log->dir->mem, s->bytes);
     s->bytes = NULL;
-    log_steps_resume(&s->steps, e);
+    steps_resume(&s->steps, e);
 }
 
 /* ---- choosing ---- */
@@ -127,31 +127,31 @@ static enum target choose(const struct log *log, struct log_segment **segment)
     return TARGET_NONE;
 }
 
-static enum log_flow seal_choose(struct log_steps *steps)
+static enum steps_flow seal_choose(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     s->target = choose(s->log, &s->segment);
     /* A repair may put an end to segments: what is full now may be written to again. */
     if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL) {
         steps->next = SEAL_AGAIN + 1;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     hold(s);
     steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- indexes ---- */
 
-static enum log_flow save_part(struct log_sealing *s, enum format_file_kind kind, int32_t first,
-                               int32_t end, size_t entry_size)
+static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind kind, int32_t first,
+                                 int32_t end, size_t entry_size)
 {
     struct log *log = s->log;
     ASSERT(first <= end);
     size_t size = (size_t)(end - first) * entry_size;
     s->bytes = mem_alloc(log->dir->mem, size + 1);
     if (s->bytes == NULL)
-        return log_steps_fail(&s->steps, ERR_NOMEM);
+        return steps_fail(&s->steps, ERR_NOMEM);
     if (kind == FORMAT_KIND_INDEX)
         format_index_encode(&s->segment->index, first, end, s->bytes);
     else
@@ -162,10 +162,10 @@ static enum log_flow save_part(struct log_sealing *s, enum format_file_kind kind
     /* Not synced: what the power takes is made again. */
     log_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
              false, on_saved);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow seal_index(struct log_steps *steps)
+static enum steps_flow seal_index(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
@@ -173,7 +173,7 @@ static enum log_flow seal_index(struct log_steps *steps)
     if (whole) {
         enum err e = format_index_reserve(&segment->index, 1);
         if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
+            return steps_fail(steps, e);
         format_index_seal(&segment->index);
     }
     s->count = segment->index.count;
@@ -193,38 +193,38 @@ static enum log_flow seal_index(struct log_steps *steps)
                      FORMAT_INDEX_ENTRY_SIZE);
 }
 
-static enum log_flow seal_times(struct log_steps *steps)
+static enum steps_flow seal_times(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
     if (segment->retired) {
         steps->next = SEAL_AGAIN;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     return save_part(s, FORMAT_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
                      FORMAT_TIME_ENTRY_SIZE);
 }
 
-static enum log_flow seal_crc(struct log_steps *steps)
+static enum steps_flow seal_crc(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     const struct log_segment *segment = s->segment;
     if (segment->retired)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_index_crc_path(segment->log, segment->base, s->path);
     format_index_crc_print(&s->crc, s->crc_text);
     log_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow seal_indexed(struct log_steps *steps)
+static enum steps_flow seal_indexed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
     ASSERT(!segment->index_saved); /* else it would be chosen again for ever */
     steps->next = SEAL_AGAIN;
     if (segment->retired)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     if (s->target == TARGET_PREFIX) {
         ASSERT(s->count > segment->index_saved_count); /* else it would be chosen again for ever */
         segment->index_saved_count = s->count;
@@ -235,57 +235,57 @@ static enum log_flow seal_indexed(struct log_steps *steps)
         segment->index_saved = true;
         log_index_cache(segment);
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- snapshots ---- */
 
-static enum log_flow seal_window(struct log_steps *steps)
+static enum steps_flow seal_window(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
     s->offset = log->snapshot_offset;
     if (log->window.data == NULL)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     log_segment_path(log, s->offset, FORMAT_KIND_WINDOW, s->path);
     log_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow seal_snapshot(struct log_steps *steps)
+static enum steps_flow seal_snapshot(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->offset, FORMAT_KIND_SNAPSHOT, s->path);
     log_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow seal_sync_dir(struct log_steps *steps)
+static enum steps_flow seal_sync_dir(struct steps *steps)
 {
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, steps_done);
+    return STEPS_WAIT;
 }
 
 static void take_snapshot(struct log *log);
 
 /* The snapshot is one now. Of those below the recovery point the newest are kept (KAFKA-5829). */
-static enum log_flow seal_listed(struct log_steps *steps)
+static enum steps_flow seal_listed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
-    if (log_dir_synced(log->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
+    if (log_dir_synced(log->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
     enum err e = log_snapshots_add(log, s->offset);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     ASSERT(s->offset == log->snapshot_offset);
     log_snapshot_drop(log);
     take_snapshot(log);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seal_prune(struct log_steps *steps)
+static enum steps_flow seal_prune(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
@@ -294,7 +294,7 @@ static enum log_flow seal_prune(struct log_steps *steps)
         below++;
     if (below <= LOG_SNAPSHOTS_KEPT) {
         steps->next = SEAL_AGAIN;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     s->prune = log->snapshots[0];
     log->snapshot_count--;
@@ -302,18 +302,18 @@ static enum log_flow seal_prune(struct log_steps *steps)
             (size_t)log->snapshot_count * sizeof log->snapshots[0]);
     log_segment_path(log, s->prune, FORMAT_KIND_SNAPSHOT, s->path);
     steps->tolerant = true; /* one too many does no harm */
-    env_unlink(steps->env, &steps->io, s->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, s->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow seal_prune_window(struct log_steps *steps)
+static enum steps_flow seal_prune_window(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->prune, FORMAT_KIND_WINDOW, s->path);
     steps->next = SEAL_PRUNE;
     steps->tolerant = true;
-    env_unlink(steps->env, &steps->io, s->path, log_steps_done);
-    return LOG_WAIT;
+    env_unlink(steps->env, &steps->io, s->path, steps_done);
+    return STEPS_WAIT;
 }
 
 /* More than LOG_UNSEALED_MAX are full. */
@@ -331,16 +331,16 @@ static void let_in(struct log *log)
     log_admit_next(log);
 }
 
-static enum log_flow seal_again(struct log_steps *steps)
+static enum steps_flow seal_again(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     let_go(s);
     let_in(s->log);
     steps->next = SEAL_CHOOSE;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step seal_steps[] = {
+static const struct step seal_steps[] = {
     [SEAL_CHOOSE] = {"choose", seal_choose},
     [SEAL_INDEX] = {"write the index", seal_index},
     [SEAL_TIMES] = {"write the index", seal_times},
@@ -369,7 +369,7 @@ static void retry_later(struct log *log)
     env_arm(log_env(log), &log->retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
@@ -408,7 +408,7 @@ void log_seal(struct log *log)
     s->log = log;
     log->sealing = s;
     log->busy++;
-    log_steps_start(&s->steps, log_env(log), seal_steps, ended);
+    steps_start(&s->steps, log_env(log), seal_steps, ended);
 }
 
 bool log_must_wait(struct log *log)

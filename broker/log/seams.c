@@ -18,7 +18,7 @@ enum {
     SEAM_END,
 };
 
-static struct log_opening *opening_of(struct log_steps *steps)
+static struct log_opening *opening_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
@@ -107,100 +107,100 @@ static void begin_at(struct log_opening *o, uint64_t position)
         o->segment++;
 }
 
-static enum log_flow seam_next(struct log_steps *steps)
+static enum steps_flow seam_next(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     if (o->segment >= MAX(log_segment_index(log, o->scan_from), 0)) {
         steps->next = SEAM_END;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->end = segment_of(o)->base;
     if (segment_of(o)->size == 0) {
         steps->next = SEAM_JUDGE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_segment_path(log, o->end, FORMAT_KIND_INDEX, o->path);
     steps->tolerant = true;
-    env_open_file(steps->env, &steps->io, o->path, ENV_OPEN_READ, log_steps_done);
-    return LOG_WAIT;
+    env_open_file(steps->env, &steps->io, o->path, ENV_OPEN_READ, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow seam_size(struct log_steps *steps)
+static enum steps_flow seam_size(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE) {
         begin_at(o, 0);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     o->seam_file = steps->n;
     steps->tolerant = true;
-    env_size(steps->env, &steps->io, o->seam_file, log_steps_done);
-    return LOG_WAIT;
+    env_size(steps->env, &steps->io, o->seam_file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow seam_read(struct log_steps *steps)
+static enum steps_flow seam_read(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     uint64_t size = steps->err == ERR_NONE ? steps->n : 0;
     memset(o->entry, 0, sizeof o->entry);
     steps->err = ERR_NONE;
     if (size < FORMAT_INDEX_ENTRY_SIZE || size % FORMAT_INDEX_ENTRY_SIZE != 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
     env_read(steps->env, &steps->io, o->seam_file, size - FORMAT_INDEX_ENTRY_SIZE, o->entry,
-             FORMAT_INDEX_ENTRY_SIZE, log_steps_done);
-    return LOG_WAIT;
+             FORMAT_INDEX_ENTRY_SIZE, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow seam_close(struct log_steps *steps)
+static enum steps_flow seam_close(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     uint64_t position = steps->err == ERR_NONE ? get_u32(o->entry + 4) : 0;
     begin_at(o, position < segment_of(o)->size ? position : 0);
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, o->seam_file, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, o->seam_file, steps_done);
+    return STEPS_WAIT;
 }
 
 static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
-    log_steps_resume(&o->steps, e);
+    steps_resume(&o->steps, e);
 }
 
-static enum log_flow seam_place(struct log_steps *steps)
+static enum steps_flow seam_place(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->err = ERR_NONE;
     if (!log_file_hold(segment_of(o)->file, &o->wait, on_held))
-        return LOG_WAIT;
+        return STEPS_WAIT;
     o->held = true;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seam_walk(struct log_steps *steps)
+static enum steps_flow seam_walk(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = segment_of(o);
     if (o->walk.dir == NULL) {
         enum err e = log_walk_init(&o->walk, o->log->dir, LOG_PIECE_SMALL, SEAM_NOTES);
         if (e != ERR_NONE)
-            return log_steps_fail(steps, e);
+            return steps_fail(steps, e);
     }
     if (o->walk.file != segment->file->handle || o->walk.end == 0)
         log_walk_begin(&o->walk, segment->file->handle, o->piece, segment->size, -1, false);
     if (o->walk.position >= o->walk.end) {
         steps->next = SEAM_JUDGE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     log_walk_next(&o->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* What cannot be read here is told by whoever reads it, and by kiln log check. */
-static enum log_flow seam_look(struct log_steps *steps)
+static enum steps_flow seam_look(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct format_scan *scan = &o->walk.scan;
@@ -211,10 +211,10 @@ static enum log_flow seam_look(struct log_steps *steps)
         o->end = INT64_MAX;
         steps->next = SEAM_JUDGE;
     }
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seam_judge(struct log_steps *steps)
+static enum steps_flow seam_judge(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
@@ -225,14 +225,14 @@ static enum log_flow seam_judge(struct log_steps *steps)
     o->walk.end = 0; /* the next segment's walk begins anew */
     if (o->end < next) {
         TRACE(log->dir->trace, LOG_OFFLINE, log->id, segment_of(o)->size, ERR_CORRUPT);
-        return log_steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
+        return steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
     }
     o->segment++;
     steps->next = SEAM_NEXT;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step seam_steps[] = {
+static const struct step seam_steps[] = {
     [SEAM_NEXT] = {"look at the end of a segment of", seam_next},
     [SEAM_SIZE] = {"look at the end of a segment of", seam_size},
     [SEAM_READ] = {"look at the end of a segment of", seam_read},
@@ -244,7 +244,7 @@ static const struct log_step seam_steps[] = {
     [SEAM_END] = {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
     log_walk_free(&o->walk);
@@ -257,5 +257,5 @@ static void ended(struct log_steps *steps, enum err e)
 void log_seams(struct log_opening *o)
 {
     o->segment = 0;
-    log_steps_start(&o->steps, log_env(o->log), seam_steps, ended);
+    steps_start(&o->steps, log_env(o->log), seam_steps, ended);
 }

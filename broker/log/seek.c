@@ -16,7 +16,7 @@ struct search {
 };
 
 struct log_seeking {
-    struct log_steps steps;
+    struct steps steps;
     struct log_seek *seek;
     struct log *log;
     struct log_segment *segment;
@@ -45,7 +45,7 @@ enum {
     SEEK_END
 };
 
-static struct log_seeking *seeking_of(struct log_steps *steps)
+static struct log_seeking *seeking_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_seeking, steps);
 }
@@ -68,22 +68,22 @@ static int64_t end_of(const struct log_seeking *s)
 /* ---- which segment ---- */
 
 /* All have been looked at. */
-static enum log_flow no_more(struct log_seeking *s)
+static enum steps_flow no_more(struct log_seeking *s)
 {
     s->steps.next = SEEK_END;
     if (s->seek->timestamp_ms != SEEK_GREATEST || s->greatest_known ||
         s->best_timestamp == NOTHING_SEEN)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     /* Now that the greatest is known, it is a time like any other, in that segment; records without
      * a timestamp have -1. */
     s->timestamp = s->best_timestamp;
     s->base = s->best_base;
     s->greatest_known = true;
     s->steps.next = SEEK_SEGMENT;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seek_segment(struct log_steps *steps)
+static enum steps_flow seek_segment(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     struct log *log = s->log;
@@ -96,27 +96,27 @@ static enum log_flow seek_segment(struct log_steps *steps)
     s->segment = log->segments[i];
     s->segment->readers++;
     s->base = s->segment->base;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 static void on_index(struct log_index_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_seeking, index_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_seeking, index_wait)->steps, e);
 }
 
-static enum log_flow next_segment(struct log_seeking *s)
+static enum steps_flow next_segment(struct log_seeking *s)
 {
     s->base = s->segment->next > s->base ? s->segment->next : s->base + 1;
     s->steps.next = SEEK_SEGMENT;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seek_index(struct log_steps *steps)
+static enum steps_flow seek_index(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     if (!log_index_want(s->segment, &s->index_wait, on_index)) {
         steps->next = SEEK_INDEX;
-        return LOG_WAIT;
+        return STEPS_WAIT;
     }
     const struct format_index *index = &s->segment->index;
     if (s->seek->timestamp_ms == SEEK_GREATEST && !s->greatest_known) {
@@ -126,7 +126,7 @@ static enum log_flow seek_index(struct log_steps *steps)
         }
         return next_segment(s);
     }
-    return index->max_timestamp < s->timestamp ? next_segment(s) : LOG_NEXT;
+    return index->max_timestamp < s->timestamp ? next_segment(s) : STEPS_NEXT;
 }
 
 /* ---- which batch ---- */
@@ -135,31 +135,31 @@ static void on_held(struct log_file_wait *wait, enum err e)
 {
     struct log_seeking *s = CONTAINER_OF(wait, struct log_seeking, file_wait);
     s->held = e == ERR_NONE;
-    log_steps_resume(&s->steps, e);
+    steps_resume(&s->steps, e);
 }
 
-static enum log_flow walk_from(struct log_seeking *s, uint64_t position)
+static enum steps_flow walk_from(struct log_seeking *s, uint64_t position)
 {
     s->steps.next = SEEK_WALK;
     log_walk_free(&s->walk);
     enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
     if (e != ERR_NONE)
-        return log_steps_fail(&s->steps, e);
+        return steps_fail(&s->steps, e);
     /* After a failed sync what is not durable may be anything, or nothing (S-5). */
     uint64_t end = s->log->status == ERR_OFFLINE ? s->segment->synced : s->segment->written;
     log_walk_begin(&s->walk, s->segment->file->handle, MIN(position, end), end,
                    position == 0 ? s->segment->base : -1, false);
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seek_hold(struct log_steps *steps)
+static enum steps_flow seek_hold(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     if (!s->held) {
         steps->next = SEEK_HOLD;
         s->held = log_file_hold(s->segment->file, &s->file_wait, on_held);
         if (!s->held)
-            return LOG_WAIT;
+            return STEPS_WAIT;
     }
     uint64_t position = 0;
     if (s->segment->index_known) {
@@ -170,25 +170,25 @@ static enum log_flow seek_hold(struct log_steps *steps)
     return walk_from(s, position);
 }
 
-static enum log_flow seek_walk(struct log_steps *steps)
+static enum steps_flow seek_walk(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     if (s->walk.position >= s->walk.end)
         return next_segment(s);
     log_walk_next(&s->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow found_batch(struct log_seeking *s, const struct format_note *note)
+static enum steps_flow found_batch(struct log_seeking *s, const struct format_note *note)
 {
     s->note = *note;
     s->steps.next = SEEK_BATCH;
     if (note->last >= end_of(s))
         s->steps.next = SEEK_END; /* not to be shown yet */
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static enum log_flow seek_look(struct log_steps *steps)
+static enum steps_flow seek_look(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     const struct format_scan *scan = &s->walk.scan;
@@ -205,26 +205,26 @@ static enum log_flow seek_look(struct log_steps *steps)
         return found_batch(s, &scan->large);
     if (scan->end != FORMAT_SCAN_MORE) {
         log_bad_batch(s->segment, scan->bad_at, scan->msg.text);
-        return log_steps_fail(steps, ERR_CORRUPT);
+        return steps_fail(steps, ERR_CORRUPT);
     }
     steps->next = SEEK_WALK;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
 /* ---- which record ---- */
 
-static enum log_flow seek_batch(struct log_steps *steps)
+static enum steps_flow seek_batch(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     log_walk_free(&s->walk);
     enum err e =
         log_walk_init(&s->walk, s->log->dir, MAX(s->note.size, LOG_PIECE_SMALL), SEEK_NOTES);
     if (e != ERR_NONE)
-        return log_steps_fail(steps, e);
+        return steps_fail(steps, e);
     log_walk_begin(&s->walk, s->segment->file->handle, s->note.position,
                    s->note.position + s->note.size, s->note.base, true);
     log_walk_next(&s->walk, steps);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* The first record that is late enough. Touches nothing but the search: runs under env_offload. */
@@ -259,31 +259,31 @@ static void search_batch(void *argument)
 static void on_searched(struct env_op *op, enum err e, uint64_t n)
 {
     (void)n;
-    log_steps_resume(&CONTAINER_OF(op, struct log_seeking, away)->steps, e);
+    steps_resume(&CONTAINER_OF(op, struct log_seeking, away)->steps, e);
 }
 
-static enum log_flow seek_record(struct log_steps *steps)
+static enum steps_flow seek_record(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     const struct format_scan *scan = &s->walk.scan;
     if (scan->note_count != 1) {
         log_bad_batch(s->segment, s->note.position, scan->msg.text);
-        return log_steps_fail(steps, ERR_CORRUPT);
+        return steps_fail(steps, ERR_CORRUPT);
     }
     s->search = (struct search){.in = bytes_of(s->walk.buffer, s->note.size),
                                 .timestamp_ms = s->timestamp,
                                 .start = s->log->start};
     if ((s->note.attributes & WIRE_BATCH_CODEC) == 0) {
         search_batch(&s->search);
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     env_offload(log_env(s->log), &s->away, search_batch, &s->search, on_searched);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* A head that promises what no record holds is passed over, as Kafka does; what cannot be read is
  * given by its first offset, so that nothing is ever passed over unread. */
-static enum log_flow seek_found(struct log_steps *steps)
+static enum steps_flow seek_found(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     struct log_seek *seek = s->seek;
@@ -294,10 +294,10 @@ static enum log_flow seek_found(struct log_steps *steps)
     seek->offset = found ? s->search.offset : MAX(s->note.base, s->log->start);
     seek->timestamp_found_ms = found ? s->search.found_ms : s->note.max_timestamp;
     seek->leader_epoch = s->note.leader_epoch;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step seek_steps[] = {
+static const struct step seek_steps[] = {
     [SEEK_SEGMENT] = {"find", seek_segment},
     [SEEK_INDEX] = {"find", seek_index},
     [SEEK_HOLD] = {"open", seek_hold},
@@ -309,7 +309,7 @@ static const struct log_step seek_steps[] = {
     [SEEK_END] = {NULL, NULL},
 };
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_seeking *s = seeking_of(steps);
     struct log_seek *seek = s->seek;
@@ -317,7 +317,7 @@ static void ended(struct log_steps *steps, enum err e)
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
         seek->op.msg = log->why;
     else if (e != ERR_NONE)
-        errmsg_set(&seek->op.msg, e, "cannot %s the time %lld in %s-%d: %s", log_steps_what(steps),
+        errmsg_set(&seek->op.msg, e, "cannot %s the time %lld in %s-%d: %s", steps_what(steps),
                    (long long)seek->timestamp_ms, log->topic, log->partition, err_text(e));
     let_go(s);
     log_walk_free(&s->walk);
@@ -353,5 +353,5 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     s->best_timestamp = NOTHING_SEEN;
     seek->own = s;
     log->busy++;
-    log_steps_start(&s->steps, log_env(log), seek_steps, ended);
+    steps_start(&s->steps, log_env(log), seek_steps, ended);
 }

@@ -6,7 +6,7 @@
 #define MARKER "{\"version\":0,\"brokerEpoch\":-1}"
 
 struct log_shutdown {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     struct log_op *op;
     struct log *last; /* whose farewell has begun last */
@@ -34,7 +34,7 @@ enum {
     DOWN_OVER,
 };
 
-static struct log_shutdown *shutdown_of(struct log_steps *steps)
+static struct log_shutdown *shutdown_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_shutdown, steps);
 }
@@ -43,15 +43,15 @@ static struct log_shutdown *shutdown_of(struct log_steps *steps)
 
 static void on_ground(struct log_ground_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_shutdown, ground_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_shutdown, ground_wait)->steps, e);
 }
 
-static enum log_flow down_ground(struct log_steps *steps)
+static enum steps_flow down_ground(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     if (!log_ground_wait(s->dir, &s->ground_wait, on_ground))
-        return LOG_WAIT;
-    return s->dir->ground.err == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, s->dir->ground.err);
+        return STEPS_WAIT;
+    return s->dir->ground.err == ERR_NONE ? STEPS_NEXT : steps_fail(steps, s->dir->ground.err);
 }
 
 static bool is_durable(const struct log *log)
@@ -66,7 +66,7 @@ static bool is_quiet(const struct log *log)
            !log->epochs_writing && (log->repair == NULL || log->busy == 0);
 }
 
-static enum log_flow down_sync(struct log_steps *steps)
+static enum steps_flow down_sync(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     struct log_dir *dir = s->dir;
@@ -74,12 +74,12 @@ static enum log_flow down_sync(struct log_steps *steps)
     LIST_EACH (log, &dir->logs, struct log, link)
         quiet &= is_quiet(log);
     if (quiet || dir->status != ERR_NONE)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     dir->flush_now = true;
     s->waiting = true; /* log_dir_idle looks again */
     steps->next = DOWN_SYNC;
     log_commit_kick(dir);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* ---- several logs at once ---- */
@@ -116,7 +116,7 @@ static void begin_farewells(struct log_shutdown *s)
         log_farewell(log, on_farewell);
     }
     if (--s->farewells == 0)
-        log_steps_resume(&s->steps, s->failed);
+        steps_resume(&s->steps, s->failed);
 }
 
 static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
@@ -131,84 +131,84 @@ static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
 }
 
 /* Half of the descriptors that segments leave are for these. */
-static enum log_flow down_logs(struct log_steps *steps)
+static enum steps_flow down_logs(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     int32_t spare = steps->env->disk.files_max - s->dir->open_files_max;
     s->farewells_max = MAX(MIN(spare / 2 / LOG_FAREWELL_FILES, LOG_FAREWELLS_MAX), 1);
     s->farewells_until_ns = env_now(steps->env) + LOG_FAREWELLS_MS * 1000000ll;
     begin_farewells(s);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* ---- the checkpoints and the marker ---- */
 
 static void on_point(struct log_points_wait *wait, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(wait, struct log_shutdown, points_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct log_shutdown, points_wait)->steps, e);
 }
 
-static enum log_flow down_points(struct log_steps *steps)
+static enum steps_flow down_points(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     if (s->dir->status != ERR_NONE) {
         steps->next = DOWN_QUIET;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (s->kind == LOG_POINTS_COUNT)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     s->points_wait.done = on_point;
     steps->next = DOWN_POINTS;
     log_points_write(s->dir, (enum log_points_kind)s->kind++, &s->points_wait);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 static void on_put(struct log_op *op, enum err e)
 {
     struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
-    log_steps_resume(&CONTAINER_OF(write, struct log_shutdown, write)->steps, e);
+    steps_resume(&CONTAINER_OF(write, struct log_shutdown, write)->steps, e);
 }
 
-static enum log_flow down_mark(struct log_steps *steps)
+static enum steps_flow down_mark(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     (void)steps;
     if (!s->mark || s->dir->status != ERR_NONE)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     snprintf(s->path, sizeof s->path, "%s/.kafka_cleanshutdown", s->dir->path);
     s->write = (struct log_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
     log_file_put(s->dir, &s->write, on_put);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* ---- the end ---- */
 
-static enum log_flow down_quiet(struct log_steps *steps)
+static enum steps_flow down_quiet(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     s->steps.err = ERR_NONE;
     if (s->dir->busy == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     s->waiting = true;
     steps->next = steps->at; /* in either table */
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow down_unlock(struct log_steps *steps)
+static enum steps_flow down_unlock(struct steps *steps)
 {
     struct log_shutdown *s = shutdown_of(steps);
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, s->dir->lock, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, s->dir->lock, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow down_unlocked(struct log_steps *steps)
+static enum steps_flow down_unlocked(struct steps *steps)
 {
     shutdown_of(steps)->dir->lock = 0;
-    return LOG_NEXT;
+    return STEPS_NEXT;
 }
 
-static const struct log_step down_steps[] = {
+static const struct step down_steps[] = {
     [DOWN_GROUND] = {"make durable", down_ground},
     [DOWN_SYNC] = {"sync the logs of", down_sync},
     [DOWN_LOGS] = {"close the logs of", down_logs},
@@ -221,7 +221,7 @@ static const struct log_step down_steps[] = {
 };
 
 /* An unclean end is an end, too: the directory is unlocked all the same. */
-static const struct log_step give_up_steps[] = {
+static const struct step give_up_steps[] = {
     {"close", down_quiet},
     {"unlock", down_unlock},
     {"unlock", down_unlocked},
@@ -238,14 +238,14 @@ static void finish(struct log_shutdown *s, enum err e)
     op->done(op, e);
 }
 
-static void gave_up(struct log_steps *steps, enum err e)
+static void gave_up(struct steps *steps, enum err e)
 {
     struct log_shutdown *s = shutdown_of(steps);
     (void)e;
     finish(s, s->dir->status != ERR_NONE ? s->dir->status : s->failed);
 }
 
-static void ended(struct log_steps *steps, enum err e)
+static void ended(struct steps *steps, enum err e)
 {
     struct log_shutdown *s = shutdown_of(steps);
     struct log_dir *dir = s->dir;
@@ -256,10 +256,9 @@ static void ended(struct log_steps *steps, enum err e)
         return;
     }
     if (s->failed == ERR_NONE) /* else the farewell that failed has said why */
-        errmsg_set(&s->op->msg, e, "cannot %s %s: %s", log_steps_what(steps), dir->path,
-                   err_text(e));
+        errmsg_set(&s->op->msg, e, "cannot %s %s: %s", steps_what(steps), dir->path, err_text(e));
     s->failed = e;
-    log_steps_start(&s->steps, dir->env, give_up_steps, gave_up);
+    steps_start(&s->steps, dir->env, give_up_steps, gave_up);
 }
 
 void log_dir_idle(struct log_dir *dir)
@@ -268,7 +267,7 @@ void log_dir_idle(struct log_dir *dir)
     struct log_op *settling = dir->settling;
     if (s != NULL && s->waiting) {
         s->waiting = false;
-        log_steps_resume(&s->steps, ERR_NONE);
+        steps_resume(&s->steps, ERR_NONE);
     } else if (settling != NULL && dir->busy == 0) {
         dir->settling = NULL;
         settling->done(settling, ERR_NONE);
@@ -307,5 +306,5 @@ void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *
     s->dir = dir;
     s->op = op;
     s->mark = mark;
-    log_steps_start(&s->steps, dir->env, down_steps, ended);
+    steps_start(&s->steps, dir->env, down_steps, ended);
 }

@@ -20,35 +20,35 @@ void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name
 
 /* ---- reading ---- */
 
-static struct log_get *get_of(struct log_steps *steps)
+static struct log_get *get_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_get, steps);
 }
 
-static enum log_flow get_open(struct log_steps *steps)
+static enum steps_flow get_open(struct steps *steps)
 {
     steps->tolerant = true;
-    env_open_file(steps->env, &steps->io, get_of(steps)->path, ENV_OPEN_READ, log_steps_done);
-    return LOG_WAIT;
+    env_open_file(steps->env, &steps->io, get_of(steps)->path, ENV_OPEN_READ, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow get_size(struct log_steps *steps)
+static enum steps_flow get_size(struct steps *steps)
 {
     struct log_get *get = get_of(steps);
     if (steps->err == ERR_NOTFOUND) {
         steps->next = 5; /* the end of the table */
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     if (steps->err != ERR_NONE)
-        return LOG_FAIL;
+        return STEPS_FAIL;
     get->found = true;
     get->file = steps->n;
     steps->tolerant = true;
-    env_size(steps->env, &steps->io, get->file, log_steps_done);
-    return LOG_WAIT;
+    env_size(steps->env, &steps->io, get->file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow get_read(struct log_steps *steps)
+static enum steps_flow get_read(struct steps *steps)
 {
     struct log_get *get = get_of(steps);
     get->failed = steps->err;
@@ -60,13 +60,13 @@ static enum log_flow get_read(struct log_steps *steps)
         get->failed = ERR_NOMEM;
     get->size = steps->n;
     if (get->failed != ERR_NONE || get->size == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_read(steps->env, &steps->io, get->file, 0, get->data, get->size, log_steps_done);
-    return LOG_WAIT;
+    env_read(steps->env, &steps->io, get->file, 0, get->data, get->size, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow get_close(struct log_steps *steps)
+static enum steps_flow get_close(struct steps *steps)
 {
     struct log_get *get = get_of(steps);
     if (get->failed == ERR_NONE && get->size > 0) {
@@ -74,23 +74,23 @@ static enum log_flow get_close(struct log_steps *steps)
         get->size = steps->n;
     }
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, get->file, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, get->file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow get_end(struct log_steps *steps)
+static enum steps_flow get_end(struct steps *steps)
 {
     struct log_get *get = get_of(steps);
-    return get->failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, get->failed);
+    return get->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, get->failed);
 }
 
-static const struct log_step get_steps[] = {
+static const struct step get_steps[] = {
     {"open", get_open}, {"ask the size of", get_size},
     {"read", get_read}, {"close", get_close},
     {"read", get_end},  {NULL, NULL},
 };
 
-static void get_ended(struct log_steps *steps, enum err e)
+static void get_ended(struct steps *steps, enum err e)
 {
     struct log_get *get = get_of(steps);
     if (e != ERR_NONE) {
@@ -105,66 +105,65 @@ void log_get(struct log_dir *dir, struct log_get *get, const char *path,
              void (*done)(struct log_get *get, enum err e))
 {
     *get = (struct log_get){.dir = dir, .done = done, .path = path};
-    log_steps_start(&get->steps, dir->env, get_steps, get_ended);
+    steps_start(&get->steps, dir->env, get_steps, get_ended);
 }
 
 /* ---- writing in place ---- */
 
-static struct log_save *save_of(struct log_steps *steps)
+static struct log_save *save_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct log_save, steps);
 }
 
-static enum log_flow save_open(struct log_steps *steps)
+static enum steps_flow save_open(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
     if (save->offset == 0 && !save->over)
         flags |= ENV_OPEN_TRUNCATE;
-    env_open_file(steps->env, &steps->io, save->path, flags, log_steps_done);
-    return LOG_WAIT;
+    env_open_file(steps->env, &steps->io, save->path, flags, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow save_write(struct log_steps *steps)
+static enum steps_flow save_write(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
     save->file = steps->n;
     steps->err = ERR_NONE;
     if (save->bytes.size == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     save->part = (struct env_part){.data = save->bytes.data, .size = save->bytes.size};
     steps->tolerant = true;
-    env_write(steps->env, &steps->io, save->file, save->offset, &save->part, 1, log_steps_done);
-    return LOG_WAIT;
+    env_write(steps->env, &steps->io, save->file, save->offset, &save->part, 1, steps_done);
+    return STEPS_WAIT;
 }
 
 /* What an earlier try left behind goes. */
-static enum log_flow save_cut(struct log_steps *steps)
+static enum steps_flow save_cut(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
     if (steps->err != ERR_NONE || save->offset == 0)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_truncate(steps->env, &steps->io, save->file, save->offset + save->bytes.size,
-                 log_steps_done);
-    return LOG_WAIT;
+    env_truncate(steps->env, &steps->io, save->file, save->offset + save->bytes.size, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow save_sync(struct log_steps *steps)
+static enum steps_flow save_sync(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
     save->failed = steps->err;
     steps->err = ERR_NONE;
     if (save->failed != ERR_NONE || !save->sync)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, save->file, log_steps_done);
-    return LOG_WAIT;
+    env_sync(steps->env, &steps->io, save->file, steps_done);
+    return STEPS_WAIT;
 }
 
 /* A full disk may speak up only now. The bytes of a file that nobody refers to yet are not missed;
  * any other failure says that the disk loses what it took. */
-static enum log_flow save_close(struct log_steps *steps)
+static enum steps_flow save_close(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
     if (save->failed == ERR_NONE && save->sync && steps->err != ERR_NONE) {
@@ -173,22 +172,22 @@ static enum log_flow save_close(struct log_steps *steps)
             log_dir_sync_failed(save->dir, steps->err);
     }
     steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, save->file, log_steps_done);
-    return LOG_WAIT;
+    env_close_file(steps->env, &steps->io, save->file, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow save_end(struct log_steps *steps)
+static enum steps_flow save_end(struct steps *steps)
 {
     struct log_save *save = save_of(steps);
-    return save->failed == ERR_NONE ? LOG_NEXT : log_steps_fail(steps, save->failed);
+    return save->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, save->failed);
 }
 
-static const struct log_step save_steps[] = {
+static const struct step save_steps[] = {
     {"create", save_open}, {"write", save_write}, {"cut", save_cut}, {"sync", save_sync},
     {"close", save_close}, {"write", save_end},   {NULL, NULL},
 };
 
-static void save_ended(struct log_steps *steps, enum err e)
+static void save_ended(struct steps *steps, enum err e)
 {
     struct log_save *save = save_of(steps);
     save->done(save, e);
@@ -199,14 +198,14 @@ void log_save(struct log_dir *dir, struct log_save *save, const char *path, stru
 {
     *save = (struct log_save){
         .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
-    log_steps_start(&save->steps, dir->env, save_steps, save_ended);
+    steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
 void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
                    void (*done)(struct log_save *save, enum err e))
 {
     *save = (struct log_save){.dir = dir, .done = done, .path = path, .bytes = bytes, .over = true};
-    log_steps_start(&save->steps, dir->env, save_steps, save_ended);
+    steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
 /* ---- replacing durably ---- */
@@ -215,7 +214,7 @@ void log_save_over(struct log_dir *dir, struct log_save *save, const char *path,
  * Then the checksums take their place, durably, and then the file: a crash in between leaves the
  * old file with checksums that know it. */
 struct put {
-    struct log_steps steps;
+    struct steps steps;
     struct log_dir *dir;
     struct log_file_write *write;
     struct log_get get, crc;
@@ -240,41 +239,41 @@ enum {
     PUT_OVER,
 };
 
-static struct put *put_of(struct log_steps *steps)
+static struct put *put_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct put, steps);
 }
 
 static void put_got(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
 }
 
 static void put_got_crc(struct log_get *get, enum err e)
 {
-    log_steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
+    steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
 }
 
-static enum log_flow put_read(struct log_steps *steps)
+static enum steps_flow put_read(struct steps *steps)
 {
     struct put *put = put_of(steps);
     if (!put->write->checksum || !put->look) {
         steps->next = PUT_SAVE;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
     steps->tolerant = true;
     log_get(put->dir, &put->get, put->write->path, put_got);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow put_read_crc(struct log_steps *steps)
+static enum steps_flow put_read_crc(struct steps *steps)
 {
     struct put *put = put_of(steps);
     if (steps->err != ERR_NONE || !put->get.found)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     steps->tolerant = true;
     log_get(put->dir, &put->crc, put->crc_path, put_got_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
 /* Only a file that fits its own checksum may be fallen back to. */
@@ -296,7 +295,7 @@ static void saved(struct put *put, enum err e)
     if (e != ERR_NONE)
         put->save_err = e;
     if (--put->saving == 0)
-        log_steps_resume(&put->steps, put->save_err);
+        steps_resume(&put->steps, put->save_err);
 }
 
 static void put_saved(struct log_save *save, enum err e)
@@ -309,7 +308,7 @@ static void put_saved_crc(struct log_save *save, enum err e)
     saved(CONTAINER_OF(save, struct put, save_crc), e);
 }
 
-static enum log_flow put_save(struct log_steps *steps)
+static enum steps_flow put_save(struct steps *steps)
 {
     struct put *put = put_of(steps);
     struct bytes bytes = put->write->bytes;
@@ -318,65 +317,65 @@ static enum log_flow put_save(struct log_steps *steps)
     put->saving = 1 + put->write->checksum;
     log_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
     if (!put->write->checksum)
-        return LOG_WAIT;
+        return STEPS_WAIT;
     uint32_t now = crc32c(0, bytes.data, bytes.size);
     format_crc_print(now, put->before_known ? put->before : now, put->crc_text);
     log_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
              put_saved_crc);
-    return LOG_WAIT;
+    return STEPS_WAIT;
 }
 
-static enum log_flow put_rename_crc(struct log_steps *steps)
+static enum steps_flow put_rename_crc(struct steps *steps)
 {
     struct put *put = put_of(steps);
     if (!put->write->checksum) {
         steps->next = PUT_RENAME;
-        return LOG_NEXT;
+        return STEPS_NEXT;
     }
-    env_rename(steps->env, &steps->io, put->crc_temporary, put->crc_path, log_steps_done);
-    return LOG_WAIT;
+    env_rename(steps->env, &steps->io, put->crc_temporary, put->crc_path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow sync_folder(struct put *put)
+static enum steps_flow sync_folder(struct put *put)
 {
     if (KNOWN_BUG(rename_without_dir_sync))
-        return LOG_NEXT;
+        return STEPS_NEXT;
     put->steps.tolerant = true;
-    env_sync_dir(put->steps.env, &put->steps.io, put->folder, log_steps_done);
-    return LOG_WAIT;
+    env_sync_dir(put->steps.env, &put->steps.io, put->folder, steps_done);
+    return STEPS_WAIT;
 }
 
 /* Nothing is lost when there is nothing to fall back to, or when the disk keeps the order. */
-static enum log_flow put_sync_crc(struct log_steps *steps)
+static enum steps_flow put_sync_crc(struct steps *steps)
 {
     struct put *put = put_of(steps);
     steps->err = ERR_NONE;
     if (!put->before_known || steps->env->disk.ordered_metadata)
-        return LOG_NEXT;
+        return STEPS_NEXT;
     return sync_folder(put);
 }
 
-static enum log_flow put_rename(struct log_steps *steps)
+static enum steps_flow put_rename(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    if (log_dir_synced(put->dir, steps) == LOG_FAIL)
-        return LOG_FAIL;
-    env_rename(steps->env, &steps->io, put->temporary, put->write->path, log_steps_done);
-    return LOG_WAIT;
+    if (log_dir_synced(put->dir, steps) == STEPS_FAIL)
+        return STEPS_FAIL;
+    env_rename(steps->env, &steps->io, put->temporary, put->write->path, steps_done);
+    return STEPS_WAIT;
 }
 
-static enum log_flow put_sync(struct log_steps *steps)
+static enum steps_flow put_sync(struct steps *steps)
 {
     steps->err = ERR_NONE;
     return sync_folder(put_of(steps));
 }
 
-static enum log_flow put_over(struct log_steps *steps)
+static enum steps_flow put_over(struct steps *steps)
 {
     return log_dir_synced(put_of(steps)->dir, steps);
 }
 
-static const struct log_step put_steps[] = {
+static const struct step put_steps[] = {
     [PUT_READ] = {"read", put_read},
     [PUT_READ_CRC] = {"read", put_read_crc},
     [PUT_SAVE] = {"write", put_save},
@@ -388,13 +387,13 @@ static const struct log_step put_steps[] = {
     {NULL, NULL},
 };
 
-static void put_ended(struct log_steps *steps, enum err e)
+static void put_ended(struct steps *steps, enum err e)
 {
     struct put *put = put_of(steps);
     struct log_file_write *write = put->write;
     struct log_dir *dir = put->dir;
     if (e != ERR_NONE)
-        errmsg_set(&write->op.msg, e, "cannot %s %s: %s%s", log_steps_what(steps), write->path,
+        errmsg_set(&write->op.msg, e, "cannot %s %s: %s%s", steps_what(steps), write->path,
                    err_text(e), log_dir_advice(e));
     mem_free(dir->mem, put);
     write->op.done(&write->op, e); /* the directory stays while it is busy */
@@ -432,7 +431,7 @@ void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_bef
     log_path_join(put->crc_temporary, NULL, put->crc_path, ".tmp");
     log_folder_of(write->path, put->folder);
     dir->busy++;
-    log_steps_start(&put->steps, dir->env, put_steps, put_ended);
+    steps_start(&put->steps, dir->env, put_steps, put_ended);
 }
 
 void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)

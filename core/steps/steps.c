@@ -1,37 +1,37 @@
 /* steps.c - runs the steps of a table, one operation at a time. */
-#include "log/steps.h"
+#include "steps/steps.h"
 
-static void end(struct log_steps *steps, enum err e)
+static void end(struct steps *steps, enum err e)
 {
     ASSERT(!steps->io.in_flight);
     steps->ended(steps, e);
 }
 
 /* Runs steps until one waits. False: the work has ended, and its owner may be gone. */
-static bool run_until_wait(struct log_steps *steps)
+static bool run_until_wait(struct steps *steps)
 {
     for (;;) {
-        const struct log_step *step = &steps->table[steps->at];
+        const struct step *step = &steps->table[steps->at];
         if (step->what == NULL) {
             end(steps, ERR_NONE);
             return false;
         }
         steps->next = steps->at + 1;
         steps->running = true;
-        enum log_flow flow = step->run(steps);
+        enum steps_flow flow = step->run(steps);
         steps->running = false;
-        if (flow == LOG_FAIL) {
+        if (flow == STEPS_FAIL) {
             end(steps, steps->err);
             return false;
         }
-        if (flow == LOG_WAIT)
+        if (flow == STEPS_WAIT)
             return true;
         steps->at = steps->next;
     }
 }
 
 /* What was waited for has ended; false as above. */
-static bool take_result(struct log_steps *steps)
+static bool take_result(struct steps *steps)
 {
     bool seen = steps->tolerant;
     steps->tolerant = false;
@@ -43,7 +43,7 @@ static bool take_result(struct log_steps *steps)
     return true;
 }
 
-static void run(struct log_steps *steps)
+static void run(struct steps *steps)
 {
     while (run_until_wait(steps) && steps->resumed) {
         steps->resumed = false;
@@ -52,14 +52,14 @@ static void run(struct log_steps *steps)
     }
 }
 
-void log_steps_start(struct log_steps *steps, struct env *env, const struct log_step *table,
-                     void (*ended)(struct log_steps *steps, enum err e))
+void steps_start(struct steps *steps, struct env *env, const struct step *table,
+                 void (*ended)(struct steps *steps, enum err e))
 {
-    *steps = (struct log_steps){.env = env, .table = table, .ended = ended};
+    *steps = (struct steps){.env = env, .table = table, .ended = ended};
     run(steps);
 }
 
-void log_steps_resume(struct log_steps *steps, enum err e)
+void steps_resume(struct steps *steps, enum err e)
 {
     steps->err = e;
     if (steps->running) {
@@ -71,14 +71,14 @@ void log_steps_resume(struct log_steps *steps, enum err e)
         run(steps);
 }
 
-void log_steps_done(struct env_op *op, enum err e, uint64_t n)
+void steps_done(struct env_op *op, enum err e, uint64_t n)
 {
-    struct log_steps *steps = CONTAINER_OF(op, struct log_steps, io);
+    struct steps *steps = CONTAINER_OF(op, struct steps, io);
     steps->n = n;
-    log_steps_resume(steps, e);
+    steps_resume(steps, e);
 }
 
-const char *log_steps_what(const struct log_steps *steps)
+const char *steps_what(const struct steps *steps)
 {
     return steps->table[steps->at].what;
 }
