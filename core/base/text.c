@@ -170,6 +170,11 @@ enum err text_parse_int(struct bytes s, int64_t *out)
     return ERR_NONE;
 }
 
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 int text_distance(const char *a, const char *b)
 {
     size_t a_size = strlen(a), b_size = strlen(b);
@@ -185,9 +190,10 @@ int text_distance(const char *a, const char *b)
                 row[j] = (int)j;
                 continue;
             }
-            int change = above[j - 1] + (a[i - 1] != b[j - 1]);
+            int change = above[j - 1] + (lower(a[i - 1]) != lower(b[j - 1]));
             row[j] = MIN(change, MIN(above[j], row[j - 1]) + 1);
-            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            bool swapped = i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+                           lower(a[i - 2]) == lower(b[j - 1]);
             if (swapped)
                 row[j] = MIN(row[j], two_above[j - 2] + 1);
         }

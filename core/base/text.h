@@ -32,7 +32,8 @@ void text_fit(char *to, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Decimal, optional '-'; all of s must be digits. ERR_INVALID, ERR_RANGE. */
 enum err text_parse_int(struct bytes s, int64_t *out) MUST_USE;
 /* The least number of insertions, deletions, changes and swaps of neighbours (no place edited
- * twice: optimal string alignment); both up to 63 long, else 1000. */
+ * twice: optimal string alignment), letters of either case being the same; both up to 63 long, else
+ * 1000. */
 int text_distance(const char *a, const char *b);
 
 #endif

@@ -178,6 +178,7 @@ struct words {
     struct bytes rest;
     struct fault_names *names; /* NULL: nodes are numbers */
     struct errmsg *msg;
+    uint32_t seen; /* of the parameters, a bit each */
 };
 
 static struct bytes next_word(struct words *w)
@@ -429,13 +430,27 @@ static enum err parse_file(struct words *w, struct bytes value, struct fault_lin
     return ERR_NONE;
 }
 
+static enum err refuse_site(struct words *w, struct bytes word)
+{
+    struct listed list = {.size = 0};
+    for (int i = 0; i < FAULT_SITE_COUNT; i++)
+        list_name(&list, sites[i].name, "");
+    return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is no fault point; there are %s",
+                      (int)word.size, (const char *)word.data, list.text);
+}
+
 static enum err refuse_value(struct words *w, struct bytes word, enum format format)
 {
     static const char *const right[] = {
-        [AS_INT] = "a number from 0 on", [AS_HEX] = "hexadecimal as 0x12ab",
-        [AS_TIME] = "a time as 250ms",   [AS_SITE] = "a fault point as disk/sync",
-        [AS_ERROR] = "an error as IO",   [AS_NODE] = "a node that there is",
+        [AS_INT] = "a number from 0 on",
+        [AS_HEX] = "hexadecimal as 0x12ab",
+        [AS_TIME] = "a time as 250ms",
+        [AS_SITE] = "",
+        [AS_ERROR] = "an error as IO, NOSPACE, READONLY or ACCESS",
+        [AS_NODE] = "a node that there is",
     };
+    if (format == AS_SITE)
+        return refuse_site(w, word);
     return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is not understood: its value must be %s",
                       (int)word.size, (const char *)word.data, right[format]);
 }
@@ -457,18 +472,65 @@ static enum err refuse_param(struct words *w, struct bytes word, enum fault_kind
                       list.size == 0 ? "nothing" : list.text);
 }
 
+static enum err refuse_twice(struct words *w, const char *name)
+{
+    return errmsg_set(w->msg, ERR_INVALID, "says %s twice", name);
+}
+
+/* Where none of it would be no fault at all. */
+static enum err check_number(struct words *w, struct bytes word, enum fault_kind kind, int param,
+                             int64_t value)
+{
+    bool none = param == FAULT_P_TIMES || param == FAULT_P_FACTOR || param == FAULT_P_RATE ||
+                (param == FAULT_P_BYTES && kind != FAULT_DISK_FULL);
+    if (none && value == 0)
+        return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" would do nothing: it must be 1 or more",
+                          (int)word.size, (const char *)word.data);
+    if (param == FAULT_P_RATE && value > FAULT_RATE_WHOLE)
+        return errmsg_set(w->msg, ERR_INVALID,
+                          "\"%.*s\" is more than all: a rate is per million, %d at most",
+                          (int)word.size, (const char *)word.data, FAULT_RATE_WHOLE);
+    return ERR_NONE;
+}
+
+/* What a fault cannot do without. */
+static enum err check_whole(struct words *w, const struct fault_line *line)
+{
+    static const struct {
+        enum fault_kind kind;
+        enum fault_param param;
+        const char *example;
+    } needs[] = {
+        {FAULT_RATE, FAULT_P_SITE, "site=disk/sync"},
+        {FAULT_RATE, FAULT_P_RATE, "rate=1000"},
+        {FAULT_FAIL, FAULT_P_SITE, "site=disk/sync"},
+        {FAULT_FAIL, FAULT_P_KEY, "key=0x12ab"},
+        {FAULT_CLOCK, FAULT_P_BY, "by=+1h"},
+        {FAULT_DISK_SWAP, FAULT_P_WITH, "with=broker2"},
+    };
+    for (int i = 0; i < COUNT_OF(needs); i++) {
+        if (needs[i].kind == line->kind && (w->seen >> needs[i].param & 1) == 0)
+            return errmsg_set(w->msg, ERR_INVALID, "%s needs %s=, as %s", kinds[line->kind].name,
+                              params[needs[i].param].name, needs[i].example);
+    }
+    return ERR_NONE;
+}
+
 static enum err parse_param(struct words *w, struct bytes word, struct fault_line *line)
 {
     struct bytes value = word;
     struct bytes key = cut_at(&value, "=");
     if (is_word(key, "file") && (kinds[line->kind].takes & FAULT_TAKES_FILE) != 0)
-        return parse_file(w, value, line);
+        return line->file[0] != 0 ? refuse_twice(w, "file") : parse_file(w, value, line);
     for (int i = 0; i < FAULT_PARAM_COUNT; i++) {
         if (!takes_param(line->kind, i) || !is_word(key, params[i].name))
             continue;
+        if ((w->seen >> i & 1) != 0)
+            return refuse_twice(w, params[i].name);
+        w->seen |= 1u << i;
         if (parse_value(w, params[i].format, value, &line->param[i]) != ERR_NONE)
             return refuse_value(w, word, params[i].format);
-        return ERR_NONE;
+        return check_number(w, word, line->kind, i, line->param[i]);
     }
     return refuse_param(w, word, line->kind);
 }
@@ -480,13 +542,15 @@ static enum err parse_rest(struct words *w, struct fault_line *line)
         enum err e = ERR_NONE;
         if (!is_for)
             e = parse_param(w, word, line);
+        else if (line->for_ns != 0)
+            e = refuse_twice(w, "for");
         else if (word = next_word(w),
                  fault_time_parse(word, &line->for_ns) != ERR_NONE || line->for_ns <= 0)
             e = refuse(w, word, "a time as 250ms");
         if (e != ERR_NONE)
             return e;
     }
-    return ERR_NONE;
+    return check_whole(w, line);
 }
 
 /* A plan is for people: a byte that they cannot see would be lost between two printings. */
@@ -513,7 +577,7 @@ enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
         return errmsg_set(msg, ERR_INVALID, "a control character in a line of a plan");
     struct bytes word = next_word(&w);
     if (!is_word(word, "at"))
-        return refuse(&w, word, "\"at\"");
+        return refuse(&w, word, "a time as at 12.4s, with which a line of a plan begins");
     word = next_word(&w);
     if (fault_time_parse(word, &line->at_ns) != ERR_NONE || line->at_ns < 0)
         return refuse(&w, word, "a time as 12.4s");

@@ -60,7 +60,7 @@ end
 local function scaled(what, a, b)
   local t, n = a, b
   if not is_time(t) then t, n = b, a end
-  if type(n) ~= "number" then wrong("%s: a time and %s", what, shown(n)) end
+  if type(n) ~= "number" then wrong("a time %s: takes a number, not %s", what, shown(n)) end
   return ns_of(t), n
 end
 
@@ -123,6 +123,15 @@ end
 -- One that may be left away.
 function check.maybe_span(where, v) return v ~= nil and check.span(where, v) or nil end
 
+-- A stretch of time in which something holds.
+function check.lasting(where, v)
+  local ns = check.span(where, v)
+  if ns == 0 then wrong("%s: 0 is no time in which anything happens; say it as millis(1)", where) end
+  return ns
+end
+
+function check.maybe_lasting(where, v) return v ~= nil and check.lasting(where, v) or nil end
+
 function check.action(where, v)
   if type(v) ~= "function" then wrong("%s: takes a function, not %s", where, shown(v)) end
   return v
@@ -133,12 +142,22 @@ function check.text(where, v)
   return v
 end
 
+-- 1e5 is the whole number 100000 as much as that is; anything else stays what it is.
+function check.plain_number(v) return type(v) == "number" and math.tointeger(v) or v end
+
 -- A whole number from low on, and up to high where that is given.
 function check.count(where, v, low, high)
-  if type(v) ~= "number" or math.type(v) ~= "integer" then wrong("%s: must be a whole number, not %s", where, shown(v)) end
-  if v < low or (high and v > high) then
-    wrong("%s: %d is not %s", where, v, high and "from " .. low .. " to " .. high or low .. " or more")
+  local n = check.plain_number(v)
+  if math.type(n) ~= "integer" then wrong("%s: must be a whole number, not %s", where, shown(v)) end
+  if n < low or (high and n > high) then
+    wrong("%s: %d is not %s", where, n, high and "from " .. low .. " to " .. high or low .. " or more")
   end
+  return n
+end
+
+-- A condition. A function is always true: who leaves its () away has asked nothing.
+function check.condition(where, v)
+  if type(v) == "function" then wrong("%s: the condition is a function, not its answer; call it, as producer:done()", where) end
   return v
 end
 
@@ -161,6 +180,7 @@ function check.options(where, options, spec)
   local names, taken = {}, {}
   for name in pairs(spec) do names[#names + 1] = name end
   for name, value in pairs(options) do
+    if type(name) ~= "string" then wrong("%s: %s has no name; say name = value%s", where, shown(value), check.known(name, names)) end
     if not spec[name] then wrong("%s: no option %s%s", where, name, check.known(name, names)) end
     taken[name] = spec[name](where .. ": " .. name, value)
   end

@@ -27,7 +27,7 @@ struct consumer {
 
 static bool left_out(const struct consumer *c, int32_t partition)
 {
-    return c->config.except == partition;
+    return (c->config.except >> partition & 1) != 0;
 }
 
 static uint64_t id_of(const struct client_assignment *a)

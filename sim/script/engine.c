@@ -154,7 +154,9 @@ static void resume(struct task *task, int arg_count)
     struct script *s = task->script;
     int result_count;
     if (++s->wait_count > SCRIPT_WAITS_MAX) {
-        script_end(s, SCRIPT_WRONG, "more than %d waits", SCRIPT_WAITS_MAX);
+        char place[SCRIPT_PLACE_MAX];
+        script_place(task->co, place, sizeof place);
+        script_end(s, SCRIPT_WRONG, "%s: more than %d waits", place, SCRIPT_WAITS_MAX);
         return;
     }
     s->running = task;
@@ -397,6 +399,22 @@ static void init(struct script *s, struct mem *mem, const struct script_options 
     s->written.named = s->written.names.open = true;
 }
 
+/* A byte order mark is no part of the text. */
+static struct bytes without_mark(struct bytes source)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    bool marked = source.size >= 3 && memcmp(source.data, mark, 3) == 0;
+    return marked ? bytes_of(source.data + 3, source.size - 3) : source;
+}
+
+/* Where a word of the language stands in the way of one of ours. */
+static const char *hint_of(const char *text)
+{
+    return strstr(text, "near 'until'") == NULL
+               ? ""
+               : "; until is a word of Lua itself: the option is [\"until\"]";
+}
+
 /* The chunk becomes the first task. False: it does not parse, and the result says so. */
 static bool load(struct script *s, const char *name, struct bytes source)
 {
@@ -406,12 +424,18 @@ static bool load(struct script *s, const char *name, struct bytes source)
         script_end(s, SCRIPT_WRONG, "%s", msg.text);
         return false;
     }
+    source = without_mark(source);
     s->source = source;
+    if (source.size > 0 && memchr(source.data, 0, source.size) != NULL) {
+        script_end(s, SCRIPT_WRONG, "%s: is no text; a scenario is a file of Lua", name);
+        return false;
+    }
     snprintf(chunk, sizeof chunk, "@%s", name);
     if (luaL_loadbufferx(s->lua, (const char *)source.data, source.size, chunk, "t") != LUA_OK) {
         const char *text = lua_tostring(s->lua, -1);
         bool placed = strstr(text, ".lua:") != NULL;
-        script_end(s, SCRIPT_WRONG, "%s%s%s", placed ? "" : name, placed ? "" : ": ", text);
+        script_end(s, SCRIPT_WRONG, "%s%s%s%s", placed ? "" : name, placed ? "" : ": ", text,
+                   hint_of(text));
         return false;
     }
     return true;

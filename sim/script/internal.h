@@ -91,7 +91,9 @@ struct script {
     char late_text[SCRIPT_LATE_MAX], late_place[SCRIPT_PLACE_MAX];
     uint64_t late_turn; /* the wait_count of the last one */
     uint64_t row_count[TRACE_KIND_COUNT];
-    bool only_claim; /* script_claim: stop at the claim */
+    bool only_claim;   /* script_claim: stop at the claim */
+    bool has_left_out; /* a partition that nobody need read */
+    bool has_met;      /* an expect, and was not broken by it */
     bool finishing, ended;
 };
 
@@ -141,6 +143,8 @@ void script_place(lua_State *lua, char *place, size_t size);
 void script_note_late(struct script *s, const char *text);
 /* Takes back the one that was noted since the last wait. False: there is none. */
 bool script_take_late(struct script *s, char text[SCRIPT_LATE_MAX]);
+/* The script has ended: a line of its plan that is not due yet counts like a wait in vain. */
+void script_note_unplayed(struct script *s);
 /* The first that counts, or NULL. */
 const char *script_late(struct script *s);
 

@@ -31,14 +31,17 @@ function time_limit(t) kiln.time_limit(check.span("time_limit", t)) end
 -- random(n): 1 to n, by the seed. random("name", n) draws from a stream of its own, which no other draw moves.
 function random(a, b)
   local name, most = nil, a
+  if type(a) == "number" and type(b) == "number" then
+    wrong("random: takes one number, as random(%s) for 1 to %s, or a name and a number", shown(b), shown(b))
+  end
   if b ~= nil then name, most = check.text("random: the stream's name", a), b end
   if check.is_time(most) then return time_of(kiln.random(check.count("random", check.span("random", most), 1), name)) end
   return kiln.random(check.count("random", most, 1), name)
 end
 
-local function poll_until(condition, within)
+local function poll_until(condition, within, where)
   local deadline = within and kiln.now() + within
-  while not condition() do
+  while not check.condition(where, condition()) do
     if deadline and kiln.now() >= deadline then return false end
     kiln.sleep(POLL)
   end
@@ -50,14 +53,14 @@ end
 function wait_until(condition, within)
   check.action("wait_until", condition)
   local ns = check.maybe_span("wait_until", within)
-  local came = poll_until(condition, ns)
+  local came = poll_until(condition, ns, "wait_until")
   if not came then kiln.late(string.format("wait_until: it did not come within %s", within)) end
   return came
 end
 
 -- The same where both answers are good: true, or false when t has passed.
 function wait_at_most(condition, t)
-  return poll_until(check.action("wait_at_most", condition), check.span("wait_at_most", t))
+  return poll_until(check.action("wait_at_most", condition), check.span("wait_at_most", t), "wait_at_most")
 end
 
 function spawn(action) kiln.spawn(check.action("spawn", action)) end
@@ -86,18 +89,29 @@ end
 
 -- ---- what is claimed --------------------------------------------------------------------------
 
-function scenario(claim) kiln.claim(check.text("scenario", claim)) end
+local claimed = false
+
+function scenario(claim)
+  check.text("scenario", claim)
+  if claimed then wrong("scenario: a file states one claim, and this is its second") end
+  claimed = true
+  kiln.claim(claim)
+end
 
 -- Marks that the campaign must see at least once.
 function must_reach(marks)
   check.list("must_reach", marks, function(where, mark) kiln.must_reach(check.text(where, mark)) end)
+  if #marks == 0 then wrong("must_reach: names nothing; say it as { \"a duplicate was answered\" }") end
 end
 
 -- Something that must be so now.
-function expect(condition, text)
+function expect(...)
+  local condition, text = ...
+  if select("#", ...) == 0 then wrong("expect: what? say it as expect(counts().acked > 0, \"nothing was acknowledged\")") end
+  check.condition("expect", condition)
   if text ~= nil then check.text("expect: what is wrong when it is not so", text) end
   local waited = kiln.not_late() -- what it is told is the answer of a wait
-  if condition then return end
+  if condition then return kiln.met() end
   local asked, found = kiln.explain()
   if waited then found = waited .. (found == "" and "" or ", " .. found) end
   kiln.broken(text or "an expectation was not met", asked, found)
@@ -129,7 +143,13 @@ end
 local span_text = kiln.time_text
 
 -- Any line of a fault plan, without its time: harm "node broker1 disk full for 2s".
-function harm(line) kiln.harm(check.text("harm", line)) end
+function harm(line)
+  check.text("harm", line)
+  if line:match("^%s*at%s") then wrong("harm %s: strikes now, so it takes no time; with one it stands in a plan [[ ... ]]", shown(line)) end
+  if line:find("\n") then wrong("harm: takes one line; several, with their times, stand in a plan [[ ... ]]") end
+  if line:match("^%s*$") then wrong("harm: what? say it as harm \"node broker1 kill\"") end
+  kiln.harm(line)
+end
 
 -- Whole lines of a fault plan, with their times.
 function plan(lines) kiln.plan(check.text("plan", lines)) end
@@ -139,6 +159,7 @@ local function kind_list(where, v) return check.list(where, v, check.text) end
 -- Draws a plan of faults from the seed: swarm { ["until"] = seconds(30), without = { "disk hang" } }.
 function swarm(options)
   local o = check.options("swarm", options, { from = check.span, ["until"] = check.span, only = kind_list, without = kind_list })
+  if o.only and #o.only == 0 then wrong("swarm: only: names no fault") end
   kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {})
 end
 
@@ -155,7 +176,7 @@ end
 local function whole(where, v) return check.count(where, v, 0) end
 local HARM = {
   op = whole, times = whole, bytes = whole, factor = whole, offset = whole, error = check.text, file = check.text, with = check_node,
-  lasts = check.span, bit = function(where, v) return check.count(where, v, 0, 7) end,
+  lasts = check.lasting, bit = function(where, v) return check.count(where, v, 0, 7) end,
 }
 local HARM_ORDER = { "op", "times", "bytes", "factor", "offset", "bit", "error", "file", "with" }
 
@@ -169,22 +190,38 @@ local function harm_node(node, what, options)
   kiln.harm(line)
 end
 
+-- What strikes a process or a connection needs one. Before the first wait nobody has started; later it may as well have been killed.
+local function must_run(where, node)
+  if kiln.began() then return end
+  wrong("%s: %s does not run yet; wait until it does, as wait_until(function() return %s:alive() end, seconds(10))", where, node.name,
+    node.kind)
+end
+
 -- kill -9. at_op: at the k-th operation from now on; restart: starts again so much later.
 node_word("kill", function(self, options)
-  local o = check.options("kill", options, { at_op = whole, restart = check.span })
+  local o = check.options("kill", options, { at_op = whole, restart = check.lasting })
+  if not o.at_op then must_run("kill", self) end
   harm_node(self, "kill", { op = o.at_op, lasts = o.restart })
 end)
 
 -- Takes what is not durable, too.
 node_word("power_loss", function(self, options)
-  harm_node(self, "power_loss", { lasts = check.options("power_loss", options, { restart = check.span }).restart })
+  local o = check.options("power_loss", options, { restart = check.lasting })
+  must_run("power_loss", self)
+  harm_node(self, "power_loss", { lasts = o.restart })
 end)
 
-node_word("pause", function(self, lasts) harm_node(self, "pause", { lasts = check.span("pause", lasts) }) end)
+node_word("pause", function(self, lasts)
+  local ns = check.lasting("pause", lasts)
+  must_run("pause", self)
+  harm_node(self, "pause", { lasts = ns })
+end)
 
 -- Its wall clock jumps by so much, for so long (for good without).
 node_word("clock", function(self, by, lasts)
-  harm_node(self, "clock", { by = check.time("clock", by), lasts = check.maybe_span("clock", lasts) })
+  local ns = check.time("clock", by)
+  if ns == 0 then wrong("clock: by 0 it stays right; say how far it is off, as hours(1)") end
+  harm_node(self, "clock", { by = ns, lasts = check.maybe_lasting("clock", lasts) })
 end)
 
 -- disk("sync_fails", { times = 1 }), disk("full", { lasts = seconds(2) }), disk("flip", { file = "...", offset = 9, bit = 3 })
@@ -201,11 +238,16 @@ node_word("start", function(self, ...)
   while not self:alive() and kiln.lives(self.id) == lives and kiln.now() < deadline do kiln.sleep(100000) end
 end)
 
+local function stop_node(node)
+  kiln.stop(node.id)
+  poll_until(function() return not node:alive() end, 60000000000)
+end
+
 -- A clean end, as SIGTERM asks for.
 node_word("stop", function(self, ...)
   check.nothing("stop", ...)
-  kiln.stop(self.id)
-  poll_until(function() return not self:alive() end, 60000000000)
+  must_run("stop", self)
+  stop_node(self)
 end)
 
 node_word("restart", function(self, ...)
@@ -216,13 +258,16 @@ end)
 
 node_word("alive", function(self) return kiln.alive(self.id) end)
 -- It has started and serves, in this life.
-node_word("ready", function(self) return kiln.ready(self.id) end)
+node_word("ready", function(self)
+  if self.kind ~= "broker" then wrong("ready: %s is a %s; brokers are ready, and clients are alive", self.name, self.kind) end
+  return kiln.ready(self.id)
+end)
 node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
 
 -- Sends n records and waits: how many came to their end, how many of them without success.
 node_word("send", function(self, n)
   if self.kind ~= "producer" then wrong("send: %s is a %s; producers send", self.name, self.kind) end
-  check.count("send", n, 0)
+  n = check.count("send", n, 0)
   if kiln.lives(self.id) == 0 then
     wrong("send: %s does not run yet; wait until it does, as wait_until(function() return p:alive() end, seconds(10))", self.name)
   end
@@ -231,18 +276,28 @@ node_word("send", function(self, n)
   local done, unfinished = answer:match("(%d+) (%d+)")
   return math.tointeger(done), math.tointeger(unfinished)
 end)
-node_word("done", function(self) return kiln.done(self.id) end)
+node_word("done", function(self)
+  if self.kind == "broker" then wrong("done: %s is a broker, which serves until it is told to stop", self.name) end
+  return kiln.done(self.id)
+end)
 
 -- Cuts the link of two nodes, or (one_way) all that a sends to b.
 function cut(a, b, lasts, one_way)
   check_node("cut", a)
   check_node("cut", b)
-  local ns = check.maybe_span("cut", lasts)
+  local ns = check.maybe_lasting("cut", lasts)
   if one_way ~= nil then check.flag("cut: one way", one_way) end
   kiln.harm(string.format("link %s%s%s cut%s", a, one_way and ">" or "-", b, ns and ns > 0 and " for " .. span_text(ns) or ""))
 end
-function reset(a, b) kiln.harm(string.format("link %s-%s reset", check_node("reset", a), check_node("reset", b))) end
-function half_open(a, b) kiln.harm(string.format("link %s-%s half_open", check_node("half_open", a), check_node("half_open", b))) end
+local function harm_connections(what, a, b)
+  check_node(what, a)
+  check_node(what, b)
+  must_run(what, a)
+  must_run(what, b)
+  kiln.harm(string.format("link %s-%s %s", a, b, what))
+end
+function reset(a, b) harm_connections("reset", a, b) end
+function half_open(a, b) harm_connections("half_open", a, b) end
 
 local SPLITS = { "random", "bytes", "none" }
 
@@ -264,6 +319,8 @@ function reached(mark) return kiln.reached(check.text("reached", mark)) end
 local cluster
 local Cluster_, cluster_word = check.class("cluster")
 local Topic, topic_word = check.class("topic")
+Cluster_.__tostring = function() return "the cluster" end
+Topic.__tostring = function(topic) return "the topic " .. shown(topic.name) end
 
 -- Keys in Kafka's spelling. A time is given to a key that counts milliseconds.
 local function config_of(where, v)
@@ -276,7 +333,7 @@ local function config_of(where, v)
     elseif type(value) == "table" or type(value) == "function" then
       wrong("%s: takes a number or a text, not %s", name, shown(value))
     end
-    out[key] = value
+    out[key] = check.plain_number(value)
   end
   return out
 end
@@ -390,8 +447,11 @@ end
 -- config: topic keys in Kafka's spelling.
 cluster_word("topic", function(self, options)
   local o = topic_options("topic", options)
+  for _, other in ipairs(self.topics) do
+    if other.name == o.name then wrong("topic: there is a topic %s already", shown(o.name)) end
+  end
   local topic = setmetatable({ name = o.name, partitions = o.partitions or 1, config = o.config or {}, place = kiln.place(),
-    created = false, except = false }, Topic)
+    created = false, except = 0 }, Topic)
   self.topics[#self.topics + 1] = topic
   kiln.retention(math.tointeger(topic.config["retention.ms"]) or -2)
   if self.booted then create_surely(topic) end
@@ -427,12 +487,14 @@ local CLIENT = { acks = "acks", compression = "compression.type", linger = "ling
 local function ms(where, v) return check.span(where, v) // 1000000 end
 local function any(where, v)
   if type(v) ~= "number" and type(v) ~= "string" then wrong("%s: takes a number or a text, not %s", where, shown(v)) end
-  return v
+  return check.plain_number(v)
 end
 local function a_topic(where, v)
   if getmetatable(v) ~= Topic then wrong("%s: %s is no topic; give what cluster:topic { ... } gave you", where, shown(v)) end
   return v
 end
+
+local FINAL_READER, NODE_NAME_MAX = "reader-", 31
 
 local function client_args(kind, options, args)
   args["client.bootstrap.servers"] = BOOTSTRAP
@@ -450,6 +512,7 @@ end
 -- Clients count from 1.
 local function add_client(self, kind, options, args, topic)
   local name = options.name or "client" .. #self.clients + 1
+  if name:find(FINAL_READER, 1, true) == 1 then wrong("%s: name: the final readers are called %s...", kind, FINAL_READER) end
   local node = new_node(kind, name, client_args(kind, options, args))
   node.topic, node.records = topic, options.records or false
   self.clients[#self.clients + 1] = node
@@ -499,7 +562,8 @@ function counts() return setmetatable(kiln.counts(), counts_meta) end
 -- A partition that the final reader need not reach.
 function leave_out(topic, partition)
   a_topic("leave_out", topic)
-  topic.except = check_partition("leave_out", topic, partition)
+  partition = check_partition("leave_out", topic, partition)
+  topic.except = topic.except | 1 << partition
   kiln.leave_out(topic.name, partition)
 end
 
@@ -560,10 +624,19 @@ local function where_it_stands(topic, reader)
   return text .. "; " .. place .. (last and "; broker1 said: " .. last or "")
 end
 
+-- A topic's name may have more bytes than a node's.
+local function reader_name(topic)
+  local name = FINAL_READER .. topic.name
+  if #name <= NODE_NAME_MAX then return name end
+  for i, other in ipairs(cluster.topics) do
+    if other == topic then return FINAL_READER .. i end
+  end
+end
+
 local function read_everything()
   for _, topic in ipairs(cluster.topics) do
-    local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except or nil }
-    local reader = new_node("consumer", "reader-" .. topic.name, client_args("consumer", {}, args))
+    local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except }
+    local reader = new_node("consumer", reader_name(topic), client_args("consumer", {}, args))
     reader:start()
     must(function() return reader:done() end, function() return where_it_stands(topic, reader) end)
     reader:stop()
@@ -578,10 +651,10 @@ local function list_topics()
 end
 
 local function stop_all()
-  for _, client in ipairs(cluster.clients) do client:stop() end
-  cluster.admin:stop()
+  for _, client in ipairs(cluster.clients) do stop_node(client) end
+  stop_node(cluster.admin)
   for _, broker in ipairs(cluster.brokers) do
-    broker:stop()
+    stop_node(broker)
     if broker:alive() then kiln.stuck(broker.name .. " does not stop") end
   end
 end

@@ -14,7 +14,7 @@ static struct script *booted(lua_State *lua)
 {
     struct script *s = script_of(lua);
     if (s->node_count == 0)
-        luaL_error(lua, "there is no Cluster");
+        luaL_error(lua, "there is no Cluster; begin as local cluster = Cluster {}");
     if (s->only_claim)
         luaL_error(lua, "scenario \"...\" must stand before the first wait");
     if (!script_boot(s))
@@ -161,6 +161,20 @@ static int broken(lua_State *lua)
     if (script_find_line(lua, &ar))
         script_end_place(s, ar.short_src, ar.currentline, condition, found);
     return lua_yield(lua, 0);
+}
+
+/* began(): the world has, and whoever is in it may run. */
+static int has_begun(lua_State *lua)
+{
+    lua_pushboolean(lua, script_of(lua)->world != NULL);
+    return 1;
+}
+
+/* met(): an expect that held. */
+static int note_met(lua_State *lua)
+{
+    script_of(lua)->has_met = true;
+    return 0;
 }
 
 /* wrong_at(place, text): a mistake of a line that ran before. */
@@ -380,10 +394,12 @@ static int write_plan(lua_State *lua)
     return 0;
 }
 
-/* strangers(): whoever a plan speaks of is there by now, or it is a mistake. */
+/* strangers(): whoever a plan speaks of is there by now, or it is a mistake; and what it says has
+ * come, or nothing was shown. */
 static int check_strangers(lua_State *lua)
 {
     struct script *s = script_of(lua);
+    script_note_unplayed(s);
     const char *name = script_plan_stranger(s);
     if (name == NULL)
         return 0;
@@ -453,6 +469,7 @@ static int leave_out(lua_State *lua)
     luaL_argcheck(lua, partition >= 0 && partition < WORKLOAD_PARTITIONS_MAX, 2, "no partition");
     if (check_leave_out(s->check, trace_partition(topic, (int32_t)partition)) != ERR_NONE)
         return luaL_error(lua, "out of memory");
+    s->has_left_out = true;
     return 0;
 }
 
@@ -508,10 +525,17 @@ static int set_swarm(lua_State *lua)
         return luaL_error(lua, "swarm: must stand before the first wait");
     s->swarm_from_ns = luaL_checkinteger(lua, 1);
     s->swarm_until_ns = luaL_checkinteger(lua, 2);
-    if (s->swarm_from_ns < 0 || s->swarm_until_ns < s->swarm_from_ns)
-        return luaL_error(lua, "swarm: until (30 s) must not stand before from (1 s)");
+    if (s->has_swarm)
+        return luaL_error(lua, "swarm: a scenario has one");
+    if (s->swarm_from_ns < 0 || s->swarm_until_ns <= s->swarm_from_ns)
+        return luaL_error(lua, "swarm: until (30 s) must stand behind from (1 s)");
     uint64_t only = kinds_at(lua, 3);
+    if ((only & FAULT_BIT(FAIL)) != 0)
+        return luaL_error(lua, "swarm: fail names one attempt, which nobody draws; say it in a "
+                               "plan [[ ... ]]");
     s->swarm_kinds = (only != 0 ? only : FAULT_SURVIVABLE) & ~kinds_at(lua, 4);
+    if (s->swarm_kinds == 0)
+        return luaL_error(lua, "swarm: only and without leave no fault to draw");
     s->has_swarm = true;
     return 0;
 }
@@ -584,6 +608,8 @@ void script_add_primitives(lua_State *lua)
                                          {"claim", set_claim},
                                          {"must_reach", set_must_reach},
                                          {"broken", broken},
+                                         {"met", note_met},
+                                         {"began", has_begun},
                                          {"stuck", stuck},
                                          {"wrong_at", wrong_at},
                                          {"late", note_late},

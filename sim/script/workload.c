@@ -24,8 +24,8 @@ static const struct config_row rows[] = {
      "where to begin"},
     {"start_offset", CONFIG_INT, FIELD(start_offset), 0, INT64_MAX, NULL, "0", "with start=offset"},
     {"seek_ms", CONFIG_INT, FIELD(seek_ms), 0, INT32_MAX, NULL, "0", "goes elsewhere so often"},
-    {"except", CONFIG_INT, FIELD(except), -1, WORKLOAD_PARTITIONS_MAX, NULL, "-1",
-     "a partition not to read"},
+    {"except", CONFIG_INT, FIELD(except), INT64_MIN, INT64_MAX, NULL, "0",
+     "the partitions not to read, a bit each"},
     {"final", CONFIG_BOOL, FIELD(final), 0, 0, NULL, "false", "read all there is, once"},
 };
 

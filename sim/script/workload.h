@@ -35,7 +35,7 @@ struct workload_config {
     int32_t start;        /* enum workload_start: where a consumer begins */
     int64_t start_offset; /* WORKLOAD_START_OFFSET */
     int64_t seek_ms;      /* so often a consumer goes to another place; 0: never */
-    int64_t except;       /* a partition that the final reader leaves out; -1: none */
+    int64_t except;       /* the partitions that the final reader leaves out, a bit each */
     bool final;           /* read everything there is once, and say so */
 };
 

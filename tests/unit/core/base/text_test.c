@@ -235,6 +235,8 @@ TEST(text_distance_counts_slips_of_the_finger)
     assert_int_equal(text_distance("kitten", "sitting"), 3);
     assert_int_equal(text_distance("log.segmnet.bytes", "log.segment.bytes"), 1);
     assert_int_equal(text_distance("ca", "abc"), 3); /* no place is edited twice */
+    assert_int_equal(text_distance("ack", "ACK"), 0);
+    assert_int_equal(text_distance("[{", "[;"), 1); /* no letters: they have no case */
 }
 
 /* The plain recursive definition, without memory of what it has seen. */

@@ -141,7 +141,31 @@ TEST(a_wrong_line_is_named_with_its_word)
          "sync_fails, disk write_fails, disk sync_late, disk read_fails, disk full, disk slow, "
          "disk "
          "hang, disk flip, disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail"},
-        {"node 0 kill", "line 1: \"node\" is not \"at\""},
+        {"node 0 kill",
+         "line 1: \"node\" is not a time as at 12.4s, with which a line of a plan begins"},
+        {"at 1s node 0 kill for 1s for 2s", "line 1: says for twice"},
+        {"at 1s node 0 disk flip file=a file=b", "line 1: says file twice"},
+        {"at 1s node 0 kill op=1 op=2", "line 1: says op twice"},
+        {"at 1s node 0 rate rate=5", "line 1: rate needs site=, as site=disk/sync"},
+        {"at 1s node 0 rate site=disk/sync", "line 1: rate needs rate=, as rate=1000"},
+        {"at 1s node 0 fail site=disk/sync count=1", "line 1: fail needs key=, as key=0x12ab"},
+        {"at 1s node 0 clock for 1s", "line 1: clock needs by=, as by=+1h"},
+        {"at 1s node 0 disk swap", "line 1: disk swap needs with=, as with=broker2"},
+        {"at 1s node 0 rate site=disk/sync rate=1000001",
+         "line 1: \"rate=1000001\" is more than all: a rate is per million, 1000000 at most"},
+        {"at 1s node 0 disk sync_fails times=0",
+         "line 1: \"times=0\" would do nothing: it must be 1 or more"},
+        {"at 1s node 0 disk slow factor=0",
+         "line 1: \"factor=0\" would do nothing: it must be 1 or more"},
+        {"at 1s link 0-1 bandwidth bytes=0",
+         "line 1: \"bytes=0\" would do nothing: it must be 1 or more"},
+        {"at 1s node 0 rate site=disk/snc rate=5",
+         "line 1: \"site=disk/snc\" is no fault point; there are disk/open, disk/read, "
+         "disk/write, disk/space, disk/sync, disk/sync_dir, disk/rename, disk/unlink, disk/list, "
+         "net/connect, net/accept, net/send, net/receive, alloc, disk/handles"},
+        {"at 1s node 0 disk sync_fails error=EIO",
+         "line 1: \"error=EIO\" is not understood: its value must be an error as IO, NOSPACE, "
+         "READONLY or ACCESS"},
         {"at soon node 0 kill", "line 1: \"soon\" is not a time as 12.4s"},
         {"at 1s node 64 kill", "line 1: \"64\" is not a list of nodes as 0,2"},
         {"at 1s link 1-1 cut", "line 1: \"1-1\" is not a link as 0-1 or 0>1"},

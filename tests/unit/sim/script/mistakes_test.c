@@ -168,7 +168,9 @@ TEST(harm_that_cannot_strike_is_a_mistake)
 {
     assert_harm_mistake("harm \"node broker7 kill\"", "there is no node \"broker7\"");
     assert_harm_mistake("harm \"link broker1-broker7 cut\"", "there is no node \"broker7\"");
-    assert_harm_mistake("harm \"node broker1 disk swap\"", "with= must be another node");
+    assert_harm_mistake("harm \"node broker1 disk swap\"", "disk swap needs with=, as");
+    assert_harm_mistake("harm \"node broker1 disk swap with=broker1\"",
+                        "with= must be another node");
     assert_harm_mistake("c:broker():disk(\"flip\", { file = \"no-such-file\", offset = 3 })",
                         "no disk has that byte durably");
 }

@@ -25,7 +25,7 @@ static const struct {
      "orders.lua:7: every: no option time; did you mean times? there are times"},
     {"every(5, function() end, { times = 4 })",
      "orders.lua:7: every: 5 has no unit; say seconds(5) or millis(5)"},
-    {"every(seconds(1), b:kill(), { times = 4 })",
+    {"sleep(seconds(1)) every(seconds(1), b:kill(), { times = 4 })",
      "orders.lua:7: every: takes a function, not nil"},
     {"swarm { untill = seconds(30) }",
      "orders.lua:7: swarm: no option untill; did you mean until? there are from, "
@@ -203,6 +203,80 @@ static const struct {
     {"spawn(5)", "orders.lua:7: spawn: takes a function, not 5"},
     {"seconds(\"5\")", "orders.lua:7: seconds: takes a number, not \"5\""},
     {"kill(b)", "orders.lua:7: there is no variable or word \"kill\""},
+    {"c:topic { \"x\" }", "orders.lua:7: topic: \"x\" has no name; say name = value; there are "
+                          "config, min_insync, name, partitions, replicas"},
+    {"c:topic { name = \"orders\" }", "orders.lua:7: topic: there is a topic \"orders\" already"},
+    {"c:producer { to = t, name = \"reader-orders\" }",
+     "orders.lua:7: producer: name: the final readers are called reader-..."},
+    {"c:producer(t)", "orders.lua:7: producer: takes its options in braces, as { name = value }, "
+                      "not the topic \"orders\""},
+    {"half_open(b, t)",
+     "orders.lua:7: half_open: the topic \"orders\" is no node; give what cluster:broker() or "
+     "cluster:producer { ... } gave you"},
+    {"c:consumer { from = c }",
+     "orders.lua:7: consumer: from: the cluster is no topic; give what cluster:topic { ... } gave "
+     "you"},
+    {"c:producer { to = t, rate = 1.5 }",
+     "orders.lua:7: client3: rate: \"1.5\" is not a whole number"},
+    {"b:kill()", "orders.lua:7: kill: broker1 does not run yet; wait until it does, as "
+                 "wait_until(function() return broker:alive() end, seconds(10))"},
+    {"b:power_loss { restart = seconds(1) }",
+     "orders.lua:7: power_loss: broker1 does not run yet; wait until it does, as "
+     "wait_until(function() return broker:alive() end, seconds(10))"},
+    {"p:pause(seconds(1))", "orders.lua:7: pause: client1 does not run yet; wait until it does, as "
+                            "wait_until(function() return producer:alive() end, seconds(10))"},
+    {"b:restart()", "orders.lua:7: stop: broker1 does not run yet; wait until it does, as "
+                    "wait_until(function() return broker:alive() end, seconds(10))"},
+    {"reset(p, b)", "orders.lua:7: reset: client1 does not run yet; wait until it does, as "
+                    "wait_until(function() return producer:alive() end, seconds(10))"},
+    {"b:kill { restart = 0 }",
+     "orders.lua:7: kill: restart: 0 is no time in which anything happens; say it as millis(1)"},
+    {"cut(b, p, seconds(0))",
+     "orders.lua:7: cut: 0 is no time in which anything happens; say it as millis(1)"},
+    {"b:disk(\"hang\", { lasts = millis(0) })",
+     "orders.lua:7: disk: lasts: 0 is no time in which anything happens; say it as millis(1)"},
+    {"b:clock(0, seconds(5))",
+     "orders.lua:7: clock: by 0 it stays right; say how far it is off, as hours(1)"},
+    {"b:disk(\"sync_fails\", { times = 0 })",
+     "orders.lua:7: harm \"node broker1 disk sync_fails times=0\": \"times=0\" would do nothing: "
+     "it must be 1 or more"},
+    {"b:done()", "orders.lua:7: done: broker1 is a broker, which serves until it is told to stop"},
+    {"p:ready()",
+     "orders.lua:7: ready: client1 is a producer; brokers are ready, and clients are alive"},
+    {"wait_until(function() return p.done end, seconds(1))",
+     "orders.lua:7: wait_until: the condition is a function, not its answer; call it, as "
+     "producer:done()"},
+    {"expect(b.ready)", "orders.lua:7: expect: the condition is a function, not its answer; call "
+                        "it, as producer:done()"},
+    {"expect()", "orders.lua:7: expect: what? say it as expect(counts().acked > 0, \"nothing was "
+                 "acknowledged\")"},
+    {"print(seconds(1) * seconds(1))", "orders.lua:7: a time *: takes a number, not 1s"},
+    {"print(seconds(1) / \"2\")", "orders.lua:7: a time /: takes a number, not \"2\""},
+    {"random(5, 10)", "orders.lua:7: random: takes one number, as random(10) for 1 to 10, or a "
+                      "name and a number"},
+    {"scenario \"y\"", "orders.lua:7: scenario: a file states one claim, and this is its second"},
+    {"must_reach {}",
+     "orders.lua:7: must_reach: names nothing; say it as { \"a duplicate was answered\" }"},
+    {"rows \"ack\"", "orders.lua:7: rows: no kind of row is called \"ack\"; did you mean \"ACK\"?"},
+    {"harm \"at 2s node broker1 kill\"",
+     "orders.lua:7: harm \"at 2s node broker1 kill\": strikes now, so it takes no time; with one "
+     "it stands in a plan [[ ... ]]"},
+    {"harm [[\nnode broker1 kill\nnode broker1 pause\n]]",
+     "orders.lua:7: harm: takes one line; several, with their times, stand in a plan [[ ... ]]"},
+    {"harm \"\"", "orders.lua:7: harm: what? say it as harm \"node broker1 kill\""},
+    {"harm \"link broker1-client1 cut for 1s for 2s\"",
+     "orders.lua:7: harm \"link broker1-client1 cut for 1s for 2s\": says for twice"},
+    {"swarm { only = {} }", "orders.lua:7: swarm: only: names no fault"},
+    {"swarm { only = { \"kill\" }, without = { \"kill\" } }",
+     "orders.lua:7: swarm: only and without leave no fault to draw"},
+    {"swarm { only = { \"fail\" } }",
+     "orders.lua:7: swarm: fail names one attempt, which nobody draws; say it in a plan [[ ... ]]"},
+    {"swarm {} swarm {}", "orders.lua:7: swarm: a scenario has one"},
+    {"swarm { from = seconds(5), [\"until\"] = seconds(5) }",
+     "orders.lua:7: swarm: until (30 s) must stand behind from (1 s)"},
+    {"plan [[\nat 2s node broker1 rate rate=5\n]]",
+     "orders.lua:7: plan: line 1: rate needs site=, as site=disk/sync"},
+    {"while true do sleep(0) end", "orders.lua:7: more than 10000000 waits"},
 };
 
 #define HEAD                                                                                       \
@@ -331,6 +405,71 @@ TEST(a_failed_expect_shows_its_condition_and_what_it_found)
 TEST(harm_in_the_last_line_is_healed_at_once)
 {
     run_to(HEAD READ "harm \"node broker1 disk full for 8s\"\n", SCRIPT_HELD, "");
+}
+
+/* Harm that never came must not look like harm that was survived. */
+TEST(a_plan_that_goes_on_behind_the_script_shows_nothing)
+{
+    run_to(
+        HEAD "plan [[\n  at 100ms node broker1 kill for 50ms\n  at 1h node broker1 kill\n]]\n"
+             "sleep(seconds(1))\n" READ,
+        SCRIPT_INCONCLUSIVE,
+        "orders.lua:7: plan: \"at 1h node broker1 kill\": the script ends at 1s, before that; let "
+        "it sleep for longer");
+}
+
+/* As they are written elsewhere: a mark that no editor shows, 1e2, a topic whose name is longer
+ * than a node's may be, several partitions that nobody need read. */
+TEST(what_is_right_in_another_spelling_is_no_mistake)
+{
+    run_to("\xef\xbb\xbf" HEAD "c:producer { to = t, records = 1e2, rate = 1e3 }\n" READ,
+           SCRIPT_HELD, "");
+    run_to(HEAD "local l = c:topic { name = string.rep(\"long\", 50) }\n"
+                "c:producer { to = l, records = 10 }\n" READ,
+           SCRIPT_HELD, "");
+    run_to("scenario \"x\" local c = Cluster {} local b = c:broker()\n"
+           "local t = c:topic { name = \"orders\", partitions = 3 }\n"
+           "local p = c:producer { to = t, records = 90, keys = 30 }\n"
+           "wait_until(function() return p:done() end, seconds(20)) b:stop()\n"
+           "for i = 0, 1 do\n"
+           "  b:disk(\"flip\", { file = t:path(i, \"0000\"), offset = 30, bit = 1 })\n"
+           "  leave_out(t, i)\n"
+           "end\n"
+           "b:start()\n" READ,
+           SCRIPT_HELD, "");
+}
+
+TEST(what_is_all_left_out_claims_what_it_expects)
+{
+    static const char left_out[] =
+        "scenario \"x\" local c = Cluster {} local t = c:topic { name = \"orders\" }\n"
+        "local p = c:producer { to = t, records = 5 }\n"
+        "wait_until(function() return p:done() end, seconds(20)) leave_out(t, 0)\n";
+    char source[512];
+    run_to(left_out, SCRIPT_WRONG,
+           "finally: say what must hold, as finally { \"everything "
+           "acknowledged is read\" }");
+    snprintf(source, sizeof source, "%s" READ, left_out);
+    run_to(source, SCRIPT_INCONCLUSIVE, "every partition was left out, and no expect was met");
+    snprintf(source, sizeof source, "%sexpect(counts().acked == 5)\n" READ, left_out);
+    run_to(source, SCRIPT_HELD, "");
+}
+
+TEST(what_is_no_text_or_no_lua_is_told_by_its_name)
+{
+    struct scripted t;
+    scripted_init(&t);
+    script_run(&t.mem.mem, "orders.lua",
+               bytes_of("\x7f"
+                        "ELF\0\1",
+                        6),
+               &t.options, &t.result, NULL);
+    assert_string_equal(t.result.why, "orders.lua: is no text; a scenario is a file of Lua");
+    scripted_done(&t);
+    run_to(
+        "\nswarm { until = seconds(3) }", SCRIPT_WRONG,
+        "orders.lua:2: unexpected symbol near 'until'; until is a word of Lua itself: the option "
+        "is [\"until\"]");
 }
 
 /* All that a plan can say, fault points too, and a node that comes later. */
