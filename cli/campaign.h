@@ -157,6 +157,11 @@ struct campaign_view {
     }
 
 /* Is any of them given? */
+/* Is a check, or a script's end, called so? False: told on stderr. */
+bool campaign_knows_check(const char *name);
+/* Can the trace and the disks be written where mode says? -1: yes; else the exit code, and why not
+ * was told: it is no mistake of the script. */
+int campaign_can_write(const struct campaign_mode *mode);
 bool campaign_view_given(const struct campaign_view *view);
 /* Fills the filter, but for --around. False: told on stderr. */
 bool campaign_view_filter(const struct campaign_view *view, struct history_filter *filter);

@@ -40,15 +40,15 @@ static bool read_plan(const char *path, struct mem *mem, struct fault_plan *plan
     struct errmsg msg = {{0}};
     fault_plan_init(plan, mem);
     plan->named = plan->names.open = true;
-    enum err e = cli_read_file(path, &text);
+    enum err e = cli_read_input(path, CLI_TEXT_BYTES_MAX, &text, &msg);
     if (e != ERR_NONE) {
-        snprintf(result->why, sizeof result->why, "cannot read the plan %s: %s", path, err_text(e));
+        snprintf(result->why, sizeof result->why, "the plan: %s", msg.text);
         return false;
     }
     e = fault_plan_parse(plan, text, &msg);
     cli_free(text);
     if (e != ERR_NONE)
-        snprintf(result->why, sizeof result->why, "%s: %s", path, msg.text);
+        snprintf(result->why, sizeof result->why, "the plan %s: %s", path, msg.text);
     return e == ERR_NONE;
 }
 
@@ -66,21 +66,38 @@ static char *print_plan(const struct fault_plan *plan, struct mem *mem)
 }
 
 /* What is in the directory already would be on the disks from the start. */
-static bool make_fresh_dir(const char *path, struct script_result *result)
+static bool make_fresh_dir(const char *path, char *why, size_t size)
 {
     struct dirent **entries;
-    mkdir(path, 0777);
-    int count = scandir(path, &entries, NULL, NULL);
+    int made = mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno;
+    int count = made != 0 ? -1 : scandir(path, &entries, NULL, NULL);
     for (int i = 0; i < count; i++)
         free(entries[i]);
     if (count >= 0)
         free(entries);
     if (count < 0)
-        snprintf(result->why, sizeof result->why, "cannot make the directory %s", path);
+        snprintf(why, size, "cannot make the directory %s: %s", path,
+                 strerror(made != 0 ? made : errno));
     else if (count > 2)
-        snprintf(result->why, sizeof result->why,
-                 "%s is not empty; give a fresh directory for the disks", path);
+        snprintf(why, size, "%s is not empty; give a fresh directory for the disks", path);
     return count == 2;
+}
+
+int campaign_can_write(const struct campaign_mode *mode)
+{
+    char why[CLI_PATH_MAX + 128];
+    if (mode->trace_path != NULL) {
+        bool was_there = access(mode->trace_path, F_OK) == 0;
+        FILE *file = fopen(mode->trace_path, "ab");
+        if (file == NULL)
+            return cli_complain("cannot write the trace %s: %s", mode->trace_path, strerror(errno));
+        fclose(file);
+        if (!was_there)
+            unlink(mode->trace_path);
+    }
+    if (mode->data_dir != NULL && !make_fresh_dir(mode->data_dir, why, sizeof why))
+        return cli_complain("%s", why);
+    return -1;
 }
 
 void campaign_run_here(const struct campaign_script *script, uint64_t seed,
@@ -112,7 +129,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
         options.plan = &plan;
         options.plan_only = true;
     }
-    if (mode->data_dir != NULL && !make_fresh_dir(mode->data_dir, result))
+    if (mode->data_dir != NULL && !make_fresh_dir(mode->data_dir, result->why, sizeof result->why))
         return;
     bool own = mode->files && mode->data_dir == NULL; /* one that was named stays */
     if (own && cli_temporary_dir(own_dir, "disks") != ERR_NONE) {

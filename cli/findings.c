@@ -17,6 +17,31 @@ void campaign_print_findings(const struct script_result *result, const char *bef
         fprintf(out, "%s%s\n", before, result->why);
 }
 
+/* What ends a run and is no check. */
+static const char *const own_codes[] = {"EXPECT", "STUCK", "SCRIPT",       "INCONCLUSIVE",
+                                        "CRASH",  "FILES", "FILES_DAMAGED"};
+
+bool campaign_knows_check(const char *name)
+{
+    const char *names[2 * CHECK_CODE_COUNT + COUNT_OF(own_codes)];
+    int count = 0;
+    for (int i = 0; i < CHECK_CODE_COUNT; i++) {
+        names[count++] = check_infos[i].code;
+        names[count++] = check_infos[i].name;
+    }
+    for (int i = 0; i < COUNT_OF(own_codes); i++)
+        names[count++] = own_codes[i];
+    for (int i = 0; i < count; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    const char *nearest = cli_nearest(name, names, count);
+    cli_complain("--around: no check is called \"%s\"%s%s%s (docs/checks.md lists them)", name,
+                 nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
+                 nearest == NULL ? "" : "?");
+    return false;
+}
+
 static void put_finding(struct json *j, const struct script_finding *f)
 {
     json_put_object(j, NULL);

@@ -39,18 +39,25 @@ static ssize_t read_some(int fd, uint8_t *to, size_t size)
 static enum err read_all(int fd, const char *path, size_t bytes_max, struct bytes *out,
                          struct errmsg *msg)
 {
-    uint8_t *data = malloc(bytes_max + 1);
-    size_t size = 0;
-    if (data == NULL)
-        return errmsg_set(msg, ERR_NOMEM, "cannot read %s: out of memory", path);
+    uint8_t *data = NULL;
+    size_t size = 0, cap = 0;
     ssize_t n = 1;
+    enum err e = ERR_NONE;
     while (n > 0 && size <= bytes_max) {
-        n = read_some(fd, data + size, MIN(bytes_max + 1 - size, CHUNK_SIZE));
+        if (size == cap) {
+            cap = MIN(MAX(2 * cap, CHUNK_SIZE), bytes_max + 1);
+            uint8_t *grown = realloc(data, cap + 1);
+            if (grown == NULL)
+                break;
+            data = grown;
+        }
+        n = read_some(fd, data + size, MIN(cap - size, CHUNK_SIZE));
         size += n > 0 ? (size_t)n : 0;
     }
-    enum err e = ERR_NONE;
     if (n < 0)
         e = cannot(msg, path);
+    else if (n > 0 && size <= bytes_max)
+        e = errmsg_set(msg, ERR_NOMEM, "cannot read %s: out of memory", path);
     else if (size > bytes_max)
         e = errmsg_set(msg, ERR_LIMIT,
                        "%s holds more than the %zu bytes that are read of such a file: is it the "
@@ -60,6 +67,7 @@ static enum err read_all(int fd, const char *path, size_t bytes_max, struct byte
         free(data);
         return e;
     }
+    data[size] = 0;
     *out = bytes_of(data, size);
     return ERR_NONE;
 }

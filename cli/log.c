@@ -327,12 +327,25 @@ static bool is_root(const struct folder *f)
     return f->folder_count > 0;
 }
 
+/* Whose files are none of ours would all be told to be moved away. */
+static bool is_ours(const struct folder *f)
+{
+    bool ours = f->folder_count > 0 || inspect_is_partition(f->name);
+    for (int32_t i = 0; i < f->dir.file_count && !ours; i++)
+        ours = inspect_knows(f->dir.files[i].name);
+    return ours;
+}
+
 static void take_folder(struct verb *v, const char *path)
 {
     struct folder f;
     warn_if_locked(path);
     if (!open_folder(&f, path))
         v->exit = CLI_USAGE;
+    else if (!is_ours(&f))
+        v->exit = cli_complain("%s is no log directory, and no partition's: it has no "
+                               "meta.properties, no directory like orders-0 and no segment",
+                               path);
     else if (!v->check)
         dump_root(v, &f);
     else if (is_root(&f))
@@ -438,6 +451,20 @@ static int run(struct verb *v, const struct cli_words *words)
     return finish(v);
 }
 
+static int refuse(const struct cli_words *words, const char *synopsis)
+{
+    static const char *const names[] = {"dump", "check"};
+    const char *word = words->count > 0 ? words->word[0] : "";
+    const char *nearest = cli_nearest(word, names, COUNT_OF(names));
+    for (int i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(word, names[i]) == 0)
+            return cli_complain("%s which file or directory? usage: %s", word, synopsis);
+    }
+    if (nearest != NULL)
+        return cli_complain("there is no kiln log %s; did you mean %s?", word, nearest);
+    return cli_complain("usage: %s", synopsis);
+}
+
 int cli_log(int argc, char **argv)
 {
     struct verb v = {.exit = CLI_OK};
@@ -465,7 +492,7 @@ int cli_log(int argc, char **argv)
     if (exit < 0) {
         v.check = words.count > 0 && strcmp(words.word[0], "check") == 0;
         bool dump = words.count > 0 && strcmp(words.word[0], "dump") == 0;
-        exit = words.count < 2 || (!v.check && !dump) ? cli_complain("usage: %s", usage.synopsis)
+        exit = words.count < 2 || (!v.check && !dump) ? refuse(&words, usage.synopsis)
                                                       : run(&v, &words);
     }
     inspect_free(&v.in);

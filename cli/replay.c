@@ -196,6 +196,9 @@ int cli_replay(int argc, char **argv)
         !cli_parse_time("--wall", wall, &r.mode.wall_max_ns) ||
         !campaign_view_filter(&r.view, &r.mode.filter))
         return CLI_USAGE;
+    exit = campaign_can_write(&r.mode);
+    if (exit >= 0)
+        return exit;
     r.path = words.word[0];
     if (!campaign_replay_read(r.path, &r.recorded))
         return CLI_USAGE;

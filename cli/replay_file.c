@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/record.h"
+#include "history/history.h"
 
 /* Lines "key value", then blocks "key SIZE" followed by that many bytes and a newline. */
 #define FIRST_LINE "kiln-replay 1\n"
@@ -204,24 +205,46 @@ void campaign_replay_free(struct campaign_replay *r)
     cli_free(r->file);
 }
 
+static bool begins(struct bytes file, const char *text)
+{
+    size_t size = strlen(text);
+    return file.size >= size && memcmp(file.data, text, size) == 0;
+}
+
+/* A failure leaves several files beside each other, each for another verb. */
+static void tell_what_it_is(const char *path, struct bytes file)
+{
+    if (begins(file, HISTORY_MAGIC))
+        cli_complain("%s is a trace, not a replay file; kiln trace %s shows it", path, path);
+    else if (begins(file, "nodes ") || begins(file, "at "))
+        cli_complain("%s is a plan, not a replay file; kiln run SCENARIO --plan %s runs it", path,
+                     path);
+    else
+        cli_complain("%s is no replay file; kiln run leaves one in failures/ when it fails", path);
+}
+
 bool campaign_replay_read(const char *path, struct campaign_replay *r)
 {
     *r = (struct campaign_replay){0};
-    enum err e = cli_read_file(path, &r->file);
-    if (e != ERR_NONE) {
-        cli_complain("cannot read %s: %s", path, err_text(e));
+    struct errmsg msg = {{0}};
+    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &r->file, &msg) != ERR_NONE) {
+        cli_complain("%s", msg.text);
         return false;
     }
     struct cursor c = {r->file};
     struct bytes line;
     size_t first = strlen(FIRST_LINE);
-    bool good = r->file.size > first && memcmp(r->file.data, FIRST_LINE, first) == 0;
+    bool is_replay = r->file.size > first && memcmp(r->file.data, FIRST_LINE, first) == 0;
+    bool good = is_replay;
     while (good && next_line(&c, &line))
         good = take_line(r, &c, line);
-    if (!good || r->script.source.data == NULL) {
-        cli_complain("%s is no replay file", path);
-        campaign_replay_free(r);
-        return false;
-    }
-    return true;
+    if (!is_replay)
+        tell_what_it_is(path, r->file);
+    else if (!good || r->script.source.data == NULL)
+        cli_complain("%s is cut short or was changed by hand: it does not hold its whole script",
+                     path);
+    if (good && r->script.source.data != NULL)
+        return true;
+    campaign_replay_free(r);
+    return false;
 }

@@ -419,9 +419,13 @@ static int finish(struct run *r)
 
 static bool parse_seeds(struct run *r, int64_t seed, const char *seeds)
 {
-    r->seed_first = r->seed_last = (uint64_t)seed;
+    r->seed_first = r->seed_last = seed < 0 ? 1 : (uint64_t)seed;
     if (seeds == NULL)
         return true;
+    if (seed >= 0) {
+        cli_complain("--seed runs one seed and --seeds a range; give one of them");
+        return false;
+    }
     const char *dash = strchr(seeds, '-');
     int64_t first, last;
     if (dash == NULL ||
@@ -447,15 +451,49 @@ static bool check_single(const struct run *r)
 
 static int list_claims(const struct run *r)
 {
-    for (int i = 0; i < r->scripts.count; i++)
-        printf("%-44s %s\n", r->scripts.at[i].path, r->scripts.at[i].claim);
-    return r->scripts.wrong_count > 0 ? CLI_USAGE : CLI_OK;
+    for (int i = 0; i < r->scripts.count; i++) {
+        const struct campaign_script *script = &r->scripts.at[i];
+        struct cli_json line;
+        if (!r->json) {
+            printf("%-44s %s\n", script->path, script->claim);
+            continue;
+        }
+        struct json *j = cli_json_begin(&line);
+        json_put_string(j, "claim", script->claim);
+        json_put_string(j, "scenario", script->path);
+        cli_json_end(&line, stdout);
+    }
+    return r->scripts.wrong_count > 0 ? CLI_USAGE : r->scripts.count == 0 ? CLI_NOTHING : CLI_OK;
+}
+
+/* What is wrong with the plan is no mistake of the script. -1: go on; else the exit code. */
+static int read_plan(struct run *r)
+{
+    const char *path = r->mode.plan_path;
+    struct errmsg msg = {{0}};
+    struct mem mem;
+    struct fault_plan plan;
+    if (path == NULL)
+        return -1;
+    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &r->plan, &msg) != ERR_NONE)
+        return cli_complain("the plan: %s", msg.text);
+    mem_system(&mem);
+    fault_plan_init(&plan, &mem);
+    plan.named = plan.names.open = true;
+    enum err e = fault_plan_parse(&plan, r->plan, &msg);
+    fault_plan_free(&plan);
+    if (e != ERR_NONE)
+        return cli_complain("the plan %s: %s", path, msg.text[0] != 0 ? msg.text : err_text(e));
+    return -1;
 }
 
 static int read_and_run(struct run *r)
 {
-    if (r->mode.plan_path != NULL && cli_read_file(r->mode.plan_path, &r->plan) != ERR_NONE)
-        return cli_complain("cannot read the plan %s", r->mode.plan_path);
+    int exit = read_plan(r);
+    if (exit < 0)
+        exit = campaign_can_write(&r->mode);
+    if (exit >= 0)
+        return exit;
     if ((r->mode.timeline || r->mode.trace_path != NULL) &&
         !campaign_view_prepare(&r->view, &r->scripts.at[0], r->seed_first, &r->mode, &r->found))
         return CLI_NOTHING;
@@ -479,7 +517,7 @@ int cli_run(int argc, char **argv)
     struct run r = {.files_seed = -1};
     cli_outlive_readers();
     const char *seeds = NULL, *limit = NULL, *wall = NULL;
-    int64_t seed = 1;
+    int64_t seed = -1; /* not said */
     int disk = -1;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     r.jobs = MIN(MAX(cores, 1), CAMPAIGN_JOBS_MAX);
@@ -540,7 +578,8 @@ int cli_run(int argc, char **argv)
     if (!campaign_view_filter(&r.view, &r.mode.filter))
         return CLI_USAGE;
     r.mode.timeline = r.verbose && is_single(&r);
-    exit = r.list ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
+    bool listed = r.list || r.scripts.count == 0;
+    exit = listed ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
     campaign_unload(&r.scripts);
     return exit;
 }

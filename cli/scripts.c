@@ -1,5 +1,6 @@
 /* scripts.c - finds scenario files and asks each what it claims. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,17 +16,17 @@ static bool add_file(struct campaign_scripts *scripts, const char *path)
         return false;
     }
     struct campaign_script *script = &scripts->at[scripts->count];
-    enum err e = cli_read_file(path, &script->source);
-    if (e != ERR_NONE) {
-        cli_complain("cannot read the scenario %s: %s", path, err_text(e));
-        return false;
+    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &script->source, &msg) != ERR_NONE) {
+        /* Told, and passed over: the others are as good as ever. */
+        cli_complain("%s", msg.text);
+        scripts->wrong_count++;
+        return true;
     }
     snprintf(script->path, sizeof script->path, "%s", path);
     if (script_claim(&mem, path, script->source, script->claim, &msg) == ERR_NONE) {
         scripts->count++;
         return true;
     }
-    /* Told, and passed over: the others are as good as ever. */
     cli_complain("%s", msg.text);
     cli_free(script->source);
     scripts->wrong_count++;
@@ -50,6 +51,8 @@ static bool add_directory(struct campaign_scripts *scripts, const char *path)
     struct dirent **entries;
     int count = scandir(path, &entries, NULL, by_name);
     bool good = count >= 0;
+    if (!good)
+        cli_complain("cannot read the directory %s: %s", path, strerror(errno));
     for (int i = 0; i < count; i++) {
         char inner[CAMPAIGN_PATH_MAX];
         size_t size = strlen(path);
@@ -68,10 +71,15 @@ static bool add_directory(struct campaign_scripts *scripts, const char *path)
 static bool add_path(struct campaign_scripts *scripts, const char *path, bool named)
 {
     struct stat st;
-    if (stat(path, &st) != 0) {
-        cli_complain("there is no scenario or directory %s", path);
+    if (stat(path, &st) != 0 && named) {
+        if (errno == ENOENT)
+            cli_complain("there is no scenario or directory %s", path);
+        else
+            cli_complain("cannot look at %s: %s", path, strerror(errno));
         return false;
     }
+    if (stat(path, &st) != 0)
+        return true; /* a link to nowhere, or gone meanwhile */
     if (S_ISDIR(st.st_mode))
         return add_directory(scripts, path);
     if (!named && !ends_with(path, ".lua"))
@@ -84,8 +92,13 @@ bool campaign_load(struct campaign_scripts *scripts, const char *const *paths, i
     scripts->at = calloc(CAMPAIGN_CLAIMS_MAX, sizeof *scripts->at);
     scripts->count = scripts->wrong_count = 0;
     bool good = scripts->at != NULL;
-    for (int i = 0; good && i < count; i++)
+    for (int i = 0; good && i < count; i++) {
+        int before = scripts->count + scripts->wrong_count;
         good = add_path(scripts, paths[i], true);
+        if (good && scripts->count + scripts->wrong_count == before)
+            cli_complain("there is no scenario in %s, nor below it: no file ends in .lua",
+                         paths[i]);
+    }
     if (scripts->count == 0 && scripts->wrong_count > 0)
         good = false;
     if (!good)

@@ -132,8 +132,14 @@ bool campaign_view_given(const struct campaign_view *v)
 bool campaign_view_filter(const struct campaign_view *v, struct history_filter *filter)
 {
     *filter = (struct history_filter){.node = v->node, .partition = v->partition};
-    return cli_parse_time("--from", v->from, &filter->from_ns) &&
-           cli_parse_time("--to", v->to, &filter->to_ns);
+    if (!cli_parse_time("--from", v->from, &filter->from_ns) ||
+        !cli_parse_time("--to", v->to, &filter->to_ns))
+        return false;
+    if (filter->to_ns != 0 && filter->to_ns < filter->from_ns) {
+        cli_complain("--to %s is before --from %s", v->to, v->from);
+        return false;
+    }
+    return v->around == NULL || campaign_knows_check(v->around);
 }
 
 bool campaign_view_nothing(const struct history_filter *filter, const char *what)

@@ -58,9 +58,10 @@ static bool take_setting(const char *name, const char *value, struct errmsg *msg
         return false;
     char *copy = value == NULL ? NULL : strdup(value);
     char *equals = copy == NULL ? NULL : strchr(copy, '=');
-    if (equals == NULL || settings.count == SETTINGS_MAX) {
+    if (equals == NULL || equals == copy || settings.count == SETTINGS_MAX) {
         free(copy);
-        errmsg_set(msg, ERR_INVALID, "--config takes KEY=VALUE, up to %d times", SETTINGS_MAX);
+        errmsg_set(msg, ERR_INVALID,
+                   "--config takes KEY=VALUE, as retention.ms=60000, up to %d times", SETTINGS_MAX);
         return false;
     }
     *equals = 0;
@@ -373,7 +374,10 @@ static int run(struct topic_verb *v)
     if (e == ERR_NONE)
         e = client_config_check(&config, &msg);
     if (e != ERR_NONE)
-        return cli_complain("%s", msg.text);
+        return cli_complain(
+            "--bootstrap-server takes HOST:PORT, as 127.0.0.1:9092, or several with "
+            "commas between them, not \"%s\"",
+            v->servers);
     config.api_timeout_ms = MAX(v->timeout_ns / 1000000, 1);
     mem_system(&v->mem);
     trace_init(&v->trace, v->rows, TRACE_ROWS, false);
@@ -415,6 +419,10 @@ static int choose(const struct cli_words *words, const char *synopsis, enum what
         *what = (enum what)i;
         if (*what == WHAT_CREATE && words->count < 2)
             return cli_complain("which topic? usage: %s", synopsis);
+        if (*what == WHAT_LIST && words->count > 1)
+            return cli_complain("list shows all topics, and takes no name; kiln topic describe %s "
+                                "shows that one",
+                                words->word[1]);
         return -1;
     }
     const char *nearest = cli_nearest(word, verb_names, COUNT_OF(verb_names));

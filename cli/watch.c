@@ -1,4 +1,5 @@
 /* watch.c - sinks that write files. */
+#include <errno.h>
 #include <inttypes.h>
 #include "cli/watch.h"
 
@@ -93,7 +94,8 @@ static enum err to_file(void *context, struct bytes bytes)
 static bool complain(struct script_result *result, const char *what, const char *path)
 {
     result->verdict = SCRIPT_WRONG;
-    snprintf(result->why, sizeof result->why, "cannot write the %s %s", what, path);
+    snprintf(result->why, sizeof result->why, "cannot write the %s %s: %s", what, path,
+             strerror(errno));
     return false;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 
+#define HISTORY_MAGIC "KILNHIST" /* the first bytes of a trace file */
 #define HISTORY_VERSION 1
 #define HISTORY_BLOCK_ROWS 16384
 

@@ -4,7 +4,6 @@
 
 #include "history/history.h"
 
-#define HISTORY_MAGIC "KILNHIST"
 #define HISTORY_VARINT_MAX 10
 
 enum history_column {

@@ -150,7 +150,7 @@ bool inspect_map(struct inspect *in, const struct inspect_dir *dir, struct inspe
         return true;
     file->map_count--;
     inspect_report(in, dir, file, INSPECT_FIND_UNREADABLE, -1, "it cannot be read: %s",
-                   err_text(e));
+                   e == ERR_INVALID ? "it is no file" : err_text(e));
     return false;
 }
 

@@ -367,7 +367,7 @@ bool script_boot(struct script *s)
     if (s->world != NULL)
         return true;
     if (s->ended || s->node_count == 0) {
-        script_end(s, SCRIPT_WRONG, "there is no Cluster");
+        script_end(s, SCRIPT_WRONG, "there is no Cluster; begin as local cluster = Cluster {}");
         return false;
     }
     if (!make_world(s))

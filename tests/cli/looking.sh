@@ -90,6 +90,23 @@ done
 grep -q 'has no rows' said.txt && die "--node broker1 says: $(grep 'has no rows' said.txt)"
 printf 'ok  a filter that finds nothing\n'
 
+# The files beside a failure, each given to the wrong verb, and a replay file that lost its end.
+rm -rf failures
+"${run[@]}" >/dev/null 2>&1
+replay=$(ls failures/*.replay)
+wrong() {
+    local pattern=$1
+    shift
+    "$kiln" "$@" >said.txt 2>&1
+    [[ $? -eq 64 ]] || die "kiln $* is no exit 64: $(cat said.txt)"
+    grep -qE "$pattern" said.txt || die "kiln $* says: $(cat said.txt)"
+}
+wrong 'is a plan, not a replay file; kiln run SCENARIO --plan ' replay "${replay%.replay}.plan"
+wrong 'is a trace, not a replay file; kiln trace run.trace' replay run.trace
+head -c 200 "$replay" >cut.replay
+wrong 'cut.replay is cut short or was changed by hand' replay cut.replay
+printf 'ok  the right verb for each file\n'
+
 # Who reads may go away.
 rm -rf failures
 "$kiln" run "$held" --seed 7 -v 2>&1 | head -1 >/dev/null

@@ -43,8 +43,64 @@ grep -q 'the claim of claims/good.lua' <<<"$said" || die "--list does not show t
 grep -q 'claims/syntax.lua:1:' errors || die "--list does not say what is wrong: $(cat errors)"
 printf 'ok  --list\n'
 
+"$kiln" run claims --list --json >claims.json 2>/dev/null
+python3 -c '
+import json
+claims = [json.loads(line) for line in open("claims.json")]
+assert {c["scenario"] for c in claims} == {"claims/good.lua", "claims/late.lua"}, claims
+assert all(c["claim"] for c in claims)' || die "--list --json is not as it must be"
+
 said=$("$kiln" run claims --seed 1 --jobs 1 2>&1)
 [[ $? -eq 64 ]] || die "a campaign with bad files did not end with 64: $said"
 grep -q '  good  .*held' <<<"$said" || die "the good one did not run: $said"
 grep -q '1 passed' <<<"$said" || die "the good one did not hold: $said"
 printf 'ok  the others run\n'
+
+# says STATUS PATTERN ARGUMENTS...: one line that matches, and nothing left behind.
+says() {
+    local status=$1 pattern=$2 got
+    shift 2
+    rm -rf failures
+    said=$(timeout 30 "$kiln" "$@" 2>&1)
+    got=$?
+    [[ $got -eq $status ]] || die "kiln $* ended with $got, not $status: $said"
+    [[ $(grep -cE -- "$pattern" <<<"$said") -eq 1 ]] || die "kiln $* does not say \"$pattern\" once: $said"
+    grep -qE 'WRONG SCRIPT|input/output error' <<<"$said" && die "kiln $* takes it for the script's: $said"
+    [[ ! -e failures || -z $(ls failures) ]] || die "kiln $* left $(ls failures)"
+    printf 'ok  %s\n' "$*"
+}
+
+good=claims/good.lua
+mkdir empty full
+touch full/file
+mkfifo pipe.lua
+ln -s nowhere dangling.lua
+head -c 2000 /dev/zero >zeros.lua
+says 5 'no scenario in empty, nor below it' run empty
+says 5 'no scenario in empty, nor below it' run empty --list
+says 5 'no scenario in empty, nor below it' verify empty
+says 64 'no scenario or directory nowhere.lua' run nowhere.lua
+says 64 'no scenario or directory dangling.lua' run dangling.lua
+says 64 'cannot read pipe.lua: nothing came out of it' run pipe.lua
+says 64 'zeros.lua: is no text' run zeros.lua
+says 64 '--seed runs one seed and --seeds a range' run "$good" --seed 1 --seeds 1-3
+says 64 'to 2s is before --from 5s' run "$good" --from 5s --to 2s
+says 64 'no check is called "A99"' run "$good" --around A99
+says 64 'no check is called "lost_writ"; did you mean LOST_WRITE\?' run "$good" --around lost_writ
+says 64 'the plan: empty is a directory' run "$good" --plan empty
+says 64 "the plan $good: line 1: \"scenario\" is not a time" run "$good" --plan "$good"
+says 64 'cannot write the trace nowhere/x: No such file' run "$good" --trace nowhere/x
+says 64 'cannot write the trace empty: Is a directory' run "$good" --trace empty
+says 64 "cannot make the directory $good: Not a directory" run "$good" --data "$good"
+says 64 'full is not empty' run "$good" --data full
+says 64 'empty is a directory' replay empty
+says 64 "$good is no replay file" replay "$good"
+says 64 'empty is a directory' trace empty
+
+# A campaign passes over what it cannot read.
+mkdir mixed
+cp "$good" mixed/
+ln -s nowhere mixed/dangling.lua
+mkfifo mixed/pipe.lua
+says 64 'cannot read mixed/pipe.lua' run mixed --seed 1
+grep -q '1 passed' <<<"$said" || die "the good one beside a pipe did not run: $said"

@@ -30,6 +30,27 @@ says 64 'no kiln topic lst; did you mean list\?' topic lst
 says 64 'kiln topic delete will remove .* not have it yet' topic delete x
 says 64 'kiln topic alter will change .* not have it yet' topic alter x
 
+says 64 'there is no kiln log chek; did you mean check\?' log chek x
+says 64 '^kiln: check which file or directory\?' log check
+says 64 '--config takes KEY=VALUE' topic create x --config =5
+says 64 'list shows all topics.*describe x' topic list x
+for server in nohost :9092 host:99999 127.0.0.1 ''; do
+    says 64 "--bootstrap-server takes HOST:PORT, .* not \"$server\"" topic list --bootstrap-server "$server"
+done
+says 64 'did you mean ack_without_sync\?' bugs ACK_WITHOUT_SYNC
+
+# Where nothing is of ours, check must not tell anybody to move his files away, nor call it clean.
+work=$(mktemp -d "${TMPDIR:-/tmp}/kiln-words.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/none" "$work/home/photos" "$work/data/orders-0/00000000000000000005.log"
+touch "$work/home/diary"
+for verb in check dump; do
+    for dir in none home; do
+        says 64 "$dir is no log directory, and no partition's" log "$verb" "$work/$dir"
+    done
+done
+says 1 '00000000000000000005.log: it cannot be read: it is no file' log check "$work/data"
+
 # A port of this machine that nobody listens on: one that was just given back.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 says 1 "nobody listens on 127.0.0.1:$port .connection refused." topic list --bootstrap-server "127.0.0.1:$port"
@@ -45,7 +66,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
 print(s.getsockname()[1], flush=True)
 time.sleep(30)')
 mute_pid=$!
-trap 'kill "$mute_pid" 2>/dev/null' EXIT
+trap 'kill "$mute_pid" 2>/dev/null; rm -rf "$work"' EXIT
 read -r -u "$mute" port
 says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
 
