@@ -8,7 +8,7 @@ static bool takes_part(const struct log *log)
 {
     /* It comes back when its files are whole again; or there is no place where it could be durable.
      */
-    return !log_repair_runs(log) && log->status != ERR_NOTFOUND;
+    return !log_repair_runs(log) && log->status != ERR_NOTFOUND && log->unnamed_base < 0;
 }
 
 /* ---- what nobody waits for ---- */
@@ -122,13 +122,16 @@ static void on_synced(struct env_op *op, enum err e, uint64_t n)
 {
     struct log_segment *segment = CONTAINER_OF(op, struct log_segment, sync);
     struct log *log = segment->log;
-    (void)n;
+    bool unnamed = e == ERR_NONE && n > 0 && !segment->retired;
     if (e != ERR_NONE && KNOWN_BUG(sync_retried)) {
         env_sync(log_env(log), op, segment->file->handle, on_synced);
         return;
     }
     segment->syncing = false;
-    if (e == ERR_NONE) {
+    if (unnamed) {
+        log->round_short = true;
+        log_unnamed(segment);
+    } else if (e == ERR_NONE) {
         log->dir->synced_bytes += (int64_t)(segment->sync_size - segment->synced);
         segment->synced = segment->sync_size;
     } else {

@@ -332,6 +332,7 @@ struct log {
     struct env_op look;      /* log_look */
     struct log_file *looked; /* by it, and held; NULL: the directory is */
     int64_t looked_ns;
+    int64_t unnamed_base;  /* of the segment that a sync found removed, -1: none */
     int32_t busy;          /* processes that will come back to this log */
     int32_t retired_count; /* segments that are no more, but still read */
     int32_t given_count;   /* reads given from memory and not yet released */
@@ -537,6 +538,9 @@ void log_missing(struct log *log, const char *path);
 /* The log has been written to: now and then looks whether the segment that is written to and its
  * directory are still there, because files that are open do not tell. */
 void log_look(struct log *log);
+/* A sync has found that no entry names the segment's file any more, and it was not the log that
+ * removed it: nothing more becomes durable, and the log goes offline and says what is gone. */
+void log_unnamed(struct log_segment *segment);
 /* Bytes that were good once are not any more: the log goes offline and says where and why. */
 void log_bad_batch(struct log_segment *segment, uint64_t position, const char *what);
 void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *path,

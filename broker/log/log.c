@@ -115,13 +115,45 @@ void log_missing(struct log *log, const char *path)
     log_offline(log, ERR_NOTFOUND, -1);
 }
 
+/* A sync has found the file without a name: is its directory there? */
+static void on_folder(struct env_op *op, enum err e, uint64_t n)
+{
+    struct log *log = CONTAINER_OF(op, struct log, look);
+    char path[ENV_PATH_MAX];
+    (void)n;
+    ASSERT(log->unnamed_base >= 0);
+    log_segment_path(log, log->unnamed_base, LOG_KIND_LOG, path);
+    log_missing(log, e == ERR_NOTFOUND ? log->path : path);
+    log->busy--;
+    log_settle(log);
+}
+
+static void look_at_folder(struct log *log)
+{
+    log->busy++;
+    env_space(log_env(log), &log->look, log->path, on_folder);
+}
+
+void log_unnamed(struct log_segment *segment)
+{
+    struct log *log = segment->log;
+    ASSERT(!segment->retired);
+    if (log->unnamed_base >= 0 || log->status != ERR_NONE)
+        return;
+    log->unnamed_base = segment->base;
+    if (!log->look.in_flight)
+        look_at_folder(log);
+}
+
 static void end_look(struct log *log)
 {
     struct log_file *file = log->looked;
     log->looked = NULL;
-    log->busy--;
     if (file != NULL)
         log_file_release(file);
+    if (log->unnamed_base >= 0 && log->status == ERR_NONE)
+        look_at_folder(log);
+    log->busy--;
     log_settle(log);
 }
 

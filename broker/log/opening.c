@@ -552,6 +552,7 @@ static struct log *new_log(struct log_dir *dir, const char *topic, int32_t parti
                         .watch = watch,
                         .state = LOG_OPENING,
                         .looked_ns = env_now(dir->env),
+                        .unnamed_base = -1,
                         .left_end = -1};
     list_init(&log->link);
     list_init(&log->dirty);

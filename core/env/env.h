@@ -210,8 +210,9 @@ void env_truncate(struct env *env, struct env_op *op, env_file file, uint64_t si
 /* n: bytes in the file; op->modified_ms: when it was last written, appended to or truncated, by the
  * wall clock of then, in ms since 1970. A loss of power may set that back. ERR_IO. */
 void env_size(struct env *env, struct env_op *op, env_file file, env_done *done);
-/* Contract 4. ERR_NOMEM, here and from env_sync_dir: nothing was tried, and all may be well yet.
- * ERR_IO, ERR_NOSPACE: what was written since the last good sync may be lost, now or
+/* Contract 4. n: 1 when no entry names the file any more, whatever was synced: who opens its path
+ * will not find it; else 0. ERR_NOMEM, here and from env_sync_dir: nothing was tried, and all may
+ * be well yet. ERR_IO, ERR_NOSPACE: what was written since the last good sync may be lost, now or
  * later, although reads still show it and a second sync succeeds (Rebello et al., USENIX ATC 2020).
  */
 void env_sync(struct env *env, struct env_op *op, env_file file, env_done *done);

@@ -133,6 +133,11 @@ uint64_t disk_size(const struct disk *disk, uint64_t file)
     return disk_handle(disk, file)->inode->size;
 }
 
+bool disk_is_named(const struct disk *disk, uint64_t file)
+{
+    return disk_handle(disk, file)->inode->name != NULL;
+}
+
 void disk_set_modified(struct disk *disk, uint64_t file, int64_t wall_ms)
 {
     disk_handle(disk, file)->inode->modified_ms = wall_ms;

@@ -78,6 +78,8 @@ void disk_close(struct disk *disk, uint64_t file);
 enum err disk_read(struct disk *disk, uint64_t file, uint64_t offset, void *buffer, uint64_t size,
                    uint64_t *n) MUST_USE;
 uint64_t disk_size(const struct disk *disk, uint64_t file);
+/* An entry names it. */
+bool disk_is_named(const struct disk *disk, uint64_t file);
 /* The file's bytes have changed at that wall time; and when that was last so. */
 void disk_set_modified(struct disk *disk, uint64_t file, int64_t wall_ms);
 int64_t disk_modified(const struct disk *disk, uint64_t file);

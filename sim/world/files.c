@@ -275,8 +275,10 @@ static enum err finish_sync(struct flight *flight, enum err fault)
     struct world_node *node = flight->node;
     flight->began = false;
     bool late = fault == ERR_NONE && is_late(flight);
-    if (fault == ERR_NONE && !late)
+    if (fault == ERR_NONE && !late) {
+        flight->n = flight->verb == ENV_SYNC && !disk_is_named(node->disk, flight->handle);
         return disk_sync_finish(node->disk, &flight->sync);
+    }
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_SYNC_FAILS, flight->key);
     enum err e = disk_sync_fail(node->disk, &flight->sync, bits, late);
     ASSERT((e == ERR_NONE) == late);

@@ -266,6 +266,27 @@ CASE(syncs_of_files_and_directories_succeed)
     CHECK_OK(t, do_sync_dir(t, "."));
 }
 
+CASE(a_sync_tells_that_no_entry_names_the_file_any_more)
+{
+    env_file removed = file_with(t, "removed", "x", 1);
+    env_file moved = file_with(t, "moved", "x", 1);
+    env_file replaced = file_with(t, "replaced", "x", 1);
+    CHECK_OK(t, do_sync(t, removed));
+    CHECK_INT(t, t->n, 0);
+    CHECK_OK(t, do_unlink(t, "removed"));
+    CHECK_OK(t, do_rename(t, "moved", "replaced"));
+    CHECK_OK(t, do_append(t, removed, "y", 1));
+    CHECK_OK(t, do_sync(t, removed));
+    CHECK_INT(t, t->n, 1);
+    CHECK_OK(t, do_sync(t, replaced));
+    CHECK_INT(t, t->n, 1);
+    CHECK_OK(t, do_sync(t, moved));
+    CHECK_INT(t, t->n, 0);
+    CHECK_OK(t, do_open(t, "removed", READ_WRITE_CREATE)); /* another one of its name */
+    CHECK_OK(t, do_sync(t, removed));
+    CHECK_INT(t, t->n, 1);
+}
+
 CASE(syncing_no_directory_says_why)
 {
     file_with(t, "plain", "abc", 3);

@@ -223,6 +223,38 @@ TEST(a_directory_that_vanishes_under_a_log_is_told)
     }
 }
 
+/* What stands in a file that nobody will find again is not acknowledged: the sync itself tells. */
+TEST(nothing_is_durable_in_a_segment_that_has_vanished)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct rig *rig = seed % 2 == 0 ? after_a_life(seed, true) : rig_new(seed);
+        rig->config.segment_bytes = 1 << 20;
+        rig->dir_config.flush = seed % 8 < 4 ? LOG_FLUSH_ACK : LOG_FLUSH_OS;
+        rig_ok(rig, rig_boot(rig));
+        rig_append(rig, 1, 20);
+        rig_run(rig, 20000000000ll); /* with LOG_FLUSH_OS, too */
+        int count = find_segments(rig);
+        int64_t durable = log_durable_end(rig->log);
+        if (seed % 4 < 2)
+            rig_remove(rig, "data/orders-0");
+        else
+            remove_segment(rig, bases[count - 1], false);
+        for (int i = 0; log_status(rig->log) == ERR_NONE; i++) {
+            assert_true(i < 100000);
+            if (i < 3)
+                rig_append(rig, 1, 20);
+            assert_true(rig_step(rig));
+            assert_int_equal(log_durable_end(rig->log), durable);
+        }
+        assert_int_equal(log_durable_end(rig->log), durable);
+        assert_int_equal(log_status(rig->log), ERR_NOTFOUND);
+        const char *what = seed % 4 < 2 ? "data/orders-0 is gone" : ".log is gone";
+        assert_non_null(strstr(log_status_text(rig->log), what));
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 /* Its file is open, so that no write says it. */
 TEST(a_segment_that_vanishes_under_a_writer_is_told)
 {
