@@ -34,6 +34,7 @@ struct inspect {
     int64_t file_count, damage_count, note_count;
     int64_t skipped_count; /* what could not be looked at, though nothing is wrong with it */
     /* the inspection's own */
+    const char *missing; /* the partition that is told of and not there; else NULL */
     struct text row;
     struct json object; /* of the row, where rows are JSON */
     enum err err;

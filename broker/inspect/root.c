@@ -258,9 +258,11 @@ struct made {
 static void check_made(void *context, const char *name)
 {
     const struct made *made = context;
+    made->in->missing = name;
     if (!has_name(made->names, made->count, name))
         inspect_report(made->in, made->root->dir, NULL, INSPECT_FIND_PARTITION_GONE, -1,
                        "%s is not there, and was made here, as the metadata log says", name);
+    made->in->missing = NULL;
 }
 
 /* A line about what is not there: a topic that was deleted, as far as anybody knows. */
@@ -272,12 +274,14 @@ static void tell_row(struct inspect *in, struct inspect_root *root, int kind,
         return; /* told already */
     bool metadata = strcmp(name, INSPECT_METADATA_DIR) == 0;
     bool unknown = !inspect_places_known(root->places) && row->offset > 0;
+    in->missing = name;
     if (kind == POINT_RECOVERY && (metadata || unknown))
         inspect_report(in, root->dir, root->files[kind], INSPECT_FIND_PARTITION_GONE, -1,
                        "it names %s, which is not there", name);
     else
         inspect_report(in, root->dir, root->files[kind], INSPECT_FIND_POINT_STALE, -1,
                        "it names %s, which is not there", name);
+    in->missing = NULL;
 }
 
 static void check_rows(struct inspect *in, struct inspect_root *root, int kind,

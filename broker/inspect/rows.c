@@ -257,17 +257,19 @@ static void hide_controls(struct text *row, size_t from)
     }
 }
 
-/* In a partition's directory TOPIC-N is its name, so that what is to be done can be done as it
+/* Where a partition is told of, TOPIC-N is its name, so that what is to be done can be done as it
  * stands there. */
-static void put_remedy(const struct inspect_dir *dir, enum inspect_finding what, struct text *out)
+static void put_remedy(const struct inspect *in, const struct inspect_dir *dir,
+                       enum inspect_finding what, struct text *out)
 {
     static const char stand_in[] = "TOPIC-N";
     const char *rest = findings[what].remedy;
     const char *at = strstr(rest, stand_in);
+    const char *name = in->missing != NULL ? in->missing : dir->name;
     ASSERT(rest[0] != 0);
-    if (at != NULL && inspect_is_partition(dir->name)) {
+    if (at != NULL && inspect_is_partition(name)) {
         text_add(out, rest, (size_t)(at - rest));
-        text_printf(out, "%s", dir->name);
+        text_printf(out, "%s", name);
         rest = at + strlen(stand_in);
     }
     text_printf(out, "%s", rest);
@@ -284,7 +286,7 @@ static void print_words(struct inspect *in, const struct inspect_dir *dir,
     if (position >= 0)
         text_printf(row, " at byte %lld", (long long)position);
     text_printf(row, ": %s; ", sentence);
-    put_remedy(dir, what, row);
+    put_remedy(in, dir, what, row);
     hide_controls(row, from);
     text_add(row, "\n", 1);
 }
@@ -294,7 +296,7 @@ static void print_json(struct inspect *in, const struct inspect_dir *dir, struct
 {
     struct text remedy;
     text_init(&remedy, in->mem);
-    put_remedy(dir, what, &remedy);
+    put_remedy(in, dir, what, &remedy);
     inspect_row_begin(in, "finding", dir, file);
     inspect_row_word(in, "severity", severities[findings[what].severity]);
     inspect_row_word(in, "kind", findings[what].name);

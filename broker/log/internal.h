@@ -10,10 +10,11 @@
 #define LOG_META_NAME "meta.properties"
 #define LOG_EPOCHS_NAME "leader-epoch-checkpoint"
 #define LOG_CONSENT_SUFFIX ".start-empty" /* of a file by which a person gives records up */
-/* The end of a sentence; %s: the partition's directory. */
-#define LOG_GIVE_UP                                                                                \
-    "move the directory away and make an empty file %s" LOG_CONSENT_SUFFIX                         \
-    " in its place to go on without its records; then start the broker again"
+/* The ends of sentences; %s: the partition's directory. */
+#define LOG_START_EMPTY                                                                            \
+    "make an empty file %s" LOG_CONSENT_SUFFIX                                                     \
+    " where it stood, to go on without its records; then start the broker again"
+#define LOG_GIVE_UP "move the directory away and " LOG_START_EMPTY
 
 /* Named limits. */
 #define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */

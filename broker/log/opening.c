@@ -185,11 +185,8 @@ static enum steps_flow take_found(struct log_opening *o)
     if (e == ERR_NONE && log->segment_count == 0) {
         if (was_made(o))
             e = errmsg_set(&o->op->msg, ERR_CORRUPT,
-                           "%s holds no segment any more; put its files back from a copy, or move "
-                           "the directory away and make an empty file %s" LOG_CONSENT_SUFFIX
-                           " in its "
-                           "place "
-                           "to go on without its records; then start the broker again",
+                           "%s holds no segment any more; put its files back from a copy, "
+                           "or " LOG_GIVE_UP,
                            log->path, log_name(log));
         else
             e = log_opening_add_segment(log, 0, true);
@@ -244,10 +241,8 @@ static enum steps_flow open_answer(struct steps *steps)
     if (o->consented)
         return STEPS_NEXT;
     enum err e = errmsg_set(&o->op->msg, ERR_CORRUPT,
-                            "%s is gone; put it back from a copy, or make an empty file "
-                            "%s" LOG_CONSENT_SUFFIX " in its place to go on without its records; "
-                            "then start the broker again",
-                            log->path, log_name(log));
+                            "%s is gone; put it back from a copy, or " LOG_START_EMPTY, log->path,
+                            log_name(log));
     return steps_fail(steps, e);
 }
 

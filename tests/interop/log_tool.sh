@@ -89,7 +89,7 @@ same "nothing was written" "$sums" "$(find "$data" -type f -exec md5sum {} + | s
 copy
 flip "$segment.log" 200
 check 1 "a flipped bit" "$bad"
-says "damage: $segment.log at byte " ": checksum " "1 damaged place," "make an empty file orders-0.start-empty in its place"
+says "damage: $segment.log at byte " ": checksum " "1 damaged place," "make an empty file orders-0.start-empty where it stood"
 "$kiln" log dump "$segment.log" >"$work/out"
 same "dump of damaged records shows them and tells by its exit code" 1 $?
 says "crc_ok=false"
@@ -136,6 +136,20 @@ copy
 rm "$segment.log"
 check 1 "a segment that is missing" "$bad"
 says "orders-0"
+
+# What it says is done as it stands there, and the partition goes on without its records.
+copy
+rm -r "$bad/orders-0"
+check 1 "a partition that is gone" "$bad"
+says "orders-0 is not there" "make an empty file orders-0.start-empty where it stood,"
+: >"$bad/orders-0.start-empty"
+whole=$data data=$bad
+start_broker
+seq 5 | produce orders -p 0
+same "who gives records up goes on without them" "$(seq 5)" "$(consume orders -p 0)"
+stop_broker
+data=$whole
+check 0 "a partition that started empty" "$bad"
 
 # ---- what cannot be looked at ----
 
