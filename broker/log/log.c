@@ -122,7 +122,7 @@ static void on_folder(struct env_op *op, enum err e, uint64_t n)
     char path[ENV_PATH_MAX];
     (void)n;
     ASSERT(log->unnamed_base >= 0);
-    log_segment_path(log, log->unnamed_base, LOG_KIND_LOG, path);
+    log_segment_path(log, log->unnamed_base, FORMAT_KIND_LOG, path);
     log_missing(log, e == ERR_NOTFOUND ? log->path : path);
     log->busy--;
     log_settle(log);
