@@ -345,7 +345,9 @@ int cli_broker(int argc, char **argv)
         "Serves Kafka clients until SIGTERM, SIGINT or SIGHUP. Any key of the configuration may be "
         "given\n"
         "as an option.\n"
-        "Exit: 0 stopped in good order, 1 not started or not stopped cleanly, 64 usage.",
+        "Exit: 0 stopped in good order, also on a full disk; 1 not started or not stopped cleanly; "
+        "64\n"
+        "usage.",
         options, COUNT_OF(options), take_key};
     struct cli_words words;
     open_standard_files();

@@ -1,5 +1,6 @@
 /* shutdown.c - the clean end of a directory: every log synced, what speeds up the next start
- * written (farewell.c), and only then the marker that says so. */
+ * written (farewell.c), and only then the marker that says so. What a full disk does not take of
+ * the last two is told, and made good for by the next start: nothing of a log is missing. */
 #include "log/internal.h"
 #include <stdio.h>
 
@@ -17,8 +18,9 @@ struct log_shutdown {
     struct log_file_write write;
     int kind;
     bool waiting;
-    enum err failed; /* why it is given up */
-    bool mark;       /* the marker is wanted, and so far every log is whole */
+    enum err failed;         /* why it is given up */
+    bool mark;               /* the marker is wanted, and so far every log is whole */
+    struct errmsg unwritten; /* the first thing that a full disk did not take */
     char path[ENV_PATH_MAX];
 };
 
@@ -54,9 +56,11 @@ static enum steps_flow down_ground(struct steps *steps)
     return s->dir->ground.err == ERR_NONE ? STEPS_NEXT : steps_fail(steps, s->dir->ground.err);
 }
 
+/* One that waits for room, too: what it has been answered for is written, and nothing else is. */
 static bool is_durable(const struct log *log)
 {
-    return log->status != ERR_NONE || log->state != LOG_OPEN ||
+    bool open = log->state == LOG_OPEN || log->state == LOG_REPAIRING;
+    return log->status != ERR_NONE || !open ||
            (list_empty(&log->in_flight) && !log->in_round && log->durable_end == log->end);
 }
 
@@ -80,6 +84,31 @@ static enum steps_flow down_sync(struct steps *steps)
     steps->next = DOWN_SYNC;
     log_commit_kick(dir);
     return STEPS_WAIT;
+}
+
+/* ---- what is not worth a failure ---- */
+
+/* True: the disk is full. What comes after all is durable is for speed, so the end goes on without
+ * it, and without the marker. */
+static bool is_spared(struct log_shutdown *s, enum err e, const char *sentence)
+{
+    if (e != ERR_NOSPACE)
+        return false;
+    s->mark = false;
+    if (s->unwritten.text[0] == 0)
+        errmsg_set(&s->unwritten, e, "%s", sentence);
+    return true;
+}
+
+static void tell_unwritten(const struct log_shutdown *s)
+{
+    const struct log_dir *dir = s->dir;
+    if (s->unwritten.text[0] == 0)
+        return;
+    NOTE(dir->config.notes, STOP_UNWRITTEN,
+         "the disk of %s is full, and so the end of this broker is not written down: %s. Nothing "
+         "that was answered is lost; the next start looks through the ends of the logs",
+         dir->path, s->unwritten.text);
 }
 
 /* ---- several logs at once ---- */
@@ -122,7 +151,7 @@ static void begin_farewells(struct log_shutdown *s)
 static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
 {
     struct log_shutdown *s = log->dir->shutdown;
-    if (e != ERR_NONE && s->failed == ERR_NONE) {
+    if (e != ERR_NONE && s->failed == ERR_NONE && !is_spared(s, e, msg->text)) {
         s->failed = e;
         s->op->msg = *msg;
     }
@@ -145,7 +174,11 @@ static enum steps_flow down_logs(struct steps *steps)
 
 static void on_point(struct log_points_wait *wait, enum err e)
 {
-    steps_resume(&CONTAINER_OF(wait, struct log_shutdown, points_wait)->steps, e);
+    struct log_shutdown *s = CONTAINER_OF(wait, struct log_shutdown, points_wait);
+    struct errmsg msg = {{0}};
+    errmsg_set(&msg, e, "cannot write %s: %s", log_points_name((enum log_points_kind)(s->kind - 1)),
+               err_text(e));
+    steps_resume(&s->steps, is_spared(s, e, msg.text) ? ERR_NONE : e);
 }
 
 static enum steps_flow down_points(struct steps *steps)
@@ -166,7 +199,8 @@ static enum steps_flow down_points(struct steps *steps)
 static void on_put(struct log_op *op, enum err e)
 {
     struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
-    steps_resume(&CONTAINER_OF(write, struct log_shutdown, write)->steps, e);
+    struct log_shutdown *s = CONTAINER_OF(write, struct log_shutdown, write);
+    steps_resume(&s->steps, is_spared(s, e, op->msg.text) ? ERR_NONE : e);
 }
 
 static enum steps_flow down_mark(struct steps *steps)
@@ -252,6 +286,8 @@ static void ended(struct steps *steps, enum err e)
     if (e == ERR_NONE && dir->status != ERR_NONE)
         errmsg_set(&s->op->msg, dir->status, "%s is offline", dir->path);
     if (e == ERR_NONE) {
+        if (dir->status == ERR_NONE)
+            tell_unwritten(s);
         finish(s, dir->status);
         return;
     }

@@ -302,6 +302,16 @@ static const char *const troubles[] = {
     "at 0s node 0 rate site=disk/sync_dir rate=100000",
 };
 
+/* What was told of an end that a full disk did not take all of. */
+static uint64_t unwritten;
+
+static void take_note(struct notes *notes, enum note_kind kind, const char *sentence)
+{
+    (void)notes;
+    unwritten += kind == NOTE_STOP_UNWRITTEN;
+    assert_null(strstr(sentence, "%"));
+}
+
 /* The lock is free, and the marker says what the end has told; but for a marker that is there and
  * could not be made durable. */
 static void expect_let_go(struct many *m, const struct rig_op *end)
@@ -314,28 +324,35 @@ static void expect_let_go(struct many *m, const struct rig_op *end)
     log_dir_open(second, &op.op, on_done);
     assert_true(rig_until(rig, &op.done));
     assert_ok(op.e);
-    if (end->e != ERR_NONE && strstr(end->op.msg.text, "mark the clean end") == NULL)
+    bool marked = strstr(end->op.msg.text, "mark the clean end") != NULL;
+    if (unwritten > 0 || (end->e != ERR_NONE && !marked))
         assert_false(log_dir_clean(second));
     rig_kill(rig);
 }
 
-/* True: the end failed. */
+/* True: the end failed, or was told to be short of something. */
 static bool end_under(uint64_t seed, const char *trouble)
 {
     struct many m;
     struct rig_op op;
     struct world_config config = {.seed = seed, .armed = UINT32_MAX};
-    begin(&m, rig_new_with(&config), 8, true);
+    struct notes notes = {.write = take_note, .level = NOTE_LEVEL_INFO};
+    struct rig *rig = rig_new_with(&config);
+    unwritten = 0;
+    rig->dir_config.notes = &notes;
+    begin(&m, rig, 8, true);
     rig_harm(m.rig, trouble);
     assert_true(close_dir(&m, &op));
     rig_heal(m.rig);
     assert_int_equal(op.e == ERR_NONE, op.op.msg.text[0] == 0);
+    assert_true(op.e != ERR_NOSPACE);
+    bool short_of_room = unwritten > 0;
     expect_let_go(&m, &op);
     boot(&m);
     expect_all(&m);
     end_well(&m);
     rig_free(m.rig);
-    return op.e != ERR_NONE;
+    return op.e != ERR_NONE || short_of_room;
 }
 
 TEST(whatever_fails_at_the_end_of_several_logs_there_is_no_marker_and_no_lock)
@@ -346,5 +363,45 @@ TEST(whatever_fails_at_the_end_of_several_logs_there_is_no_marker_and_no_lock)
             failed += end_under(seed, troubles[i]);
         if (failed < 5)
             fail_msg("%s: %d failures", troubles[i], failed);
+    }
+}
+
+/* Whether appends wait for syncs or not: what was taken is durable after the end, and what the disk
+ * has no room for is told once and is no failure. */
+TEST(an_end_on_a_full_disk_loses_nothing_and_is_in_good_order)
+{
+    static const enum log_flush policies[] = {LOG_FLUSH_ACK, LOG_FLUSH_OS};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct notes notes = {.write = take_note, .level = NOTE_LEVEL_INFO};
+        struct rig *rig = rig_new(seed);
+        unwritten = 0;
+        rig->dir_config.notes = &notes;
+        rig->dir_config.flush = policies[seed % 2];
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 5; i++)
+            rig_append(rig, 2, 300);
+        assert_true(rig_run(rig, 100000000));
+        rig_harm(rig, "at 0s node 0 disk full bytes=2000");
+        for (int i = 0; i < 100 && rig->cuts == 0; i++) {
+            rig_append(rig, 2, 300);
+            if (seed % 4 < 2)
+                assert_true(rig_run(rig, 1000000));
+        }
+        while (rig->cuts == 0)
+            assert_true(rig_step(rig));
+        int64_t taken = log_end(rig->log);
+        assert_true(taken >= 10);
+        rig_ok(rig, rig_close(rig));
+        assert_int_equal(unwritten, 1);
+        rig_heal(rig);
+        rig_start(rig);
+        rig_power(rig);
+        rig_ok(rig, rig_boot(rig));
+        assert_false(log_dir_clean(rig->dir));
+        assert_int_equal(log_end(rig->log), taken);
+        assert_int_equal(rig_read_all(rig, taken, 3000, false), taken);
+        rig_ok(rig, rig_close(rig));
+        assert_int_equal(unwritten, 1);
+        rig_free(rig);
     }
 }
