@@ -40,7 +40,7 @@ static bool read_plan(const char *path, struct mem *mem, struct fault_plan *plan
     struct errmsg msg = {{0}};
     fault_plan_init(plan, mem);
     plan->named = plan->names.open = true;
-    enum err e = cli_read_input(path, CLI_TEXT_BYTES_MAX, &text, &msg);
+    enum err e = cli_read_input(path, CLI_INPUT_BYTES_MAX, &text, &msg);
     if (e != ERR_NONE) {
         snprintf(result->why, sizeof result->why, "the plan: %s", msg.text);
         return false;

@@ -109,15 +109,12 @@ void cli_json_end(struct cli_json *line, FILE *out);
 
 /* ---- files and identity ---- */
 
-/* Whole file into malloc'ed memory with a zero behind it; ERR_NOTFOUND, ERR_ACCESS, ERR_IO,
- * ERR_NOMEM. */
-enum err cli_read_file(const char *path, struct bytes *out) MUST_USE;
 /* A file that somebody names: at most bytes_max, and each piece of it within CLI_INPUT_WAIT_MS,
  * with a zero behind it. The message names it. ERR_NOTFOUND, ERR_ACCESS, ERR_INVALID (a directory),
  * ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 #define CLI_INPUT_WAIT_MS 5000
-#define CLI_TEXT_BYTES_MAX (64u << 20) /* scenarios, plans and replay files */
-#define CLI_TRACE_BYTES_MAX (4ull << 30)
+#define CLI_INPUT_BYTES_MAX (256u << 20) /* of what the tools read: 15 million events of a trace   \
+                                          */
 enum err cli_read_input(const char *path, size_t bytes_max, struct bytes *out,
                         struct errmsg *msg) MUST_USE;
 enum err cli_write_file(const char *path, struct bytes data) MUST_USE;

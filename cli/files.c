@@ -24,35 +24,6 @@ static enum err from_errno(void)
     }
 }
 
-enum err cli_read_file(const char *path, struct bytes *out)
-{
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return from_errno();
-    uint8_t *data = NULL;
-    size_t size = 0, cap = 0, n;
-    do {
-        if (cap - size < 65536) {
-            cap = cap == 0 ? 65536 : cap * 2;
-            uint8_t *grown = realloc(data, cap + 1);
-            if (grown == NULL)
-                break;
-            data = grown;
-        }
-        n = fread(data + size, 1, cap - size, file);
-        size += n;
-    } while (n > 0);
-    bool failed = ferror(file) != 0 || data == NULL;
-    fclose(file);
-    if (failed) {
-        free(data);
-        return ERR_IO;
-    }
-    data[size] = 0;
-    *out = bytes_of(data, size);
-    return ERR_NONE;
-}
-
 enum err cli_write_file(const char *path, struct bytes data)
 {
     FILE *file = fopen(path, "wb");
@@ -72,9 +43,10 @@ const char *cli_build_id(void)
 {
     static char id[17];
     struct bytes self;
+    struct errmsg msg;
     if (id[0] != 0)
         return id;
-    if (cli_read_file("/proc/self/exe", &self) != ERR_NONE)
+    if (cli_read_input("/proc/self/exe", CLI_INPUT_BYTES_MAX, &self, &msg) != ERR_NONE)
         return "unknown";
     snprintf(id, sizeof id, "%016llx", (unsigned long long)hash_bytes(self.data, self.size, 0));
     cli_free(self);

@@ -45,9 +45,10 @@ static void tell_step(const struct repeat *r)
 {
     char path[CAMPAIGN_PATH_MAX];
     struct bytes steps;
+    struct errmsg msg;
     campaign_beside(r->path, ".steps", path);
-    if (cli_read_file(path, &steps) != ERR_NONE) {
-        fprintf(stderr, "which event it is stands in %s, which is not there\n", path);
+    if (cli_read_input(path, CLI_INPUT_BYTES_MAX, &steps, &msg) != ERR_NONE) {
+        fprintf(stderr, "which event it is would stand in %s: %s\n", path, msg.text);
         return;
     }
     int64_t step = record_first_step(steps, r->now.record);

@@ -227,7 +227,7 @@ bool campaign_replay_read(const char *path, struct campaign_replay *r)
 {
     *r = (struct campaign_replay){0};
     struct errmsg msg = {{0}};
-    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &r->file, &msg) != ERR_NONE) {
+    if (cli_read_input(path, CLI_INPUT_BYTES_MAX, &r->file, &msg) != ERR_NONE) {
         cli_complain("%s", msg.text);
         return false;
     }

@@ -134,6 +134,7 @@ static void add_damage(struct campaign_outcome *o, const char *said_path)
 {
     struct script_result *x = &o->result;
     struct bytes said = {0};
+    struct errmsg msg;
     struct script_finding f = {.code = "FILES",
                                .name = "FILES_DAMAGED",
                                .text = "kiln log check finds damage that nobody did to the disk",
@@ -142,7 +143,7 @@ static void add_damage(struct campaign_outcome *o, const char *said_path)
                                .node_id = CHECK_NO_NODE,
                                .time_ns = x->sim_ns};
     const char *line = NULL;
-    if (cli_read_file(said_path, &said) == ERR_NONE)
+    if (cli_read_input(said_path, CLI_INPUT_BYTES_MAX, &said, &msg) == ERR_NONE)
         line = strstr((const char *)said.data, "damage: ");
     if (line != NULL)
         snprintf(f.what, sizeof f.what, "%.*s", (int)strcspn(line, "\n"), line);
@@ -475,7 +476,7 @@ static int read_plan(struct run *r)
     struct fault_plan plan;
     if (path == NULL)
         return -1;
-    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &r->plan, &msg) != ERR_NONE)
+    if (cli_read_input(path, CLI_INPUT_BYTES_MAX, &r->plan, &msg) != ERR_NONE)
         return cli_complain("the plan: %s", msg.text);
     mem_system(&mem);
     fault_plan_init(&plan, &mem);

@@ -16,7 +16,7 @@ static bool add_file(struct campaign_scripts *scripts, const char *path)
         return false;
     }
     struct campaign_script *script = &scripts->at[scripts->count];
-    if (cli_read_input(path, CLI_TEXT_BYTES_MAX, &script->source, &msg) != ERR_NONE) {
+    if (cli_read_input(path, CLI_INPUT_BYTES_MAX, &script->source, &msg) != ERR_NONE) {
         /* Told, and passed over: the others are as good as ever. */
         cli_complain("%s", msg.text);
         scripts->wrong_count++;

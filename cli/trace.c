@@ -90,7 +90,7 @@ static int show(const char *path, const struct campaign_view *view, bool as_json
     mem_system(&mem);
     if (!campaign_view_filter(view, &lines->filter))
         return CLI_USAGE;
-    enum err e = cli_read_input(path, CLI_TRACE_BYTES_MAX, &file, &msg);
+    enum err e = cli_read_input(path, CLI_INPUT_BYTES_MAX, &file, &msg);
     if (e != ERR_NONE)
         return cli_complain("%s", msg.text);
     if (view->around != NULL && !look_around(&mem, file, view->around, &lines->filter)) {

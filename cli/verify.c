@@ -131,6 +131,7 @@ static int verify(const struct campaign_script *script, struct pair *pair)
 {
     char steps[SIDES][CLI_PATH_MAX + 32];
     struct bytes found[SIDES] = {{0}};
+    struct errmsg msg = {{0}};
     bool good = true;
     if (cli_temporary_dir(pair->dir, "verify") != ERR_NONE)
         return cli_complain("cannot make a directory like %s; set TMPDIR", pair->dir);
@@ -139,7 +140,8 @@ static int verify(const struct campaign_script *script, struct pair *pair)
     for (int i = 0; good && i < SIDES; i++) {
         snprintf(steps[i], sizeof steps[i], "%s/steps-%d", pair->dir, i);
         side_exit = run_side(pair, i, steps[i]);
-        good = side_exit == 0 && cli_read_file(steps[i], &found[i]) == ERR_NONE;
+        good = side_exit == 0 &&
+               cli_read_input(steps[i], CLI_INPUT_BYTES_MAX, &found[i], &msg) == ERR_NONE;
     }
     cli_remove_tree(pair->dir);
     int exit = CLI_CRASHED;
@@ -147,8 +149,10 @@ static int verify(const struct campaign_script *script, struct pair *pair)
         exit = compare(script, pair->seed, pair->files, found);
     else if (side_exit == CLI_USAGE)
         exit = CLI_USAGE; /* it has told why */
-    else
+    else if (side_exit != 0)
         fprintf(stderr, "a side of %s, seed %" PRIu64 ", did not end\n", script->path, pair->seed);
+    else
+        cli_complain("%s", msg.text);
     for (int i = 0; i < SIDES; i++)
         cli_free(found[i]);
     return exit;

@@ -97,6 +97,12 @@ says 64 'empty is a directory' replay empty
 says 64 "$good is no replay file" replay "$good"
 says 64 'empty is a directory' trace empty
 
+# What never ends is read up to a limit.
+for verb in run replay trace verify; do
+    says 64 '/dev/zero holds more than the [0-9]+ bytes that are read' "$verb" /dev/zero
+done
+says 64 'the plan: /dev/zero holds more than' run "$good" --plan /dev/zero
+
 # A campaign passes over what it cannot read.
 mkdir mixed
 cp "$good" mixed/
