@@ -214,7 +214,7 @@ static enum steps_flow open_take(struct steps *steps)
     }
     if (steps->err == ERR_NOTFOUND) {
         o->unborn = true;
-        steps->next = was_made(o) ? OPEN_ASK : OPEN_END;
+        steps->next = was_made(o) && !KNOWN_BUG(gone_made_anew) ? OPEN_ASK : OPEN_END;
         return STEPS_NEXT;
     }
     return STEPS_FAIL;

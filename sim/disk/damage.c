@@ -1,4 +1,5 @@
-/* damage.c - what goes wrong with bytes at rest: a bit that flips, a sector that cannot be read. */
+/* damage.c - what goes wrong with what is at rest: a bit that flips, a sector that cannot be read,
+ * a file that somebody else removes. */
 #include "disk/tree.h"
 
 #define PAGE DISK_PAGE_SIZE
@@ -75,4 +76,20 @@ enum err disk_break(struct disk *disk, const char *path, uint64_t offset)
         return ERR_NOMEM;
     inode->bad[inode->bad_count++] = (struct bad_sector){.sector = sector};
     return ERR_NONE;
+}
+
+enum err disk_vanish(struct disk *disk, const char *path)
+{
+    struct place place;
+    enum err e = disk_place_find(disk->tree, path, &place);
+    if (e != ERR_NONE)
+        return e;
+    if (place.dir == NULL)
+        return ERR_BUSY;
+    if (place.inode == NULL)
+        return ERR_NOTFOUND;
+    if (place.slash && !place.inode->is_dir)
+        return ERR_NOTDIR;
+    e = disk_entry_remove(disk, place.entry);
+    return e != ERR_NONE ? e : disk_settle_dir(disk->tree, place.dir, disk->tree->sequence);
 }

@@ -170,6 +170,9 @@ enum err disk_flip(struct disk *disk, const char *path, uint64_t offset, int bit
 /* Reads that touch the sector of offset fail with ERR_IO until all of it is written again. The same
  * errors, and ERR_LIMIT. */
 enum err disk_break(struct disk *disk, const char *path, uint64_t offset) MUST_USE;
+/* What path names is removed, a directory with all in it, and is durably gone. Who has a file of it
+ * open goes on with that. ERR_NOTFOUND, ERR_NOTDIR, ERR_BUSY: the root. */
+enum err disk_vanish(struct disk *disk, const char *path) MUST_USE;
 /* Clean pages leave the cache: after a failed sync, reads now show what MEDIA holds. */
 void disk_evict(struct disk *disk);
 

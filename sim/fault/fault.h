@@ -88,7 +88,8 @@ enum fault_param {
 
 /* sync_late: the sync says that all is well, and the next one of the file tells of the failure.
  * break: reads of the sector fail until it is written again. evict: clean pages leave the cache, so
- * that reads show what is on the medium.
+ * that reads show what is on the medium. vanish: a file, or a directory with all in it, is removed.
+ * New kinds stand last: their numbers are in traces.
  * X(name, text, target, what its line may say). A kill without `for` is for good (or until somebody
  * starts the node); with it the node starts again so much later. Everything else without `for`
  * happens once or stays until world_heal. */
@@ -120,7 +121,8 @@ enum fault_param {
     X(SLOW_READER, "slow_reader", NODES, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                     \
     X(RATE, "rate", NODES, FAULT_TAKES(SITE) | FAULT_TAKES(RATE) | FAULT_TAKES_FOR)                \
     X(FAIL, "fail", NODES,                                                                         \
-      FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR))
+      FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR))              \
+    X(DISK_VANISH, "disk vanish", NODES, FAULT_TAKES_FILE)
 
 enum fault_kind {
 #define X(name, text, target, takes) FAULT_##name,
@@ -225,7 +227,7 @@ enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct err
      FAULT_BIT(BANDWIDTH) | FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
 #define FAULT_DAMAGING                                                                             \
     (FAULT_BIT(SYNC_LATE) | FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_BREAK) | FAULT_BIT(DISK_LOSE) |  \
-     FAULT_BIT(DISK_SWAP))
+     FAULT_BIT(DISK_SWAP) | FAULT_BIT(DISK_VANISH))
 
 struct fault_swarm {
     uint64_t seed;

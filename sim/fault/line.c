@@ -508,6 +508,9 @@ static enum err check_whole(struct words *w, const struct fault_line *line)
         {FAULT_CLOCK, FAULT_P_BY, "by=+1h"},
         {FAULT_DISK_SWAP, FAULT_P_WITH, "with=broker2"},
     };
+    if (line->kind == FAULT_DISK_VANISH && line->file[0] == 0)
+        return errmsg_set(w->msg, ERR_INVALID, "%s needs file=, as file=orders-0",
+                          kinds[line->kind].name);
     for (int i = 0; i < COUNT_OF(needs); i++) {
         if (needs[i].kind == line->kind && (w->seen >> needs[i].param & 1) == 0)
             return errmsg_set(w->msg, ERR_INVALID, "%s needs %s=, as %s", kinds[line->kind].name,

@@ -126,6 +126,9 @@ static void draw_params(struct draw *d, struct fault_line *line)
         param[FAULT_P_BIT] = line->kind == FAULT_DISK_FLIP ? between(d, 0, 7) : 0;
         memcpy(line->file, ".log", 5);
         return;
+    case FAULT_DISK_VANISH:
+        memcpy(line->file, ".log", 5);
+        return;
     case FAULT_DISK_SWAP:
         param[FAULT_P_WITH] = one_of(d, d->swarm->servers);
         return;

@@ -349,7 +349,8 @@ static enum err check_harm(const struct script *s, const struct fault_line *line
 /* Harm that is done at once or not at all; a replay leaves out what was not done. */
 static bool misses(const struct script *s, const struct fault_line *line, int32_t fired)
 {
-    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK;
+    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK ||
+                   line->kind == FAULT_DISK_VANISH;
     return at_once && !s->options->plan_only && world_fired(s->world)->count == fired;
 }
 
@@ -372,7 +373,9 @@ static int do_harm(lua_State *lua)
     int32_t fired = world_fired(s->world)->count;
     world_harm(s->world, &line);
     if (misses(s, &line, fired))
-        return luaL_error(lua, "harm \"%s\": no disk has that byte durably", text);
+        return luaL_error(lua, "harm \"%s\": no disk has %s", text,
+                          line.kind == FAULT_DISK_VANISH ? "a file or directory called so"
+                                                         : "that byte durably");
     return 0;
 }
 

@@ -196,8 +196,14 @@ struct search {
     struct world_node *node;
     const char *part; /* of the path */
     char path[ENV_PATH_MAX];
+    bool dirs;              /* a directory may match, too; what is in it then does not */
     uint64_t count, wanted; /* matches seen; the one to stop at */
 };
+
+static bool is_wanted(struct search *search)
+{
+    return search->count++ == search->wanted;
+}
 
 /* Walks the disk in the order in which its entries were made. True: path is the wanted match. */
 static bool find_file(struct search *search, int depth)
@@ -217,28 +223,34 @@ static bool find_file(struct search *search, int depth)
                          is_dir ? "/" : "");
         if (n < 0 || n >= (int)(sizeof search->path - base))
             continue;
-        if (is_dir)
+        bool matches = strstr(search->path, search->part) != NULL && (!is_dir || search->dirs);
+        if (matches)
+            found = is_wanted(search);
+        else if (is_dir)
             found = find_file(search, depth + 1);
-        else
-            found = strstr(search->path, search->part) != NULL && search->count++ == search->wanted;
         search->path[base] = found ? search->path[base] : 0;
     }
     mem_free(mem, names);
     return found;
 }
 
-/* Damages one of the files that match, drawn. */
+/* Damages one of those that match, drawn. */
 static bool damage(struct world_node *node, const struct fault_line *line)
 {
-    struct search search = {.node = node, .part = line->file, .wanted = UINT64_MAX};
-    (void)find_file(&search, 0);
-    if (search.count == 0)
+    struct search all = {.node = node,
+                         .part = line->file,
+                         .dirs = line->kind == FAULT_DISK_VANISH,
+                         .wanted = UINT64_MAX};
+    struct search search = all;
+    (void)find_file(&all, 0);
+    if (all.count == 0)
         return false;
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_FLIP, fault_line_id(line));
-    search = (struct search){
-        .node = node, .part = line->file, .wanted = random_below(bits, search.count)};
+    search.wanted = random_below(bits, all.count);
     if (!find_file(&search, 0))
         return false;
+    if (line->kind == FAULT_DISK_VANISH)
+        return disk_vanish(node->disk, search.path) == ERR_NONE;
     uint64_t offset = (uint64_t)line->param[FAULT_P_OFFSET];
     int bit = (int)(line->param[FAULT_P_BIT] & 7);
     enum err e = line->kind == FAULT_DISK_FLIP ? disk_flip(node->disk, search.path, offset, bit)
@@ -436,6 +448,7 @@ static bool begin_on(struct world_node *node, const struct harm *harm)
         return true;
     case FAULT_DISK_FLIP:
     case FAULT_DISK_BREAK:
+    case FAULT_DISK_VANISH:
         return damage(node, &harm->line);
     case FAULT_DISK_EVICT:
         disk_evict(node->disk);

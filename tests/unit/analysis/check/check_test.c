@@ -781,10 +781,14 @@ TEST(a_log_that_is_corrupt_on_a_sound_disk_is_found)
 
 TEST(a_log_that_is_corrupt_on_a_damaged_disk_is_none)
 {
-    struct run r;
-    durable(&r);
-    SAY(&r, BROKER, LOG_OFFLINE, P, 0, ERR_IO);
-    SAY(&r, BROKER, FAULT, hash_text("disk flip"), 0, 0, 0, 0);
-    SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
-    expect_only(&r, CHECK_CODE_COUNT);
+    static const char *const damages[] = {"disk flip", "disk lose", "disk swap", "disk sync_late",
+                                          "disk vanish"};
+    for (int i = 0; i < COUNT_OF(damages); i++) {
+        struct run r;
+        durable(&r);
+        SAY(&r, BROKER, LOG_OFFLINE, P, 0, ERR_IO);
+        SAY(&r, BROKER, FAULT, hash_text(damages[i]), 0, 0, 0, 0);
+        SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
+        expect_only(&r, CHECK_CODE_COUNT);
+    }
 }

@@ -28,6 +28,49 @@ static enum err read_at(struct disk *disk, uint64_t file, uint64_t offset, uint6
     return disk_read(disk, file, offset, bytes, size, &n);
 }
 
+/* ---- somebody else's rm ---- */
+
+/* Whatever the power takes later: a whole directory, and a file that a process goes on with. */
+TEST(what_vanished_does_not_come_back)
+{
+    for (int personality = 0; personality < DISK_PERSONALITY_COUNT; personality++) {
+        for (uint64_t key = 1; key <= 20; key++) {
+            struct fixture f;
+            uint64_t opened;
+            make(&f, (struct disk_options){.personality = (enum disk_personality)personality});
+            assert_ok(disk_make_dir(f.disk, "d"));
+            help_put_durable(f.disk, "d/a", "abc");
+            help_put_durable(f.disk, "d/b", "def");
+            help_put_durable(f.disk, "e", "ghi");
+            help_put_durable(f.disk, "stays", "jkl");
+            uint64_t file = help_open(f.disk, "e", RW);
+            assert_ok(disk_vanish(f.disk, "d/"));
+            assert_ok(disk_vanish(f.disk, "e"));
+            help_append(f.disk, file, "!", 1);
+            assert_ok(read_at(f.disk, file, 0, 4));
+            assert_memory_equal(bytes, "ghi!", 4);
+            disk_check(f.disk);
+            help_power_loss(f.disk, key);
+            assert_int_equal(disk_open(f.disk, "d/a", RW, &opened), ERR_NOTFOUND);
+            assert_int_equal(disk_open(f.disk, "e", RW, &opened), ERR_NOTFOUND);
+            help_expect(f.disk, "stays", "jkl");
+            done(&f);
+        }
+    }
+}
+
+TEST(what_is_not_there_does_not_vanish)
+{
+    struct fixture f;
+    make(&f, (struct disk_options){0});
+    help_put_durable(f.disk, "f", "abc");
+    assert_int_equal(disk_vanish(f.disk, "g"), ERR_NOTFOUND);
+    assert_int_equal(disk_vanish(f.disk, "f/"), ERR_NOTDIR);
+    assert_int_equal(disk_vanish(f.disk, "."), ERR_BUSY);
+    help_expect(f.disk, "f", "abc");
+    done(&f);
+}
+
 /* ---- rot ---- */
 
 TEST(a_flipped_bit_is_read_again_and_survives_until_it_is_written_over)

@@ -140,7 +140,8 @@ TEST(a_wrong_line_is_named_with_its_word)
          "disk "
          "sync_fails, disk write_fails, disk sync_late, disk read_fails, disk full, disk slow, "
          "disk "
-         "hang, disk flip, disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail"},
+         "hang, disk flip, disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail, "
+         "disk vanish"},
         {"node 0 kill",
          "line 1: \"node\" is not a time as at 12.4s, with which a line of a plan begins"},
         {"at 1s node 0 kill for 1s for 2s", "line 1: says for twice"},
@@ -151,6 +152,7 @@ TEST(a_wrong_line_is_named_with_its_word)
         {"at 1s node 0 fail site=disk/sync count=1", "line 1: fail needs key=, as key=0x12ab"},
         {"at 1s node 0 clock for 1s", "line 1: clock needs by=, as by=+1h"},
         {"at 1s node 0 disk swap", "line 1: disk swap needs with=, as with=broker2"},
+        {"at 1s node 0 disk vanish", "line 1: disk vanish needs file=, as file=orders-0"},
         {"at 1s node 0 rate site=disk/sync rate=1000001",
          "line 1: \"rate=1000001\" is more than all: a rate is per million, 1000000 at most"},
         {"at 1s node 0 disk sync_fails times=0",
@@ -242,7 +244,7 @@ TEST(a_wrong_name_is_told)
          false},
         {"at 1s node broker1 disk sync_fail",
          "line 1: \"disk sync_fail\" is not a fault of a node; there are sync_fails, write_fails, "
-         "sync_late, read_fails, full, slow, hang, flip, break, evict, lose, swap",
+         "sync_late, read_fails, full, slow, hang, flip, break, evict, lose, swap, vanish",
          false},
     };
     for (int i = 0; i < COUNT_OF(cases); i++) {

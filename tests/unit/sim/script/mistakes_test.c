@@ -173,6 +173,8 @@ TEST(harm_that_cannot_strike_is_a_mistake)
                         "with= must be another node");
     assert_harm_mistake("c:broker():disk(\"flip\", { file = \"no-such-file\", offset = 3 })",
                         "no disk has that byte durably");
+    assert_harm_mistake("c:broker():disk(\"vanish\", { file = \"no-such-file\" })",
+                        "no disk has a file or directory called so");
 }
 
 /* Before anything runs, and not when the fault is due: here that never is. */

@@ -85,7 +85,7 @@ static const struct {
     {"b:disk(\"sync_fail\")",
      "orders.lua:7: harm \"node broker1 disk sync_fail\": \"disk sync_fail\" is not "
      "a fault of a node; there are sync_fails, write_fails, sync_late, read_fails, "
-     "full, slow, hang, flip, break, evict, lose, swap"},
+     "full, slow, hang, flip, break, evict, lose, swap, vanish"},
     {"b:disk(\"sync_fails\", { time = 1 })",
      "orders.lua:7: disk: no option time; did you mean times? there are bit, bytes, "
      "error, factor, file, lasts, offset, op, times, with"},
@@ -112,7 +112,7 @@ static const struct {
      "orders.lua:7: harm \"node broker1 kil\": \"kil\" is not a fault of a node; "
      "there are kill, power_loss, pause, clock, disk sync_fails, disk write_fails, "
      "disk sync_late, disk read_fails, disk full, disk slow, disk hang, disk flip, "
-     "disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail"},
+     "disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish"},
     {"harm \"node broker1 kill twice=2\"",
      "orders.lua:7: harm \"node broker1 kill twice=2\": \"twice=2\" is nothing that "
      "kill takes; it takes op=, for TIME"},
@@ -180,7 +180,7 @@ static const struct {
      "orders.lua:7: plan: line 1: \"kil\" is not a fault of a node; there are kill, "
      "power_loss, pause, clock, disk sync_fails, disk write_fails, disk sync_late, "
      "disk read_fails, disk full, disk slow, disk hang, disk flip, disk break, disk "
-     "evict, disk lose, disk swap, slow_reader, rate, fail"},
+     "evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish"},
     {"plan [[\nat 2s node client1 disk full\n]]",
      "orders.lua:7: plan: \"at 2s node client1 disk full\": client1 has no disk; "
      "only brokers have one"},
