@@ -44,7 +44,8 @@ struct fetch {
     enum phase phase;
     struct env_timer deadline;
     bool expired, failed, was_read;
-    bool some; /* of any partition */
+    bool some;  /* of any partition */
+    bool known; /* at least one of the partitions is */
     int32_t bytes_min, bytes_max;
     int64_t bytes;     /* read */
     int64_t potential; /* appended since to what has been read or looked at */
@@ -230,13 +231,17 @@ static void on_deadline(struct env_timer *timer)
 
 /* ---- answering ---- */
 
+static bool is_unknown(int16_t code)
+{
+    return code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION || code == WIRE_ERROR_UNKNOWN_TOPIC_ID;
+}
+
 static void fill(struct fetch *s, struct item *item)
 {
     const struct wire_fetch_request *in = s->request.body;
     struct wire_fetch_response_partition *out = item->out;
     out->records = (struct wire_bytes){.size = 0};
-    bool unknown = out->error_code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION ||
-                   out->error_code == WIRE_ERROR_UNKNOWN_TOPIC_ID;
+    bool unknown = is_unknown(out->error_code);
     out->aborted_transactions_count = in->isolation_level == 0 && !unknown ? -1 : 0;
     if (item->replica == NULL || !replica_is_open(item->replica) ||
         out->error_code != WIRE_ERROR_NONE)
@@ -392,7 +397,8 @@ static void prepare_item(struct fetch *s, struct item *item, const struct metada
     item->out->error_code = code;
     if (topic != NULL && code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER)
         hint_leader(item, topic);
-    s->failed |= code != WIRE_ERROR_NONE;
+    s->known |= !is_unknown(code);
+    s->failed |= code != WIRE_ERROR_NONE && !is_unknown(code);
 }
 
 static bool by_id(const struct fetch *s)
@@ -486,8 +492,9 @@ static void begin(struct request *r)
         api_request_break(r, ERR_NOMEM);
         return;
     }
-    /* Nothing is asked for: nothing will come. */
-    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0 || s->item_count == 0;
+    /* Nothing is asked for that exists: nothing will come. Else the rest is waited for, or a
+     * consumer with one deleted topic among many would ask without a pause. */
+    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0 || !s->known;
     if (!s->expired) {
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));

@@ -21,7 +21,8 @@ struct produce {
     struct wire_produce_response body;
     struct item *items;
     int32_t item_count;
-    bool failed; /* some partition refused */
+    bool failed;          /* some partition refused */
+    int16_t refused_with; /* the whole request; 0: it is not */
     struct env_timer deadline;
 };
 
@@ -179,9 +180,12 @@ static void prepare_item(struct produce *s, struct item *item,
     };
     item->owner = s;
     list_init(&item->op.link);
-    int16_t code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
-    const char *why = NULL;
+    int16_t code = s->refused_with;
+    const char *why =
+        code == 0 ? NULL : "a transactional batch in a request without a transactional id";
     struct wire_bytes batch = in->records;
+    if (code == WIRE_ERROR_NONE)
+        code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
     if (code == WIRE_ERROR_NONE)
         code = check_records(&s->request, in->records, &batch.size, &why);
     item->op.batch = records_slice(&s->request, batch);
@@ -233,6 +237,29 @@ static bool lay_out(struct produce *s, const struct api_places *places)
     return true;
 }
 
+/* The first batch of a partition tells (RequestUtils.hasTransactionalRecords). */
+static bool is_transactional(struct wire_bytes records)
+{
+    return records.size >= (int32_t)WIRE_BATCH_HEAD && records.data[16] == 2 &&
+           (get_u16(records.data + 21) & WIRE_BATCH_TRANSACTIONAL) != 0;
+}
+
+/* Transactional records under nobody's id are refused with all that came with them
+ * (KafkaApis.handleProduceRequest). */
+static int16_t check_transactional(const struct wire_produce_request *in)
+{
+    if (in->transactional_id.size >= 0)
+        return WIRE_ERROR_NONE;
+    for (int32_t i = 0; i < in->topic_data_count; i++) {
+        const struct wire_produce_request_topic *topic = &in->topic_data[i];
+        for (int32_t k = 0; k < topic->partition_data_count; k++) {
+            if (is_transactional(topic->partition_data[k].records))
+                return WIRE_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        }
+    }
+    return WIRE_ERROR_NONE;
+}
+
 static bool prepare(struct produce *s)
 {
     struct request *r = &s->request;
@@ -240,6 +267,7 @@ static bool prepare(struct produce *s)
     bool by_id = api_request_version(r) >= TOPIC_IDS_SINCE;
     struct api_places places;
     wire_defaults(&wire_produce_response_message, &s->body);
+    s->refused_with = check_transactional(in);
     int32_t count = 0;
     for (int32_t i = 0; i < in->topic_data_count; i++)
         count += MAX(in->topic_data[i].partition_data_count, 0);
@@ -270,7 +298,6 @@ static void post(struct request *r, int32_t index)
     if (item->out->error_code != WIRE_ERROR_NONE)
         return;
     item->op.acks = in->acks;
-    item->op.transactional = in->transactional_id.size >= 0;
     item->op.late = index >= PARTITIONS_SOON;
     api_join_hold(r);
     replica_produce(item->replica, &item->op, on_produced);

@@ -141,8 +141,6 @@ static int16_t check_assignments(struct metadata *m, struct metadata_new_topic *
     return code;
 }
 
-#define TOO_MANY "Excessively large number of partitions per request."
-
 static int16_t check_partitions(struct metadata *m, struct metadata_new_topic *topic,
                                 int32_t *count)
 {
@@ -160,8 +158,7 @@ static int16_t check_partitions(struct metadata *m, struct metadata_new_topic *t
     if (*count <= 0)
         return refuse(topic, WIRE_ERROR_INVALID_PARTITIONS,
                       "Number of partitions was set to an invalid non-positive value.");
-    if (*count > METADATA_RECORDS_MAX)
-        return refuse(topic, WIRE_ERROR_POLICY_VIOLATION, TOO_MANY);
+    ASSERT(*count <= METADATA_RECORDS_MAX); /* within the sum of the request */
     if (factor == -1 || factor == 1)
         return WIRE_ERROR_NONE;
     errmsg_set(&topic->msg, ERR_INVALID,
@@ -337,6 +334,22 @@ static void fail_all(struct metadata_create *create, int16_t code, const char *s
     }
 }
 
+/* How many partitions are asked for, whatever else is wrong (ReplicationControlManager
+ * .validateTotalNumberOfPartitions); names given twice are out already. */
+static int64_t partitions_asked_for(const struct metadata *m, const struct metadata_create *create)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < create->topic_count; i++) {
+        const struct metadata_new_topic *topic = &create->topics[i];
+        int32_t count = topic->assignment_count > 0    ? topic->assignment_count
+                        : topic->partition_count == -1 ? m->settings.partition_count_default
+                                                       : topic->partition_count;
+        if (topic->code == WIRE_ERROR_NONE)
+            sum += MAX(count, 0);
+    }
+    return sum;
+}
+
 /* Checks all topics; *record_count: how many records the good ones take. */
 static void check_all(struct metadata *m, struct metadata_create *create, struct plan *plans,
                       int64_t *record_count, bool *exists)
@@ -344,6 +357,9 @@ static void check_all(struct metadata *m, struct metadata_create *create, struct
     int64_t partition_count = m->tail->partition_count;
     *record_count = 0;
     *exists = false;
+    if (partitions_asked_for(m, create) > METADATA_RECORDS_MAX)
+        fail_all(create, WIRE_ERROR_POLICY_VIOLATION,
+                 "Excessively large number of partitions per request.");
     for (int32_t i = 0; i < create->topic_count; i++) {
         struct metadata_new_topic *topic = &create->topics[i];
         plans[i].topic = topic;
@@ -361,7 +377,8 @@ static void check_all(struct metadata *m, struct metadata_create *create, struct
             partition_count += plans[i].partition_count;
     }
     if (*record_count > METADATA_RECORDS_MAX)
-        fail_all(create, WIRE_ERROR_POLICY_VIOLATION, TOO_MANY);
+        fail_all(create, WIRE_ERROR_POLICY_VIOLATION,
+                 "Unable to perform excessively large batch operation.");
 }
 
 /* Appends what is good. Returns a code that goes to all good topics. */

@@ -242,6 +242,15 @@ static bool name_byte(uint8_t c)
     return letter || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
+/* How long Java says that a text of UTF-8 is. */
+static int java_length(struct bytes text)
+{
+    int length = 0;
+    for (size_t i = 0; i < text.size; i++)
+        length += ((text.data[i] & 0xc0) != 0x80) + (text.data[i] >= 0xf0);
+    return length;
+}
+
 enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg)
 {
     const char *text = (const char *)name.data;
@@ -252,11 +261,12 @@ enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg)
     if (bytes_equal(name, bytes_text(".")) || bytes_equal(name, bytes_text("..")))
         return errmsg_set(msg, ERR_INVALID, "Topic name is invalid: '%.*s' is not allowed", size,
                           text);
-    if (size > METADATA_TOPIC_NAME_MAX)
+    if (java_length(name) > METADATA_TOPIC_NAME_MAX)
         return errmsg_set(msg, ERR_INVALID,
                           "Topic name is invalid: the length of '%.*s' is longer than the max "
                           "allowed length %d",
-                          MIN(size, METADATA_TOPIC_NAME_MAX + 1), text, METADATA_TOPIC_NAME_MAX);
+                          (int)text_cut(name, METADATA_TOPIC_NAME_MAX + 1), text,
+                          METADATA_TOPIC_NAME_MAX);
     for (int i = 0; i < size; i++) {
         if (!name_byte(name.data[i]))
             return errmsg_set(msg, ERR_INVALID,

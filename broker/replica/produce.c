@@ -101,15 +101,11 @@ static void note_producer(struct replica_produce *p)
     p->base_sequence = get_i32(p->batch.data + 53);
 }
 
-/* Transactions are not served yet. */
+/* Transactions are not served yet; without a transactional id the request is refused before. */
 static int16_t check_transaction(struct replica_produce *p)
 {
     if ((get_u16(p->batch.data + 21) & WIRE_BATCH_TRANSACTIONAL) == 0)
         return WIRE_ERROR_NONE;
-    if (!p->transactional) {
-        p->reason = "a transactional batch in a request without a transactional id";
-        return WIRE_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    }
     p->reason = "this version of kiln serves no transactions yet";
     return WIRE_ERROR_INVALID_TXN_STATE;
 }

@@ -92,9 +92,8 @@ typedef void replica_produce_done(struct replica_produce *p);
 struct replica_produce {
     /* in; the batch is one whole batch, retained by the log until it is written */
     struct slice batch;
-    int16_t acks;       /* 0, 1, -1 */
-    bool transactional; /* the request names a transaction */
-    bool late;          /* of struct log_produce */
+    int16_t acks; /* 0, 1, -1 */
+    bool late;    /* of struct log_produce */
     /* out */
     int16_t code; /* Kafka's */
     int64_t first_offset, timestamp_ms, log_start;

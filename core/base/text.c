@@ -6,6 +6,7 @@
 #define CAP_AT_FIRST 64
 #define DISTANCE_LENGTH_MAX 63
 #define DISTANCE_FAR 1000
+#define UTF8_MAX 4
 
 void text_init(struct text *t, struct mem *mem)
 {
@@ -81,12 +82,6 @@ void text_printf(struct text *t, const char *format, ...)
     va_end(again);
 }
 
-void text_format(char *to, size_t size, const char *format, va_list args)
-{
-    ASSERT(size > 0);
-    print(to, size, format, args);
-}
-
 void text_fit(char *to, size_t size, const char *format, ...)
 {
     va_list args;
@@ -118,6 +113,49 @@ static size_t utf8_size(struct bytes s, size_t i)
     if (lead < 0xf0)
         return 3;
     return follows(s, i + 3, 0x80, 0xbf) ? 4 : 0;
+}
+
+size_t text_utf8_piece(struct bytes s, size_t i, bool *good)
+{
+    ASSERT(i < s.size);
+    size_t size = utf8_size(s, i);
+    *good = size > 0;
+    if (size > 0)
+        return size;
+    uint8_t lead = s.data[i];
+    if (lead < 0xe0 || lead > 0xf4)
+        return 1;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xf4 ? 0x8f : 0xbf; /* behind 0xed a surrogate is one piece */
+    if (!follows(s, i + 1, low, high))
+        return 1;
+    bool third = follows(s, i + 2, 0x80, 0xbf);
+    return third ? 3 : 2;
+}
+
+size_t text_cut(struct bytes s, size_t max)
+{
+    if (s.size <= max)
+        return s.size;
+    size_t first = max; /* of the character over whose bytes the cut would go */
+    while (first > 0 && max - first < UTF8_MAX - 1 && (s.data[first] & 0xc0) == 0x80)
+        first--;
+    return utf8_size(s, first) > max - first ? first : max;
+}
+
+void text_format(char *to, size_t size, const char *format, va_list args)
+{
+    ASSERT(size > 0);
+    size_t whole = print(to, size, format, args);
+    if (whole < size)
+        return;
+    /* What was cut off is not known any more: a character that began is taken to go on. */
+    struct bytes all = bytes_of(to, size - 1);
+    size_t last = all.size;
+    while (last > 0 && all.size - last < UTF8_MAX - 1 && (all.data[last - 1] & 0xc0) == 0x80)
+        last--;
+    if (last > 0 && all.data[last - 1] >= 0xc0 && utf8_size(all, last - 1) == 0)
+        to[last - 1] = 0;
 }
 
 static void add_json_char(struct text *t, char c)

@@ -24,7 +24,15 @@ void text_printf(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds it as a JSON string with quotes; each byte that is no UTF-8 becomes U+FFFD. */
 void text_json(struct text *t, struct bytes s);
 
-/* Formats into an array of size > 0 bytes: cut there, always terminated, in no locale. */
+/* How many bytes at i make one character of UTF-8; *good false: they make none, and Java's decoder
+ * puts one U+FFFD in their place (the longest beginning of a character, and a surrogate whole). */
+size_t text_utf8_piece(struct bytes s, size_t i, bool *good);
+
+/* The greatest size up to max at which s can be cut without cutting a character of UTF-8. */
+size_t text_cut(struct bytes s, size_t max);
+
+/* Formats into an array of size > 0 bytes: cut there (never within a character of UTF-8), always
+ * terminated, in no locale. */
 void text_format(char *to, size_t size, const char *format, va_list args) PRINTF_LIKE(3, 0);
 /* The same into an array that holds all of it, which is asserted. */
 void text_fit(char *to, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);

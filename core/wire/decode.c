@@ -1,5 +1,6 @@
 /* decode.c - bytes into structs, for every message by its rows. Trusts nothing: no length moves
  * beyond the input, no count takes more memory than the bytes left could fill. */
+#include "base/text.h"
 #include "wire/field.h"
 
 struct decoder {
@@ -24,9 +25,14 @@ static enum err truncated(const struct decoder *d, uint64_t need)
                       (unsigned long long)need, left(d));
 }
 
+/* Of what is more than 32 bits, Kafka's reader of requests keeps the low ones. */
 static enum err take_uvarint(struct decoder *d, uint32_t *out)
 {
-    int n = wire_uvarint_get(d->p, left(d), out);
+    uint64_t wide = 0;
+    int n = d->lenient ? wire_uvarlong_get(d->p, MIN(left(d), WIRE_VARINT_MAX), &wide)
+                       : wire_uvarint_get(d->p, left(d), out);
+    if (d->lenient)
+        *out = (uint32_t)wide;
     if (n == 0)
         return errmsg_set(d->msg, ERR_CORRUPT, "no variable length integer in the %zu bytes left",
                           left(d));
@@ -48,9 +54,9 @@ static enum err take_length(struct decoder *d, const struct wire_field *f, size_
         enum err e = take_uvarint(d, &raw);
         if (e != ERR_NONE)
             return e;
-        if (raw > (uint32_t)INT32_MAX)
+        if (raw > (uint32_t)INT32_MAX && !d->lenient)
             return errmsg_set(d->msg, ERR_CORRUPT, "length %u", raw - 1);
-        *out = (int32_t)raw - 1;
+        *out = (int32_t)(raw - 1);
     } else {
         if (left(d) < width)
             return truncated(d, width);
@@ -83,6 +89,37 @@ static enum err take_run(struct decoder *d, const struct wire_field *f, size_t w
     return ERR_NONE;
 }
 
+/* A request's text that is no UTF-8 is what Java makes of it, for it goes back in answers, and
+ * clients refuse an answer that is no text. A header has no arena, and is not sent back. */
+static enum err mend_text(struct decoder *d, struct wire_string *text)
+{
+    struct bytes in = {.data = (const uint8_t *)text->data, .size = (size_t)text->size};
+    static const char instead[] = {'\xef', '\xbf', '\xbd'};
+    size_t size = 0;
+    bool all_good = true, good;
+    for (size_t i = 0, n; i < in.size; i += n) {
+        n = text_utf8_piece(in, i, &good);
+        size += good ? n : sizeof instead;
+        all_good = all_good && good;
+    }
+    if (all_good)
+        return ERR_NONE;
+    if (size > INT16_MAX)
+        return errmsg_set(d->msg, ERR_CORRUPT, "a string of %d bytes that is no UTF-8", text->size);
+    char *to = arena_alloc(d->arena, size);
+    if (to == NULL)
+        return errmsg_set(d->msg, ERR_NOMEM, "no memory for a string of %zu bytes", size);
+    *text = (struct wire_string){.data = to, .size = (int32_t)size};
+    for (size_t i = 0, n; i < in.size; i += n) {
+        n = text_utf8_piece(in, i, &good);
+        size_t put = good ? n : sizeof instead;
+        memcpy(to, good ? (const char *)in.data + i : instead, put);
+        to += put;
+    }
+    ASSERT(to == text->data + text->size);
+    return ERR_NONE;
+}
+
 static enum err decode_string(struct decoder *d, const struct wire_field *f,
                               struct wire_string *out)
 {
@@ -93,7 +130,7 @@ static enum err decode_string(struct decoder *d, const struct wire_field *f,
     if (out->size > INT16_MAX)
         return errmsg_set(d->msg, ERR_CORRUPT, "a string of %d bytes", out->size);
     out->data = (const char *)data;
-    return ERR_NONE;
+    return d->lenient && d->arena != NULL && out->size > 0 ? mend_text(d, out) : ERR_NONE;
 }
 
 /* A value whose size on the wire is fixed and which is there whole. */
@@ -223,7 +260,8 @@ static const struct wire_field *find_tag(const struct wire_field *fields, int ve
 }
 
 /* One tagged field; an unknown one is passed over (KIP-482). Tags ascend, which also keeps a field
- * from being decoded twice; a request may name one again, within the limit of its arena. */
+ * from being decoded twice; a request may name one again, within the limit of its arena. Kafka
+ * reads a request's known field without a look at its size. */
 static enum err decode_tag(struct decoder *d, const struct wire_field *fields, int64_t *previous,
                            void *out)
 {
@@ -236,16 +274,18 @@ static enum err decode_tag(struct decoder *d, const struct wire_field *fields, i
     if (tag <= *previous && !d->lenient)
         return errmsg_set(d->msg, ERR_CORRUPT, "tag %u behind tag %d", tag, (int)*previous);
     *previous = tag;
+    const struct wire_field *f = find_tag(fields, d->version, tag);
+    if (f != NULL && d->lenient)
+        return decode_field(d, f, out);
     if (left(d) < size)
         return truncated(d, size);
     struct decoder inner = *d;
     inner.end = d->p + size;
     d->p += size;
-    const struct wire_field *f = find_tag(fields, d->version, tag);
     if (f == NULL)
         return ERR_NONE;
     e = decode_field(&inner, f, out);
-    if (e == ERR_NONE && inner.p != inner.end && !d->lenient)
+    if (e == ERR_NONE && inner.p != inner.end)
         return errmsg_set(d->msg, ERR_CORRUPT, "%s: %zu bytes too many", f->name, left(&inner));
     return e;
 }
@@ -257,6 +297,8 @@ static enum err decode_tags(struct decoder *d, const struct wire_field *fields, 
     enum err e = take_uvarint(d, &count);
     if (e != ERR_NONE)
         return errmsg_wrap(d->msg, e, "tagged fields");
+    if (d->lenient && count > (uint32_t)INT32_MAX)
+        count = 0; /* below zero, as Kafka reads it */
     for (uint32_t i = 0; i < count; i++) {
         e = decode_tag(d, fields, &previous, out);
         if (e != ERR_NONE)

@@ -148,10 +148,11 @@ enum err wire_decode(const struct wire_message *m, int version, struct bytes in,
                      void *out, struct arena *arena, struct errmsg *msg) MUST_USE;
 
 /* wire_decode for what a client asks, as lenient as Kafka is (ByteBufferAccessor reads as far as
- * the schema goes): what stands behind the last field, or behind a tagged field within its size, is
- * passed over; tagged fields may come in any order, and of one that comes twice the last counts;
- * any length below zero is null. For requests alone: in files, records and answers such bytes are
- * damage. Errors as wire_decode. */
+ * the schema goes): what stands behind the last field is passed over; tagged fields may come in any
+ * order, of one that comes twice the last counts, and the size of a known one is not believed; of a
+ * length 32 bits are read, and any below zero is null; text that is no UTF-8 is what Java makes of
+ * it, in the arena. For requests alone: in files, records and answers such bytes are damage. Errors
+ * as wire_decode. */
 enum err wire_decode_request(const struct wire_message *m, int version, struct bytes in, void *out,
                              struct arena *arena, struct errmsg *msg) MUST_USE;
 

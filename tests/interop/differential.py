@@ -84,7 +84,7 @@ def ask(port, case, names):
         body = substitute(case["body"], names.ids)
         frame = kafka_wire.encode_request(case["key"], case["version"], body)
     silent = case["key"] == 0 and "body" in case and case["body"]["acks"] == 0
-    data = kafka_wire.exchange(port, frame, 0.3 if silent else 20)
+    data = kafka_wire.exchange(port, frame, case.get("wait_s", 0.3 if silent else 20))
     if data is None:
         return {"closed": True}
     if data == "none":
@@ -97,7 +97,7 @@ def ask(port, case, names):
 
 def by_name(rows):
     """Rows that are told apart by a field of theirs come in any order. None: they are not."""
-    for field in ("name", "api_key", "partition_index", "index"):
+    for field in ("name", "topic", "topic_id", "api_key", "partition_index", "index"):
         if isinstance(rows, list) and rows and all(isinstance(r, dict) and r.get(field) is not None for r in rows):
             names = {str(r[field]): r for r in rows}
             if len(names) == len(rows):
@@ -130,7 +130,7 @@ def warm_up(port):
 
 def settle(port, case):
     """Kafka answers that a topic is there before its partitions are led."""
-    if case["key"] != 19 or case["body"]["validate_only"]:
+    if case["key"] != 19 or "body" not in case or case["body"]["validate_only"]:
         return
     made = [t["name"] for t in case["answer"]["topics"] if t["error_code"] == 0]
     counts = {t["name"]: len(t["partitions"]) for t in kafka_wire.ask(port, 3, 1, {"topics": None})["topics"]}

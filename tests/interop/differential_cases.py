@@ -456,5 +456,7 @@ def raw():
 
 
 def cases():
-    for part_of in (create_topics, configs, metadata, produce, fetch, list_offsets, small, raw, describe_configs):
+    import differential_strange
+    for part_of in (create_topics, configs, metadata, produce, fetch, list_offsets, small, raw, describe_configs,
+                    differential_strange.strange):
         yield from part_of()

@@ -352,6 +352,45 @@ TEST(partitions_and_replicas_must_be_possible)
     help_teardown(&h);
 }
 
+/* As ControllerApis: the sum is looked at before anything else, and is everybody's. */
+TEST(a_request_for_too_many_partitions_in_all_is_refused_whole)
+{
+    static const struct {
+        int32_t counts[3];
+        const char *sentence;
+    } cases[] = {
+        {{5000, 5001, 0}, "Excessively large number of partitions per request."},
+        {{-5, 10001, 1}, "Excessively large number of partitions per request."},
+        {{-1, 10000, 0}, "Excessively large number of partitions per request."},
+        {{5000, 4999, 1}, "Unable to perform excessively large batch operation."},
+    };
+    struct help h;
+    help_setup(&h, 75, "");
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct wire_create_topics_request_topic topics[] = {topic_of("a"), topic_of("b"),
+                                                            topic_of("c")};
+        struct wire_create_topics_request body;
+        wire_defaults(&wire_create_topics_request_message, &body);
+        for (int k = 0; k < 3; k++)
+            topics[k].num_partitions = cases[i].counts[k];
+        body.topics = topics;
+        body.topics_count = 3;
+        body.timeout_ms = 1000;
+        int call = help_call(&h, 19, 7, &body);
+        help_go(&h, 500);
+        struct wire_create_topics_response answer;
+        help_expect(&h, call, &answer);
+        for (int k = 0; k < 3; k++) {
+            struct wire_string message = answer.topics[k].error_message;
+            assert_int_equal(answer.topics[k].error_code, WIRE_ERROR_POLICY_VIOLATION);
+            if (!wire_string_equal(message, wire_text(cases[i].sentence)))
+                fail_msg("case %d: %.*s", i, message.size, message.data);
+        }
+    }
+    assert_int_equal(topic_count(&h), 0);
+    help_teardown(&h);
+}
+
 TEST(an_assignment_is_taken_when_it_can_be)
 {
     struct help h;

@@ -413,7 +413,7 @@ TEST(what_one_partition_takes_the_next_has_no_more)
     help_teardown(&h);
 }
 
-/* One partition that fails ends the wait of all: its client must know at once. */
+/* One partition that fails here ends the wait of all: its client must know at once. */
 TEST(a_code_ends_the_wait)
 {
     struct help h;
@@ -439,6 +439,47 @@ TEST(a_code_ends_the_wait)
     assert_int_equal(p[2].error_code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(p[2].high_watermark, -1);
     help_teardown(&h);
+}
+
+/* Else the consumer of a topic that somebody has deleted asks for its other topics without a pause.
+ */
+TEST(what_is_not_known_does_not_end_the_wait_of_the_others)
+{
+    for (int16_t v = 4; v <= 18; v++) {
+        struct help h;
+        help_setup(&h, 37, "num.partitions=1\n");
+        struct wire_uuid id = help_make_topic(&h);
+        struct help_fetch f;
+        help_fetch_init(&f, id, 0);
+        struct wire_fetch_request_partition partitions[] = {f.partition, f.partition};
+        partitions[1].partition = 9;
+        struct wire_fetch_request_topic topics[] = {f.topic, f.topic};
+        topics[0].partitions = partitions;
+        topics[0].partitions_count = 2;
+        topics[1].topic = wire_text("gone");
+        topics[1].topic_id = (struct wire_uuid){.b = {9}};
+        f.body.topics = topics;
+        f.body.topics_count = 2;
+        f.body.max_wait_ms = 5000;
+        int some = help_call(&h, 1, v, &f.body);
+        help_go(&h, 4000);
+        assert_int_equal(h.calls[some].answer.size, 0);
+        help_run(&h, 2000);
+        struct wire_fetch_response answer;
+        help_expect(&h, some, &answer);
+        assert_int_equal(answer.responses[0].partitions[0].error_code, WIRE_ERROR_NONE);
+        assert_int_equal(answer.responses[0].partitions[1].error_code,
+                         WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        assert_int_equal(answer.responses[1].partitions[0].error_code,
+                         v < 13 ? WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                : WIRE_ERROR_UNKNOWN_TOPIC_ID);
+        f.body.topics = topics + 1; /* nothing is left to wait for */
+        f.body.topics_count = 1;
+        int none = help_call(&h, 1, v, &f.body);
+        help_go(&h, 100);
+        help_expect(&h, none, &answer);
+        help_teardown(&h);
+    }
 }
 
 TEST(who_says_that_it_is_a_follower_gets_nothing)

@@ -131,6 +131,38 @@ TEST(control_records_and_transactions_are_refused)
     help_teardown(&h);
 }
 
+/* Kafka looks at the whole request first: a good batch beside it is not stored either. */
+TEST(transactional_records_under_no_id_are_refused_with_all_that_came_with_them)
+{
+    struct help h;
+    help_setup(&h, 26, "num.partitions=2\n");
+    struct wire_uuid id = help_make_topic(&h);
+    for (int16_t v = 3; v <= 13; v++) {
+        struct help_produce p;
+        help_produce_init(&p, id, -1, help_batch(&h, 2, -1, 0, 1000));
+        struct wire_produce_request_partition rows[] = {p.partition, p.partition};
+        rows[1].index = 1;
+        rows[1].records = with_attributes(&h, WIRE_BATCH_TRANSACTIONAL);
+        p.topic.partition_data = rows;
+        p.topic.partition_data_count = 2;
+        int call = help_call(&h, 0, v, &p.body);
+        help_go(&h, 500);
+        struct wire_produce_response answer;
+        help_expect(&h, call, &answer);
+        for (int i = 0; i < 2; i++) {
+            const struct wire_produce_response_partition *out =
+                &answer.responses[0].partition_responses[i];
+            assert_int_equal(out->error_code, WIRE_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+            assert_int_equal(out->base_offset, -1);
+            assert_int_equal(out->log_start_offset, -1);
+        }
+    }
+    int end = help_offsets(&h, 5, -1);
+    help_go(&h, 500);
+    assert_int_equal(help_listed(&h, end).offset, 0);
+    help_teardown(&h);
+}
+
 static uint8_t *bytes_of_batch(struct wire_bytes batch)
 {
     return (uint8_t *)(uintptr_t)batch.data;

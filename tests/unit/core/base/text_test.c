@@ -139,6 +139,66 @@ TEST(text_fit_holds_all_of_it)
     assert_string_equal(to, "00ab");
 }
 
+TEST(text_format_cuts_no_character)
+{
+    char to[8];
+    format(to, sizeof to, "%s", "abcde\u20acx"); /* five, and three bytes where two have room */
+    assert_string_equal(to, "abcde");
+    format(to, sizeof to, "%s", "abcd\u20acxyz");
+    assert_string_equal(to, "abcd\u20ac");
+    format(to, sizeof to, "%s", "abcd\U0001f600");
+    assert_string_equal(to, "abcd");
+    format(to, sizeof to, "%s", "\x80\x80\x80\x80\x80\x80\x80\x80"); /* none at all */
+    assert_int_equal(strlen(to), 7);
+}
+
+TEST(text_cut_keeps_characters_whole)
+{
+    struct bytes s = bytes_text("a\u00e9\u20ac\U0001f600z");
+    static const size_t cut[] = {0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11};
+    for (size_t max = 0; max < COUNT_OF(cut); max++)
+        assert_int_equal(text_cut(s, max), cut[max]);
+    assert_int_equal(text_cut(bytes_of("\x80\x80\x80\x80\x80", 5), 4), 4);
+}
+
+/* One U+FFFD for each piece, counted with the string decoder of OpenJDK 17. */
+TEST(text_utf8_piece_parts_what_is_no_text_as_java_does)
+{
+    static const struct {
+        const char *text;
+        int count;
+    } cases[] = {
+        {"\xff\xfe", 2},
+        {"\xc0\xaf", 2},
+        {"\xe2\x82", 1},
+        {"\xe2\x28\xa1", 2},
+        {"\xed\xa0\x80", 1},
+        {"\xed\xa0", 1},
+        {"\xf0\x9f\x98", 1},
+        {"\xf0\x9f\x98\x28", 1},
+        {"\xf4\x90\x80\x80", 4},
+        {"\xf8\x88\x80\x80", 4},
+        {"\xe0\x80\x80", 3},
+        {"\xf0\x8f\xbf\xbf", 4},
+        {"\xc3", 1},
+        {"a\xe2", 1},
+        {"\u20ac\U0001f600", 0},
+        {"\xf0\x9f\x28", 1},
+    };
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct bytes s = bytes_text(cases[i].text);
+        int bad = 0;
+        bool good;
+        for (size_t at = 0; at < s.size;) {
+            at += text_utf8_piece(s, at, &good);
+            bad += !good;
+            assert_true(at <= s.size);
+        }
+        if (bad != cases[i].count)
+            fail_msg("case %d: %d pieces", i, bad);
+    }
+}
+
 static void assert_json(struct bytes s, const char *expected)
 {
     struct mem mem;

@@ -445,12 +445,12 @@ TEST(bytes_behind_a_request_are_passed_over)
     teardown(&f);
 }
 
-/* A cluster id (tag 0) of two bytes in a tagged field of five, and once more behind tag 9. */
-TEST(tagged_fields_of_a_request_may_be_long_repeated_and_in_any_order)
+/* A cluster id (tag 0) of two bytes whose size says one, and once more behind tag 9, where it says
+ * five: Kafka's reader does not look. */
+TEST(tagged_fields_of_a_request_may_lie_come_again_and_in_any_order)
 {
     enum { FIXED = 25 }; /* bytes of a fetch before its arrays */
-    static const uint8_t behind[] = {1, 1, 1, 3, 0, 5, 3, 'a', 'b', 7,
-                                     7, 9, 1, 8, 0, 3, 3, 'c', 'd'};
+    static const uint8_t behind[] = {1, 1, 1, 3, 0, 1, 3, 'a', 'b', 9, 1, 8, 0, 5, 3, 'c', 'd'};
     uint8_t in[FIXED + sizeof behind] = {0};
     memcpy(in + FIXED, behind, sizeof behind);
     const struct wire_message *m = &wire_fetch_request_message;
@@ -462,6 +462,73 @@ TEST(tagged_fields_of_a_request_may_be_long_repeated_and_in_any_order)
     assert_memory_equal(request.cluster_id.data, "cd", 2);
     assert_int_equal(wire_decode(m, 12, bytes_of(in, sizeof in), NULL, &request, &f.arena, &f.msg),
                      ERR_CORRUPT);
+    teardown(&f);
+}
+
+/* Below zero is null, and 32 bits are all that count. */
+TEST(compact_lengths_of_a_request_have_32_bits)
+{
+    static const uint8_t lengths[][6] = {
+        {1, 0}, {2, 0x80, 0}, {5, 0xff, 0xff, 0xff, 0xff, 0x0f}, {5, 0xff, 0xff, 0xff, 0xff, 0x7f}};
+    const struct wire_message *m = &wire_metadata_request_message;
+    struct fixture f;
+    struct wire_metadata_request request;
+    setup(&f);
+    for (int i = 0; i < COUNT_OF(lengths); i++) {
+        uint8_t in[16] = {0};
+        memcpy(in, lengths[i] + 1, lengths[i][0]);
+        size_t size = lengths[i][0] + 4u;
+        assert_ok(wire_decode_request(m, 9, bytes_of(in, size), &request, &f.arena, &f.msg));
+        assert_int_equal(request.topics_count, -1);
+    }
+    static const uint8_t large[] = {0x80, 0x80, 0x80, 0x80, 0x08, 0, 0, 0, 0};
+    static const uint8_t six[] = {0x81, 0x80, 0x80, 0x80, 0x80, 0, 0, 0, 0, 0};
+    assert_int_equal(
+        wire_decode_request(m, 9, bytes_of(large, sizeof large), &request, &f.arena, &f.msg),
+        ERR_CORRUPT);
+    assert_int_equal(
+        wire_decode_request(m, 9, bytes_of(six, sizeof six), &request, &f.arena, &f.msg),
+        ERR_CORRUPT);
+    static const uint8_t negative_tags[] = {0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f};
+    assert_ok(wire_decode_request(m, 9, bytes_of(negative_tags, sizeof negative_tags), &request,
+                                  &f.arena, &f.msg));
+    teardown(&f);
+}
+
+static enum err decode_name(struct fixture *f, const char *name, size_t size, bool of_request,
+                            struct wire_string *out)
+{
+    static uint8_t in[6 + INT16_MAX];
+    struct wire_metadata_request request;
+    put_u32(in, 1);
+    put_u16(in + 4, (uint16_t)size);
+    memcpy(in + 6, name, size);
+    const struct wire_message *m = &wire_metadata_request_message;
+    struct bytes bytes = bytes_of(in, 6 + size);
+    enum err e = of_request ? wire_decode_request(m, 1, bytes, &request, &f->arena, &f->msg)
+                            : wire_decode(m, 1, bytes, NULL, &request, &f->arena, &f->msg);
+    if (e == ERR_NONE)
+        *out = request.topics[0].name;
+    return e;
+}
+
+/* It comes back in the answer, and clients break on an answer that is no text. */
+TEST(text_of_a_request_that_is_no_utf8_is_what_java_makes_of_it)
+{
+    static const char name[] = "ab\xe2\x28\xa1"
+                               "cd\xed\xa0\x80\u20ac";
+    struct fixture f;
+    struct wire_string text;
+    setup(&f);
+    assert_ok(decode_name(&f, name, sizeof name - 1, true, &text));
+    assert_true(wire_string_equal(text, wire_text("ab\ufffd(\ufffdcd\ufffd\u20ac")));
+    assert_ok(decode_name(&f, name, sizeof name - 1, false, &text));
+    assert_int_equal(text.size, sizeof name - 1);
+    static char many[INT16_MAX];
+    memset(many, 0xff, sizeof many);
+    assert_ok(decode_name(&f, many, INT16_MAX / 3, true, &text));
+    assert_int_equal(text.size, INT16_MAX / 3 * 3);
+    assert_int_equal(decode_name(&f, many, INT16_MAX / 3 + 1, true, &text), ERR_CORRUPT);
     teardown(&f);
 }
 
