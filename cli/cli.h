@@ -113,8 +113,9 @@ void cli_json_end(struct cli_json *line, FILE *out);
  * with a zero behind it. The message names it. ERR_NOTFOUND, ERR_ACCESS, ERR_INVALID (a directory),
  * ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 #define CLI_INPUT_WAIT_MS 5000
-#define CLI_INPUT_BYTES_MAX (256u << 20) /* of what the tools read: 15 million events of a trace   \
-                                          */
+#define CLI_INPUT_BYTES_MAX                                                                        \
+    (256u << 20) /* of what the tools read: 15 million events of a trace                           \
+                  */
 enum err cli_read_input(const char *path, size_t bytes_max, struct bytes *out,
                         struct errmsg *msg) MUST_USE;
 enum err cli_write_file(const char *path, struct bytes data) MUST_USE;

@@ -7,13 +7,15 @@
 #define WRAP_INDENT 5
 
 /* Two runs rarely have the same offsets and times: a number is a number. Not so a crash, whose line
- * of the source is its cause. */
+ * of the source is its cause, nor an expect but for what it found. */
 static void cause_of(const struct script_finding *f, char cause[SCRIPT_TEXT_MAX])
 {
     bool exact = strcmp(f->code, "CRASH") == 0 || strcmp(f->code, "SCRIPT") == 0 || f->line > 0;
-    size_t at = 0;
+    size_t at = 0, found_size = strlen(f->found), size = strlen(f->what);
+    const char *found = found_size > 0 && found_size < size ? f->what + size - found_size : NULL;
     for (const char *c = f->what; *c != 0 && at + 2 < SCRIPT_TEXT_MAX; c++) {
         bool digit = *c >= '0' && *c <= '9';
+        exact &= c != found;
         bool inside =
             at > 0 && cause[at - 1] == 'N' && (digit || (*c == '.' && c[1] >= '0' && c[1] <= '9'));
         if (!exact && inside)

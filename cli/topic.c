@@ -144,15 +144,23 @@ static void tell_down(const struct topic_verb *v, const char *before)
 static void on_giving_up(struct env_timer *timer)
 {
     struct topic_verb *v = CONTAINER_OF(timer, struct topic_verb, giving_up);
+    const struct client_create_topic *create = &v->create.create;
+    double seconds = (double)v->timeout_ns / 1e9;
     v->exit = EXIT_FAILURE;
-    if (nobody_there(v)) {
+    if (nobody_there(v))
         tell_down(v, "");
-    } else {
-        fprintf(stderr, "kiln: no answer from %s within %.3g s", v->servers,
-                (double)v->timeout_ns / 1e9);
-        fprintf(stderr, v->down != ERR_NONE ? " (%s)" : "%s", err_text(v->down));
-        fputs("; is that a broker? --timeout gives it more time\n", stderr);
-    }
+    else if (v->what == WHAT_CREATE && create->op.code != 0)
+        fprintf(stderr,
+                "kiln: cannot create topic %s: for %.3g s %s has answered: %s; look at what the "
+                "broker says on its stderr\n",
+                create->topic, seconds, v->servers,
+                create->message[0] != 0 ? create->message : wire_error_text(create->op.code));
+    else
+        fprintf(stderr,
+                "kiln: no answer from %s within %.3g s%s%s%s; is that a broker? --timeout gives "
+                "it more time\n",
+                v->servers, seconds, v->down != ERR_NONE ? " (" : "",
+                v->down != ERR_NONE ? err_text(v->down) : "", v->down != ERR_NONE ? ")" : "");
     end(v);
 }
 

@@ -62,6 +62,20 @@ grep -qE '^ +[0-9]+ (A5 CONFIRMED_LOSS|L14 UNHARMED_CORRUPT)$' causes.txt || die
 grep -qE 'scenarios/disk/[a-z_]+.lua, seeds? [0-9]' causes.txt || die "no seeds: $(cat groups.txt)"
 [[ $(widest groups.txt) -le 80 ]] || die "wider than 80: $(cat groups.txt)"
 rm -rf failures
+# What an expect found differs from seed to seed, and is one cause all the same; its line and its own numbers are part of it.
+cat >found.lua <<'END'
+scenario "what is found differs"
+local c = Cluster {}
+sleep(seconds(1))
+local drawn = random(1000000)
+expect(drawn == 0, "3 is not 4")
+finally { "in order" }
+END
+"$kiln" run found.lua --seeds 1-6 >groups.txt 2>/dev/null
+[[ $? -eq 1 ]] || die "an expect that failed is no exit 1: $(cat groups.txt)"
+grep -qE '^ +6 EXPECT$' groups.txt || die "six seeds of one expect are not one cause: $(cat groups.txt)"
+tr -s ' \n' ' ' <groups.txt | grep -q 'found.lua:5: 3 is not 4: expect(drawn == 0) found drawn = N' || die "its cause is not told: $(cat groups.txt)"
+rm -rf failures
 printf 'ok  failures by check and cause\n'
 
 printf 'scenario "bad"\nlocal c = Cluster { brokers = 1 }\nsleep(seconds(1))\nerror("no")\n' >bad.lua

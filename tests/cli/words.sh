@@ -68,7 +68,7 @@ time.sleep(30)')
 mute_pid=$!
 trap 'kill "$mute_pid" 2>/dev/null; rm -rf "$work"' EXIT
 read -r -u "$mute" port
-says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
+says 1 "no answer from 127.0.0.1:$port within 0.5 s; is that" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
 
 # The bytes of the program name its build in replay files: where it was built is no part of them.
 source_dir=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")

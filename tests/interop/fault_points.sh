@@ -43,6 +43,9 @@ printf 'ok  that the directory is offline is told\n'
 remote disable name=disk/sync
 refused "acks=all, once syncs work again" -X acks=all
 refused "acks=1, once syncs work again" -X acks=1
+said=$("$real" topic create more --bootstrap-server "127.0.0.1:$port" --timeout 1s 2>&1) && die "a topic is created on a directory that is offline"
+grep -q "cannot create topic more: for 1 s 127.0.0.1:$port has answered: the metadata log is offline" <<<"$said" || die "kiln topic says: $said"
+printf 'ok  kiln topic tells what the broker has answered again and again\n'
 same "what is durable is read on" "$(seq 100)" "$(consume orders -p 0 -c 100)"
 exec 3>&- 4<&-
 kill_broker
