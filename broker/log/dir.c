@@ -255,7 +255,11 @@ static enum steps_flow open_take_list(struct steps *steps)
         steps->next = OPEN_LIST;
         return STEPS_NEXT;
     }
-    return steps->err == ERR_NONE ? STEPS_NEXT : STEPS_FAIL;
+    if (steps->err != ERR_NONE)
+        return STEPS_FAIL;
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1)
+        log_reserve_listed(o->dir, o->names + at);
+    return STEPS_NEXT;
 }
 
 /* Is there such a file? */

@@ -85,11 +85,17 @@ struct log_save {
     bool sync;
     env_file file;
     struct env_part part;
+    const struct env_part *parts; /* the owner's, or part */
+    int32_t part_count;
     enum err failed;
 };
 
 void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
               uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
+/* Makes the file anew of parts, one behind the other, and syncs it. */
+void log_save_parts(struct log_dir *dir, struct log_save *save, const char *path,
+                    const struct env_part *parts, int32_t part_count,
+                    void (*done)(struct log_save *save, enum err e));
 /* Writes over a file of the same size, unsynced. One write of less than a page: a process that is
  * killed leaves the old bytes or the new ones. */
 void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
@@ -489,6 +495,8 @@ bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
 /* reserve.c */
 /* Gives the reserve back to a disk without room to start on. False: nothing to wait for. */
 bool log_reserve_open(struct log_dir *dir, struct steps *owner) MUST_USE;
+/* A name that the start has found in the directory; called for each of them. */
+void log_reserve_listed(struct log_dir *dir, const char *name);
 /* Makes what is missing of it, in the background, when there is room. */
 void log_reserve_later(struct log_dir *dir);
 void log_reserve_stop(struct log_dir *dir);

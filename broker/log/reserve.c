@@ -1,12 +1,17 @@
 /* reserve.c - a full disk: what a person is told of it, and a little room that is kept so that a
  * broker can start on it and show what it has. A few files, for a disk may be short of inodes, too;
- * they are removed by a start that finds no room, and made again in the background. */
+ * they are removed by a start that finds no room, and made again in the background. What an earlier
+ * life made stays. */
 #include "log/internal.h"
 #include <stdio.h>
 
 #define PREFIX ".reserve-"
 /* So much must be free for the reserve to be made: it must not be what fills a small disk. */
 #define ROOM_BYTES (4ull * LOG_RESERVE_FILES * LOG_RESERVE_BYTES)
+#define PART_BYTES 4096
+
+/* Written again and again: the reserve takes room on the disk, and none in memory. */
+static const uint8_t nothing[PART_BYTES];
 
 struct log_reserve {
     struct steps steps;
@@ -15,8 +20,9 @@ struct log_reserve {
     struct env_timer timer;
     struct log_save save;
     bool running, made;
-    int32_t file; /* being made or removed */
-    uint8_t *bytes;
+    int32_t file;    /* being made or removed */
+    uint32_t listed; /* a bit for each file that the start has found */
+    struct env_part parts[LOG_RESERVE_BYTES / PART_BYTES];
     char path[ENV_PATH_MAX];
 };
 
@@ -97,6 +103,16 @@ bool log_reserve_open(struct log_dir *dir, struct steps *owner)
     return true;
 }
 
+void log_reserve_listed(struct log_dir *dir, const char *name)
+{
+    size_t prefix = strlen(PREFIX);
+    int64_t file;
+    if (dir->reserve != NULL && strncmp(name, PREFIX, prefix) == 0 &&
+        text_parse_int(bytes_text(name + prefix), &file) == ERR_NONE && file >= 0 &&
+        file < LOG_RESERVE_FILES)
+        dir->reserve->listed |= 1u << file;
+}
+
 /* ---- making it ---- */
 
 enum { MAKE_ASK, MAKE_LOOK, MAKE_FILE, MAKE_OVER };
@@ -106,15 +122,26 @@ static void on_saved(struct log_save *save, enum err e)
     steps_resume(&CONTAINER_OF(save, struct log_reserve, save)->steps, e);
 }
 
+/* They are made one after the other, each of them durable before the next is begun: of those that
+ * follow each other from the first on, a crash can have cut short only the last. */
+static int32_t first_to_make(const struct log_reserve *r)
+{
+    int32_t count = 0;
+    while (count < LOG_RESERVE_FILES && (r->listed & 1u << count) != 0)
+        count++;
+    return MAX(count - 1, 0);
+}
+
 static enum steps_flow make_look(struct steps *steps)
 {
     struct log_reserve *r = reserve_of(steps);
-    r->file = 0;
     /* What a start has given back is taken again as far as it goes. */
     if (!r->dir->short_of_room && (steps->err != ERR_NONE || steps->n < ROOM_BYTES))
         return steps_fail(steps, ERR_NOSPACE);
-    r->bytes = mem_zalloc(r->dir->mem, LOG_RESERVE_BYTES);
-    return r->bytes != NULL ? STEPS_NEXT : steps_fail(steps, ERR_NOMEM);
+    for (int i = 0; i < COUNT_OF(r->parts); i++)
+        r->parts[i] = (struct env_part){.data = nothing, .size = PART_BYTES};
+    r->file = first_to_make(r);
+    return STEPS_NEXT;
 }
 
 static enum steps_flow make_file(struct steps *steps)
@@ -122,8 +149,7 @@ static enum steps_flow make_file(struct steps *steps)
     struct log_reserve *r = reserve_of(steps);
     if (r->file == LOG_RESERVE_FILES)
         return STEPS_NEXT;
-    log_save(r->dir, &r->save, path_of(r), bytes_of(r->bytes, LOG_RESERVE_BYTES), 0, true,
-             on_saved);
+    log_save_parts(r->dir, &r->save, path_of(r), r->parts, COUNT_OF(r->parts), on_saved);
     r->file++;
     steps->next = MAKE_FILE;
     return STEPS_WAIT;
@@ -140,8 +166,6 @@ static void made(struct steps *steps, enum err e)
 {
     struct log_reserve *r = reserve_of(steps);
     struct log_dir *dir = r->dir;
-    mem_free(dir->mem, r->bytes);
-    r->bytes = NULL;
     r->running = false;
     r->made = e == ERR_NONE;
     dir->short_of_room &= e != ERR_NONE;

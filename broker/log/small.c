@@ -130,11 +130,16 @@ static enum steps_flow save_write(struct steps *steps)
     struct log_save *save = save_of(steps);
     save->file = steps->n;
     steps->err = ERR_NONE;
-    if (save->bytes.size == 0)
+    if (save->parts == NULL && save->bytes.size == 0)
         return STEPS_NEXT;
-    save->part = (struct env_part){.data = save->bytes.data, .size = save->bytes.size};
+    if (save->parts == NULL) {
+        save->part = (struct env_part){.data = save->bytes.data, .size = save->bytes.size};
+        save->parts = &save->part;
+        save->part_count = 1;
+    }
     steps->tolerant = true;
-    env_write(steps->env, &steps->io, save->file, save->offset, &save->part, 1, steps_done);
+    env_write(steps->env, &steps->io, save->file, save->offset, save->parts, save->part_count,
+              steps_done);
     return STEPS_WAIT;
 }
 
@@ -198,6 +203,19 @@ void log_save(struct log_dir *dir, struct log_save *save, const char *path, stru
 {
     *save = (struct log_save){
         .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
+    steps_start(&save->steps, dir->env, save_steps, save_ended);
+}
+
+void log_save_parts(struct log_dir *dir, struct log_save *save, const char *path,
+                    const struct env_part *parts, int32_t part_count,
+                    void (*done)(struct log_save *save, enum err e))
+{
+    *save = (struct log_save){.dir = dir,
+                              .done = done,
+                              .path = path,
+                              .parts = parts,
+                              .part_count = part_count,
+                              .sync = true};
     steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
