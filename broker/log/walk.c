@@ -6,7 +6,8 @@ enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap,
     ASSERT(cap >= LOG_PIECE_SMALL);
     *walk = (struct log_walk){.dir = dir, .cap = cap};
     walk->buffer = mem_alloc(dir->mem, cap);
-    walk->scan.notes = mem_array(dir->mem, (size_t)notes_max, sizeof *walk->scan.notes);
+    /* Not set to nothing: each is written whole before it counts, and few of them ever are. */
+    walk->scan.notes = mem_alloc(dir->mem, (size_t)notes_max * sizeof *walk->scan.notes);
     walk->scan.notes_max = notes_max;
     if (walk->buffer != NULL && walk->scan.notes != NULL)
         return ERR_NONE;

@@ -49,27 +49,37 @@ static void on_assigned(struct metadata_assign *assign)
     broker_marks_write(b);
 }
 
-static int32_t take_places(struct broker *b, struct metadata_place *places)
+static int32_t batch_count(struct broker *b)
 {
     int32_t count = 0;
-    while (count < MARKS_MAX && !list_empty(&b->marking.waiting)) {
-        struct list *link = list_pop_front(&b->marking.waiting);
-        list_push_back(&b->marking.under_way, link);
-        places[count++] = CONTAINER_OF(link, struct opening, link)->place;
+    LIST_EACH (o, &b->marking.waiting, struct opening, link) {
+        if (count == MARKS_MAX)
+            break;
+        count++;
     }
     return count;
+}
+
+static void take_places(struct broker *b, struct metadata_place *places, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct list *link = list_pop_front(&b->marking.waiting);
+        list_push_back(&b->marking.under_way, link);
+        places[i] = CONTAINER_OF(link, struct opening, link)->place;
+    }
 }
 
 void broker_marks_write(struct broker *b)
 {
     if (b->marking.busy || b->phase == BROKER_CLOSING || list_empty(&b->marking.waiting))
         return;
-    struct metadata_place *places = mem_array(b->mem, MARKS_MAX, sizeof *places);
+    int32_t count = batch_count(b);
+    struct metadata_place *places = mem_array(b->mem, (size_t)count, sizeof *places);
     if (places == NULL) {
         broker_partitions_later(b);
         return;
     }
-    int32_t count = take_places(b, places);
+    take_places(b, places, count);
     b->marking.busy = true;
     metadata_assign(b->metadata, &b->marking.assign, places, count, on_assigned);
     mem_free(b->mem, places);
