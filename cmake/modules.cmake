@@ -13,9 +13,8 @@ function(kiln_module path)
   foreach(script ${scripts})
     get_filename_component(stem ${script} NAME_WE)
     set(header ${CMAKE_BINARY_DIR}/generated/${path}/${stem}_lua.h)
-    add_custom_command(OUTPUT ${header} DEPENDS ${script} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
-      COMMAND ${CMAKE_COMMAND} -D IN=${script} -D OUT=${header} -D NAME=${stem}_lua
-              -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake)
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/generated/${path})
+    add_custom_command(OUTPUT ${header} DEPENDS ${script} COMMAND lua_chunk ${script} ${header} ${stem}_lua)
     list(APPEND sources ${header})
   endforeach()
   kiln_library(${name} "" "${sources}" "${M_DEPENDS}" "${M_LINK}")
@@ -24,6 +23,11 @@ function(kiln_module path)
     target_compile_definitions(${name}_bugs PRIVATE KILN_KNOWN_BUGS)
   endif()
 endfunction()
+
+# Makes a C array of a Lua file.
+add_executable(lua_chunk ${CMAKE_SOURCE_DIR}/cmake/chunk.c)
+target_include_directories(lua_chunk SYSTEM PRIVATE ${LUA_INCLUDE})
+target_link_libraries(lua_chunk PRIVATE ${LUA_STATIC_LIBRARIES})
 
 function(kiln_library name suffix sources depends link)
   add_library(${name}${suffix} STATIC ${sources})

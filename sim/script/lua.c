@@ -95,37 +95,36 @@ static void remove_globals(lua_State *lua)
     lua_pop(lua, 1);
 }
 
-/* Runs one of our own files; its arguments are on top of the stack and are popped. */
-static void run_own(lua_State *lua, const unsigned char *source, size_t size, const char *name,
-                    int arg_count)
+/* Runs one of our own files, which the build has compiled; its arguments are on top of the stack
+ * and are popped. */
+static void run_own(lua_State *lua, const unsigned char *chunk, size_t size, int arg_count)
 {
-    if (luaL_loadbufferx(lua, (const char *)source, size, name, "t") != LUA_OK)
+    if (luaL_loadbufferx(lua, (const char *)chunk, size, "=kiln", "b") != LUA_OK)
         lua_error(lua);
     lua_insert(lua, -1 - arg_count);
     lua_call(lua, arg_count, 0);
 }
 
 /* Given the table of primitives, to which it may add. */
-static void run_with_kiln(lua_State *lua, const unsigned char *source, size_t size,
-                          const char *name)
+static void run_with_kiln(lua_State *lua, const unsigned char *chunk, size_t size)
 {
     lua_getfield(lua, LUA_REGISTRYINDEX, "kiln");
-    run_own(lua, source, size, name, 1);
+    run_own(lua, chunk, size, 1);
 }
 
 /* Protected, for any of it may run out of memory. */
 static int open_state(lua_State *lua)
 {
     open_libraries(lua);
-    run_own(lua, closed_lua, sizeof closed_lua, "=closed.lua", 0);
+    run_own(lua, closed_lua, sizeof closed_lua, 0);
     lua_newtable(lua);
     script_add_primitives(lua);
     script_add_looks(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "kiln");
     remove_globals(lua);
-    run_with_kiln(lua, checks_lua, sizeof checks_lua, "=checks.lua");
-    run_with_kiln(lua, expect_lua, sizeof expect_lua, "=expect.lua");
-    run_with_kiln(lua, prelude_lua, sizeof prelude_lua, "=prelude.lua");
+    run_with_kiln(lua, checks_lua, sizeof checks_lua);
+    run_with_kiln(lua, expect_lua, sizeof expect_lua);
+    run_with_kiln(lua, prelude_lua, sizeof prelude_lua);
     return 0;
 }
 
