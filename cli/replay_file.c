@@ -42,12 +42,14 @@ bool campaign_replay_write(char path[CAMPAIGN_PATH_MAX], const struct campaign_s
     (void)snprintf(path, CAMPAIGN_PATH_MAX, "failures/%s-%" PRIu64 "%s%s.replay", name, seed,
                    mode->bug != NULL ? "-" : "", mode->bug != NULL ? mode->bug : "");
     if (mkdir("failures", 0777) != 0 && errno != EEXIST) {
-        cli_complain("cannot make the directory failures/ for replay files here");
+        cli_complain("cannot make the directory failures/ here, where a run that fails leaves its "
+                     "files: %s",
+                     strerror(errno));
         return false;
     }
     FILE *file = fopen(path, "wb");
     if (file == NULL) {
-        cli_complain("cannot write %s", path);
+        cli_complain("cannot write %s: %s", path, strerror(errno));
         return false;
     }
     fprintf(file, FIRST_LINE "build %s\nseed %" PRIu64 "\ndisk %s\npath %s\n", cli_build_id(), seed,

@@ -51,8 +51,11 @@ static bool add_directory(struct campaign_scripts *scripts, const char *path)
     struct dirent **entries;
     int count = scandir(path, &entries, NULL, by_name);
     bool good = count >= 0;
-    if (!good)
+    if (!good) { /* told, and passed over, as a file is */
         cli_complain("cannot read the directory %s: %s", path, strerror(errno));
+        scripts->wrong_count++;
+        return true;
+    }
     for (int i = 0; i < count; i++) {
         char inner[CAMPAIGN_PATH_MAX];
         size_t size = strlen(path);

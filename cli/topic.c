@@ -155,6 +155,11 @@ static void on_giving_up(struct env_timer *timer)
                 "broker says on its stderr\n",
                 create->topic, seconds, v->servers,
                 create->message[0] != 0 ? create->message : wire_error_text(create->op.code));
+    else if (v->down == ERR_CORRUPT)
+        fprintf(stderr,
+                "kiln: what answers on %s does not speak Kafka's protocol in the clear; check the "
+                "port, or name another with --bootstrap-server\n",
+                v->servers);
     else
         fprintf(stderr,
                 "kiln: no answer from %s within %.3g s%s%s%s; is that a broker? --timeout gives "

@@ -59,6 +59,19 @@ says 1 'no host no-such-host.invalid:9092' topic list --bootstrap-server no-such
 says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
 says 64 '"soon" is no time' topic list --timeout soon
 
+# One that speaks something else.
+exec {other}< <(exec python3 -c '
+import socket, threading
+s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+print(s.getsockname()[1], flush=True)
+while True:
+    c, _ = s.accept()
+    c.recv(1000); c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"); c.close()')
+other_pid=$!
+read -r -u "$other" port
+says 1 "what answers on 127.0.0.1:$port does not speak Kafka" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
+kill "$other_pid"
+
 # One that takes connections and never says a word.
 exec {mute}< <(exec python3 -c '
 import socket, sys, time

@@ -84,9 +84,29 @@ def missing(root):
             yield f"docs/faults.md: no word of the fault point {site}"
 
 
+def without_numbers(line):
+    return re.sub(r"[0-9]+(\.[0-9]+)?", "N", line.strip())
+
+
+def shown(root, kiln):
+    """What docs/scenarios.md says that a run prints: its lines, whatever the numbers in them."""
+    page = read(root, "docs/scenarios.md")
+    found = re.search(r"`kiln (run scenarios/\S+ --bug \w+ --seed 1)` prints \(in part\)\n\n((?: {4}.*\n)+)", page)
+    if found is None:
+        yield "docs/scenarios.md: no command whose output it shows"
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        os.symlink(os.path.join(root, "scenarios"), os.path.join(directory, "scenarios"))
+        done = subprocess.run([kiln, *found[1].split()], cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+    printed = {without_numbers(line) for line in done.stdout.splitlines()}
+    for line in found[2].splitlines():
+        if without_numbers(line) not in printed:
+            yield f"docs/scenarios.md: kiln {found[1]} does not print: {line.strip()}"
+
+
 def main():
     kiln, root = os.path.abspath(sys.argv[1]), sys.argv[2]
-    wrong = list(missing(root))
+    wrong = list(missing(root)) + list(shown(os.path.abspath(root), kiln))
     count = 0
     with tempfile.TemporaryDirectory() as directory:
         for place, text in examples(root):
