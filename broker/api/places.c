@@ -19,16 +19,18 @@ static bool equal(const void *wanted, const struct hmap_node *node)
            bytes_equal(place->topic, key->topic);
 }
 
-static uint64_t hash_key(const struct key *key)
-{
-    uint64_t hash = hash_bytes(key->topic.data, key->topic.size, key->is_topic ? 1 : 0);
-    return hash_combine(hash, (uint64_t)(uint32_t)key->number);
-}
-
 /* Of a request that names one partition nothing can come twice. */
 static bool is_mapped(const struct api_places *places)
 {
     return places->max > 1 || places->topic_max > 1;
+}
+
+static uint64_t hash_key(const struct api_places *places, const struct key *key)
+{
+    if (!is_mapped(places))
+        return 0;
+    uint64_t hash = hash_bytes(key->topic.data, key->topic.size, key->is_topic ? 1 : 0);
+    return hash_combine(hash, (uint64_t)(uint32_t)key->number);
 }
 
 static struct api_place *find(struct api_places *places, const struct key *key, uint64_t hash)
@@ -59,7 +61,7 @@ enum err api_places_begin(struct api_places *places, struct request *r, int32_t 
 void api_places_topic(struct api_places *places, struct bytes topic)
 {
     struct key key = {.topic = topic, .number = TOPIC_ITSELF, .is_topic = true};
-    uint64_t hash = hash_key(&key);
+    uint64_t hash = hash_key(places, &key);
     struct api_place *known = find(places, &key, hash);
     if (known == NULL) {
         ASSERT(places->topic_count < places->topic_max);
@@ -76,7 +78,7 @@ void api_places_topic(struct api_places *places, struct bytes topic)
 void api_places_partition(struct api_places *places, int32_t number, const void *row)
 {
     struct key key = {.topic = places->topic->topic, .number = number};
-    uint64_t hash = hash_key(&key);
+    uint64_t hash = hash_key(places, &key);
     struct api_place *known = find(places, &key, hash);
     if (known != NULL) {
         known->row = row;

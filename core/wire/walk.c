@@ -48,11 +48,10 @@ static enum err decoder_error(enum err e)
     return e == ERR_EOF || e == ERR_CORRUPT ? ERR_INVALID : e;
 }
 
-/* Decompresses until size bytes wait in the buffer, or the content ends. */
-static enum err fill(struct wire_walk *w, size_t size, struct errmsg *msg)
+static enum err decompress(struct wire_walk *w, size_t size, struct errmsg *msg)
 {
     ASSERT(size <= WIRE_RECORDS_PIECE);
-    while ((size_t)(w->end - w->next) < size && w->decoder.mem != NULL && !w->decoder.ended) {
+    while ((size_t)(w->end - w->next) < size && !w->decoder.ended) {
         size_t given, have = (size_t)(w->end - w->next);
         if (w->decoder.given > w->content_max)
             return ERR_RANGE;
@@ -66,6 +65,13 @@ static enum err fill(struct wire_walk *w, size_t size, struct errmsg *msg)
             return decoder_error(e);
     }
     return ERR_NONE;
+}
+
+/* Decompresses until size bytes wait in the buffer, or the content ends. What is not compressed
+ * waits already. */
+static inline enum err fill(struct wire_walk *w, size_t size, struct errmsg *msg)
+{
+    return w->decoder.mem == NULL ? ERR_NONE : decompress(w, size, msg);
 }
 
 /* ---- a record that is larger than the buffer ---- */
@@ -153,6 +159,28 @@ static enum err say_malformed(const struct wire_walk *w, enum err e, struct errm
                             : errmsg_set(msg, e, "record %d of the batch is malformed", w->index);
 }
 
+/* As take_run and take_headers, of which nothing is kept. Every record that comes in is walked
+ * through: calls show. */
+static inline int32_t pass_run(struct cursor *c)
+{
+    int32_t size = take_varint(c);
+    if (size >= 0)
+        take_bytes(c, size);
+    return size;
+}
+
+static inline void pass_headers(struct cursor *c)
+{
+    int32_t count = take_varint(c);
+    if (count < 0)
+        c->bad = true;
+    for (int32_t i = 0; i < count && !c->bad; i++) {
+        if (pass_run(c) < 0)
+            c->bad = true;
+        pass_run(c);
+    }
+}
+
 /* All of it waits in the buffer. */
 static enum err take_whole(struct wire_walk *w, int32_t length, struct wire_walked *out)
 {
@@ -160,10 +188,9 @@ static enum err take_whole(struct wire_walk *w, int32_t length, struct wire_walk
     take_bytes(&c, 1);
     out->timestamp_delta = take_varlong(&c);
     out->offset_delta = take_varint(&c);
-    take_run(&c); /* the key */
-    take_run(&c); /* the value */
-    int32_t count;
-    take_headers(&c, &count);
+    pass_run(&c); /* the key */
+    pass_run(&c); /* the value */
+    pass_headers(&c);
     if (c.bad || c.p != c.end)
         return ERR_CORRUPT;
     w->next = c.p;
