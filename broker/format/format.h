@@ -28,6 +28,9 @@ enum format_file_kind {
 enum format_file_kind format_name_kind(const char *name, int64_t *offset);
 /* "%020d" and the suffix of the kind. */
 void format_name_print(char name[FORMAT_NAME_MAX], int64_t offset, enum format_file_kind kind);
+/* The files of a segment: its log first, then what is derived from it. */
+#define FORMAT_SEGMENT_FILES 5
+void format_segment_name(char name[FORMAT_NAME_MAX], int64_t base, int32_t file);
 /* "orders-7" is topic "orders", partition 7; false for all other names. topic is a view. */
 bool format_dir_name_parse(const char *name, struct bytes *topic, int32_t *partition);
 

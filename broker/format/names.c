@@ -42,6 +42,21 @@ void format_name_print(char name[FORMAT_NAME_MAX], int64_t offset, enum format_f
              suffixes[kind]);
 }
 
+void format_segment_name(char name[FORMAT_NAME_MAX], int64_t base, int32_t file)
+{
+    static const struct {
+        enum format_file_kind kind;
+        const char *suffix;
+    } files[FORMAT_SEGMENT_FILES] = {
+        {FORMAT_KIND_LOG, ""},      {FORMAT_KIND_INDEX, ""},     {FORMAT_KIND_TIMEINDEX, ""},
+        {FORMAT_KIND_TXNINDEX, ""}, {FORMAT_KIND_INDEX, ".crc"},
+    };
+    ASSERT(file >= 0 && file < FORMAT_SEGMENT_FILES);
+    format_name_print(name, base, files[file].kind);
+    size_t size = strlen(name);
+    text_fit(name + size, FORMAT_NAME_MAX - size, "%s", files[file].suffix);
+}
+
 bool format_dir_name_parse(const char *name, struct bytes *topic, int32_t *partition)
 {
     const char *dash = strrchr(name, '-');

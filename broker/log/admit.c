@@ -156,7 +156,7 @@ static void admit(struct log *log, struct log_produce *p, const struct log_check
     list_push_back(&log->admissions, &a->link);
     log->in_flight_bytes += a->batch.size;
     buf_retain(a->batch.buf);
-    SOMETIMES(log->dir->trace, CHECKED_ON_POOL, true);
+    SOMETIMES(log->set->trace, CHECKED_ON_POOL, true);
     if (checked) {
         go_on_checked(a);
         return;
@@ -181,7 +181,7 @@ static void recode_here(struct log *log, struct log_produce *p, struct log_check
         check->code = WIRE_ERROR_KAFKA_STORAGE_ERROR;
         errmsg_set(&check->why, ERR_NOMEM, "the broker is out of memory");
     } else {
-        log_check_recode(check, log->dir->mem, made->data, made->cap);
+        log_check_recode(check, log->set->mem, made->data, made->cap);
         if (check->code == WIRE_ERROR_NONE)
             batch = slice_of(made, 0, (uint32_t)check->made_size);
     }
@@ -212,7 +212,7 @@ void log_produce(struct log *log, struct log_produce *p, log_produce_done *done)
         admit(log, p, &check, false);
         return;
     }
-    log_check_records(&check, log->dir->mem);
+    log_check_records(&check, log->set->mem);
     if (check.unfinished)
         admit(log, p, &check, false);
     else if (check.code != WIRE_ERROR_NONE || !check.recode)

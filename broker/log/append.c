@@ -165,7 +165,7 @@ enum err log_roll(struct log *log)
     log_active(log)->next = log->end;
     log_segments_push(log, segment);
     log_snapshot_want(log); /* S-7 */
-    TRACE(log->dir->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
+    TRACE(log->set->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
     return ERR_NONE;
 }
 
@@ -181,11 +181,11 @@ static void remember(struct log *log, const struct format_note *note)
 {
     if (log->recent_count == log->recent_cap && log->recent_cap < LOG_RECENT_MAX) {
         int32_t cap = log->recent_cap == 0 ? 16 : log->recent_cap * 2;
-        struct log_recent *ring = mem_array(log->dir->mem, (size_t)cap, sizeof *ring);
+        struct log_recent *ring = mem_array(log->set->mem, (size_t)cap, sizeof *ring);
         for (int32_t i = 0; ring != NULL && i < log->recent_count; i++)
             ring[i] = *log_recent_at(log, i);
         if (ring != NULL) {
-            mem_free(log->dir->mem, log->recent);
+            mem_free(log->set->mem, log->recent);
             log->recent = ring;
             log->recent_cap = cap;
             log->recent_first = 0;
@@ -217,7 +217,7 @@ static void start(struct log_append *append);
 static struct log_append *prepare(struct log *log, const struct format_note *notes, int32_t count,
                                   int32_t leader_epoch, int64_t now_ms)
 {
-    struct log_append *append = mem_zalloc(log->dir->mem, sizeof *append);
+    struct log_append *append = mem_zalloc(log->set->mem, sizeof *append);
     enum err e = append == NULL ? ERR_NOMEM : format_index_reserve(&log_active(log)->index, count);
     if (e == ERR_NONE && leader_epoch > log_latest_epoch(log))
         e = format_epochs_reserve(&log->epochs);
@@ -233,7 +233,7 @@ static struct log_append *prepare(struct log *log, const struct format_note *not
     }
     if (e == ERR_NONE)
         return append;
-    mem_free(log->dir->mem, append);
+    mem_free(log->set->mem, append);
     return NULL;
 }
 
@@ -259,7 +259,7 @@ static void assign_batch(struct log *log, struct format_note *note, uint8_t *dat
     active->size += note->size;
     log->bytes += note->size;
     active->next = log->end = note->last + 1;
-    TRACE(log->dir->trace, LOG_APPEND, log->id, (uint64_t)note->base, (uint64_t)note->last,
+    TRACE(log->set->trace, LOG_APPEND, log->id, (uint64_t)note->base, (uint64_t)note->last,
           note->crc, (uint64_t)note->producer_id, (uint64_t)note->base_sequence, note->size);
 }
 
@@ -288,7 +288,7 @@ static void assign(struct log *log, struct log_append *append, struct slice batc
 
 static bool check_open(const struct log *log, struct log_appended *out)
 {
-    if (log->status == ERR_NONE && log->state == LOG_OPEN && !log->dir->closing)
+    if (log->status == ERR_NONE && log->state == LOG_OPEN && !dir_closing(log->dir))
         return true;
     refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
     return false;
@@ -362,7 +362,7 @@ static void write_now(struct log_append *append)
     struct log_segment *segment = append->segment;
     list_remove(&append->waiting);
     segment->appending++;
-    env_append(log_env(append->log), &append->io, segment->file->handle, &append->part, 1,
+    env_append(log_env(append->log), &append->io, segment->disk.file->handle, &append->part, 1,
                on_appended);
 }
 
@@ -374,7 +374,7 @@ static void free_append(struct log_append *append)
     log->in_flight_bytes -= append->slice.size;
     if (append->slice.buf != NULL)
         buf_release(append->slice.buf);
-    mem_free(log->dir->mem, append);
+    mem_free(log->set->mem, append);
 }
 
 static void write_waiting(struct log_segment *segment)
@@ -387,24 +387,25 @@ static void write_waiting(struct log_segment *segment)
  * nothing overtakes what waits. */
 static bool must_wait(const struct log_segment *segment)
 {
-    if (!segment->dirty_hold || !list_empty(&segment->waiting))
+    if (!segment->disk.held || !list_empty(&segment->waiting))
         return true;
-    return segment->syncing && log_dirty_crowded(segment->log->dir);
+    return segment->disk.syncing && dir_writers_crowded(segment->log->dir);
 }
 
 /* Once all that was written of the segment is synced, its file may be closed. */
 void log_segment_clean(struct log_segment *segment)
 {
-    if (!segment->dirty_hold)
+    if (!segment->disk.held)
         return;
     bool more = !list_empty(&segment->waiting);
-    if (more && !log_dirty_crowded(segment->log->dir)) {
+    if (more && !dir_writers_crowded(segment->log->dir)) {
         write_waiting(segment);
         return;
     }
-    if (segment->syncing || segment->synced < segment->written || segment->appending > 0)
+    if (segment->disk.syncing || segment->disk.synced < segment->disk.written ||
+        segment->appending > 0)
         return;
-    log_dirty_release(segment);
+    dir_writer_release(&segment->disk);
     if (more)
         log_segment_open(segment);
 }
@@ -439,17 +440,17 @@ static void start(struct log_append *append)
     list_push_back(&segment->waiting, &append->waiting);
     if (!wait)
         write_now(append);
-    else if (!segment->dirty_hold)
+    else if (!segment->disk.held)
         log_segment_open(segment);
 }
 
 void log_segment_open(struct log_segment *segment)
 {
-    if (segment->file_waiting || segment->dirty_hold)
+    if (segment->file_waiting || segment->disk.held)
         return;
     segment->file_waiting = true;
     segment->log->busy++;
-    log_dirty_hold(segment);
+    dir_writer_hold(&segment->disk, !log_is_soon(segment->log));
 }
 
 /* Those at the front that are done have been written, and all before them. */
@@ -465,8 +466,8 @@ static void advance(struct log *log)
     }
     if (log->written_end == before)
         return;
-    TRACE(log->dir->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
-    log_commit_mark(log);
+    TRACE(log->set->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
+    log_commit(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);
 }
@@ -493,8 +494,9 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
         log_repair_next(log);
         return;
     }
-    segment->written = append->position + append->slice.size;
-    log->dir->unsynced_bytes += log_waits_for_sync(log) ? 0 : append->slice.size;
+    segment->disk.written = append->position + append->slice.size;
+    if (!log_waits_for_sync(log))
+        dir_wrote_unsynced(log->dir, (int64_t)append->slice.size);
     append->done = true;
     advance(log);
     log_segment_clean(segment);
@@ -514,8 +516,7 @@ static void take_back(struct log *log, struct log_append *append)
     if (append->has_producer)
         format_producers_undo(&log->producers, &append->producer);
     if (!KNOWN_BUG(index_not_cut))
-        if (!KNOWN_BUG(index_not_cut))
-            format_index_return(&segment->index, append->index_mark);
+        format_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
     log->bytes -= append->slice.size;
     segment->size = append->position;
@@ -531,7 +532,7 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     int64_t was = log->end;
     ASSERT(end >= log->written_end);
     ASSERT(end < was);
-    SOMETIMES(log->dir->trace, APPEND_TAKEN_BACK, true);
+    SOMETIMES(log->set->trace, APPEND_TAKEN_BACK, true);
     struct list *at = log->in_flight.prev;
     while (at != &log->in_flight) {
         struct log_append *append = CONTAINER_OF(at, struct log_append, link);
@@ -548,7 +549,7 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     format_epochs_cut(&log->epochs,
                       end + 1); /* the epoch that begins here may have been announced */
     log_recent_clear(log);
-    TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
+    TRACE(log->set->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
     log_repair_begin(log, e);
     if (log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, end);

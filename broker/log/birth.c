@@ -48,7 +48,7 @@ static void add(struct log_birth_work *w, const char *name, const char *suffix, 
     struct newborn *f = &w->files[w->file_count++];
     f->work = w;
     f->part = (struct env_part){.data = bytes.data, .size = bytes.size};
-    log_path_join(f->path, w->path, name, suffix);
+    dir_path_join(f->path, w->path, name, suffix);
 }
 
 static void add_with_crc(struct log_birth_work *w, const char *name, struct bytes bytes,
@@ -121,7 +121,7 @@ static void on_synced(struct env_op *io, enum err e, uint64_t n)
     struct log_birth_work *w = CONTAINER_OF(io, struct newborn, io)->work;
     (void)n;
     if (e != ERR_NONE && e != ERR_NOSPACE)
-        log_dir_sync_failed(w->opening->log->dir, e);
+        dir_sync_failed(w->opening->log->dir, e);
     one_ended(w, e);
 }
 
@@ -130,7 +130,7 @@ static void on_dir_synced(struct env_op *io, enum err e, uint64_t n)
     struct log_birth_work *w = CONTAINER_OF(io, struct log_birth_work, dir_sync);
     (void)n;
     if (e != ERR_NONE)
-        log_dir_sync_failed(w->opening->log->dir, e);
+        dir_sync_failed(w->opening->log->dir, e);
     one_ended(w, e);
 }
 
@@ -250,13 +250,13 @@ static enum steps_flow birth_durable(struct steps *steps)
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, w->opening->log->dir->path, steps_done);
+    env_sync_dir(steps->env, &steps->io, dir_path(w->opening->log->dir), steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow birth_synced(struct steps *steps)
 {
-    return log_dir_synced(opening_of(steps)->log->dir, steps);
+    return dir_synced(opening_of(steps)->log->dir, steps);
 }
 
 /* It has been made use of, and would stand for another loss. */
@@ -265,7 +265,7 @@ static enum steps_flow birth_consent(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     if (!o->consented)
         return STEPS_NEXT;
-    log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
+    dir_path_join(o->path, NULL, o->log->path, DIR_CONSENT_SUFFIX);
     env_unlink(steps->env, &steps->io, o->path, steps_done);
     return STEPS_WAIT;
 }
@@ -273,16 +273,16 @@ static enum steps_flow birth_consent(struct steps *steps)
 static enum steps_flow birth_over(struct steps *steps)
 {
     const struct log_opening *o = opening_of(steps);
-    struct notes *notes = o->log->dir->config.notes;
+    struct notes *notes = dir_notes(o->log->dir);
     if (o->consented)
         NOTE(notes, PARTITION_LOST,
-             "partition %s starts empty, as its file %s" LOG_CONSENT_SUFFIX " said; what it held "
+             "partition %s starts empty, as its file %s" DIR_CONSENT_SUFFIX " said; what it held "
              "is given up",
              log_name(o->log), log_name(o->log));
     else if (o->birth != NULL && o->birth->elsewhere)
         NOTE(notes, PARTITION_LOST,
              "partition %s starts empty in %s: what it held is in another log directory, or lost",
-             log_name(o->log), o->log->dir->path);
+             log_name(o->log), dir_path(o->log->dir));
     (void)steps;
     return STEPS_NEXT;
 }
@@ -305,11 +305,11 @@ static enum err take(struct log_opening *o)
     if (e != ERR_NONE)
         return e;
     struct log_segment *segment = log->segments[0];
-    segment->file->create = false;
-    segment->entry_durable = true;
+    segment->disk.file->create = false;
+    segment->disk.entry_durable = true;
     /* What the checkpoints know is of one that was deleted. */
-    for (int kind = 0; kind < LOG_POINTS_COUNT; kind++)
-        log->known->offsets[kind] = -1;
+    for (int kind = 0; kind < DIR_POINTS_COUNT; kind++)
+        log->member.known->offsets[kind] = -1;
     log->epochs_durable = true;
     o->recovery_known = o->epochs_known = true;
     o->recovery_point = o->end = 0;
@@ -320,7 +320,7 @@ static enum err take(struct log_opening *o)
 
 static void free_work(struct log_opening *o)
 {
-    struct mem *mem = o->log->dir->mem;
+    struct mem *mem = o->log->set->mem;
     text_free(&o->birth_work->epochs);
     mem_free(mem, o->birth_work);
     o->birth_work = NULL;
@@ -329,10 +329,10 @@ static void free_work(struct log_opening *o)
 static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = opening_of(steps);
-    struct log_dir *dir = o->log->dir;
+    struct dir *dir = o->log->dir;
     if (e != ERR_NONE && o->birth_work->made)
-        log_remove_dir(dir, o->birth_work->path);
-    dir->entries_doubted |= e != ERR_NONE && o->birth_work->renamed;
+        dir_remove(dir, o->birth_work->path);
+    o->log->set->entries_doubted |= e != ERR_NONE && o->birth_work->renamed;
     free_work(o);
     if (e == ERR_NONE)
         e = take(o);
@@ -341,13 +341,13 @@ static void ended(struct steps *steps, enum err e)
         return;
     }
     errmsg_set(&o->op->msg, e, "cannot make %s: %s%s", o->log->path, err_text(e),
-               log_open_advice(e));
+               dir_open_advice(e));
     log_opening_end(o, e);
 }
 
 void log_birth_begin(struct log_opening *o)
 {
-    struct mem *mem = o->log->dir->mem;
+    struct mem *mem = o->log->set->mem;
     struct log_birth_work *w = mem_zalloc(mem, sizeof *w);
     enum err e = w == NULL ? ERR_NOMEM : ERR_NONE;
     if (w != NULL) {

@@ -37,14 +37,14 @@ static enum steps_flow copy_in_place(struct steps *steps)
         return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_sync(steps->env, &steps->io, segment_of(o)->file->handle, steps_done);
+    env_sync(steps->env, &steps->io, segment_of(o)->disk.file->handle, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow copy_entry(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
@@ -55,10 +55,10 @@ static enum steps_flow copy_entered(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->next = COPY_TRUNCATE;
-    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
-    segment_of(o)->entry_durable = true;
-    o->log->dir->synced_bytes += (int64_t)o->copied;
+    segment_of(o)->disk.entry_durable = true;
+    dir_wrote_synced(o->log->dir, (int64_t)o->copied);
     return STEPS_NEXT;
 }
 
@@ -90,7 +90,7 @@ static enum steps_flow copy_synced(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
-        log_dir_sync_failed(o->log->dir, steps->err);
+        dir_sync_failed(o->log->dir, steps->err);
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
     env_file file = o->copy_file;
@@ -103,7 +103,7 @@ static enum steps_flow copy_rename(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
-    env_rename(steps->env, &steps->io, o->copy_path, segment->file->path, steps_done);
+    env_rename(steps->env, &steps->io, o->copy_path, segment->disk.file->path, steps_done);
     return STEPS_WAIT;
 }
 
@@ -118,7 +118,7 @@ static enum steps_flow copy_sync_dir(struct steps *steps)
 static void let_go(struct log_opening *o)
 {
     if (o->held)
-        log_file_release(segment_of(o)->file);
+        dir_file_release(segment_of(o)->disk.file);
     o->held = false;
 }
 
@@ -126,14 +126,14 @@ static void let_go(struct log_opening *o)
 static enum err replace_file(struct log_opening *o)
 {
     struct log_segment *segment = segment_of(o);
-    struct log_file *file = log_file_new(o->log, segment->file->path, false);
+    struct dir_file *file = dir_file_new(&o->log->member, segment->disk.file->path, false);
     if (file == NULL)
         return ERR_NOMEM;
     let_go(o);
-    log_file_retire(segment->file);
-    segment->file = file;
-    segment->size = segment->written = segment->synced = o->copied;
-    segment->entry_durable = true;
+    dir_file_retire(segment->disk.file);
+    segment->disk.file = file;
+    segment->size = segment->disk.written = segment->disk.synced = o->copied;
+    segment->disk.entry_durable = true;
     return ERR_NONE;
 }
 
@@ -147,9 +147,9 @@ static enum err place_fresh(struct log_opening *o)
     struct log_segment *fresh = o->fresh;
     o->fresh = NULL;
     o->placed = true;
-    fresh->size = fresh->written = fresh->synced = o->copied;
+    fresh->size = fresh->disk.written = fresh->disk.synced = o->copied;
     fresh->exact = segment->exact = true;
-    fresh->entry_durable = true;
+    fresh->disk.entry_durable = true;
     segment->next = fresh->base;
     log_segments_insert(log, o->segment + 1, fresh);
     o->overlap_at = o->copy_from; /* where the old one is cut */
@@ -159,11 +159,11 @@ static enum err place_fresh(struct log_opening *o)
 static enum steps_flow copy_place(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    if (log_dir_synced(o->log->dir, steps) == STEPS_FAIL)
+    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
-    SOMETIMES(o->log->dir->trace, RECOVERY_WROTE_AGAIN, true);
+    SOMETIMES(o->log->set->trace, RECOVERY_WROTE_AGAIN, true);
     enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
-    o->log->dir->synced_bytes += (int64_t)o->copied;
+    dir_wrote_synced(o->log->dir, (int64_t)o->copied);
     return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
 }
 
@@ -173,8 +173,8 @@ static enum steps_flow copy_truncate(struct steps *steps)
     struct log_segment *segment = segment_of(o);
     if (o->overlap_at == 0 || !o->held)
         return STEPS_NEXT;
-    segment->size = segment->written = segment->synced = o->overlap_at;
-    env_truncate(steps->env, &steps->io, segment->file->handle, o->overlap_at, steps_done);
+    segment->size = segment->disk.written = segment->disk.synced = o->overlap_at;
+    env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->overlap_at, steps_done);
     return STEPS_WAIT;
 }
 
@@ -250,7 +250,8 @@ void log_recovery_failed(struct log_opening *o, enum err e)
 {
     o->failed = e;
     if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", segment_of(o)->file->path, err_text(e));
+        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", segment_of(o)->disk.file->path,
+                   err_text(e));
     env_file file = take_open_file(o);
     if (file != 0) {
         env_close_file(log_env(o->log), &o->steps.io, file, on_closed);

@@ -76,8 +76,8 @@ static enum steps_flow cut_search(struct steps *steps)
         return STEPS_NEXT;
     }
     uint64_t size = MIN((uint64_t)o->walk.cap, segment->size - o->search_at);
-    env_read(steps->env, &o->search_io, segment->file->handle, o->search_at, o->walk.buffer, size,
-             on_read);
+    env_read(steps->env, &o->search_io, segment->disk.file->handle, o->search_at, o->walk.buffer,
+             size, on_read);
     return STEPS_WAIT;
 }
 
@@ -90,8 +90,8 @@ static enum steps_flow cut_searched(struct steps *steps)
         steps->next = search->whole ? CUT_DECIDE : CUT_VERIFY;
         o->search_at += search->at;
         if (!search->whole) {
-            log_walk_begin(&o->walk, segment_of(o)->file->handle, o->search_at, segment_of(o)->size,
-                           o->end, true);
+            log_walk_begin(&o->walk, segment_of(o)->disk.file->handle, o->search_at,
+                           segment_of(o)->size, o->end, true);
             o->walk.scan.exact = false;
         }
         return STEPS_NEXT;
@@ -131,8 +131,8 @@ static enum steps_flow cut_decide(struct steps *steps)
     struct log *log = o->log;
     const struct log_segment *segment = segment_of(o);
     if (o->hole && !o->recovery_known) {
-        log_corrupt_text(&o->op->msg, log, segment->file->path, o->cut_at, o->cut_why.text);
-        TRACE(log->dir->trace, LOG_OFFLINE, log->id, o->cut_at, ERR_CORRUPT);
+        log_corrupt_text(&o->op->msg, log, segment->disk.file->path, o->cut_at, o->cut_why.text);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, o->cut_at, ERR_CORRUPT);
         return steps_fail(steps, ERR_CORRUPT);
     }
     if (!o->hole || o->cut_at == segment->size)
@@ -169,8 +169,8 @@ static enum steps_flow cut_read(struct steps *steps)
         return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_read(steps->env, &steps->io, segment->file->handle, o->cut_at + o->kept, o->walk.buffer,
-             MIN(left, (uint64_t)o->walk.cap), steps_done);
+    env_read(steps->env, &steps->io, segment->disk.file->handle, o->cut_at + o->kept,
+             o->walk.buffer, MIN(left, (uint64_t)o->walk.cap), steps_done);
     return STEPS_WAIT;
 }
 
@@ -202,7 +202,7 @@ static enum steps_flow cut_close(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     if (steps->err != ERR_NONE && o->kept_failed == ERR_NONE) {
         o->kept_failed = steps->err;
-        log_dir_sync_failed(o->log->dir, steps->err);
+        dir_sync_failed(o->log->dir, steps->err);
     }
     steps->tolerant = true;
     env_close_file(steps->env, &steps->io, o->kept_file, steps_done);
@@ -228,11 +228,11 @@ static enum steps_flow cut_later(struct steps *steps)
     o->moved = true;
     steps->tolerant = true;
     if (last->size == 0) {
-        env_unlink(steps->env, &steps->io, last->file->path, steps_done);
+        env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);
         return STEPS_WAIT;
     }
     kept_path(o->log, last->base, last->base, o->path_to);
-    env_rename(steps->env, &steps->io, last->file->path, o->path_to, steps_done);
+    env_rename(steps->env, &steps->io, last->disk.file->path, o->path_to, steps_done);
     return STEPS_WAIT;
 }
 
@@ -242,8 +242,8 @@ static enum steps_flow cut_moved(struct steps *steps)
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
     struct log_segment *last = log_active(o->log);
-    if (last->dirty_hold)
-        log_dirty_release(last);
+    if (last->disk.held)
+        dir_writer_release(&last->disk);
     o->log->segment_count--;
     log_segment_free(last);
     steps->next = CUT_LATER;
@@ -265,14 +265,14 @@ static enum steps_flow cut_truncate(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     struct log_segment *segment = segment_of(o);
     if ((o->hole || o->moved) && steps->err != ERR_NONE) {
-        log_dir_sync_failed(o->log->dir, steps->err);
+        dir_sync_failed(o->log->dir, steps->err);
         return STEPS_FAIL;
     }
     if (o->cut_at == segment->size) {
         steps->next = CUT_END;
         return STEPS_NEXT;
     }
-    env_truncate(steps->env, &steps->io, segment->file->handle, o->cut_at, steps_done);
+    env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->cut_at, steps_done);
     return STEPS_WAIT;
 }
 
@@ -285,9 +285,9 @@ static void leave_notice(struct log_opening *o)
         "recovery cut the log at offset %lld (position %llu of %s: %s), but found good batches "
         "behind it; what was cut is kept beside it in files named *.log.cut-*: look at them "
         "with kiln log dump, then remove them",
-        (long long)o->end, (unsigned long long)o->cut_at, segment_of(o)->file->path,
+        (long long)o->end, (unsigned long long)o->cut_at, segment_of(o)->disk.file->path,
         o->cut_why.text);
-    log->notice = mem_text(log->dir->mem, text.text, strlen(text.text));
+    log->notice = mem_text(log->set->mem, text.text, strlen(text.text));
 }
 
 static enum steps_flow cut_end(struct steps *steps)
@@ -296,11 +296,11 @@ static enum steps_flow cut_end(struct steps *steps)
     struct log *log = o->log;
     struct log_segment *segment = segment_of(o);
     (void)steps;
-    segment->size = segment->written = segment->synced = o->cut_at;
+    segment->size = segment->disk.written = segment->disk.synced = o->cut_at;
     if (o->fresh == NULL)
         segment->next = o->end;
-    SOMETIMES(log->dir->trace, RECOVERY_CUT_TAIL, true);
-    TRACE(log->dir->trace, LOG_CUT, log->id, (uint64_t)o->end, (uint64_t)o->end,
+    SOMETIMES(log->set->trace, RECOVERY_CUT_TAIL, true);
+    TRACE(log->set->trace, LOG_CUT, log->id, (uint64_t)o->end, (uint64_t)o->end,
           o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN);
     if (o->hole)
         leave_notice(o);

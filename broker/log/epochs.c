@@ -5,7 +5,7 @@
 
 struct writing {
     struct log *log;
-    struct log_file_write write;
+    struct dir_file_write write;
     struct text text;
     struct list waits;
     char path[ENV_PATH_MAX];
@@ -22,9 +22,9 @@ static void tell(struct list *waits, enum err e)
     }
 }
 
-static void on_written(struct log_op *op, enum err e)
+static void on_written(struct dir_op *op, enum err e)
 {
-    struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
+    struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
     struct writing *w = CONTAINER_OF(write, struct writing, write);
     struct log *log = w->log;
     log->epochs_writing = false;
@@ -33,7 +33,7 @@ static void on_written(struct log_op *op, enum err e)
         log_missing(log, log->path);
     tell(&w->waits, e);
     text_free(&w->text);
-    mem_free(log->dir->mem, w);
+    mem_free(log->set->mem, w);
     if (log->epochs_changed && !log->epochs_writing)
         start(log);
     log->busy--;
@@ -42,17 +42,17 @@ static void on_written(struct log_op *op, enum err e)
 
 static void start(struct log *log)
 {
-    struct log_dir *dir = log->dir;
-    struct writing *w = mem_zalloc(dir->mem, sizeof *w);
+    struct mem *mem = log->set->mem;
+    struct writing *w = mem_zalloc(mem, sizeof *w);
     log->epochs_changed = log->epochs_durable = false;
     if (w != NULL) {
-        text_init(&w->text, dir->mem);
+        text_init(&w->text, mem);
         format_epochs_print(&log->epochs, &w->text);
     }
     if (w == NULL || w->text.failed) {
         if (w != NULL)
             text_free(&w->text);
-        mem_free(dir->mem, w);
+        mem_free(mem, w);
         tell(&log->epoch_waits, ERR_NOMEM);
         return;
     }
@@ -60,11 +60,11 @@ static void start(struct log *log)
     list_init(&w->waits);
     list_splice_back(&w->waits, &log->epoch_waits);
     snprintf(w->path, sizeof w->path, "%s/" LOG_EPOCHS_NAME, log->path);
-    w->write = (struct log_file_write){
+    w->write = (struct dir_file_write){
         .path = w->path, .bytes = bytes_of(w->text.data, w->text.size), .checksum = true};
     log->epochs_writing = true;
     log->busy++;
-    log_file_put(dir, &w->write, on_written);
+    dir_file_put(log->dir, &w->write, on_written);
 }
 
 void log_epochs_write(struct log *log, struct log_epoch_wait *wait)
@@ -94,7 +94,7 @@ static void on_assigned(struct log_epoch_wait *wait, enum err e)
     if (e != ERR_NONE)
         errmsg_set(&op->msg, e, "cannot write the leader epochs of %s-%d: %s", a->log->topic,
                    a->log->partition, err_text(e));
-    mem_free(a->log->dir->mem, a);
+    mem_free(a->log->set->mem, a);
     op->done(op, e);
 }
 
@@ -111,9 +111,9 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
         done(op, ERR_NONE);
         return;
     }
-    struct assigning *a = mem_zalloc(log->dir->mem, sizeof *a);
+    struct assigning *a = mem_zalloc(log->set->mem, sizeof *a);
     if (a == NULL || format_epochs_reserve(&log->epochs) != ERR_NONE) {
-        mem_free(log->dir->mem, a);
+        mem_free(log->set->mem, a);
         done(op, ERR_NOMEM);
         return;
     }

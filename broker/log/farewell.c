@@ -6,7 +6,7 @@
 struct farewell;
 
 struct farewell_file {
-    struct log_save save;
+    struct dir_save save;
     struct farewell *farewell;
     const char *what; /* "write the index of" */
     struct bytes bytes;
@@ -15,13 +15,12 @@ struct farewell_file {
 
 struct farewell {
     struct log *log;
-    log_farewell_done *done;
     struct env_op sync;
     int32_t file_count;
     int32_t saving; /* files that are being written */
     enum err err;   /* of the first that failed */
     struct errmsg msg;
-    struct farewell_file files[LOG_FAREWELL_FILES];
+    struct farewell_file files[DIR_FAREWELL_FILES];
 };
 
 static void fail(struct farewell *f, enum err e, const char *what)
@@ -33,21 +32,20 @@ static void fail(struct farewell *f, enum err e, const char *what)
 
 static void free_bytes(struct farewell *f, struct farewell_file *file)
 {
-    mem_free(f->log->dir->mem, (void *)(uintptr_t)file->bytes.data);
+    mem_free(f->log->set->mem, (void *)(uintptr_t)file->bytes.data);
     file->bytes = bytes_of(NULL, 0);
 }
 
 static void end(struct farewell *f)
 {
     struct log *log = f->log;
-    log_farewell_done *done = f->done;
     enum err e = f->err;
     struct errmsg msg = f->msg;
     ASSERT(f->saving == 0);
     for (int32_t i = 0; i < f->file_count; i++)
         free_bytes(f, &f->files[i]);
-    mem_free(log->dir->mem, f);
-    done(log, e, &msg);
+    mem_free(log->set->mem, f);
+    dir_farewell_done(&log->member, e, &msg);
 }
 
 /* ---- what the files will hold ---- */
@@ -55,7 +53,7 @@ static void end(struct farewell *f)
 /* Takes the bytes. */
 static struct farewell_file *add(struct farewell *f, const char *what, struct bytes bytes)
 {
-    ASSERT(f->file_count < LOG_FAREWELL_FILES);
+    ASSERT(f->file_count < DIR_FAREWELL_FILES);
     struct farewell_file *file = &f->files[f->file_count++];
     file->farewell = f;
     file->what = what;
@@ -66,7 +64,7 @@ static struct farewell_file *add(struct farewell *f, const char *what, struct by
 /* NULL: there is no memory. */
 static uint8_t *add_index(struct farewell *f, enum format_file_kind kind, size_t size)
 {
-    uint8_t *data = mem_alloc(f->log->dir->mem, size + 1);
+    uint8_t *data = mem_alloc(f->log->set->mem, size + 1);
     if (data == NULL)
         return NULL;
     struct farewell_file *file = add(f, "write the index of", bytes_of(data, size));
@@ -82,7 +80,7 @@ static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct b
                                    .offsets_size = offsets.size,
                                    .times_size = times.size,
                                    .log_bytes = active->size};
-    char *text = mem_alloc(f->log->dir->mem, FORMAT_INDEX_CRC_SIZE + 1);
+    char *text = mem_alloc(f->log->set->mem, FORMAT_INDEX_CRC_SIZE + 1);
     if (text == NULL)
         return ERR_NOMEM;
     format_index_crc_print(&crc, text);
@@ -113,7 +111,7 @@ static enum err add_snapshot(struct farewell *f)
 {
     struct log *log = f->log;
     struct bytes snapshot, window;
-    enum err e = format_snapshot_encode(&log->producers, log->dir->mem, &snapshot, &window);
+    enum err e = format_snapshot_encode(&log->producers, log->set->mem, &snapshot, &window);
     if (e != ERR_NONE)
         return e;
     const char *what = "write a snapshot of";
@@ -134,7 +132,7 @@ static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
     end(f);
 }
 
-static void on_saved(struct log_save *save, enum err e)
+static void on_saved(struct dir_save *save, enum err e)
 {
     struct farewell_file *file = CONTAINER_OF(save, struct farewell_file, save);
     struct farewell *f = file->farewell;
@@ -160,21 +158,20 @@ bool log_farewell_due(const struct log *log)
 {
     const struct log_segment *active = log_active(log);
     ASSERT(log->state == LOG_OPEN);
-    return log->end > 0 && !is_as_left(log) && active->index_known && !active->file->create;
+    return log->end > 0 && !is_as_left(log) && active->index_known && !active->disk.file->create;
 }
 
-void log_farewell(struct log *log, log_farewell_done *done)
+void log_farewell(struct log *log)
 {
     ASSERT(log_farewell_due(log));
-    struct farewell *f = mem_zalloc(log->dir->mem, sizeof *f);
+    struct farewell *f = mem_zalloc(log->set->mem, sizeof *f);
     if (f == NULL) {
         struct errmsg msg;
         errmsg_set(&msg, ERR_NOMEM, "cannot close %s: out of memory", log->path);
-        done(log, ERR_NOMEM, &msg);
+        dir_farewell_done(&log->member, ERR_NOMEM, &msg);
         return;
     }
     f->log = log;
-    f->done = done;
     enum err e = add_indexes(f);
     if (e == ERR_NONE)
         e = add_snapshot(f);
@@ -186,6 +183,6 @@ void log_farewell(struct log *log, log_farewell_done *done)
     f->saving = f->file_count;
     for (int32_t i = 0; i < f->file_count; i++) {
         struct farewell_file *file = &f->files[i];
-        log_save(log->dir, &file->save, file->path, file->bytes, 0, true, on_saved);
+        dir_save(log->dir, &file->save, file->path, file->bytes, 0, true, on_saved);
     }
 }

@@ -5,9 +5,9 @@
 struct loading {
     struct steps steps;
     struct log_segment *segment;
-    struct log_get offsets, times, crc;
+    struct dir_get offsets, times, crc;
     struct log_walk walk;
-    struct log_file_wait wait;
+    struct dir_file_wait wait;
     struct list waits;
     bool held;
     char path[ENV_PATH_MAX];
@@ -43,21 +43,21 @@ void log_index_uncache(struct log_segment *segment)
     if (!list_linked(&segment->cached))
         return;
     list_remove(&segment->cached);
-    segment->log->dir->index_bytes -= (int64_t)format_index_bytes(&segment->index);
+    segment->log->set->index_bytes -= (int64_t)format_index_bytes(&segment->index);
 }
 
 /* The newest stays, however large it is. */
 void log_index_cache(struct log_segment *segment)
 {
-    struct log_dir *dir = segment->log->dir;
+    struct log_set *set = segment->log->set;
     ASSERT(segment->index_known);
     ASSERT(segment->index_saved);
     if (!list_linked(&segment->cached))
-        dir->index_bytes += (int64_t)format_index_bytes(&segment->index);
+        set->index_bytes += (int64_t)format_index_bytes(&segment->index);
     list_remove(&segment->cached);
-    list_push_front(&dir->indexes, &segment->cached);
-    while (dir->index_bytes > LOG_INDEX_CACHE_BYTES && dir->indexes.prev != &segment->cached)
-        drop(CONTAINER_OF(dir->indexes.prev, struct log_segment, cached));
+    list_push_front(&set->indexes, &segment->cached);
+    while (set->index_bytes > LOG_INDEX_CACHE_BYTES && set->indexes.prev != &segment->cached)
+        drop(CONTAINER_OF(set->indexes.prev, struct log_segment, cached));
 }
 
 void log_index_distrust(struct log_segment *segment)
@@ -70,17 +70,17 @@ void log_index_distrust(struct log_segment *segment)
 
 /* ---- from its files ---- */
 
-static void on_offsets(struct log_get *get, enum err e)
+static void on_offsets(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct loading, offsets)->steps, e);
 }
 
-static void on_times(struct log_get *get, enum err e)
+static void on_times(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
 }
 
-static void on_crc(struct log_get *get, enum err e)
+static void on_crc(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct loading, crc)->steps, e);
 }
@@ -94,7 +94,7 @@ static enum steps_flow load_offsets(struct steps *steps)
         return STEPS_NEXT;
     }
     log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
-    log_get(segment->log->dir, &l->offsets, l->path, on_offsets);
+    dir_get(segment->log->dir, &l->offsets, l->path, on_offsets);
     return STEPS_WAIT;
 }
 
@@ -102,7 +102,7 @@ static enum steps_flow load_times(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     log_segment_path(l->segment->log, l->segment->base, FORMAT_KIND_TIMEINDEX, l->path);
-    log_get(l->segment->log->dir, &l->times, l->path, on_times);
+    dir_get(l->segment->log->dir, &l->times, l->path, on_times);
     return STEPS_WAIT;
 }
 
@@ -111,11 +111,11 @@ static enum steps_flow load_crc(struct steps *steps)
     struct loading *l = loading_of(steps);
     (void)steps;
     log_index_crc_path(l->segment->log, l->segment->base, l->path);
-    log_get(l->segment->log->dir, &l->crc, l->path, on_crc);
+    dir_get(l->segment->log->dir, &l->crc, l->path, on_crc);
     return STEPS_WAIT;
 }
 
-static struct bytes got(const struct log_get *get)
+static struct bytes got(const struct dir_get *get)
 {
     return bytes_of(get->data, (size_t)get->size);
 }
@@ -144,7 +144,7 @@ static enum steps_flow load_decode(struct steps *steps)
 
 /* ---- from the log ---- */
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct loading *l = CONTAINER_OF(wait, struct loading, wait);
     l->held = e == ERR_NONE;
@@ -155,15 +155,15 @@ static enum steps_flow load_hold(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
-    TRACE(segment->log->dir->trace, LOG_REBUILT, segment->log->id, LOG_REBUILT_INDEX,
+    TRACE(segment->log->set->trace, LOG_REBUILT, segment->log->id, LOG_REBUILT_INDEX,
           (uint64_t)segment->base);
     format_index_free(&segment->index);
     segment->index_saved_count = segment->times_saved_count = 0;
     segment->index_crc = segment->times_crc = 0;
-    enum err e = log_walk_init(&l->walk, segment->log->dir, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&l->walk, segment->log->set, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    if (log_file_hold(segment->file, &l->wait, on_held)) {
+    if (dir_file_hold(segment->disk.file, &l->wait, on_held)) {
         l->held = true;
         return STEPS_NEXT;
     }
@@ -174,7 +174,7 @@ static enum steps_flow load_begin(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
-    log_walk_begin(&l->walk, segment->file->handle, 0, segment->size, segment->base, false);
+    log_walk_begin(&l->walk, segment->disk.file->handle, 0, segment->size, segment->base, false);
     return STEPS_NEXT;
 }
 
@@ -233,14 +233,14 @@ static void ended(struct steps *steps, enum err e)
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
     struct log *log = segment->log;
-    struct mem *mem = log->dir->mem;
+    struct mem *mem = log->set->mem;
     struct list *link;
     mem_free(mem, l->offsets.data);
     mem_free(mem, l->times.data);
     mem_free(mem, l->crc.data);
     log_walk_free(&l->walk);
     if (l->held)
-        log_file_release(segment->file);
+        dir_file_release(segment->disk.file);
     segment->loading = NULL;
     segment->index_known = e == ERR_NONE;
     if (e != ERR_NONE)
@@ -272,7 +272,7 @@ bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
     wait->ready = ready;
     list_init(&wait->link);
     if (segment->loading == NULL) {
-        struct loading *l = mem_zalloc(log->dir->mem, sizeof *l);
+        struct loading *l = mem_zalloc(log->set->mem, sizeof *l);
         if (l == NULL) {
             wait->ready(wait, ERR_NOMEM);
             return false;

@@ -1,18 +1,14 @@
-/* internal.h - what the files of the log share: the directory, a partition, its segments, and the
- * processes that work on them. */
+/* internal.h - what the files of the log share: a partition, its segments, and the processes that
+ * work on them. */
 #ifndef KILN_LOG_INTERNAL_H
 #define KILN_LOG_INTERNAL_H
 
 #include "log/log.h"
-#include "format/format.h"
-#include "steps/steps.h"
 
-#define LOG_META_NAME "meta.properties"
 #define LOG_EPOCHS_NAME "leader-epoch-checkpoint"
-#define LOG_CONSENT_SUFFIX ".start-empty" /* of a file by which a person gives records up */
 /* The ends of sentences; %s: the partition's directory. */
 #define LOG_START_EMPTY                                                                            \
-    "make an empty file %s" LOG_CONSENT_SUFFIX                                                     \
+    "make an empty file %s" DIR_CONSENT_SUFFIX                                                     \
     " where it stood, to go on without its records; then start the broker again"
 #define LOG_GIVE_UP "move the directory away and " LOG_START_EMPTY
 
@@ -35,159 +31,20 @@
 #define LOG_SNAPSHOTS_BYTES (64 << 20)   /* snapshots in memory, of all logs of a directory */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
-#define LOG_ROUND_LOGS 128               /* that one round of syncs takes in */
-#define LOG_SHORT_MS 20                  /* until what found no descriptor or memory is */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
-#define LOG_FAREWELLS_MAX 16             /* logs that are written at once at a clean end */
-#define LOG_FAREWELLS_MS 1500            /* that all of them may take, but for the last ones */
-#define LOG_FAREWELL_FILES 5             /* that a log leaves then */
-#define LOG_RESERVE_FILES 8              /* kept for a start on a full disk: inodes, and ... */
-#define LOG_RESERVE_BYTES (64 << 10)     /* ... bytes of each */
-#define LOG_RESERVE_MS 50                /* until they are made */
 #define LOG_LOOK_MS 1000                 /* between two looks at the files of a busy log */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
-
-/* ---- small files (small.c) ---- */
-
-/* Reads a small file whole. found: false when there is none. The owner frees data. */
-struct log_get {
-    struct steps steps;
-    struct log_dir *dir;
-    void (*done)(struct log_get *get, enum err e);
-    const char *path; /* the owner's */
-    env_file file;
-    bool found;
-    uint8_t *data;
-    uint64_t size;
-    enum err failed;
-};
-
-/* folder/name and a suffix; folder may be NULL. */
-void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
-                   const char *suffix);
-/* The folder that holds path. */
-void log_folder_of(const char *path, char folder[ENV_PATH_MAX]);
-
-void log_get(struct log_dir *dir, struct log_get *get, const char *path,
-             void (*done)(struct log_get *get, enum err e));
-
-/* Writes a small file under its own name: what has a CRC inside, or can be made again, needs no
- * second name. */
-struct log_save {
-    struct steps steps;
-    struct log_dir *dir;
-    void (*done)(struct log_save *save, enum err e);
-    const char *path; /* the owner's, as the bytes */
-    struct bytes bytes;
-    uint64_t offset; /* 0: the file is made anew; else what stands before it stays, and what is
-                        written is its end */
-    bool over;       /* what stands there is written over */
-    bool sync;
-    env_file file;
-    struct env_part part;
-    const struct env_part *parts; /* the owner's, or part */
-    int32_t part_count;
-    enum err failed;
-};
-
-void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
-              uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e));
-/* Makes the file anew of parts, one behind the other, and syncs it. */
-void log_save_parts(struct log_dir *dir, struct log_save *save, const char *path,
-                    const struct env_part *parts, int32_t part_count,
-                    void (*done)(struct log_save *save, enum err e));
-/* Writes over a file of the same size, unsynced. One write of less than a page: a process that is
- * killed leaves the old bytes or the new ones. */
-void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
-                   void (*done)(struct log_save *save, enum err e));
-
-/* What is known of the file that is replaced. */
-enum log_put_before {
-    LOG_PUT_LOOK,  /* nothing: it is read */
-    LOG_PUT_NEW,   /* there is none, or none that could be fallen back to */
-    LOG_PUT_KNOWN, /* it was right, and its CRC is `before` */
-};
-/* log_file_put. */
-void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_before known,
-             uint32_t before, log_done *done);
-
-/* ---- open files (files.c) ---- */
-
-enum log_file_state {
-    LOG_FILE_CLOSED,
-    LOG_FILE_OPENING,
-    LOG_FILE_OPEN,
-    LOG_FILE_CLOSING,
-};
-
-/* One file of a segment. It stays open while it is held, and after that until the directory has
- * too many. */
-struct log_file {
-    struct log *log; /* until it is gone */
-    struct log_dir *dir;
-    env_file handle;
-    int32_t holds;
-    uint8_t state; /* enum log_file_state */
-    bool create;   /* the first open makes it new */
-    bool gone;     /* freed when nobody holds it any more */
-    struct list waits, idle;
-    struct env_op io;
-    char path[];
-};
-
-struct log_file_wait;
-typedef void log_file_ready(struct log_file_wait *wait, enum err e);
-struct log_file_wait {
-    struct list link;
-    log_file_ready *ready;
-};
-
-/* ERR_NOMEM: NULL. path is copied. */
-struct log_file *log_file_new(struct log *log, const char *path, bool create) MUST_USE;
-/* True: it is open and held. False: ready says when, and it is held then unless e. */
-bool log_file_hold(struct log_file *file, struct log_file_wait *wait,
-                   log_file_ready *ready) MUST_USE;
-/* True: it was open, and is held now. */
-bool log_file_hold_open(struct log_file *file) MUST_USE;
-void log_file_release(struct log_file *file);
-/* Nobody will ask for it again: it is freed when it is closed. */
-void log_file_retire(struct log_file *file);
-/* Closes idle files of the directory until at most that many are open. */
-void log_files_trim(struct log_dir *dir, int32_t open_max);
-/* What the door and the operator allow. */
-void log_files_init(struct log_dir *dir);
-
-/* ---- files whose bytes are not synced (dirty.c) ---- */
-
-/* Such a file stays open until they are, because Linux tells a failed write-back for sure only to
- * who had it open. So their number is bounded: segments wait for a place. */
-void log_dirty_init(struct log_dir *dir);
-/* The segment's file is wanted for writing: log_segment_held, sooner or later. */
-void log_dirty_hold(struct log_segment *segment);
-/* Gives the place and the file back. */
-void log_dirty_release(struct log_segment *segment);
-/* Some wait: who has a place gives it back as soon as its bytes are synced. */
-bool log_dirty_crowded(const struct log_dir *dir);
-/* A place is free, or nobody will get one any more. */
-void log_dirty_next(struct log_dir *dir);
-/* What has no descriptor or no memory for a sync was not tried: S-5 does not speak of it. */
-static inline bool log_sync_tried(enum err e)
-{
-    return e != ERR_TOOMANY && e != ERR_NOMEM;
-}
 
 /* ---- a segment ---- */
 
 struct log_segment {
     struct log *log;
     int64_t base;
-    int64_t next;     /* behind its last offset */
-    uint64_t size;    /* bytes assigned */
-    bool exact;       /* its file ends where next says; else it may go on with batches that the next
-                         segment holds, too (copy.c) */
-    uint64_t written; /* bytes whose appends have completed */
-    uint64_t synced;  /* bytes synced in this life, or known to be */
-    uint64_t sync_size;      /* what the sync in flight will have covered */
+    int64_t next;  /* behind its last offset */
+    uint64_t size; /* bytes assigned */
+    bool exact;    /* its file ends where next says; else it may go on with batches that the next
+                      segment holds, too (copy.c) */
+    struct dir_writer disk;  /* its file, and how much of that is on the disk */
     int64_t first_timestamp; /* of the first batch, -1: not known */
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
     int64_t modified_ms;     /* wall time of its last append, -1: not known */
@@ -199,19 +56,11 @@ struct log_segment {
     bool index_saved;                             /* sealed, and the files hold all of it */
     int32_t index_saved_count, times_saved_count; /* entries that the files hold */
     uint32_t index_crc, times_crc;                /* of those */
-    bool entry_durable;                           /* its directory entry has been synced */
-    bool entry_syncing;
-    bool dirty_hold; /* its file is held because bytes are not synced */
-    bool syncing;
-    int32_t appending;            /* appends that the door has */
-    struct list dirty_wait;       /* in dir->dirty_waits or dirty_waits_late */
-    struct format_ranges checked; /* bytes whose CRCs were right in this life */
-    struct log_file *file;
-    struct log_file_wait file_wait; /* of appends that wait for it */
-    bool file_waiting;
-    struct list waiting; /* appends not yet started */
-    struct env_op sync;
-    struct list cached; /* in dir->indexes, when its index may be dropped */
+    int32_t appending;                            /* appends that the door has */
+    struct format_ranges checked;                 /* bytes whose CRCs were right in this life */
+    bool file_waiting;                            /* appends wait for it */
+    struct list waiting;                          /* appends not yet started */
+    struct list cached; /* in set->indexes, when its index may be dropped */
     int32_t readers;
     bool sealing; /* one of the readers writes its files */
     bool retired;
@@ -258,28 +107,18 @@ enum log_state {
     LOG_CLOSING,
 };
 
-/* A round of syncs is bounded, and each of these has a share of it. */
-enum log_turn {
-    LOG_TURN_SOON,
-    LOG_TURN_LATE,  /* only those wait who ask for many partitions at once */
-    LOG_TURN_FLUSH, /* nobody waits, but it is time */
-    LOG_TURN_IDLE,  /* nobody waits */
-    LOG_TURNS
-};
-
 struct log_opening;
 struct log_birth_work;
 struct log_repair;
 struct log_sealing;
 struct log_retention;
-struct log_shutdown;
 
 struct log {
-    struct log_dir *dir;
-    struct list link;  /* in dir->logs */
-    struct list dirty; /* in dir->dirty[turn] or dir->in_round */
-    uint8_t turn;      /* enum log_turn */
-    int64_t soon_end;  /* up to it somebody waits who does not ask for many partitions at once */
+    struct log_set *set;
+    struct dir *dir;  /* the set's */
+    struct list link; /* in set->logs */
+    struct dir_member member;
+    int64_t soon_end; /* up to it somebody waits who does not ask for many partitions at once */
     char *topic;
     int32_t partition;
     struct wire_uuid topic_id;
@@ -299,7 +138,6 @@ struct log {
     int64_t recovery_next;  /* that the checkpoint being written holds */
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
     int64_t high_watermark;
-    struct log_known *known;
     struct format_epochs epochs;
     struct format_producers producers;
     bool clean;    /* nothing had to be recovered */
@@ -318,12 +156,7 @@ struct log {
     struct log_cursor cursors[LOG_CURSORS_MAX];
     int32_t cursor_next;
 
-    /* Rounds. */
-    bool in_round;
-    bool round_short; /* a sync of this round was not tried */
-    int32_t round_pending;
-    int64_t round_end;
-    struct env_op dir_sync;
+    int64_t round_end; /* what had been written when the round of syncs began */
 
     /* Snapshots on disk, ascending. */
     int64_t *snapshots;
@@ -337,7 +170,7 @@ struct log {
     bool held_back;                /* somebody waits for log_must_wait to be false */
 
     struct env_op look;      /* log_look */
-    struct log_file *looked; /* by it, and held; NULL: the directory is */
+    struct dir_file *looked; /* by it, and held; NULL: the directory is */
     int64_t looked_ns;
     int64_t unnamed_base;  /* of the segment that a sync found removed, -1: none */
     int32_t busy;          /* processes that will come back to this log */
@@ -356,100 +189,15 @@ struct log {
     bool deleting;
 };
 
-/* ---- the directory ---- */
+/* ---- the logs of a directory ---- */
 
-/* What the checkpoints say of a partition, open or not. -1: nothing. */
-struct log_known {
-    struct omap_node node; /* in dir->known, by topic and partition */
-    int64_t offsets[3];    /* by enum log_points_kind */
-    int32_t partition;
-    char topic[];
-};
-
-enum log_points_kind {
-    LOG_POINTS_RECOVERY,
-    LOG_POINTS_START,
-    LOG_POINTS_WATERMARK,
-    LOG_POINTS_COUNT,
-};
-
-/* Whoever waits for a checkpoint to be written with what holds now. */
-struct log_points_wait {
-    struct list link;
-    void (*done)(struct log_points_wait *wait, enum err e);
-};
-
-/* One of the checkpoints: one write at a time, which answers all who asked before it began. */
-struct log_points_file {
-    struct log_dir *dir;
-    struct log_file_write write;
-    struct text text;
-    char path[ENV_PATH_MAX];
-    bool busy, again;
-    bool crc_known; /* of what the file holds */
-    uint32_t crc;
-    struct list waits, waits_next;
-};
-
-struct log_ground {
-    struct env_op parent, entries;
-    struct log_file_write identity;
-    struct text text;
-    char path[ENV_PATH_MAX], parent_path[ENV_PATH_MAX];
-    int32_t pending; /* of these three */
-    enum err err;    /* of the first that failed */
-    struct errmsg msg;
-    struct list waits;
-};
-
-struct log_dir {
+struct log_set {
+    struct dir *dir;
     struct env *env;
     struct mem *mem;
     struct trace *trace;
-    struct log_dir_config config;
-    char *path;
-    char cluster_id[64];
-    struct wire_uuid directory_id;
-    enum err status;
-    bool opened, clean, closing;
-    bool is_new; /* meta.properties was not there */
-    env_file lock;
-    struct log_ground ground;
-    struct log_reserve *reserve;
-    bool short_of_room;   /* there is no room for a second copy of anything: see recover.c */
-    bool full;            /* told so */
-    int32_t full_count;   /* logs that wait for room */
-    bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */
-    struct log_dir_entry *entries;
-    int32_t entry_count, entry_cap;
-    struct list logs;
-
-    struct list idle_files; /* used last at the front */
-    int32_t open_files;     /* or being opened */
-    int32_t open_files_max;
-
-    struct list dirty_waits, dirty_waits_late; /* segments */
-    int32_t dirty_count, dirty_max;
-    uint32_t dirty_given; /* places, so far */
-    struct env_timer dirty_timer;
-
-    struct list dirty[LOG_TURNS], in_round; /* logs */
-    uint64_t round;
-    bool round_running;
-    int32_t round_pending;
-    enum err round_err;
-    bool round_short;             /* some sync was not tried: */
-    struct env_timer round_timer; /* the next round waits a moment */
-
-    struct omap known;
-    bool points_wrong[LOG_POINTS_COUNT]; /* the checkpoint found did not match its checksum */
-    bool points_own[LOG_POINTS_COUNT];   /* it did: kiln wrote it, or will have in this life */
-    struct log_points_file points[LOG_POINTS_COUNT];
-    int64_t synced_bytes;   /* since the last checkpoint */
-    int64_t unsynced_bytes; /* written by logs that do not wait for syncs */
-    bool flush_now;         /* the next rounds take those in, too */
-    struct env_timer checkpoint, flush;
-    int64_t watermarks_ns; /* when they were written last */
+    enum log_flush flush;
+    struct list logs; /* also those being opened or closed */
 
     struct list indexes; /* of older segments, used last at the front */
     int64_t index_bytes;
@@ -457,72 +205,27 @@ struct log_dir {
 
     int32_t openings;
     struct list openings_waiting;
-    int32_t busy;         /* processes of the directory's own */
-    struct list removals; /* files of segments that are no more */
-    struct log_shutdown *shutdown;
-    struct log_op *settling; /* log_dir_settle */
+    bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */
 
     /* The wall clock that is believed: wall - now, and one that is not believed yet. */
     bool clock_known, clock_doubted;
     int64_t clock_ms, doubted_ms, doubted_since_ns;
 };
 
-/* dir.c: the sync of a file or directory has failed: S-5. */
-void log_dir_sync_failed(struct log_dir *dir, enum err e);
-/* The directory itself is not there any more. */
-void log_dir_missing(struct log_dir *dir);
-/* What the sync of a folder, a tolerant step, said: STEPS_NEXT, or S-5 and STEPS_FAIL. */
-enum steps_flow log_dir_synced(struct log_dir *dir, const struct steps *steps);
-/* What a person may do about it; "" or the rest of a sentence. */
-const char *log_dir_advice(enum err e);
-/* The same where a partition cannot be opened: its owner knows whether it is tried again. */
-const char *log_open_advice(enum err e);
+/* Nothing can be opened in it: the directory is offline, or does not stand durably. */
+enum err log_set_status(const struct log_set *set, struct errmsg *msg);
 
-/* ground.c */
-struct log_ground_wait {
-    struct list link;
-    void (*done)(struct log_ground_wait *wait, enum err e);
-};
-/* Syncs the directory's entry in its parent, and its own entries. */
-void log_ground_begin(struct log_dir *dir);
-/* Writes meta.properties. is_new: there is none. ERR_NOMEM. */
-enum err log_ground_identity(struct log_dir *dir, const struct format_meta *meta,
-                             bool is_new) MUST_USE;
-/* True: all of it has ended, and dir->ground says how. False: done says when, and how. */
-bool log_ground_wait(struct log_dir *dir, struct log_ground_wait *wait,
-                     void (*done)(struct log_ground_wait *wait, enum err e)) MUST_USE;
-
-/* reserve.c */
-/* Gives the reserve back to a disk without room to start on. False: nothing to wait for. */
-bool log_reserve_open(struct log_dir *dir, struct steps *owner) MUST_USE;
-/* A name that the start has found in the directory; called for each of them. */
-void log_reserve_listed(struct log_dir *dir, const char *name);
-/* Makes what is missing of it, in the background, when there is room. */
-void log_reserve_later(struct log_dir *dir);
-void log_reserve_stop(struct log_dir *dir);
-void log_reserve_free(struct log_dir *dir);
-/* A log begins, or ceases, to wait for room: told once for all. */
-void log_full_begin(struct log_dir *dir);
-void log_full_end(struct log_dir *dir, bool room);
-
-/* remove.c: unlinks the files of a directory, then the directory, in the background. */
-void log_remove_dir(struct log_dir *dir, const char *path);
-
-/* shutdown.c: the memory without which a close could not even let go of the lock. ERR_NOMEM. */
-enum err log_shutdown_reserve(struct log_dir *dir) MUST_USE;
-/* Something has ended; closing may go on. */
-void log_dir_idle(struct log_dir *dir);
+/* member.c: what the directory asks of a log, and tells it. */
+extern const struct dir_member_calls log_member_calls;
+/* The log has been written to: lines it up for a round of syncs. */
+void log_commit(struct log *log);
 
 /* farewell.c: what a log leaves for its next life at a clean end of the directory */
-typedef void log_farewell_done(struct log *log, enum err e, const struct errmsg *msg);
 /* There is something to leave. */
 bool log_farewell_due(const struct log *log);
-/* Writes it, durably; the log is durable. done may be called before this returns, always as its
- * last act; msg is valid until done returns. ERR_NOMEM: nothing was written. Else as log_save. */
-void log_farewell(struct log *log, log_farewell_done *done);
-
-/* retain.c: files that would be removed later are left for the next life. */
-void log_removals_stop(struct log_dir *dir);
+/* Writes it, durably; the log is durable. dir_farewell_done may be called before this returns,
+ * always as its last act. ERR_NOMEM: nothing was written. Else as dir_save. */
+void log_farewell(struct log *log);
 
 /* log.c */
 static inline struct log_segment *log_active(const struct log *log)
@@ -536,7 +239,7 @@ static inline bool log_is_soon(const struct log *log)
 }
 static inline struct env *log_env(const struct log *log)
 {
-    return log->dir->env;
+    return log->set->env;
 }
 bool log_waits_for_sync(const struct log *log);
 void log_told(struct log *log, enum err e); /* calls the watch */
@@ -619,12 +322,6 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
                      uint64_t bytes_max, int64_t end, bool at_least_one,
                      struct log_bound *out) MUST_USE;
 
-/* commit.c */
-void log_commit_init(struct log_dir *dir);
-void log_commit_mark(struct log *log);
-void log_commit_kick(struct log_dir *dir);
-void log_commit_flush(struct log_dir *dir);
-
 /* repair.c */
 void log_repair_begin(struct log *log, enum err e);
 /* Something that the repair waits for has ended. */
@@ -670,24 +367,9 @@ void log_index_distrust(struct log_segment *segment);
 void log_index_cache(struct log_segment *segment);
 void log_index_uncache(struct log_segment *segment);
 
-/* pointfiles.c */
-void log_points_init(struct log_dir *dir);
-const char *log_points_name(enum log_points_kind kind);
-/* Takes in what a checkpoint held. ERR_CORRUPT, ERR_NOMEM. */
-enum err log_points_take(struct log_dir *dir, enum log_points_kind kind, struct bytes file,
-                         struct errmsg *msg) MUST_USE;
-/* Writes that checkpoint anew and tells wait, which may be NULL. */
-void log_points_write(struct log_dir *dir, enum log_points_kind kind, struct log_points_wait *wait);
-/* What is known of a partition, made when it is not there. ERR_NOMEM: NULL. */
-struct log_known *log_known_get(struct log_dir *dir, const char *topic, int32_t partition) MUST_USE;
-void log_known_forget(struct log_dir *dir, struct log_known *known);
-void log_known_free(struct log_dir *dir);
-/* More bytes have been synced, or written by a log that does not wait for syncs. */
-void log_checkpoint_later(struct log_dir *dir);
-
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {
-    struct log_dir *dir;
+    struct log_set *set; /* NULL: not begun */
     struct steps *owner;
     env_file file;
     uint64_t position, end; /* of the file's bytes that count */
@@ -698,7 +380,7 @@ struct log_walk {
 };
 
 /* ERR_NOMEM. */
-enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap,
+enum err log_walk_init(struct log_walk *walk, struct log_set *set, uint32_t cap,
                        int32_t notes_max) MUST_USE;
 void log_walk_free(struct log_walk *walk);
 /* Begins at position; the file ends, for this walk, at end. expected: the offset of the first

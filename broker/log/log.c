@@ -27,7 +27,7 @@ int64_t log_durable_end(const struct log *log)
 
 bool log_waits_for_sync(const struct log *log)
 {
-    return log->dir->config.flush == LOG_FLUSH_ACK || log->config.always_sync;
+    return log->set->flush == LOG_FLUSH_ACK || log->config.always_sync;
 }
 
 int64_t log_counting_end(const struct log *log)
@@ -98,15 +98,15 @@ void log_offline(struct log *log, enum err e, int64_t position)
         return;
     log->status = e;
     if (log->why.text[0] == 0)
-        errmsg_set(&log->why, e, "%s%s", err_text(e), log_dir_advice(e));
-    TRACE(log->dir->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
+        errmsg_set(&log->why, e, "%s%s", err_text(e), dir_advice(e));
+    TRACE(log->set->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
     log_told(log, e);
     log_admit_next(log);
 }
 
 void log_missing(struct log *log, const char *path)
 {
-    if (log->state == LOG_OPENING || log->status != ERR_NONE || log->dir->status != ERR_NONE)
+    if (log->state == LOG_OPENING || log->status != ERR_NONE || dir_status(log->dir) != ERR_NONE)
         return;
     errmsg_set(&log->why, ERR_NOTFOUND,
                "%s is gone, although nobody but the broker may remove it: stop the broker, put it "
@@ -147,10 +147,10 @@ void log_unnamed(struct log_segment *segment)
 
 static void end_look(struct log *log)
 {
-    struct log_file *file = log->looked;
+    struct dir_file *file = log->looked;
     log->looked = NULL;
     if (file != NULL)
-        log_file_release(file);
+        dir_file_release(file);
     if (log->unnamed_base >= 0 && log->status == ERR_NONE)
         look_at_folder(log);
     log->busy--;
@@ -161,7 +161,7 @@ static void end_look(struct log *log)
  * and no repair takes it back. */
 static bool still_active(const struct log *log)
 {
-    return log->looked == log_active(log)->file && log->repair == NULL;
+    return log->looked == log_active(log)->disk.file && log->repair == NULL;
 }
 
 /* The segment's file is not there: is its directory? */
@@ -193,14 +193,14 @@ static void on_looked(struct env_op *op, enum err e, uint64_t n)
 void log_look(struct log *log)
 {
     int64_t now = env_now(log_env(log));
-    struct log_file *file = log_active(log)->file;
+    struct dir_file *file = log_active(log)->disk.file;
     if (log->look.in_flight || log->closing != NULL || log->status != ERR_NONE ||
         now - log->looked_ns < LOG_LOOK_MS * 1000000ll)
         return;
     log->looked_ns = now;
     log->busy++;
     ASSERT(log->looked == NULL);
-    log->looked = log_file_hold_open(file) ? file : NULL;
+    log->looked = dir_file_hold_open(file) ? file : NULL;
     env_space(log_env(log), &log->look, log->looked != NULL ? file->path : log->path, on_looked);
 }
 
@@ -214,7 +214,7 @@ void log_bad_batch(struct log_segment *segment, uint64_t position, const char *w
     struct log *log = segment->log;
     if (log->status != ERR_NONE)
         return;
-    log_corrupt_text(&log->why, log, segment->file->path, position, what);
+    log_corrupt_text(&log->why, log, segment->disk.file->path, position, what);
     log_offline(log, ERR_CORRUPT, (int64_t)position);
 }
 
@@ -231,16 +231,15 @@ void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *pat
 
 void log_free(struct log *log)
 {
-    struct log_dir *dir = log->dir;
-    struct mem *mem = dir->mem;
+    struct mem *mem = log->set->mem;
     ASSERT(list_empty(&log->in_flight));
+    dir_member_leave(&log->member);
     list_remove(&log->link);
-    list_remove(&log->dirty);
-    env_disarm(dir->env, &log->retry);
+    env_disarm(log->set->env, &log->retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
-        if (segment->dirty_hold)
-            log_dirty_release(segment);
+        if (segment->disk.held)
+            dir_writer_release(&segment->disk);
         log_segment_free(segment);
     }
     mem_free(mem, log->segments);
@@ -261,24 +260,24 @@ static bool idle(const struct log *log)
         if (log->segments[i]->readers > 0)
             return false;
     }
-    return list_empty(&log->in_flight) && !log->in_round && log->busy == 0 &&
+    return list_empty(&log->in_flight) && !log->member.in_round && log->busy == 0 &&
            log->retired_count == 0 && log->given_count == 0;
 }
 
 /* What the checkpoints will go on saying of it. */
 static void leave_known(struct log *log)
 {
-    if (log->known == NULL)
+    if (log->member.known == NULL)
         return;
-    log->known->offsets[LOG_POINTS_RECOVERY] = MAX(log->recovery_point, log->durable_end);
-    log->known->offsets[LOG_POINTS_START] = log->start_next;
-    log->known->offsets[LOG_POINTS_WATERMARK] = log->high_watermark;
+    log->member.known->offsets[DIR_POINTS_RECOVERY] = MAX(log->recovery_point, log->durable_end);
+    log->member.known->offsets[DIR_POINTS_START] = log->start_next;
+    log->member.known->offsets[DIR_POINTS_WATERMARK] = log->high_watermark;
 }
 
 struct deletion {
     struct steps steps;
-    struct log_points_wait points_wait;
-    struct log_dir *dir;
+    struct dir_points_wait points_wait;
+    struct dir *dir;
     struct log_op *op;
     char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
 };
@@ -298,11 +297,11 @@ static enum steps_flow delete_rename(struct steps *steps)
 static enum steps_flow delete_sync(struct steps *steps)
 {
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, deletion_of(steps)->dir->path, steps_done);
+    env_sync_dir(steps->env, &steps->io, dir_path(deletion_of(steps)->dir), steps_done);
     return STEPS_WAIT;
 }
 
-static void on_point(struct log_points_wait *wait, enum err e)
+static void on_point(struct dir_points_wait *wait, enum err e)
 {
     (void)e; /* it is written later */
     steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
@@ -312,17 +311,17 @@ static void on_point(struct log_points_wait *wait, enum err e)
 static enum steps_flow delete_point(struct steps *steps)
 {
     struct deletion *d = deletion_of(steps);
-    if (log_dir_synced(d->dir, steps) == STEPS_FAIL)
+    if (dir_synced(d->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     d->points_wait.done = on_point;
-    log_points_write(d->dir, LOG_POINTS_RECOVERY, &d->points_wait);
+    dir_points_write(d->dir, DIR_POINTS_RECOVERY, &d->points_wait);
     return STEPS_WAIT;
 }
 
 static enum steps_flow delete_files(struct steps *steps)
 {
     struct deletion *d = deletion_of(steps);
-    log_remove_dir(d->dir, d->gone);
+    dir_remove(d->dir, d->gone);
     return STEPS_NEXT;
 }
 
@@ -337,21 +336,20 @@ static const struct step delete_steps[] = {
 static void delete_ended(struct steps *steps, enum err e)
 {
     struct deletion *d = deletion_of(steps);
-    struct log_dir *dir = d->dir;
+    struct dir *dir = d->dir;
     struct log_op *op = d->op;
     if (e != ERR_NONE)
         errmsg_set(&op->msg, e, "cannot %s %s: %s", steps_what(steps), d->path, err_text(e));
-    mem_free(dir->mem, d);
+    mem_free(dir_mem(dir), d);
     op->done(op, e);
-    dir->busy--;
-    log_dir_idle(dir);
+    dir_work_ends(dir);
 }
 
 /* Kafka's name for it: the topic's is cut where the whole would be too long for a file system. */
 static void delete_dir(struct log *log, struct log_op *op)
 {
-    struct log_dir *dir = log->dir;
-    struct deletion *d = mem_zalloc(dir->mem, sizeof *d);
+    struct dir *dir = log->dir;
+    struct deletion *d = mem_zalloc(log->set->mem, sizeof *d);
     if (d == NULL) {
         log_free(log);
         op->done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot delete a log: out of memory"));
@@ -361,11 +359,11 @@ static void delete_dir(struct log *log, struct log_op *op)
     d->op = op;
     snprintf(d->path, sizeof d->path, "%s", log->path);
     log_unique_path(log, "delete", d->gone);
-    if (log->known != NULL)
-        log_known_forget(dir, log->known);
+    if (log->member.known != NULL)
+        dir_known_forget(dir, log->member.known);
     log_free(log);
-    dir->busy++;
-    steps_start(&d->steps, dir->env, delete_steps, delete_ended);
+    dir_work_begins(dir);
+    steps_start(&d->steps, dir_env(dir), delete_steps, delete_ended);
 }
 
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX])
@@ -377,7 +375,7 @@ void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PA
     snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
     snprintf(number, sizeof number, "-%d.", log->partition);
     int room = 255 - (int)(strlen(number) + 32 + 1 + strlen(suffix));
-    int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", log->dir->path, room, log->topic,
+    int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", dir_path(log->dir), room, log->topic,
                         number, id, suffix);
     ASSERT(size < ENV_PATH_MAX);
 }
@@ -385,7 +383,7 @@ void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PA
 void log_settle(struct log *log)
 {
     if (log->closing == NULL) {
-        log_dir_idle(log->dir);
+        dir_idle(log->dir);
         return;
     }
     log_admit_next(log);
@@ -393,7 +391,7 @@ void log_settle(struct log *log)
         log_repair_stop(log);
     if (!idle(log))
         return;
-    struct log_dir *dir = log->dir;
+    struct dir *dir = log->dir;
     struct log_op *op = log->closing;
     leave_known(log);
     if (log->deleting) {
@@ -401,10 +399,9 @@ void log_settle(struct log *log)
         return;
     }
     log_free(log);
-    dir->busy++;
+    dir_work_begins(dir);
     op->done(op, ERR_NONE);
-    dir->busy--;
-    log_dir_idle(dir);
+    dir_work_ends(dir);
 }
 
 static void begin_close(struct log *log, struct log_op *op, log_done *done, bool deleting)

@@ -1,40 +1,14 @@
-/* log.h - one partition on disk: segments, indexes, recovery, retention, producer state, and the
- * group commit of a log directory. Files are Apache Kafka's, byte for byte (protocol.md 6). The log
- * calls the door itself; nothing here knows who leads. */
+/* log.h - one partition on disk: segments, indexes, recovery, retention, producer state. Files are
+ * Apache Kafka's, byte for byte (protocol.md 6). The log calls the door itself; nothing here knows
+ * who leads. */
 #ifndef KILN_LOG_H
 #define KILN_LOG_H
 
-#include "env/env.h"
-#include "wire/wire.h"
+#include "dir/dir.h"
 
 enum log_flush {
     LOG_FLUSH_ACK, /* flush.policy = ack: what counts is what was synced in this life */
     LOG_FLUSH_OS,  /* flush.policy = os: what counts is what was written to the page cache */
-};
-
-/* One log directory (log.dirs has one entry). Owns the lock, meta.properties, the checkpoints, the
- * cache of open files and the rounds of syncs. After a failed sync it is offline for good (S-5). */
-struct log_dir;
-
-/* Told of what concerns the whole directory. full: the disk has no room any more; once, until it
- * had some again. */
-struct log_dir_watch {
-    void (*full)(struct log_dir_watch *watch);
-};
-
-struct log_dir_config {
-    const char *path;
-    enum log_flush flush;
-    int32_t node_id;
-    const char *cluster_id;   /* NULL: take what meta.properties says, or make one */
-    int32_t open_files_max;   /* of the file cache */
-    int64_t checkpoint_bytes; /* a recovery point after so many synced bytes ... */
-    int64_t checkpoint_ms;    /* ... or so long */
-    int64_t flush_bytes;      /* with LOG_FLUSH_OS: what is written is synced after so many ... */
-    int64_t flush_ms;         /* ... or so long: what a loss of power may take */
-    struct notes *notes;      /* what a person should know of the disk; may be NULL */
-    struct log_dir_watch *watch; /* may be NULL */
-    bool reserve; /* keeps a MiB, so that a start on a full disk can show what is there */
 };
 
 /* One partition's settings; the names are Kafka's topic configs. */
@@ -92,41 +66,20 @@ enum log_rebuilt {
     LOG_REBUILT_INDEX = 1, /* base: of its segment */
     LOG_REBUILT_EPOCHS,
     LOG_REBUILT_PRODUCERS,
-    LOG_REBUILT_POINTS, /* base: 0 recovery points, 1 log starts, 2 high watermarks; no partition */
+    /* 4 is DIR_REBUILT_POINTS */
 };
 
-/* ---- the directory ---- */
+/* ---- the logs of a directory ---- */
 
-/* Makes the object; touches nothing yet. ERR_NOMEM. config's strings are copied. */
-enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
-                     const struct log_dir_config *config) MUST_USE;
-/* Creates or opens the directory: lock, meta.properties (refused when it names another node or
- * cluster), clean-shutdown marker (read, then removed durably), checkpoints. A new identity becomes
- * durable while logs are being opened; none is open before it is. Errors: ERR_BUSY
- * (another broker has it), ERR_INVALID (another node's), ERR_CORRUPT, ERR_NOSPACE, ERR_READONLY,
- * ERR_ACCESS, ERR_IO, ERR_NOMEM; the message says what to do. */
-void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done);
-/* The partitions found by log_dir_open, as directories "topic-N" that hold partition.metadata. */
-struct log_dir_entry {
-    const char *topic;
-    int32_t partition;
-    uint8_t topic_id[16];
-};
-int log_dir_entries(const struct log_dir *dir, const struct log_dir_entry **out);
-const char *log_dir_cluster_id(const struct log_dir *dir);
-const uint8_t *log_dir_id(const struct log_dir *dir); /* directory.id, 16 bytes */
-bool log_dir_clean(const struct log_dir *dir);        /* the last life ended with the marker */
-enum err log_dir_status(const struct log_dir *dir);   /* ERR_OFFLINE after a failed sync */
-/* Clean shutdown: every log is synced, its snapshot and checkpoints written, then the marker. All
- * logs must be idle. mark: false when this life has not made good for an unclean end of the last
- * one; then there is no marker, and the next life is told of that end. After an
- * error the directory is unlocked all the same. */
-void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *done);
-/* Once every log is closed, and the directory too: waits until the last file is, which goes on in
- * the background. */
-void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done);
-/* Frees memory only; after log_dir_settle, or a log_dir_open that failed. */
-void log_dir_free(struct log_dir *dir);
+/* What they share: memory for indexes and snapshots, openings at once, the wall clock that is
+ * believed. */
+struct log_set;
+
+/* ERR_NOMEM. The directory outlives it. */
+enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush) MUST_USE;
+/* Once every log of it is closed or deleted. */
+void log_set_free(struct log_set *set);
+struct dir *log_set_dir(const struct log_set *set);
 
 /* ---- one partition ---- */
 
@@ -151,8 +104,8 @@ struct log_birth {
  * although birth or a checkpoint says that it was there; the message names file, position and
  * remedy, and the other logs go on. A person who wants to go on without what is gone makes the
  * empty file "topic-N.start-empty" beside its place: then it is made anew, and the file is removed.
- * Else as log_dir_open. birth and watch may be NULL. */
-void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
+ * Else as dir_open. The directory is open; birth and watch may be NULL. */
+void log_open(struct log_set *set, struct log **out, const char *topic, int32_t partition,
               const uint8_t topic_id[16], const struct log_config *config, struct log_birth *birth,
               struct log_watch *watch, struct log_op *op, log_done *done);
 /* Waits for what is in flight (reads must have been released), lets go of the files and frees the
@@ -316,18 +269,5 @@ int32_t log_epoch_at(const struct log *log, int64_t offset);
 /* E-2. Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch
  * before all that is known ended where those began. Both -1: it is later than all that is known. */
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end);
-
-/* ---- small durable files, for all of the broker (S-4): new name, sync, rename, sync of the
- * directory, checksum beside it ---- */
-struct log_file_write {
-    struct log_op op;
-    const char *path;
-    struct bytes bytes;
-    bool checksum; /* also writes path.crc */
-    void *own;     /* the log's own */
-};
-/* path and bytes are borrowed until done. ERR_NOSPACE, ERR_READONLY, ERR_ACCESS, ERR_IO, ERR_NOMEM:
- * the old file is still there. A sync that fails with ERR_IO takes the directory offline (S-5). */
-void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done);
 
 #endif

@@ -31,29 +31,29 @@ static struct log_opening *opening_of(struct steps *steps)
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
 
-static void on_got(struct log_get *get, enum err e)
+static void on_got(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
-static void on_crc(struct log_get *get, enum err e)
+static void on_crc(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
 
-static void on_saved(struct log_save *save, enum err e)
+static void on_saved(struct dir_save *save, enum err e)
 {
     steps_resume(&CONTAINER_OF(save, struct log_opening, save)->steps, e);
 }
 
-static struct bytes got(const struct log_get *get)
+static struct bytes got(const struct dir_get *get)
 {
     return bytes_of(get->data, (size_t)get->size);
 }
 
 static void drop_got(struct log_opening *o)
 {
-    struct mem *mem = o->log->dir->mem;
+    struct mem *mem = o->log->set->mem;
     mem_free(mem, o->get.data);
     mem_free(mem, o->crc.data);
     mem_free(mem, o->index_crc.data);
@@ -66,8 +66,8 @@ static enum steps_flow open_list(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
-    mem_free(log->dir->mem, o->names);
-    o->names = mem_alloc(log->dir->mem, (size_t)o->names_size);
+    mem_free(log->set->mem, o->names);
+    o->names = mem_alloc(log->set->mem, (size_t)o->names_size);
     if (o->names == NULL)
         return steps_fail(steps, ERR_NOMEM);
     steps->tolerant = true;
@@ -123,7 +123,7 @@ enum err log_opening_add_segment(struct log *log, int64_t base, bool create)
 static enum err find_segments(struct log_opening *o)
 {
     struct log *log = o->log;
-    struct mem *mem = log->dir->mem;
+    struct mem *mem = log->set->mem;
     int32_t count = find_bases(o, NULL);
     if (count == 0)
         return ERR_NONE;
@@ -157,15 +157,15 @@ static enum err find_snapshots(struct log_opening *o)
 static void take_points(struct log_opening *o)
 {
     struct log *log = o->log;
-    const struct log_known *known = log->known;
+    const struct dir_known *known = log->member.known;
     int64_t first = log->segments[0]->base;
-    bool wrong = log->dir->points_wrong[LOG_POINTS_RECOVERY];
-    int64_t recovery = known->offsets[LOG_POINTS_RECOVERY];
+    bool wrong = dir_points_wrong(log->dir, DIR_POINTS_RECOVERY);
+    int64_t recovery = known->offsets[DIR_POINTS_RECOVERY];
     o->recovery_known = !wrong || recovery >= 0;
     o->recovery_point = MAX(recovery, first);
     log->recovery_point = log->recovery_next = o->recovery_point;
-    log->start = MAX(known->offsets[LOG_POINTS_START], first);
-    log->high_watermark = known->offsets[LOG_POINTS_WATERMARK];
+    log->start = MAX(known->offsets[DIR_POINTS_START], first);
+    log->high_watermark = known->offsets[DIR_POINTS_WATERMARK];
 }
 
 /* Then at least an empty segment is there: it came with the directory. */
@@ -173,7 +173,7 @@ static bool was_made(const struct log_opening *o)
 {
     const struct log *log = o->log;
     bool known = o->birth != NULL && o->birth->known;
-    return !log->dir->is_new && (known || log->known->offsets[LOG_POINTS_RECOVERY] >= 0);
+    return !dir_is_new(log->dir) && (known || log->member.known->offsets[DIR_POINTS_RECOVERY] >= 0);
 }
 
 static enum steps_flow take_found(struct log_opening *o)
@@ -225,9 +225,9 @@ static enum steps_flow open_take(struct steps *steps)
 static enum steps_flow open_ask(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    log_path_join(o->path, NULL, o->log->path, LOG_CONSENT_SUFFIX);
+    dir_path_join(o->path, NULL, o->log->path, DIR_CONSENT_SUFFIX);
     steps->tolerant = true;
-    log_get(o->log->dir, &o->get, o->path, on_got);
+    dir_get(o->log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
@@ -252,8 +252,8 @@ static enum steps_flow open_metadata(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     (void)steps;
-    log_path_join(o->path, o->log->path, "partition.metadata", "");
-    log_get(o->log->dir, &o->get, o->path, on_got);
+    dir_path_join(o->path, o->log->path, "partition.metadata", "");
+    dir_get(o->log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
@@ -267,7 +267,7 @@ static enum steps_flow open_identity(struct steps *steps)
     o->at = 0;
     if (!o->get.found) {
         format_partition_metadata_print(&o->log->topic_id, o->text);
-        log_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
+        dir_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
         return STEPS_WAIT;
     }
     enum err e = format_partition_metadata_parse(got(&o->get), &id, msg);
@@ -293,7 +293,7 @@ static enum steps_flow open_leftovers(struct steps *steps)
         if (format_name_kind(name, &offset) != FORMAT_KIND_LEFTOVER || name[0] == '/' ||
             o->start_unsaid)
             continue;
-        log_path_join(o->path, o->log->path, name, "");
+        dir_path_join(o->path, o->log->path, name, "");
         steps->next = OPEN_LEFTOVERS;
         steps->tolerant = true; /* what cannot be removed now is removed next time */
         env_unlink(steps->env, &steps->io, o->path, steps_done);
@@ -304,7 +304,7 @@ static enum steps_flow open_leftovers(struct steps *steps)
 
 /* ---- how large the segments are ---- */
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
@@ -315,11 +315,11 @@ static enum steps_flow open_hold(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
-    if (o->segment == log->segment_count || log->segments[o->segment]->file->create) {
+    if (o->segment == log->segment_count || log->segments[o->segment]->disk.file->create) {
         steps->next = OPEN_EPOCHS;
         return STEPS_NEXT;
     }
-    if (!log_file_hold(log->segments[o->segment]->file, &o->wait, on_held))
+    if (!dir_file_hold(log->segments[o->segment]->disk.file, &o->wait, on_held))
         return STEPS_WAIT;
     o->held = true;
     return STEPS_NEXT;
@@ -328,7 +328,7 @@ static enum steps_flow open_hold(struct steps *steps)
 static enum steps_flow open_size(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    env_size(steps->env, &steps->io, o->log->segments[o->segment]->file->handle, steps_done);
+    env_size(steps->env, &steps->io, o->log->segments[o->segment]->disk.file->handle, steps_done);
     return STEPS_WAIT;
 }
 
@@ -337,12 +337,12 @@ static enum steps_flow open_sized(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     struct log *log = o->log;
     struct log_segment *segment = log->segments[o->segment];
-    segment->size = segment->written = segment->synced = steps->n;
-    segment->entry_durable = segment->base < o->recovery_point;
+    segment->size = segment->disk.written = segment->disk.synced = steps->n;
+    segment->disk.entry_durable = segment->base < o->recovery_point;
     if (o->segment + 1 < log->segment_count)
         segment->next = log->segments[o->segment + 1]->base;
     o->held = false;
-    log_file_release(segment->file);
+    dir_file_release(segment->disk.file);
     o->segment++;
     steps->next = OPEN_HOLD;
     return STEPS_NEXT;
@@ -354,17 +354,17 @@ static enum steps_flow open_epochs(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     (void)steps;
-    log_path_join(o->path, o->log->path, LOG_EPOCHS_NAME, "");
-    log_get(o->log->dir, &o->get, o->path, on_got);
+    dir_path_join(o->path, o->log->path, LOG_EPOCHS_NAME, "");
+    dir_get(o->log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_epochs_crc(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    log_path_join(o->path_to, o->log->path, LOG_EPOCHS_NAME, ".crc");
+    dir_path_join(o->path_to, o->log->path, LOG_EPOCHS_NAME, ".crc");
     steps->tolerant = true;
-    log_get(o->log->dir, &o->crc, o->path_to, on_crc);
+    dir_get(o->log->dir, &o->crc, o->path_to, on_crc);
     return STEPS_WAIT;
 }
 
@@ -382,7 +382,7 @@ static enum steps_flow open_take_epochs(struct steps *steps)
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
-        TRACE(log->dir->trace, LOG_REBUILT, log->id, LOG_REBUILT_EPOCHS,
+        TRACE(log->set->trace, LOG_REBUILT, log->id, LOG_REBUILT_EPOCHS,
               (uint64_t)log->segments[0]->base);
     o->snapshot = log->snapshot_count;
     return STEPS_NEXT;
@@ -405,7 +405,7 @@ static enum steps_flow open_snapshot(struct steps *steps)
         return STEPS_NEXT;
     }
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
-    log_get(log->dir, &o->get, o->path, on_got);
+    dir_get(log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
@@ -423,7 +423,7 @@ static enum steps_flow open_window(struct steps *steps)
         return steps_fail(steps, e);
     o->replay_from = log->snapshots[o->snapshot];
     log_segment_path(log, o->replay_from, FORMAT_KIND_WINDOW, o->path);
-    log_get(log->dir, &o->get, o->path, on_got);
+    dir_get(log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
@@ -491,19 +491,19 @@ static void opened(struct steps *steps, enum err e)
     }
     if (o->op->msg.text[0] == 0)
         errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", steps_what(steps), o->log->path,
-                   err_text(e), log_open_advice(e));
+                   err_text(e), dir_open_advice(e));
     log_opening_end(o, e);
 }
 
 static void begin(struct log_opening *o)
 {
-    o->log->dir->openings++;
-    steps_start(&o->steps, o->log->dir->env, open_steps, opened);
+    o->log->set->openings++;
+    steps_start(&o->steps, o->log->set->env, open_steps, opened);
 }
 
-static void begin_next(struct log_dir *dir)
+static void begin_next(struct log_set *set)
 {
-    struct list *link = list_pop_front(&dir->openings_waiting);
+    struct list *link = list_pop_front(&set->openings_waiting);
     if (link != NULL)
         begin(CONTAINER_OF(link, struct log_opening, link));
 }
@@ -511,88 +511,84 @@ static void begin_next(struct log_dir *dir)
 void log_opening_end(struct log_opening *o, enum err e)
 {
     struct log *log = o->log;
-    struct log_dir *dir = log->dir;
+    struct log_set *set = log->set;
     struct log_op *op = o->op;
     drop_got(o);
-    mem_free(dir->mem, o->names);
+    mem_free(set->mem, o->names);
     log_walk_free(&o->walk);
     if (o->held)
-        log_file_release(log->segments[o->segment]->file);
+        dir_file_release(log->segments[o->segment]->disk.file);
     if (e == ERR_NONE)
         *o->out = log;
     else
         log_free(log);
-    mem_free(dir->mem, o);
-    dir->openings--;
-    begin_next(dir);
+    mem_free(set->mem, o);
+    set->openings--;
+    begin_next(set);
     op->done(op, e);
-    dir->busy--;
-    log_dir_idle(dir);
+    dir_work_ends(set->dir);
 }
 
-static struct log *new_log(struct log_dir *dir, const char *topic, int32_t partition,
+static struct log *new_log(struct log_set *set, const char *topic, int32_t partition,
                            const uint8_t topic_id[16], const struct log_config *config,
                            struct log_watch *watch)
 {
     char path[ENV_PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/%s-%d", dir->path, topic, partition);
+    int size = snprintf(path, sizeof path, "%s/%s-%d", dir_path(set->dir), topic, partition);
     ASSERT(size < ENV_PATH_MAX);
-    struct log *log = mem_zalloc(dir->mem, sizeof *log);
+    struct log *log = mem_zalloc(set->mem, sizeof *log);
     if (log == NULL)
         return NULL;
-    *log = (struct log){.dir = dir,
+    *log = (struct log){.set = set,
+                        .dir = set->dir,
                         .partition = partition,
                         .id = trace_partition(topic, partition),
                         .config = *config,
                         .watch = watch,
                         .state = LOG_OPENING,
-                        .looked_ns = env_now(dir->env),
+                        .looked_ns = env_now(set->env),
                         .unnamed_base = -1,
                         .left_end = -1};
     list_init(&log->link);
-    list_init(&log->dirty);
+    list_push_back(&set->logs, &log->link);
     list_init(&log->in_flight);
     list_init(&log->admissions);
     list_init(&log->epoch_waits);
-    log->epochs.mem = dir->mem;
+    log->epochs.mem = set->mem;
     memcpy(log->topic_id.b, topic_id, sizeof log->topic_id.b);
-    log->topic = mem_text(dir->mem, topic, strlen(topic));
-    log->path = mem_text(dir->mem, path, strlen(path));
-    log->known = log_known_get(dir, topic, partition);
-    enum err e = format_producers_init(&log->producers, dir->mem);
-    if (log->topic != NULL && log->path != NULL && log->known != NULL && e == ERR_NONE)
+    log->topic = mem_text(set->mem, topic, strlen(topic));
+    log->path = mem_text(set->mem, path, strlen(path));
+    dir_member_init(&log->member, set->dir, &log_member_calls, log->path);
+    log->member.known = dir_known_get(set->dir, topic, partition);
+    enum err e = format_producers_init(&log->producers, set->mem);
+    if (log->topic != NULL && log->path != NULL && log->member.known != NULL && e == ERR_NONE)
         return log;
     log_free(log);
     return NULL;
 }
 
-void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t partition,
+void log_open(struct log_set *set, struct log **out, const char *topic, int32_t partition,
               const uint8_t topic_id[16], const struct log_config *config, struct log_birth *birth,
               struct log_watch *watch, struct log_op *op, log_done *done)
 {
-    ASSERT(dir->opened);
     *op = (struct log_op){.done = done};
     list_init(&op->link);
-    if (dir->ground.err != ERR_NONE) {
-        op->msg = dir->ground.msg;
-        done(op, dir->ground.err);
+    enum err e = log_set_status(set, &op->msg);
+    if (e != ERR_NONE) {
+        done(op, e);
         return;
     }
-    if (dir->status != ERR_NONE) {
-        done(op, errmsg_set(&op->msg, dir->status, "%s is offline", dir->path));
-        return;
-    }
-    struct log_opening *o = mem_zalloc(dir->mem, sizeof *o);
+    struct log_opening *o = mem_zalloc(set->mem, sizeof *o);
     struct log *log = NULL;
     if (o != NULL)
-        log = new_log(dir, topic, partition, topic_id, config, watch);
+        log = new_log(set, topic, partition, topic_id, config, watch);
     if (log == NULL) {
-        mem_free(dir->mem, o);
+        mem_free(set->mem, o);
         done(op,
              errmsg_set(&op->msg, ERR_NOMEM, "cannot open %s-%d: out of memory", topic, partition));
         return;
     }
-    trace_name(dir->trace, log->id, strrchr(log->path, '/') + 1);
+    trace_name(set->trace, log->id, strrchr(log->path, '/') + 1);
     o->log = log;
     o->out = out;
     o->op = op;
@@ -600,9 +596,9 @@ void log_open(struct log_dir *dir, struct log **out, const char *topic, int32_t 
     log->unmarked = birth != NULL && birth->unmarked;
     o->names_size = NAMES_SIZE_FIRST;
     list_init(&o->link);
-    dir->busy++;
-    if (dir->openings >= LOG_OPENINGS_MAX)
-        list_push_back(&dir->openings_waiting, &o->link);
+    dir_work_begins(set->dir);
+    if (set->openings >= LOG_OPENINGS_MAX)
+        list_push_back(&set->openings_waiting, &o->link);
     else
         begin(o);
 }

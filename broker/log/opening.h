@@ -11,17 +11,17 @@ struct log_opening {
     struct log *log;
     struct log **out;
     struct log_op *op;
-    struct list link; /* in dir->openings_waiting */
+    struct list link; /* in set->openings_waiting */
     struct log_birth *birth;
     bool unborn;    /* there is no such directory */
     bool consented; /* topic-N.start-empty is there: it may be made anew */
     struct log_birth_work *birth_work;
     char *names;
     uint64_t names_size, at, size;
-    struct log_get get, crc, index_crc;
-    struct log_save save;
-    struct log_file_wait wait;
-    struct log_ground_wait ground_wait;
+    struct dir_get get, crc, index_crc;
+    struct dir_save save;
+    struct dir_file_wait wait;
+    struct dir_ground_wait ground_wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
     char text[FORMAT_PARTITION_METADATA_SIZE + 1];
     int32_t segment;        /* being looked at */

@@ -11,7 +11,7 @@ struct log_reading {
     struct log *log;
     struct log_segment *segment; /* counted among its readers */
     struct log_index_wait index_wait;
-    struct log_file_wait file_wait;
+    struct dir_file_wait file_wait;
     struct log_walk walk;
     bool held;
     bool found; /* position is that of the batch that holds the offset */
@@ -39,7 +39,7 @@ static int64_t end_of(const struct log_read *read)
 static void let_go(struct log_reading *r)
 {
     if (r->held)
-        log_file_release(r->segment->file);
+        dir_file_release(r->segment->disk.file);
     r->held = false;
     if (r->segment != NULL)
         log_segment_unread(r->segment);
@@ -94,7 +94,7 @@ static enum steps_flow read_index(struct steps *steps)
     return STEPS_NEXT;
 }
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_reading *r = CONTAINER_OF(wait, struct log_reading, file_wait);
     r->held = e == ERR_NONE;
@@ -107,7 +107,7 @@ static enum steps_flow read_hold(struct steps *steps)
     steps->next = r->found ? READ_LOAD : READ_FIND;
     if (r->held)
         return STEPS_NEXT;
-    r->held = log_file_hold(r->segment->file, &r->file_wait, on_held);
+    r->held = dir_file_hold(r->segment->disk.file, &r->file_wait, on_held);
     return r->held ? STEPS_NEXT : STEPS_WAIT;
 }
 
@@ -115,10 +115,10 @@ static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
 {
     struct log_segment *segment = r->segment;
     log_walk_free(&r->walk);
-    enum err e = log_walk_init(&r->walk, r->log->dir, cap, READ_NOTES);
+    enum err e = log_walk_init(&r->walk, r->log->set, cap, READ_NOTES);
     if (e != ERR_NONE)
         return e;
-    log_walk_begin(&r->walk, segment->file->handle, r->position, segment->written,
+    log_walk_begin(&r->walk, segment->disk.file->handle, r->position, segment->disk.written,
                    r->position == 0 ? segment->base : -1, crc);
     r->walk.scan.epoch_end = log_latest_epoch(r->log) + 1;
     return ERR_NONE;
@@ -134,7 +134,7 @@ static enum steps_flow fail_corrupt(struct log_reading *r, uint64_t position, co
 static enum steps_flow read_find(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    if (r->walk.dir == NULL) {
+    if (r->walk.set == NULL) {
         enum err e = begin_walk(r, LOG_PIECE_SMALL, false);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
@@ -210,7 +210,7 @@ static enum steps_flow read_look(struct steps *steps)
 static enum steps_flow read_load(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    if (r->walk.dir == NULL) {
+    if (r->walk.set == NULL) {
         int32_t want = MIN(r->read->bytes_max, READ_BYTES_MAX);
         enum err e = begin_walk(r, (uint32_t)MAX(want, LOG_PIECE_SMALL), true);
         if (e != ERR_NONE)
@@ -297,7 +297,7 @@ static const struct step read_steps[] = {
 
 static void free_reading(struct log_reading *r)
 {
-    struct mem *mem = r->log->dir->mem;
+    struct mem *mem = r->log->set->mem;
     let_go(r);
     log_walk_free(&r->walk);
     mem_free(mem, r);
@@ -327,7 +327,7 @@ static void ended(struct steps *steps, enum err e)
 
 static void read_through_memory(struct log *log, struct log_read *read)
 {
-    struct log_reading *r = mem_zalloc(log->dir->mem, sizeof *r);
+    struct log_reading *r = mem_zalloc(log->set->mem, sizeof *r);
     if (r == NULL) {
         read->op.done(&read->op, errmsg_set(&read->op.msg, ERR_NOMEM, "out of memory"));
         return;
@@ -343,7 +343,7 @@ static void read_through_memory(struct log *log, struct log_read *read)
 
 static bool file_is_open(const struct log_segment *segment)
 {
-    return segment->file->state == LOG_FILE_OPEN;
+    return segment->disk.file->state == DIR_FILE_OPEN;
 }
 
 /* False: something has to be looked up, opened or checked first. */
@@ -359,12 +359,12 @@ static bool read_direct(struct log *log, struct log_read *read)
         return false;
     if (!format_ranges_cover(&segment->checked, position, bound.position))
         return false;
-    bool held = log_file_hold(segment->file, NULL, NULL);
+    bool held = dir_file_hold(segment->disk.file, NULL, NULL);
     ASSERT(held);
     segment->readers++;
     read->segment = segment;
     read->parts[0] = (struct env_part){
-        .file = segment->file->handle, .offset = position, .size = bound.position - position};
+        .file = segment->disk.file->handle, .offset = position, .size = bound.position - position};
     read->part_count = 1;
     read->bytes = (int64_t)read->parts[0].size;
     read->next_offset = bound.next;
@@ -421,7 +421,7 @@ void log_read_release(struct log_read *read)
     if (read->segment != NULL) {
         struct log_segment *segment = read->segment;
         read->segment = NULL;
-        log_file_release(segment->file);
+        dir_file_release(segment->disk.file);
         log_segment_unread(segment);
     } else if (read->own != NULL) {
         free_reading(read->own);

@@ -21,7 +21,7 @@ static struct log_opening *opening_of(struct steps *steps)
     return CONTAINER_OF(steps, struct log_opening, steps);
 }
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
@@ -40,12 +40,12 @@ static enum steps_flow ready_head(struct steps *steps)
     }
     if (!o->held) {
         steps->next = READY_HEAD;
-        o->held = log_file_hold(active->file, &o->wait, on_held);
+        o->held = dir_file_hold(active->disk.file, &o->wait, on_held);
         if (!o->held)
             return STEPS_WAIT;
     }
     steps->next = READY_TAKE_HEAD;
-    env_read(steps->env, &steps->io, active->file->handle, 0, o->walk.buffer, WIRE_BATCH_HEAD,
+    env_read(steps->env, &steps->io, active->disk.file->handle, 0, o->walk.buffer, WIRE_BATCH_HEAD,
              steps_done);
     return STEPS_WAIT;
 }
@@ -59,18 +59,18 @@ static enum steps_flow ready_take_head(struct steps *steps)
     if ((at == WIRE_AT_TORN || at == WIRE_AT_BATCH) && steps->n >= WIRE_BATCH_HEAD)
         active->first_timestamp = batch.max_timestamp;
     o->held = false;
-    log_file_release(active->file);
+    dir_file_release(active->disk.file);
     return STEPS_NEXT;
 }
 
 /* ---- snapshots, from the newest on ---- */
 
-static void on_got(struct log_get *get, enum err e)
+static void on_got(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
-static void on_window(struct log_get *get, enum err e)
+static void on_window(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
@@ -88,7 +88,7 @@ static enum steps_flow ready_snapshot(struct steps *steps)
     }
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
     steps->tolerant = true;
-    log_get(log->dir, &o->get, o->path, on_got);
+    dir_get(log->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
@@ -102,11 +102,11 @@ static enum steps_flow ready_window(struct steps *steps)
     }
     log_segment_path(o->log, o->log->snapshots[o->snapshot], FORMAT_KIND_WINDOW, o->path);
     steps->tolerant = true;
-    log_get(o->log->dir, &o->crc, o->path, on_window);
+    dir_get(o->log->dir, &o->crc, o->path, on_window);
     return STEPS_WAIT;
 }
 
-static bool is_torn(const struct log_get *get)
+static bool is_torn(const struct dir_get *get)
 {
     return format_snapshot_check(bytes_of(get->data, (size_t)get->size), NULL) != ERR_NONE;
 }
@@ -115,7 +115,7 @@ static bool is_torn(const struct log_get *get)
 static enum steps_flow ready_look(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    struct mem *mem = o->log->dir->mem;
+    struct mem *mem = o->log->set->mem;
     bool torn = !o->get.found || is_torn(&o->get) ||
                 (steps->err == ERR_NONE && o->crc.found && is_torn(&o->crc));
     mem_free(mem, o->get.data);
@@ -169,22 +169,21 @@ static enum steps_flow ready_dropped(struct steps *steps)
 static enum steps_flow ready_entry(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    struct log_dir *dir = o->log->dir;
-    if (!dir->entries_doubted || o->unborn) {
+    if (!o->log->set->entries_doubted || o->unborn) {
         steps->next = READY_GROUND;
         return STEPS_NEXT;
     }
     steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, dir->path, steps_done);
+    env_sync_dir(steps->env, &steps->io, dir_path(o->log->dir), steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow ready_entry_synced(struct steps *steps)
 {
-    return log_dir_synced(opening_of(steps)->log->dir, steps);
+    return dir_synced(opening_of(steps)->log->dir, steps);
 }
 
-static void on_ground(struct log_ground_wait *wait, enum err e)
+static void on_ground(struct dir_ground_wait *wait, enum err e)
 {
     (void)e; /* begin looks */
     steps_resume(&CONTAINER_OF(wait, struct log_opening, ground_wait)->steps, ERR_NONE);
@@ -194,8 +193,7 @@ static void on_ground(struct log_ground_wait *wait, enum err e)
 static enum steps_flow ready_ground(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
-    struct log_dir *dir = o->log->dir;
-    return log_ground_wait(dir, &o->ground_wait, on_ground) ? STEPS_NEXT : STEPS_WAIT;
+    return dir_ground_wait(o->log->dir, &o->ground_wait, on_ground) ? STEPS_NEXT : STEPS_WAIT;
 }
 
 static const struct step ready_steps[] = {
@@ -221,7 +219,7 @@ static void set_ends(struct log_opening *o)
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
     log->clean = log->recovery_point == o->end;
-    if (log->dir->clean && log->clean && o->index_fits && o->replay_from == o->end) {
+    if (dir_clean(log->dir) && log->clean && o->index_fits && o->replay_from == o->end) {
         log->left_end = o->end;
         log->left_producer_count = log->producers.map.count;
     }
@@ -231,14 +229,10 @@ static void set_ends(struct log_opening *o)
 static void begin(struct log_opening *o)
 {
     struct log *log = o->log;
-    struct log_dir *dir = log->dir;
-    if (dir->ground.err != ERR_NONE) {
-        o->op->msg = dir->ground.msg;
-        log_opening_end(o, dir->ground.err);
-        return;
-    }
-    if (dir->status != ERR_NONE) {
-        log_opening_end(o, errmsg_set(&o->op->msg, dir->status, "%s is offline", dir->path));
+    struct dir *dir = log->dir;
+    enum err e = log_set_status(log->set, &o->op->msg);
+    if (e != ERR_NONE) {
+        log_opening_end(o, e);
         return;
     }
     set_ends(o);
@@ -247,16 +241,16 @@ static void begin(struct log_opening *o)
     for (int32_t i = 0; i < log->segment_count; i++)
         log->bytes += log->segments[i]->size;
     log->state = LOG_OPEN;
-    list_push_back(&dir->logs, &log->link);
-    TRACE(dir->trace, LOG_OPEN, log->id, (uint64_t)log->start, (uint64_t)log->end,
-          (uint64_t)o->recovery_point, dir->clean && log->clean);
-    TRACE(dir->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
+    dir_member_join(&log->member);
+    TRACE(log->set->trace, LOG_OPEN, log->id, (uint64_t)log->start, (uint64_t)log->end,
+          (uint64_t)o->recovery_point, dir_clean(dir) && log->clean);
+    TRACE(log->set->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
     if (o->epochs_changed)
         log_epochs_write(log, NULL);
     if (!log->clean)
-        log_checkpoint_later(dir);
+        dir_checkpoint_later(dir);
     if (o->start_unsaid)
-        log_points_write(dir, LOG_POINTS_START, NULL);
+        dir_points_write(dir, DIR_POINTS_START, NULL);
     log_seal(log);
     log_opening_end(o, ERR_NONE);
 }
@@ -274,8 +268,8 @@ static enum err too_short(struct log_opening *o)
     return errmsg_set(&o->op->msg, ERR_CORRUPT,
                       "%s ends at offset %lld, and the disk held %lld for sure; put it back from a "
                       "copy, or the segment that followed it, or " LOG_GIVE_UP,
-                      log_active(log)->file->path, (long long)o->end, (long long)o->recovery_point,
-                      log_name(log));
+                      log_active(log)->disk.file->path, (long long)o->end,
+                      (long long)o->recovery_point, log_name(log));
 }
 
 static void ended(struct steps *steps, enum err e)
@@ -284,7 +278,7 @@ static void ended(struct steps *steps, enum err e)
     struct log *log = o->log;
     if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *active = log_active(log);
-        TRACE(log->dir->trace, LOG_OFFLINE, log->id, active->size, ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, active->size, ERR_CORRUPT);
         e = too_short(o);
     }
     if (e != ERR_NONE && o->op->msg.text[0] == 0)
@@ -300,7 +294,7 @@ static void ended(struct steps *steps, enum err e)
 void log_recovered(struct log_opening *o)
 {
     struct log *log = o->log;
-    o->snapshots_doubted = !log->dir->clean || o->snapshot < log->snapshot_count - 1;
+    o->snapshots_doubted = !dir_clean(log->dir) || o->snapshot < log->snapshot_count - 1;
     o->snapshot = log->snapshot_count;
     steps_start(&o->steps, log_env(o->log), ready_steps, ended);
 }

@@ -31,7 +31,7 @@ static struct log_segment *segment_of(const struct log_opening *o)
     return o->log->segments[o->segment];
 }
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
@@ -47,10 +47,10 @@ static enum steps_flow gap(struct log_opening *o)
     const struct log_segment *segment = segment_of(o);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *before = log->segments[o->segment - 1];
-        TRACE(log->dir->trace, LOG_OFFLINE, log->id, before->size, ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, before->size, ERR_CORRUPT);
         if (o->end < segment->base)
             return steps_fail(&o->steps, log_missing_text(&o->op->msg, log, o->end, segment->base));
-        log_corrupt_text(&o->op->msg, log, segment->file->path, 0,
+        log_corrupt_text(&o->op->msg, log, segment->disk.file->path, 0,
                          "it begins below the end of the segment before it");
         return steps_fail(&o->steps, ERR_CORRUPT);
     }
@@ -70,12 +70,12 @@ static enum steps_flow recover_hold(struct steps *steps)
     struct log_segment *segment = segment_of(o);
     if (o->end >= 0 && segment->base != o->end)
         return gap(o);
-    if (segment->file->create) { /* not made yet: there is nothing in it */
+    if (segment->disk.file->create) { /* not made yet: there is nothing in it */
         o->end = segment->base;
         steps->next = RECOVER_END;
         return STEPS_NEXT;
     }
-    if (!log_file_hold(segment->file, &o->wait, on_held))
+    if (!dir_file_hold(segment->disk.file, &o->wait, on_held))
         return STEPS_WAIT;
     o->held = true;
     return STEPS_NEXT;
@@ -83,12 +83,12 @@ static enum steps_flow recover_hold(struct steps *steps)
 
 /* ---- where in the first segment ---- */
 
-static void on_offsets(struct log_get *get, enum err e)
+static void on_offsets(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
 }
 
-static void on_times(struct log_get *get, enum err e)
+static void on_times(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
 }
@@ -104,7 +104,7 @@ static enum steps_flow recover_offsets(struct steps *steps)
     }
     log_segment_path(o->log, segment->base, FORMAT_KIND_INDEX, o->path);
     steps->tolerant = true;
-    log_get(o->log->dir, &o->get, o->path, on_offsets);
+    dir_get(o->log->dir, &o->get, o->path, on_offsets);
     return STEPS_WAIT;
 }
 
@@ -113,11 +113,11 @@ static enum steps_flow recover_times(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     log_segment_path(o->log, segment_of(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
     steps->tolerant = true;
-    log_get(o->log->dir, &o->crc, o->path, on_times);
+    dir_get(o->log->dir, &o->crc, o->path, on_times);
     return STEPS_WAIT;
 }
 
-static void on_index_crc(struct log_get *get, enum err e)
+static void on_index_crc(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct log_opening, index_crc)->steps, e);
 }
@@ -127,18 +127,18 @@ static enum steps_flow recover_index_crc(struct steps *steps)
     struct log_opening *o = opening_of(steps);
     log_index_crc_path(o->log, segment_of(o)->base, o->path);
     steps->tolerant = true;
-    log_get(o->log->dir, &o->index_crc, o->path, on_index_crc);
+    dir_get(o->log->dir, &o->index_crc, o->path, on_index_crc);
     return STEPS_WAIT;
 }
 
-static struct bytes got(const struct log_get *get)
+static struct bytes got(const struct dir_get *get)
 {
     return bytes_of(get->data, (size_t)get->size);
 }
 
 static void drop_got(struct log_opening *o)
 {
-    struct mem *mem = o->log->dir->mem;
+    struct mem *mem = o->log->set->mem;
     mem_free(mem, o->get.data);
     mem_free(mem, o->crc.data);
     mem_free(mem, o->index_crc.data);
@@ -189,7 +189,7 @@ static enum steps_flow recover_begin(struct steps *steps)
         format_index_free(&segment->index);
     o->end = segment->base;
     segment->next = segment->base;
-    log_walk_begin(&o->walk, segment->file->handle, position, segment->size,
+    log_walk_begin(&o->walk, segment->disk.file->handle, position, segment->size,
                    position == 0 ? segment->base : -1, true);
     if (o->epochs_known)
         o->walk.scan.epoch_end = format_epochs_latest(&o->log->epochs) + 1;
@@ -229,7 +229,7 @@ static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t positio
         return ERR_NONE;
     o->copying = true;
     o->copy_from = position;
-    o->in_place = o->log->dir->short_of_room;
+    o->in_place = dir_short_of_room(o->log->dir);
     if (position == 0 || o->in_place)
         return ERR_NONE;
     o->fresh = log_segment_new(o->log, base, false);
@@ -278,7 +278,7 @@ static bool misled(struct log_opening *o)
     if (scan->large_left > 0 && scan->large.last == floor_last)
         return false;
     o->index_fits = false;
-    TRACE(log->dir->trace, LOG_REBUILT, log->id, LOG_REBUILT_INDEX, (uint64_t)segment_of(o)->base);
+    TRACE(log->set->trace, LOG_REBUILT, log->id, LOG_REBUILT_INDEX, (uint64_t)segment_of(o)->base);
     return true;
 }
 
@@ -299,8 +299,9 @@ static enum steps_flow bad(struct log_opening *o)
     if (o->copying)
         o->copied = MIN(o->copied, scan->bad_at - o->copy_from);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
-        log_corrupt_text(&o->op->msg, log, segment_of(o)->file->path, scan->bad_at, scan->msg.text);
-        TRACE(log->dir->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
+        log_corrupt_text(&o->op->msg, log, segment_of(o)->disk.file->path, scan->bad_at,
+                         scan->msg.text);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
         return steps_fail(&o->steps, ERR_CORRUPT);
     }
     if (!KNOWN_BUG(torn_tail_kept) || !log_cut_keep(o))
@@ -311,7 +312,7 @@ static enum steps_flow bad(struct log_opening *o)
 
 static void end_at_overlap(struct log_opening *o, uint64_t position)
 {
-    SOMETIMES(o->log->dir->trace, RECOVERY_FOUND_HALF, true);
+    SOMETIMES(o->log->set->trace, RECOVERY_FOUND_HALF, true);
     o->overlap_at = position;
     o->scanned = true;
 }
@@ -371,7 +372,7 @@ static enum steps_flow recover_create(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
-    log_path_join(o->copy_path, NULL, segment->file->path, ".tmp");
+    dir_path_join(o->copy_path, NULL, segment->disk.file->path, ".tmp");
     env_open_file(steps->env, &steps->io, o->copy_path,
                   ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, steps_done);
     return STEPS_WAIT;
@@ -387,7 +388,7 @@ static enum steps_flow recover_write(struct steps *steps)
         (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = copy_end(o) - from};
     o->copied = copy_end(o) - o->copy_from;
     if (o->in_place)
-        env_write(steps->env, &steps->io, segment_of(o)->file->handle, from, &o->part, 1,
+        env_write(steps->env, &steps->io, segment_of(o)->disk.file->handle, from, &o->part, 1,
                   steps_done);
     else
         env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
@@ -439,7 +440,7 @@ void log_recover(struct log_opening *o)
     struct log *log = o->log;
     o->segment = MAX(log_segment_index(log, o->scan_from), 0);
     o->end = -1;
-    enum err e = log_walk_init(&o->walk, log->dir, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&o->walk, log->set, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE) {
         log_recovery_failed(o, e);
         return;

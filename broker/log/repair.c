@@ -8,7 +8,7 @@ struct log_repair {
     enum err cause;
     bool running, full;
     struct env_timer timer;
-    struct log_file_wait wait;
+    struct dir_file_wait wait;
     bool held, dropped;
     uint64_t bytes; /* what could not be written */
 };
@@ -40,7 +40,7 @@ static enum steps_flow drop(struct steps *steps)
     }
     repair_of(steps)->dropped = true;
     steps->tolerant = true;
-    env_unlink(steps->env, &steps->io, last->file->path, steps_done);
+    env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);
     return STEPS_WAIT;
 }
 
@@ -50,8 +50,8 @@ static enum steps_flow dropped(struct steps *steps)
     struct log_segment *last = log_active(log);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
-    if (last->dirty_hold)
-        log_dirty_release(last);
+    if (last->disk.held)
+        dir_writer_release(&last->disk);
     log_forget_cursors(log, last);
     log->segment_count--;
     if (last->readers > 0)
@@ -62,7 +62,7 @@ static enum steps_flow dropped(struct steps *steps)
     return STEPS_NEXT;
 }
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_repair *r = CONTAINER_OF(wait, struct log_repair, wait);
     r->held = e == ERR_NONE;
@@ -86,14 +86,14 @@ static enum steps_flow hold(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     struct log_segment *active = log_active(r->log);
-    if (log_dir_synced(r->log->dir, steps) == STEPS_FAIL)
+    if (dir_synced(r->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     r->dropped = false;
-    if (active->file->create) { /* it was never made */
+    if (active->disk.file->create) { /* it was never made */
         steps->next = REPAIR_SPACE;
         return STEPS_NEXT;
     }
-    if (log_file_hold(active->file, &r->wait, on_held)) {
+    if (dir_file_hold(active->disk.file, &r->wait, on_held)) {
         r->held = true;
         return STEPS_NEXT;
     }
@@ -103,14 +103,14 @@ static enum steps_flow hold(struct steps *steps)
 static enum steps_flow truncate_file(struct steps *steps)
 {
     struct log_segment *active = log_active(repair_of(steps)->log);
-    env_truncate(steps->env, &steps->io, active->file->handle, active->size, steps_done);
+    env_truncate(steps->env, &steps->io, active->disk.file->handle, active->size, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow ask_size(struct steps *steps)
 {
     struct log_segment *active = log_active(repair_of(steps)->log);
-    env_size(steps->env, &steps->io, active->file->handle, steps_done);
+    env_size(steps->env, &steps->io, active->disk.file->handle, steps_done);
     return STEPS_WAIT;
 }
 
@@ -123,7 +123,7 @@ static enum steps_flow ask_space(struct steps *steps)
     if (r->cause != ERR_NOSPACE)
         return STEPS_NEXT;
     steps->tolerant = true;
-    env_space(steps->env, &steps->io, r->log->dir->path, steps_done);
+    env_space(steps->env, &steps->io, dir_path(r->log->dir), steps_done);
     return STEPS_WAIT;
 }
 
@@ -149,9 +149,9 @@ static const struct step repair_steps[] = {
 static void free_repair(struct log *log, bool room)
 {
     if (log->repair->cause == ERR_NOSPACE)
-        log_full_end(log->dir, room);
+        dir_full_end(log->dir, room);
     env_disarm(log_env(log), &log->repair->timer);
-    mem_free(log->dir->mem, log->repair);
+    mem_free(log->set->mem, log->repair);
     log->repair = NULL;
 }
 
@@ -161,7 +161,7 @@ static void ended(struct steps *steps, enum err e)
     struct log *log = r->log;
     struct log_segment *active = log_active(log);
     if (r->held)
-        log_file_release(active->file);
+        dir_file_release(active->disk.file);
     r->held = false;
     r->running = false;
     log->busy--;
@@ -173,20 +173,20 @@ static void ended(struct steps *steps, enum err e)
     } else if (e != ERR_NONE || r->full) {
         env_arm(log_env(log), &r->timer, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
     } else {
-        SOMETIMES(log->dir->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
+        SOMETIMES(log->set->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
         free_repair(log, true);
         log->state = LOG_OPEN;
         log_segment_clean(active);
     }
     if (log->status == ERR_NONE && log->written_end > log->durable_end)
-        log_commit_mark(log);
+        log_commit(log);
     log_settle(log);
 }
 
 /* Only the log's own work may be waited for, not what waits for the repair. */
 static bool ready(const struct log *log)
 {
-    if (!list_empty(&log->in_flight) || log->in_round || log->sealing != NULL)
+    if (!list_empty(&log->in_flight) || log->member.in_round || log->sealing != NULL)
         return false;
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
         if (log->segments[i]->file_waiting)
@@ -239,7 +239,7 @@ void log_repair_begin(struct log *log, enum err e)
     }
     if (log->repair != NULL)
         return;
-    log->repair = mem_zalloc(log->dir->mem, sizeof *log->repair);
+    log->repair = mem_zalloc(log->set->mem, sizeof *log->repair);
     if (log->repair == NULL) {
         log_offline(log, ERR_NOMEM, (int64_t)log_active(log)->size);
         return;
@@ -249,7 +249,7 @@ void log_repair_begin(struct log *log, enum err e)
     log->repair->bytes = LOG_REPAIR_BYTES;
     log->repair->timer.fire = on_timer;
     if (e == ERR_NOSPACE)
-        log_full_begin(log->dir);
+        dir_full_begin(log->dir);
     /* Perhaps nothing is under way whose end could be waited for. */
     env_arm(log_env(log), &log->repair->timer, env_now(log_env(log)));
 }

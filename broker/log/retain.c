@@ -2,28 +2,13 @@
  * is durable, then the files get another name, and only after a delay they are removed. */
 #include "log/internal.h"
 
-/* Files of a segment; the index's checksum after them. */
-static const enum format_file_kind kinds[] = {FORMAT_KIND_LOG, FORMAT_KIND_INDEX,
-                                              FORMAT_KIND_TIMEINDEX, FORMAT_KIND_TXNINDEX};
-#define FILES (COUNT_OF(kinds) + 1)
-#define DELAY_MS_MAX (1ll << 42) /* a hundred years: "never" must not overflow */
-
-static void file_path(const char *folder, int64_t base, int32_t i, const char *suffix,
-                      char path[ENV_PATH_MAX])
-{
-    char name[FORMAT_NAME_MAX];
-    format_name_print(name, base, i < COUNT_OF(kinds) ? kinds[i] : FORMAT_KIND_INDEX);
-    log_path_join(path, folder, name, i < COUNT_OF(kinds) ? "" : ".crc");
-    log_path_join(path, NULL, path, suffix);
-}
-
 struct log_retention {
     struct steps steps;
     struct log *log;
-    struct log_points_wait points_wait;
+    struct dir_points_wait points_wait;
     struct log_index_wait index_wait;
-    struct log_file_wait file_wait;
-    struct log_file *file; /* of the first segment that stays; of one that is asked */
+    struct dir_file_wait file_wait;
+    struct dir_file *file; /* of the first segment that stays; of one that is asked */
     int64_t limit, wall_ms;
     int32_t count; /* segments that go */
     uint64_t gone; /* their bytes */
@@ -60,23 +45,23 @@ static struct log_retention *retention_of(struct steps *steps)
 
 /* What the wall clock says as far as the steady clock of this life bears it out: it may fall back
  * at once, but ahead only when it has stayed there for LOG_SETTLE_MS. */
-static int64_t believe(struct log_dir *dir, int64_t wall_ms)
+static int64_t believe(struct log_set *set, int64_t wall_ms)
 {
-    int64_t now_ns = env_now(dir->env);
+    int64_t now_ns = env_now(set->env);
     int64_t offset = wall_ms - now_ns / 1000000;
-    if (!dir->clock_known || offset < dir->clock_ms + 1000) {
-        dir->clock_ms = dir->clock_known ? MIN(offset, dir->clock_ms + 1000) : offset;
-        dir->clock_known = true;
-        dir->clock_doubted = false;
-    } else if (!dir->clock_doubted || offset < dir->doubted_ms - 1000) {
-        dir->clock_doubted = true;
-        dir->doubted_ms = offset;
-        dir->doubted_since_ns = now_ns;
-    } else if (now_ns - dir->doubted_since_ns >= LOG_SETTLE_MS * 1000000ll) {
-        dir->clock_ms = MIN(offset, dir->doubted_ms + 1000);
-        dir->clock_doubted = false;
+    if (!set->clock_known || offset < set->clock_ms + 1000) {
+        set->clock_ms = set->clock_known ? MIN(offset, set->clock_ms + 1000) : offset;
+        set->clock_known = true;
+        set->clock_doubted = false;
+    } else if (!set->clock_doubted || offset < set->doubted_ms - 1000) {
+        set->clock_doubted = true;
+        set->doubted_ms = offset;
+        set->doubted_since_ns = now_ns;
+    } else if (now_ns - set->doubted_since_ns >= LOG_SETTLE_MS * 1000000ll) {
+        set->clock_ms = MIN(offset, set->doubted_ms + 1000);
+        set->clock_doubted = false;
     }
-    return dir->clock_ms + now_ns / 1000000;
+    return set->clock_ms + now_ns / 1000000;
 }
 
 /* ---- which ---- */
@@ -125,8 +110,8 @@ static bool is_too_much(const struct log_retention *r, const struct log_segment 
 
 static bool may_go(const struct log_retention *r, const struct log_segment *segment)
 {
-    return segment->next <= r->limit && segment->synced == segment->size && !segment->syncing &&
-           segment->size == segment->written && !segment->dirty_hold;
+    return segment->next <= r->limit && segment->disk.synced == segment->size &&
+           !segment->disk.syncing && segment->size == segment->disk.written && !segment->disk.held;
 }
 
 /* As many of the oldest as may go, never the one that is written to. Each is looked at once: the
@@ -184,7 +169,7 @@ static enum steps_flow retain_learn(struct steps *steps)
                                                                                 : STEPS_WAIT;
 }
 
-static void on_asked_held(struct log_file_wait *wait, enum err e)
+static void on_asked_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
     r->asks = e == ERR_NONE;
@@ -195,8 +180,8 @@ static void on_asked_held(struct log_file_wait *wait, enum err e)
 static enum steps_flow retain_hold(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    r->file = r->log->segments[r->count]->file;
-    r->asks = log_file_hold(r->file, &r->file_wait, on_asked_held);
+    r->file = r->log->segments[r->count]->disk.file;
+    r->asks = dir_file_hold(r->file, &r->file_wait, on_asked_held);
     return r->asks ? STEPS_NEXT : STEPS_WAIT;
 }
 
@@ -212,13 +197,13 @@ static enum steps_flow retain_told(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    log_file_release(r->file);
+    dir_file_release(r->file);
     r->asks = false;
     steps->next = RETAIN_CHOOSE;
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
         /* Who cannot be asked is as young as can be. */
-        if (segment->file == r->file && segment->modified_ms < 0)
+        if (segment->disk.file == r->file && segment->modified_ms < 0)
             segment->modified_ms =
                 steps->err == ERR_NONE ? MAX(steps->io.modified_ms, 0) : r->wall_ms;
     }
@@ -240,7 +225,7 @@ static enum steps_flow retain_roll(struct steps *steps)
 
 /* ---- what is left, and the new log start: durable before a file goes ---- */
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
     r->held = e == ERR_NONE;
@@ -254,14 +239,14 @@ static enum steps_flow retain_entry(struct steps *steps)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *left = log->segments[r->count];
-    if (left->entry_durable) {
+    if (left->disk.entry_durable) {
         steps->next = RETAIN_POINT;
         return STEPS_NEXT;
     }
     if (!r->held) {
         steps->next = RETAIN_ENTRY;
-        r->file = left->file;
-        r->held = log_file_hold(left->file, &r->file_wait, on_held);
+        r->file = left->disk.file;
+        r->held = dir_file_hold(left->disk.file, &r->file_wait, on_held);
         return r->held ? STEPS_NEXT : STEPS_WAIT;
     }
     steps->tolerant = true;
@@ -272,13 +257,13 @@ static enum steps_flow retain_entry(struct steps *steps)
 static enum steps_flow retain_entered(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    enum steps_flow flow = log_dir_synced(r->log->dir, steps);
+    enum steps_flow flow = dir_synced(r->log->dir, steps);
     if (flow == STEPS_NEXT)
-        r->log->segments[r->count]->entry_durable = true;
+        r->log->segments[r->count]->disk.entry_durable = true;
     return flow;
 }
 
-static void on_point(struct log_points_wait *wait, enum err e)
+static void on_point(struct dir_points_wait *wait, enum err e)
 {
     steps_resume(&CONTAINER_OF(wait, struct log_retention, points_wait)->steps, e);
 }
@@ -290,7 +275,7 @@ static enum steps_flow retain_point(struct steps *steps)
     log->start_next = MAX(log->start, log->segments[r->count]->base);
     r->points_wait.done = on_point;
     steps->tolerant = true;
-    log_points_write(log->dir, LOG_POINTS_START, &r->points_wait);
+    dir_points_write(log->dir, DIR_POINTS_START, &r->points_wait);
     return STEPS_WAIT;
 }
 
@@ -310,7 +295,7 @@ static enum steps_flow retain_move(struct steps *steps)
     if (log->start_next > log->start) {
         int64_t was = log->start;
         log->start = log->start_next;
-        TRACE(log->dir->trace, LOG_START, log->id, (uint64_t)log->start, (uint64_t)was,
+        TRACE(log->set->trace, LOG_START, log->id, (uint64_t)log->start, (uint64_t)was,
               r->by_time ? LOG_START_TIME : LOG_START_SIZE, (uint64_t)r->greatest,
               (uint64_t)r->wall_ms);
     }
@@ -319,137 +304,19 @@ static enum steps_flow retain_move(struct steps *steps)
 
 /* ---- the files ---- */
 
-struct removal {
-    struct steps steps;
-    struct env_timer timer;
-    struct log_dir *dir;
-    struct list link; /* in dir->removals while the timer runs */
-    int64_t base;
-    int32_t kind;
-    bool unsaid; /* no checkpoint says yet that the log begins behind it */
-    struct log_points_wait points_wait;
-    char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
-};
-
-enum { REMOVE_EMPTY, REMOVE_CLOSE, REMOVE_POINT, REMOVE_SAID, REMOVE_FILE, REMOVE_OVER };
-
-/* Its name stays until the checkpoint is written, for which there is room now: without either the
- * next start would take it for lost. */
-static enum steps_flow remove_empty(struct steps *steps)
-{
-    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
-    if (!r->unsaid) {
-        steps->next = REMOVE_FILE;
-        return STEPS_NEXT;
-    }
-    file_path(r->folder, r->base, 0, ".deleted", r->path);
-    env_open_file(steps->env, &steps->io, r->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE, steps_done);
-    return STEPS_WAIT;
-}
-
-static enum steps_flow remove_close(struct steps *steps)
-{
-    steps->tolerant = true;
-    env_close_file(steps->env, &steps->io, steps->n, steps_done);
-    return STEPS_WAIT;
-}
-
-static void on_said(struct log_points_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct removal, points_wait)->steps, e);
-}
-
-static enum steps_flow remove_point(struct steps *steps)
-{
-    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
-    steps->tolerant = true;
-    r->points_wait.done = on_said;
-    log_points_write(r->dir, LOG_POINTS_START, &r->points_wait);
-    return STEPS_WAIT;
-}
-
-static enum steps_flow remove_said(struct steps *steps)
-{
-    if (steps->err != ERR_NONE)
-        steps->next = REMOVE_OVER;
-    return STEPS_NEXT;
-}
-
-static enum steps_flow remove_file(struct steps *steps)
-{
-    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
-    if (r->kind == FILES)
-        return STEPS_NEXT;
-    file_path(r->folder, r->base, r->kind++, ".deleted", r->path);
-    steps->next = REMOVE_FILE;
-    steps->tolerant = true; /* gone already, or left for the next start */
-    env_unlink(steps->env, &steps->io, r->path, steps_done);
-    return STEPS_WAIT;
-}
-
-static const struct step remove_steps[] = {
-    [REMOVE_EMPTY] = {"empty", remove_empty}, [REMOVE_CLOSE] = {"empty", remove_close},
-    [REMOVE_POINT] = {"write", remove_point}, [REMOVE_SAID] = {"write", remove_said},
-    [REMOVE_FILE] = {"remove", remove_file},  [REMOVE_OVER] = {NULL, NULL},
-};
-
-static void removed(struct steps *steps, enum err e)
-{
-    struct removal *r = CONTAINER_OF(steps, struct removal, steps);
-    struct log_dir *dir = r->dir;
-    (void)e;
-    mem_free(dir->mem, r);
-    dir->busy--;
-    log_dir_idle(dir);
-}
-
-static void on_due(struct env_timer *timer)
-{
-    struct removal *r = CONTAINER_OF(timer, struct removal, timer);
-    list_remove(&r->link);
-    r->dir->busy++;
-    steps_start(&r->steps, r->dir->env, remove_steps, removed);
-}
-
-/* What is not removed in this life is removed at the start of the next. */
-void log_removals_stop(struct log_dir *dir)
-{
-    struct list *link;
-    while ((link = list_pop_front(&dir->removals)) != NULL) {
-        struct removal *r = CONTAINER_OF(link, struct removal, link);
-        env_disarm(dir->env, &r->timer);
-        mem_free(dir->mem, r);
-    }
-}
-
-static void remove_later(struct log *log, int64_t base, bool unsaid)
-{
-    int64_t delay_ms = unsaid ? 0 : log->config.file_delete_delay_ms;
-    struct log_dir *dir = log->dir;
-    struct removal *r = mem_zalloc(dir->mem, sizeof *r);
-    if (r == NULL)
-        return;
-    r->dir = dir;
-    r->base = base;
-    r->unsaid = unsaid;
-    r->timer.fire = on_due;
-    list_init(&r->link);
-    log_path_join(r->folder, NULL, log->path, "");
-    list_push_back(&dir->removals, &r->link);
-    env_arm(dir->env, &r->timer, env_now(dir->env) + MIN(delay_ms, DELAY_MS_MAX) * 1000000);
-}
-
 static enum steps_flow retain_rename(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *oldest = log->segments[0];
+    char name[FORMAT_NAME_MAX];
     /* The records first; if they stay, what follows them stays, too, and the next pass goes on. */
     if (r->kind == 1 && steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
-    if (r->kind < FILES) {
-        file_path(log->path, oldest->base, r->kind, "", r->path);
-        file_path(log->path, oldest->base, r->kind++, ".deleted", r->path_to);
+    if (r->kind < FORMAT_SEGMENT_FILES) {
+        format_segment_name(name, oldest->base, r->kind++);
+        dir_path_join(r->path, log->path, name, "");
+        dir_path_join(r->path_to, log->path, name, ".deleted");
         steps->next = RETAIN_RENAME;
         steps->tolerant = true; /* not all segments have all files */
         env_rename(steps->env, &steps->io, r->path, r->path_to, steps_done);
@@ -458,7 +325,8 @@ static enum steps_flow retain_rename(struct steps *steps)
     r->kind = 0;
     r->count--;
     log_segments_take_first(log);
-    remove_later(log, oldest->base, r->full);
+    dir_remove_segment(log->dir, log->path, oldest->base, log->config.file_delete_delay_ms,
+                       r->full);
     log_segment_retire(oldest);
     return STEPS_NEXT;
 }
@@ -477,7 +345,7 @@ static enum steps_flow retain_gone(struct steps *steps)
     struct log_retention *r = retention_of(steps);
     if (r->count > 0)
         steps->next = RETAIN_RENAME;
-    return log_dir_synced(r->log->dir, steps);
+    return dir_synced(r->log->dir, steps);
 }
 
 static const struct step retain_steps[] = {
@@ -496,9 +364,9 @@ static void ended(struct steps *steps, enum err e)
     struct log *log = r->log;
     (void)e; /* the next pass tries again */
     if (r->held || r->asks)
-        log_file_release(r->file);
+        dir_file_release(r->file);
     log->start_next = log->start;
-    mem_free(log->dir->mem, r);
+    mem_free(log->set->mem, r);
     log->retention = NULL;
     log->busy--;
     log_settle(log);
@@ -506,12 +374,12 @@ static void ended(struct steps *steps, enum err e)
 
 void log_retain(struct log *log, int64_t limit, int64_t wall_ms)
 {
-    if (log->retention != NULL || !may_retain(log) || log->dir->closing)
+    if (log->retention != NULL || !may_retain(log) || dir_closing(log->dir))
         return;
-    int64_t believed = believe(log->dir, wall_ms);
+    int64_t believed = believe(log->set, wall_ms);
     format_producers_expire(&log->producers, env_now(log_env(log)),
                             log->config.producer_id_expiration_ms * 1000000);
-    struct log_retention *r = mem_zalloc(log->dir->mem, sizeof *r);
+    struct log_retention *r = mem_zalloc(log->set->mem, sizeof *r);
     if (r == NULL)
         return;
     r->log = log;

@@ -14,7 +14,7 @@ enum target {
 struct log_sealing {
     struct steps steps;
     struct log *log;
-    struct log_save save;
+    struct dir_save save;
     struct log_segment *segment; /* counted among its readers while held */
     bool held;
     enum target target;
@@ -47,10 +47,10 @@ static struct log_sealing *sealing_of(struct steps *steps)
     return CONTAINER_OF(steps, struct log_sealing, steps);
 }
 
-static void on_saved(struct log_save *save, enum err e)
+static void on_saved(struct dir_save *save, enum err e)
 {
     struct log_sealing *s = CONTAINER_OF(save, struct log_sealing, save);
-    mem_free(s->log->dir->mem, s->bytes);
+    mem_free(s->log->set->mem, s->bytes);
     s->bytes = NULL;
     steps_resume(&s->steps, e);
 }
@@ -80,10 +80,10 @@ static bool wants_prefix(const struct log_segment *active)
 {
     int32_t saved = active->index_saved_count;
     if (!active->index_known || saved >= active->index.count ||
-        active->index.entries[saved].position >= active->synced)
+        active->index.entries[saved].position >= active->disk.synced)
         return false;
     uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
-    return active->synced > from + LOG_PREFIX_BYTES;
+    return active->disk.synced > from + LOG_PREFIX_BYTES;
 }
 
 /* Entries of batches that will never be taken back. */
@@ -92,7 +92,7 @@ static void count_durable(const struct log_segment *segment, int32_t *count, int
     const struct format_index *index = &segment->index;
     *count = index->count;
     *time_count = index->time_count;
-    while (*count > 0 && index->entries[*count - 1].position >= segment->synced)
+    while (*count > 0 && index->entries[*count - 1].position >= segment->disk.synced)
         --*count;
     int64_t last = *count == 0 ? -1 : (int64_t)index->entries[*count - 1].relative;
     while (*time_count > 0 && (int64_t)index->times[*time_count - 1].relative > last)
@@ -115,9 +115,9 @@ static enum target choose(const struct log *log, struct log_segment **segment)
         struct log_segment *s = log->segments[i];
         bool last = i == log->segment_count - 1;
         *segment = s;
-        if (s->file->create)
+        if (s->disk.file->create)
             continue; /* not there yet */
-        if (!last && wants_index(s) && s->synced == s->size)
+        if (!last && wants_index(s) && s->disk.synced == s->size)
             return TARGET_INDEX;
         if (last && wants_prefix(s))
             return TARGET_PREFIX;
@@ -149,7 +149,7 @@ static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind ki
     struct log *log = s->log;
     ASSERT(first <= end);
     size_t size = (size_t)(end - first) * entry_size;
-    s->bytes = mem_alloc(log->dir->mem, size + 1);
+    s->bytes = mem_alloc(log->set->mem, size + 1);
     if (s->bytes == NULL)
         return steps_fail(&s->steps, ERR_NOMEM);
     if (kind == FORMAT_KIND_INDEX)
@@ -160,7 +160,7 @@ static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind ki
     *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
     log_segment_path(log, s->segment->base, kind, s->path);
     /* Not synced: what the power takes is made again. */
-    log_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
+    dir_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
              false, on_saved);
     return STEPS_WAIT;
 }
@@ -187,7 +187,7 @@ static enum steps_flow seal_index(struct steps *steps)
         .times = segment->times_crc,
         .offsets_size = (uint64_t)s->count * FORMAT_INDEX_ENTRY_SIZE,
         .times_size = (uint64_t)s->time_count * FORMAT_TIME_ENTRY_SIZE,
-        .log_bytes = segment->synced,
+        .log_bytes = segment->disk.synced,
     };
     return save_part(s, FORMAT_KIND_INDEX, segment->index_saved_count, s->count,
                      FORMAT_INDEX_ENTRY_SIZE);
@@ -213,7 +213,7 @@ static enum steps_flow seal_crc(struct steps *steps)
         return STEPS_NEXT;
     log_index_crc_path(segment->log, segment->base, s->path);
     format_index_crc_print(&s->crc, s->crc_text);
-    log_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
+    dir_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
     return STEPS_WAIT;
 }
 
@@ -248,7 +248,7 @@ static enum steps_flow seal_window(struct steps *steps)
     if (log->window.data == NULL)
         return STEPS_NEXT;
     log_segment_path(log, s->offset, FORMAT_KIND_WINDOW, s->path);
-    log_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
+    dir_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
     return STEPS_WAIT;
 }
 
@@ -256,7 +256,7 @@ static enum steps_flow seal_snapshot(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->offset, FORMAT_KIND_SNAPSHOT, s->path);
-    log_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
+    dir_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
     return STEPS_WAIT;
 }
 
@@ -274,7 +274,7 @@ static enum steps_flow seal_listed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
-    if (log_dir_synced(log->dir, steps) == STEPS_FAIL)
+    if (dir_synced(log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     enum err e = log_snapshots_add(log, s->offset);
     if (e != ERR_NONE)
@@ -374,8 +374,8 @@ static void ended(struct steps *steps, enum err e)
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
     let_go(s);
-    mem_free(log->dir->mem, s->bytes);
-    mem_free(log->dir->mem, s);
+    mem_free(log->set->mem, s->bytes);
+    mem_free(log->set->mem, s);
     log->sealing = NULL;
     log->busy--;
     if (e == ERR_NOTFOUND)
@@ -383,7 +383,7 @@ static void ended(struct steps *steps, enum err e)
     if (e != ERR_NONE && log->status == ERR_NONE)
         retry_later(log);
     else if (log->held_back)
-        log_commit_flush(log->dir);
+        dir_commit_flush(log->dir);
     log_repair_next(log);
     log_settle(log);
 }
@@ -400,7 +400,7 @@ void log_seal(struct log *log)
     take_snapshot(log);
     if (choose(log, &segment) == TARGET_NONE)
         return;
-    struct log_sealing *s = mem_zalloc(log->dir->mem, sizeof *s);
+    struct log_sealing *s = mem_zalloc(log->set->mem, sizeof *s);
     if (s == NULL) {
         retry_later(log);
         return;
@@ -413,13 +413,14 @@ void log_seal(struct log *log)
 
 bool log_must_wait(struct log *log)
 {
-    if (log->status != ERR_NONE || log->state != LOG_OPEN || log->dir->closing || !is_crowded(log))
+    if (log->status != ERR_NONE || log->state != LOG_OPEN || dir_closing(log->dir) ||
+        !is_crowded(log))
         return false;
     log->held_back = true;
     log_seal(log);
     /* What is full is saved once it is synced, though nobody else may wait for that. */
     if (log->sealing == NULL && !env_armed(&log->retry))
-        log_commit_flush(log->dir);
+        dir_commit_flush(log->dir);
     return true;
 }
 
@@ -437,21 +438,21 @@ static int64_t size_max(const struct log *log)
  * of the directory it stays due. */
 static void take_snapshot(struct log *log)
 {
-    struct log_dir *dir = log->dir;
+    struct log_set *set = log->set;
     bool room =
-        dir->snapshot_bytes == 0 || dir->snapshot_bytes + size_max(log) <= LOG_SNAPSHOTS_BYTES;
+        set->snapshot_bytes == 0 || set->snapshot_bytes + size_max(log) <= LOG_SNAPSHOTS_BYTES;
     if (!log->snapshot_due || log->snapshot.data != NULL || !room ||
         log->bytes_since_snapshot < log->snapshot_size)
         return;
     if (log->snapshot_count > 0 && log->snapshots[log->snapshot_count - 1] >= log->end)
         return; /* there is one */
-    if (format_snapshot_encode(&log->producers, dir->mem, &log->snapshot, &log->window) != ERR_NONE)
+    if (format_snapshot_encode(&log->producers, set->mem, &log->snapshot, &log->window) != ERR_NONE)
         return;
     log->snapshot_offset = log->end;
     log->snapshot_size = log->snapshot.size + log->window.size;
     log->bytes_since_snapshot = 0;
     log->snapshot_due = false;
-    dir->snapshot_bytes += (int64_t)log->snapshot_size;
+    set->snapshot_bytes += (int64_t)log->snapshot_size;
 }
 
 void log_snapshot_want(struct log *log)
@@ -462,9 +463,9 @@ void log_snapshot_want(struct log *log)
 
 void log_snapshot_drop(struct log *log)
 {
-    struct mem *mem = log->dir->mem;
-    log->dir->snapshot_bytes -= (int64_t)(log->snapshot.size + log->window.size);
-    ASSERT(log->dir->snapshot_bytes >= 0);
+    struct mem *mem = log->set->mem;
+    log->set->snapshot_bytes -= (int64_t)(log->snapshot.size + log->window.size);
+    ASSERT(log->set->snapshot_bytes >= 0);
     mem_free(mem, (void *)(uintptr_t)log->snapshot.data);
     mem_free(mem, (void *)(uintptr_t)log->window.data);
     log->snapshot = log->window = bytes_of(NULL, 0);
@@ -479,7 +480,7 @@ enum err log_snapshots_add(struct log *log, int64_t offset)
         return ERR_NONE;
     if (log->snapshot_count == log->snapshot_cap) {
         int32_t cap = log->snapshot_cap == 0 ? 4 : log->snapshot_cap * 2;
-        void *grown = mem_realloc(log->dir->mem, log->snapshots, (size_t)cap * sizeof offset);
+        void *grown = mem_realloc(log->set->mem, log->snapshots, (size_t)cap * sizeof offset);
         if (grown == NULL)
             return ERR_NOMEM;
         log->snapshots = grown;

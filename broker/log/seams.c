@@ -79,13 +79,13 @@ static bool removed_unsaid(const struct log_opening *o)
 enum err log_seams_first(struct log_opening *o)
 {
     const struct log *log = o->log;
-    const struct log_dir *dir = log->dir;
+    const struct dir *dir = log->dir;
     int64_t first = log->segments[0]->base;
-    int64_t start = log->known->offsets[LOG_POINTS_START];
-    if (log->segments[0]->file->create || dir->points_wrong[LOG_POINTS_START])
+    int64_t start = log->member.known->offsets[DIR_POINTS_START];
+    if (log->segments[0]->disk.file->create || dir_points_wrong(dir, DIR_POINTS_START))
         return ERR_NONE;
     if (start < 0)
-        start = dir->points_own[LOG_POINTS_START] ? 0 : first_orphan(o, first);
+        start = dir_points_own(dir, DIR_POINTS_START) ? 0 : first_orphan(o, first);
     if (start < 0 || start >= first)
         return ERR_NONE;
     if (removed_unsaid(o)) {
@@ -163,7 +163,7 @@ static enum steps_flow seam_close(struct steps *steps)
     return STEPS_WAIT;
 }
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
     o->held = e == ERR_NONE;
@@ -174,7 +174,7 @@ static enum steps_flow seam_place(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     steps->err = ERR_NONE;
-    if (!log_file_hold(segment_of(o)->file, &o->wait, on_held))
+    if (!dir_file_hold(segment_of(o)->disk.file, &o->wait, on_held))
         return STEPS_WAIT;
     o->held = true;
     return STEPS_NEXT;
@@ -184,13 +184,13 @@ static enum steps_flow seam_walk(struct steps *steps)
 {
     struct log_opening *o = opening_of(steps);
     const struct log_segment *segment = segment_of(o);
-    if (o->walk.dir == NULL) {
-        enum err e = log_walk_init(&o->walk, o->log->dir, LOG_PIECE_SMALL, SEAM_NOTES);
+    if (o->walk.set == NULL) {
+        enum err e = log_walk_init(&o->walk, o->log->set, LOG_PIECE_SMALL, SEAM_NOTES);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }
-    if (o->walk.file != segment->file->handle || o->walk.end == 0)
-        log_walk_begin(&o->walk, segment->file->handle, o->piece, segment->size, -1, false);
+    if (o->walk.file != segment->disk.file->handle || o->walk.end == 0)
+        log_walk_begin(&o->walk, segment->disk.file->handle, o->piece, segment->size, -1, false);
     if (o->walk.position >= o->walk.end) {
         steps->next = SEAM_JUDGE;
         return STEPS_NEXT;
@@ -220,11 +220,11 @@ static enum steps_flow seam_judge(struct steps *steps)
     struct log *log = o->log;
     int64_t next = log->segments[o->segment + 1]->base;
     if (o->held)
-        log_file_release(segment_of(o)->file);
+        dir_file_release(segment_of(o)->disk.file);
     o->held = false;
     o->walk.end = 0; /* the next segment's walk begins anew */
     if (o->end < next) {
-        TRACE(log->dir->trace, LOG_OFFLINE, log->id, segment_of(o)->size, ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, segment_of(o)->size, ERR_CORRUPT);
         return steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
     }
     o->segment++;

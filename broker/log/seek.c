@@ -21,7 +21,7 @@ struct log_seeking {
     struct log *log;
     struct log_segment *segment;
     struct log_index_wait index_wait;
-    struct log_file_wait file_wait;
+    struct dir_file_wait file_wait;
     struct log_walk walk;
     bool held, whole; /* whole: the walk begins at the batch itself */
     int64_t base;     /* of the segment being looked at */
@@ -53,7 +53,7 @@ static struct log_seeking *seeking_of(struct steps *steps)
 static void let_go(struct log_seeking *s)
 {
     if (s->held)
-        log_file_release(s->segment->file);
+        dir_file_release(s->segment->disk.file);
     s->held = false;
     if (s->segment != NULL)
         log_segment_unread(s->segment);
@@ -131,7 +131,7 @@ static enum steps_flow seek_index(struct steps *steps)
 
 /* ---- which batch ---- */
 
-static void on_held(struct log_file_wait *wait, enum err e)
+static void on_held(struct dir_file_wait *wait, enum err e)
 {
     struct log_seeking *s = CONTAINER_OF(wait, struct log_seeking, file_wait);
     s->held = e == ERR_NONE;
@@ -142,12 +142,13 @@ static enum steps_flow walk_from(struct log_seeking *s, uint64_t position)
 {
     s->steps.next = SEEK_WALK;
     log_walk_free(&s->walk);
-    enum err e = log_walk_init(&s->walk, s->log->dir, LOG_PIECE_SMALL, SEEK_NOTES);
+    enum err e = log_walk_init(&s->walk, s->log->set, LOG_PIECE_SMALL, SEEK_NOTES);
     if (e != ERR_NONE)
         return steps_fail(&s->steps, e);
     /* After a failed sync what is not durable may be anything, or nothing (S-5). */
-    uint64_t end = s->log->status == ERR_OFFLINE ? s->segment->synced : s->segment->written;
-    log_walk_begin(&s->walk, s->segment->file->handle, MIN(position, end), end,
+    uint64_t end =
+        s->log->status == ERR_OFFLINE ? s->segment->disk.synced : s->segment->disk.written;
+    log_walk_begin(&s->walk, s->segment->disk.file->handle, MIN(position, end), end,
                    position == 0 ? s->segment->base : -1, false);
     return STEPS_NEXT;
 }
@@ -157,7 +158,7 @@ static enum steps_flow seek_hold(struct steps *steps)
     struct log_seeking *s = seeking_of(steps);
     if (!s->held) {
         steps->next = SEEK_HOLD;
-        s->held = log_file_hold(s->segment->file, &s->file_wait, on_held);
+        s->held = dir_file_hold(s->segment->disk.file, &s->file_wait, on_held);
         if (!s->held)
             return STEPS_WAIT;
     }
@@ -218,10 +219,10 @@ static enum steps_flow seek_batch(struct steps *steps)
     struct log_seeking *s = seeking_of(steps);
     log_walk_free(&s->walk);
     enum err e =
-        log_walk_init(&s->walk, s->log->dir, MAX(s->note.size, LOG_PIECE_SMALL), SEEK_NOTES);
+        log_walk_init(&s->walk, s->log->set, MAX(s->note.size, LOG_PIECE_SMALL), SEEK_NOTES);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    log_walk_begin(&s->walk, s->segment->file->handle, s->note.position,
+    log_walk_begin(&s->walk, s->segment->disk.file->handle, s->note.position,
                    s->note.position + s->note.size, s->note.base, true);
     log_walk_next(&s->walk, steps);
     return STEPS_WAIT;
@@ -321,7 +322,7 @@ static void ended(struct steps *steps, enum err e)
                    (long long)seek->timestamp_ms, log->topic, log->partition, err_text(e));
     let_go(s);
     log_walk_free(&s->walk);
-    mem_free(log->dir->mem, s);
+    mem_free(log->set->mem, s);
     seek->own = NULL;
     seek->op.done(&seek->op, e);
     log->busy--;
@@ -341,7 +342,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
         done(&seek->op, log->status);
         return;
     }
-    struct log_seeking *s = mem_zalloc(log->dir->mem, sizeof *s);
+    struct log_seeking *s = mem_zalloc(log->set->mem, sizeof *s);
     if (s == NULL) {
         done(&seek->op, errmsg_set(&seek->op.msg, ERR_NOMEM, "out of memory"));
         return;

@@ -15,19 +15,18 @@ void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_
 {
     char index[ENV_PATH_MAX];
     log_segment_path(log, base, FORMAT_KIND_INDEX, index);
-    log_path_join(path, NULL, index, ".crc");
+    dir_path_join(path, NULL, index, ".crc");
 }
 
 struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
 {
     char path[ENV_PATH_MAX];
-    struct mem *mem = log->dir->mem;
+    struct mem *mem = log->set->mem;
     struct log_segment *segment = mem_zalloc(mem, sizeof *segment);
     if (segment == NULL)
         return NULL;
     log_segment_path(log, base, FORMAT_KIND_LOG, path);
-    segment->file = log_file_new(log, path, create);
-    if (segment->file == NULL) {
+    if (dir_writer_init(&segment->disk, &log->member, path, create) != ERR_NONE) {
         mem_free(mem, segment);
         return NULL;
     }
@@ -41,22 +40,17 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     segment->index_known = segment->index_trusted = segment->exact = create;
     list_init(&segment->waiting);
     list_init(&segment->cached);
-    list_init(&segment->file_wait.link);
-    list_init(&segment->dirty_wait);
     return segment;
 }
 
 void log_segment_free(struct log_segment *segment)
 {
-    struct mem *mem = segment->log->dir->mem;
-    ASSERT(!segment->syncing);
-    ASSERT(!segment->dirty_hold);
-    ASSERT(!list_linked(&segment->dirty_wait));
+    struct mem *mem = segment->log->set->mem;
     ASSERT(segment->readers == 0);
     ASSERT(list_empty(&segment->waiting));
     log_index_uncache(segment);
     format_index_free(&segment->index);
-    log_file_retire(segment->file);
+    dir_writer_free(&segment->disk);
     mem_free(mem, segment);
 }
 
@@ -65,7 +59,7 @@ enum err log_segments_reserve(struct log *log)
     if (log->segment_count < log->segment_cap)
         return ERR_NONE;
     int32_t cap = log->segment_cap == 0 ? 4 : log->segment_cap * 2;
-    void *segments = mem_realloc(log->dir->mem, log->segments, (size_t)cap * sizeof *log->segments);
+    void *segments = mem_realloc(log->set->mem, log->segments, (size_t)cap * sizeof *log->segments);
     if (segments == NULL)
         return ERR_NOMEM;
     log->segments = segments;
@@ -131,7 +125,7 @@ void log_segment_retire(struct log_segment *segment)
     struct log *log = segment->log;
     ASSERT(!segment->retired);
     log_forget_cursors(log, segment);
-    SOMETIMES(log->dir->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > segment->sealing);
+    SOMETIMES(log->set->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > segment->sealing);
     segment->retired = true;
     segment->readers++;
     log->retired_count++;

@@ -1,13 +1,13 @@
 /* walk.c - reads a file's batches a piece at a time; sums over much are done away from the loop. */
 #include "log/internal.h"
 
-enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap, int32_t notes_max)
+enum err log_walk_init(struct log_walk *walk, struct log_set *set, uint32_t cap, int32_t notes_max)
 {
     ASSERT(cap >= LOG_PIECE_SMALL);
-    *walk = (struct log_walk){.dir = dir, .cap = cap};
-    walk->buffer = mem_alloc(dir->mem, cap);
+    *walk = (struct log_walk){.set = set, .cap = cap};
+    walk->buffer = mem_alloc(set->mem, cap);
     /* Not set to nothing: each is written whole before it counts, and few of them ever are. */
-    walk->scan.notes = mem_alloc(dir->mem, (size_t)notes_max * sizeof *walk->scan.notes);
+    walk->scan.notes = mem_alloc(set->mem, (size_t)notes_max * sizeof *walk->scan.notes);
     walk->scan.notes_max = notes_max;
     if (walk->buffer != NULL && walk->scan.notes != NULL)
         return ERR_NONE;
@@ -17,11 +17,11 @@ enum err log_walk_init(struct log_walk *walk, struct log_dir *dir, uint32_t cap,
 
 void log_walk_free(struct log_walk *walk)
 {
-    if (walk->dir == NULL)
+    if (walk->set == NULL)
         return;
     ASSERT(!walk->io.in_flight);
-    mem_free(walk->dir->mem, walk->buffer);
-    mem_free(walk->dir->mem, walk->scan.notes);
+    mem_free(walk->set->mem, walk->buffer);
+    mem_free(walk->set->mem, walk->scan.notes);
     *walk = (struct log_walk){0};
 }
 
@@ -65,7 +65,7 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
     /* A file that is shorter than it was ends here. */
     scan->last = n < walk->cap || walk->position + n >= walk->end;
     if (scan->crc && n > LOG_OFFLOAD_BYTES) {
-        env_offload(walk->dir->env, op, format_scan, scan, on_scanned);
+        env_offload(walk->set->env, op, format_scan, scan, on_scanned);
         return;
     }
     format_scan(scan);
@@ -77,5 +77,5 @@ void log_walk_next(struct log_walk *walk, struct steps *owner)
     uint64_t size = MIN((uint64_t)walk->cap, walk->end - walk->position);
     ASSERT(walk->position < walk->end);
     walk->owner = owner;
-    env_read(walk->dir->env, &walk->io, walk->file, walk->position, walk->buffer, size, on_read);
+    env_read(walk->set->env, &walk->io, walk->file, walk->position, walk->buffer, size, on_read);
 }

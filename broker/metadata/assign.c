@@ -8,7 +8,7 @@ static enum err add_place(struct metadata *m, struct batch *batch,
                           const struct metadata_place *place)
 {
     struct wire_uuid directory;
-    memcpy(&directory, log_dir_id(m->dir), sizeof directory);
+    memcpy(&directory, dir_id(m->dir), sizeof directory);
     struct wire_partition_change_record record;
     wire_defaults(&wire_partition_change_record_message, &record);
     record.partition_id = place->partition;

@@ -70,7 +70,8 @@ struct metadata {
     struct env *env;
     struct mem *mem;
     struct trace *trace;
-    struct log_dir *dir;
+    struct dir *dir; /* that of the logs */
+    struct log_set *logs;
     struct metadata_settings settings;
     struct metadata_watch *watch;
     struct log *log;

@@ -194,9 +194,9 @@ struct metadata_watch {
     void (*failed)(struct metadata_watch *watch, enum err e);
 };
 
-/* ERR_NOMEM. dir, the strings of settings and watch outlive it. */
+/* ERR_NOMEM. logs, the strings of settings and watch outlive it. */
 enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, struct trace *trace,
-                      struct log_dir *dir, const struct metadata_settings *settings,
+                      struct log_set *logs, const struct metadata_settings *settings,
                       struct metadata_watch *watch) MUST_USE;
 struct metadata_start {
     const char *host; /* where clients reach this broker; copied */

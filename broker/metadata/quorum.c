@@ -22,7 +22,7 @@ struct replay {
     struct metadata_edit edit;
     struct arena arena;
     struct env_op io;
-    struct log_file_write write;
+    struct dir_file_write write;
     struct text text, path;
     env_file file;
     int32_t epoch_seen;
@@ -34,7 +34,7 @@ struct replay {
 static const uint8_t log_topic_id[16] = {[15] = 1};
 
 enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, struct trace *trace,
-                      struct log_dir *dir, const struct metadata_settings *settings,
+                      struct log_set *logs, const struct metadata_settings *settings,
                       struct metadata_watch *watch)
 {
     struct metadata *m = mem_zalloc(mem, sizeof *m);
@@ -44,7 +44,8 @@ enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, s
         .env = env,
         .mem = mem,
         .trace = trace,
-        .dir = dir,
+        .dir = log_set_dir(logs),
+        .logs = logs,
         .settings = *settings,
         .watch = watch,
         .log_watch = {.moved = metadata_change_moved, .cut = metadata_change_cut},
@@ -109,7 +110,7 @@ static enum err add_registration(struct replay *r, struct batch *batch)
 {
     struct metadata *m = r->m;
     struct wire_uuid directory;
-    memcpy(&directory, log_dir_id(m->dir), sizeof directory);
+    memcpy(&directory, dir_id(m->dir), sizeof directory);
     struct wire_register_broker_record_endpoint endpoint = {
         .name = wire_text("PLAINTEXT"), .host = wire_text(r->host), .port = r->port};
     struct wire_register_broker_record_feature feature = {
@@ -202,8 +203,8 @@ static bool was_made(const struct metadata_topic *topic, int32_t partition)
 static bool some_are_missing(const struct metadata *m)
 {
     const struct metadata_image *image = m->current;
-    const struct log_dir_entry *entries = NULL;
-    int count = log_dir_entries(m->dir, &entries);
+    const struct dir_entry *entries = NULL;
+    int count = dir_entries(m->dir, &entries);
     int32_t missing = 0;
     for (int32_t i = 0; i < image->topic_count; i++) {
         for (int32_t p = 0; p < image->topics[i]->partition_count; p++)
@@ -281,7 +282,7 @@ static void on_epoch_assigned(struct log_op *op, enum err e)
     metadata_change_advance(m);
 }
 
-static void on_state_written(struct log_op *op, enum err e)
+static void on_state_written(struct dir_op *op, enum err e)
 {
     struct replay *r = CONTAINER_OF(op, struct replay, write.op);
     struct metadata *m = r->m;
@@ -310,9 +311,9 @@ static void lead(struct replay *r)
         fail(r, ERR_NOMEM);
         return;
     }
-    r->write = (struct log_file_write){
+    r->write = (struct dir_file_write){
         .path = r->path.data, .bytes = bytes_of(r->text.data, r->text.size), .checksum = true};
-    log_file_put(m->dir, &r->write, on_state_written);
+    dir_file_put(m->dir, &r->write, on_state_written);
 }
 
 /* ---- quorum-state: what is not there, or not whole, says nothing; the log says the rest ---- */
@@ -473,9 +474,9 @@ void metadata_open(struct metadata *m, struct metadata_op *op, const struct meta
         fail(r, ERR_NOMEM);
         return;
     }
-    const struct log_dir_entry *entries = NULL; /* partitions were never made before this log */
+    const struct dir_entry *entries = NULL; /* partitions were never made before this log */
     r->birth = (struct log_birth){.leader_epoch = FIRST_EPOCH,
-                                  .known = log_dir_entries(m->dir, &entries) > 0,
+                                  .known = dir_entries(m->dir, &entries) > 0,
                                   .name = STATE_NAME,
                                   .bytes = bytes_of(r->text.data, r->text.size)};
     struct log_config config = {
@@ -492,7 +493,7 @@ void metadata_open(struct metadata *m, struct metadata_op *op, const struct meta
         .always_sync = true,
         .producer_id_expiration_ms = INT64_MAX,
     };
-    log_open(m->dir, &m->log, METADATA_LOG_TOPIC, 0, log_topic_id, &config, &r->birth,
+    log_open(m->logs, &m->log, METADATA_LOG_TOPIC, 0, log_topic_id, &config, &r->birth,
              &m->log_watch, &r->log_op, on_log_open);
 }
 

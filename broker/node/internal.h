@@ -122,9 +122,10 @@ struct broker {
     struct errmsg why;
     int64_t started_ns;
 
-    struct log_dir *dir;
+    struct dir *dir;
+    struct log_set *logs; /* in it */
     bool dir_open;
-    struct log_op dir_op;
+    struct dir_op dir_op;
 
     struct metadata *metadata;
     struct metadata_watch metadata_watch;
@@ -134,7 +135,7 @@ struct broker {
 
     struct replica_set replicas;
     struct replica_watch replica_watch;
-    struct log_dir_watch dir_watch;
+    struct dir_watch dir_watch;
     struct marking marking;
     struct list to_open;     /* struct opening that wait */
     struct list unopened;    /* that failed and will be tried again */
@@ -180,7 +181,7 @@ void broker_partitions_tell(struct replica_watch *watch, const struct replica *r
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);
 /* Of the directory: its disk is full. Retention begins at once. */
-void broker_partitions_full(struct log_dir_watch *watch);
+void broker_partitions_full(struct dir_watch *watch);
 /* Nothing new is opened or deleted from now on. */
 void broker_partitions_rest(struct broker *b);
 bool broker_partitions_busy(const struct broker *b);

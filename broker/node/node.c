@@ -55,8 +55,10 @@ void broker_free(struct broker *b)
     api_free(b->api);
     broker_partitions_free(b);
     metadata_free(b->metadata);
+    if (b->logs != NULL)
+        log_set_free(b->logs);
     if (b->dir != NULL)
-        log_dir_free(b->dir);
+        dir_free(b->dir);
     replica_set_free(&b->replicas);
     mem_free(b->mem, b);
 }
@@ -73,5 +75,5 @@ uint16_t broker_port(const struct broker *b)
 
 const char *broker_cluster_id(const struct broker *b)
 {
-    return b->dir == NULL ? "" : log_dir_cluster_id(b->dir);
+    return b->dir == NULL ? "" : dir_cluster_id(b->dir);
 }

@@ -73,7 +73,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
                     const struct broker_config *config, struct notes *notes) MUST_USE;
 /* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
  * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
- * others serve. Errors: as log_dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
+ * others serve. Errors: as dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
  * then it has let go of everything and is to be freed. done is never called inside broker_start. */
 void broker_start(struct broker *broker, struct broker_op *op, broker_done *done);
 /* Where its first listener is; the port is 0 until it listens. */

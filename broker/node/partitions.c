@@ -42,7 +42,7 @@ static void opened_some(struct broker *b)
 static void on_reopen(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, reopen);
-    if (b->resting || log_dir_status(b->dir) != ERR_NONE)
+    if (b->resting || dir_status(b->dir) != ERR_NONE)
         return;
     list_splice_back(&b->to_open, &b->unopened);
     broker_marks_write(b);
@@ -109,7 +109,7 @@ static void pump(struct broker *b)
     while (b->opening_count < OPENS_MAX && !list_empty(&b->to_open)) {
         struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
         b->opening_count++;
-        replica_open(o->replica, &o->op, b->dir, o->leader_epoch, on_opened);
+        replica_open(o->replica, &o->op, b->logs, o->leader_epoch, on_opened);
     }
     b->pumping = false;
     opened_some(b);
@@ -121,7 +121,7 @@ static void set_place(const struct broker *b, const struct metadata_partition *p
 {
     static const struct wire_uuid nowhere;
     struct wire_uuid here;
-    memcpy(here.b, log_dir_id(b->dir), sizeof here.b);
+    memcpy(here.b, dir_id(b->dir), sizeof here.b);
     config->made_before = wire_uuid_equal(&partition->directory, &here);
     config->unmarked = !config->made_before;
     config->made_elsewhere =
@@ -170,8 +170,8 @@ static enum err add_topic(struct broker *b, const struct metadata_topic *topic, 
 /* Directories that hold what the metadata knows nothing of: a person must decide. */
 static void tell_strays(struct broker *b, const struct metadata_image *image)
 {
-    const struct log_dir_entry *entries = NULL;
-    int count = log_dir_entries(b->dir, &entries);
+    const struct dir_entry *entries = NULL;
+    int count = dir_entries(b->dir, &entries);
     for (int i = 0; i < count; i++) {
         struct wire_uuid id;
         memcpy(id.b, entries[i].topic_id, sizeof id.b);
@@ -238,7 +238,7 @@ void broker_partitions_tell(struct replica_watch *watch, const struct replica *r
                             const char *sentence)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
-    if (log_dir_status(b->dir) != ERR_NONE)
+    if (dir_status(b->dir) != ERR_NONE)
         return;
     if (offline)
         NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s", replica_topic(r),
@@ -263,7 +263,7 @@ static void on_retention(struct env_timer *timer)
     env_arm(b->env, &b->retention, env_now(b->env) + ENV_NS_OF_MS(pause_ms));
 }
 
-void broker_partitions_full(struct log_dir_watch *watch)
+void broker_partitions_full(struct dir_watch *watch)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, dir_watch);
     if (b->phase == BROKER_SERVING && !b->resting)

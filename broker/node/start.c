@@ -35,7 +35,7 @@ void broker_start_partitions_done(struct broker *b)
     if (broker_start_cut_short(b))
         return;
     struct api_settings settings = {
-        .cluster_id = log_dir_cluster_id(b->dir),
+        .cluster_id = dir_cluster_id(b->dir),
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,
     };
@@ -77,8 +77,8 @@ static void open_metadata(struct broker *b)
     };
     broker_config_topic_defaults(&b->config, &settings.topic_defaults);
     struct errmsg msg = {{0}};
-    enum err e =
-        metadata_new(&b->metadata, b->env, b->mem, b->trace, b->dir, &settings, &b->metadata_watch);
+    enum err e = metadata_new(&b->metadata, b->env, b->mem, b->trace, b->logs, &settings,
+                              &b->metadata_watch);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);
@@ -90,7 +90,7 @@ static void open_metadata(struct broker *b)
         .port = b->listeners[0].told.port,
         /* After an unclean end a log may have lost what it had shown: its next records are another
          * history, and the leader epoch is how clients tell (KIP-320). */
-        .bump_leaders = !log_dir_clean(b->dir),
+        .bump_leaders = !dir_clean(b->dir),
     };
     metadata_open(b->metadata, &b->metadata_op, &start, on_metadata_open);
 }
@@ -103,7 +103,7 @@ void broker_start_listening_done(struct broker *b)
 
 /* ---- the directory ---- */
 
-static void on_dir_open(struct log_op *op, enum err e)
+static void on_dir_open(struct dir_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
     b->dir_open = e == ERR_NONE;
@@ -133,9 +133,8 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         e = take_listeners(b, msg);
     if (e != ERR_NONE)
         return e;
-    struct log_dir_config config = {
+    struct dir_config config = {
         .path = c->log_dirs,
-        .flush = (enum log_flush)c->flush_policy,
         .node_id = (int32_t)c->node_id,
         .cluster_id = c->cluster_id[0] == 0 ? NULL : c->cluster_id,
         .open_files_max = (int32_t)c->log_open_files_max,
@@ -147,7 +146,9 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         .watch = &b->dir_watch,
         .reserve = true,
     };
-    e = log_dir_new(&b->dir, b->env, b->mem, b->trace, &config);
+    e = dir_new(&b->dir, b->env, b->mem, b->trace, &config);
+    if (e == ERR_NONE)
+        e = log_set_new(&b->logs, b->dir, (enum log_flush)c->flush_policy);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");
 }
 
@@ -162,7 +163,7 @@ static void on_start_kick(struct env_timer *timer)
     if (e != ERR_NONE)
         broker_start_failed(b, e, &msg);
     else
-        log_dir_open(b->dir, &b->dir_op, on_dir_open);
+        dir_open(b->dir, &b->dir_op, on_dir_open);
 }
 
 void broker_start(struct broker *b, struct broker_op *op, broker_done *done)

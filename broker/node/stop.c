@@ -33,7 +33,7 @@ static void ended(struct broker *b)
     stopping->done(stopping, failed);
 }
 
-static void on_settled(struct log_op *op, enum err e)
+static void on_settled(struct dir_op *op, enum err e)
 {
     (void)e;
     ended(CONTAINER_OF(op, struct broker, dir_op));
@@ -42,7 +42,7 @@ static void on_settled(struct log_op *op, enum err e)
 static void settle(struct broker *b)
 {
     if (b->dir != NULL)
-        log_dir_settle(b->dir, &b->dir_op, on_settled);
+        dir_settle(b->dir, &b->dir_op, on_settled);
     else
         ended(b);
 }
@@ -61,7 +61,7 @@ void broker_stop_partitions_closed(struct broker *b)
         settle(b);
 }
 
-static void on_dir_closed(struct log_op *op, enum err e)
+static void on_dir_closed(struct dir_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
     b->dir_open = false;
@@ -85,7 +85,7 @@ void broker_stop_begin(struct broker *b)
 static void close_disk(struct broker *b)
 {
     if (b->dir_open)
-        log_dir_close(b->dir, b->led || log_dir_clean(b->dir), &b->dir_op, on_dir_closed);
+        dir_close(b->dir, b->led || dir_clean(b->dir), &b->dir_op, on_dir_closed);
     else
         broker_partitions_close(b);
 }

@@ -182,7 +182,7 @@ static void on_open(struct log_op *op, enum err e)
         lead(r);
 }
 
-void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
+void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   int32_t leader_epoch, replica_done *done)
 {
     ASSERT(r->op == NULL);
@@ -195,7 +195,7 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
                                   .elsewhere = r->config.made_elsewhere,
                                   .unmarked = r->config.unmarked,
                                   .leader_epoch = leader_epoch};
-    log_open(dir, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
+    log_open(logs, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
              &r->watch, &r->log_op, on_open);
 }
 

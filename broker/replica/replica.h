@@ -57,7 +57,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
                      const struct replica_config *config) MUST_USE;
 /* Opens the log and leads it in leader_epoch, which the log notes durably when it is new (P-1).
  * Errors as log_open; the replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
-void replica_open(struct replica *r, struct replica_op *op, struct log_dir *dir,
+void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   int32_t leader_epoch, replica_done *done);
 /* That it was made here is durable: log_mark. Harmless on one that is not open. */
 void replica_mark(struct replica *r);

@@ -27,7 +27,7 @@ SKIPPED = 77
 # docs: "The house". A module includes lower floors only.
 FLOORS = {
     "core/base": 0, "core/wire": 1, "core/env": 1, "core/steps": 2, "core/conn": 2, "core/posix": 2,
-    "broker/format": 2, "broker/inspect": 3, "broker/log": 4, "broker/metadata": 5,
+    "broker/format": 2, "broker/dir": 3, "broker/inspect": 3, "broker/log": 4, "broker/metadata": 5,
     "broker/replica": 5, "broker/api": 7, "broker/node": 8,
     "client/core": 2, "client/loop": 3, "client/posix": 4,
     "sim/fault": 9, "sim/net": 10, "sim/disk": 10, "sim/world": 11, "sim/script": 12,

@@ -43,7 +43,7 @@ TEST(segments_that_begin_faster_than_they_can_be_saved_make_clients_wait)
     static const enum log_flush policies[] = {LOG_FLUSH_ACK, LOG_FLUSH_OS};
     for (int k = 0; k < COUNT_OF(policies); k++) {
         struct rig *rig = rig_new(1 + (uint64_t)k);
-        rig->dir_config.flush = policies[k];
+        rig->flush = policies[k];
         rig->config.segment_bytes = 300;
         rig_ok(rig, rig_boot(rig));
         ask(rig, asked, ASKED);
@@ -51,7 +51,7 @@ TEST(segments_that_begin_faster_than_they_can_be_saved_make_clients_wait)
         for (int steps = 0; !asked[ASKED - 1].done; steps++) {
             assert_true(steps < RIG_STEPS_MAX);
             assert_in_range(unsealed(rig->log), 0, LOG_UNSEALED_MAX + 1);
-            assert_in_range(rig->dir->snapshot_bytes, 0, LOG_SNAPSHOTS_BYTES);
+            assert_in_range(rig->logs->snapshot_bytes, 0, LOG_SNAPSHOTS_BYTES);
             assert_true(rig_step(rig));
         }
         for (int i = 0; i < ASKED; i++) {
@@ -138,7 +138,7 @@ static void open_crowd(struct rig *rig, struct log **logs)
     rig_ok(rig, rig_open_dir(rig));
     for (int i = 0; i < CROWD; i++) {
         struct rig_op op = {0};
-        log_open(rig->dir, &logs[i], "crowd", i, rig->topic_id, &rig->config, &rig->birth, NULL,
+        log_open(rig->logs, &logs[i], "crowd", i, rig->topic_id, &rig->config, &rig->birth, NULL,
                  &op.op, on_done);
         assert_true(rig_until(rig, &op.done));
         assert_ok(op.e);
@@ -191,7 +191,7 @@ TEST(who_asks_for_one_partition_does_not_wait_for_who_asks_for_many)
         ask_of(rig, logs[CROWD - 1], &asked[CROWD - 1], false);
         while (durable_count(&logs[CROWD - 1], 1) == 0)
             assert_true(rig_step(rig));
-        assert_in_range(durable_count(logs, CROWD - 1), 0, 2 * LOG_ROUND_LOGS);
+        assert_in_range(durable_count(logs, CROWD - 1), 0, 2 * DIR_ROUND_MEMBERS);
         for (int i = 0; durable_count(logs, CROWD) < CROWD; i++) {
             assert_true(i < RIG_STEPS_MAX);
             assert_true(rig_step(rig));
@@ -237,14 +237,14 @@ TEST(a_clean_end_of_many_partitions_is_bounded_in_time)
     rig_harm(rig, "at 0s node 0 disk slow factor=100");
     int64_t began_ns = env_now(rig->seat->env);
     struct rig_op op = {0};
-    log_dir_close(rig->dir, true, &op.op, on_done);
+    dir_close(rig->dir, true, &op.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &op.done));
     assert_ok(op.e);
     assert_in_range(env_now(rig->seat->env) - began_ns, 1, 4000000000);
     rig_kill(rig);
     rig_heal(rig);
     open_crowd(rig, logs);
-    assert_true(log_dir_clean(rig->dir));
+    assert_true(dir_clean(rig->dir));
     for (int i = 0; i < CROWD; i++)
         assert_int_equal(log_end(logs[i]), 1);
     assert_true(rig_count(rig, "data/crowd-0", ".snapshot") > 0);

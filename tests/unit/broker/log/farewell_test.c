@@ -28,7 +28,7 @@ static void open_logs(struct many *m)
     struct rig *rig = m->rig;
     for (int i = 0; i < m->count; i++) {
         struct rig_op op = {0};
-        log_open(rig->dir, &m->logs[i], "many", i, rig->topic_id, &rig->config, &rig->birth, NULL,
+        log_open(rig->logs, &m->logs[i], "many", i, rig->topic_id, &rig->config, &rig->birth, NULL,
                  &op.op, on_done);
         assert_true(rig_until(rig, &op.done));
         if (op.e != ERR_NONE)
@@ -99,7 +99,7 @@ static void close_logs(struct many *m)
 static bool close_dir(struct many *m, struct rig_op *op)
 {
     *op = (struct rig_op){0};
-    log_dir_close(m->rig->dir, true, &op->op, on_done);
+    dir_close(m->rig->dir, true, &op->dir_op, rig_dir_done);
     return rig_until(m->rig, &op->done);
 }
 
@@ -109,10 +109,9 @@ static void leave(struct many *m)
     struct rig *rig = m->rig;
     struct rig_op settled = {0};
     close_logs(m);
-    log_dir_settle(rig->dir, &settled.op, on_done);
+    dir_settle(rig->dir, &settled.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &settled.done));
-    log_dir_free(rig->dir);
-    rig->dir = NULL;
+    rig_free_dir(rig);
     world_exit(rig->seat, ERR_NONE);
     world_rise(rig->world, rig->node);
     rig->seat = NULL;
@@ -159,8 +158,8 @@ TEST(many_logs_are_written_at_once_and_not_all_of_them)
         assert_true(close_dir(&m, &op));
         assert_ok(op.e);
         assert_int_equal(counter.syncs, 0);
-        assert_true(counter.syncs_max > LOG_FAREWELL_FILES);
-        assert_true(counter.syncs_max <= LOG_FAREWELLS_MAX * LOG_FAREWELL_FILES);
+        assert_true(counter.syncs_max > DIR_FAREWELL_FILES);
+        assert_true(counter.syncs_max <= DIR_FAREWELLS_MAX * DIR_FAREWELL_FILES);
         leave(&m);
         rig_free(m.rig);
     }
@@ -197,7 +196,7 @@ TEST(a_log_that_nobody_ever_wrote_to_leaves_nothing)
     begin(&m, rig_new(1), 2, false);
     end_well(&m);
     boot(&m);
-    assert_true(log_dir_clean(m.rig->dir));
+    assert_true(dir_clean(m.rig->dir));
     assert_int_equal(rig_count(m.rig, "data/many-0", ".snapshot"), 0);
     assert_int_equal(rig_count(m.rig, "data/many-0", "index"), 0);
     fill(&m);
@@ -268,11 +267,11 @@ static bool die_at(int k, bool power)
         rig_power(rig);
     }
     boot(&m);
-    assert_true(met || log_dir_clean(rig->dir));
+    assert_true(met || dir_clean(rig->dir));
     expect_all(&m);
     end_well(&m);
     boot(&m);
-    assert_true(log_dir_clean(rig->dir));
+    assert_true(dir_clean(rig->dir));
     expect_all(&m);
     end_well(&m);
     rig_free(rig);
@@ -318,15 +317,14 @@ static void expect_let_go(struct many *m, const struct rig_op *end)
 {
     struct rig *rig = m->rig;
     struct rig_op op = {0};
-    struct log_dir *second = NULL;
-    assert_ok(
-        log_dir_new(&second, rig->seat->env, rig->seat->mem, rig->seat->trace, &rig->dir_config));
-    log_dir_open(second, &op.op, on_done);
+    struct dir *second = NULL;
+    assert_ok(dir_new(&second, rig->seat->env, rig->seat->mem, rig->seat->trace, &rig->dir_config));
+    dir_open(second, &op.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &op.done));
     assert_ok(op.e);
     bool marked = strstr(end->op.msg.text, "mark the clean end") != NULL;
     if (unwritten > 0 || (end->e != ERR_NONE && !marked))
-        assert_false(log_dir_clean(second));
+        assert_false(dir_clean(second));
     rig_kill(rig);
 }
 
@@ -376,7 +374,7 @@ TEST(an_end_on_a_full_disk_loses_nothing_and_is_in_good_order)
         struct rig *rig = rig_new(seed);
         unwritten = 0;
         rig->dir_config.notes = &notes;
-        rig->dir_config.flush = policies[seed % 2];
+        rig->flush = policies[seed % 2];
         rig_ok(rig, rig_boot(rig));
         for (int i = 0; i < 5; i++)
             rig_append(rig, 2, 300);
@@ -397,7 +395,7 @@ TEST(an_end_on_a_full_disk_loses_nothing_and_is_in_good_order)
         rig_start(rig);
         rig_power(rig);
         rig_ok(rig, rig_boot(rig));
-        assert_false(log_dir_clean(rig->dir));
+        assert_false(dir_clean(rig->dir));
         assert_int_equal(log_end(rig->log), taken);
         assert_int_equal(rig_read_all(rig, taken, 3000, false), taken);
         rig_ok(rig, rig_close(rig));

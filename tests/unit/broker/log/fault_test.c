@@ -120,7 +120,7 @@ TEST(a_failed_sync_takes_the_directory_offline_for_good)
     assert_false(log_status(rig->log) == ERR_NONE && !rig_run(rig, 1000000000));
     assert_int_equal(rig->told, ERR_OFFLINE);
     assert_int_equal(log_status(rig->log), ERR_OFFLINE);
-    assert_int_equal(log_dir_status(rig->dir), ERR_OFFLINE);
+    assert_int_equal(dir_status(rig->dir), ERR_OFFLINE);
     assert_int_equal(log_durable_end(rig->log), 3);
     assert_int_equal(rig_append(rig, 1, 10).verdict, LOG_REFUSED);
     rig_run(rig, 5000000000);
@@ -149,7 +149,7 @@ static void on_nothing_read(struct log_op *op, enum err e)
 TEST(what_was_not_durable_when_a_sync_failed_is_not_read_any_more)
 {
     struct rig *rig = rig_new(1);
-    rig->dir_config.flush = LOG_FLUSH_OS;
+    rig->flush = LOG_FLUSH_OS;
     rig_ok(rig, rig_boot(rig));
     rig_append(rig, 3, 100);
     rig_run(rig, 3000000000);

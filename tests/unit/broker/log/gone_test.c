@@ -216,7 +216,7 @@ TEST(a_directory_that_vanishes_under_a_log_is_told)
         assert_int_equal(log_status(rig->log), ERR_NOTFOUND);
         assert_non_null(strstr(log_status_text(rig->log), "data/orders-0 is gone"));
         assert_int_equal(rig->told, ERR_NOTFOUND);
-        assert_int_equal(log_dir_status(rig->dir), ERR_NONE);
+        assert_int_equal(dir_status(rig->dir), ERR_NONE);
         assert_int_equal(rig_append(rig, 1, 20).verdict, LOG_REFUSED);
         rig_ok(rig, rig_close(rig));
         rig_free(rig);
@@ -229,7 +229,7 @@ TEST(nothing_is_durable_in_a_segment_that_has_vanished)
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct rig *rig = seed % 2 == 0 ? after_a_life(seed, true) : rig_new(seed);
         rig->config.segment_bytes = 1 << 20;
-        rig->dir_config.flush = seed % 8 < 4 ? LOG_FLUSH_ACK : LOG_FLUSH_OS;
+        rig->flush = seed % 8 < 4 ? LOG_FLUSH_ACK : LOG_FLUSH_OS;
         rig_ok(rig, rig_boot(rig));
         rig_append(rig, 1, 20);
         rig_run(rig, 20000000000ll); /* with LOG_FLUSH_OS, too */
@@ -275,7 +275,7 @@ TEST(a_segment_that_vanishes_under_a_writer_is_told)
         snprintf(part, sizeof part, "%020lld.log is gone", (long long)bases[count - 1]);
         assert_non_null(strstr(log_status_text(rig->log), part));
         assert_int_equal(rig->told, ERR_NOTFOUND);
-        assert_int_equal(log_dir_status(rig->dir), ERR_NONE);
+        assert_int_equal(dir_status(rig->dir), ERR_NONE);
         assert_int_equal(rig_append(rig, 1, 20).verdict, LOG_REFUSED);
         rig_ok(rig, rig_close(rig));
         rig_free(rig);

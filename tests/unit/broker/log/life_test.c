@@ -433,7 +433,7 @@ TEST(a_byte_that_rotted_below_the_recovery_point_is_never_served)
     assert_non_null(strstr(rig->msg.text, "position 0"));
     assert_int_equal(rig_append(rig, 1, 10).verdict, LOG_REFUSED);
     assert_int_equal(rig->rows[TRACE_LOG_OFFLINE], 1);
-    assert_ok(log_dir_status(rig->dir)); /* the others serve on */
+    assert_ok(dir_status(rig->dir)); /* the others serve on */
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
@@ -584,12 +584,12 @@ TEST(a_directory_of_another_node_or_cluster_is_refused)
     rig->dir_config.node_id = 2;
     assert_int_equal(rig_open_dir(rig), ERR_INVALID);
     assert_non_null(strstr(rig->msg.text, "node 1"));
-    log_dir_free(rig->dir);
+    rig_free_dir(rig);
     rig->dir_config.node_id = 1;
     rig->dir_config.cluster_id = "another";
     assert_int_equal(rig_open_dir(rig), ERR_INVALID);
     assert_non_null(strstr(rig->msg.text, "another"));
-    log_dir_free(rig->dir);
+    rig_free_dir(rig);
     rig->dir_config.cluster_id = NULL;
     rig_ok(rig, rig_open_dir(rig));
     rig_ok(rig, rig_open_log(rig));
@@ -601,11 +601,13 @@ TEST(a_directory_in_use_is_refused)
 {
     struct rig *rig = old_log(8);
     rig_ok(rig, rig_open_dir(rig));
-    struct log_dir *first = rig->dir;
+    struct dir *first = rig->dir;
+    struct log_set *logs = rig->logs;
     assert_int_equal(rig_open_dir(rig), ERR_BUSY);
     assert_non_null(strstr(rig->msg.text, "another broker uses it"));
-    log_dir_free(rig->dir);
+    rig_free_dir(rig);
     rig->dir = first;
+    rig->logs = logs;
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
@@ -626,18 +628,18 @@ TEST(the_identity_stays_over_lives)
     rig_ok(rig, rig_open_dir(rig));
     char cluster[64];
     uint8_t id[16];
-    snprintf(cluster, sizeof cluster, "%s", log_dir_cluster_id(rig->dir));
-    memcpy(id, log_dir_id(rig->dir), 16);
-    const struct log_dir_entry *entries;
-    assert_int_equal(log_dir_entries(rig->dir, &entries), 1);
+    snprintf(cluster, sizeof cluster, "%s", dir_cluster_id(rig->dir));
+    memcpy(id, dir_id(rig->dir), 16);
+    const struct dir_entry *entries;
+    assert_int_equal(dir_entries(rig->dir, &entries), 1);
     assert_string_equal(entries[0].topic, "orders");
     assert_int_equal(entries[0].partition, 0);
     assert_memory_equal(entries[0].topic_id, rig->topic_id, 16);
     rig_ok(rig, rig_close(rig));
     rig_start(rig);
     rig_ok(rig, rig_open_dir(rig));
-    assert_string_equal(cluster, log_dir_cluster_id(rig->dir));
-    assert_memory_equal(id, log_dir_id(rig->dir), 16);
+    assert_string_equal(cluster, dir_cluster_id(rig->dir));
+    assert_memory_equal(id, dir_id(rig->dir), 16);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }
@@ -667,8 +669,8 @@ TEST(a_deleted_partition_is_gone_for_good)
     rig_start(rig);
     rig_ok(rig, rig_open_dir(rig));
     rig_run(rig, SECOND_NS);
-    const struct log_dir_entry *entries;
-    assert_int_equal(log_dir_entries(rig->dir, &entries), 0);
+    const struct dir_entry *entries;
+    assert_int_equal(dir_entries(rig->dir, &entries), 0);
     assert_int_equal(rig_count(rig, "data", "-delete"), 0);
     rig_ok(rig, rig_open_log(rig));
     assert_int_equal(log_end(rig->log), 0);
@@ -711,7 +713,7 @@ TEST(log_append_time_is_the_brokers)
 TEST(with_flush_os_what_is_written_counts_and_is_synced_later)
 {
     struct rig *rig = rig_new(15);
-    rig->dir_config.flush = LOG_FLUSH_OS;
+    rig->flush = LOG_FLUSH_OS;
     rig_ok(rig, rig_boot(rig));
     fill(rig, 0, 0);
     rig_append(rig, 3, 100);
@@ -730,7 +732,7 @@ TEST(with_flush_os_what_is_written_counts_and_is_synced_later)
 TEST(with_flush_os_a_sync_comes_after_so_many_bytes)
 {
     struct rig *rig = rig_new(16);
-    rig->dir_config.flush = LOG_FLUSH_OS;
+    rig->flush = LOG_FLUSH_OS;
     rig->dir_config.flush_bytes = 2000;
     rig->dir_config.flush_ms = 1 << 30;
     rig_ok(rig, rig_boot(rig));

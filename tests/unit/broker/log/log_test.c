@@ -30,7 +30,7 @@ TEST(records_survive_a_clean_end)
         rig_append(rig, 4, 200);
     rig_ok(rig, rig_close(rig));
     rig_ok(rig, rig_boot(rig));
-    assert_true(log_dir_clean(rig->dir));
+    assert_true(dir_clean(rig->dir));
     assert_int_equal(log_end(rig->log), 200);
     assert_int_equal(log_durable_end(rig->log), 200);
     assert_int_equal(rig_read_all(rig, 200, 4096, false), 200);
@@ -47,7 +47,7 @@ TEST(records_survive_a_kill)
     assert_true(rig_until_durable(rig));
     rig_kill(rig);
     rig_ok(rig, rig_boot(rig));
-    assert_false(log_dir_clean(rig->dir));
+    assert_false(dir_clean(rig->dir));
     assert_int_equal(log_end(rig->log), 200);
     assert_true(rig_until_durable(rig));
     assert_int_equal(log_durable_end(rig->log), 200);

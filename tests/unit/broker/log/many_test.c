@@ -19,12 +19,12 @@ static void on_done(struct log_op *op, enum err e)
 static void open_many(struct many *m, uint64_t seed, enum log_flush flush)
 {
     *m = (struct many){.rig = rig_new(seed)};
-    m->rig->dir_config.flush = flush;
+    m->rig->flush = flush;
     rig_start(m->rig);
     rig_ok(m->rig, rig_open_dir(m->rig));
     for (int i = 0; i < LOGS; i++) {
         struct rig_op op = {0};
-        log_open(m->rig->dir, &m->logs[i], "many", i, m->rig->topic_id, &m->rig->config,
+        log_open(m->rig->logs, &m->logs[i], "many", i, m->rig->topic_id, &m->rig->config,
                  &m->rig->birth, NULL, &op.op, on_done);
         assert_true(rig_until(m->rig, &op.done));
         assert_ok(op.e);
@@ -135,7 +135,7 @@ TEST(who_waits_for_a_place_is_told_when_a_sync_fails)
     for (int i = 0; i < LOGS; i++)
         append_to(&m, i);
     rig_run(m.rig, 1000000000);
-    assert_int_equal(log_dir_status(m.rig->dir), ERR_OFFLINE);
+    assert_int_equal(dir_status(m.rig->dir), ERR_OFFLINE);
     for (int i = 0; i < LOGS; i++) {
         struct rig_op op = {0};
         assert_int_equal(log_status(m.logs[i]), ERR_OFFLINE);
@@ -209,7 +209,7 @@ TEST(a_folder_that_cannot_be_opened_for_its_sync_is_synced_later)
     assert_int_equal(rig->last[TRACE_SYNC_DONE].arg[1], ERR_TOOMANY);
     assert_int_equal(log_durable_end(rig->log), 1);
     rig_run(rig, 100000000);
-    assert_ok(log_dir_status(rig->dir));
+    assert_ok(dir_status(rig->dir));
     for (int i = 0; i < count + more; i++)
         let_go(rig, &fillers[i]);
     assert_true(rig_until_durable(rig));

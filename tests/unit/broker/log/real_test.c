@@ -17,12 +17,14 @@ struct real {
     struct trace trace;
     struct trace_row rows[1024];
     char root[64];
-    struct log_dir *dir;
+    struct dir *dir;
+    struct log_set *logs;
     struct log *log;
 };
 
 struct real_op {
     struct log_op op;
+    struct dir_op dir_op;
     bool done;
     enum err e;
 };
@@ -41,6 +43,14 @@ static void on_done(struct log_op *op, enum err e)
     done->e = e;
 }
 
+static void on_dir_done(struct dir_op *op, enum err e)
+{
+    struct real_op *done = CONTAINER_OF(op, struct real_op, dir_op);
+    done->done = true;
+    done->e = e;
+    done->op.msg = op->msg;
+}
+
 static void finish(struct real *r, struct real_op *op)
 {
     while (!op->done)
@@ -53,13 +63,13 @@ static void finish(struct real *r, struct real_op *op)
 static void open_all(struct real *r)
 {
     static const uint8_t topic_id[16] = {1, 2, 3};
-    struct log_dir_config dir_config = {.path = "data",
-                                        .node_id = 1,
-                                        .open_files_max = 8,
-                                        .checkpoint_bytes = 1 << 16,
-                                        .checkpoint_ms = 1000,
-                                        .flush_bytes = 64 << 20,
-                                        .flush_ms = 1000};
+    struct dir_config dir_config = {.path = "data",
+                                    .node_id = 1,
+                                    .open_files_max = 8,
+                                    .checkpoint_bytes = 1 << 16,
+                                    .checkpoint_ms = 1000,
+                                    .flush_bytes = 64 << 20,
+                                    .flush_ms = 1000};
     struct log_config config = {.segment_bytes = 1 << 17,
                                 .segment_ms = 1ll << 40,
                                 .segment_index_bytes = 1 << 20,
@@ -76,10 +86,11 @@ static void open_all(struct real *r)
     trace_init(&r->trace, r->rows, COUNT_OF(r->rows), false);
     if (posix_new(&r->posix, &r->mem, r->root, &r->hook, &msg) != ERR_NONE)
         fail_msg("%s", msg.text);
-    assert_ok(log_dir_new(&r->dir, &r->posix->env, &r->mem, &r->trace, &dir_config));
-    log_dir_open(r->dir, &op.op, on_done);
+    assert_ok(dir_new(&r->dir, &r->posix->env, &r->mem, &r->trace, &dir_config));
+    assert_ok(log_set_new(&r->logs, r->dir, LOG_FLUSH_ACK));
+    dir_open(r->dir, &op.dir_op, on_dir_done);
     finish(r, &op);
-    log_open(r->dir, &r->log, "orders", 0, topic_id, &config, NULL, NULL, &op.op, on_done);
+    log_open(r->logs, &r->log, "orders", 0, topic_id, &config, NULL, NULL, &op.op, on_done);
     finish(r, &op);
 }
 
@@ -88,14 +99,15 @@ static void close_all(struct real *r, bool clean)
 {
     struct real_op op = {0};
     if (clean) {
-        log_dir_close(r->dir, true, &op.op, on_done);
+        dir_close(r->dir, true, &op.dir_op, on_dir_done);
         finish(r, &op);
     }
     log_close(r->log, &op.op, on_done);
     finish(r, &op);
-    log_dir_settle(r->dir, &op.op, on_done);
+    dir_settle(r->dir, &op.dir_op, on_dir_done);
     finish(r, &op);
-    log_dir_free(r->dir);
+    log_set_free(r->logs);
+    dir_free(r->dir);
     posix_free(r->posix);
     assert_int_equal(r->mem.live_count, 0);
 }
@@ -173,12 +185,12 @@ TEST(a_log_lives_on_this_machine_too)
     read_all(r);
     close_all(r, true);
     open_all(r);
-    assert_true(log_dir_clean(r->dir));
+    assert_true(dir_clean(r->dir));
     assert_int_equal(log_end(r->log), BATCHES * BATCH_RECORDS);
     append_some(r);
     close_all(r, false);
     open_all(r);
-    assert_false(log_dir_clean(r->dir));
+    assert_false(dir_clean(r->dir));
     assert_int_equal(log_end(r->log), 2 * BATCHES * BATCH_RECORDS);
     assert_int_equal(log_durable_end(r->log), log_end(r->log));
     read_all(r);

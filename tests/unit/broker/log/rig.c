@@ -43,14 +43,13 @@ struct rig *rig_new_with(const struct world_config *config)
     rig->sink.step = getenv("RIG_TRACE") == NULL ? NULL : on_step;
     world_add_sink(rig->world, &rig->sink);
     assert_ok(world_add_node(rig->world, &program, "broker", bytes_text(""), &rig->node));
-    rig->dir_config = (struct log_dir_config){.path = "data",
-                                              .flush = LOG_FLUSH_ACK,
-                                              .node_id = 1,
-                                              .open_files_max = 4,
-                                              .checkpoint_bytes = 64 << 20,
-                                              .checkpoint_ms = 1000,
-                                              .flush_bytes = 64 << 20,
-                                              .flush_ms = 1000};
+    rig->dir_config = (struct dir_config){.path = "data",
+                                          .node_id = 1,
+                                          .open_files_max = 4,
+                                          .checkpoint_bytes = 64 << 20,
+                                          .checkpoint_ms = 1000,
+                                          .flush_bytes = 64 << 20,
+                                          .flush_ms = 1000};
     rig->config = (struct log_config){.segment_bytes = 1 << 20,
                                       .segment_ms = 1ll << 40,
                                       .segment_index_bytes = 10 << 20,
@@ -98,6 +97,7 @@ static void sit_if_up(struct rig *rig)
 static void forget_life(struct rig *rig)
 {
     rig->dir = NULL;
+    rig->logs = NULL;
     rig->log = NULL;
 }
 
@@ -199,6 +199,14 @@ static void on_done(struct log_op *op, enum err e)
     done->e = e;
 }
 
+void rig_dir_done(struct dir_op *op, enum err e)
+{
+    struct rig_op *done = CONTAINER_OF(op, struct rig_op, dir_op);
+    done->done = true;
+    done->e = e;
+    done->op.msg = op->msg;
+}
+
 static void on_moved(struct log_watch *watch, enum err e)
 {
     struct rig *rig = CONTAINER_OF(watch, struct rig, watch);
@@ -229,18 +237,31 @@ enum err rig_open_dir(struct rig *rig)
 {
     struct rig_op op = {0};
     struct world_seat *seat = rig->seat;
-    enum err e = log_dir_new(&rig->dir, seat->env, seat->mem, seat->trace, &rig->dir_config);
+    enum err e = dir_new(&rig->dir, seat->env, seat->mem, seat->trace, &rig->dir_config);
     if (e != ERR_NONE)
         return e;
-    log_dir_open(rig->dir, &op.op, on_done);
+    e = log_set_new(&rig->logs, rig->dir, rig->flush);
+    if (e != ERR_NONE) {
+        dir_free(rig->dir);
+        return e;
+    }
+    dir_open(rig->dir, &op.dir_op, rig_dir_done);
     return finish(rig, &op);
+}
+
+void rig_free_dir(struct rig *rig)
+{
+    log_set_free(rig->logs);
+    dir_free(rig->dir);
+    rig->logs = NULL;
+    rig->dir = NULL;
 }
 
 enum err rig_open_log(struct rig *rig)
 {
     struct rig_op op = {0};
     rig->watch = (struct log_watch){.moved = on_moved, .cut = on_cut};
-    log_open(rig->dir, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth,
+    log_open(rig->logs, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth,
              &rig->watch, &op.op, on_done);
     return finish(rig, &op);
 }
@@ -256,7 +277,7 @@ enum err rig_close(struct rig *rig)
 {
     struct rig_op op = {0};
     struct rig_op closed = {0};
-    log_dir_close(rig->dir, true, &op.op, on_done);
+    dir_close(rig->dir, true, &op.dir_op, rig_dir_done);
     enum err e = finish(rig, &op);
     if (rig->seat == NULL)
         return e;
@@ -270,8 +291,7 @@ enum err rig_close(struct rig *rig)
             if (world_quiet(rig->world) || !rig_step(rig))
                 break;
     }
-    log_dir_free(rig->dir);
-    rig->dir = NULL;
+    rig_free_dir(rig);
     world_exit(rig->seat, ERR_NONE);
     world_rise(rig->world, rig->node);
     rig->seat = NULL;

@@ -11,6 +11,7 @@
 
 struct rig_op {
     struct log_op op;
+    struct dir_op dir_op; /* or that, with rig_dir_done */
     bool done;
     enum err e;
 };
@@ -22,11 +23,13 @@ struct rig {
     uint32_t node;
     struct world_seat *seat; /* NULL: the node is down */
     bool idle;               /* the last step found nothing to do */
-    struct log_dir_config dir_config;
+    struct dir_config dir_config;
+    enum log_flush flush;
     struct log_config config;
     uint8_t topic_id[16];
     struct log_birth birth; /* the epoch that rig_append writes in, from the first */
-    struct log_dir *dir;
+    struct dir *dir;
+    struct log_set *logs;
     struct log *log;
     struct log_watch watch;
     enum err told;   /* by the watch */
@@ -69,7 +72,9 @@ void rig_harm(struct rig *rig, const char *line);
 void rig_heal(struct rig *rig);
 
 /* Opens the directory and the partition; ERR_OFFLINE also when the node went down. */
+void rig_dir_done(struct dir_op *op, enum err e);
 enum err rig_open_dir(struct rig *rig);
+void rig_free_dir(struct rig *rig);
 enum err rig_open_log(struct rig *rig);
 enum err rig_boot(struct rig *rig); /* start and both */
 /* Clean end: directory, log, node. */

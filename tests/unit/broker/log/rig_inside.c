@@ -32,7 +32,7 @@ static void walk_segment(struct rig *rig, const struct log_segment *segment,
 {
     size_t size;
     struct wire_batch batch;
-    uint8_t *bytes = rig_file(rig, segment->file->path, &size);
+    uint8_t *bytes = rig_file(rig, segment->disk.file->path, &size);
     if (bytes == NULL)
         return; /* not made yet, or the node went down */
     struct bytes in = bytes_of(bytes, MIN(size, (size_t)segment->size));
@@ -97,17 +97,20 @@ int32_t rig_next_sequence(struct rig *rig, int64_t producer_id)
 
 int rig_open_files(struct rig *rig)
 {
-    return rig->dir->open_files;
+    struct dir_counts counts;
+    dir_count(rig->dir, &counts);
+    return counts.open_files;
 }
 
 void rig_check_files(struct rig *rig)
 {
-    const struct log_dir *dir = rig->dir;
-    int dirty = 0;
-    LIST_EACH (log, &dir->logs, struct log, link) {
+    struct dir_counts counts;
+    int held = 0;
+    dir_count(rig->dir, &counts);
+    LIST_EACH (log, &rig->logs->logs, struct log, link) {
         for (int32_t i = 0; i < log->segment_count; i++)
-            dirty += log->segments[i]->dirty_hold;
+            held += log->segments[i]->disk.held;
     }
-    assert_in_range(dir->dirty_count, dirty, dir->dirty_max);
-    assert_in_range(dir->open_files, 0, dir->open_files_max);
+    assert_in_range(counts.writers, held, counts.writers_max);
+    assert_in_range(counts.open_files, 0, counts.open_files_max);
 }

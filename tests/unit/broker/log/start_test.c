@@ -240,7 +240,7 @@ static bool born_short(uint64_t seed, int steps)
     for (int32_t i = 0; i < FREE; i++)
         give_file(rig, &files[--count]);
     struct rig_op op = {0};
-    log_open(rig->dir, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth, NULL,
+    log_open(rig->logs, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth, NULL,
              &op.op, on_op);
     for (int i = 0; i < steps && !op.done; i++)
         rig_step(rig);
@@ -260,7 +260,7 @@ static bool born_short(uint64_t seed, int steps)
     while (count > 0)
         give_file(rig, &files[--count]);
     free(files);
-    assert_ok(log_dir_status(rig->dir));
+    assert_ok(dir_status(rig->dir));
     bool left = op.e != ERR_NONE && rig_exists(rig, "data/orders-0/partition.metadata");
     if (op.e != ERR_NONE)
         rig_ok(rig, rig_open_log(rig));
@@ -316,22 +316,21 @@ TEST(a_close_without_memory_lets_go_of_the_lock)
     rig_ok(rig, rig_boot(rig));
     rig_append(rig, 3, 100);
     assert_true(rig_until_durable(rig));
-    struct log_dir *dir = rig->dir;
+    struct dir *dir = rig->dir;
     struct rig_op op = {0};
     rig_run(rig, 101 * SECOND_NS);
-    log_dir_close(dir, true, &op.op, on_op);
+    dir_close(dir, true, &op.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &op.done));
     assert_int_equal(op.e, ERR_NOMEM);
     rig_heal(rig);
     /* Another one opens it while the first is still in memory. */
     struct rig_op other = {0};
-    struct log_dir *second = NULL;
-    assert_ok(
-        log_dir_new(&second, rig->seat->env, rig->seat->mem, rig->seat->trace, &rig->dir_config));
-    log_dir_open(second, &other.op, on_op);
+    struct dir *second = NULL;
+    assert_ok(dir_new(&second, rig->seat->env, rig->seat->mem, rig->seat->trace, &rig->dir_config));
+    dir_open(second, &other.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &other.done));
     assert_ok(other.e);
-    assert_false(log_dir_clean(second));
+    assert_false(dir_clean(second));
     rig_kill(rig);
     rig_free(rig);
     fault_plan_free(&plan);
@@ -347,19 +346,19 @@ TEST(an_unclean_end_that_was_not_made_good_for_is_told_again)
         struct rig_op settled = {0};
         rig_start(rig);
         rig_ok(rig, rig_open_dir(rig));
-        assert_false(log_dir_clean(rig->dir));
-        log_dir_close(rig->dir, false, &op.op, on_op);
+        assert_false(dir_clean(rig->dir));
+        dir_close(rig->dir, false, &op.dir_op, rig_dir_done);
         assert_true(rig_until(rig, &op.done));
         assert_ok(op.e);
-        log_dir_settle(rig->dir, &settled.op, on_op);
+        dir_settle(rig->dir, &settled.dir_op, rig_dir_done);
         assert_true(rig_until(rig, &settled.done));
         rig_kill(rig);
     }
     rig_ok(rig, rig_boot(rig));
-    assert_false(log_dir_clean(rig->dir));
+    assert_false(dir_clean(rig->dir));
     rig_ok(rig, rig_close(rig));
     rig_ok(rig, rig_boot(rig));
-    assert_true(log_dir_clean(rig->dir));
+    assert_true(dir_clean(rig->dir));
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
 }

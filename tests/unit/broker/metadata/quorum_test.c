@@ -34,10 +34,11 @@ struct create {
 
 struct life {
     struct world_seat *seat;
-    struct log_dir *dir;
+    struct dir *dir;
+    struct log_set *logs;
     struct metadata *metadata;
     struct metadata_watch watch;
-    struct log_op dir_op;
+    struct dir_op dir_op;
     struct metadata_op op;
     struct metadata_producer_id ids[IDS_MAX];
     int id_count;
@@ -48,13 +49,14 @@ static void end_life(struct life *life, enum err e)
 {
     struct world_seat *seat = life->seat;
     metadata_free(life->metadata);
-    log_dir_free(life->dir);
+    log_set_free(life->logs);
+    dir_free(life->dir);
     mem_free(seat->mem, life);
     rig->life = NULL;
     world_exit(seat, e);
 }
 
-static void on_settled(struct log_op *op, enum err e)
+static void on_settled(struct dir_op *op, enum err e)
 {
     rig->closed_count++;
     end_life(CONTAINER_OF(op, struct life, dir_op), e);
@@ -64,10 +66,10 @@ static void on_metadata_closed(struct metadata_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, op);
     assert_ok(e);
-    log_dir_settle(life->dir, &life->dir_op, on_settled);
+    dir_settle(life->dir, &life->dir_op, on_settled);
 }
 
-static void on_dir_closed(struct log_op *op, enum err e)
+static void on_dir_closed(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     (void)e;
@@ -77,7 +79,7 @@ static void on_dir_closed(struct log_op *op, enum err e)
 static void stop(struct world_seat *seat)
 {
     struct life *life = seat->self;
-    log_dir_close(life->dir, true, &life->dir_op, on_dir_closed);
+    dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
 static void on_open(struct metadata_op *op, enum err e)
@@ -88,16 +90,16 @@ static void on_open(struct metadata_op *op, enum err e)
     rig->epoch = metadata_epoch(rig->life->metadata);
 }
 
-static void on_dir_open(struct log_op *op, enum err e)
+static void on_dir_open(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     struct world_seat *seat = life->seat;
     assert_ok(e);
-    rig->clean = log_dir_clean(life->dir);
+    rig->clean = dir_clean(life->dir);
     struct metadata_settings settings = {.node_id = 1, .dir = "data", .partition_count_default = 2};
     metadata_topic_config_init(&settings.topic_defaults);
-    assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->dir, &settings,
-                           &life->watch));
+    assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->logs,
+                           &settings, &life->watch));
     struct metadata_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};
     metadata_open(life->metadata, &life->op, &start, on_open);
 }
@@ -129,15 +131,16 @@ static enum err start(struct world_seat *seat)
     life->watch = (struct metadata_watch){.prepare = prepare, .failed = failed};
     seat->self = life;
     rig->life = life;
-    struct log_dir_config config = {.path = "data",
-                                    .node_id = 1,
-                                    .open_files_max = 100,
-                                    .checkpoint_bytes = 1 << 20,
-                                    .checkpoint_ms = 1000,
-                                    .flush_bytes = 64 << 20,
-                                    .flush_ms = 1000};
-    assert_ok(log_dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
-    log_dir_open(life->dir, &life->dir_op, on_dir_open);
+    struct dir_config config = {.path = "data",
+                                .node_id = 1,
+                                .open_files_max = 100,
+                                .checkpoint_bytes = 1 << 20,
+                                .checkpoint_ms = 1000,
+                                .flush_bytes = 64 << 20,
+                                .flush_ms = 1000};
+    assert_ok(dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
+    assert_ok(log_set_new(&life->logs, life->dir, LOG_FLUSH_ACK));
+    dir_open(life->dir, &life->dir_op, on_dir_open);
     return ERR_NONE;
 }
 

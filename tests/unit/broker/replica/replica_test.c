@@ -34,11 +34,12 @@ struct waiter {
 
 struct life {
     struct world_seat *seat;
-    struct log_dir *dir;
+    struct dir *dir;
+    struct log_set *logs;
     struct replica_set set;
     struct replica_watch watch;
     struct replica *replica;
-    struct log_op dir_op;
+    struct dir_op dir_op;
     struct replica_op op;
     struct produce produces[OPS_MAX];
     struct waiter waiter;
@@ -48,13 +49,14 @@ static const struct wire_uuid topic_id = {.b = {7, 7}};
 
 /* ---- a life ---- */
 
-static void on_settled(struct log_op *op, enum err e)
+static void on_settled(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     struct world_seat *seat = life->seat;
     replica_free(life->replica);
     replica_set_free(&life->set);
-    log_dir_free(life->dir);
+    log_set_free(life->logs);
+    dir_free(life->dir);
     mem_free(seat->mem, life);
     rig->life = NULL;
     world_exit(seat, e);
@@ -64,10 +66,10 @@ static void on_closed(struct replica_op *op, enum err e)
 {
     (void)e;
     struct life *life = CONTAINER_OF(op, struct life, op);
-    log_dir_settle(life->dir, &life->dir_op, on_settled);
+    dir_settle(life->dir, &life->dir_op, on_settled);
 }
 
-static void on_dir_closed(struct log_op *op, enum err e)
+static void on_dir_closed(struct dir_op *op, enum err e)
 {
     (void)e;
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
@@ -79,7 +81,7 @@ static void stop(struct world_seat *seat)
     struct life *life = seat->self;
     replica_unwait(&life->waiter.wait);
     replica_resign(life->replica);
-    log_dir_close(life->dir, true, &life->dir_op, on_dir_closed);
+    dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
 static void on_open(struct replica_op *op, enum err e)
@@ -89,14 +91,14 @@ static void on_open(struct replica_op *op, enum err e)
     rig->open_count++;
 }
 
-static void on_dir_open(struct log_op *op, enum err e)
+static void on_dir_open(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     struct world_seat *seat = life->seat;
     assert_ok(e);
     assert_ok(replica_new(&life->replica, &life->set, seat->env, seat->mem, seat->trace, "orders",
                           &topic_id, 0, &rig->config));
-    replica_open(life->replica, &life->op, life->dir, rig->open_count + 3, on_open);
+    replica_open(life->replica, &life->op, life->logs, rig->open_count + 3, on_open);
 }
 
 static void tell(struct replica_watch *watch, const struct replica *r, bool offline,
@@ -121,15 +123,16 @@ static enum err start(struct world_seat *seat)
     seat->self = life;
     rig->life = life;
     assert_ok(replica_set_init(&life->set, seat->mem, &life->watch));
-    struct log_dir_config config = {.path = "data",
-                                    .node_id = 1,
-                                    .open_files_max = 100,
-                                    .checkpoint_bytes = 1 << 20,
-                                    .checkpoint_ms = 1000,
-                                    .flush_bytes = 64 << 20,
-                                    .flush_ms = 1000};
-    assert_ok(log_dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
-    log_dir_open(life->dir, &life->dir_op, on_dir_open);
+    struct dir_config config = {.path = "data",
+                                .node_id = 1,
+                                .open_files_max = 100,
+                                .checkpoint_bytes = 1 << 20,
+                                .checkpoint_ms = 1000,
+                                .flush_bytes = 64 << 20,
+                                .flush_ms = 1000};
+    assert_ok(dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
+    assert_ok(log_set_new(&life->logs, life->dir, LOG_FLUSH_ACK));
+    dir_open(life->dir, &life->dir_op, on_dir_open);
     return ERR_NONE;
 }
 

@@ -2,36 +2,36 @@
  * broker can start on it and show what it has. A few files, for a disk may be short of inodes, too;
  * they are removed by a start that finds no room, and made again in the background. What an earlier
  * life made stays. */
-#include "log/internal.h"
+#include "dir/internal.h"
 #include <stdio.h>
 
 #define PREFIX ".reserve-"
 /* So much must be free for the reserve to be made: it must not be what fills a small disk. */
-#define ROOM_BYTES (4ull * LOG_RESERVE_FILES * LOG_RESERVE_BYTES)
+#define ROOM_BYTES (4ull * DIR_RESERVE_FILES * DIR_RESERVE_BYTES)
 #define PART_BYTES 4096
 
 /* Written again and again: the reserve takes room on the disk, and none in memory. */
 static const uint8_t nothing[PART_BYTES];
 
-struct log_reserve {
+struct dir_reserve {
     struct steps steps;
-    struct log_dir *dir;
-    struct steps *owner; /* of log_reserve_open */
+    struct dir *dir;
+    struct steps *owner; /* of dir_reserve_open */
     struct env_timer timer;
-    struct log_save save;
+    struct dir_save save;
     bool running, made;
     int32_t file;    /* being made or removed */
     uint32_t listed; /* a bit for each file that the start has found */
-    struct env_part parts[LOG_RESERVE_BYTES / PART_BYTES];
+    struct env_part parts[DIR_RESERVE_BYTES / PART_BYTES];
     char path[ENV_PATH_MAX];
 };
 
-static struct log_reserve *reserve_of(struct steps *steps)
+static struct dir_reserve *reserve_of(struct steps *steps)
 {
-    return CONTAINER_OF(steps, struct log_reserve, steps);
+    return CONTAINER_OF(steps, struct dir_reserve, steps);
 }
 
-static const char *path_of(struct log_reserve *r)
+static const char *path_of(struct dir_reserve *r)
 {
     snprintf(r->path, sizeof r->path, "%s/" PREFIX "%d", r->dir->path, r->file);
     return r->path;
@@ -50,18 +50,18 @@ static enum steps_flow give_ask(struct steps *steps)
 
 static enum steps_flow give_look(struct steps *steps)
 {
-    struct log_reserve *r = reserve_of(steps);
+    struct dir_reserve *r = reserve_of(steps);
     r->file = 0;
     r->dir->short_of_room = steps->err == ERR_NONE && steps->n < ROOM_BYTES;
-    if (steps->err != ERR_NONE || steps->n >= LOG_RESERVE_BYTES * LOG_RESERVE_FILES)
+    if (steps->err != ERR_NONE || steps->n >= DIR_RESERVE_BYTES * DIR_RESERVE_FILES)
         steps->next = GIVE_OVER;
     return STEPS_NEXT;
 }
 
 static enum steps_flow give_file(struct steps *steps)
 {
-    struct log_reserve *r = reserve_of(steps);
-    if (r->file == LOG_RESERVE_FILES)
+    struct dir_reserve *r = reserve_of(steps);
+    if (r->file == DIR_RESERVE_FILES)
         return STEPS_NEXT;
     env_unlink(steps->env, &steps->io, path_of(r), steps_done);
     r->file++;
@@ -79,7 +79,7 @@ static const struct step give_steps[] = {
 
 static void given(struct steps *steps, enum err e)
 {
-    struct log_reserve *r = reserve_of(steps);
+    struct dir_reserve *r = reserve_of(steps);
     (void)e;
     r->running = false;
     steps_resume(r->owner, ERR_NONE);
@@ -87,11 +87,11 @@ static void given(struct steps *steps, enum err e)
 
 static void on_timer(struct env_timer *timer);
 
-bool log_reserve_open(struct log_dir *dir, struct steps *owner)
+bool dir_reserve_open(struct dir *dir, struct steps *owner)
 {
     if (!dir->config.reserve)
         return false;
-    struct log_reserve *r = mem_zalloc(dir->mem, sizeof *r);
+    struct dir_reserve *r = mem_zalloc(dir->mem, sizeof *r);
     if (r == NULL)
         return false;
     dir->reserve = r;
@@ -103,13 +103,13 @@ bool log_reserve_open(struct log_dir *dir, struct steps *owner)
     return true;
 }
 
-void log_reserve_listed(struct log_dir *dir, const char *name)
+void dir_reserve_listed(struct dir *dir, const char *name)
 {
     size_t prefix = strlen(PREFIX);
     int64_t file;
     if (dir->reserve != NULL && strncmp(name, PREFIX, prefix) == 0 &&
         text_parse_int(bytes_text(name + prefix), &file) == ERR_NONE && file >= 0 &&
-        file < LOG_RESERVE_FILES)
+        file < DIR_RESERVE_FILES)
         dir->reserve->listed |= 1u << file;
 }
 
@@ -117,24 +117,24 @@ void log_reserve_listed(struct log_dir *dir, const char *name)
 
 enum { MAKE_ASK, MAKE_LOOK, MAKE_FILE, MAKE_OVER };
 
-static void on_saved(struct log_save *save, enum err e)
+static void on_saved(struct dir_save *save, enum err e)
 {
-    steps_resume(&CONTAINER_OF(save, struct log_reserve, save)->steps, e);
+    steps_resume(&CONTAINER_OF(save, struct dir_reserve, save)->steps, e);
 }
 
 /* They are made one after the other, each of them durable before the next is begun: of those that
  * follow each other from the first on, a crash can have cut short only the last. */
-static int32_t first_to_make(const struct log_reserve *r)
+static int32_t first_to_make(const struct dir_reserve *r)
 {
     int32_t count = 0;
-    while (count < LOG_RESERVE_FILES && (r->listed & 1u << count) != 0)
+    while (count < DIR_RESERVE_FILES && (r->listed & 1u << count) != 0)
         count++;
     return MAX(count - 1, 0);
 }
 
 static enum steps_flow make_look(struct steps *steps)
 {
-    struct log_reserve *r = reserve_of(steps);
+    struct dir_reserve *r = reserve_of(steps);
     /* What a start has given back is taken again as far as it goes. */
     if (!r->dir->short_of_room && (steps->err != ERR_NONE || steps->n < ROOM_BYTES))
         return steps_fail(steps, ERR_NOSPACE);
@@ -146,10 +146,10 @@ static enum steps_flow make_look(struct steps *steps)
 
 static enum steps_flow make_file(struct steps *steps)
 {
-    struct log_reserve *r = reserve_of(steps);
-    if (r->file == LOG_RESERVE_FILES)
+    struct dir_reserve *r = reserve_of(steps);
+    if (r->file == DIR_RESERVE_FILES)
         return STEPS_NEXT;
-    log_save_parts(r->dir, &r->save, path_of(r), r->parts, COUNT_OF(r->parts), on_saved);
+    dir_save_parts(r->dir, &r->save, path_of(r), r->parts, COUNT_OF(r->parts), on_saved);
     r->file++;
     steps->next = MAKE_FILE;
     return STEPS_WAIT;
@@ -164,48 +164,47 @@ static const struct step make_steps[] = {
 
 static void made(struct steps *steps, enum err e)
 {
-    struct log_reserve *r = reserve_of(steps);
-    struct log_dir *dir = r->dir;
+    struct dir_reserve *r = reserve_of(steps);
+    struct dir *dir = r->dir;
     r->running = false;
     r->made = e == ERR_NONE;
     dir->short_of_room &= e != ERR_NONE;
-    dir->busy--;
-    log_dir_idle(dir);
+    dir_work_ends(dir);
 }
 
 static void on_timer(struct env_timer *timer)
 {
-    struct log_reserve *r = CONTAINER_OF(timer, struct log_reserve, timer);
+    struct dir_reserve *r = CONTAINER_OF(timer, struct dir_reserve, timer);
     if (r->running || r->made || r->dir->closing || r->dir->status != ERR_NONE)
         return;
     r->running = true;
-    r->dir->busy++;
+    dir_work_begins(r->dir);
     steps_start(&r->steps, r->dir->env, make_steps, made);
 }
 
-void log_reserve_later(struct log_dir *dir)
+void dir_reserve_later(struct dir *dir)
 {
-    struct log_reserve *r = dir->reserve;
+    struct dir_reserve *r = dir->reserve;
     if (r != NULL && !r->made && !r->running && !dir->closing && !env_armed(&r->timer))
-        env_arm(dir->env, &r->timer, env_now(dir->env) + LOG_RESERVE_MS * 1000000ll);
+        env_arm(dir->env, &r->timer, env_now(dir->env) + DIR_RESERVE_MS * 1000000ll);
 }
 
-void log_reserve_stop(struct log_dir *dir)
+void dir_reserve_stop(struct dir *dir)
 {
     if (dir->reserve != NULL)
         env_disarm(dir->env, &dir->reserve->timer);
 }
 
-void log_reserve_free(struct log_dir *dir)
+void dir_reserve_free(struct dir *dir)
 {
-    log_reserve_stop(dir);
+    dir_reserve_stop(dir);
     mem_free(dir->mem, dir->reserve);
     dir->reserve = NULL;
 }
 
 /* ---- what is told ---- */
 
-void log_full_begin(struct log_dir *dir)
+void dir_full_begin(struct dir *dir)
 {
     dir->full_count++;
     if (dir->full)
@@ -219,7 +218,7 @@ void log_full_begin(struct log_dir *dir)
         dir->config.watch->full(dir->config.watch);
 }
 
-void log_full_end(struct log_dir *dir, bool room)
+void dir_full_end(struct dir *dir, bool room)
 {
     ASSERT(dir->full_count > 0);
     dir->full_count--;
@@ -228,5 +227,10 @@ void log_full_end(struct log_dir *dir, bool room)
     dir->full = false;
     NOTE(dir->config.notes, DISK_ROOM, "the disk of %s has room again: records are taken",
          dir->path);
-    log_reserve_later(dir);
+    dir_reserve_later(dir);
+}
+
+bool dir_short_of_room(const struct dir *dir)
+{
+    return dir->short_of_room;
 }

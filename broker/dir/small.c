@@ -1,9 +1,9 @@
 /* small.c - small files: read whole, written in place, or replaced durably with a checksum beside
  * them (S-4). A sync that fails here is as final as any other (S-5). */
-#include "log/internal.h"
+#include "dir/internal.h"
 #include <stdio.h>
 
-void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
+void dir_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
                    const char *suffix)
 {
     size_t folder_size = folder == NULL ? 0 : strlen(folder) + 1;
@@ -20,9 +20,9 @@ void log_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name
 
 /* ---- reading ---- */
 
-static struct log_get *get_of(struct steps *steps)
+static struct dir_get *get_of(struct steps *steps)
 {
-    return CONTAINER_OF(steps, struct log_get, steps);
+    return CONTAINER_OF(steps, struct dir_get, steps);
 }
 
 static enum steps_flow get_open(struct steps *steps)
@@ -34,7 +34,7 @@ static enum steps_flow get_open(struct steps *steps)
 
 static enum steps_flow get_size(struct steps *steps)
 {
-    struct log_get *get = get_of(steps);
+    struct dir_get *get = get_of(steps);
     if (steps->err == ERR_NOTFOUND) {
         steps->next = 5; /* the end of the table */
         return STEPS_NEXT;
@@ -50,7 +50,7 @@ static enum steps_flow get_size(struct steps *steps)
 
 static enum steps_flow get_read(struct steps *steps)
 {
-    struct log_get *get = get_of(steps);
+    struct dir_get *get = get_of(steps);
     get->failed = steps->err;
     if (get->failed == ERR_NONE && steps->n > FORMAT_TEXT_FILE_MAX)
         get->failed = ERR_LIMIT;
@@ -68,7 +68,7 @@ static enum steps_flow get_read(struct steps *steps)
 
 static enum steps_flow get_close(struct steps *steps)
 {
-    struct log_get *get = get_of(steps);
+    struct dir_get *get = get_of(steps);
     if (get->failed == ERR_NONE && get->size > 0) {
         get->failed = steps->err;
         get->size = steps->n;
@@ -80,7 +80,7 @@ static enum steps_flow get_close(struct steps *steps)
 
 static enum steps_flow get_end(struct steps *steps)
 {
-    struct log_get *get = get_of(steps);
+    struct dir_get *get = get_of(steps);
     return get->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, get->failed);
 }
 
@@ -92,7 +92,7 @@ static const struct step get_steps[] = {
 
 static void get_ended(struct steps *steps, enum err e)
 {
-    struct log_get *get = get_of(steps);
+    struct dir_get *get = get_of(steps);
     if (e != ERR_NONE) {
         mem_free(get->dir->mem, get->data);
         get->data = NULL;
@@ -101,23 +101,23 @@ static void get_ended(struct steps *steps, enum err e)
     get->done(get, e);
 }
 
-void log_get(struct log_dir *dir, struct log_get *get, const char *path,
-             void (*done)(struct log_get *get, enum err e))
+void dir_get(struct dir *dir, struct dir_get *get, const char *path,
+             void (*done)(struct dir_get *get, enum err e))
 {
-    *get = (struct log_get){.dir = dir, .done = done, .path = path};
+    *get = (struct dir_get){.dir = dir, .done = done, .path = path};
     steps_start(&get->steps, dir->env, get_steps, get_ended);
 }
 
 /* ---- writing in place ---- */
 
-static struct log_save *save_of(struct steps *steps)
+static struct dir_save *save_of(struct steps *steps)
 {
-    return CONTAINER_OF(steps, struct log_save, steps);
+    return CONTAINER_OF(steps, struct dir_save, steps);
 }
 
 static enum steps_flow save_open(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
     if (save->offset == 0 && !save->over)
         flags |= ENV_OPEN_TRUNCATE;
@@ -127,7 +127,7 @@ static enum steps_flow save_open(struct steps *steps)
 
 static enum steps_flow save_write(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     save->file = steps->n;
     steps->err = ERR_NONE;
     if (save->parts == NULL && save->bytes.size == 0)
@@ -146,7 +146,7 @@ static enum steps_flow save_write(struct steps *steps)
 /* What an earlier try left behind goes. */
 static enum steps_flow save_cut(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     if (steps->err != ERR_NONE || save->offset == 0)
         return STEPS_NEXT;
     steps->tolerant = true;
@@ -156,7 +156,7 @@ static enum steps_flow save_cut(struct steps *steps)
 
 static enum steps_flow save_sync(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     save->failed = steps->err;
     steps->err = ERR_NONE;
     if (save->failed != ERR_NONE || !save->sync)
@@ -170,11 +170,11 @@ static enum steps_flow save_sync(struct steps *steps)
  * any other failure says that the disk loses what it took. */
 static enum steps_flow save_close(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     if (save->failed == ERR_NONE && save->sync && steps->err != ERR_NONE) {
         save->failed = steps->err;
         if (steps->err != ERR_NOSPACE)
-            log_dir_sync_failed(save->dir, steps->err);
+            dir_sync_failed(save->dir, steps->err);
     }
     steps->tolerant = true;
     env_close_file(steps->env, &steps->io, save->file, steps_done);
@@ -183,7 +183,7 @@ static enum steps_flow save_close(struct steps *steps)
 
 static enum steps_flow save_end(struct steps *steps)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     return save->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, save->failed);
 }
 
@@ -194,23 +194,23 @@ static const struct step save_steps[] = {
 
 static void save_ended(struct steps *steps, enum err e)
 {
-    struct log_save *save = save_of(steps);
+    struct dir_save *save = save_of(steps);
     save->done(save, e);
 }
 
-void log_save(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
-              uint64_t offset, bool sync, void (*done)(struct log_save *save, enum err e))
+void dir_save(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
+              uint64_t offset, bool sync, void (*done)(struct dir_save *save, enum err e))
 {
-    *save = (struct log_save){
+    *save = (struct dir_save){
         .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
     steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
-void log_save_parts(struct log_dir *dir, struct log_save *save, const char *path,
+void dir_save_parts(struct dir *dir, struct dir_save *save, const char *path,
                     const struct env_part *parts, int32_t part_count,
-                    void (*done)(struct log_save *save, enum err e))
+                    void (*done)(struct dir_save *save, enum err e))
 {
-    *save = (struct log_save){.dir = dir,
+    *save = (struct dir_save){.dir = dir,
                               .done = done,
                               .path = path,
                               .parts = parts,
@@ -219,10 +219,10 @@ void log_save_parts(struct log_dir *dir, struct log_save *save, const char *path
     steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
-void log_save_over(struct log_dir *dir, struct log_save *save, const char *path, struct bytes bytes,
-                   void (*done)(struct log_save *save, enum err e))
+void dir_save_over(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
+                   void (*done)(struct dir_save *save, enum err e))
 {
-    *save = (struct log_save){.dir = dir, .done = done, .path = path, .bytes = bytes, .over = true};
+    *save = (struct dir_save){.dir = dir, .done = done, .path = path, .bytes = bytes, .over = true};
     steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
@@ -233,10 +233,10 @@ void log_save_over(struct log_dir *dir, struct log_save *save, const char *path,
  * old file with checksums that know it. */
 struct put {
     struct steps steps;
-    struct log_dir *dir;
-    struct log_file_write *write;
-    struct log_get get, crc;
-    struct log_save save, save_crc;
+    struct dir *dir;
+    struct dir_file_write *write;
+    struct dir_get get, crc;
+    struct dir_save save, save_crc;
     int32_t saving;
     enum err save_err;
     char crc_text[FORMAT_CRC_FILE_SIZE + 1];
@@ -262,12 +262,12 @@ static struct put *put_of(struct steps *steps)
     return CONTAINER_OF(steps, struct put, steps);
 }
 
-static void put_got(struct log_get *get, enum err e)
+static void put_got(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
 }
 
-static void put_got_crc(struct log_get *get, enum err e)
+static void put_got_crc(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
 }
@@ -280,7 +280,7 @@ static enum steps_flow put_read(struct steps *steps)
         return STEPS_NEXT;
     }
     steps->tolerant = true;
-    log_get(put->dir, &put->get, put->write->path, put_got);
+    dir_get(put->dir, &put->get, put->write->path, put_got);
     return STEPS_WAIT;
 }
 
@@ -290,7 +290,7 @@ static enum steps_flow put_read_crc(struct steps *steps)
     if (steps->err != ERR_NONE || !put->get.found)
         return STEPS_NEXT;
     steps->tolerant = true;
-    log_get(put->dir, &put->crc, put->crc_path, put_got_crc);
+    dir_get(put->dir, &put->crc, put->crc_path, put_got_crc);
     return STEPS_WAIT;
 }
 
@@ -316,12 +316,12 @@ static void saved(struct put *put, enum err e)
         steps_resume(&put->steps, put->save_err);
 }
 
-static void put_saved(struct log_save *save, enum err e)
+static void put_saved(struct dir_save *save, enum err e)
 {
     saved(CONTAINER_OF(save, struct put, save), e);
 }
 
-static void put_saved_crc(struct log_save *save, enum err e)
+static void put_saved_crc(struct dir_save *save, enum err e)
 {
     saved(CONTAINER_OF(save, struct put, save_crc), e);
 }
@@ -333,12 +333,12 @@ static enum steps_flow put_save(struct steps *steps)
     (void)steps;
     take_before(put);
     put->saving = 1 + put->write->checksum;
-    log_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
+    dir_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
     if (!put->write->checksum)
         return STEPS_WAIT;
     uint32_t now = crc32c(0, bytes.data, bytes.size);
     format_crc_print(now, put->before_known ? put->before : now, put->crc_text);
-    log_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
+    dir_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
              put_saved_crc);
     return STEPS_WAIT;
 }
@@ -376,7 +376,7 @@ static enum steps_flow put_sync_crc(struct steps *steps)
 static enum steps_flow put_rename(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    if (log_dir_synced(put->dir, steps) == STEPS_FAIL)
+    if (dir_synced(put->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     env_rename(steps->env, &steps->io, put->temporary, put->write->path, steps_done);
     return STEPS_WAIT;
@@ -390,7 +390,7 @@ static enum steps_flow put_sync(struct steps *steps)
 
 static enum steps_flow put_over(struct steps *steps)
 {
-    return log_dir_synced(put_of(steps)->dir, steps);
+    return dir_synced(put_of(steps)->dir, steps);
 }
 
 static const struct step put_steps[] = {
@@ -408,18 +408,17 @@ static const struct step put_steps[] = {
 static void put_ended(struct steps *steps, enum err e)
 {
     struct put *put = put_of(steps);
-    struct log_file_write *write = put->write;
-    struct log_dir *dir = put->dir;
+    struct dir_file_write *write = put->write;
+    struct dir *dir = put->dir;
     if (e != ERR_NONE)
         errmsg_set(&write->op.msg, e, "cannot %s %s: %s%s", steps_what(steps), write->path,
-                   err_text(e), log_dir_advice(e));
+                   err_text(e), dir_advice(e));
     mem_free(dir->mem, put);
     write->op.done(&write->op, e); /* the directory stays while it is busy */
-    dir->busy--;
-    log_dir_idle(dir);
+    dir_work_ends(dir);
 }
 
-void log_folder_of(const char *path, char folder[ENV_PATH_MAX])
+void dir_folder_of(const char *path, char folder[ENV_PATH_MAX])
 {
     const char *slash = strrchr(path, '/');
     if (slash == NULL)
@@ -428,12 +427,11 @@ void log_folder_of(const char *path, char folder[ENV_PATH_MAX])
         snprintf(folder, ENV_PATH_MAX, "%.*s", (int)MAX(slash - path, 1), path);
 }
 
-void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_before known,
-             uint32_t before, log_done *done)
+void dir_put(struct dir *dir, struct dir_file_write *write, enum dir_put_before known,
+             uint32_t before, dir_done *done)
 {
     struct put *put = mem_zalloc(dir->mem, sizeof *put);
-    write->op = (struct log_op){.done = done};
-    list_init(&write->op.link);
+    write->op = (struct dir_op){.done = done};
     if (put == NULL) {
         done(&write->op,
              errmsg_set(&write->op.msg, ERR_NOMEM, "cannot write %s: out of memory", write->path));
@@ -441,18 +439,18 @@ void log_put(struct log_dir *dir, struct log_file_write *write, enum log_put_bef
     }
     put->dir = dir;
     put->write = write;
-    put->look = known == LOG_PUT_LOOK;
-    put->before_known = known == LOG_PUT_KNOWN;
+    put->look = known == DIR_PUT_LOOK;
+    put->before_known = known == DIR_PUT_KNOWN;
     put->before = before;
-    log_path_join(put->temporary, NULL, write->path, ".tmp");
-    log_path_join(put->crc_path, NULL, write->path, ".crc");
-    log_path_join(put->crc_temporary, NULL, put->crc_path, ".tmp");
-    log_folder_of(write->path, put->folder);
-    dir->busy++;
+    dir_path_join(put->temporary, NULL, write->path, ".tmp");
+    dir_path_join(put->crc_path, NULL, write->path, ".crc");
+    dir_path_join(put->crc_temporary, NULL, put->crc_path, ".tmp");
+    dir_folder_of(write->path, put->folder);
+    dir_work_begins(dir);
     steps_start(&put->steps, dir->env, put_steps, put_ended);
 }
 
-void log_file_put(struct log_dir *dir, struct log_file_write *write, log_done *done)
+void dir_file_put(struct dir *dir, struct dir_file_write *write, dir_done *done)
 {
-    log_put(dir, write, LOG_PUT_LOOK, 0, done);
+    dir_put(dir, write, DIR_PUT_LOOK, 0, done);
 }

@@ -1,6 +1,6 @@
 /* dir.c - one log directory: its lock, its identity, what its last life left behind, and its end.
  * After a failed sync it is offline for good; nothing here ever turns that back. */
-#include "log/internal.h"
+#include "dir/internal.h"
 #include <stdio.h>
 
 #define NAMES_SIZE_FIRST (64u << 10)
@@ -8,10 +8,10 @@
 
 struct opening {
     struct steps steps;
-    struct log_dir *dir;
-    struct log_op *op;
-    struct log_get get, crc;
-    struct log_ground_wait ground_wait;
+    struct dir *dir;
+    struct dir_op *op;
+    struct dir_get get, crc;
+    struct dir_ground_wait ground_wait;
     struct format_meta meta;
     bool identifies; /* meta.properties is being written, under temporary names */
     int kind;        /* of the checkpoint being read */
@@ -28,14 +28,14 @@ static char *copy_text(struct mem *mem, const char *text)
     return text == NULL ? NULL : mem_text(mem, text, strlen(text));
 }
 
-enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, struct trace *trace,
-                     const struct log_dir_config *config)
+enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trace *trace,
+                 const struct dir_config *config)
 {
     ASSERT(strlen(config->path) + FORMAT_NAME_MAX * 2 < ENV_PATH_MAX + FORMAT_NAME_MAX);
-    struct log_dir *dir = mem_zalloc(mem, sizeof *dir);
+    struct dir *dir = mem_zalloc(mem, sizeof *dir);
     if (dir == NULL)
         return ERR_NOMEM;
-    *dir = (struct log_dir){.env = env, .mem = mem, .trace = trace, .config = *config};
+    *dir = (struct dir){.env = env, .mem = mem, .trace = trace, .config = *config};
     dir->path = copy_text(mem, config->path);
     dir->config.path = dir->path;
     dir->config.cluster_id = copy_text(mem, config->cluster_id);
@@ -45,98 +45,150 @@ enum err log_dir_new(struct log_dir **out, struct env *env, struct mem *mem, str
         return ERR_NOMEM;
     }
     list_init(&dir->ground.waits);
-    list_init(&dir->logs);
-    list_init(&dir->indexes);
-    list_init(&dir->openings_waiting);
+    list_init(&dir->members);
     list_init(&dir->removals);
-    log_files_init(dir);
-    log_dirty_init(dir);
-    log_commit_init(dir);
-    log_points_init(dir);
+    dir_files_init(dir);
+    dir_writers_init(dir);
+    dir_commit_init(dir);
+    dir_points_init(dir);
     *out = dir;
     return ERR_NONE;
 }
 
-void log_dir_free(struct log_dir *dir)
+void dir_free(struct dir *dir)
 {
     struct mem *mem = dir->mem;
     ASSERT(dir->busy == 0);
-    ASSERT(list_empty(&dir->logs));
+    ASSERT(list_empty(&dir->members));
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
-    env_disarm(dir->env, &dir->dirty_timer);
+    env_disarm(dir->env, &dir->writers_timer);
     env_disarm(dir->env, &dir->round_timer);
-    log_removals_stop(dir);
-    log_reserve_free(dir);
+    dir_removals_stop(dir);
+    dir_reserve_free(dir);
     for (int32_t i = 0; i < dir->entry_count; i++)
         mem_free(mem, (void *)(uintptr_t)dir->entries[i].topic);
     mem_free(mem, dir->entries);
-    log_known_free(dir);
+    dir_known_free(dir);
     mem_free(mem, dir->shutdown);
     mem_free(mem, (void *)(uintptr_t)dir->config.cluster_id);
     mem_free(mem, dir->path);
     mem_free(mem, dir);
 }
 
-int log_dir_entries(const struct log_dir *dir, const struct log_dir_entry **out)
+int dir_entries(const struct dir *dir, const struct dir_entry **out)
 {
     *out = dir->entries;
     return dir->entry_count;
 }
 
-const char *log_dir_cluster_id(const struct log_dir *dir)
+const char *dir_path(const struct dir *dir)
+{
+    return dir->path;
+}
+
+bool dir_is_new(const struct dir *dir)
+{
+    return dir->is_new;
+}
+
+bool dir_closing(const struct dir *dir)
+{
+    return dir->closing;
+}
+
+struct env *dir_env(const struct dir *dir)
+{
+    return dir->env;
+}
+
+struct mem *dir_mem(const struct dir *dir)
+{
+    return dir->mem;
+}
+
+struct trace *dir_trace(const struct dir *dir)
+{
+    return dir->trace;
+}
+
+struct notes *dir_notes(const struct dir *dir)
+{
+    return dir->config.notes;
+}
+
+const char *dir_cluster_id(const struct dir *dir)
 {
     return dir->cluster_id;
 }
 
-const uint8_t *log_dir_id(const struct log_dir *dir)
+const uint8_t *dir_id(const struct dir *dir)
 {
     return dir->directory_id.b;
 }
 
-bool log_dir_clean(const struct log_dir *dir)
+bool dir_clean(const struct dir *dir)
 {
     return dir->clean;
 }
 
-enum err log_dir_status(const struct log_dir *dir)
+enum err dir_status(const struct dir *dir)
 {
     return dir->status;
 }
 
+/* ---- members ---- */
+
+void dir_member_init(struct dir_member *m, struct dir *dir, const struct dir_member_calls *calls,
+                     const char *path)
+{
+    *m = (struct dir_member){.calls = calls, .dir = dir, .path = path};
+    list_init(&m->link);
+    list_init(&m->dirty);
+    list_init(&m->entries);
+}
+
+void dir_member_join(struct dir_member *m)
+{
+    list_push_back(&m->dir->members, &m->link);
+}
+
+void dir_member_leave(struct dir_member *m)
+{
+    ASSERT(!m->in_round);
+    list_remove(&m->link);
+    list_remove(&m->dirty);
+}
+
 /* ---- S-5 ---- */
 
-static bool anybody_waits(const struct log_dir *dir)
+static bool anybody_waits(const struct dir *dir)
 {
-    LIST_EACH (log, &dir->logs, struct log, link) {
-        if (log_waits_for_sync(log) && log->written_end > log->durable_end)
+    LIST_EACH (m, &dir->members, struct dir_member, link) {
+        if (m->calls->waits(m))
             return true;
     }
     return false;
 }
 
-static void go_offline(struct log_dir *dir, enum err e, const struct errmsg *why)
+static void go_offline(struct dir *dir, enum err e, const struct errmsg *why)
 {
     ASSERT(dir->status == ERR_NONE);
     dir->status = ERR_OFFLINE;
     TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
-    log_dirty_next(dir);
-    LIST_EACH (log, &dir->logs, struct log, link) {
-        if (log->status == ERR_NONE) {
-            log->why = *why;
-            log->status = ERR_OFFLINE;
-        }
-    }
-    LIST_EACH (log, &dir->logs, struct log, link)
-        log_told(log, ERR_OFFLINE);
+    dir_writers_next(dir);
+    LIST_EACH (m, &dir->members, struct dir_member, link)
+        m->calls->offline(m, why);
+    LIST_EACH (m, &dir->members, struct dir_member, link)
+        m->calls->tell_offline(m);
 }
 
-void log_dir_sync_failed(struct log_dir *dir, enum err e)
+void dir_sync_failed(struct dir *dir, enum err e)
 {
     struct errmsg why;
-    if (dir->status != ERR_NONE || !log_sync_tried(e))
+    if (dir->status != ERR_NONE || !dir_sync_tried(e))
         return;
     SOMETIMES(dir->trace, SYNC_FAILED_WHILE_WAITING, anybody_waits(dir));
     errmsg_set(&why, ERR_OFFLINE,
@@ -146,7 +198,7 @@ void log_dir_sync_failed(struct log_dir *dir, enum err e)
     go_offline(dir, e, &why);
 }
 
-void log_dir_missing(struct log_dir *dir)
+void dir_missing(struct dir *dir)
 {
     struct errmsg why;
     if (dir->status != ERR_NONE)
@@ -158,11 +210,11 @@ void log_dir_missing(struct log_dir *dir)
     go_offline(dir, ERR_NOTFOUND, &why);
 }
 
-enum steps_flow log_dir_synced(struct log_dir *dir, const struct steps *steps)
+enum steps_flow dir_synced(struct dir *dir, const struct steps *steps)
 {
     if (steps->err == ERR_NONE)
         return STEPS_NEXT;
-    log_dir_sync_failed(dir, steps->err);
+    dir_sync_failed(dir, steps->err);
     return STEPS_FAIL;
 }
 
@@ -179,12 +231,12 @@ static const char *in_dir(struct opening *o, const char *name)
     return o->path;
 }
 
-static void on_got(struct log_get *get, enum err e)
+static void on_got(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct opening, get)->steps, e);
 }
 
-static void on_crc(struct log_get *get, enum err e)
+static void on_crc(struct dir_get *get, enum err e)
 {
     steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
 }
@@ -228,9 +280,9 @@ static enum steps_flow open_room(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
     o->dir->lock = steps->n;
-    log_ground_begin(o->dir);
+    dir_ground_begin(o->dir);
     steps->tolerant = true;
-    return log_reserve_open(o->dir, steps) ? STEPS_WAIT : STEPS_NEXT;
+    return dir_reserve_open(o->dir, steps) ? STEPS_WAIT : STEPS_NEXT;
 }
 
 static enum steps_flow open_list(struct steps *steps)
@@ -258,7 +310,7 @@ static enum steps_flow open_take_list(struct steps *steps)
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
     for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1)
-        log_reserve_listed(o->dir, o->names + at);
+        dir_reserve_listed(o->dir, o->names + at);
     return STEPS_NEXT;
 }
 
@@ -275,27 +327,27 @@ static bool listed(const struct opening *o, const char *name)
 /* Reads it if it is there. */
 static enum steps_flow get(struct opening *o, const char *name)
 {
-    o->get = (struct log_get){0};
+    o->get = (struct dir_get){0};
     in_dir(o, name);
     if (!listed(o, name))
         return STEPS_NEXT;
-    log_get(o->dir, &o->get, o->path, on_got);
+    dir_get(o->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_meta(struct steps *steps)
 {
-    return get(opening_of(steps), LOG_META_NAME);
+    return get(opening_of(steps), DIR_META_NAME);
 }
 
 static enum steps_flow get_crc(struct opening *o)
 {
-    o->crc = (struct log_get){0};
+    o->crc = (struct dir_get){0};
     snprintf(o->crc_path, sizeof o->crc_path, "%.*s.crc", (int)(sizeof o->crc_path - 5), o->path);
     if (!o->get.found || !listed(o, strrchr(o->crc_path, '/') + 1))
         return STEPS_NEXT;
     o->steps.tolerant = true;
-    log_get(o->dir, &o->crc, o->crc_path, on_crc);
+    dir_get(o->dir, &o->crc, o->crc_path, on_crc);
     return STEPS_WAIT;
 }
 
@@ -304,7 +356,7 @@ static enum steps_flow open_meta_crc(struct steps *steps)
     return get_crc(opening_of(steps));
 }
 
-static struct bytes got_bytes(const struct log_get *get)
+static struct bytes got_bytes(const struct dir_get *get)
 {
     return bytes_of(get->data, (size_t)get->size);
 }
@@ -319,7 +371,7 @@ static bool crc_wrong(struct opening *o)
     return wrong;
 }
 
-static void random_id(struct log_dir *dir, const char *site, struct wire_uuid *id)
+static void random_id(struct dir *dir, const char *site, struct wire_uuid *id)
 {
     uint64_t high = env_random(dir->env, site, 0);
     uint64_t low = env_random(dir->env, site, 1);
@@ -332,7 +384,7 @@ static void random_id(struct log_dir *dir, const char *site, struct wire_uuid *i
 
 static enum err check_meta(struct opening *o)
 {
-    struct log_dir *dir = o->dir;
+    struct dir *dir = o->dir;
     const char *cluster = dir->config.cluster_id;
     struct errmsg *msg = &o->op->msg;
     enum err e = format_meta_parse(got_bytes(&o->get), &o->meta, msg);
@@ -353,7 +405,7 @@ static enum err check_meta(struct opening *o)
 
 static void make_meta(struct opening *o)
 {
-    struct log_dir *dir = o->dir;
+    struct dir *dir = o->dir;
     struct wire_uuid cluster;
     o->meta = (struct format_meta){.node_id = dir->config.node_id};
     if (dir->config.cluster_id != NULL) {
@@ -367,7 +419,7 @@ static void make_meta(struct opening *o)
 static enum steps_flow open_identity(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
-    struct log_dir *dir = o->dir;
+    struct dir *dir = o->dir;
     enum err e = ERR_NONE;
     if (crc_wrong(o))
         e = errmsg_set(&o->op->msg, ERR_CORRUPT,
@@ -391,7 +443,7 @@ static enum steps_flow open_identity(struct steps *steps)
     if (whole)
         return STEPS_NEXT;
     o->identifies = true;
-    e = log_ground_identity(dir, &o->meta, !found);
+    e = dir_ground_identity(dir, &o->meta, !found);
     return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
 }
 
@@ -424,7 +476,7 @@ static enum steps_flow open_sync_mark(struct steps *steps)
 static enum steps_flow open_points(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
-    return get(o, log_points_name((enum log_points_kind)o->kind));
+    return get(o, dir_points_name((enum dir_points_kind)o->kind));
 }
 
 static enum steps_flow open_points_crc(struct steps *steps)
@@ -432,15 +484,15 @@ static enum steps_flow open_points_crc(struct steps *steps)
     return get_crc(opening_of(steps));
 }
 
-/* What does not match is not believed: the logs are scanned instead. */
+/* What does not match is not believed: the members look for themselves instead. */
 static enum steps_flow open_take_points(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
-    enum log_points_kind kind = (enum log_points_kind)o->kind;
+    enum dir_points_kind kind = (enum dir_points_kind)o->kind;
     enum err e = ERR_NONE;
     bool wrong = crc_wrong(o);
     if (o->get.found && !wrong)
-        e = log_points_take(o->dir, kind, got_bytes(&o->get), NULL);
+        e = dir_points_take(o->dir, kind, got_bytes(&o->get), NULL);
     o->dir->points_wrong[kind] = wrong || e == ERR_CORRUPT;
     o->dir->points_own[kind] = o->get.found && o->crc.found && !o->dir->points_wrong[kind];
     mem_free(o->dir->mem, o->get.data);
@@ -448,8 +500,8 @@ static enum steps_flow open_take_points(struct steps *steps)
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (o->dir->points_wrong[kind])
-        TRACE(o->dir->trace, LOG_REBUILT, 0, LOG_REBUILT_POINTS, (uint64_t)kind);
-    if (++o->kind < LOG_POINTS_COUNT)
+        TRACE(o->dir->trace, LOG_REBUILT, 0, DIR_REBUILT_POINTS, (uint64_t)kind);
+    if (++o->kind < DIR_POINTS_COUNT)
         steps->next = OPEN_POINTS;
     return STEPS_NEXT;
 }
@@ -470,9 +522,9 @@ static bool begins_with(const char *name, const char *prefix)
 static bool consent_used(const struct opening *o, const char *name)
 {
     char folder[FORMAT_NAME_MAX];
-    if (!ends_with(name, LOG_CONSENT_SUFFIX))
+    if (!ends_with(name, DIR_CONSENT_SUFFIX))
         return false;
-    snprintf(folder, sizeof folder, "/%.*s", (int)(strlen(name) - strlen(LOG_CONSENT_SUFFIX)),
+    snprintf(folder, sizeof folder, "/%.*s", (int)(strlen(name) - strlen(DIR_CONSENT_SUFFIX)),
              name);
     return listed(o, folder);
 }
@@ -493,7 +545,7 @@ static enum steps_flow open_name(struct steps *steps)
         return STEPS_NEXT;
     if (name[0] != '/') {
         bool used = consent_used(o, name);
-        bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, LOG_META_NAME));
+        bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, DIR_META_NAME));
         if (!used && !old)
             return STEPS_NEXT;
         steps->tolerant = true;
@@ -502,7 +554,7 @@ static enum steps_flow open_name(struct steps *steps)
     }
     /* A partition that was being deleted, or made: neither was ever answered for. */
     if (ends_with(name, "-delete") || ends_with(name, "-future")) {
-        log_remove_dir(o->dir, in_dir(o, name + 1));
+        dir_remove(o->dir, in_dir(o, name + 1));
         return STEPS_NEXT;
     }
     if (!format_dir_name_parse(name + 1, &topic, &partition))
@@ -510,11 +562,11 @@ static enum steps_flow open_name(struct steps *steps)
     snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
     steps->next = OPEN_PARTITION;
     steps->tolerant = true; /* one that cannot be read is its own trouble, when it is opened */
-    log_get(o->dir, &o->get, o->path, on_got);
+    dir_get(o->dir, &o->get, o->path, on_got);
     return STEPS_WAIT;
 }
 
-static enum err add_entry(struct log_dir *dir, struct bytes topic, int32_t partition,
+static enum err add_entry(struct dir *dir, struct bytes topic, int32_t partition,
                           const struct wire_uuid *id)
 {
     if (dir->entry_count == dir->entry_cap) {
@@ -525,7 +577,7 @@ static enum err add_entry(struct log_dir *dir, struct bytes topic, int32_t parti
         dir->entries = entries;
         dir->entry_cap = cap;
     }
-    struct log_dir_entry *entry = &dir->entries[dir->entry_count];
+    struct dir_entry *entry = &dir->entries[dir->entry_count];
     entry->topic = mem_text(dir->mem, (const char *)topic.data, topic.size);
     if (entry->topic == NULL)
         return ERR_NOMEM;
@@ -574,7 +626,7 @@ static const struct step open_steps[] = {
     {NULL, NULL},
 };
 
-const char *log_dir_advice(enum err e)
+const char *dir_advice(enum err e)
 {
     switch (e) {
     case ERR_BUSY:
@@ -592,21 +644,21 @@ const char *log_dir_advice(enum err e)
     }
 }
 
-const char *log_open_advice(enum err e)
+const char *dir_open_advice(enum err e)
 {
-    return e == ERR_NOSPACE ? ": free some space" : log_dir_advice(e);
+    return e == ERR_NOSPACE ? ": free some space" : dir_advice(e);
 }
 
 static void finish_open(struct opening *o, enum err e)
 {
-    struct log_dir *dir = o->dir;
-    struct log_op *op = o->op;
+    struct dir *dir = o->dir;
+    struct dir_op *op = o->op;
     mem_free(dir->mem, o->get.data);
     mem_free(dir->mem, o->names);
     mem_free(dir->mem, o);
     dir->opened = e == ERR_NONE;
     if (dir->opened)
-        log_reserve_later(dir);
+        dir_reserve_later(dir);
     dir->busy--;
     op->done(op, e);
 }
@@ -629,7 +681,7 @@ static void give_up(struct opening *o)
         finish_open(o, o->failed);
 }
 
-static void on_ground(struct log_ground_wait *wait, enum err e)
+static void on_ground(struct dir_ground_wait *wait, enum err e)
 {
     (void)e;
     give_up(CONTAINER_OF(wait, struct opening, ground_wait));
@@ -638,29 +690,28 @@ static void on_ground(struct log_ground_wait *wait, enum err e)
 static void open_ended(struct steps *steps, enum err e)
 {
     struct opening *o = opening_of(steps);
-    struct log_dir *dir = o->dir;
-    struct log_op *op = o->op;
+    struct dir *dir = o->dir;
+    struct dir_op *op = o->op;
     if (e == ERR_NONE && dir->ground.err != ERR_NONE) {
         e = dir->ground.err;
         op->msg = dir->ground.msg;
     }
     if (e != ERR_NONE && op->msg.text[0] == 0)
         errmsg_set(&op->msg, e, "cannot %s %s: %s%s", steps_what(steps), dir->path, err_text(e),
-                   log_dir_advice(e));
+                   dir_advice(e));
     o->failed = e;
     if (e == ERR_NONE)
         finish_open(o, e);
-    else if (log_ground_wait(dir, &o->ground_wait, on_ground))
+    else if (dir_ground_wait(dir, &o->ground_wait, on_ground))
         give_up(o);
 }
 
-void log_dir_open(struct log_dir *dir, struct log_op *op, log_done *done)
+void dir_open(struct dir *dir, struct dir_op *op, dir_done *done)
 {
     ASSERT(!dir->opened);
-    *op = (struct log_op){.done = done};
-    list_init(&op->link);
+    *op = (struct dir_op){.done = done};
     struct opening *o = mem_zalloc(dir->mem, sizeof *o);
-    if (o == NULL || log_shutdown_reserve(dir) != ERR_NONE) {
+    if (o == NULL || dir_shutdown_reserve(dir) != ERR_NONE) {
         mem_free(dir->mem, o);
         done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot open %s: out of memory", dir->path));
         return;

@@ -1,26 +1,26 @@
-/* files.c - which files of segments are open: all that are held, and of the others those used last,
+/* files.c - which files of members are open: all that are held, and of the others those used last,
  * up to open_files_max. */
-#include "log/internal.h"
+#include "dir/internal.h"
 
 /* One in so many of the door's files: the others are for connections and small files. */
 #define FILES_SHARE 2
 
-void log_files_init(struct log_dir *dir)
+void dir_files_init(struct dir *dir)
 {
     int32_t allowed = dir->env->disk.files_max / FILES_SHARE;
     list_init(&dir->idle_files);
     dir->open_files_max = MAX(MIN(dir->config.open_files_max, allowed), 1);
 }
 
-struct log_file *log_file_new(struct log *log, const char *path, bool create)
+struct dir_file *dir_file_new(struct dir_member *m, const char *path, bool create)
 {
     size_t size = strlen(path) + 1;
     ASSERT(size <= ENV_PATH_MAX);
-    struct log_file *file = mem_zalloc(log->dir->mem, sizeof *file + size);
+    struct dir_file *file = mem_zalloc(m->dir->mem, sizeof *file + size);
     if (file == NULL)
         return NULL;
-    file->log = log;
-    file->dir = log->dir;
+    file->member = m;
+    file->dir = m->dir;
     file->create = create;
     list_init(&file->waits);
     list_init(&file->idle);
@@ -28,9 +28,9 @@ struct log_file *log_file_new(struct log *log, const char *path, bool create)
     return file;
 }
 
-static void start_open(struct log_file *file);
+static void start_open(struct dir_file *file);
 
-static void free_file(struct log_file *file)
+static void free_file(struct dir_file *file)
 {
     ASSERT(file->holds == 0);
     ASSERT(list_empty(&file->waits));
@@ -40,40 +40,40 @@ static void free_file(struct log_file *file)
 
 static void on_closed(struct env_op *op, enum err e, uint64_t n)
 {
-    struct log_file *file = CONTAINER_OF(op, struct log_file, io);
-    struct log_dir *dir = file->dir;
+    struct dir_file *file = CONTAINER_OF(op, struct dir_file, io);
+    struct dir *dir = file->dir;
     (void)e; /* only synced files are closed, so that nothing is lost with it */
     (void)n;
-    file->state = LOG_FILE_CLOSED;
+    file->state = DIR_FILE_CLOSED;
     file->handle = 0;
     dir->busy--;
     if (!list_empty(&file->waits))
         start_open(file);
     else if (file->gone)
         free_file(file);
-    log_dir_idle(dir);
+    dir_idle(dir);
 }
 
-static void start_close(struct log_file *file)
+static void start_close(struct dir_file *file)
 {
     ASSERT(file->holds == 0);
-    ASSERT(file->state == LOG_FILE_OPEN);
+    ASSERT(file->state == DIR_FILE_OPEN);
     list_remove(&file->idle);
-    file->state = LOG_FILE_CLOSING;
+    file->state = DIR_FILE_CLOSING;
     file->dir->open_files--;
     file->dir->busy++;
     env_close_file(file->dir->env, &file->io, file->handle, on_closed);
 }
 
-void log_files_trim(struct log_dir *dir, int32_t open_max)
+void dir_files_trim(struct dir *dir, int32_t open_max)
 {
     int32_t excess = dir->open_files - open_max;
     while (excess-- > 0 && !list_empty(&dir->idle_files))
-        start_close(CONTAINER_OF(dir->idle_files.prev, struct log_file, idle));
+        start_close(CONTAINER_OF(dir->idle_files.prev, struct dir_file, idle));
 }
 
 /* Each of those who wait gets a hold of its own before the first of them is told. */
-static void tell(struct log_file *file, enum err e)
+static void tell(struct dir_file *file, enum err e)
 {
     struct list waits;
     list_init(&waits);
@@ -84,75 +84,76 @@ static void tell(struct log_file *file, enum err e)
     }
     struct list *link;
     while ((link = list_pop_front(&waits)) != NULL) {
-        struct log_file_wait *wait = CONTAINER_OF(link, struct log_file_wait, link);
+        struct dir_file_wait *wait = CONTAINER_OF(link, struct dir_file_wait, link);
         wait->ready(wait, e);
     }
 }
 
 static void on_opened(struct env_op *op, enum err e, uint64_t n)
 {
-    struct log_file *file = CONTAINER_OF(op, struct log_file, io);
-    struct log_dir *dir = file->dir;
-    file->state = LOG_FILE_CLOSED;
+    struct dir_file *file = CONTAINER_OF(op, struct dir_file, io);
+    struct dir *dir = file->dir;
+    file->state = DIR_FILE_CLOSED;
     if (e == ERR_NONE) {
-        file->state = LOG_FILE_OPEN;
+        file->state = DIR_FILE_OPEN;
         file->handle = n;
         file->create = false;
     } else {
         dir->open_files--;
         if (e == ERR_TOOMANY)
-            log_files_trim(dir, dir->open_files / 2);
-        if (e == ERR_NOTFOUND && !file->gone) /* its log lives: somebody waits for it */
-            log_missing(file->log, file->create ? file->log->path : file->path);
+            dir_files_trim(dir, dir->open_files / 2);
+        struct dir_member *m = file->member;
+        if (e == ERR_NOTFOUND && !file->gone) /* its member is there: somebody waits for it */
+            m->calls->missing(m, file->create ? m->path : file->path);
     }
     file->holds++; /* so that it stays while they are told */
     tell(file, e);
     file->holds--;
     dir->busy--;
-    if (file->state == LOG_FILE_OPEN && file->holds == 0) {
+    if (file->state == DIR_FILE_OPEN && file->holds == 0) {
         file->holds++;
-        log_file_release(file);
-    } else if (file->state == LOG_FILE_CLOSED && file->gone && list_empty(&file->waits)) {
+        dir_file_release(file);
+    } else if (file->state == DIR_FILE_CLOSED && file->gone && list_empty(&file->waits)) {
         free_file(file);
     }
-    log_dir_idle(dir);
+    dir_idle(dir);
 }
 
-static void start_open(struct log_file *file)
+static void start_open(struct dir_file *file)
 {
     unsigned flags = ENV_OPEN_READ | ENV_OPEN_WRITE;
     if (file->create)
         flags |= ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE;
-    log_files_trim(file->dir, file->dir->open_files_max - 1);
-    file->state = LOG_FILE_OPENING;
+    dir_files_trim(file->dir, file->dir->open_files_max - 1);
+    file->state = DIR_FILE_OPENING;
     file->dir->open_files++;
     file->dir->busy++;
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
 }
 
-bool log_file_hold_open(struct log_file *file)
+bool dir_file_hold_open(struct dir_file *file)
 {
     ASSERT(!file->gone);
-    if (file->state != LOG_FILE_OPEN)
+    if (file->state != DIR_FILE_OPEN)
         return false;
     list_remove(&file->idle);
     file->holds++;
     return true;
 }
 
-bool log_file_hold(struct log_file *file, struct log_file_wait *wait, log_file_ready *ready)
+bool dir_file_hold(struct dir_file *file, struct dir_file_wait *wait, dir_file_ready *ready)
 {
-    if (log_file_hold_open(file))
+    if (dir_file_hold_open(file))
         return true;
     wait->ready = ready;
     list_init(&wait->link);
     list_push_back(&file->waits, &wait->link);
-    if (file->state == LOG_FILE_CLOSED)
+    if (file->state == DIR_FILE_CLOSED)
         start_open(file);
     return false;
 }
 
-void log_file_release(struct log_file *file)
+void dir_file_release(struct dir_file *file)
 {
     ASSERT(file->holds > 0);
     if (--file->holds > 0)
@@ -161,16 +162,24 @@ void log_file_release(struct log_file *file)
     if (file->gone)
         start_close(file);
     else
-        log_files_trim(file->dir, file->dir->open_files_max);
+        dir_files_trim(file->dir, file->dir->open_files_max);
 }
 
-void log_file_retire(struct log_file *file)
+void dir_file_retire(struct dir_file *file)
 {
     file->gone = true;
     if (file->holds > 0)
         return;
-    if (file->state == LOG_FILE_OPEN)
+    if (file->state == DIR_FILE_OPEN)
         start_close(file);
-    else if (file->state == LOG_FILE_CLOSED && list_empty(&file->waits))
+    else if (file->state == DIR_FILE_CLOSED && list_empty(&file->waits))
         free_file(file);
+}
+
+void dir_count(const struct dir *dir, struct dir_counts *out)
+{
+    *out = (struct dir_counts){.open_files = dir->open_files,
+                               .open_files_max = dir->open_files_max,
+                               .writers = dir->writer_count,
+                               .writers_max = dir->writers_max};
 }

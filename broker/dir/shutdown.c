@@ -1,25 +1,25 @@
-/* shutdown.c - the clean end of a directory: every log synced, what speeds up the next start
- * written (farewell.c), and only then the marker that says so. What a full disk does not take of
- * the last two is told, and made good for by the next start: nothing of a log is missing. */
-#include "log/internal.h"
+/* shutdown.c - the clean end of a directory: every member synced, what speeds up its next start
+ * left, and only then the marker that says so. What a full disk does not take of the last two is
+ * told, and made good for by the next start: nothing of a member is missing. */
+#include "dir/internal.h"
 #include <stdio.h>
 
 #define MARKER "{\"version\":0,\"brokerEpoch\":-1}"
 
-struct log_shutdown {
+struct dir_shutdown {
     struct steps steps;
-    struct log_dir *dir;
-    struct log_op *op;
-    struct log *last; /* whose farewell has begun last */
+    struct dir *dir;
+    struct dir_op *op;
+    struct dir_member *last; /* whose farewell has begun last */
     int32_t farewells, farewells_max;
     int64_t farewells_until_ns; /* no more begin after it */
-    struct log_ground_wait ground_wait;
-    struct log_points_wait points_wait;
-    struct log_file_write write;
+    struct dir_ground_wait ground_wait;
+    struct dir_points_wait points_wait;
+    struct dir_file_write write;
     int kind;
     bool waiting;
     enum err failed;         /* why it is given up */
-    bool mark;               /* the marker is wanted, and so far every log is whole */
+    bool mark;               /* the marker is wanted, and so far every member is whole */
     struct errmsg unwritten; /* the first thing that a full disk did not take */
     char path[ENV_PATH_MAX];
 };
@@ -27,7 +27,7 @@ struct log_shutdown {
 enum {
     DOWN_GROUND,
     DOWN_SYNC,
-    DOWN_LOGS,
+    DOWN_MEMBERS,
     DOWN_POINTS,
     DOWN_MARK,
     DOWN_QUIET,
@@ -36,53 +36,39 @@ enum {
     DOWN_OVER,
 };
 
-static struct log_shutdown *shutdown_of(struct steps *steps)
+static struct dir_shutdown *shutdown_of(struct steps *steps)
 {
-    return CONTAINER_OF(steps, struct log_shutdown, steps);
+    return CONTAINER_OF(steps, struct dir_shutdown, steps);
 }
 
 /* ---- until all is durable ---- */
 
-static void on_ground(struct log_ground_wait *wait, enum err e)
+static void on_ground(struct dir_ground_wait *wait, enum err e)
 {
-    steps_resume(&CONTAINER_OF(wait, struct log_shutdown, ground_wait)->steps, e);
+    steps_resume(&CONTAINER_OF(wait, struct dir_shutdown, ground_wait)->steps, e);
 }
 
 static enum steps_flow down_ground(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
-    if (!log_ground_wait(s->dir, &s->ground_wait, on_ground))
+    struct dir_shutdown *s = shutdown_of(steps);
+    if (!dir_ground_wait(s->dir, &s->ground_wait, on_ground))
         return STEPS_WAIT;
     return s->dir->ground.err == ERR_NONE ? STEPS_NEXT : steps_fail(steps, s->dir->ground.err);
 }
 
-/* One that waits for room, too: what it has been answered for is written, and nothing else is. */
-static bool is_durable(const struct log *log)
-{
-    bool open = log->state == LOG_OPEN || log->state == LOG_REPAIRING;
-    return log->status != ERR_NONE || !open ||
-           (list_empty(&log->in_flight) && !log->in_round && log->durable_end == log->end);
-}
-
-static bool is_quiet(const struct log *log)
-{
-    return is_durable(log) && log->sealing == NULL && log->retention == NULL &&
-           !log->epochs_writing && (log->repair == NULL || log->busy == 0);
-}
-
 static enum steps_flow down_sync(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
-    struct log_dir *dir = s->dir;
+    struct dir_shutdown *s = shutdown_of(steps);
+    struct dir *dir = s->dir;
     bool quiet = !dir->round_running;
-    LIST_EACH (log, &dir->logs, struct log, link)
-        quiet &= is_quiet(log);
+    LIST_EACH (m, &dir->members, struct dir_member, link)
+        quiet &= m->calls->quiet(m);
     if (quiet || dir->status != ERR_NONE)
         return STEPS_NEXT;
     dir->flush_now = true;
-    s->waiting = true; /* log_dir_idle looks again */
+    s->waiting = true; /* dir_idle looks again */
     steps->next = DOWN_SYNC;
-    log_commit_kick(dir);
+    dir_commit_kick(dir);
     return STEPS_WAIT;
 }
 
@@ -90,7 +76,7 @@ static enum steps_flow down_sync(struct steps *steps)
 
 /* True: the disk is full. What comes after all is durable is for speed, so the end goes on without
  * it, and without the marker. */
-static bool is_spared(struct log_shutdown *s, enum err e, const char *sentence)
+static bool is_spared(struct dir_shutdown *s, enum err e, const char *sentence)
 {
     if (e != ERR_NOSPACE)
         return false;
@@ -100,9 +86,9 @@ static bool is_spared(struct log_shutdown *s, enum err e, const char *sentence)
     return true;
 }
 
-static void tell_unwritten(const struct log_shutdown *s)
+static void tell_unwritten(const struct dir_shutdown *s)
 {
-    const struct log_dir *dir = s->dir;
+    const struct dir *dir = s->dir;
     if (s->unwritten.text[0] == 0)
         return;
     NOTE(dir->config.notes, STOP_UNWRITTEN,
@@ -111,46 +97,44 @@ static void tell_unwritten(const struct log_shutdown *s)
          dir->path, s->unwritten.text);
 }
 
-/* ---- several logs at once ---- */
+/* ---- several members at once ---- */
 
 /* Those passed over may be closing; the last one is open, so that it stays in the list. An end in
- * good time is worth more than a quick start: what is not left here is made again from the log. */
-static struct log *next_log(struct log_shutdown *s)
+ * good time is worth more than a quick start: what is not left here is made again. */
+static struct dir_member *next_member(struct dir_shutdown *s)
 {
     bool in_time = env_now(s->dir->env) < s->farewells_until_ns;
-    struct list *logs = &s->dir->logs;
-    struct list *link = s->last == NULL ? logs : &s->last->link;
-    while ((link = link->next) != logs) {
-        struct log *log = CONTAINER_OF(link, struct log, link);
-        bool whole = log->status == ERR_NONE && log->state == LOG_OPEN;
+    struct list *members = &s->dir->members;
+    struct list *link = s->last == NULL ? members : &s->last->link;
+    while ((link = link->next) != members) {
+        struct dir_member *m = CONTAINER_OF(link, struct dir_member, link);
+        bool whole = m->calls->whole(m);
         s->mark &= whole;
-        if (whole && in_time && log_farewell_due(log))
-            return log;
+        if (whole && in_time && m->calls->leaves(m))
+            return m;
     }
     return NULL;
 }
 
-static void on_farewell(struct log *log, enum err e, const struct errmsg *msg);
-
 /* Goes on with the next step when the last one has ended. A farewell may end before it returns, so
  * this counts itself in. */
-static void begin_farewells(struct log_shutdown *s)
+static void begin_farewells(struct dir_shutdown *s)
 {
-    struct log *log;
+    struct dir_member *m;
     s->farewells++;
     while (s->failed == ERR_NONE && s->dir->status == ERR_NONE &&
-           s->farewells <= s->farewells_max && (log = next_log(s)) != NULL) {
-        s->last = log;
+           s->farewells <= s->farewells_max && (m = next_member(s)) != NULL) {
+        s->last = m;
         s->farewells++;
-        log_farewell(log, on_farewell);
+        m->calls->farewell(m);
     }
     if (--s->farewells == 0)
         steps_resume(&s->steps, s->failed);
 }
 
-static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
+void dir_farewell_done(struct dir_member *m, enum err e, const struct errmsg *msg)
 {
-    struct log_shutdown *s = log->dir->shutdown;
+    struct dir_shutdown *s = m->dir->shutdown;
     if (e != ERR_NONE && s->failed == ERR_NONE && !is_spared(s, e, msg->text)) {
         s->failed = e;
         s->op->msg = *msg;
@@ -160,58 +144,58 @@ static void on_farewell(struct log *log, enum err e, const struct errmsg *msg)
 }
 
 /* Half of the descriptors that segments leave are for these. */
-static enum steps_flow down_logs(struct steps *steps)
+static enum steps_flow down_members(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     int32_t spare = steps->env->disk.files_max - s->dir->open_files_max;
-    s->farewells_max = MAX(MIN(spare / 2 / LOG_FAREWELL_FILES, LOG_FAREWELLS_MAX), 1);
-    s->farewells_until_ns = env_now(steps->env) + LOG_FAREWELLS_MS * 1000000ll;
+    s->farewells_max = MAX(MIN(spare / 2 / DIR_FAREWELL_FILES, DIR_FAREWELLS_MAX), 1);
+    s->farewells_until_ns = env_now(steps->env) + DIR_FAREWELLS_MS * 1000000ll;
     begin_farewells(s);
     return STEPS_WAIT;
 }
 
 /* ---- the checkpoints and the marker ---- */
 
-static void on_point(struct log_points_wait *wait, enum err e)
+static void on_point(struct dir_points_wait *wait, enum err e)
 {
-    struct log_shutdown *s = CONTAINER_OF(wait, struct log_shutdown, points_wait);
+    struct dir_shutdown *s = CONTAINER_OF(wait, struct dir_shutdown, points_wait);
     struct errmsg msg = {{0}};
-    errmsg_set(&msg, e, "cannot write %s: %s", log_points_name((enum log_points_kind)(s->kind - 1)),
+    errmsg_set(&msg, e, "cannot write %s: %s", dir_points_name((enum dir_points_kind)(s->kind - 1)),
                err_text(e));
     steps_resume(&s->steps, is_spared(s, e, msg.text) ? ERR_NONE : e);
 }
 
 static enum steps_flow down_points(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     if (s->dir->status != ERR_NONE) {
         steps->next = DOWN_QUIET;
         return STEPS_NEXT;
     }
-    if (s->kind == LOG_POINTS_COUNT)
+    if (s->kind == DIR_POINTS_COUNT)
         return STEPS_NEXT;
     s->points_wait.done = on_point;
     steps->next = DOWN_POINTS;
-    log_points_write(s->dir, (enum log_points_kind)s->kind++, &s->points_wait);
+    dir_points_write(s->dir, (enum dir_points_kind)s->kind++, &s->points_wait);
     return STEPS_WAIT;
 }
 
-static void on_put(struct log_op *op, enum err e)
+static void on_put(struct dir_op *op, enum err e)
 {
-    struct log_file_write *write = CONTAINER_OF(op, struct log_file_write, op);
-    struct log_shutdown *s = CONTAINER_OF(write, struct log_shutdown, write);
+    struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
+    struct dir_shutdown *s = CONTAINER_OF(write, struct dir_shutdown, write);
     steps_resume(&s->steps, is_spared(s, e, op->msg.text) ? ERR_NONE : e);
 }
 
 static enum steps_flow down_mark(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     (void)steps;
     if (!s->mark || s->dir->status != ERR_NONE)
         return STEPS_NEXT;
     snprintf(s->path, sizeof s->path, "%s/.kafka_cleanshutdown", s->dir->path);
-    s->write = (struct log_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
-    log_file_put(s->dir, &s->write, on_put);
+    s->write = (struct dir_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
+    dir_file_put(s->dir, &s->write, on_put);
     return STEPS_WAIT;
 }
 
@@ -219,7 +203,7 @@ static enum steps_flow down_mark(struct steps *steps)
 
 static enum steps_flow down_quiet(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     s->steps.err = ERR_NONE;
     if (s->dir->busy == 0)
         return STEPS_NEXT;
@@ -230,7 +214,7 @@ static enum steps_flow down_quiet(struct steps *steps)
 
 static enum steps_flow down_unlock(struct steps *steps)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     steps->tolerant = true;
     env_close_file(steps->env, &steps->io, s->dir->lock, steps_done);
     return STEPS_WAIT;
@@ -245,7 +229,7 @@ static enum steps_flow down_unlocked(struct steps *steps)
 static const struct step down_steps[] = {
     [DOWN_GROUND] = {"make durable", down_ground},
     [DOWN_SYNC] = {"sync the logs of", down_sync},
-    [DOWN_LOGS] = {"close the logs of", down_logs},
+    [DOWN_MEMBERS] = {"close the logs of", down_members},
     [DOWN_POINTS] = {"write the checkpoints of", down_points},
     [DOWN_MARK] = {"mark the clean end of", down_mark},
     [DOWN_QUIET] = {"close", down_quiet},
@@ -262,10 +246,10 @@ static const struct step give_up_steps[] = {
     {NULL, NULL},
 };
 
-static void finish(struct log_shutdown *s, enum err e)
+static void finish(struct dir_shutdown *s, enum err e)
 {
-    struct log_dir *dir = s->dir;
-    struct log_op *op = s->op;
+    struct dir *dir = s->dir;
+    struct dir_op *op = s->op;
     dir->shutdown = NULL;
     dir->opened = false;
     mem_free(dir->mem, s);
@@ -274,15 +258,15 @@ static void finish(struct log_shutdown *s, enum err e)
 
 static void gave_up(struct steps *steps, enum err e)
 {
-    struct log_shutdown *s = shutdown_of(steps);
+    struct dir_shutdown *s = shutdown_of(steps);
     (void)e;
     finish(s, s->dir->status != ERR_NONE ? s->dir->status : s->failed);
 }
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_shutdown *s = shutdown_of(steps);
-    struct log_dir *dir = s->dir;
+    struct dir_shutdown *s = shutdown_of(steps);
+    struct dir *dir = s->dir;
     if (e == ERR_NONE && dir->status != ERR_NONE)
         errmsg_set(&s->op->msg, dir->status, "%s is offline", dir->path);
     if (e == ERR_NONE) {
@@ -297,10 +281,10 @@ static void ended(struct steps *steps, enum err e)
     steps_start(&s->steps, dir->env, give_up_steps, gave_up);
 }
 
-void log_dir_idle(struct log_dir *dir)
+void dir_idle(struct dir *dir)
 {
-    struct log_shutdown *s = dir->shutdown;
-    struct log_op *settling = dir->settling;
+    struct dir_shutdown *s = dir->shutdown;
+    struct dir_op *settling = dir->settling;
     if (s != NULL && s->waiting) {
         s->waiting = false;
         steps_resume(&s->steps, ERR_NONE);
@@ -310,37 +294,47 @@ void log_dir_idle(struct log_dir *dir)
     }
 }
 
-void log_dir_settle(struct log_dir *dir, struct log_op *op, log_done *done)
+void dir_settle(struct dir *dir, struct dir_op *op, dir_done *done)
 {
-    ASSERT(list_empty(&dir->logs));
+    ASSERT(list_empty(&dir->members));
     ASSERT(dir->settling == NULL);
-    *op = (struct log_op){.done = done};
-    list_init(&op->link);
+    *op = (struct dir_op){.done = done};
     dir->settling = op;
-    log_dir_idle(dir);
+    dir_idle(dir);
 }
 
-enum err log_shutdown_reserve(struct log_dir *dir)
+enum err dir_shutdown_reserve(struct dir *dir)
 {
     if (dir->shutdown == NULL)
         dir->shutdown = mem_zalloc(dir->mem, sizeof *dir->shutdown);
     return dir->shutdown == NULL ? ERR_NOMEM : ERR_NONE;
 }
 
-void log_dir_close(struct log_dir *dir, bool mark, struct log_op *op, log_done *done)
+void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done)
 {
     ASSERT(dir->opened);
     ASSERT(!dir->closing);
-    *op = (struct log_op){.done = done};
-    list_init(&op->link);
+    *op = (struct dir_op){.done = done};
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
-    log_removals_stop(dir);
-    log_reserve_stop(dir);
+    dir_removals_stop(dir);
+    dir_reserve_stop(dir);
     dir->closing = true;
-    struct log_shutdown *s = dir->shutdown;
+    struct dir_shutdown *s = dir->shutdown;
     s->dir = dir;
     s->op = op;
     s->mark = mark;
     steps_start(&s->steps, dir->env, down_steps, ended);
+}
+
+void dir_work_begins(struct dir *dir)
+{
+    dir->busy++;
+}
+
+void dir_work_ends(struct dir *dir)
+{
+    ASSERT(dir->busy > 0);
+    dir->busy--;
+    dir_idle(dir);
 }
