@@ -394,6 +394,8 @@ void dir_known_forget(struct dir *dir, struct dir_known *known);
 
 /* There is none for a second copy of anything. */
 bool dir_short_of_room(const struct dir *dir);
+/* Somebody has found that it is so, whatever was measured. */
+void dir_found_short(struct dir *dir);
 /* A member begins, or ceases, to wait for room: a person is told once for all. */
 void dir_full_begin(struct dir *dir);
 void dir_full_end(struct dir *dir, bool room);

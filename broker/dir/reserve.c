@@ -230,6 +230,12 @@ void dir_full_end(struct dir *dir, bool room)
     dir_reserve_later(dir);
 }
 
+void dir_found_short(struct dir *dir)
+{
+    dir->short_of_room = true;
+    dir_reserve_later(dir);
+}
+
 bool dir_short_of_room(const struct dir *dir)
 {
     return dir->short_of_room;

@@ -260,5 +260,6 @@ void log_recovery_failed(struct log_opening *o, enum err e)
     if (o->fresh != NULL)
         log_segment_free(o->fresh);
     o->fresh = NULL;
+    o->no_room = e == ERR_NOSPACE && o->copying && !o->in_place;
     log_opening_end(o, e);
 }

@@ -134,6 +134,8 @@ uint64_t log_trace_id(const struct log *log);
 /* ERR_NONE, ERR_OFFLINE (the directory's: S-5), ERR_CORRUPT ...; the text is a sentence, or "". */
 enum err log_status(const struct log *log);
 const char *log_status_text(const struct log *log);
+/* It takes no records because its disk is full. */
+bool log_waits_for_room(const struct log *log);
 /* A sentence about bytes that recovery cut off and kept, or NULL. */
 const char *log_notice(const struct log *log);
 

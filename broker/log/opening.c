@@ -508,27 +508,6 @@ static void begin_next(struct log_set *set)
         begin(CONTAINER_OF(link, struct log_opening, link));
 }
 
-void log_opening_end(struct log_opening *o, enum err e)
-{
-    struct log *log = o->log;
-    struct log_set *set = log->set;
-    struct log_op *op = o->op;
-    drop_got(o);
-    mem_free(set->mem, o->names);
-    log_walk_free(&o->walk);
-    if (o->held)
-        dir_file_release(log->segments[o->segment]->disk.file);
-    if (e == ERR_NONE)
-        *o->out = log;
-    else
-        log_free(log);
-    mem_free(set->mem, o);
-    set->openings--;
-    begin_next(set);
-    op->done(op, e);
-    dir_work_ends(set->dir);
-}
-
 static struct log *new_log(struct log_set *set, const char *topic, int32_t partition,
                            const uint8_t topic_id[16], const struct log_config *config,
                            struct log_watch *watch)
@@ -565,6 +544,52 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
         return log;
     log_free(log);
     return NULL;
+}
+
+/* The disk has no room for a second copy of what may not be durable. The files are as they were;
+ * all that was learnt from them is learnt anew. False: ERR_NOMEM. */
+static bool begin_again(struct log_opening *o)
+{
+    struct log *old = o->log;
+    struct log_set *set = old->set;
+    struct log *log =
+        new_log(set, old->topic, old->partition, old->topic_id.b, &old->config, old->watch);
+    if (log == NULL)
+        return false;
+    log->unmarked = old->unmarked;
+    log_free(old);
+    dir_found_short(set->dir);
+    *o = (struct log_opening){
+        .log = log, .out = o->out, .op = o->op, .birth = o->birth, .names_size = NAMES_SIZE_FIRST};
+    list_init(&o->link);
+    o->op->msg = (struct errmsg){{0}};
+    steps_start(&o->steps, dir_env(set->dir), open_steps, opened);
+    return true;
+}
+
+void log_opening_end(struct log_opening *o, enum err e)
+{
+    struct log *log = o->log;
+    struct log_set *set = log->set;
+    struct log_op *op = o->op;
+    drop_got(o);
+    mem_free(set->mem, o->names);
+    o->names = NULL;
+    log_walk_free(&o->walk);
+    if (o->held)
+        dir_file_release(log->segments[o->segment]->disk.file);
+    o->held = false;
+    if (o->no_room && !dir_short_of_room(set->dir) && begin_again(o))
+        return;
+    if (e == ERR_NONE)
+        *o->out = log;
+    else
+        log_free(log);
+    mem_free(set->mem, o);
+    set->openings--;
+    begin_next(set);
+    op->done(op, e);
+    dir_work_ends(set->dir);
 }
 
 void log_open(struct log_set *set, struct log **out, const char *topic, int32_t partition,

@@ -49,6 +49,7 @@ struct log_opening {
     uint64_t overlap_at; /* where the next segment's batches begin in this one, 0: nowhere */
     /* Bytes above the recovery point, written again. */
     bool copying, in_place;
+    bool no_room;               /* for a second copy: what failed is done once more, in place */
     uint64_t copy_from, copied; /* in the segment being looked at */
     struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
     bool placed;                /* it stands behind the segment now */

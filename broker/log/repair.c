@@ -207,6 +207,11 @@ void log_repair_next(struct log *log)
     steps_start(&r->steps, log_env(log), repair_steps, ended);
 }
 
+bool log_waits_for_room(const struct log *log)
+{
+    return log->repair != NULL && log->repair->cause == ERR_NOSPACE;
+}
+
 bool log_repair_runs(const struct log *log)
 {
     return log->repair != NULL && log->repair->running;

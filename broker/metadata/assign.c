@@ -82,7 +82,7 @@ void metadata_assign(struct metadata *m, struct metadata_assign *assign,
     ASSERT(count <= METADATA_RECORDS_MAX);
     *assign = (struct metadata_assign){.done = done};
     list_init(&assign->link);
-    if (m->closing || m->offline)
+    if (metadata_refuses(m))
         assign->code = WIRE_ERROR_KAFKA_STORAGE_ERROR;
     else
         assign->code = append(m, places, count);

@@ -133,6 +133,9 @@ static void fail_from(struct metadata *m, uint64_t from)
     fail_creates(m, from);
     if (ids_lost)
         metadata_producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    bool unled = m->lead_change >= from && m->lead_change != 0;
+    if (unled && metadata_quorum_unled(m))
+        return;
     if (m->op != NULL && m->op_change >= from) {
         errmsg_set(&m->op->msg, ERR_IO, "cannot write the metadata log");
         metadata_op_done(m, ERR_IO);
@@ -159,6 +162,8 @@ static void publish(struct metadata *m, struct change *change)
     if (producer_ids >= 0)
         metadata_producer_ids_usable(m, producer_ids);
     finish_creates(m, number);
+    if (m->lead_change != 0 && m->lead_change <= number)
+        metadata_quorum_led(m);
     if (m->op != NULL && m->op_change != 0 && m->op_change <= number)
         metadata_op_done(m, ERR_NONE);
 }
@@ -193,7 +198,7 @@ void metadata_change_advance(struct metadata *m)
             ;
     }
     m->advancing = false;
-    if (m->closing && !m->closed && list_empty(&m->changes)) {
+    if (m->closing && !m->closed && !m->leading && list_empty(&m->changes)) {
         m->closed = true;
         metadata_quorum_close(m);
     }

@@ -447,7 +447,7 @@ void metadata_create(struct metadata *m, struct metadata_create *create, metadat
         create->topics[i].code = WIRE_ERROR_NONE;
         create->topics[i].topic = NULL;
     }
-    if (m->closing || m->offline)
+    if (metadata_refuses(m))
         fail_all(create, WIRE_ERROR_KAFKA_STORAGE_ERROR, "the metadata log is offline");
     else if (plans == NULL || refuse_repeated(m, create) != ERR_NONE)
         fail_all(create, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");

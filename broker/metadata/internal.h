@@ -90,7 +90,12 @@ struct metadata {
     bool id_block_asked;
     struct metadata_op *op; /* open, register, close: one at a time */
     uint64_t op_change;     /* op is done when this change is published */
-    struct replay *replay;
+    struct replay *replay;  /* until all is replayed */
+    struct replay *to_lead; /* then: what leading needs, until its first records are published */
+    uint64_t lead_change;   /* those; 0: not appended */
+    bool resting;           /* no attempt begins any more */
+    bool put_off, leading;  /* by a full disk; an attempt to write what comes first is under way */
+    struct env_timer again; /* the next attempt */
     struct log_op log_closing;
     bool closing, closed, offline;
 };
@@ -115,6 +120,12 @@ bool metadata_quorum_state_parse(struct bytes file, int32_t *epoch);
 /* quorum.c */
 /* The last change has been published or has failed: metadata_close goes on. */
 void metadata_quorum_close(struct metadata *m);
+/* The records that come first are published. */
+void metadata_quorum_led(struct metadata *m);
+/* They have been taken back. False: it is not a full disk that can be waited for. */
+bool metadata_quorum_unled(struct metadata *m) MUST_USE;
+/* No change may begin. */
+bool metadata_refuses(const struct metadata *m);
 
 /* assign.c */
 /* Tells those whose records are durable; and those whose records, at or above end, never will be.

@@ -190,6 +190,9 @@ struct metadata_op {
 struct metadata_watch {
     void (*prepare)(struct metadata_watch *watch, const struct metadata_topic *const *topics,
                     int32_t count);
+    /* It leads now, which had been put off (metadata_put_off): partitions may have new leader
+     * epochs. */
+    void (*led)(struct metadata_watch *watch);
     /* The metadata log is offline from now on: no further change will succeed. */
     void (*failed)(struct metadata_watch *watch, enum err e);
 };
@@ -208,12 +211,19 @@ struct metadata_start {
 
 /* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
  * LeaderChange batch, on an empty log the feature levels, the registration of this broker,
- * unfenced, and the new leaders. Done when all of this is durable and metadata_current has it.
- * Errors as log_open, ERR_UNSUPPORTED. */
+ * unfenced, and the new leaders. Done when all of this is durable and metadata_current has it; or
+ * when a full disk does not take it, and the log has been led before: then what is there is
+ * current, and leading is tried again every second (metadata_put_off). Errors as log_open,
+ * ERR_UNSUPPORTED. */
 void metadata_open(struct metadata *m, struct metadata_op *op, const struct metadata_start *start,
                    metadata_done *done);
 /* What is durable and prepared. Borrowed until return; retain it to keep it. */
 const struct metadata_image *metadata_current(const struct metadata *m);
+/* The disk is full, and nobody leads the log yet: changes are refused, and because an unclean end
+ * has not been made good for, no partition may take records. */
+bool metadata_put_off(const struct metadata *m);
+/* It is not tried any more: the directory will be closed. */
+void metadata_rest(struct metadata *m);
 int32_t metadata_epoch(const struct metadata *m);
 int32_t metadata_node_id(const struct metadata *m);
 /* The log behind it, for the checkpoint of its high watermark. */

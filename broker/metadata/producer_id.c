@@ -83,7 +83,7 @@ void metadata_producer_id(struct metadata *m, struct metadata_producer_id *op,
     op->done = done;
     list_init(&op->link);
     list_push_back(&m->ids, &op->link);
-    if (m->closing || m->offline)
+    if (metadata_refuses(m))
         metadata_producer_ids_fail(m, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     else
         serve(m);

@@ -6,7 +6,8 @@
 #define REPLAY_ARENA_BYTES (16u << 20)
 #define QUORUM_STATE_BYTES_MAX 4096
 #define STATE_NAME "quorum-state"
-#define FIRST_EPOCH 1 /* of a log that nobody has led before */
+#define FIRST_EPOCH 1               /* of a log that nobody has led before */
+#define AGAIN_NS (1000ll * 1000000) /* between two attempts to lead on a full disk */
 #define REGISTER_VERSION 3
 #define REGISTRATION_CHANGE_VERSION 2
 
@@ -26,6 +27,7 @@ struct replay {
     struct text text, path;
     env_file file;
     int32_t epoch_seen;
+    int32_t epoch; /* to lead in; 0: not chosen */
     uint8_t bytes[QUORUM_STATE_BYTES_MAX];
     size_t size;
 };
@@ -64,6 +66,7 @@ void metadata_free(struct metadata *m)
         return;
     ASSERT(m->log == NULL);
     ASSERT(m->replay == NULL);
+    ASSERT(m->to_lead == NULL);
     ASSERT(list_empty(&m->changes));
     ASSERT(list_empty(&m->creates));
     ASSERT(list_empty(&m->ids));
@@ -73,22 +76,23 @@ void metadata_free(struct metadata *m)
     mem_free(m->mem, m);
 }
 
-static void replay_free(struct metadata *m)
+static void replay_free(struct replay *r)
 {
-    struct replay *r = m->replay;
+    struct metadata *m = r->m;
     metadata_edit_abandon(&r->edit);
     arena_free(&r->arena);
     text_free(&r->text);
     text_free(&r->path);
     mem_free(m->mem, r);
-    m->replay = NULL;
 }
 
 /* A start that fails: the log stays open until metadata_close. */
 static void fail(struct replay *r, enum err e)
 {
     struct metadata *m = r->m;
-    replay_free(m);
+    m->replay = m->to_lead = NULL;
+    m->leading = false;
+    replay_free(r);
     metadata_op_done(m, e);
 }
 
@@ -261,24 +265,119 @@ static enum err append_first_records(struct replay *r, struct errmsg *msg)
     return e;
 }
 
+/* ---- a full disk: what is known is served, and the log is led when there is room ---- */
+
+static void lead(struct replay *r);
+
+static void on_again(struct env_timer *timer)
+{
+    struct metadata *m = CONTAINER_OF(timer, struct metadata, again);
+    ASSERT(m->put_off);
+    if (!m->resting && !m->offline)
+        lead(m->to_lead);
+}
+
+static void put_off(struct metadata *m)
+{
+    ASSERT(m->to_lead != NULL);
+    ASSERT(m->lead_change == 0);
+    m->leading = false;
+    if (!m->put_off)
+        dir_full_begin(m->dir);
+    m->put_off = true;
+    m->again.fire = on_again;
+    if (!m->resting)
+        env_arm(m->env, &m->again, env_now(m->env) + AGAIN_NS);
+    metadata_op_done(m, ERR_NONE);
+    metadata_change_advance(m); /* closing may go on */
+}
+
+/* Nobody can have led a log that does not say so much, and then there is nothing to be served. */
+static bool may_wait(const struct metadata *m)
+{
+    return m->current->metadata_version != 0;
+}
+
+static void lead_failed(struct replay *r, enum err e, const struct errmsg *msg)
+{
+    struct metadata *m = r->m;
+    if (m->put_off || (e == ERR_NOSPACE && may_wait(m))) {
+        put_off(m);
+        return;
+    }
+    m->op->msg = *msg;
+    fail(r, e);
+}
+
+bool metadata_quorum_unled(struct metadata *m)
+{
+    ASSERT(m->to_lead != NULL);
+    m->lead_change = 0;
+    if (!m->put_off && (!log_waits_for_room(m->log) || !may_wait(m)))
+        return false;
+    m->op_change = 0;
+    m->to_lead->epoch = 0; /* some records of that epoch may have stayed */
+    put_off(m);
+    return true;
+}
+
+void metadata_quorum_led(struct metadata *m)
+{
+    bool was_put_off = m->put_off;
+    ASSERT(m->to_lead != NULL);
+    replay_free(m->to_lead);
+    m->to_lead = NULL;
+    m->lead_change = 0;
+    m->put_off = false;
+    if (!was_put_off)
+        return;
+    dir_full_end(m->dir, true);
+    if (m->watch != NULL && m->watch->led != NULL && !m->closing)
+        m->watch->led(m->watch);
+}
+
+void metadata_rest(struct metadata *m)
+{
+    m->resting = true;
+    env_disarm(m->env, &m->again);
+}
+
+bool metadata_put_off(const struct metadata *m)
+{
+    return m->put_off;
+}
+
+bool metadata_refuses(const struct metadata *m)
+{
+    return m->closing || m->offline || m->put_off;
+}
+
+/* ---- the first records ---- */
+
 static void on_epoch_assigned(struct log_op *op, enum err e)
 {
     struct replay *r = CONTAINER_OF(op, struct replay, log_op);
     struct metadata *m = r->m;
-    if (e != ERR_NONE) {
-        errmsg_wrap(&op->msg, e, "cannot begin a metadata epoch");
-        m->op->msg = op->msg;
-        fail(r, e);
+    struct errmsg msg = op->msg;
+    if (m->resting && m->put_off) {
+        put_off(m);
         return;
     }
-    e = append_first_records(r, &m->op->msg);
     if (e != ERR_NONE) {
-        errmsg_wrap(&m->op->msg, e, "cannot lead the metadata log");
-        fail(r, e);
+        errmsg_wrap(&msg, e, "cannot begin a metadata epoch");
+        lead_failed(r, e, &msg);
         return;
     }
-    m->op_change = m->change_last;
-    replay_free(m);
+    e = append_first_records(r, &msg);
+    if (e != ERR_NONE) {
+        errmsg_wrap(&msg, e, "cannot lead the metadata log");
+        lead_failed(r, e, &msg);
+        return;
+    }
+    m->leading = false;
+    m->lead_change = m->change_last;
+    if (m->op != NULL)
+        m->op_change = m->lead_change;
     metadata_change_advance(m);
 }
 
@@ -286,9 +385,8 @@ static void on_state_written(struct dir_op *op, enum err e)
 {
     struct replay *r = CONTAINER_OF(op, struct replay, write.op);
     struct metadata *m = r->m;
-    if (e != ERR_NONE) {
-        m->op->msg = op->msg;
-        fail(r, e);
+    if (e != ERR_NONE || (m->resting && m->put_off)) {
+        lead_failed(r, e, &op->msg);
         return;
     }
     log_assign_epoch(m->log, m->epoch, &r->log_op, on_epoch_assigned);
@@ -297,18 +395,24 @@ static void on_state_written(struct dir_op *op, enum err e)
 static void lead(struct replay *r)
 {
     struct metadata *m = r->m;
+    m->replay = NULL;
+    m->to_lead = r;
+    m->leading = true;
     if (r->birth.made) { /* quorum-state and the epoch are as old as the log */
         m->epoch = FIRST_EPOCH;
         log_assign_epoch(m->log, m->epoch, &r->log_op, on_epoch_assigned);
         return;
     }
-    m->epoch = MAX(r->epoch_seen, log_latest_epoch(m->log)) + 1;
+    if (r->epoch == 0)
+        r->epoch = MAX(r->epoch_seen, log_latest_epoch(m->log)) + 1;
+    m->epoch = r->epoch;
     ASSERT(m->epoch >= FIRST_EPOCH);
     text_free(&r->text);
     text_init(&r->text, m->mem);
     metadata_quorum_state_print(&r->text, m->settings.node_id, m->epoch);
     if (r->text.failed) {
-        fail(r, ERR_NOMEM);
+        struct errmsg msg;
+        lead_failed(r, errmsg_set(&msg, ERR_NOMEM, "out of memory"), &msg);
         return;
     }
     r->write = (struct dir_file_write){
@@ -359,6 +463,8 @@ static void replay_done(struct replay *r)
     m->current = metadata_edit_finish(&r->edit);
     m->tail = m->current;
     metadata_image_retain(m->tail);
+    arena_free(&r->arena);
+    arena_init(&r->arena, m->mem, REPLAY_ARENA_BYTES);
     if (r->birth.made) {
         lead(r);
         return;
@@ -511,7 +617,15 @@ static void on_closed(struct log_op *op, enum err e)
 void metadata_quorum_close(struct metadata *m)
 {
     ASSERT(m->closing);
+    ASSERT(!m->leading);
     ASSERT(list_empty(&m->changes));
+    env_disarm(m->env, &m->again);
+    if (m->put_off)
+        dir_full_end(m->dir, false);
+    if (m->to_lead != NULL)
+        replay_free(m->to_lead);
+    m->to_lead = NULL;
+    m->put_off = false;
     if (m->log != NULL)
         log_close(m->log, &m->log_closing, on_closed);
     else

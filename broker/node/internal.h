@@ -7,6 +7,7 @@
 
 #define OPENS_MAX 32                      /* partitions that are being opened at once */
 #define REOPEN_NS (1000ll * 1000000)      /* a partition that could not be opened is tried again */
+#define LEAD_STEP 256                     /* partitions that are tried at once to begin an epoch */
 #define RETAIN_STEP 512                   /* partitions that one event of retention looks at */
 #define ACCEPT_PAUSE_NS (100ll * 1000000) /* when the machine has no descriptor left */
 #define OVERLOAD_NOTE_NS                                                                           \
@@ -176,6 +177,8 @@ bool broker_start_cut_short(struct broker *b);
 void broker_partitions_open_all(struct broker *b);
 void broker_partitions_prepare(struct metadata_watch *watch,
                                const struct metadata_topic *const *topics, int32_t count);
+/* Leading had been put off by a full disk. */
+void broker_partitions_led(struct metadata_watch *watch);
 void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e);
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);

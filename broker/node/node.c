@@ -27,6 +27,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->config = *config;
     b->notes = notes;
     b->metadata_watch = (struct metadata_watch){.prepare = broker_partitions_prepare,
+                                                .led = broker_partitions_led,
                                                 .failed = broker_partitions_metadata_failed};
     broker_clients_init(b);
     list_init(&b->to_open);

@@ -39,6 +39,32 @@ static void opened_some(struct broker *b)
         broker_stop_go_on(b);
 }
 
+/* The epoch in which it is to be led, as far as a full disk lets it. */
+static void catch_up(struct broker *b, struct replica *r)
+{
+    const struct metadata_image *image = metadata_current(b->metadata);
+    const struct metadata_topic *topic = metadata_find_id(image, replica_topic_id(r));
+    int32_t partition = replica_partition(r);
+    if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
+        return;
+    int32_t epoch = topic->partitions[partition].leader_epoch;
+    replica_lead(r, MAX(epoch, replica_leader_epoch(r)));
+    if (replica_holds(r))
+        broker_partitions_later(b);
+}
+
+static void catch_up_some(struct broker *b)
+{
+    int left = LEAD_STEP;
+    for (struct replica *r = replica_first(&b->replicas);
+         r != NULL && left > 0 && b->replicas.holding_count > 0;
+         r = replica_next(&b->replicas, r)) {
+        left -= replica_holds(r);
+        if (replica_holds(r))
+            catch_up(b, r);
+    }
+}
+
 static void on_reopen(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, reopen);
@@ -46,6 +72,7 @@ static void on_reopen(struct env_timer *timer)
         return;
     list_splice_back(&b->to_open, &b->unopened);
     broker_marks_write(b);
+    catch_up_some(b);
     pump(b);
 }
 
@@ -90,6 +117,7 @@ static void on_opened(struct replica_op *op, enum err e)
     prepared(b, o);
     if (e == ERR_NONE) {
         tell_online(b, o);
+        catch_up(b, o->replica);
         if (o->unmarked)
             broker_marks_add(b, o);
         else
@@ -225,6 +253,31 @@ void broker_partitions_prepare(struct metadata_watch *watch,
     pump(b);
 }
 
+static void take_epochs(struct broker *b, struct list *openings)
+{
+    const struct metadata_image *image = metadata_current(b->metadata);
+    LIST_EACH (o, openings, struct opening, link) {
+        const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
+        if (topic != NULL && o->place.partition < topic->partition_count)
+            o->leader_epoch = topic->partitions[o->place.partition].leader_epoch;
+    }
+}
+
+/* Each waits for its own epoch before it takes records; those that are being opened now do so when
+ * they are. */
+void broker_partitions_led(struct metadata_watch *watch)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
+    b->led = true;
+    take_epochs(b, &b->to_open);
+    take_epochs(b, &b->unopened);
+    for (struct replica *r = replica_first(&b->replicas); r != NULL;
+         r = replica_next(&b->replicas, r))
+        catch_up(b, r);
+    b->replicas.holds = false;
+    broker_marks_write(b);
+}
+
 void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
@@ -282,6 +335,8 @@ void broker_partitions_begin_retention(struct broker *b)
 void broker_partitions_rest(struct broker *b)
 {
     b->resting = true;
+    if (b->metadata != NULL)
+        metadata_rest(b->metadata);
     env_disarm(b->env, &b->reopen);
     env_disarm(b->env, &b->retention);
     LIST_EACH (waiting, &b->to_open, struct opening, link) {

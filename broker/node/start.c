@@ -60,7 +60,8 @@ void broker_start_partitions_done(struct broker *b)
 static void on_metadata_open(struct metadata_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
-    b->led = e == ERR_NONE;
+    b->led = e == ERR_NONE && !metadata_put_off(b->metadata);
+    b->replicas.holds = e == ERR_NONE && !b->led;
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
     else if (!broker_start_cut_short(b))

@@ -32,6 +32,11 @@ struct replica {
     struct replica_op *op; /* of opening or closing */
     uint64_t trace_id;
     int32_t leader_epoch;
+    int32_t epoch_next; /* that is being noted */
+    bool holds, noting; /* no records are taken; replica_lead is under way */
+    bool full;          /* the disk had no room for the epoch, and was told to be full */
+    struct dir *dir;
+    struct log_op epoch_op;
     int64_t high_watermark;
     int64_t epoch_start;  /* log end offset when this epoch began (P-1) */
     struct list checking; /* struct replica_produce whose batches the log is looking at */

@@ -125,6 +125,8 @@ static int16_t check(struct replica *r, struct replica_produce *p)
     int16_t code = replica_check(r, -1);
     if (code != WIRE_ERROR_NONE)
         return code;
+    if (r->holds || r->set->holds)
+        return WIRE_ERROR_KAFKA_STORAGE_ERROR;
     if (p->acks < -1 || p->acks > 1)
         return WIRE_ERROR_INVALID_REQUIRED_ACKS;
     if (p->acks == -1 && IN_SYNC_COUNT < min_in_sync(r))

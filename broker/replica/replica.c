@@ -151,10 +151,42 @@ static void on_failed_closed(struct log_op *op, enum err e)
     end_op(r, r->error);
 }
 
+static void hold(struct replica *r)
+{
+    if (r->holds)
+        return;
+    r->holds = true;
+    r->set->holding_count++;
+}
+
+static void wait_for_room(struct replica *r)
+{
+    ASSERT(r->holds);
+    if (!r->full)
+        dir_full_begin(r->dir);
+    r->full = true;
+}
+
+static void hold_no_more(struct replica *r, bool room)
+{
+    if (!r->holds)
+        return;
+    ASSERT(r->set->holding_count > 0);
+    r->holds = false;
+    r->set->holding_count--;
+    if (r->full)
+        dir_full_end(r->dir, room);
+    r->full = false;
+}
+
 static void on_epoch(struct log_op *op, enum err e)
 {
     struct replica *r = CONTAINER_OF(op, struct replica, log_op);
-    if (e == ERR_NONE) {
+    if (e == ERR_NOSPACE) { /* what was acknowledged can be read all the same */
+        hold(r);
+        wait_for_room(r);
+    }
+    if (e == ERR_NONE || e == ERR_NOSPACE) {
         lead(r);
         return;
     }
@@ -191,6 +223,7 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
     op->msg = (struct errmsg){{0}};
     r->op = op;
     r->leader_epoch = leader_epoch;
+    r->dir = log_set_dir(logs);
     r->birth = (struct log_birth){.known = r->config.made_before,
                                   .elsewhere = r->config.made_elsewhere,
                                   .unmarked = r->config.unmarked,
@@ -200,6 +233,49 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
 }
 
 /* ---- leading ---- */
+
+static void begin_epoch(struct replica *r, int32_t leader_epoch)
+{
+    ASSERT(leader_epoch > r->leader_epoch);
+    ASSERT(log_written_end(r->log) == log_end(r->log));
+    TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+    r->leader_epoch = leader_epoch;
+    r->epoch_start = log_end(r->log);
+    TRACE(r->trace, LEADER_ON, r->trace_id, (uint64_t)r->leader_epoch, (uint64_t)r->epoch_start);
+}
+
+static void on_noted(struct log_op *op, enum err e)
+{
+    struct replica *r = CONTAINER_OF(op, struct replica, epoch_op);
+    ASSERT(r->noting);
+    ASSERT(r->holds);
+    r->noting = false;
+    if (e == ERR_NOSPACE)
+        wait_for_room(r);
+    if (e != ERR_NONE || r->role != ROLE_LEADER)
+        return;
+    if (r->epoch_next > r->leader_epoch)
+        begin_epoch(r, r->epoch_next);
+    hold_no_more(r, true);
+    replica_wake_all(r);
+}
+
+void replica_lead(struct replica *r, int32_t leader_epoch)
+{
+    bool has_begun = leader_epoch == r->leader_epoch && !r->holds;
+    if (r->role != ROLE_LEADER || r->noting || has_begun)
+        return;
+    ASSERT(leader_epoch >= r->leader_epoch);
+    hold(r);
+    r->noting = true;
+    r->epoch_next = leader_epoch;
+    log_assign_epoch(r->log, leader_epoch, &r->epoch_op, on_noted);
+}
+
+bool replica_holds(const struct replica *r)
+{
+    return r->holds;
+}
 
 void replica_moved(struct log_watch *watch, enum err e)
 {
@@ -248,6 +324,8 @@ void replica_resign(struct replica *r)
 static void on_closed(struct log_op *op, enum err e)
 {
     struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    ASSERT(!r->noting);
+    hold_no_more(r, false);
     r->log = NULL;
     r->op->msg = op->msg;
     replica_move(r, ROLE_CLOSED);
@@ -281,6 +359,11 @@ const char *replica_topic(const struct replica *r)
 int32_t replica_partition(const struct replica *r)
 {
     return r->partition;
+}
+
+const struct wire_uuid *replica_topic_id(const struct replica *r)
+{
+    return &r->topic_id;
 }
 
 int32_t replica_leader_epoch(const struct replica *r)

@@ -21,6 +21,8 @@ struct replica_set {
     struct mem *mem;
     struct replica_watch *watch;
     struct hmap map;
+    bool holds;            /* the owner's: no partition takes records, with KAFKA_STORAGE_ERROR */
+    int32_t holding_count; /* partitions that take none: replica_holds */
 };
 
 /* watch may be NULL. ERR_NOMEM. */
@@ -56,9 +58,17 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
                      const struct wire_uuid *topic_id, int32_t partition,
                      const struct replica_config *config) MUST_USE;
 /* Opens the log and leads it in leader_epoch, which the log notes durably when it is new (P-1).
- * Errors as log_open; the replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
+ * What a full disk does not take of that can wait: replica_holds. Errors as log_open; the replica
+ * then answers KAFKA_STORAGE_ERROR, and may be opened again. */
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   int32_t leader_epoch, replica_done *done);
+/* It leads, and serves what it has, but takes no records, because its leader epoch is not durable
+ * (P-1). */
+bool replica_holds(const struct replica *r);
+/* Leads in that epoch from now on, the present one or a later one: takes no records until the log
+ * has noted it durably. When a full disk does not take that, it goes on holding, and this may be
+ * called again. Harmless on one that does not lead. */
+void replica_lead(struct replica *r, int32_t leader_epoch);
 /* That it was made here is durable: log_mark. Harmless on one that is not open. */
 void replica_mark(struct replica *r);
 /* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */
@@ -70,6 +80,7 @@ void replica_free(struct replica *r);
 
 const char *replica_topic(const struct replica *r);
 int32_t replica_partition(const struct replica *r);
+const struct wire_uuid *replica_topic_id(const struct replica *r);
 int32_t replica_leader_epoch(const struct replica *r);
 /* ERR_NONE: it leads. ERR_OFFLINE and others: why it does not. */
 enum err replica_status(const struct replica *r);

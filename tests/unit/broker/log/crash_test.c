@@ -72,17 +72,9 @@ static struct rig *small_rig(uint64_t seed)
     return rig;
 }
 
-/* True: the k-th operation was met. */
-static bool live_until(struct rig *rig, int k, uint64_t seed, bool power)
+/* True: the node died before. */
+static bool leave(struct rig *rig, bool power)
 {
-    rig_start(rig);
-    rig_doom(rig, k);
-    if (rig_open_dir(rig) == ERR_NONE && rig_open_log(rig) == ERR_NONE) {
-        assert_int_equal(log_latest_epoch(rig->log), 0); /* E-1 */
-        check(rig);
-        if (rig->seat != NULL)
-            work(rig, seed);
-    }
     if (rig->seat != NULL) {
         if (power)
             rig_power(rig);
@@ -95,6 +87,35 @@ static bool live_until(struct rig *rig, int k, uint64_t seed, bool power)
         rig_power(rig);
     }
     return true;
+}
+
+/* True: the k-th operation was met. */
+static bool live_until(struct rig *rig, int k, uint64_t seed, bool power)
+{
+    rig_start(rig);
+    rig_doom(rig, k);
+    if (rig_open_dir(rig) == ERR_NONE && rig_open_log(rig) == ERR_NONE) {
+        assert_int_equal(log_latest_epoch(rig->log), 0); /* E-1 */
+        check(rig);
+        if (rig->seat != NULL)
+            work(rig, seed);
+    }
+    return leave(rig, power);
+}
+
+/* The same without work. */
+static bool open_until(struct rig *rig, int k, bool power)
+{
+    rig_start(rig);
+    rig_doom(rig, k);
+    enum err e = rig_open_dir(rig);
+    if (e == ERR_NONE)
+        e = rig_open_log(rig);
+    if (rig->seat != NULL)
+        rig_ok(rig, e);
+    if (e == ERR_NONE)
+        check(rig);
+    return leave(rig, power);
 }
 
 static void die_at_every_operation(bool power)
@@ -138,6 +159,40 @@ TEST(a_kill_at_every_operation_of_recovery_loses_nothing_durable)
 TEST(a_power_loss_at_every_operation_of_recovery_loses_nothing_durable)
 {
     die_at_every_operation_of_recovery(true);
+}
+
+/* The same on a disk that has filled meanwhile: the tail is written over in place. What bytes are
+ * left may be enough for the beginning of a second copy. */
+static void die_at_every_operation_on_a_full_disk(bool power, int first)
+{
+    static const char *const lines[] = {"at 0s node 0 disk full bytes=0",
+                                        "at 0s node 0 disk full bytes=5000"};
+    bool met = true;
+    for (int k = 1; met; k++) {
+        struct rig *rig = small_rig(7);
+        rig->config.segment_bytes = 1 << 20; /* so that it is not only a segment of its own */
+        live_until(rig, first, 1, false);    /* some of it is written and not synced */
+        rig_harm(rig, lines[k % 2]);
+        met = open_until(rig, k, power);
+        met |= open_until(rig, k + 1, power);
+        rig_ok(rig, rig_boot(rig)); /* without a word from anybody */
+        check(rig);
+        rig_kill(rig);
+        rig_heal(rig);
+        end_well(rig);
+    }
+}
+
+TEST(a_kill_at_every_operation_of_recovery_on_a_full_disk_loses_nothing_durable)
+{
+    for (int first = 90; first < 130; first += 8)
+        die_at_every_operation_on_a_full_disk(false, first);
+}
+
+TEST(a_power_loss_at_every_operation_of_recovery_on_a_full_disk_loses_nothing_durable)
+{
+    for (int first = 90; first < 130; first += 8)
+        die_at_every_operation_on_a_full_disk(true, first);
 }
 
 TEST(many_lives_end_anywhere)

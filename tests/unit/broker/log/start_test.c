@@ -1,5 +1,6 @@
 /* start_test.c - how a directory and a partition in it come to be, and how they are let go of:
  * whole or not at all, and nothing counts before what it stands on. */
+#include <stdio.h>
 #include <stdlib.h>
 #include "rig.h"
 
@@ -303,6 +304,42 @@ TEST(no_log_is_open_before_the_identity_of_its_directory_is_written)
     expect_whole(rig);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
+}
+
+/* ---- on a full disk ---- */
+
+/* What may not be durable is written again into a new file where there is room for it, and in place
+ * where there is not, however much is left. */
+TEST(a_log_is_opened_on_a_disk_without_room_for_a_second_copy)
+{
+    static const int left[] = {0, 3000, 20000};
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        char full[64];
+        struct rig *rig = new_rig(seed);
+        rig->config.segment_bytes = seed % 2 == 0 ? 8192 : 1 << 20;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 60; i++)
+            rig_append(rig, 1 + i % 3, 500);
+        assert_true(rig_until_durable(rig));
+        int64_t end = log_end(rig->log);
+        snprintf(full, sizeof full, "at 0s node 0 disk full bytes=%d", left[seed % 3]);
+        rig_harm(rig, full);
+        for (int life = 0; life < 8; life++) {
+            if (seed % 5 == 0)
+                rig_power(rig);
+            else
+                rig_kill(rig);
+            rig_ok(rig, rig_boot(rig));
+            assert_int_equal(log_end(rig->log), end);
+            assert_int_equal(rig_read_all(rig, end, 3000, false), end);
+        }
+        rig_heal(rig);
+        assert_int_equal(rig_append(rig, 1, 100).verdict, LOG_APPENDED);
+        assert_true(rig_until_durable(rig));
+        rig_check_inside(rig);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
 }
 
 /* ---- letting go ---- */

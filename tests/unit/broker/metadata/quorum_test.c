@@ -1,5 +1,6 @@
 /* quorum_test.c - the metadata log as a quorum of one, on a simulated disk: epochs, topics,
  * producer ids, over clean ends and power losses. */
+#include <stdio.h>
 #include "metadata/metadata.h"
 #include "support/test.h"
 #include "world/world.h"
@@ -16,7 +17,7 @@ static struct rig {
     uint32_t node;
     bool clean, hold; /* hold: topics are prepared only when the test says so */
     enum err opened;
-    int open_count, prepare_count, failed_count, closed_count;
+    int open_count, prepare_count, led_count, failed_count, closed_count;
     int32_t epoch;
     int64_t leaked;
     struct world_sink sink;
@@ -115,6 +116,13 @@ static void prepare(struct metadata_watch *watch, const struct metadata_topic *c
         metadata_publish(life->metadata);
 }
 
+static void led(struct metadata_watch *watch)
+{
+    struct life *life = CONTAINER_OF(watch, struct life, watch);
+    assert_false(metadata_put_off(life->metadata));
+    rig->led_count++;
+}
+
 static void failed(struct metadata_watch *watch, enum err e)
 {
     (void)watch;
@@ -128,7 +136,7 @@ static enum err start(struct world_seat *seat)
     if (life == NULL)
         return ERR_NOMEM;
     life->seat = seat;
-    life->watch = (struct metadata_watch){.prepare = prepare, .failed = failed};
+    life->watch = (struct metadata_watch){.prepare = prepare, .led = led, .failed = failed};
     seat->self = life;
     rig->life = life;
     struct dir_config config = {.path = "data",
@@ -499,6 +507,84 @@ TEST(a_topic_that_a_full_disk_took_back_does_not_exist)
     assert_int_equal(third.topics[0].code, WIRE_ERROR_NONE);
     assert_non_null(topic("orders"));
     metadata_create_free(&third.op);
+    teardown();
+}
+
+static void harm(const char *text)
+{
+    struct fault_line line;
+    assert_ok(fault_line_parse(&line, bytes_text(text), NULL));
+    world_harm(rig->world, &line);
+}
+
+/* However far the disk lets it come; and what the last life left unclean is made good for when
+ * there is room. */
+TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
+{
+    static const char *const names[] = {"orders"};
+    bool once_led = false;
+    for (int room = 0; !once_led; room += 700) {
+        struct rig r;
+        struct create c = {0}, refused = {0};
+        static const char *const others[] = {"bills"};
+        setup(&r, 50);
+        create(&c, names, 1);
+        run(500);
+        metadata_create_free(&c.op);
+        int32_t leader_epoch = topic("orders")->partitions[0].leader_epoch;
+        lose_power();
+        char full[64];
+        snprintf(full, sizeof full, "at 0s node 0 disk full bytes=%d", room);
+        harm(full);
+        for (int life = 0; life < 3; life++) {
+            boot();
+            assert_non_null(topic("orders"));
+            once_led = !metadata_put_off(r.life->metadata);
+            if (once_led)
+                break;
+            assert_int_equal(topic("orders")->partitions[0].leader_epoch, leader_epoch);
+            create(&refused, others, 1);
+            draw_ids(1);
+            run(1500);
+            assert_true(refused.done);
+            assert_int_equal(refused.topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+            assert_int_equal(r.id_failed_count, life + 1);
+            assert_int_equal(r.led_count, 0);
+            if (life == 1)
+                shut();
+            else if (life == 0)
+                lose_power();
+        }
+        world_heal(r.world);
+        run(3000);
+        assert_false(metadata_put_off(r.life->metadata));
+        assert_int_equal(r.led_count, !once_led);
+        assert_true(topic("orders")->partitions[0].leader_epoch > leader_epoch);
+        draw_ids(1);
+        run(500);
+        assert_true(r.id_count >= 1);
+        assert_int_equal(r.failed_count, 0);
+        assert_true(room < 100000);
+        teardown();
+    }
+}
+
+/* Nothing is there to be served. */
+TEST(a_log_that_nobody_has_led_is_not_opened_on_a_full_disk)
+{
+    struct rig r = {0};
+    rig = &r;
+    mem_system(&r.mem);
+    struct world_config config = {.seed = 51};
+    r.world = world_new(&r.mem, &config, NULL);
+    r.sink.exited = on_exited;
+    world_add_sink(r.world, &r.sink);
+    assert_ok(world_add_node(r.world, &program, "node", bytes_text(""), &r.node));
+    harm("at 0s node 0 disk write_fails times=1 error=NOSPACE file=.log");
+    world_start(r.world, r.node);
+    run(2000);
+    assert_int_equal(r.open_count, 1);
+    assert_int_not_equal(r.opened, ERR_NONE);
     teardown();
 }
 

@@ -292,6 +292,16 @@ static void cancel_first(struct life *life)
     replica_produce_cancel(&life->produces[0].op, WIRE_ERROR_REQUEST_TIMED_OUT);
 }
 
+static void lead_again(struct life *life)
+{
+    replica_lead(life->replica, replica_leader_epoch(life->replica));
+}
+
+static void lead_later(struct life *life)
+{
+    replica_lead(life->replica, replica_leader_epoch(life->replica) + 1);
+}
+
 static void resign(struct life *life)
 {
     replica_resign(life->replica);
@@ -411,6 +421,58 @@ TEST(a_full_disk_refuses_and_space_brings_the_partition_back)
     assert_int_equal(sent(1)->op.code, 0);
     assert_int_equal(sent(1)->op.first_offset, 3);
     teardown();
+}
+
+/* What was acknowledged is read, and nothing is taken in an epoch that the disk does not know. */
+TEST(a_partition_whose_epoch_a_full_disk_does_not_take_serves_and_takes_nothing)
+{
+    struct rig r;
+    setup(&r, 36);
+    order(produce_all, 500);
+    assert_int_equal(sent(0)->op.code, 0);
+    world_power_loss(r.world, fault_node(r.node));
+    run(1);
+    harm(FAULT_DISK_FULL);
+    for (int life = 0; life < 3; life++) {
+        boot();
+        bool some;
+        assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+        assert_true(some);
+        assert_true(replica_holds(r.life->replica));
+        assert_int_equal(r.life->set.holding_count, 1);
+        order(produce_second, 500);
+        assert_int_equal(sent(1)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+        order(lead_again, 500);
+        assert_true(replica_holds(r.life->replica));
+        if (life < 2)
+            world_power_loss(r.world, fault_node(r.node));
+        run(1);
+    }
+    world_heal(r.world);
+    int32_t epoch = replica_leader_epoch(r.life->replica);
+    order(lead_later, 500);
+    assert_false(replica_holds(r.life->replica));
+    assert_int_equal(r.life->set.holding_count, 0);
+    assert_int_equal(replica_leader_epoch(r.life->replica), epoch + 1);
+    assert_int_equal(replica_check(r.life->replica, epoch), WIRE_ERROR_FENCED_LEADER_EPOCH);
+    order(produce_second, 1000);
+    assert_int_equal(sent(1)->op.code, 0);
+    assert_int_equal(sent(1)->op.first_offset, 3);
+    teardown();
+}
+
+/* It may end while its epoch is being written. */
+TEST(a_partition_that_begins_an_epoch_may_be_closed)
+{
+    for (uint64_t seed = 60; seed < 80; seed++) {
+        struct rig r;
+        setup(&r, seed);
+        harm(FAULT_DISK_HANG);
+        order(lead_later, 1);
+        assert_true(replica_holds(r.life->replica));
+        order(lead_later, (int64_t)(seed % 3)); /* once is enough */
+        teardown();
+    }
 }
 
 TEST(who_leads_no_longer_answers_everybody)
