@@ -310,6 +310,8 @@ static int serve(struct serving *s)
     return s->exit;
 }
 
+#define KEY_INDENT 4
+
 static void print_keys(void)
 {
     struct mem mem;
@@ -319,8 +321,9 @@ static void print_keys(void)
     printf("\nkeys:\n");
     for (int i = 0; i < broker_config_table.count; i++) {
         const struct config_row *row = &broker_config_table.rows[i];
-        printf("  --%s %s\n      %s\n", row->key, row->fallback[0] == 0 ? "\"\"" : row->fallback,
-               row->help);
+        cli_wrapf(stdout, KEY_INDENT, "  --%s %s", row->key,
+                  row->fallback[0] == 0 ? "\"\"" : row->fallback);
+        cli_wrap(stdout, "    ", KEY_INDENT, row->help);
     }
 }
 
@@ -342,12 +345,10 @@ int cli_broker(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln broker [--data DIR] [--listen HOST:PORT] [--config FILE] [--KEY VALUE...]",
-        "Serves Kafka clients until SIGTERM, SIGINT or SIGHUP. Any key of the configuration may be "
-        "given\n"
-        "as an option.\n"
-        "Exit: 0 stopped in good order, also on a full disk; 1 not started or not stopped cleanly; "
-        "64\n"
-        "usage.",
+        "Serves Kafka clients until SIGTERM, SIGINT or SIGHUP. Any key of the configuration "
+        "may be given as an option.\n"
+        "Exit: 0 stopped in good order, also on a full disk; 1 not started or not stopped "
+        "cleanly; 64 usage.",
         options, COUNT_OF(options), take_key};
     struct cli_words words;
     open_standard_files();

@@ -24,8 +24,8 @@ int cli_with_bugs(int argc, char **argv)
     self[n] = 0;
     snprintf(path, sizeof path, "%s/kiln-bugs", dirname(self));
     fflush(NULL);
-    /* argv[0] is the verb; the program stands before it, and NULL ends the list. */
-    words[0] = path;
+    /* argv[0] is the verb; before it stands what commands are to say, and NULL ends the list. */
+    words[0] = (char *)(uintptr_t)cli_program();
     memcpy(words + 1, argv, (size_t)argc * sizeof *words);
     execv(path, words);
     int failed = errno;
@@ -73,7 +73,7 @@ static const struct script_bug *find_bug(const char *name)
     if (nearest != NULL)
         cli_complain("there is no known bug %s; did you mean %s?", name, nearest);
     else
-        cli_complain("there is no known bug %s; kiln bugs lists them", name);
+        cli_complain("there is no known bug %s; %s bugs lists them", name, cli_program());
     return NULL;
 }
 
@@ -83,6 +83,8 @@ bool cli_knows_bug(const char *name)
 }
 
 #define HUNT_JOBS_MAX 16
+#define SCENARIOS "scenarios"
+#define NAME_COLUMNS 29 /* of a bug's name, with the blank behind it */
 
 struct hunt {
     struct campaign_scripts swarm; /* one claim that knows nothing of any bug */
@@ -197,22 +199,23 @@ static void print_count(int64_t seed, int64_t of)
         printf("    >%4" PRId64, of);
 }
 
-static void print_found(const struct hunt *h, const struct script_bug *bug,
-                        const struct catch *scripted, const struct catch *swarm)
+static void print_found(const struct hunt *h, const struct script_bug *bug, const struct catch *own,
+                        const struct catch *swarm)
 {
     if (h->json) {
         struct cli_json line;
         struct json *j = cli_json_begin(&line);
         json_put_string(j, "bug", bug->name);
-        json_put_int(j, "scripted_seeds", scripted->seed);
+        json_put_int(j, "own_seeds", own->seed);
         json_put_int(j, "swarm_seeds", swarm->seed);
         cli_json_end(&line, stdout);
     } else {
         printf("%-28s", bug->name);
-        print_count(scripted->seed, h->seeds);
+        print_count(own->seed, h->seeds);
         if (!h->skip_swarm)
             print_count(swarm->seed, h->swarm_seeds);
-        printf("  %s\n", scripted->seed > 0 ? scripted->why : swarm->why);
+        printf("\n");
+        cli_wrap(stdout, "    ", 4, own->seed > 0 ? own->why : swarm->why);
     }
     fflush(stdout);
 }
@@ -223,38 +226,37 @@ static bool hunt_one(struct hunt *h, const struct script_bug *bug, bool *by_swar
     char path[CAMPAIGN_PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.lua", h->scenarios, bug->scenario);
     const char *paths[] = {path};
-    struct campaign_scripts own;
-    if (!campaign_load(&own, paths, 1))
+    struct campaign_scripts scripts;
+    if (!campaign_load(&scripts, paths, 1))
         return false;
-    struct catch scripted, swarm = {0};
-    find(h, &own.at[0], bug, h->seeds, &scripted);
+    struct catch own, swarm = {0};
+    find(h, &scripts.at[0], bug, h->seeds, &own);
     if (!h->skip_swarm)
         find(h, &h->swarm.at[0], bug, h->swarm_seeds, &swarm);
     *by_swarm = swarm.seed > 0;
-    print_found(h, bug, &scripted, &swarm);
-    campaign_unload(&own);
-    return scripted.seed > 0;
+    print_found(h, bug, &own, &swarm);
+    campaign_unload(&scripts);
+    return own.seed > 0;
 }
 
 static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
 {
-    int scripted_count = 0, swarm_count = 0, all = 0;
+    int own_count = 0, swarm_count = 0, all = 0;
     if (!h->json)
-        printf("%-28s %8s%s  first finding\n", "known bug", "scripted",
-               h->skip_swarm ? "" : "    swarm");
+        printf("%-28s %8s%s\n", "found by", "its own", h->skip_swarm ? "" : "    swarm");
     for (int i = 0; i < count; i++) {
         bool by_swarm = false;
         if (h->only != NULL && strcmp(h->only, bugs[i].name) != 0)
             continue;
-        scripted_count += hunt_one(h, &bugs[i], &by_swarm);
+        own_count += hunt_one(h, &bugs[i], &by_swarm);
         swarm_count += by_swarm;
         all++;
     }
-    fprintf(stderr, "%d of %d found by their own schedule", scripted_count, all);
+    fprintf(stderr, "%d of %d found by their own schedule", own_count, all);
     if (!h->skip_swarm)
         fprintf(stderr, ", %d by the swarm", swarm_count);
-    fprintf(stderr, "\n%d passed, %d failed, 0 skipped\n", scripted_count, all - scripted_count);
-    return scripted_count == all ? CLI_OK : CLI_BROKEN;
+    fprintf(stderr, "\n%d passed, %d failed, 0 skipped\n", own_count, all - own_count);
+    return own_count == all ? CLI_OK : CLI_BROKEN;
 }
 
 /* ---- the table, and one of it ---- */
@@ -304,22 +306,9 @@ static void print_json(const struct script_bug *bug)
 
 #define LABEL_WIDTH 10
 
-/* Behind a label, broken between words. */
 static void print_about(const char *label, const char *text)
 {
-    int width = cli_columns() - LABEL_WIDTH;
-    do {
-        int size = (int)strlen(text);
-        if (size > width) {
-            for (size = width; size > 0 && text[size] != ' ';)
-                size--;
-            size = size == 0 ? width : size;
-        }
-        printf("%-*s%.*s\n", LABEL_WIDTH, label, size, text);
-        text += size;
-        text += strspn(text, " ");
-        label = "";
-    } while (*text != 0);
+    cli_row(stdout, label, LABEL_WIDTH, text);
 }
 
 static void put_check_line(void *context, struct bytes word, const struct check_info *info)
@@ -335,22 +324,45 @@ static void put_check_line(void *context, struct bytes word, const struct check_
     *label = "";
 }
 
+/* How to see it, as it can be typed. */
+static void print_commands(const struct script_bug *bug, const char *scenarios, const char *path)
+{
+    char program[CLI_QUOTED_MAX], quoted[CLI_QUOTED_MAX], folder[CLI_QUOTED_MAX];
+    char command[3 * CLI_QUOTED_MAX];
+    bool usual = strcmp(scenarios, SCENARIOS) == 0;
+    cli_quote(cli_program(), program);
+    cli_quote(path, quoted);
+    cli_quote(scenarios, folder);
+    printf("\nSee it:\n");
+    snprintf(command, sizeof command, "%s run %s --bug %s --seeds 1-20", program, quoted,
+             bug->name);
+    cli_print_command(stdout, "  ", command);
+    snprintf(command, sizeof command, "%s bugs %s --hunt%s%s", program, bug->name,
+             usual ? "" : " --scenarios ", usual ? "" : folder);
+    cli_print_command(stdout, "  ", command);
+    printf("A seed that shows it, N, shows how it came about:\n");
+    snprintf(command, sizeof command, "%s run %s --bug %s --seed N -v 2>&1 | less", program, quoted,
+             bug->name);
+    cli_print_command(stdout, "  ", command);
+    if (access(path, R_OK) != 0)
+        cli_wrapf(stdout, 0,
+                  "\n%s is not there: do so where it is, at the root of kiln's sources, or say "
+                  "--scenarios DIR.",
+                  path);
+}
+
 static void print_bug(const struct script_bug *bug, const char *scenarios)
 {
     char line[CAMPAIGN_PATH_MAX];
     const char *label = "shown by";
-    printf("%s: %s\n\n", bug->name, bug->text);
+    cli_wrapf(stdout, 0, "%s: %s\n", bug->name, bug->text);
     print_about("where", bug->origin);
     print_about("what", bug->happened);
     print_about("why", bug->why);
     each_check(bug->check, &label, put_check_line);
     snprintf(line, sizeof line, "%s/%s.lua", scenarios, bug->scenario);
     print_about("scenario", line);
-    printf("\nSee it:\n  kiln run %s --bug %s --seeds 1-20\n  kiln bugs %s --hunt\n", line,
-           bug->name, bug->name);
-    printf("A seed that shows it, N, shows how it came about:\n  kiln run %s --bug %s \\\n"
-           "    --seed N -v 2>&1 | less\n",
-           line, bug->name);
+    print_commands(bug, scenarios, line);
 }
 
 static int list(const struct script_bug *bugs, int count, bool json)
@@ -359,10 +371,11 @@ static int list(const struct script_bug *bugs, int count, bool json)
         if (json)
             print_json(&bugs[i]);
         else
-            printf("%-28s %s\n", bugs[i].name, bugs[i].text);
+            cli_row(stdout, bugs[i].name, NAME_COLUMNS, bugs[i].text);
     }
     if (!json)
-        printf("\nkiln bugs NAME says more of one: where it happened, why, and how to see it.\n");
+        cli_wrap(stdout, "\n", 0,
+                 "kiln bugs NAME says more of one: where it happened, why, and how to see it.");
     return CLI_OK;
 }
 
@@ -383,7 +396,7 @@ static int tell(const struct script_bug *bugs, int count, const struct hunt *h)
 int cli_bugs(int argc, char **argv)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct hunt h = {.scenarios = "scenarios",
+    struct hunt h = {.scenarios = SCENARIOS,
                      .seeds = 200,
                      .swarm_seeds = 1000,
                      .jobs = MIN(MAX(cores, 1), HUNT_JOBS_MAX)};
@@ -402,14 +415,11 @@ int cli_bugs(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln bugs [NAME] [--hunt] [OPTIONS]",
-        "Historic mistakes that can be switched back on: a list of them; with NAME what one is, "
-        "where "
-        "it\n"
-        "happened, why, and how to see it; with --hunt how fast they are found: each by the "
-        "schedule "
-        "that\n"
-        "was written for it, and by the swarm claim, which knows nothing of them.\n"
-        "kiln run SCENARIO --bug NAME runs any scenario with one of them.\n"
+        "Historic mistakes that can be switched back on: a list of them; with NAME what one "
+        "is, where it happened, why, and how to see it; with --hunt how fast they are found: "
+        "each by the schedule that was written for it, and by the swarm claim, which knows "
+        "nothing of them. kiln run SCENARIO --bug NAME runs any scenario with one of "
+        "them.\n"
         "Exit: 0 every own schedule found its bug, 1 one did not.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;

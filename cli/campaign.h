@@ -93,8 +93,11 @@ enum cli_exit campaign_graver(enum cli_exit a, enum cli_exit b);
 
 /* ---- findings (findings.c) ---- */
 
-/* One a line behind before, the worst first; or the result's why, where it has none. */
+/* Each behind before, the worst first; or the result's why, where it has none. For people: within
+ * the width of the terminal. */
 void campaign_print_findings(const struct script_result *result, const char *before, FILE *out);
+/* The same for programs: one a line. */
+void campaign_write_findings(const struct script_result *result, const char *before, FILE *out);
 /* The members "why", a list of those lines, and "findings", a list of objects. */
 void campaign_put_findings(struct json *j, const struct script_result *result);
 

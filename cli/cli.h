@@ -38,10 +38,18 @@ int cli_version(int argc, char **argv);
 /* ---- options ---- */
 
 enum cli_option_type {
-    CLI_FLAG,   /* bool */
-    CLI_INT,    /* int64_t within [min, max] */
-    CLI_TEXT,   /* const char * */
-    CLI_CHOICE, /* int: the index into choices, "a|b" */
+    CLI_FLAG,     /* bool */
+    CLI_INT,      /* int64_t within [min, max] */
+    CLI_TEXT,     /* const char * */
+    CLI_CHOICE,   /* int: the index into choices, "a|b" */
+    CLI_SETTINGS, /* struct cli_settings; may be given several times */
+};
+
+#define CLI_SETTINGS_MAX 64
+/* Each is "KEY=VALUE" with a key. */
+struct cli_settings {
+    const char *at[CLI_SETTINGS_MAX];
+    int count;
 };
 
 struct cli_option {
@@ -87,12 +95,31 @@ int cli_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* May colours be written there? NO_COLOR (no-color.org) and TERM=dumb say no. */
 bool cli_colours(int fd);
-/* Columns of a line on stdout: COLUMNS, or the terminal's, or 80. */
-int cli_columns(void);
+/* Columns of a line there: COLUMNS, or the terminal's, or 80. */
+int cli_columns(FILE *out);
 
 /* Who reads our output may go away, as head(1) does: what is written then is lost, and nothing
  * else. For verbs that have files to put in order at their end. */
 void cli_outlive_readers(void);
+
+/* ---- lines ---- */
+
+/* before and text, on lines of at most cli_columns(out), broken between words; a longer word has a
+ * line of its own. All but the first begin with indent blanks. A newline in text stays one. */
+void cli_wrap(FILE *out, const char *before, int indent, const char *text);
+/* A row of a list: left, and text from that column on. */
+void cli_row(FILE *out, const char *left, int indent, const char *text);
+#define CLI_SENTENCE_MAX 4096
+void cli_wrapf(FILE *out, int indent, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same of a command: where it is broken a shell goes on reading. */
+void cli_print_command(FILE *out, const char *before, const char *command);
+/* A word as a shell takes it; gives quoted, which it fills. */
+#define CLI_QUOTED_MAX 2048
+const char *cli_quote(const char *word, char quoted[CLI_QUOTED_MAX]);
+/* What this program is called in a command: as it was typed, where that was a path; else "kiln",
+ * which the shell found and will find again. cli_called is told argv[0]. */
+void cli_called(const char *name);
+const char *cli_program(void);
 
 /* ---- JSON ---- */
 

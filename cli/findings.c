@@ -2,7 +2,18 @@
 #include <stdio.h>
 #include "cli/campaign.h"
 
-void campaign_print_findings(const struct script_result *result, const char *before, FILE *out)
+#define FINDING_INDENT 4
+
+static void put_line(FILE *out, const char *before, const char *text, bool wrap)
+{
+    if (wrap)
+        cli_wrap(out, before, (int)strlen(before) + FINDING_INDENT, text);
+    else
+        fprintf(out, "%s%s\n", before, text);
+}
+
+static void put_findings(const struct script_result *result, const char *before, FILE *out,
+                         bool wrap)
 {
     struct mem mem;
     mem_system(&mem);
@@ -10,11 +21,21 @@ void campaign_print_findings(const struct script_result *result, const char *bef
         struct text line;
         text_init(&line, &mem);
         script_finding_print(&result->findings[i], &line);
-        fprintf(out, "%s%s\n", before, line.failed ? "out of memory" : line.data);
+        put_line(out, before, line.failed ? "out of memory" : line.data, wrap);
         text_free(&line);
     }
     if (result->finding_count == 0 && result->why[0] != 0)
-        fprintf(out, "%s%s\n", before, result->why);
+        put_line(out, before, result->why, wrap);
+}
+
+void campaign_print_findings(const struct script_result *result, const char *before, FILE *out)
+{
+    put_findings(result, before, out, true);
+}
+
+void campaign_write_findings(const struct script_result *result, const char *before, FILE *out)
+{
+    put_findings(result, before, out, false);
 }
 
 /* What ends a run and is no check. */

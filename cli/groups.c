@@ -90,22 +90,17 @@ void groups_add(struct groups *g, int script, uint64_t seed, const char *replay,
         add_seed(s, seed);
 }
 
-/* Breaks lines between words. */
 static void print_wrapped(FILE *out, const char *text)
 {
-    int width = cli_columns() - WRAP_INDENT;
-    while (*text != 0) {
-        int size = (int)strlen(text);
-        if (size > width) {
-            size = width;
-            while (size > 0 && text[size] != ' ')
-                size--;
-            size = size == 0 ? width : size;
-        }
-        fprintf(out, "%*s%.*s\n", WRAP_INDENT, "", size, text);
-        text += size;
-        text += strspn(text, " ");
-    }
+    cli_wrap(out, "     ", WRAP_INDENT, text);
+}
+
+static void print_again(FILE *out, const char *replay)
+{
+    char command[2 * CLI_QUOTED_MAX], program[CLI_QUOTED_MAX], quoted[CLI_QUOTED_MAX];
+    snprintf(command, sizeof command, "%s replay %s", cli_quote(cli_program(), program),
+             cli_quote(replay, quoted));
+    cli_print_command(out, "     ", command);
 }
 
 static void print_script(const struct group_script *s, const struct campaign_scripts *scripts,
@@ -139,7 +134,6 @@ void groups_print(struct groups *g, const struct campaign_scripts *scripts, FILE
     fprintf(out, "\nwhat did not hold, by check and cause:\n");
     for (int i = 0; i < g->count; i++) {
         const struct group *group = &g->at[i];
-        char again[CAMPAIGN_PATH_MAX + 16];
         bool named = strcmp(group->code, group->name) != 0;
         fprintf(out, "\n%4" PRId64 " %s%s%s\n", group->count, group->code, named ? " " : "",
                 named ? group->name : "");
@@ -147,9 +141,8 @@ void groups_print(struct groups *g, const struct campaign_scripts *scripts, FILE
         print_wrapped(out, group->cause);
         for (int s = 0; s < group->script_count; s++)
             print_script(&group->scripts[s], scripts, out);
-        snprintf(again, sizeof again, "kiln replay %s", group->replay);
         if (group->replay[0] != 0)
-            print_wrapped(out, again);
+            print_again(out, group->replay);
     }
     if (g->more > 0)
         fprintf(out, "\n%4" PRId64 " of further causes\n", g->more);

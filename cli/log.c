@@ -481,12 +481,11 @@ int cli_log(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln log dump|check FILE|DIR...",
-        "Shows what files of a log directory hold, or checks them against each other, without a\n"
-        "broker. DIR is a partition's directory or a whole log directory. Nothing is ever "
+        "Shows what files of a log directory hold, or checks them against each other, without "
+        "a broker. DIR is a partition's directory or a whole log directory. Nothing is ever "
         "written.\n"
         "Exit codes: 0 clean, 1 damage was found, 2 not all could be looked at (messages of an "
-        "older\n"
-        "format, too), 64 usage.",
+        "older format, too), 64 usage.",
         options, COUNT_OF(options), NULL};
     int exit = cli_parse(&usage, argc, argv, &words);
     if (exit < 0) {

@@ -18,14 +18,19 @@ static const struct cli_verb verbs[] = {
     {"version", cli_version, "versions of kiln and of what is linked into it"},
 };
 
+#define NAME_COLUMNS 12 /* of a name in the list, with the blanks around it */
+
 static void help(FILE *out)
 {
-    fprintf(
-        out,
+    cli_wrap(
+        out, "", 0,
         "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
-        "usage: kiln VERB [OPTIONS]; kiln help VERB says more, kiln --version what this is\n\n");
-    for (int i = 0; i < COUNT_OF(verbs); i++)
-        fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].summary);
+        "usage: kiln VERB [OPTIONS]\n");
+    for (int i = 0; i < COUNT_OF(verbs); i++) {
+        char left[32];
+        snprintf(left, sizeof left, "  %s", verbs[i].name);
+        cli_row(out, left, NAME_COLUMNS, verbs[i].summary);
+    }
 }
 
 static int unknown_verb(const char *word)
@@ -52,6 +57,7 @@ static const struct cli_verb *find_verb(const char *name)
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "help";
+    cli_called(argc > 0 ? argv[0] : NULL);
     const struct cli_verb *verb = find_verb(word);
     if (verb != NULL)
         return verb->run(argc - 1, argv + 1);

@@ -1,17 +1,22 @@
 /* options.c - options as rows: parsing, ranges, help and "did you mean" all follow from them. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 #include "cli/cli.h"
 #include "fault/fault.h"
 
+/* In a file a sentence is a line, by which it is found. */
 int cli_complain(const char *format, ...)
 {
+    char text[CLI_SENTENCE_MAX];
     va_list args;
-    fputs("kiln: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    if (isatty(STDERR_FILENO))
+        cli_wrap(stderr, "kiln: ", 2, text);
+    else
+        fprintf(stderr, "kiln: %s\n", text);
     return CLI_USAGE;
 }
 
@@ -24,21 +29,30 @@ static const char *value_word(const struct cli_option *o)
         return " N";
     case CLI_TEXT:
         return " TEXT";
+    case CLI_SETTINGS:
+        return " KEY=VALUE";
     case CLI_CHOICE:
         return o->choices;
     }
     UNREACHABLE();
 }
 
+#define COMMAND_COLUMNS 12 /* of a usage: what follows stands behind them */
+#define OPTION_COLUMNS 27  /* of an option and its value, with the blanks around them */
+
 void cli_help(const struct cli_usage *usage)
 {
-    printf("usage: %s\n\n%s\n", usage->synopsis, usage->about);
+    cli_wrap(stdout, "usage: ", COMMAND_COLUMNS, usage->synopsis);
+    putchar('\n');
+    cli_wrap(stdout, "", 0, usage->about);
+    if (usage->option_count > 0)
+        putchar('\n');
     for (int i = 0; i < usage->option_count; i++) {
         const struct cli_option *o = &usage->options[i];
         char left[80];
-        snprintf(left, sizeof left, "%s%s%s", o->name, o->type == CLI_CHOICE ? " " : "",
+        snprintf(left, sizeof left, "  %s%s%s", o->name, o->type == CLI_CHOICE ? " " : "",
                  value_word(o));
-        printf("%s  %-24s %s\n", i == 0 ? "\n" : "", left, o->help);
+        cli_row(stdout, left, OPTION_COLUMNS, o->help);
     }
 }
 
@@ -71,6 +85,18 @@ static bool set_int(const struct cli_option *o, const char *value)
     return true;
 }
 
+static bool add_setting(const struct cli_option *o, const char *value)
+{
+    struct cli_settings *settings = o->value;
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value || settings->count == CLI_SETTINGS_MAX) {
+        cli_complain("%s takes KEY=VALUE, up to %d times", o->name, CLI_SETTINGS_MAX);
+        return false;
+    }
+    settings->at[settings->count++] = value;
+    return true;
+}
+
 static bool set_option(const struct cli_option *o, const char *value)
 {
     if (o->type == CLI_FLAG && value != NULL) {
@@ -89,6 +115,8 @@ static bool set_option(const struct cli_option *o, const char *value)
         return set_int(o, value);
     if (o->type == CLI_CHOICE)
         return set_choice(o, value);
+    if (o->type == CLI_SETTINGS)
+        return add_setting(o, value);
     *(const char **)o->value = value;
     return true;
 }

@@ -18,9 +18,9 @@ struct repeat {
 static void report(const struct repeat *r)
 {
     const struct script_result *x = &r->now.result;
-    printf("hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s\n", x->hash,
-           r->recorded.seed, x->events, (double)x->sim_ns / 1e9,
-           r->now.crashed ? "CRASHED" : script_verdict_name(x->verdict));
+    cli_wrapf(stdout, 4, "hash=%016" PRIx64 " seed=%" PRIu64 " events=%" PRIu64 " sim_s=%.6f %s",
+              x->hash, r->recorded.seed, x->events, (double)x->sim_ns / 1e9,
+              r->now.crashed ? "CRASHED" : script_verdict_name(x->verdict));
     campaign_print_findings(x, "", stdout);
     fflush(stdout);
 }
@@ -48,7 +48,7 @@ static void tell_step(const struct repeat *r)
     struct errmsg msg;
     campaign_beside(r->path, ".steps", path);
     if (cli_read_input(path, CLI_INPUT_BYTES_MAX, &steps, &msg) != ERR_NONE) {
-        fprintf(stderr, "which event it is would stand in %s: %s\n", path, msg.text);
+        cli_wrapf(stderr, 4, "which event it is would stand in %s: %s", path, msg.text);
         return;
     }
     int64_t step = record_first_step(steps, r->now.record);
@@ -98,8 +98,8 @@ static int compare(const struct repeat *r)
     int64_t piece;
     int exit = campaign_exit(&r->now);
     if (!r->recorded.has_hash) {
-        fprintf(stderr,
-                "the recorded run was not let come to its end: there is no hash to compare\n");
+        cli_wrap(stderr, "", 4,
+                 "the recorded run was not let come to its end: there is no hash to compare");
         return r->now.crashed ? CLI_CRASHED : CLI_DIFFERED;
     }
     if (r->now.record == NULL)
@@ -109,11 +109,11 @@ static int compare(const struct repeat *r)
             fprintf(stderr, "the same happened by this build, event by event\n");
         return exit;
     }
-    fprintf(stderr,
-            "the run differs from the recorded one, %s %" PRIu64 " events with the hash "
-            "%016" PRIx64 "\n",
-            r->recorded.crashed ? "which crashed after" : "which took", r->recorded.events,
-            r->recorded.hash);
+    cli_wrapf(stderr, 4,
+              "the run differs from the recorded one, %s %" PRIu64 " events with the hash "
+              "%016" PRIx64,
+              r->recorded.crashed ? "which crashed after" : "which took", r->recorded.events,
+              r->recorded.hash);
     tell_difference(r, piece);
     return exit == CLI_CRASHED ? CLI_CRASHED : CLI_DIFFERED;
 }
@@ -149,10 +149,10 @@ static int repeat(struct repeat *r)
     struct campaign_replay *recorded = &r->recorded;
     r->same_build = strcmp(recorded->build, cli_build_id()) == 0;
     if (!r->same_build)
-        fprintf(
-            stderr,
+        cli_wrapf(
+            stderr, 4,
             "kiln: warning: %s was recorded by build %s, and this is build %s: what happens may "
-            "differ, and is compared piece by piece\n",
+            "differ, and is compared piece by piece",
             r->path, recorded->build, cli_build_id());
     if (recorded->has_plan && !write_plan(recorded, plan_path))
         return cli_complain("cannot write to %s; set TMPDIR", plan_path);
@@ -180,12 +180,11 @@ int cli_replay(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln replay FILE [OPTIONS]",
-        "Repeats a failed run: same script, same seed, same bytes, same hash. Another build than "
-        "the\n"
-        "one that recorded it repeats it with a warning.\n"
-        "Exit: as kiln run; 4 when what happened is not what was recorded: then the first piece "
-        "of\n"
-        "1,000 events that differs is named, and the first event, with the .steps file beside it.",
+        "Repeats a failed run: same script, same seed, same bytes, same hash. Another build "
+        "than the one that recorded it repeats it with a warning.\n"
+        "Exit: as kiln run; 4 when what happened is not what was recorded: then the first "
+        "piece of 1,000 events that differs is named, and the first event, with the .steps "
+        "file beside it.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);

@@ -95,7 +95,7 @@ bool campaign_replay_finish(const char *path, const struct campaign_outcome *o)
     if (file == NULL)
         return false;
     fprintf(file, "verdict %s\n", o->crashed ? "crashed" : script_verdict_name(o->result.verdict));
-    campaign_print_findings(&o->result, "why ", file);
+    campaign_write_findings(&o->result, "why ", file);
     fprintf(file, "events %" PRIu64 "\nhash %016" PRIx64 "\n", o->result.events, o->result.hash);
     for (uint32_t i = 0; o->record != NULL && i < o->record->piece_count; i++)
         fprintf(file, "checkpoint %" PRIu64 " %016" PRIx64 "\n",
@@ -216,11 +216,15 @@ static bool begins(struct bytes file, const char *text)
 /* A failure leaves several files beside each other, each for another verb. */
 static void tell_what_it_is(const char *path, struct bytes file)
 {
+    char program[CLI_QUOTED_MAX], quoted[CLI_QUOTED_MAX];
+    cli_quote(cli_program(), program);
+    cli_quote(path, quoted);
     if (begins(file, HISTORY_MAGIC))
-        cli_complain("%s is a trace, not a replay file; kiln trace %s shows it", path, path);
+        cli_complain("%s is a trace, not a replay file; %s trace %s shows it", path, program,
+                     quoted);
     else if (begins(file, "nodes ") || begins(file, "at "))
-        cli_complain("%s is a plan, not a replay file; kiln run SCENARIO --plan %s runs it", path,
-                     path);
+        cli_complain("%s is a plan, not a replay file; %s run SCENARIO --plan %s runs it", path,
+                     program, quoted);
     else
         cli_complain("%s is no replay file; kiln run leaves one in failures/ when it fails", path);
 }

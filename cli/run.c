@@ -80,33 +80,54 @@ static void clear_progress(const struct run *r)
         fputs("\r\033[K", stderr);
 }
 
+#define CONTINUED 13 /* columns before what goes on from the line above */
+
+static void print_command(const char *before, const char *verb, const char *path)
+{
+    char command[2 * CLI_QUOTED_MAX], program[CLI_QUOTED_MAX], quoted[CLI_QUOTED_MAX];
+    snprintf(command, sizeof command, "%s %s %s", cli_quote(cli_program(), program), verb,
+             cli_quote(path, quoted));
+    cli_print_command(stderr, before, command);
+}
+
+/* The directories are a pattern, which quotes would take from the shell. */
+static void print_disks_command(const char *disks)
+{
+    char command[3 * CLI_QUOTED_MAX], program[CLI_QUOTED_MAX], quoted[CLI_QUOTED_MAX];
+    snprintf(command, sizeof command, "%s log check %s/*/data", cli_quote(cli_program(), program),
+             cli_quote(disks, quoted));
+    cli_print_command(stderr, "         look: ", command);
+}
+
 /* Beside the replay file: what fired, the hash of each step, and of a crash the last rows. */
 static void keep_beside(const struct job *job, const struct campaign_outcome *o)
 {
     char path[CAMPAIGN_PATH_MAX];
     campaign_beside(job->replay, ".plan", path);
     if (o->plan != NULL && cli_write_file(path, bytes_text(o->plan)) == ERR_NONE)
-        fprintf(stderr, "         what fired: %s\n", path);
+        cli_wrap(stderr, "         what fired: ", CONTINUED, path);
     if (o->record == NULL)
         return;
     campaign_beside(job->replay, ".steps", path);
     record_write_steps(o->record, path);
     campaign_beside(job->replay, ".trace", path);
     if (o->crashed && record_write_trace(o->record, path))
-        fprintf(stderr, "         the last rows: kiln trace %s\n", path);
+        print_command("         the last rows: ", "trace", path);
 }
 
 static void tell_failure(struct run *r, const struct job *job, const struct campaign_outcome *o)
 {
     const struct campaign_script *script = &r->scripts.at[job->script];
     clear_progress(r);
-    fprintf(stderr, "%-8s %s, seed %" PRIu64 ": %s\n",
-            o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->path,
-            job->seed, script->claim);
+    char before[CAMPAIGN_PATH_MAX + 48];
+    snprintf(before, sizeof before, "%-8s %s, seed %" PRIu64 ": ",
+             o->crashed ? "CRASHED" : script_verdict_name(o->result.verdict), script->path,
+             job->seed);
+    cli_wrap(stderr, before, CONTINUED, script->claim);
     campaign_print_findings(&o->result, "         ", stderr);
     keep_beside(job, o);
     campaign_replay_finish(job->replay, o);
-    fprintf(stderr, "         again: kiln replay %s\n", job->replay);
+    print_command("         again: ", "replay", job->replay);
 }
 
 /* ---- real files ---- */
@@ -203,11 +224,14 @@ static void end_disks(const struct run *r, const struct job *job, enum cli_exit 
         return;
     if (!keep)
         cli_remove_tree(job->disks);
-    if (keep)
-        fprintf(stderr, "         disks: %s, kept as real files; kiln log check %s/*/data\n",
-                job->disks, job->disks);
-    else if (is_single(r) && !r->json)
-        printf("disks: real files in %s, removed as it held; --data DIR keeps them\n", job->disks);
+    if (keep) {
+        char kept[CAMPAIGN_PATH_MAX + 32];
+        snprintf(kept, sizeof kept, "%s, kept as real files", job->disks);
+        cli_wrap(stderr, "         disks: ", CONTINUED, kept);
+        print_disks_command(job->disks);
+    } else if (is_single(r) && !r->json)
+        cli_wrapf(stdout, 2, "disks: real files in %s, removed as it held; --data DIR keeps them",
+                  job->disks);
 }
 
 static void tell_end(struct run *r, const struct job *job, const struct campaign_outcome *o)
@@ -362,13 +386,15 @@ static void print_table(struct run *r)
     if (!is_single(r))
         groups_print(&r->groups, &r->scripts, stdout);
     if (r->files_seed >= 0)
-        printf("\nOn real segment files, seed %" PRId64
-               ": kiln log check found nothing wrong with\n%" PRId64 " of %d claims; %" PRId64
-               " damage their disks on purpose and are not judged.\n",
-               r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
+        cli_wrapf(stdout, 0,
+                  "\nOn real segment files, seed %" PRId64
+                  ": kiln log check found nothing wrong with %" PRId64 " of %d claims; %" PRId64
+                  " damage their disks on purpose and are not judged.",
+                  r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
     int64_t jobs = MIN(r->jobs, r->done);
-    printf("\n%.0f events a second delivered, in %.1f s on %" PRId64 " process%s at once\n",
-           (double)events / wall, wall, jobs, jobs == 1 ? "" : "es");
+    cli_wrapf(stdout, 0,
+              "\n%.0f events a second delivered, in %.1f s on %" PRId64 " process%s at once",
+              (double)events / wall, wall, jobs, jobs == 1 ? "" : "es");
 }
 
 /* Marks are judged over the campaign: what a claim must reach by itself, and what all of them
@@ -382,15 +408,15 @@ static enum cli_exit judge_marks(const struct run *r, FILE *out)
             sum[m] += r->rows[i].marks[m];
             if (!r->rows[i].must_reach[m] || r->rows[i].marks[m] > 0)
                 continue;
-            fprintf(out, "not reached: \"%s\" must happen in \"%s\"\n", trace_mark_texts[m],
-                    r->scripts.at[i].claim);
+            cli_wrapf(out, 4, "not reached: \"%s\" must happen in \"%s\"", trace_mark_texts[m],
+                      r->scripts.at[i].claim);
             if (r->seed_last - r->seed_first + 1 >= MARKS_SEEDS_MIN)
                 exit = CLI_INCONCLUSIVE;
         }
     }
     for (int m = 0; m < TRACE_MARK_COUNT; m++) {
         if (sum[m] == 0 && r->verbose && r->done > 1)
-            fprintf(out, "no claim reached: \"%s\"\n", trace_mark_texts[m]);
+            cli_wrapf(out, 4, "no claim reached: \"%s\"", trace_mark_texts[m]);
     }
     return exit;
 }
@@ -408,9 +434,9 @@ static int finish(struct run *r)
     exit = campaign_graver(exit, judge_marks(r, out));
     exit = campaign_graver(exit, r->nothing_shown ? CLI_NOTHING : CLI_OK);
     if (r->skipped > 0)
-        fprintf(out,
-                "%" PRId64 " run%s inconclusive: neither held nor broke, and counted as skipped\n",
-                r->skipped, r->skipped == 1 ? " was" : "s were");
+        cli_wrapf(out, 0,
+                  "%" PRId64 " run%s inconclusive: neither held nor broke, and counted as skipped",
+                  r->skipped, r->skipped == 1 ? " was" : "s were");
     fprintf(out, "%" PRId64 " passed, %" PRId64 " failed, %" PRId64 " skipped\n", r->passed,
             r->failed, r->skipped);
     return exit;
@@ -450,13 +476,15 @@ static bool check_single(const struct run *r)
     return false;
 }
 
+#define CLAIM_COLUMN 45 /* of a list */
+
 static int list_claims(const struct run *r)
 {
     for (int i = 0; i < r->scripts.count; i++) {
         const struct campaign_script *script = &r->scripts.at[i];
         struct cli_json line;
         if (!r->json) {
-            printf("%-44s %s\n", script->path, script->claim);
+            cli_row(stdout, script->path, CLAIM_COLUMN, script->claim);
             continue;
         }
         struct json *j = cli_json_begin(&line);
@@ -550,13 +578,12 @@ int cli_run(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln run SCENARIO... | DIR [OPTIONS]",
-        "Runs each scenario with each seed in the simulated world and says what held. A run that "
-        "fails\n"
-        "leaves a replay file and the plan of its faults under failures/. A single run has its "
-        "disks as\n"
-        "real files there too, which are kept when it fails; a campaign has them in memory.\n"
-        "Exit: 0 all held, 1 safety broken, 2 inconclusive, 3 stuck, 5 nothing ran, 6 crashed, 64 "
-        "usage.",
+        "Runs each scenario with each seed in the simulated world and says what held. A run "
+        "that fails leaves a replay file and the plan of its faults under failures/. A single "
+        "run has its disks as real files there too, which are kept when it fails; a campaign "
+        "has them in memory.\n"
+        "Exit: 0 all held, 1 safety broken, 2 inconclusive, 3 stuck, 5 nothing ran, 6 crashed, "
+        "64 usage.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);

@@ -4,7 +4,7 @@
 #include <unistd.h>
 #include "cli/table.h"
 
-#define FIGURES_WIDTH 51 /* all columns but name and claim, with what stands between them */
+#define FIGURES_WIDTH 52 /* all columns but name and claim, with what stands between them */
 #define NAME_WIDTH_MIN 10
 #define CLAIM_WIDTH_MIN 24 /* with less room there is no claim */
 #define CLAIM_WIDTH_MAX SCRIPT_CLAIM_MAX
@@ -123,7 +123,7 @@ static struct bytes folder_of(const char *path)
 
 static struct layout lay_out(const struct campaign_scripts *scripts)
 {
-    int columns = cli_columns();
+    int columns = cli_columns(stdout);
     struct layout l = {.name = NAME_WIDTH_MIN, .colour = cli_colours(STDOUT_FILENO)};
     for (int i = 0; i < scripts->count; i++)
         l.name = MAX(l.name, (int)stem_of(scripts->at[i].path).size);

@@ -17,13 +17,13 @@ bool cli_colours(int fd)
     return isatty(fd) && (no == NULL || no[0] == 0) && !dumb;
 }
 
-int cli_columns(void)
+int cli_columns(FILE *out)
 {
     struct winsize size;
     int64_t columns;
     const char *said = getenv("COLUMNS");
     if (said == NULL || text_parse_int(bytes_text(said), &columns) != ERR_NONE) {
-        bool terminal = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+        bool terminal = ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
         columns = terminal ? size.ws_col : COLUMNS_USUAL;
     }
     return (int)MIN(MAX(columns, COLUMNS_MIN), COLUMNS_MAX);

@@ -7,7 +7,6 @@
 #include "posix/posix.h"
 
 #define TRACE_ROWS 1024
-#define SETTINGS_MAX 64
 #define TIMEOUT_NS                                                                                 \
     (10 * 1000000000ll) /* of everything together, unless --timeout says otherwise                 \
                          */
@@ -21,6 +20,9 @@ enum what {
 struct topic_verb {
     enum what what;
     struct cli_words words;
+    struct cli_settings settings;                     /* --config, as given */
+    struct client_topic_config own[CLI_SETTINGS_MAX]; /* the same, split */
+    int own_count;
     const char *servers;
     int64_t partition_count;
     bool json;
@@ -46,34 +48,26 @@ struct topic_verb {
     struct loop_configs configs;
 };
 
-/* What stands behind each --config. */
-static struct {
-    struct client_topic_config at[SETTINGS_MAX];
-    int count;
-} settings; /* cli_parse hands options to a function that has no other place */
-
-static bool take_setting(const char *name, const char *value, struct errmsg *msg)
+/* False: out of memory; told. */
+static bool split_settings(struct topic_verb *v)
 {
-    if (strcmp(name, "--config") != 0)
-        return false;
-    char *copy = value == NULL ? NULL : strdup(value);
-    char *equals = copy == NULL ? NULL : strchr(copy, '=');
-    if (equals == NULL || equals == copy || settings.count == SETTINGS_MAX) {
-        free(copy);
-        errmsg_set(msg, ERR_INVALID,
-                   "--config takes KEY=VALUE, as retention.ms=60000, up to %d times", SETTINGS_MAX);
-        return false;
+    for (int i = 0; i < v->settings.count; i++) {
+        char *copy = strdup(v->settings.at[i]);
+        if (copy == NULL) {
+            cli_complain("out of memory");
+            return false;
+        }
+        char *equals = strchr(copy, '=');
+        *equals = 0;
+        v->own[v->own_count++] = (struct client_topic_config){.key = copy, .value = equals + 1};
     }
-    *equals = 0;
-    settings.at[settings.count++] = (struct client_topic_config){.key = copy, .value = equals + 1};
     return true;
 }
 
-static void free_settings(void)
+static void free_settings(struct topic_verb *v)
 {
-    for (int i = 0; i < settings.count; i++)
-        free((void *)(uintptr_t)settings.at[i].key);
-    settings.count = 0;
+    for (int i = 0; i < v->own_count; i++)
+        free((void *)(uintptr_t)v->own[i].key);
 }
 
 /* ---- answers ---- */
@@ -250,8 +244,8 @@ static void print_topic(const struct topic_verb *v, const struct client_topic_in
     char id_text[WIRE_UUID_TEXT_SIZE];
     memcpy(id.b, t->topic_id, sizeof id.b);
     wire_uuid_print(&id, id_text);
-    printf("topic %s, id %s, partitions %d%s\n", t->name, id_text, (int)t->partition_count,
-           t->internal ? ", internal" : "");
+    cli_wrapf(stdout, 2, "topic %s, id %s, partitions %d%s", t->name, id_text,
+              (int)t->partition_count, t->internal ? ", internal" : "");
     for (int32_t i = 0; i < v->configs.configs.setting_count; i++) {
         const struct client_setting *setting = &v->configs.configs.settings[i];
         if (setting->own)
@@ -259,10 +253,11 @@ static void print_topic(const struct topic_verb *v, const struct client_topic_in
     }
     for (int32_t i = 0; i < t->partition_count; i++) {
         const struct client_partition_info *p = &t->partitions[i];
-        printf("  partition %d: leader %d, leader epoch %d, replicas %d, in sync %d%s%s\n",
-               (int)p->id, (int)p->leader, (int)p->leader_epoch, (int)p->replica_count,
-               (int)p->isr_count, p->code == 0 ? "" : ", ",
-               p->code == 0 ? "" : wire_error_text(p->code));
+        cli_wrapf(stdout, 4,
+                  "  partition %d: leader %d, leader epoch %d, replicas %d, in sync %d%s%s",
+                  (int)p->id, (int)p->leader, (int)p->leader_epoch, (int)p->replica_count,
+                  (int)p->isr_count, p->code == 0 ? "" : ", ",
+                  p->code == 0 ? "" : wire_error_text(p->code));
     }
 }
 
@@ -344,8 +339,8 @@ static void ask_create(struct topic_verb *v, const char *topic)
     c->topic = topic;
     c->partition_count = (int32_t)v->partition_count;
     c->replication_factor = -1;
-    c->configs = settings.at;
-    c->config_count = settings.count;
+    c->configs = v->own;
+    c->config_count = v->own_count;
     loop_create_topic(&v->client, &v->create);
 }
 
@@ -433,9 +428,9 @@ static int choose(const struct cli_words *words, const char *synopsis, enum what
         if (*what == WHAT_CREATE && words->count < 2)
             return cli_complain("which topic? usage: %s", synopsis);
         if (*what == WHAT_LIST && words->count > 1)
-            return cli_complain("list shows all topics, and takes no name; kiln topic describe %s "
+            return cli_complain("list shows all topics, and takes no name; %s topic describe %s "
                                 "shows that one",
-                                words->word[1]);
+                                cli_program(), words->word[1]);
         return -1;
     }
     const char *nearest = cli_nearest(word, verb_names, COUNT_OF(verb_names));
@@ -467,6 +462,8 @@ int cli_topic(int argc, char **argv)
          "HOST:PORT of a broker: 127.0.0.1:9092"},
         {"--partitions", CLI_INT, &v->partition_count, 1, CLIENT_PARTITIONS_MAX, NULL,
          "of a new topic; else the broker's num.partitions"},
+        {"--config", CLI_SETTINGS, &v->settings, 0, 0, NULL,
+         "of a new topic, as retention.ms=60000; may be given several times"},
         {"--timeout", CLI_TEXT, &timeout, 0, 0, NULL,
          "how long all of it may take, as 30s (10s); given, it also waits for a broker that "
          "starts"},
@@ -474,12 +471,11 @@ int cli_topic(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln topic create NAME... | list | describe [NAME...]",
-        "Creates, lists and describes topics of a broker that runs. --config KEY=VALUE, as\n"
-        "retention.ms=60000, sets a config of a new topic and may be given several times.\n"
-        "A connection that is refused and a host that is unknown end it at once.\n"
-        "To come: delete and alter.\n"
+        "Creates, lists and describes topics of a broker that runs. A connection that is refused "
+        "and a host that is unknown end it at once. To come: delete "
+        "and alter.\n"
         "Exit: 0 done, 1 a broker refused or did not answer, 64 usage.",
-        options, COUNT_OF(options), take_setting};
+        options, COUNT_OF(options), NULL};
     int exit = cli_parse(&usage, argc, argv, &v->words);
     if (exit < 0)
         exit = choose(&v->words, usage.synopsis, &v->what);
@@ -490,9 +486,9 @@ int cli_topic(int argc, char **argv)
     if (exit < 0) {
         v->patient = timeout != NULL;
         v->next_word = 1;
-        exit = run(v);
+        exit = split_settings(v) ? run(v) : EXIT_FAILURE;
     }
-    free_settings();
+    free_settings(v);
     free(v);
     return exit;
 }

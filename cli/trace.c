@@ -122,11 +122,10 @@ int cli_trace(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln trace FILE [OPTIONS]",
-        "Shows the trace that kiln run --trace FILE wrote: the number of the event, its virtual "
-        "time,\n"
-        "the node, and what it did. What broke stands at its place.\n"
-        "Exit: 0 all of it was read, 1 the file is damaged, 5 it has nothing of\n"
-        "what was asked for, 64 usage.",
+        "Shows the trace that kiln run --trace FILE wrote: the number of the event, its "
+        "virtual time, the node, and what it did. What broke stands at its place.\n"
+        "Exit: 0 all of it was read, 1 the file is damaged, 5 it has nothing of what was asked "
+        "for, 64 usage.",
         options, COUNT_OF(options), NULL};
     struct cli_words words;
     int exit = cli_parse(&usage, argc, argv, &words);

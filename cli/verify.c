@@ -118,10 +118,11 @@ static int compare(const struct campaign_script *script, uint64_t seed, bool fil
         fprintf(stderr, "nothing happened in %s, seed %" PRIu64 "\n", script->path, seed);
         return CLI_NOTHING;
     }
-    printf("%-9s %s, seed %" PRIu64 ": %" PRId64 " steps\n", at == 0 ? "same" : "DIFFERENT",
-           script->claim, seed, count);
+    cli_wrapf(stdout, 4, "%s %s, seed %" PRIu64 ": %" PRId64 " steps",
+              at == 0 ? "same" : "DIFFERENT", script->claim, seed, count);
     if (only_seen)
-        fprintf(stderr, "every step is the same, but not the rows of the trace or the verdict\n");
+        cli_wrap(stderr, "", 4,
+                 "every step is the same, but not the rows of the trace or the verdict");
     for (int i = 0; at > 0 && !only_seen && i < SIDES; i++)
         show_step(script, seed, i, files, at);
     return at == 0 ? CLI_OK : CLI_DIFFERED;
@@ -173,9 +174,9 @@ int cli_verify(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln verify SCENARIO... | DIR [OPTIONS]",
-        "Runs a seed twice, in two processes with other addresses, another order of memory, other "
-        "contents of\n"
-        "fresh memory and another environment, and compares the hash after every event.\n"
+        "Runs a seed twice, in two processes with other addresses, another order of memory, "
+        "other contents of fresh memory and another environment, and compares the hash after "
+        "every event.\n"
         "Exit: 0 the same, 4 different (the first event that differs is named), 6 crashed, 64 "
         "usage.",
         options, COUNT_OF(options), NULL};

@@ -59,11 +59,11 @@ static void put_step(const struct watch *w, uint64_t hash)
 
 static void print_step(const struct world_step_info *info)
 {
-    fprintf(stderr,
-            "  event %" PRIu64 " at %.9f s: node %" PRIu32 " life %" PRIu32
-            ", %s, its operation %" PRIu64 ", n %" PRIu64 ", digest %016" PRIx64 "\n",
-            info->number, (double)info->time_ns / 1e9, info->node, info->incarnation, info->what,
-            info->op, info->n, info->digest);
+    cli_wrapf(stderr, 4,
+              "  event %" PRIu64 " at %.9f s: node %" PRIu32 " life %" PRIu32
+              ", %s, its operation %" PRIu64 ", n %" PRIu64 ", digest %016" PRIx64,
+              info->number, (double)info->time_ns / 1e9, info->node, info->incarnation, info->what,
+              info->op, info->n, info->digest);
 }
 
 static void on_step(struct world_sink *sink, const struct world_step_info *info)

@@ -3,6 +3,7 @@
 # replay file of another build, or of a run that differs, is repeated and compared.
 set -uo pipefail
 kiln=$(realpath "$1")
+export COLUMNS=500 # a sentence a line
 script=$(realpath "$(dirname "${BASH_SOURCE[0]}")/busy.lua")
 work=$(mktemp -d "${TMPDIR:-/tmp}/kiln-crash.XXXXXX")
 trap 'rm -rf "$work"' EXIT

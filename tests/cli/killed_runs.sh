@@ -2,6 +2,7 @@
 # killed_runs.sh - a run that does not end by itself is killed, is told, and leaves nothing but its replay file.
 set -uo pipefail
 kiln=$(realpath "$1")
+export COLUMNS=500 # a sentence a line
 script=$(realpath "$(dirname "${BASH_SOURCE[0]}")/endless.lua")
 work=$(mktemp -d "${TMPDIR:-/tmp}/kiln-killed.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -2,6 +2,7 @@
 # looking.sh - a run that broke says what, where and when: in lines, in objects, and at its place in the timeline and in the trace.
 set -uo pipefail
 kiln=$(realpath "$1")
+export COLUMNS=500 # a sentence a line
 bugs=$(dirname "$kiln")/kiln-bugs
 scenario=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../../scenarios/disk/torn_tail.lua")
 work=$(mktemp -d "${TMPDIR:-/tmp}/kiln-looking.XXXXXX")
@@ -101,8 +102,8 @@ wrong() {
     [[ $? -eq 64 ]] || die "kiln $* is no exit 64: $(cat said.txt)"
     grep -qE "$pattern" said.txt || die "kiln $* says: $(cat said.txt)"
 }
-wrong 'is a plan, not a replay file; kiln run SCENARIO --plan ' replay "${replay%.replay}.plan"
-wrong 'is a trace, not a replay file; kiln trace run.trace' replay run.trace
+wrong 'is a plan, not a replay file; .*kiln run SCENARIO --plan ' replay "${replay%.replay}.plan"
+wrong 'is a trace, not a replay file; .*kiln trace run.trace' replay run.trace
 head -c 200 "$replay" >cut.replay
 wrong 'cut.replay is cut short or was changed by hand' replay cut.replay
 printf 'ok  the right verb for each file\n'

@@ -2,6 +2,7 @@
 # mistakes.sh - a mistake in a script is told once, with its line, leaves nothing behind and stops nobody else.
 set -uo pipefail
 kiln=$(realpath "$1")
+export COLUMNS=500 # a sentence a line
 work=$(mktemp -d "${TMPDIR:-/tmp}/kiln-mistakes.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1

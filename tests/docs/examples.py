@@ -97,7 +97,9 @@ def shown(root, kiln):
         return
     with tempfile.TemporaryDirectory() as directory:
         os.symlink(os.path.join(root, "scenarios"), os.path.join(directory, "scenarios"))
-        done = subprocess.run([kiln, *found[1].split()], cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        # As who has it in his PATH: commands that it prints say kiln.
+        environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        done = subprocess.run(["kiln", *found[1].split()], executable=kiln, env=environment, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
     printed = {without_numbers(line) for line in done.stdout.splitlines()}
     for line in found[2].splitlines():
         if without_numbers(line) not in printed:
