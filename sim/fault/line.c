@@ -486,6 +486,9 @@ static enum err check_number(struct words *w, struct bytes word, enum fault_kind
     if (none && value == 0)
         return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" would do nothing: it must be 1 or more",
                           (int)word.size, (const char *)word.data);
+    if (param == FAULT_P_BIT && value > 7)
+        return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is none of a byte: 0 to 7", (int)word.size,
+                          (const char *)word.data);
     if (param == FAULT_P_RATE && value > FAULT_RATE_WHOLE)
         return errmsg_set(w->msg, ERR_INVALID,
                           "\"%.*s\" is more than all: a rate is per million, %d at most",

@@ -45,6 +45,7 @@ table.sort = sort
 
 -- Walks in the order of the keys.
 function pairs(t)
+  if raw_type(t) ~= "table" then error("pairs: takes a table, not a " .. raw_type(t), 2) end
   local keys = {}
   for k in raw_next, t do
     if not RANK[raw_type(k)] then

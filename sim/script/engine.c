@@ -135,11 +135,33 @@ static const char *without_prelude(const char *text)
     return text;
 }
 
+/* "bad argument #2 to 'raw_format' (number expected, got string)" speaks of the engine; "format:
+ * argument 2: number expected, got string" of what was written. */
+static const char *in_plain_words(const char *text, char out[SCRIPT_TEXT_MAX])
+{
+    static const char head[] = "bad argument #", own[] = "raw_";
+    const char *at = strstr(text, head);
+    if (at == NULL)
+        return text;
+    const char *number = at + strlen(head);
+    int digits = (int)strspn(number, "0123456789");
+    const char *name = number + digits + strlen(" to '");
+    const char *quote = strncmp(number + digits, " to '", 5) == 0 ? strchr(name, '\'') : NULL;
+    size_t size = strlen(text);
+    if (quote == NULL || strncmp(quote, "' (", 3) != 0 || text[size - 1] != ')')
+        return text;
+    name += strncmp(name, own, strlen(own)) == 0 ? strlen(own) : 0;
+    snprintf(out, SCRIPT_TEXT_MAX, "%.*s%.*s: argument %.*s: %.*s", (int)(at - text), text,
+             (int)(quote - name), name, digits, number, (int)(text + size - quote - 4), quote + 3);
+    return out;
+}
+
 static void end_wrong(struct script *s, lua_State *co)
 {
     lua_Debug ar;
+    char plain[SCRIPT_TEXT_MAX];
     const char *text = lua_tostring(co, -1);
-    text = text == NULL ? "an error without a text" : without_prelude(text);
+    text = text == NULL ? "an error without a text" : in_plain_words(without_prelude(text), plain);
     bool found = script_find_line(co, &ar);
     if (found && strncmp(text, ar.short_src, strlen(ar.short_src)) != 0)
         script_end(s, SCRIPT_WRONG, "%s:%d: %s", ar.short_src, ar.currentline, text);

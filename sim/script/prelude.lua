@@ -513,6 +513,8 @@ end
 local function add_client(self, kind, options, args, topic)
   local name = options.name or "client" .. #self.clients + 1
   if name:find(FINAL_READER, 1, true) == 1 then wrong("%s: name: the final readers are called %s...", kind, FINAL_READER) end
+  if name:find("^broker%d+$") then wrong("%s: name: %s is what a broker is called", kind, name) end
+  if #name > NODE_NAME_MAX then wrong("%s: name: has %d bytes; %d is the most", kind, #name, NODE_NAME_MAX) end
   local node = new_node(kind, name, client_args(kind, options, args))
   node.topic, node.records = topic, options.records or false
   self.clients[#self.clients + 1] = node

@@ -502,6 +502,24 @@ static int set_split(lua_State *lua)
     return 0;
 }
 
+/* Lists what there is where no name is near. */
+static int unknown_fault(lua_State *lua, const char *name)
+{
+    struct errmsg list = {{0}};
+    size_t at = 0;
+    int best = script_near_limit(name);
+    bool near = false;
+    for (int i = 0; i < FAULT_KIND_COUNT; i++) {
+        near |= text_distance(name, fault_at(i)) < best;
+        if (i != FAULT_FAIL && at < sizeof list.text)
+            at += (size_t)snprintf(list.text + at, sizeof list.text - at, "%s%s",
+                                   at == 0 ? "" : ", ", fault_at(i));
+    }
+    if (near)
+        return unknown_name(lua, "swarm: no fault", name, fault_at, FAULT_KIND_COUNT);
+    return luaL_error(lua, "swarm: no fault is called \"%s\"; there are %s", name, list.text);
+}
+
 /* The kinds that a list of their names holds. */
 static uint64_t kinds_at(lua_State *lua, int index)
 {
@@ -513,7 +531,7 @@ static uint64_t kinds_at(lua_State *lua, int index)
         while (kind < FAULT_KIND_COUNT && strcmp(fault_kind_name((enum fault_kind)kind), name) != 0)
             kind++;
         if (kind == FAULT_KIND_COUNT)
-            unknown_name(lua, "swarm: no fault", name, fault_at, FAULT_KIND_COUNT);
+            unknown_fault(lua, name);
         kinds |= 1ull << kind;
         lua_pop(lua, 1);
     }

@@ -33,23 +33,49 @@ bool script_take_late(struct script *s, char text[SCRIPT_LATE_MAX])
     return text[0] != 0;
 }
 
+static bool is_due(const struct script *s, const struct fault_line *line)
+{
+    return line->at_ns <= world_now(s->world);
+}
+
+/* Damage is done at once, or there was nothing to damage; all else may meet nobody and have been
+ * right. */
+static bool has_struck(const struct script *s, const struct fault_line *line)
+{
+    const struct fault_plan *fired = world_fired(s->world);
+    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK ||
+                   line->kind == FAULT_DISK_VANISH;
+    for (int32_t i = 0; at_once && i < fired->count; i++) {
+        const struct fault_line *f = &fired->lines[i];
+        if (f->kind == line->kind && f->at_ns == line->at_ns && strcmp(f->file, line->file) == 0)
+            return true;
+    }
+    return !at_once;
+}
+
 void script_note_unplayed(struct script *s)
 {
     struct text line;
+    const struct fault_plan *plan = &s->written;
     int32_t i = 0;
     if (s->options->plan != NULL)
         return; /* which somebody else has written, and may have cut */
-    while (i < s->written.count && s->written.lines[i].at_ns <= world_now(s->world))
+    while (i < plan->count && is_due(s, &plan->lines[i]) && has_struck(s, &plan->lines[i]))
         i++;
     settle(s);
-    if (i == s->written.count || s->late[0] != 0)
+    if (i == plan->count || s->late[0] != 0)
         return;
     text_init(&line, s->mem);
-    fault_line_print(&s->written.lines[i], &s->written.names, &line);
-    text_printf(&line, "\": the script ends at ");
-    fault_time_print(world_now(s->world), &line);
-    snprintf(s->late, sizeof s->late, "%s: plan: \"%s, before that; let it sleep for longer",
-             s->written_place, line.failed ? "" : line.data);
+    fault_line_print(&plan->lines[i], &plan->names, &line);
+    if (is_due(s, &plan->lines[i])) {
+        text_printf(&line, "\": it found nothing to damage");
+    } else {
+        text_printf(&line, "\": the script ends at ");
+        fault_time_print(world_now(s->world), &line);
+        text_printf(&line, ", before that; let it sleep for longer");
+    }
+    snprintf(s->late, sizeof s->late, "%s: plan: \"%s", s->written_place,
+             line.failed ? "" : line.data);
     text_free(&line);
 }
 

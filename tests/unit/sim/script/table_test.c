@@ -32,7 +32,6 @@ static const struct {
      "only, until, without"},
     {"swarm { [\"until\"] = 30 }",
      "orders.lua:7: swarm: until: 30 has no unit; say seconds(30) or millis(30)"},
-    {"swarm { only = { \"disk\" } }", "orders.lua:7: swarm: no fault is called \"disk\""},
     {"c:producer { to = t, recrods = 5 }",
      "orders.lua:7: producer: no option recrods; did you mean records? there are "
      "acks, batch_bytes, burst, client, compression, delivery_timeout, idempotent, "
@@ -277,6 +276,22 @@ static const struct {
     {"plan [[\nat 2s node broker1 rate rate=5\n]]",
      "orders.lua:7: plan: line 1: rate needs site=, as site=disk/sync"},
     {"while true do sleep(0) end", "orders.lua:7: more than 10000000 waits"},
+    {"string.format(\"%d\", \"x\")",
+     "orders.lua:7: format: argument 2: number expected, got string"},
+    {"setmetatable(5, {})", "orders.lua:7: setmetatable: argument 1: table expected, got number"},
+    {"math.floor(\"x\")", "orders.lua:7: floor: argument 1: number expected, got string"},
+    {"pairs(nil)", "orders.lua:7: pairs: takes a table, not a nil"},
+    {"swarm { only = { \"disk\" } }",
+     "orders.lua:7: swarm: no fault is called \"disk\"; there are kill, power_loss, pause, clock, "
+     "disk sync_fails, disk write_fails, disk sync_late, disk read_fails, disk full, disk slow, "
+     "disk hang, disk flip, disk break, disk evict, disk lose, disk swap, cut, reset, half_open, "
+     "delay, bandwidth, slow_reader, rate, disk vanish"},
+    {"c:producer { to = t, name = \"broker2\" }",
+     "orders.lua:7: producer: name: broker2 is what a broker is called"},
+    {"c:producer { to = t, name = string.rep(\"x\", 32) }",
+     "orders.lua:7: producer: name: has 32 bytes; 31 is the most"},
+    {"plan [[\nat 1s node broker1 disk flip file=orders-0 offset=5 bit=9\n]]",
+     "orders.lua:7: plan: line 1: \"bit=9\" is none of a byte: 0 to 7"},
 };
 
 #define HEAD                                                                                       \
@@ -416,6 +431,25 @@ TEST(a_plan_that_goes_on_behind_the_script_shows_nothing)
         SCRIPT_INCONCLUSIVE,
         "orders.lua:7: plan: \"at 1h node broker1 kill\": the script ends at 1s, before that; let "
         "it sleep for longer");
+}
+
+TEST(damage_of_a_plan_that_finds_nothing_shows_nothing)
+{
+    static const char *const lines[] = {
+        "at 500ms node broker1 disk vanish file=nowhere",
+        "at 500ms node broker1 disk flip file=orders-0 offset=100000",
+        "at 500ms node broker1 disk break file=orders-0 offset=100000",
+    };
+    for (int i = 0; i < COUNT_OF(lines); i++) {
+        char source[512], why[256];
+        snprintf(source, sizeof source, HEAD "plan [[ %s ]]\nsleep(seconds(1))\n" READ, lines[i]);
+        snprintf(why, sizeof why, "orders.lua:7: plan: \"%s\": it found nothing to damage",
+                 lines[i]);
+        run_to(source, SCRIPT_INCONCLUSIVE, why);
+    }
+    run_to(HEAD "plan [[ at 500ms node broker1 disk flip file=orders-0 offset=1 ]]\n"
+                "sleep(seconds(1)) leave_out(t, 0) leave_out(t, 1) expect(b:alive())\n" READ,
+           SCRIPT_HELD, "");
 }
 
 /* As they are written elsewhere: a mark that no editor shows, 1e2, a topic whose name is longer
