@@ -158,7 +158,8 @@ void cli_remove_tree(const char *path);
 int cli_with_bugs(int argc, char **argv);
 /* Is there a known bug of that name in this program? False: told on stderr. */
 bool cli_knows_bug(const char *name);
-/* 16 hex digits that follow from the bytes of this program. */
+/* 16 hex digits that the linker makes of all that it puts into this program; stripped, it has them
+ * still. */
 const char *cli_build_id(void);
 
 #endif

@@ -1,6 +1,8 @@
 /* files.c - whole files, and who this program is. */
+#include <elf.h>
 #include <errno.h>
 #include <ftw.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -39,18 +41,51 @@ void cli_free(struct bytes data)
     free((void *)(uintptr_t)data.data);
 }
 
+/* ---- the program itself ---- */
+
+#define ID_BYTES 8
+
+static bool is_build_id(const ElfW(Nhdr) * note)
+{
+    return note->n_type == NT_GNU_BUILD_ID && note->n_namesz == sizeof "GNU" &&
+           memcmp(note + 1, "GNU", sizeof "GNU") == 0 && note->n_descsz >= ID_BYTES;
+}
+
+static bool take_id(const uint8_t *at, const uint8_t *end, char *id)
+{
+    while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
+        const ElfW(Nhdr) *note = (const void *)at;
+        const uint8_t *bytes = at + sizeof *note + (note->n_namesz + 3) / 4 * 4;
+        if (is_build_id(note)) {
+            for (int i = 0; i < ID_BYTES; i++)
+                snprintf(id + (ptrdiff_t)i * 2, 3, "%02x", bytes[i]);
+            return true;
+        }
+        at = bytes + (note->n_descsz + 3) / 4 * 4;
+    }
+    return false;
+}
+
+/* Of the first object, which is the program; the others are libraries. */
+static int on_object(struct dl_phdr_info *info, size_t size, void *id)
+{
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const uint8_t *notes = (const uint8_t *)(info->dlpi_addr + segment->p_vaddr);
+        if (segment->p_type == PT_NOTE && segment->p_align <= 4 &&
+            take_id(notes, notes + segment->p_memsz, id))
+            break;
+    }
+    return 1;
+}
+
 const char *cli_build_id(void)
 {
-    static char id[17];
-    struct bytes self;
-    struct errmsg msg;
-    if (id[0] != 0)
-        return id;
-    if (cli_read_input("/proc/self/exe", CLI_INPUT_BYTES_MAX, &self, &msg) != ERR_NONE)
-        return "unknown";
-    snprintf(id, sizeof id, "%016llx", (unsigned long long)hash_bytes(self.data, self.size, 0));
-    cli_free(self);
-    return id;
+    static char id[ID_BYTES * 2 + 1];
+    if (id[0] == 0)
+        dl_iterate_phdr(on_object, id);
+    return id[0] != 0 ? id : "unknown";
 }
 
 /* ---- what is there only for a while ---- */

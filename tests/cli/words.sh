@@ -21,6 +21,16 @@ says() {
 }
 
 says 0 '^kiln [0-9]+\.[0-9]+\.[0-9]+$' --version
+says 0 '^build [0-9a-f]{16}$' version
+# A stripped program is the same build: it replays what the other one has left.
+if command -v strip >/dev/null; then
+    stripped=$(mktemp)
+    strip -o "$stripped" "$kiln" || die 'strip'
+    build=$("$kiln" version | grep '^build')
+    got=$("$stripped" version | grep '^build')
+    rm -f "$stripped"
+    [[ $got == "$build" ]] || die "stripped, kiln says \"$got\", not \"$build\""
+fi
 says 64 'no verb "brker"; did you mean "broker"\?' brker
 says 64 'no verb "xyz"$' xyz
 says 0 '^usage: kiln bugs' help bugs
