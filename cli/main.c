@@ -1,7 +1,7 @@
 /* main.c - finds the verb. */
 #include <stdio.h>
 #include <string.h>
-#include "cli/cli.h"
+#include "cli/pages.h"
 
 static const struct cli_verb verbs[] = {
 #ifndef KILN_KNOWN_BUGS
@@ -20,17 +20,25 @@ static const struct cli_verb verbs[] = {
 
 #define NAME_COLUMNS 12 /* of a name in the list, with the blanks around it */
 
+static void print_name(FILE *out, const char *name, const char *summary)
+{
+    char left[32];
+    snprintf(left, sizeof left, "  %s", name);
+    cli_row(out, left, NAME_COLUMNS, summary);
+}
+
 static void help(FILE *out)
 {
     cli_wrap(
         out, "", 0,
         "kiln - a message queue that speaks Kafka's protocols, and the world that breaks it\n\n"
         "usage: kiln VERB [OPTIONS]\n");
-    for (int i = 0; i < COUNT_OF(verbs); i++) {
-        char left[32];
-        snprintf(left, sizeof left, "  %s", verbs[i].name);
-        cli_row(out, left, NAME_COLUMNS, verbs[i].summary);
-    }
+    for (int i = 0; i < COUNT_OF(verbs); i++)
+        print_name(out, verbs[i].name, verbs[i].summary);
+    cli_wrap(out, "\n", 0,
+             "kiln --version says what this is, kiln help VERB more of a verb, kiln help PAGE:\n");
+    for (int i = 0; i < cli_page_count; i++)
+        print_name(out, cli_pages[i].name, cli_pages[i].summary);
 }
 
 static int unknown_verb(const char *word)
@@ -43,6 +51,17 @@ static int unknown_verb(const char *word)
         return cli_complain("there is no verb \"%s\"; did you mean \"%s\"?", word, nearest);
     help(stderr);
     return cli_complain("there is no verb \"%s\"", word);
+}
+
+static bool show_page(const char *name)
+{
+    for (int i = 0; i < cli_page_count; i++) {
+        if (strcmp(name, cli_pages[i].name) != 0)
+            continue;
+        cli_show_page(&cli_pages[i]);
+        return true;
+    }
+    return false;
 }
 
 static const struct cli_verb *find_verb(const char *name)
@@ -74,6 +93,8 @@ int main(int argc, char **argv)
         char *words[] = {argv[2], option, NULL};
         if (verb != NULL)
             return verb->run(2, words);
+        if (show_page(word))
+            return CLI_OK;
     } else if (asked) {
         help(stdout);
         return CLI_OK;

@@ -38,6 +38,14 @@ for name in "${names[@]}"; do
     fits help "$name"
     [[ $status -eq 0 ]] || die "kiln help $name ended with $status"
 done
+fits help language
+for word in 'time_limit(t)' 'wait_at_most(condition, t)' 'cluster:producer { to, ... }' '"nothing young is deleted"'; do
+    grep -qF -- "$word" said.txt || die "kiln help language has no $word: $(cat said.txt)"
+done
+fits help faults
+sed -n 's/^| `\([a-z_ ]*\)` |.*/\1/p' "$sources/docs/faults.md" | while read -r fault; do
+    grep -q "^  $fault\( \|\$\)" said.txt || die "kiln help faults has no $fault: $(cat said.txt)"
+done || exit 1
 printf 'ok  help of %s\n' "${names[*]}"
 
 fits --version

@@ -181,6 +181,8 @@ def find_included(root, path, name):
 def is_generated(root, path, name):
     """A Lua file beside the source, embedded by the build."""
     script = re.sub(r"_lua\.h$", ".lua", os.path.basename(name))
+    if name.endswith("_md.h") and "/" not in name: # a page of docs/, which the build embeds (cli/CMakeLists.txt)
+        return os.path.isfile(os.path.join(root, "docs", name[: -len("_md.h")] + ".md"))
     return name.endswith("_lua.h") and os.path.isfile(
         os.path.join(root, os.path.dirname(path), script))
 
