@@ -599,12 +599,12 @@ int cli_run(int argc, char **argv)
     if (!cli_parse_time("--time", limit, &r.mode.time_max_ns) ||
         !cli_parse_time("--wall", wall, &r.mode.wall_max_ns))
         return CLI_USAGE;
+    if (!campaign_view_filter(&r.view, &r.mode.filter))
+        return CLI_USAGE;
     if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
         return CLI_USAGE;
     r.mode.files = disk == 1 || r.mode.data_dir != NULL || (disk < 0 && is_single(&r));
     r.verbose |= campaign_view_given(&r.view);
-    if (!campaign_view_filter(&r.view, &r.mode.filter))
-        return CLI_USAGE;
     r.mode.timeline = r.verbose && is_single(&r);
     bool listed = r.list || r.scripts.count == 0;
     exit = listed ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
