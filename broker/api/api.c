@@ -41,6 +41,7 @@ enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trac
         .settings = *settings,
     };
     list_init(&api->requests);
+    list_init(&api->producing);
     api_refusals_init(&api->refusals, env, notes);
     *out = api;
     return ERR_NONE;

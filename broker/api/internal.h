@@ -79,7 +79,8 @@ struct api {
     struct metadata *metadata;
     struct replica_set *replicas;
     struct api_settings settings;
-    struct list requests; /* struct request */
+    struct list requests;  /* struct request */
+    struct list producing; /* struct produce: not all is posted yet, or nothing (produce.c) */
     bool stopping;
     struct api_idle *idle;
 };
@@ -96,7 +97,7 @@ struct join {
     void (*done)(struct request *r);
     /* The join's own. */
     int32_t next, pending;
-    bool stepping;
+    bool stepping, yielding;
 };
 
 struct request {

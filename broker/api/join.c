@@ -6,7 +6,9 @@ static void step(struct request *r);
 
 static void resume(struct env_timer *yield)
 {
-    step(CONTAINER_OF(yield, struct request, yield));
+    struct request *r = CONTAINER_OF(yield, struct request, yield);
+    r->join.yielding = false;
+    step(r);
 }
 
 /* The request may be gone afterwards. */
@@ -14,6 +16,7 @@ static void step(struct request *r)
 {
     struct join *j = &r->join;
     ASSERT(!j->stepping);
+    ASSERT(!j->yielding);
     int32_t left = j->step_max;
     j->stepping = true;
     while (j->next < j->count && j->pending < j->window_max && left > 0) {
@@ -21,12 +24,12 @@ static void step(struct request *r)
         j->post(r, j->next++);
     }
     j->stepping = false;
-    if (j->pending > 0)
-        return; /* what ends next goes on */
-    if (j->next == j->count)
-        j->done(r);
-    else
+    if (j->next < j->count && j->pending < j->window_max) {
+        j->yielding = true;
         api_request_yield(r, resume);
+    } else if (j->pending == 0) {
+        j->done(r);
+    } /* else what ends next goes on */
 }
 
 void api_join(struct request *r, const struct join *join)
@@ -47,6 +50,6 @@ void api_join_release(struct request *r)
 {
     ASSERT(r->join.pending > 0);
     r->join.pending--;
-    if (!r->join.stepping)
+    if (!r->join.stepping && !r->join.yielding)
         step(r);
 }

@@ -1,6 +1,7 @@
 /* produce.c - 0: records into partitions. One operation a partition, one answer when all of them
- * have ended. It never yields between two partitions: requests of a producer must reach a partition
- * in the order in which they came, and the work is bounded by the size of a frame. */
+ * have ended. A request for many partitions yields between them, and those that its connection has
+ * sent after it wait until it has posted all: they must reach a partition in the order in which
+ * they came. */
 #include "api/internal.h"
 #include <stdio.h>
 
@@ -24,6 +25,10 @@ struct produce {
     bool failed;          /* some partition refused */
     int16_t refused_with; /* the whole request; 0: it is not */
     struct env_timer deadline;
+    bool expired;
+    struct list turn;        /* in api->producing: has not posted all yet */
+    bool waits;              /* has not posted anything, for an earlier one has not posted all */
+    const struct conn *from; /* tells connections apart, also when it is gone */
 };
 
 /* Who asked for no answer can be told of a failure only by the end of the connection. */
@@ -114,6 +119,9 @@ static void on_produced(struct replica_produce *op)
 static void on_deadline(struct env_timer *timer)
 {
     struct produce *s = CONTAINER_OF(timer, struct produce, deadline);
+    s->expired = true;
+    if (s->waits)
+        return;
     api_join_hold(&s->request);
     for (int32_t i = 0; i < s->item_count; i++)
         replica_produce_cancel(&s->items[i].op, WIRE_ERROR_REQUEST_TIMED_OUT);
@@ -289,24 +297,83 @@ static bool prepare(struct produce *s)
 
 /* Of one request; the rest takes its turn behind what others ask for. */
 #define PARTITIONS_SOON 32
+/* Appended in one event: each is a write, and nobody else is served meanwhile. */
+#define PARTITIONS_PER_STEP 128
 
-static void post(struct request *r, int32_t index)
+static void post_one(struct produce *s, int32_t index)
 {
-    struct produce *s = CONTAINER_OF(r, struct produce, request);
-    const struct wire_produce_request *in = r->body;
+    const struct wire_produce_request *in = s->request.body;
     struct item *item = &s->items[index];
+    if (item->out->error_code == WIRE_ERROR_NONE && s->expired) {
+        item->out->error_code = WIRE_ERROR_REQUEST_TIMED_OUT;
+        s->failed = true;
+    }
     if (item->out->error_code != WIRE_ERROR_NONE)
         return;
     item->op.acks = in->acks;
     item->op.late = index >= PARTITIONS_SOON;
-    api_join_hold(r);
+    api_join_hold(&s->request);
     replica_produce(item->replica, &item->op, on_produced);
+}
+
+static void end_turn(struct produce *s);
+
+static void post(struct request *r, int32_t index)
+{
+    struct produce *s = CONTAINER_OF(r, struct produce, request);
+    post_one(s, index);
+    if (index == s->item_count - 1)
+        end_turn(s);
+}
+
+/* What needs one event posts all of it; what needs more keeps its turn until then. It may be gone
+ * afterwards. */
+static void post_all(struct produce *s)
+{
+    ASSERT(!list_linked(&s->turn));
+    s->waits = false;
+    if (s->item_count > PARTITIONS_PER_STEP)
+        list_push_back(&s->request.api->producing, &s->turn);
+    api_join(&s->request, &(struct join){.count = s->item_count,
+                                         .window_max = INT32_MAX,
+                                         .step_max = PARTITIONS_PER_STEP,
+                                         .post = post,
+                                         .done = finish});
+}
+
+/* The first of that connection that has not posted all; waiting: that has posted nothing. */
+static struct produce *find_turn(struct api *api, const struct conn *from, bool waiting)
+{
+    LIST_EACH (s, &api->producing, struct produce, turn) {
+        if (s->from == from && (s->waits || !waiting))
+            return s;
+    }
+    return NULL;
+}
+
+/* The next ones of its connection, up to one that needs more than one event too. */
+static void end_turn(struct produce *s)
+{
+    if (!list_linked(&s->turn))
+        return;
+    struct api *api = s->request.api;
+    const struct conn *from = s->from;
+    list_remove(&s->turn);
+    struct produce *next;
+    bool whole = true;
+    while (whole && (next = find_turn(api, from, true)) != NULL) {
+        whole = next->item_count <= PARTITIONS_PER_STEP;
+        list_remove(&next->turn);
+        post_all(next);
+    }
 }
 
 static void begin(struct request *r)
 {
     struct produce *s = CONTAINER_OF(r, struct produce, request);
     const struct wire_produce_request *in = r->body;
+    list_init(&s->turn);
+    s->from = r->conn;
     if (!prepare(s)) {
         api_request_break(r, ERR_NOMEM);
         return;
@@ -316,16 +383,18 @@ static void begin(struct request *r)
         env_arm(r->api->env, &s->deadline,
                 api_request_deadline(r, MAX(in->timeout_ms, DISK_WAIT_MS)));
     }
-    api_join(r, &(struct join){.count = s->item_count,
-                               .window_max = INT32_MAX,
-                               .step_max = INT32_MAX,
-                               .post = post,
-                               .done = finish});
+    s->waits = find_turn(r->api, s->from, false) != NULL;
+    if (s->waits)
+        list_push_back(&r->api->producing, &s->turn);
+    else
+        post_all(s);
 }
 
 static void drop(struct request *r)
 {
-    env_disarm(r->api->env, &CONTAINER_OF(r, struct produce, request)->deadline);
+    struct produce *s = CONTAINER_OF(r, struct produce, request);
+    ASSERT(s->turn.next == NULL || !list_linked(&s->turn));
+    env_disarm(r->api->env, &s->deadline);
 }
 
 const struct handler api_handler_produce = {

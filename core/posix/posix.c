@@ -258,12 +258,15 @@ static void fire(struct posix *p, struct env_timer *timer)
     event_end(p);
 }
 
-/* Delivers one event: timers that are due and completions take turns, so that neither starves. */
+/* Delivers one event: timers that are due and completions take turns, so that neither starves. What
+ * this turn has armed waits for the next, however due it is: who yields (api_request_yield) lets
+ * the sockets have their say. */
 static bool step(struct posix *p)
 {
     sample_now(p);
     struct env_timer *timer = next_timer(p);
-    bool due = timer != NULL && timer->deadline_ns <= p->public.env.now_ns;
+    bool due = timer != NULL && timer->deadline_ns <= p->public.env.now_ns &&
+               timer->sequence <= p->turn_sequence;
     if (due && (list_empty(&p->ready) || !p->timer_was_last)) {
         p->timer_was_last = true;
         fire(p, timer);
@@ -424,6 +427,7 @@ static bool turn(struct posix *p, int64_t wait_ns, int *delivered)
     *delivered = gather(p, wait_ns);
     if (!make_calls(p))
         return false;
+    p->turn_sequence = p->timer_sequence;
     while (*delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p)) {
         (*delivered)++;
         if (!make_calls(p))

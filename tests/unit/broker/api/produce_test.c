@@ -163,6 +163,49 @@ TEST(transactional_records_under_no_id_are_refused_with_all_that_came_with_them)
     help_teardown(&h);
 }
 
+/* Partitions 0 to count - 1, each with the next batch of producer 77. */
+static int produce_to_all(struct help *h, struct wire_uuid id, int first, int count, int sequence)
+{
+    static struct wire_produce_request_partition rows[700];
+    struct help_produce p;
+    help_produce_init(&p, id, -1, help_batch(h, 1, 77, sequence, 1000));
+    for (int i = 0; i < count; i++) {
+        rows[i] = p.partition;
+        rows[i].index = first + i;
+    }
+    p.topic.partition_data = rows;
+    p.topic.partition_data_count = count;
+    int call = help_call(h, 0, 9, &p.body);
+    h->calls[call].together = true;
+    return call;
+}
+
+/* One for many partitions takes more than one event, and what its connection has sent behind it
+ * does not overtake it: else a producer's sequence breaks. */
+TEST(requests_of_a_connection_reach_a_partition_in_their_order)
+{
+    enum { COUNT = 700 };
+    struct help h;
+    help_setup(&h, 27, "num.partitions=700\n");
+    help_metadata(&h, HELP_TOPIC, 20000);
+    struct wire_uuid id = help_make_topic(&h);
+    int calls[] = {
+        produce_to_all(&h, id, 0, COUNT, 0), produce_to_all(&h, id, COUNT - 1, 1, 1),
+        produce_to_all(&h, id, 0, 0, 0),     produce_to_all(&h, id, 0, COUNT - 1, 1),
+        produce_to_all(&h, id, 0, COUNT, 2), produce_to_all(&h, id, COUNT - 2, 2, 3),
+    };
+    help_go(&h, 20000);
+    for (int i = 0; i < COUNT_OF(calls); i++) {
+        struct wire_produce_response answer;
+        help_expect(&h, calls[i], &answer);
+        for (int t = 0; t < answer.responses_count; t++) {
+            for (int k = 0; k < answer.responses[t].partition_responses_count; k++)
+                assert_int_equal(answer.responses[t].partition_responses[k].error_code, 0);
+        }
+    }
+    help_teardown(&h);
+}
+
 static uint8_t *bytes_of_batch(struct wire_bytes batch)
 {
     return (uint8_t *)(uintptr_t)batch.data;

@@ -167,6 +167,34 @@ TEST(the_longest_event_is_measured)
     end(&f);
 }
 
+struct yielding_timer {
+    struct env_timer timer;
+    struct env *env;
+    int left;
+};
+
+static void yield(struct env_timer *timer)
+{
+    struct yielding_timer *y = CONTAINER_OF(timer, struct yielding_timer, timer);
+    if (--y->left > 0)
+        env_arm(y->env, timer, env_now(y->env));
+}
+
+/* Who yields lets sockets be looked at, though no time has passed. */
+TEST(what_a_turn_arms_waits_for_the_next)
+{
+    struct fixture f;
+    start(&f);
+    struct yielding_timer y = {.timer.fire = yield, .env = f.env, .left = 3};
+    env_arm(f.env, &y.timer, env_now(f.env));
+    for (int left = 2; left >= 0; left--) {
+        assert_int_equal(posix_poll(f.posix, PATIENCE_NS), 1);
+        assert_int_equal(y.left, left);
+    }
+    assert_int_equal(posix_poll(f.posix, 0), 0);
+    end(&f);
+}
+
 TEST(polling_without_events_waits_as_long_as_asked)
 {
     struct fixture f;
