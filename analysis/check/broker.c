@@ -92,8 +92,11 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
 {
     struct part *part = check_tables_part(&c->tables, row->arg[0]);
-    /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left. */
-    if (part != NULL && r->incarnation == row->incarnation)
+    /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left of what the life
+     * before had. */
+    if (r->incarnation != row->incarnation)
+        return;
+    if (part != NULL)
         check_cut_records(c, row, part, row->arg[1], NOTHING);
     r->end = row->arg[1];
     r->written = MIN(r->written, r->end);

@@ -314,6 +314,7 @@ static void append_checked(struct log *log, struct slice batches, struct format_
         refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, "the broker is out of memory");
         return;
     }
+    log_touch(log);
     out->first = log->end;
     assign(log, append, batches, notes, count, leader_epoch, now_ms);
     out->last = log->end - 1;
@@ -477,6 +478,7 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     struct log_append *append = CONTAINER_OF(op, struct log_append, io);
     struct log *log = append->log;
     struct log_segment *segment = append->segment;
+    log_touch(log);
     segment->appending--;
     if (append->dead) {
         free_append(append);

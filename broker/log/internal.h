@@ -115,8 +115,8 @@ struct log_retention;
 
 struct log {
     struct log_set *set;
-    struct dir *dir;  /* the set's */
-    struct list link; /* in set->logs */
+    struct dir *dir;           /* the set's */
+    struct list link, touched; /* in set->logs, set->touched */
     struct dir_member member;
     int64_t soon_end; /* up to it somebody waits who does not ask for many partitions at once */
     char *topic;
@@ -197,7 +197,9 @@ struct log_set {
     struct mem *mem;
     struct trace *trace;
     enum log_flush flush;
-    struct list logs; /* also those being opened or closed */
+    struct list logs;    /* also those being opened or closed */
+    struct list touched; /* logs, since log_set_assert looked */
+    bool asserts;        /* somebody calls it */
 
     struct list indexes; /* of older segments, used last at the front */
     int64_t index_bytes;
@@ -214,6 +216,16 @@ struct log_set {
 
 /* Nothing can be opened in it: the directory is offline, or does not stand durably. */
 enum err log_set_status(const struct log_set *set, struct errmsg *msg);
+
+/* Something of it has changed: it is looked at when the event is over. */
+static inline void log_touch(struct log *log)
+{
+    if (log->set->asserts && !list_linked(&log->touched))
+        list_push_back(&log->set->touched, &log->touched);
+}
+/* state.c: what holds of it between two events, or the process ends. whole: all of it, however long
+ * that takes. */
+void log_assert(const struct log *log, bool whole);
 
 /* member.c: what the directory asks of a log, and tells it. */
 extern const struct dir_member_calls log_member_calls;

@@ -87,6 +87,7 @@ void log_mark(struct log *log)
 
 void log_told(struct log *log, enum err e)
 {
+    log_touch(log);
     if (log->watch != NULL && log->watch->moved != NULL && log->state != LOG_OPENING)
         log->watch->moved(log->watch, e);
 }
@@ -235,6 +236,7 @@ void log_free(struct log *log)
     ASSERT(list_empty(&log->in_flight));
     dir_member_leave(&log->member);
     list_remove(&log->link);
+    list_remove(&log->touched);
     env_disarm(log->set->env, &log->retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
@@ -382,6 +384,7 @@ void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PA
 
 void log_settle(struct log *log)
 {
+    log_touch(log);
     if (log->closing == NULL) {
         dir_idle(log->dir);
         return;

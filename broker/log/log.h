@@ -80,6 +80,9 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
 /* Once every log of it is closed or deleted. */
 void log_set_free(struct log_set *set);
 struct dir *log_set_dir(const struct log_set *set);
+/* Asserts what must hold of the logs that the event has touched; whole: of all logs, and all of it.
+ * For the simulator, after each event: O(1) but for whole. */
+void log_set_assert(struct log_set *set, bool whole);
 
 /* ---- one partition ---- */
 

@@ -61,6 +61,7 @@ static bool may_sync(const struct dir_member *m)
 static void on_round(struct dir_member *m)
 {
     struct log *log = log_of(m);
+    log_touch(log);
     log->round_end = log->written_end;
     for (int32_t i = MAX(log_segment_index(log, log->durable_end), 0); i < log->segment_count; i++)
         dir_writer_sync(&log->segments[i]->disk);

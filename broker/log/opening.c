@@ -529,6 +529,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                         .unnamed_base = -1,
                         .left_end = -1};
     list_init(&log->link);
+    list_init(&log->touched);
     list_push_back(&set->logs, &log->link);
     list_init(&log->in_flight);
     list_init(&log->admissions);

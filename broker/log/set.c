@@ -12,6 +12,7 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
                             .trace = dir_trace(dir),
                             .flush = flush};
     list_init(&set->logs);
+    list_init(&set->touched);
     list_init(&set->indexes);
     list_init(&set->openings_waiting);
     *out = set;

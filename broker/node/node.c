@@ -78,3 +78,9 @@ const char *broker_cluster_id(const struct broker *b)
 {
     return b->dir == NULL ? "" : dir_cluster_id(b->dir);
 }
+
+void broker_assert(struct broker *b, bool whole)
+{
+    if (b->logs != NULL)
+        log_set_assert(b->logs, whole);
+}

@@ -85,6 +85,9 @@ const char *broker_cluster_id(const struct broker *broker);
  * An error says that the next start will recover. done is never called inside broker_stop. */
 #define BROKER_STOP_NS_MAX (5ll * 1000 * 1000 * 1000)
 void broker_stop(struct broker *broker, struct broker_op *op, broker_done *done);
+/* Asserts what must hold of it between two events; whole: all of it, which takes as long as there
+ * are partitions. For the simulator, after each event. */
+void broker_assert(struct broker *broker, bool whole);
 /* Frees all memory. Only before broker_start, after a start that failed, or after broker_stop. */
 void broker_free(struct broker *broker);
 

@@ -109,4 +109,11 @@ static enum err start(struct world_seat *seat)
     return ERR_NONE;
 }
 
-const struct world_program script_broker = {.kind = "broker", .start = start, .stop = stop};
+static void check(struct world_seat *seat, bool whole)
+{
+    struct seated *s = seat->self;
+    broker_assert(s->broker, whole);
+}
+
+const struct world_program script_broker = {
+    .kind = "broker", .start = start, .stop = stop, .check = check};

@@ -186,6 +186,7 @@ struct world_node {
     struct list parked, hung; /* moments that wait for the node, or for its disk */
     struct hmap files;
     uint64_t op_count;
+    uint64_t event_count; /* of all its lives */
     /* harm in force */
     uint32_t kill_in; /* operations until it dies; 0: none */
     struct harm *killer;

@@ -5,6 +5,7 @@
 
 #define LETTER_NS_MAX 50000
 #define LOOP_NS 500
+#define WHOLE_CHECK_EVENTS 1000           /* of a node, until all that it holds is checked again */
 #define BASE_NS_MAX (3600ll * 1000000000) /* monotonic clocks begin anywhere in an hour */
 
 /* ---- handlers ---- */
@@ -36,10 +37,19 @@ static void drain(struct world_node *node)
     trace->head = trace->tail = 0; /* the next handler finds the ring's warm end */
 }
 
+/* What its program holds must be in order between two events. */
+static void check(struct world_node *node, bool whole)
+{
+    if (node->program->check != NULL)
+        node->program->check(&node->seat, whole);
+}
+
 void world_leave(struct world_node *node)
 {
     struct world *world = node->world;
     ASSERT(world->current == node);
+    if (node->ending == ENDING_NONE)
+        check(node, ++node->event_count % WHOLE_CHECK_EVENTS == 0);
     world->current = NULL;
     if (node->trace.head != node->trace.tail)
         drain(node);
@@ -137,6 +147,7 @@ static void on_stop(struct world_node *node, uint64_t cause)
 {
     world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, cause);
     world_enter(node);
+    check(node, true);
     if (node->program->stop == NULL)
         world_exit(&node->seat, ERR_NONE);
     else

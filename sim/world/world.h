@@ -32,6 +32,9 @@ struct world_program {
     void (*stop)(struct world_seat *seat);
     /* A script's question or order; answer with world_reply, then or later. May be NULL. */
     void (*command)(struct world_seat *seat, uint64_t id, struct bytes command);
+    /* An event is over, and the life goes on: asserts what must hold now, and changes nothing.
+     * whole: now and then, and at the end; it may take long. May be NULL. */
+    void (*check)(struct world_seat *seat, bool whole);
 };
 
 /* What a program is given for one life. */

@@ -1,100 +1,6 @@
 /* check_test.c - each check fires on the history that breaks it, and stays silent on the good twin.
  */
-#include "check/check.h"
-#include "support/test.h"
-
-#define P 0x1000u
-#define VID(session, sequence) ((uint64_t)(session) << CHECK_SEQUENCE_BITS | (sequence))
-#define BODY 7u
-#define ALL (CHECK_ACKS_ALL | CHECK_IDEMPOTENT)
-
-enum { BROKER = 0, PRODUCER = 1, READER = 2 };
-
-struct run {
-    struct test_mem mem;
-    struct check *check;
-    int64_t now_ns;
-};
-
-static void begin(struct run *r, struct check_contract contract)
-{
-    test_mem_init(&r->mem);
-    r->now_ns = 1000000000;
-    assert_ok(check_new(&r->check, &r->mem.mem, &contract));
-}
-
-static void durable(struct run *r)
-{
-    begin(r, (struct check_contract){.durable_acks = true, .retention_ms = -1});
-}
-
-static void say(struct run *r, uint32_t node, enum trace_kind kind, const uint64_t *args, int count)
-{
-    struct trace_row row = {.time_ns = r->now_ns++, .node = node, .kind = (uint16_t)kind};
-    assert_int_equal(count, trace_kinds[kind].arg_count);
-    memcpy(row.arg, args, (size_t)count * sizeof *args);
-    check_row(r->check, &row);
-}
-
-#define SAY(r, node, kind, ...)                                                                    \
-    say(r, node, TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                                    \
-        (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
-
-static void end(struct run *r)
-{
-    check_end(r->check);
-}
-
-static uint64_t count(const struct run *r, enum check_code code)
-{
-    return check_finding(r->check, code)->count;
-}
-
-/* Nothing but that code broke the contract; CHECK_CODE_COUNT: nothing at all did. */
-static void expect_only(struct run *r, enum check_code code)
-{
-    end(r);
-    for (int i = 0; i < CHECK_CODE_COUNT; i++) {
-        const struct check_finding *f = check_finding(r->check, (enum check_code)i);
-        if ((f->count > 0) != (i == (int)code))
-            fail_msg("%s: %lu findings: %s", check_infos[i].name, (unsigned long)f->count,
-                     f->msg.text);
-    }
-    check_free(r->check);
-    test_mem_done(&r->mem);
-}
-
-static void send_record(struct run *r, uint64_t vid, uint64_t flags)
-{
-    SAY(r, PRODUCER, PRODUCE_INVOKE, P, vid, 1, BODY, flags);
-}
-
-static void ack(struct run *r, uint64_t vid, uint64_t offset)
-{
-    SAY(r, PRODUCER, PRODUCE_OK, P, vid, offset, 0);
-}
-
-static void read_record(struct run *r, uint64_t op, uint64_t offset, uint64_t vid)
-{
-    SAY(r, READER, POLL_RECORD, op, P, offset, vid, 1, BODY, 0);
-}
-
-static void final(struct run *r, uint64_t to)
-{
-    SAY(r, READER, FINAL_READ, P, 0, to);
-}
-
-/* count records of session 1 are sent and acknowledged, read and read to the end. */
-static void good_history(struct run *r, uint64_t records)
-{
-    for (uint64_t i = 0; i < records; i++) {
-        send_record(r, VID(1, i), ALL);
-        ack(r, VID(1, i), i);
-    }
-    SAY(r, READER, ASSIGN, P, 0, 0);
-    for (uint64_t i = 0; i < records; i++)
-        read_record(r, 1, i, VID(1, i));
-}
+#include "run.h"
 
 TEST(a_faultless_history_has_no_findings)
 {
@@ -395,24 +301,6 @@ TEST(an_unknown_record_that_is_read_is_recovered)
 
 /* ---- the log's own invariants ---- */
 
-static void open_log(struct run *r, uint64_t start, uint64_t to)
-{
-    SAY(r, BROKER, LOG_OPEN, P, start, to, 0, 1);
-}
-
-static void append(struct run *r, uint64_t first, uint64_t last)
-{
-    SAY(r, BROKER, LOG_APPEND, P, first, last, 0, 0, 0, 100);
-}
-
-static void store(struct run *r, uint64_t first, uint64_t last)
-{
-    append(r, first, last);
-    SAY(r, BROKER, LOG_WRITTEN, P, last + 1);
-    SAY(r, BROKER, LOG_DURABLE, P, last + 1);
-    SAY(r, BROKER, HIGH_WATERMARK, P, last + 1);
-}
-
 TEST(a_log_that_is_stored_in_order_has_no_findings)
 {
     struct run r;
@@ -571,6 +459,15 @@ TEST(with_the_page_cache_policy_a_power_loss_may_take_and_a_kill_may_not)
     }
 }
 
+/* The power goes, and what recovery finds it cuts off before it opens the log. */
+static void next_life_cut_to(struct run *r, uint64_t to)
+{
+    SAY(r, BROKER, POWER_LOSS, 0);
+    r->incarnation++;
+    SAY(r, BROKER, LOG_CUT, P, to, to, 1);
+    open_log(r, 0, to);
+}
+
 /* What the page cache had given to the disk is no power loss's to take. */
 TEST(with_the_page_cache_policy_a_power_loss_may_not_take_what_was_durable)
 {
@@ -585,8 +482,7 @@ TEST(with_the_page_cache_policy_a_power_loss_may_not_take_what_was_durable)
         send_record(&r, VID(1, i), ALL);
         ack(&r, VID(1, i), i);
     }
-    SAY(&r, BROKER, POWER_LOSS, 0);
-    open_log(&r, 0, 0);
+    next_life_cut_to(&r, 0);
     assert_int_equal(check_counts(r.check)->lost_allowed, 1);
     assert_int_equal(count(&r, CHECK_CONFIRMED_LOSS), 1);
     expect_only(&r, CHECK_CONFIRMED_LOSS);
@@ -602,8 +498,7 @@ TEST(an_answer_of_the_life_before_a_power_loss_says_nothing_of_this_one)
         append(&r, 0, 0);
         SAY(&r, BROKER, LOG_WRITTEN, P, 1);
         send_record(&r, VID(1, 0), ALL);
-        SAY(&r, BROKER, POWER_LOSS, 0);
-        open_log(&r, 0, 0);
+        next_life_cut_to(&r, 0);
         ack(&r, VID(1, 0), 0);
         store(&r, 0, 0);
         send_record(&r, VID(1, 1), ALL);
@@ -712,83 +607,5 @@ TEST(random_rows_never_crash_the_checks)
         check_end(r.check);
         check_free(r.check);
         test_mem_done(&r.mem);
-    }
-}
-
-/* ---- what a broker must remember and must not say ---- */
-
-TEST(a_duplicate_that_is_answered_before_the_watermark_is_early)
-{
-    struct run r;
-    durable(&r);
-    open_log(&r, 0, 0);
-    store(&r, 0, 4);
-    append(&r, 5, 9);
-    SAY(&r, BROKER, DUPLICATE, P, 0, 4, (uint64_t)-1, 1, 0);
-    SAY(&r, BROKER, DUPLICATE, P, 5, 9, 1, 1, 5); /* acks=1 waits for nothing more */
-    assert_int_equal(count(&r, CHECK_EARLY_ACK), 0);
-    SAY(&r, BROKER, DUPLICATE, P, 5, 9, (uint64_t)-1, 1, 5);
-    expect_only(&r, CHECK_EARLY_ACK);
-}
-
-static void append_batch(struct run *r, uint64_t first, uint64_t last, uint64_t crc)
-{
-    SAY(r, BROKER, LOG_APPEND, P, first, last, crc, 7, first, 100);
-}
-
-static void refuse_batch(struct run *r, uint64_t code, uint64_t sequence, uint64_t crc)
-{
-    SAY(r, BROKER, NACK, P, code, 7, sequence, crc);
-}
-
-TEST(a_refused_batch_of_the_last_five_is_found)
-{
-    struct run r;
-    durable(&r);
-    open_log(&r, 0, 0);
-    for (uint64_t i = 0; i < 6; i++)
-        append_batch(&r, i, i, 100 + i);
-    refuse_batch(&r, 45, 1, 101);
-    expect_only(&r, CHECK_DUPLICATE_REFUSED);
-}
-
-/* The sixth from the end is too old, one that was cut off is not there, a new epoch has a CRC of
- * its own, and other codes say other things. */
-TEST(a_refused_batch_that_is_not_among_the_last_five_is_none)
-{
-    struct run r;
-    durable(&r);
-    open_log(&r, 0, 0);
-    for (uint64_t i = 0; i < 6; i++)
-        append_batch(&r, i, i, 100 + i);
-    refuse_batch(&r, 45, 0, 100);
-    refuse_batch(&r, 45, 3, 999);
-    refuse_batch(&r, 56, 3, 103);
-    SAY(&r, BROKER, LOG_CUT, P, 5, 6, 3);
-    refuse_batch(&r, 45, 5, 105);
-    open_log(&r, 0, 3);
-    refuse_batch(&r, 45, 4, 104);
-    expect_only(&r, CHECK_CODE_COUNT);
-}
-
-TEST(a_log_that_is_corrupt_on_a_sound_disk_is_found)
-{
-    struct run r;
-    durable(&r);
-    SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
-    expect_only(&r, CHECK_UNHARMED_CORRUPT);
-}
-
-TEST(a_log_that_is_corrupt_on_a_damaged_disk_is_none)
-{
-    static const char *const damages[] = {"disk flip", "disk lose", "disk swap", "disk sync_late",
-                                          "disk vanish"};
-    for (int i = 0; i < COUNT_OF(damages); i++) {
-        struct run r;
-        durable(&r);
-        SAY(&r, BROKER, LOG_OFFLINE, P, 0, ERR_IO);
-        SAY(&r, BROKER, FAULT, hash_text(damages[i]), 0, 0, 0, 0);
-        SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
-        expect_only(&r, CHECK_CODE_COUNT);
     }
 }

@@ -112,6 +112,8 @@ bool rig_step(struct rig *rig)
     sit_if_up(rig);
     if (rig->seat == NULL)
         forget_life(rig);
+    if (rig->logs != NULL)
+        log_set_assert(rig->logs, ++rig->step_count % 16 == 0);
     rig->idle = !moved;
     return rig->seat != NULL;
 }

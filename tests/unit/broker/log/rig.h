@@ -23,6 +23,7 @@ struct rig {
     uint32_t node;
     struct world_seat *seat; /* NULL: the node is down */
     bool idle;               /* the last step found nothing to do */
+    uint64_t step_count;
     struct dir_config dir_config;
     enum log_flush flush;
     struct log_config config;

@@ -1,0 +1,152 @@
+/* state.c - what holds of a log between any two events, asserted. SQLite's assert_pager_state is
+ * the model: who reads it knows which of the fields go together, and when. It changes nothing. */
+#include "log/internal.h"
+
+#define SEGMENTS_LOOKED_AT 3 /* of one that an event has touched: the youngest */
+#define APPENDS_LOOKED_AT 16 /* the oldest of them */
+
+/* What was begun behind the place where a failed write has cut the log waits for the repair. */
+static bool is_cut_off(const struct log *log, const struct log_segment *s)
+{
+    return s->base > log->end && (log->repair != NULL || log->status != ERR_NONE);
+}
+
+/* Bytes are assigned, then written, then synced; what is under way has a place and an open file. */
+static void assert_segment(const struct log *log, const struct log_segment *s)
+{
+    const struct dir_writer *disk = &s->disk;
+    ASSERT(s->log == log);
+    ASSERT(s->base <= s->next);
+    ASSERT(disk->member == &log->member);
+    ASSERT(disk->synced <= disk->written);
+    ASSERT(disk->written <= s->size || is_cut_off(log, s));
+    ASSERT(!disk->syncing || disk->held);
+    ASSERT(s->appending == 0 || disk->held);
+    ASSERT(!disk->held || disk->file->state == DIR_FILE_OPEN);
+    ASSERT(!disk->held || !s->file_waiting);
+    ASSERT(list_empty(&s->waiting) || disk->held || s->file_waiting);
+    /* An index in memory is of bytes that are there. */
+    ASSERT(!s->index_trusted || s->index_known);
+    ASSERT(!s->index_wrong || !s->index_saved);
+    ASSERT(!s->index_known || s->index_saved_count <= s->index.count);
+    ASSERT(!list_linked(&s->cached) || (s->index_known && s->index_saved));
+    if (s->index_known && s->index.count > 0)
+        ASSERT(s->index.entries[s->index.count - 1].position < s->size);
+    ASSERT(!s->sealing || s->readers > 0);
+    ASSERT(!s->retired);
+}
+
+/* Segments ascend and join; the last one is written to. */
+static void assert_segments(const struct log *log, bool whole)
+{
+    int32_t first = whole ? 0 : MAX(log->segment_count - SEGMENTS_LOOKED_AT, 0);
+    uint64_t bytes = 0;
+    ASSERT(log->segment_count > 0);
+    for (int32_t i = first; i < log->segment_count; i++) {
+        const struct log_segment *s = log->segments[i];
+        assert_segment(log, s);
+        bytes += s->size;
+        const struct log_segment *next = i + 1 < log->segment_count ? log->segments[i + 1] : NULL;
+        ASSERT(next == NULL || s->next == next->base || is_cut_off(log, next));
+    }
+    ASSERT(log_active(log)->next == log->end || is_cut_off(log, log_active(log)));
+    ASSERT(!whole || bytes == log->bytes);
+}
+
+/* What has been assigned and not written ends the log, in order, and lies in its last segments. */
+static void assert_appends(const struct log *log, bool whole)
+{
+    int64_t next = log->written_end;
+    int64_t bytes = 0;
+    int32_t count = 0;
+    LIST_EACH (append, &log->in_flight, struct log_append, link) {
+        if (!whole && ++count > APPENDS_LOOKED_AT)
+            return;
+        bytes += append->slice.size;
+        ASSERT(append->log == log);
+        ASSERT(append->first < append->end);
+        ASSERT(!append->done || !append->io.in_flight);
+        if (append->dead)
+            continue;
+        ASSERT(append->first == next);
+        ASSERT(append->end <= log->end);
+        next = append->end;
+    }
+    ASSERT(next == log->end);
+    ASSERT(bytes <= log->in_flight_bytes); /* the rest is being checked: admit.c */
+    ASSERT(bytes == log->in_flight_bytes || !list_empty(&log->admissions));
+}
+
+/* start <= recovery point, durable end <= written end <= end (S-1): a checkpoint never claims more
+ * than was synced, and a sync never more than was written. */
+static void assert_ends(const struct log *log)
+{
+    ASSERT(log->segments[0]->base <= log->start);
+    ASSERT(log->start <= log->start_next);
+    ASSERT(log->start <= log->end);
+    ASSERT(log->durable_end <= log->written_end);
+    ASSERT(log->written_end <= log->end);
+    ASSERT(log->recovery_point <= log->recovery_next);
+    ASSERT(log->recovery_next <= log->durable_end);
+    ASSERT(log->high_watermark <= log->end);
+    ASSERT(!log->member.in_round || log->round_end <= log->written_end);
+}
+
+static void assert_epochs(const struct log *log, bool whole)
+{
+    const struct format_epochs *epochs = &log->epochs;
+    int32_t first = whole ? 0 : MAX(epochs->count - 2, 0);
+    for (int32_t i = first; i + 1 < epochs->count; i++) {
+        ASSERT(epochs->rows[i].epoch < epochs->rows[i + 1].epoch);
+        ASSERT(epochs->rows[i].start < epochs->rows[i + 1].start);
+    }
+    ASSERT(epochs->count == 0 || epochs->rows[epochs->count - 1].start <= log->end);
+    ASSERT(!log->epochs_durable || !log->epochs_changed);
+}
+
+/* A snapshot in memory speaks of nothing that is in no log. */
+static void assert_snapshots(const struct log *log)
+{
+    ASSERT(log->snapshot.data == NULL || log->snapshot_offset <= log->end);
+    ASSERT(log->window.data == NULL || log->snapshot.data != NULL);
+    for (int32_t i = 0; i + 1 < log->snapshot_count; i++)
+        ASSERT(log->snapshots[i] < log->snapshots[i + 1]);
+}
+
+/* Which processes may run at the same time. */
+static void assert_processes(const struct log *log)
+{
+    bool open = log->state == LOG_OPEN;
+    ASSERT(open || log->state == LOG_REPAIRING || log->state == LOG_CLOSING);
+    ASSERT((log->closing != NULL) == (log->state == LOG_CLOSING));
+    ASSERT(log->repair == NULL || !open || log->status != ERR_NONE);
+    ASSERT(log->state != LOG_REPAIRING || log->repair != NULL || log->status != ERR_NONE);
+    ASSERT(log->busy >= (log->sealing != NULL) + (log->retention != NULL) + log_repair_runs(log));
+    ASSERT(log->status != ERR_NONE || dir_status(log->dir) == ERR_NONE);
+}
+
+void log_assert(const struct log *log, bool whole)
+{
+    if (log->state == LOG_OPENING) /* its fields come to be one after the other */
+        return;
+    assert_processes(log);
+    assert_segments(log, whole);
+    assert_ends(log);
+    assert_epochs(log, whole);
+    if (log->status != ERR_NONE) /* what was under way ends in disorder */
+        return;
+    assert_appends(log, whole);
+    assert_snapshots(log);
+}
+
+void log_set_assert(struct log_set *set, bool whole)
+{
+    struct list *link;
+    set->asserts = true;
+    while ((link = list_pop_front(&set->touched)) != NULL)
+        log_assert(CONTAINER_OF(link, struct log, touched), false);
+    if (!whole)
+        return;
+    LIST_EACH (log, &set->logs, struct log, link)
+        log_assert(log, true);
+}
