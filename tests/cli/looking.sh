@@ -102,8 +102,8 @@ wrong() {
     [[ $? -eq 64 ]] || die "kiln $* is no exit 64: $(cat said.txt)"
     grep -qE "$pattern" said.txt || die "kiln $* says: $(cat said.txt)"
 }
-wrong 'is a plan, not a replay file; .*kiln run SCENARIO --plan ' replay "${replay%.replay}.plan"
-wrong 'is a trace, not a replay file; .*kiln trace run.trace' replay run.trace
+wrong "is a plan, not a replay file; .*kiln'? run SCENARIO --plan " replay "${replay%.replay}.plan"
+wrong "is a trace, not a replay file; .*kiln'? trace run.trace" replay run.trace
 head -c 200 "$replay" >cut.replay
 wrong 'cut.replay is cut short or was changed by hand' replay cut.replay
 printf 'ok  the right verb for each file\n'
