@@ -19,7 +19,7 @@ die() {
 parent=$!
 for _ in $(seq 600); do
     child=$(pgrep -P "$parent" | head -1)
-    [[ -n $child && -n $(find disks -name '*.log' -size +100k 2>/dev/null | head -1) ]] && break
+    [[ -n $child && -n $(find disks -name '*.log' -size +500k 2>/dev/null | head -1) ]] && break
     kill -0 "$parent" 2>/dev/null || break
     timeout 0.05 tail -f /dev/null
 done
