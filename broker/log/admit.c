@@ -74,7 +74,7 @@ static void free_admission(struct log_admission *a)
 }
 
 /* Those at the front that are ready are appended; the others wait for them. */
-void log_admit_next(struct log *log)
+static void admit_next(struct log *log)
 {
     while (!list_empty(&log->admissions)) {
         struct log_admission *a = LIST_FIRST(&log->admissions, struct log_admission, link);
@@ -108,7 +108,7 @@ static void go_on_checked(struct log_admission *a)
         errmsg_set(&check->why, ERR_NOMEM, "the broker is out of memory");
     }
     a->ready = true;
-    log_admit_next(log);
+    admit_next(log);
 }
 
 static void on_recoded(struct env_op *op, enum err e, uint64_t n)
@@ -118,7 +118,7 @@ static void on_recoded(struct env_op *op, enum err e, uint64_t n)
     (void)e; /* none */
     (void)n;
     a->ready = true;
-    log_admit_next(log);
+    admit_next(log);
     log->busy--;
     log_settle(log);
 }
@@ -154,6 +154,7 @@ static void admit(struct log *log, struct log_produce *p, const struct log_check
     p->admission = a;
     list_init(&a->link);
     list_push_back(&log->admissions, &a->link);
+    log->admit = admit_next;
     log->in_flight_bytes += a->batch.size;
     buf_retain(a->batch.buf);
     SOMETIMES(log->set->trace, CHECKED_ON_POOL, true);

@@ -211,7 +211,7 @@ struct log_recent *log_recent_at(const struct log *log, int32_t i)
 
 /* ---- assigning ---- */
 
-static void start(struct log_append *append);
+static void on_appended(struct env_op *op, enum err e, uint64_t n);
 
 /* Everything that may fail for want of memory. */
 static struct log_append *prepare(struct log *log, const struct format_note *notes, int32_t count,
@@ -325,7 +325,7 @@ static void append_checked(struct log *log, struct slice batches, struct format_
         out->timestamp_ms = now_ms;
     if (batches.buf != NULL)
         buf_retain(batches.buf);
-    start(append);
+    log_write(append, on_appended);
 }
 
 void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
@@ -356,17 +356,6 @@ void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch,
 
 /* ---- writing ---- */
 
-static void on_appended(struct env_op *op, enum err e, uint64_t n);
-
-static void write_now(struct log_append *append)
-{
-    struct log_segment *segment = append->segment;
-    list_remove(&append->waiting);
-    segment->appending++;
-    env_append(log_env(append->log), &append->io, segment->disk.file->handle, &append->part, 1,
-               on_appended);
-}
-
 static void free_append(struct log_append *append)
 {
     struct log *log = append->log;
@@ -378,39 +367,6 @@ static void free_append(struct log_append *append)
     mem_free(log->set->mem, append);
 }
 
-static void write_waiting(struct log_segment *segment)
-{
-    LIST_EACH (append, &segment->waiting, struct log_append, waiting)
-        write_now(append);
-}
-
-/* While others wait for a place, what comes during a sync is written when its turn comes again; and
- * nothing overtakes what waits. */
-static bool must_wait(const struct log_segment *segment)
-{
-    if (!segment->disk.held || !list_empty(&segment->waiting))
-        return true;
-    return segment->disk.syncing && dir_writers_crowded(segment->log->dir);
-}
-
-/* Once all that was written of the segment is synced, its file may be closed. */
-void log_segment_clean(struct log_segment *segment)
-{
-    if (!segment->disk.held)
-        return;
-    bool more = !list_empty(&segment->waiting);
-    if (more && !dir_writers_crowded(segment->log->dir)) {
-        write_waiting(segment);
-        return;
-    }
-    if (segment->disk.syncing || segment->disk.synced < segment->disk.written ||
-        segment->appending > 0)
-        return;
-    dir_writer_release(&segment->disk);
-    if (more)
-        log_segment_open(segment);
-}
-
 /* The file of a segment is open, and stays so until its bytes are synced. */
 void log_segment_held(struct log_segment *segment, enum err e)
 {
@@ -418,40 +374,15 @@ void log_segment_held(struct log_segment *segment, enum err e)
     segment->file_waiting = false;
     log->busy--;
     if (e == ERR_NONE) {
-        write_waiting(segment);
+        log_write_waiting(segment);
         log_seal(log);
         log_segment_clean(segment);
     } else if (!list_empty(&segment->waiting)) {
         struct log_append *first = CONTAINER_OF(segment->waiting.next, struct log_append, waiting);
         log_cut_back(log, first->first, e);
     }
-    log_repair_next(log);
+    log_wake_repair(log);
     log_settle(log);
-}
-
-static void start(struct log_append *append)
-{
-    struct log *log = append->log;
-    struct log_segment *segment = append->segment;
-    list_init(&append->link);
-    list_init(&append->waiting);
-    list_push_back(&log->in_flight, &append->link);
-    log->in_flight_bytes += append->slice.size;
-    bool wait = must_wait(segment);
-    list_push_back(&segment->waiting, &append->waiting);
-    if (!wait)
-        write_now(append);
-    else if (!segment->disk.held)
-        log_segment_open(segment);
-}
-
-void log_segment_open(struct log_segment *segment)
-{
-    if (segment->file_waiting || segment->disk.held)
-        return;
-    segment->file_waiting = true;
-    segment->log->busy++;
-    dir_writer_hold(&segment->disk, !log_is_soon(segment->log));
 }
 
 /* Those at the front that are done have been written, and all before them. */
@@ -483,7 +414,7 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     if (append->dead) {
         free_append(append);
         log_segment_clean(segment);
-        log_repair_next(log);
+        log_wake_repair(log);
         return;
     }
     /* Somebody else wrote into our file: nothing can be said about it any more. */
@@ -493,7 +424,7 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
         log_cut_back(log, append->first, e);
         free_append(append);
         log_segment_clean(segment);
-        log_repair_next(log);
+        log_wake_repair(log);
         return;
     }
     segment->disk.written = append->position + append->slice.size;
@@ -555,5 +486,5 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     log_repair_begin(log, e);
     if (log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, end);
-    log_admit_next(log); /* to be refused */
+    log_wake_admissions(log); /* to be refused */
 }

@@ -29,41 +29,10 @@ static struct loading *loading_of(struct steps *steps)
     return CONTAINER_OF(steps, struct loading, steps);
 }
 
-/* ---- the cache ---- */
-
-static void drop(struct log_segment *segment)
-{
-    log_index_uncache(segment);
-    format_index_free(&segment->index);
-    segment->index_known = segment->index_trusted = false;
-}
-
-void log_index_uncache(struct log_segment *segment)
-{
-    if (!list_linked(&segment->cached))
-        return;
-    list_remove(&segment->cached);
-    segment->log->set->index_bytes -= (int64_t)format_index_bytes(&segment->index);
-}
-
-/* The newest stays, however large it is. */
-void log_index_cache(struct log_segment *segment)
-{
-    struct log_set *set = segment->log->set;
-    ASSERT(segment->index_known);
-    ASSERT(segment->index_saved);
-    if (!list_linked(&segment->cached))
-        set->index_bytes += (int64_t)format_index_bytes(&segment->index);
-    list_remove(&segment->cached);
-    list_push_front(&set->indexes, &segment->cached);
-    while (set->index_bytes > LOG_INDEX_CACHE_BYTES && set->indexes.prev != &segment->cached)
-        drop(CONTAINER_OF(set->indexes.prev, struct log_segment, cached));
-}
-
 void log_index_distrust(struct log_segment *segment)
 {
     ASSERT(!segment->index_trusted);
-    drop(segment);
+    log_index_drop(segment);
     segment->index_wrong = true;
     segment->index_saved = false;
 }

@@ -74,6 +74,7 @@ struct log_append {
     struct log *log;
     struct log_segment *segment;
     struct env_op io;
+    env_done *written; /* of io */
     struct env_part part;
     struct slice slice;
     int64_t first, end; /* offsets: [first, end) */
@@ -187,6 +188,11 @@ struct log {
 
     struct log_op *closing; /* log_close or log_delete */
     bool deleting;
+
+    /* Whoever waits for something of the log: called when it may have come. NULL: nobody. */
+    void (*admit)(struct log *log);
+    void (*repair_next)(struct log *log);
+    void (*close_next)(struct log *log);
 };
 
 /* ---- the logs of a directory ---- */
@@ -229,8 +235,6 @@ void log_assert(const struct log *log, bool whole);
 
 /* member.c: what the directory asks of a log, and tells it. */
 extern const struct dir_member_calls log_member_calls;
-/* The log has been written to: lines it up for a round of syncs. */
-void log_commit(struct log *log);
 
 /* farewell.c: what a log leaves for its next life at a clean end of the directory */
 /* There is something to leave. */
@@ -274,7 +278,16 @@ const char *log_name(const struct log *log);
 /* "topic-N.<32 random digits>-suffix" in the log directory: Kafka's names for what comes and goes.
  * Random, because what an earlier life left under such a name is being removed meanwhile. */
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
-void log_settle(struct log *log); /* a process ended: log_close may go on */
+/* The log has been written to: lines it up for a round of syncs. */
+void log_commit(struct log *log);
+/* A process has ended: log_close, or the close of the directory, may go on. */
+void log_settle(struct log *log);
+/* Something that the repair waits for has ended. */
+void log_wake_repair(struct log *log);
+/* What waits to be let in may be, or is to be refused. */
+void log_wake_admissions(struct log *log);
+
+/* close.c */
 void log_free(struct log *log);
 
 /* segment.c */
@@ -294,6 +307,10 @@ void log_segment_path(const struct log *log, int64_t offset, enum format_file_ki
 void log_segments_take_first(struct log *log);
 /* Takes it out of service: freed when its last reader is done. It is in no array any more. */
 void log_segment_retire(struct log_segment *segment);
+/* Its index is older and on disk: it stays in memory while there is room; not any more; now. */
+void log_index_cache(struct log_segment *segment);
+void log_index_uncache(struct log_segment *segment);
+void log_index_drop(struct log_segment *segment);
 /* The offset stands in a later segment, whatever else this one's file holds. */
 bool log_segment_over(const struct log_segment *segment, int64_t offset);
 /* One reader less. */
@@ -301,21 +318,23 @@ void log_segment_unread(struct log_segment *segment);
 /* No reader's remembered place is in it any more. */
 void log_forget_cursors(struct log *log, const struct log_segment *segment);
 
+/* write.c */
+/* Writes it behind those that wait, now or when the file is open; written says how it ended. */
+void log_write(struct log_append *append, env_done *written);
+void log_write_waiting(struct log_segment *segment);
+/* Opens (or makes) the segment's file and starts what waits for it. */
+void log_segment_open(struct log_segment *segment);
+/* Lets go of the file when nothing of the segment is under way. */
+void log_segment_clean(struct log_segment *segment);
+
 /* append.c */
 /* Begins a segment at the log's end; its file is made by log_segment_open. ERR_NOMEM. */
 enum err log_roll(struct log *log) MUST_USE;
-/* Opens (or makes) the segment's file and starts what waits for it. */
-void log_segment_open(struct log_segment *segment);
 /* Its file is open and the segment has a place among the dirty ones, unless e. */
 void log_segment_held(struct log_segment *segment, enum err e);
-/* Lets go of the file when nothing of the segment is under way. */
-void log_segment_clean(struct log_segment *segment);
 void log_cut_back(struct log *log, int64_t end, enum err e);
 void log_recent_clear(struct log *log);
 struct log_recent *log_recent_at(const struct log *log, int32_t i);
-
-/* admit.c: appends what waits to be let in, as far as it may. */
-void log_admit_next(struct log *log);
 
 /* place.c */
 /* Where the batch begins that holds offset, if memory knows. */
@@ -336,8 +355,6 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
 
 /* repair.c */
 void log_repair_begin(struct log *log, enum err e);
-/* Something that the repair waits for has ended. */
-void log_repair_next(struct log *log);
 bool log_repair_runs(const struct log *log);
 /* Gives it up, unless it is at work just now. */
 void log_repair_stop(struct log *log);
@@ -350,7 +367,7 @@ void log_seal(struct log *log);
 void log_snapshot_want(struct log *log);
 void log_snapshot_drop(struct log *log);
 /* So much of the log waits to be saved in the background that nothing more may be appended for a
- * client: log_admit_next is called when it may. */
+ * client: log_wake_admissions is called when it may. */
 bool log_must_wait(struct log *log) MUST_USE;
 /* There is one of that offset on disk. ERR_NOMEM. */
 enum err log_snapshots_add(struct log *log, int64_t offset) MUST_USE;
@@ -376,8 +393,6 @@ bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
                     log_index_ready *ready) MUST_USE;
 /* It does not fit the log: it is built anew from it when it is wanted next. */
 void log_index_distrust(struct log_segment *segment);
-void log_index_cache(struct log_segment *segment);
-void log_index_uncache(struct log_segment *segment);
 
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {

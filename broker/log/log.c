@@ -1,5 +1,5 @@
-/* log.c - one partition: what others ask of it, how it goes offline, how it is closed and deleted.
- */
+/* log.c - one partition: what others ask of it, how it goes offline, and who is woken when
+ * something of it has come to its end. */
 #include "log/internal.h"
 #include <stdio.h>
 
@@ -85,6 +85,14 @@ void log_mark(struct log *log)
 
 /* ---- telling ---- */
 
+void log_commit(struct log *log)
+{
+    enum dir_turn turn = DIR_TURN_IDLE;
+    if (log_waits_for_sync(log))
+        turn = log_is_soon(log) ? DIR_TURN_SOON : DIR_TURN_LATE;
+    dir_commit_mark(&log->member, turn);
+}
+
 void log_told(struct log *log, enum err e)
 {
     log_touch(log);
@@ -102,7 +110,7 @@ void log_offline(struct log *log, enum err e, int64_t position)
         errmsg_set(&log->why, e, "%s%s", err_text(e), dir_advice(e));
     TRACE(log->set->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
     log_told(log, e);
-    log_admit_next(log);
+    log_wake_admissions(log);
 }
 
 void log_missing(struct log *log, const char *path)
@@ -228,146 +236,6 @@ void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *pat
                path, (unsigned long long)position, what, log_name(log));
 }
 
-/* ---- closing ---- */
-
-void log_free(struct log *log)
-{
-    struct mem *mem = log->set->mem;
-    ASSERT(list_empty(&log->in_flight));
-    dir_member_leave(&log->member);
-    list_remove(&log->link);
-    list_remove(&log->touched);
-    env_disarm(log->set->env, &log->retry);
-    for (int32_t i = 0; i < log->segment_count; i++) {
-        struct log_segment *segment = log->segments[i];
-        if (segment->disk.held)
-            dir_writer_release(&segment->disk);
-        log_segment_free(segment);
-    }
-    mem_free(mem, log->segments);
-    mem_free(mem, log->recent);
-    mem_free(mem, log->snapshots);
-    log_snapshot_drop(log);
-    format_epochs_free(&log->epochs);
-    format_producers_free(&log->producers);
-    mem_free(mem, log->notice);
-    mem_free(mem, log->topic);
-    mem_free(mem, log->path);
-    mem_free(mem, log);
-}
-
-static bool idle(const struct log *log)
-{
-    for (int32_t i = 0; i < log->segment_count; i++) {
-        if (log->segments[i]->readers > 0)
-            return false;
-    }
-    return list_empty(&log->in_flight) && !log->member.in_round && log->busy == 0 &&
-           log->retired_count == 0 && log->given_count == 0;
-}
-
-/* What the checkpoints will go on saying of it. */
-static void leave_known(struct log *log)
-{
-    if (log->member.known == NULL)
-        return;
-    log->member.known->offsets[DIR_POINTS_RECOVERY] = MAX(log->recovery_point, log->durable_end);
-    log->member.known->offsets[DIR_POINTS_START] = log->start_next;
-    log->member.known->offsets[DIR_POINTS_WATERMARK] = log->high_watermark;
-}
-
-struct deletion {
-    struct steps steps;
-    struct dir_points_wait points_wait;
-    struct dir *dir;
-    struct log_op *op;
-    char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
-};
-
-static struct deletion *deletion_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct deletion, steps);
-}
-
-static enum steps_flow delete_rename(struct steps *steps)
-{
-    struct deletion *d = deletion_of(steps);
-    env_rename(steps->env, &steps->io, d->path, d->gone, steps_done);
-    return STEPS_WAIT;
-}
-
-static enum steps_flow delete_sync(struct steps *steps)
-{
-    steps->tolerant = true;
-    env_sync_dir(steps->env, &steps->io, dir_path(deletion_of(steps)->dir), steps_done);
-    return STEPS_WAIT;
-}
-
-static void on_point(struct dir_points_wait *wait, enum err e)
-{
-    (void)e; /* it is written later */
-    steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
-}
-
-/* The checkpoint must not know it when another one of its name is made. */
-static enum steps_flow delete_point(struct steps *steps)
-{
-    struct deletion *d = deletion_of(steps);
-    if (dir_synced(d->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
-    d->points_wait.done = on_point;
-    dir_points_write(d->dir, DIR_POINTS_RECOVERY, &d->points_wait);
-    return STEPS_WAIT;
-}
-
-static enum steps_flow delete_files(struct steps *steps)
-{
-    struct deletion *d = deletion_of(steps);
-    dir_remove(d->dir, d->gone);
-    return STEPS_NEXT;
-}
-
-static const struct step delete_steps[] = {
-    {"rename", delete_rename},
-    {"sync the folder of", delete_sync},
-    {"forget", delete_point},
-    {"remove", delete_files},
-    {NULL, NULL},
-};
-
-static void delete_ended(struct steps *steps, enum err e)
-{
-    struct deletion *d = deletion_of(steps);
-    struct dir *dir = d->dir;
-    struct log_op *op = d->op;
-    if (e != ERR_NONE)
-        errmsg_set(&op->msg, e, "cannot %s %s: %s", steps_what(steps), d->path, err_text(e));
-    mem_free(dir_mem(dir), d);
-    op->done(op, e);
-    dir_work_ends(dir);
-}
-
-/* Kafka's name for it: the topic's is cut where the whole would be too long for a file system. */
-static void delete_dir(struct log *log, struct log_op *op)
-{
-    struct dir *dir = log->dir;
-    struct deletion *d = mem_zalloc(log->set->mem, sizeof *d);
-    if (d == NULL) {
-        log_free(log);
-        op->done(op, errmsg_set(&op->msg, ERR_NOMEM, "cannot delete a log: out of memory"));
-        return;
-    }
-    d->dir = dir;
-    d->op = op;
-    snprintf(d->path, sizeof d->path, "%s", log->path);
-    log_unique_path(log, "delete", d->gone);
-    if (log->member.known != NULL)
-        dir_known_forget(dir, log->member.known);
-    log_free(log);
-    dir_work_begins(dir);
-    steps_start(&d->steps, dir_env(dir), delete_steps, delete_ended);
-}
-
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX])
 {
     char id[33];
@@ -382,50 +250,25 @@ void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PA
     ASSERT(size < ENV_PATH_MAX);
 }
 
+/* ---- whoever waits for the log ---- */
+
+void log_wake_admissions(struct log *log)
+{
+    if (log->admit != NULL)
+        log->admit(log);
+}
+
+void log_wake_repair(struct log *log)
+{
+    if (log->repair_next != NULL)
+        log->repair_next(log);
+}
+
 void log_settle(struct log *log)
 {
     log_touch(log);
-    if (log->closing == NULL) {
+    if (log->close_next != NULL)
+        log->close_next(log);
+    else
         dir_idle(log->dir);
-        return;
-    }
-    log_admit_next(log);
-    if (log->repair != NULL)
-        log_repair_stop(log);
-    if (!idle(log))
-        return;
-    struct dir *dir = log->dir;
-    struct log_op *op = log->closing;
-    leave_known(log);
-    if (log->deleting) {
-        delete_dir(log, op);
-        return;
-    }
-    log_free(log);
-    dir_work_begins(dir);
-    op->done(op, ERR_NONE);
-    dir_work_ends(dir);
-}
-
-static void begin_close(struct log *log, struct log_op *op, log_done *done, bool deleting)
-{
-    ASSERT(log->closing == NULL);
-    ASSERT(log->state != LOG_OPENING);
-    *op = (struct log_op){.done = done};
-    list_init(&op->link);
-    log->state = LOG_CLOSING;
-    log->watch = NULL;
-    log->closing = op;
-    log->deleting = deleting;
-    log_settle(log);
-}
-
-void log_close(struct log *log, struct log_op *op, log_done *done)
-{
-    begin_close(log, op, done, false);
-}
-
-void log_delete(struct log *log, struct log_op *op, log_done *done)
-{
-    begin_close(log, op, done, true);
 }

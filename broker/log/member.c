@@ -43,14 +43,6 @@ static void on_missing(struct dir_member *m, const char *path)
 
 /* ---- rounds of syncs ---- */
 
-void log_commit(struct log *log)
-{
-    enum dir_turn turn = DIR_TURN_IDLE;
-    if (log_waits_for_sync(log))
-        turn = log_is_soon(log) ? DIR_TURN_SOON : DIR_TURN_LATE;
-    dir_commit_mark(&log->member, turn);
-}
-
 /* It comes back when its files are whole again; or there is no place where it could be durable. */
 static bool may_sync(const struct dir_member *m)
 {
@@ -84,7 +76,7 @@ static void on_round_over(struct dir_member *m)
         log_commit(log);
     log_seal(log);
     log_look(log);
-    log_repair_next(log);
+    log_wake_repair(log);
     log_settle(log);
 }
 

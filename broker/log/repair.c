@@ -197,7 +197,7 @@ static bool ready(const struct log *log)
     return true;
 }
 
-void log_repair_next(struct log *log)
+static void repair_next(struct log *log)
 {
     struct log_repair *r = log->repair;
     if (r == NULL || r->running || env_armed(&r->timer) || log->status != ERR_NONE || !ready(log))
@@ -225,7 +225,7 @@ void log_repair_stop(struct log *log)
 
 static void on_timer(struct env_timer *timer)
 {
-    log_repair_next(CONTAINER_OF(timer, struct log_repair, timer)->log);
+    repair_next(CONTAINER_OF(timer, struct log_repair, timer)->log);
 }
 
 void log_repair_begin(struct log *log, enum err e)
@@ -250,6 +250,7 @@ void log_repair_begin(struct log *log, enum err e)
         return;
     }
     log->repair->log = log;
+    log->repair_next = repair_next;
     log->repair->cause = e;
     log->repair->bytes = LOG_REPAIR_BYTES;
     log->repair->timer.fire = on_timer;

@@ -328,7 +328,7 @@ static void let_in(struct log *log)
     if (!log->held_back || is_crowded(log))
         return;
     log->held_back = false;
-    log_admit_next(log);
+    log_wake_admissions(log);
 }
 
 static enum steps_flow seal_again(struct steps *steps)
@@ -384,7 +384,7 @@ static void ended(struct steps *steps, enum err e)
         retry_later(log);
     else if (log->held_back)
         dir_commit_flush(log->dir);
-    log_repair_next(log);
+    log_wake_repair(log);
     log_settle(log);
 }
 

@@ -90,6 +90,12 @@ PURE_LIBRARIES = {
         r"|inflate(Init2_|Reset|End)?|deflate(Init2_|End)?"
         r"|snappy_(un)?compress|snappy_uncompressed_length|snappy_max_compressed_length)$"),
 }
+# Rooms whose files may not call each other in a circle, and the circles that they are let have: a
+# log that is opened goes to and fro between what it finds and what it does about it.
+NO_CIRCLES = {
+    "broker/format": (), "broker/log": ({"birth", "copy", "cut", "opening", "ready", "recover",
+                                         "seams"},),
+}
 # Folders whose prefix is not their name: the base is many small things, the client's core is all of
 # the client that there is.
 PREFIXES = {"core/base": "", "client/core": "client_", "client/posix": "kiln_",
@@ -114,6 +120,8 @@ RULES = {
     "prefix": "a name that others can see begins with the name of its folder",
     "rule-code": "what is cited stands in docs/rules.md, and what stands there is cited or to come",
     "doc-name": "what a page names stands where the page says",
+    "calls": "a module calls only what stands on lower floors",
+    "circle": "the files of a room call each other in no circle but those that are named",
     "known-bug": "no switch for a historic mistake goes to production",
 }
 
@@ -521,6 +529,57 @@ def check_prefix(build, module, found):
                       f"{name} can be seen by all and does not begin with {prefix}")
 
 
+def object_graph(archive):
+    """What each object of an archive defines, and what it needs: two maps of sets."""
+    defined, needed, current = {}, {}, "?"
+    for line in run(["nm", "-g", archive]).split("\n"):
+        if line.endswith(".o:"):
+            current = line[:-1].split(".")[0]
+            defined[current], needed[current] = set(), set()
+        match = re.match(r"[0-9a-fA-F ]{16} ([A-Zuvw]) (\S+)$", line)
+        if match:
+            (needed if match.group(1) == "U" else defined)[current].add(match.group(2))
+    return defined, needed
+
+
+def check_calls_between(build, modules, found):
+    """Includes alone do not tell: a declaration may be repeated."""
+    homes = {}
+    for module in modules:
+        for name in symbols(archive_of(build, module))[0]:
+            homes.setdefault(name, module)
+    for module in modules:
+        for name, member in sorted(symbols(archive_of(build, module))[1].items()):
+            home = homes.get(name, module)
+            if home != module and FLOORS[home] >= FLOORS[module]:
+                found.add(source_of(module, member), 1, "calls",
+                          f"{name} is of {home}, which does not stand below")
+
+
+def reach(graph, start):
+    """All that can be reached from there in one step or more."""
+    seen, stack = set(), list(graph[start])
+    while stack:
+        at = stack.pop()
+        if at not in seen:
+            seen.add(at)
+            stack += graph[at]
+    return seen
+
+
+def check_circles(build, module, allowed, found):
+    defined, needed = object_graph(archive_of(build, module))
+    graph = {f: {g for g in defined if g != f and needed[f] & defined[g]} for f in defined}
+    reached = {f: reach(graph, f) for f in graph}
+    told = set()
+    for f in sorted(graph):
+        circle = {g for g in reached[f] if f in reached[g]}
+        if f in told or f not in circle or any(circle <= a for a in allowed):
+            continue
+        told |= circle
+        found.add(f"{module}/{f}.c", 1, "circle", "calls go in a circle: " + " ".join(sorted(circle)))
+
+
 def known_bugs(root):
     path = os.path.join(root, "sim/known_bugs.def")
     if not os.path.isfile(path):
@@ -549,17 +608,22 @@ def check_symbols(root, build):
     if is_sanitized(build):
         skipped("symbols: a sanitizer adds its own to the objects")
         return found, 0
+    built = []
     for module in FLOORS:
         has_sources = any(sources(root, (".c",), (module,)))
         if archive_of(build, module) is None:
             if has_sources:
                 skipped(f"symbols: {module} is not built")
             continue
+        built.append(module)
         check_prefix(build, module, found)
+        if module in NO_CIRCLES:
+            check_circles(build, module, NO_CIRCLES[module], found)
         if module in PURE:
             check_needs(build, module, found)
             check_sections(build, module, found)
         count += 1
+    check_calls_between(build, built, found)
     kiln = next((p for p in (os.path.join(build, d, "kiln") for d in ("", "cli"))
                  if os.path.isfile(p)), None)
     if kiln is None:

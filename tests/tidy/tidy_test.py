@@ -228,14 +228,14 @@ def test_rules(tree):
     os.remove(os.path.join(tree.root, "core/base/cites.c"))
 
 
-def build(tree, folder, module, source):
-    """An archive of one object, named as CMake names it."""
-    path = tree.write(f"{folder}/x.c", source)
-    member = os.path.join(tree.root, folder, "x.c.o")
+def build(tree, folder, module, source, name="x"):
+    """An archive, named as CMake names it, and an object of it."""
+    path = tree.write(f"{folder}/{name}.c", source)
+    member = os.path.join(tree.root, folder, f"{name}.c.o")
     archive = os.path.join(tree.root, folder, "lib" + module.replace("/", "_") + ".a")
     compiler = os.environ.get("CC", "cc")
     subprocess.run([compiler, "-O0", "-fPIE", "-c", path, "-o", member], check=True)
-    if os.path.isfile(archive):
+    if os.path.isfile(archive) and name == "x":
         os.unlink(archive)
     subprocess.run(["ar", "qc", archive, member], check=True)
 
@@ -252,6 +252,36 @@ def test_symbols(tree):
         found, _ = tidy.check_symbols(tree.root, os.path.join(tree.root, folder))
         tree.expect(source, found.lines, f"{module}/x.c:1: {rule}: ")
         tree.fired |= found.rules
+
+
+def test_calls(tree):
+    def calls(what, folder, objects, pattern):
+        for module, source, name in objects:
+            build(tree, folder, module, source, name)
+        found, _ = tidy.check_symbols(tree.root, os.path.join(tree.root, folder))
+        tree.expect(what, found.lines, pattern)
+        tree.fired |= found.rules
+
+    def function(name, callee=None):
+        call = f"{callee}()" if callee else "0"
+        extern = f"int {callee}(void);" if callee else ""
+        return f"{extern} int {name}(void); int {name}(void) {{ return {call}; }}"
+
+    calls("a call down", "build-down", [("broker/log", function("log_x", "format_x"), "x"),
+                                        ("broker/format", function("format_x"), "x")], None)
+    calls("a call up", "build-up", [("broker/dir", function("dir_x", "log_x"), "x"),
+                                    ("broker/log", function("log_x"), "x")],
+          "broker/dir/x.c:1: calls: log_x is of broker/log")
+    calls("a call aside", "build-aside", [("broker/dir", function("dir_x", "inspect_x"), "x"),
+                                          ("broker/inspect", function("inspect_x"), "x")],
+          "broker/dir/x.c:1: calls: inspect_x is of broker/inspect")
+    calls("a circle", "build-circle", [("broker/log", function("log_x", "log_y"), "x"),
+                                       ("broker/log", function("log_y", "log_z"), "y"),
+                                       ("broker/log", function("log_z", "log_x"), "z")],
+          "broker/log/x.c:1: circle: calls go in a circle: x y z")
+    calls("a circle that is let be", "build-opening",
+          [("broker/log", function("log_x"), "x"), ("broker/log", function("log_y", "log_z"), "opening"),
+           ("broker/log", function("log_z", "log_y"), "birth")], None)
 
 
 def test_binary(tree):
@@ -283,6 +313,7 @@ def main():
         test_format(tree)
         test_rules(tree)
         test_symbols(tree)
+        test_calls(tree)
         test_sanitized(tree)
         test_binary(tree)
     finally:
