@@ -612,14 +612,14 @@ static const struct step open_steps[] = {
     [OPEN_ROOM] = {"look at", open_room},
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE_LIST] = {"list", open_take_list},
-    [OPEN_META] = {"read the identity of", open_meta},
-    [OPEN_META_CRC] = {"read the identity of", open_meta_crc},
+    [OPEN_META] = {"read", open_meta},
+    [OPEN_META_CRC] = {"read", open_meta_crc},
     [OPEN_IDENTITY] = {"read the identity of", open_identity},
     [OPEN_MARKER] = {"read the marker of a clean end in", open_marker},
     [OPEN_UNMARK] = {"read the marker of a clean end in", open_unmark},
     [OPEN_SYNC_MARK] = {"remove the marker of a clean end in", open_sync_mark},
-    [OPEN_POINTS] = {"read the checkpoints of", open_points},
-    [OPEN_POINTS_CRC] = {"read the checkpoints of", open_points_crc},
+    [OPEN_POINTS] = {"read", open_points},
+    [OPEN_POINTS_CRC] = {"read", open_points_crc},
     [OPEN_TAKE_POINTS] = {"read the checkpoints of", open_take_points},
     [OPEN_NAME] = {"look through", open_name},
     [OPEN_PARTITION] = {"look through", open_partition},
@@ -646,7 +646,15 @@ const char *dir_advice(enum err e)
 
 const char *dir_open_advice(enum err e)
 {
-    return e == ERR_NOSPACE ? ": free some space" : dir_advice(e);
+    if (e == ERR_NOSPACE)
+        return ": free some space";
+    if (e == ERR_NOTFOUND)
+        return ": there is a link that leads nowhere; put back what it names";
+    if (e == ERR_NOTDIR)
+        return ": take away what stands in its place, and put the directory back";
+    if (e == ERR_ACCESS)
+        return ": let the broker's user read and write it, or put back a file where it is none";
+    return dir_advice(e);
 }
 
 static void finish_open(struct opening *o, enum err e)
@@ -687,6 +695,18 @@ static void on_ground(struct dir_ground_wait *wait, enum err e)
     give_up(CONTAINER_OF(wait, struct opening, ground_wait));
 }
 
+/* What the step that failed was at. */
+static const char *at_path(const struct opening *o)
+{
+    switch (o->steps.at) {
+    case OPEN_META:
+    case OPEN_POINTS:
+        return o->path;
+    default:
+        return o->dir->path;
+    }
+}
+
 static void open_ended(struct steps *steps, enum err e)
 {
     struct opening *o = opening_of(steps);
@@ -697,7 +717,7 @@ static void open_ended(struct steps *steps, enum err e)
         op->msg = dir->ground.msg;
     }
     if (e != ERR_NONE && op->msg.text[0] == 0)
-        errmsg_set(&op->msg, e, "cannot %s %s: %s%s", steps_what(steps), dir->path, err_text(e),
+        errmsg_set(&op->msg, e, "cannot %s %s: %s%s", steps_what(steps), at_path(o), err_text(e),
                    dir_advice(e));
     o->failed = e;
     if (e == ERR_NONE)

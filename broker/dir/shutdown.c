@@ -86,6 +86,13 @@ static bool is_spared(struct dir_shutdown *s, enum err e, const char *sentence)
     return true;
 }
 
+/* The rights or the kind of one file: what the others leave is as good as ever, and whoever looks
+ * for this one finds that it is not there. */
+static bool is_own_trouble(enum err e)
+{
+    return e == ERR_ACCESS || e == ERR_NOTDIR || e == ERR_NOTFOUND;
+}
+
 static void tell_unwritten(const struct dir_shutdown *s)
 {
     const struct dir *dir = s->dir;
@@ -135,7 +142,11 @@ static void begin_farewells(struct dir_shutdown *s)
 void dir_farewell_done(struct dir_member *m, enum err e, const struct errmsg *msg)
 {
     struct dir_shutdown *s = m->dir->shutdown;
-    if (e != ERR_NONE && s->failed == ERR_NONE && !is_spared(s, e, msg->text)) {
+    bool own = is_own_trouble(e);
+    if (own)
+        NOTE(m->dir->config.notes, PARTITION_NOTICE,
+             "%s. No record is lost by it, and the next start takes longer", msg->text);
+    if (e != ERR_NONE && !own && s->failed == ERR_NONE && !is_spared(s, e, msg->text)) {
         s->failed = e;
         s->op->msg = *msg;
     }
@@ -156,13 +167,24 @@ static enum steps_flow down_members(struct steps *steps)
 
 /* ---- the checkpoints and the marker ---- */
 
+/* What the end of the step is then. */
+static enum err take_failure(struct dir_shutdown *s, enum err e, const struct errmsg *msg)
+{
+    if (e == ERR_NONE || is_spared(s, e, msg->text))
+        return ERR_NONE;
+    if (s->failed == ERR_NONE)
+        s->op->msg = *msg;
+    s->failed = e;
+    return e;
+}
+
 static void on_point(struct dir_points_wait *wait, enum err e)
 {
     struct dir_shutdown *s = CONTAINER_OF(wait, struct dir_shutdown, points_wait);
     struct errmsg msg = {{0}};
-    errmsg_set(&msg, e, "cannot write %s: %s", dir_points_name((enum dir_points_kind)(s->kind - 1)),
-               err_text(e));
-    steps_resume(&s->steps, is_spared(s, e, msg.text) ? ERR_NONE : e);
+    errmsg_set(&msg, e, "cannot write %s/%s: %s%s", s->dir->path,
+               dir_points_name((enum dir_points_kind)(s->kind - 1)), err_text(e), dir_advice(e));
+    steps_resume(&s->steps, take_failure(s, e, &msg));
 }
 
 static enum steps_flow down_points(struct steps *steps)
@@ -184,7 +206,7 @@ static void on_put(struct dir_op *op, enum err e)
 {
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
     struct dir_shutdown *s = CONTAINER_OF(write, struct dir_shutdown, write);
-    steps_resume(&s->steps, is_spared(s, e, op->msg.text) ? ERR_NONE : e);
+    steps_resume(&s->steps, take_failure(s, e, &op->msg));
 }
 
 static enum steps_flow down_mark(struct steps *steps)

@@ -8,7 +8,6 @@ struct farewell;
 struct farewell_file {
     struct dir_save save;
     struct farewell *farewell;
-    const char *what; /* "write the index of" */
     struct bytes bytes;
     char path[ENV_PATH_MAX];
 };
@@ -23,11 +22,12 @@ struct farewell {
     struct farewell_file files[DIR_FAREWELL_FILES];
 };
 
-static void fail(struct farewell *f, enum err e, const char *what)
+static void fail(struct farewell *f, enum err e, const char *what, const char *path)
 {
     ASSERT(e != ERR_NONE);
     if (f->err == ERR_NONE)
-        f->err = errmsg_set(&f->msg, e, "cannot %s %s: %s", what, f->log->path, err_text(e));
+        f->err = errmsg_set(&f->msg, e, "cannot %s %s: %s%s", what, path, err_text(e),
+                            dir_open_advice(e));
 }
 
 static void free_bytes(struct farewell *f, struct farewell_file *file)
@@ -51,12 +51,11 @@ static void end(struct farewell *f)
 /* ---- what the files will hold ---- */
 
 /* Takes the bytes. */
-static struct farewell_file *add(struct farewell *f, const char *what, struct bytes bytes)
+static struct farewell_file *add(struct farewell *f, struct bytes bytes)
 {
     ASSERT(f->file_count < DIR_FAREWELL_FILES);
     struct farewell_file *file = &f->files[f->file_count++];
     file->farewell = f;
-    file->what = what;
     file->bytes = bytes;
     return file;
 }
@@ -67,7 +66,7 @@ static uint8_t *add_index(struct farewell *f, enum format_file_kind kind, size_t
     uint8_t *data = mem_alloc(f->log->set->mem, size + 1);
     if (data == NULL)
         return NULL;
-    struct farewell_file *file = add(f, "write the index of", bytes_of(data, size));
+    struct farewell_file *file = add(f, bytes_of(data, size));
     log_segment_path(f->log, log_active(f->log)->base, kind, file->path);
     return data;
 }
@@ -84,7 +83,7 @@ static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct b
     if (text == NULL)
         return ERR_NOMEM;
     format_index_crc_print(&crc, text);
-    struct farewell_file *file = add(f, "write the index of", bytes_text(text));
+    struct farewell_file *file = add(f, bytes_text(text));
     log_index_crc_path(f->log, active->base, file->path);
     return ERR_NONE;
 }
@@ -114,10 +113,9 @@ static enum err add_snapshot(struct farewell *f)
     enum err e = format_snapshot_encode(&log->producers, log->set->mem, &snapshot, &window);
     if (e != ERR_NONE)
         return e;
-    const char *what = "write a snapshot of";
-    log_segment_path(log, log->end, FORMAT_KIND_SNAPSHOT, add(f, what, snapshot)->path);
+    log_segment_path(log, log->end, FORMAT_KIND_SNAPSHOT, add(f, snapshot)->path);
     if (window.data != NULL)
-        log_segment_path(log, log->end, FORMAT_KIND_WINDOW, add(f, what, window)->path);
+        log_segment_path(log, log->end, FORMAT_KIND_WINDOW, add(f, window)->path);
     return ERR_NONE;
 }
 
@@ -128,7 +126,7 @@ static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
     struct farewell *f = CONTAINER_OF(op, struct farewell, sync);
     (void)n;
     if (e != ERR_NONE)
-        fail(f, e, "sync");
+        fail(f, e, "sync", f->log->path);
     end(f);
 }
 
@@ -137,7 +135,7 @@ static void on_saved(struct dir_save *save, enum err e)
     struct farewell_file *file = CONTAINER_OF(save, struct farewell_file, save);
     struct farewell *f = file->farewell;
     if (e != ERR_NONE)
-        fail(f, e, file->what);
+        fail(f, e, "write", file->path);
     free_bytes(f, file);
     if (--f->saving > 0)
         return;
@@ -176,7 +174,7 @@ void log_farewell(struct log *log)
     if (e == ERR_NONE)
         e = add_snapshot(f);
     if (e != ERR_NONE) {
-        fail(f, e, "close");
+        fail(f, e, "close", f->log->path);
         end(f);
         return;
     }

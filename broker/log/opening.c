@@ -462,22 +462,40 @@ static const struct step open_steps[] = {
     [OPEN_TAKE] = {"list", open_take},
     [OPEN_ASK] = {"look for", open_ask},
     [OPEN_ANSWER] = {"look for", open_answer},
-    [OPEN_METADATA] = {"read partition.metadata of", open_metadata},
-    [OPEN_IDENTITY] = {"read partition.metadata of", open_identity},
+    [OPEN_METADATA] = {"read", open_metadata},
+    [OPEN_IDENTITY] = {"write", open_identity},
     [OPEN_LEFTOVERS] = {"tidy", open_leftovers},
-    [OPEN_HOLD] = {"open a segment of", open_hold},
-    [OPEN_SIZE] = {"open a segment of", open_size},
-    [OPEN_SIZED] = {"open a segment of", open_sized},
-    [OPEN_EPOCHS] = {"read the leader epochs of", open_epochs},
+    [OPEN_HOLD] = {"open", open_hold},
+    [OPEN_SIZE] = {"look at", open_size},
+    [OPEN_SIZED] = {"look at", open_sized},
+    [OPEN_EPOCHS] = {"read", open_epochs},
     [OPEN_EPOCHS_CRC] = {"read the leader epochs of", open_epochs_crc},
     [OPEN_TAKE_EPOCHS] = {"read the leader epochs of", open_take_epochs},
-    [OPEN_SNAPSHOT] = {"read a snapshot of", open_snapshot},
-    [OPEN_WINDOW] = {"read a snapshot of", open_window},
+    [OPEN_SNAPSHOT] = {"read", open_snapshot},
+    [OPEN_WINDOW] = {"read", open_window},
     [OPEN_PLAN] = {"plan the recovery of", open_plan},
     [OPEN_END] = {NULL, NULL},
 };
 
 /* ---- beginning and end ---- */
+
+/* What the step that failed was at. */
+static const char *at_path(const struct log_opening *o)
+{
+    switch (o->steps.at) {
+    case OPEN_METADATA:
+    case OPEN_IDENTITY:
+    case OPEN_EPOCHS:
+    case OPEN_SNAPSHOT:
+    case OPEN_WINDOW:
+        return o->path;
+    case OPEN_HOLD:
+    case OPEN_SIZE:
+        return o->log->segments[o->segment]->disk.file->path;
+    default:
+        return o->log->path;
+    }
+}
 
 static void opened(struct steps *steps, enum err e)
 {
@@ -490,8 +508,8 @@ static void opened(struct steps *steps, enum err e)
         return;
     }
     if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", steps_what(steps), o->log->path,
-                   err_text(e), dir_open_advice(e));
+        errmsg_set(&o->op->msg, e, "cannot %s %s: %s%s", steps_what(steps), at_path(o), err_text(e),
+                   dir_open_advice(e));
     log_opening_end(o, e);
 }
 

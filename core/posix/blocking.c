@@ -58,20 +58,20 @@ static int lock_dir(int root_fd, const char *path, int *dir_fd)
 static int prepare_file(int fd, unsigned flags, dev_t *dev)
 {
     struct stat s;
-    int number = flags & ENV_OPEN_LOCK ? lock_fd(fd) : 0;
-    if (number != 0)
-        return number;
-    if ((flags & ENV_OPEN_TRUNCATE) && ftruncate(fd, 0) != 0)
-        return errno;
     if (fstat(fd, &s) != 0)
         return errno;
+    if (!S_ISREG(s.st_mode))
+        return EISDIR; /* or a pipe, or a device, which are no file either */
     *dev = s.st_dev;
-    return S_ISDIR(s.st_mode) ? EISDIR : 0;
+    int number = flags & ENV_OPEN_LOCK ? lock_fd(fd) : 0;
+    if (number == 0 && (flags & ENV_OPEN_TRUNCATE) && ftruncate(fd, 0) != 0)
+        return errno;
+    return number;
 }
 
 static int open_flags(unsigned flags)
 {
-    int how = O_CLOEXEC;
+    int how = O_CLOEXEC | O_NONBLOCK; /* a pipe would wait for who opens its other end */
     if ((flags & ENV_OPEN_READ) && (flags & ENV_OPEN_WRITE))
         how |= O_RDWR;
     else

@@ -44,6 +44,7 @@ static enum err meaning(enum env_verb verb, int number)
 {
     switch (number) {
     case ENOENT:
+    case ELOOP: /* links that lead nowhere */
         return ERR_NOTFOUND;
     case EEXIST:
         return verb == ENV_RENAME || verb == ENV_UNLINK ? ERR_NOTEMPTY : ERR_EXISTS;
@@ -52,6 +53,7 @@ static enum err meaning(enum env_verb verb, int number)
     case ENOTDIR:
         return ERR_NOTDIR;
     case EISDIR: /* a directory stands where a file is wanted */
+    case ENXIO:  /* or a socket, or a pipe */
     case EACCES:
     case EPERM:
         return ERR_ACCESS;

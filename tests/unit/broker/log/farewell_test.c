@@ -322,7 +322,7 @@ static void expect_let_go(struct many *m, const struct rig_op *end)
     dir_open(second, &op.dir_op, rig_dir_done);
     assert_true(rig_until(rig, &op.done));
     assert_ok(op.e);
-    bool marked = strstr(end->op.msg.text, "mark the clean end") != NULL;
+    bool marked = strstr(end->op.msg.text, ".kafka_cleanshutdown") != NULL;
     if (unwritten > 0 || (end->e != ERR_NONE && !marked))
         assert_false(dir_clean(second));
     rig_kill(rig);

@@ -508,6 +508,24 @@ TEST(a_lock_holds_although_its_file_is_removed)
     end(&f);
 }
 
+/* Nobody is at the other end, and nobody will come. */
+TEST(a_pipe_is_no_file_and_is_not_waited_for)
+{
+    static const unsigned ways[] = {ENV_OPEN_READ, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE,
+                                    READ_WRITE_CREATE};
+    struct fixture f;
+    char path[128];
+    start(&f);
+    snprintf(path, sizeof path, "%s/pipe", f.root);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (int i = 0; i < COUNT_OF(ways); i++) {
+        struct call open = {0};
+        env_open_file(f.env, &open.op, "pipe", ways[i], done);
+        assert_int_equal(wait_for(&f, &open), ERR_ACCESS);
+    }
+    end(&f);
+}
+
 static int mode_of(const struct fixture *f, const char *name)
 {
     char path[128];
@@ -715,7 +733,8 @@ TEST(an_errno_means_what_its_verb_lists)
     assert_int_equal(posix_errno(ENV_OPEN, EMFILE), ERR_TOOMANY);
     assert_int_equal(posix_errno(ENV_OPEN, EWOULDBLOCK), ERR_BUSY);
     assert_int_equal(posix_errno(ENV_OPEN, EROFS), ERR_READONLY);
-    assert_int_equal(posix_errno(ENV_OPEN, ELOOP), ERR_IO);
+    assert_int_equal(posix_errno(ENV_OPEN, ELOOP), ERR_NOTFOUND);
+    assert_int_equal(posix_errno(ENV_OPEN, ENXIO), ERR_ACCESS);
     assert_int_equal(posix_errno(ENV_READ, ENOSPC), ERR_IO);
     assert_int_equal(posix_errno(ENV_APPEND, EDQUOT), ERR_NOSPACE);
     assert_int_equal(posix_errno(ENV_SYNC, EIO), ERR_IO);
