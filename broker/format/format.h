@@ -92,6 +92,7 @@ struct format_meta {
     bool has_directory_id;
 };
 
+/* ERR_CORRUPT; ERR_UNSUPPORTED: a newer kiln wrote it, and msg says so. */
 enum err format_meta_parse(struct bytes file, struct format_meta *out, struct errmsg *msg) MUST_USE;
 void format_meta_print(const struct format_meta *meta, struct text *out);
 

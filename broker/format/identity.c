@@ -1,6 +1,8 @@
 /* identity.c - whose a directory is: meta.properties, and partition.metadata of a partition. */
 #include "format/internal.h"
 
+#define META_VERSION 1 /* of meta.properties, and of the directory */
+
 static bool take_key(struct bytes line, const char *key, struct bytes *value)
 {
     size_t size = strlen(key);
@@ -17,8 +19,14 @@ static enum err parse_meta_line(struct bytes line, struct format_meta *out, stru
     struct bytes value;
     int64_t number;
     if (take_key(line, "version", &value)) {
-        if (text_parse_int(value, &number) != ERR_NONE || number != 1)
+        if (text_parse_int(value, &number) != ERR_NONE || number < 1)
             return errmsg_set(msg, ERR_CORRUPT, "its version is not 1");
+        if (number > META_VERSION)
+            return errmsg_set(
+                msg, ERR_UNSUPPORTED,
+                "the directory is of version %lld, which a newer kiln wrote, and this "
+                "one knows up to %d: start the newer one; nothing was changed",
+                (long long)number, META_VERSION);
     } else if (take_key(line, "node.id", &value)) {
         if (text_parse_int(value, &number) != ERR_NONE || number < 0 || number > INT32_MAX)
             return errmsg_set(msg, ERR_CORRUPT, "node.id is no number of a node");
@@ -54,8 +62,8 @@ void format_meta_print(const struct format_meta *meta, struct text *out)
 {
     char id[WIRE_UUID_TEXT_SIZE];
     wire_uuid_print(&meta->directory_id, id);
-    text_printf(out, "#\nversion=1\nnode.id=%d\ncluster.id=%s\ndirectory.id=%s\n", meta->node_id,
-                meta->cluster_id, id);
+    text_printf(out, "#\nversion=%d\nnode.id=%d\ncluster.id=%s\ndirectory.id=%s\n", META_VERSION,
+                meta->node_id, meta->cluster_id, id);
 }
 
 enum err format_partition_metadata_parse(struct bytes file, struct wire_uuid *topic_id,
