@@ -48,12 +48,14 @@ static enum steps_flow get_size(struct steps *steps)
     return STEPS_WAIT;
 }
 
+/* What is longer than any file that is read whole is damaged, whatever stands in it, and is told
+ * and mended as other damage: it is read as its first byte, which is none of them either. */
 static enum steps_flow get_read(struct steps *steps)
 {
     struct dir_get *get = get_of(steps);
     get->failed = steps->err;
     if (get->failed == ERR_NONE && steps->n > FORMAT_TEXT_FILE_MAX)
-        get->failed = ERR_LIMIT;
+        steps->n = 1;
     if (get->failed == ERR_NONE)
         get->data = mem_alloc(get->dir->mem, (size_t)steps->n + 1);
     if (get->failed == ERR_NONE && get->data == NULL)
