@@ -316,6 +316,15 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->compression_zstd_level = config->compression_zstd_level;
 }
 
+/* The one that counts. */
+static const char *retention_key(const struct broker_config *config)
+{
+    if (config->log_retention_ms != AS_HOURS)
+        return "log.retention.ms";
+    return config->log_retention_minutes != AS_HOURS ? "log.retention.minutes"
+                                                     : "log.retention.hours";
+}
+
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
 {
     struct listener_list listeners;
@@ -328,5 +337,11 @@ enum err broker_config_check(const struct broker_config *config, struct errmsg *
     if (strlen(config->log_dirs) >= ENV_PATH_MAX - METADATA_TOPIC_NAME_MAX - 64)
         return errmsg_set(msg, ERR_INVALID, "log.dirs: the path is longer than %d bytes",
                           ENV_PATH_MAX - METADATA_TOPIC_NAME_MAX - 64);
+    if (broker_config_retention_ms(config) == 0)
+        return errmsg_set(
+            msg, ERR_INVALID,
+            "%s: 0 would delete the records of every topic at once; -1 keeps them for "
+            "ever, and one topic alone may have retention.ms=0",
+            retention_key(config));
     return ERR_NONE;
 }

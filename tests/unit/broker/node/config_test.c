@@ -310,6 +310,27 @@ TEST(more_listeners_than_there_may_be_are_refused)
 }
 
 /* KafkaConfig.logRetentionTimeMillis: what stands there counts, and below zero is never. */
+/* As Kafka: of the three the one that counts must be 1 or more, or -1. */
+TEST(no_retention_at_all_is_refused)
+{
+    static const struct {
+        const char *file, *key;
+    } refused[] = {
+        {"log.retention.hours=0\n", "log.retention.hours"},
+        {"log.retention.minutes=0\nlog.retention.hours=5\n", "log.retention.minutes"},
+        {"log.retention.ms=0\nlog.retention.hours=5\n", "log.retention.ms"},
+    };
+    struct broker_config config;
+    struct errmsg msg;
+    for (int i = 0; i < COUNT_OF(refused); i++) {
+        assert_int_equal(read_file(&config, refused[i].file, &msg), ERR_INVALID);
+        assert_non_null(strstr(msg.text, refused[i].key));
+        assert_non_null(strstr(msg.text, "at once"));
+    }
+    assert_ok(read_file(&config, "log.retention.ms=-1\nlog.retention.hours=0\n", &msg));
+    assert_ok(read_file(&config, "log.retention.ms=1\nlog.retention.minutes=0\n", &msg));
+}
+
 TEST(minus_one_minute_of_retention_is_for_ever)
 {
     struct broker_config config = defaults();
