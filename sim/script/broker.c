@@ -1,5 +1,6 @@
 /* broker.c - the real broker as a program of the simulated world. */
 #include "node/node.h"
+#include "script/script.h"
 #include "script/workload.h"
 
 struct seated {
@@ -109,10 +110,23 @@ static enum err start(struct world_seat *seat)
     return ERR_NONE;
 }
 
+/* A known bug is for the checks to see: what a broker would notice of it itself goes by. */
+static bool is_bugged(void)
+{
+    const struct script_bug *bugs;
+    int count = script_bugs(&bugs);
+    for (int i = 0; i < count; i++) {
+        if (*bugs[i].on)
+            return true;
+    }
+    return false;
+}
+
 static void check(struct world_seat *seat, bool whole)
 {
     struct seated *s = seat->self;
-    broker_assert(s->broker, whole);
+    if (!is_bugged())
+        broker_assert(s->broker, whole);
 }
 
 const struct world_program script_broker = {
