@@ -286,6 +286,7 @@ struct dir_writer {
     bool held;          /* it has a place: the file is open, and stays so */
     bool syncing;
     /* the directory's own */
+    struct again turns; /* in which it was given a place, or refused one */
     uint64_t sync_size; /* what the sync in flight will have covered */
     struct list link;   /* waits for a place */
     struct list entry;  /* in member->entries, while the entry is being synced */

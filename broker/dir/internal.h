@@ -19,6 +19,9 @@ struct dir_points_file {
     struct text text;
     char path[ENV_PATH_MAX];
     bool busy, again;
+    bool refusing; /* those are told who asked for what could not even be begun */
+    struct again refusals;
+    uint64_t asked; /* by others than those */
     bool crc_known; /* of what the file holds */
     uint32_t crc;
     struct list waits, waits_next;
@@ -64,6 +67,7 @@ struct dir {
     int32_t writer_count, writers_max; /* that have a place */
     uint32_t writers_given;            /* places, so far */
     struct env_timer writers_timer;
+    uint64_t writers_turn;
 
     struct list dirty[DIR_TURNS], in_round; /* members */
     uint64_t round;

@@ -187,7 +187,10 @@ static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
     if (e == ERR_NONE && file->text.failed)
         e = ERR_NOMEM;
     if (e != ERR_NONE) {
+        again(&file->refusals, file->asked);
+        file->refusing = true;
         finish(file, kind, e);
+        file->refusing = false;
         return;
     }
     file->write = (struct dir_file_write){
@@ -199,6 +202,7 @@ static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
 void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct dir_points_wait *wait)
 {
     struct dir_points_file *file = &dir->points[kind];
+    file->asked += !file->refusing;
     if (wait != NULL) {
         list_init(&wait->link);
         list_push_back(file->busy ? &file->waits_next : &file->waits, &wait->link);

@@ -80,8 +80,10 @@ static void on_timer(struct env_timer *timer)
 {
     struct dir *dir = CONTAINER_OF(timer, struct dir, writers_timer);
     bool over = dir->status != ERR_NONE;
+    dir->writers_turn++;
     while (dir_writers_crowded(dir) && (over || dir->writer_count < dir->writers_max)) {
         struct dir_writer *w = take_first(dir);
+        again(&w->turns, over ? UINT64_MAX : dir->writers_turn); /* once it is over is enough */
         if (over)
             w->member->calls->held(w->member, w, ERR_OFFLINE);
         else

@@ -10,6 +10,7 @@ struct log_repair {
     struct env_timer timer;
     struct dir_file_wait wait;
     bool held, dropped;
+    struct again drops;
     uint64_t bytes; /* what could not be written */
 };
 
@@ -38,6 +39,7 @@ static enum steps_flow drop(struct steps *steps)
         steps->next = REPAIR_SYNC_DIR;
         return STEPS_NEXT;
     }
+    again(&repair_of(steps)->drops, (uint64_t)(INT32_MAX - log->segment_count));
     repair_of(steps)->dropped = true;
     steps->tolerant = true;
     env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);
@@ -203,6 +205,7 @@ static void repair_next(struct log *log)
     if (r == NULL || r->running || env_armed(&r->timer) || log->status != ERR_NONE || !ready(log))
         return;
     r->running = true;
+    r->drops = (struct again){0}; /* time has passed */
     log->busy++;
     steps_start(&r->steps, log_env(log), repair_steps, ended);
 }

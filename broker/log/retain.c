@@ -17,6 +17,7 @@ struct log_retention {
     int64_t greatest;
     int32_t kind;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
+    struct again choices, removals;
 };
 
 enum {
@@ -114,6 +115,18 @@ static bool may_go(const struct log_retention *r, const struct log_segment *segm
            !segment->disk.syncing && segment->size == segment->disk.written && !segment->disk.held;
 }
 
+/* Each time it looks again it knows more of the segment that it has come to: when it was written,
+ * and then its index, which others may have put out of memory meanwhile. */
+static uint64_t learnt(const struct log_retention *r)
+{
+    uint64_t known = r->rolled;
+    if (r->count < r->log->segment_count) {
+        const struct log_segment *segment = r->log->segments[r->count];
+        known += (segment->modified_ms >= 0 ? 2u : 0u) + segment->index_known;
+    }
+    return (uint64_t)r->count * 8 + known;
+}
+
 /* As many of the oldest as may go, never the one that is written to. Each is looked at once: the
  * index of one may have taken the place of another's in memory. */
 static enum steps_flow retain_choose(struct steps *steps)
@@ -121,6 +134,7 @@ static enum steps_flow retain_choose(struct steps *steps)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     steps->next = RETAIN_OVER;
+    again(&r->choices, learnt(r));
     if (!may_retain(log))
         return STEPS_NEXT;
     while (r->count < log->segment_count) {
@@ -313,6 +327,8 @@ static enum steps_flow retain_rename(struct steps *steps)
     /* The records first; if they stay, what follows them stays, too, and the next pass goes on. */
     if (r->kind == 1 && steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
+    if (r->kind == 0)
+        again(&r->removals, (uint64_t)oldest->base);
     if (r->kind < FORMAT_SEGMENT_FILES) {
         format_segment_name(name, oldest->base, r->kind++);
         dir_path_join(r->path, log->path, name, "");

@@ -21,6 +21,8 @@ struct log_sealing {
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
     int32_t count, time_count;
+    struct again rounds;
+    uint64_t saved;              /* index entries, indexes and snapshots, by all rounds */
     struct format_index_crc crc; /* of what the files will hold */
     char crc_text[FORMAT_INDEX_CRC_SIZE + 1];
     uint8_t *bytes;
@@ -136,6 +138,7 @@ static enum steps_flow seal_choose(struct steps *steps)
         steps->next = SEAL_AGAIN + 1;
         return STEPS_NEXT;
     }
+    again(&s->rounds, s->saved);
     hold(s);
     steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
     return STEPS_NEXT;
@@ -198,7 +201,7 @@ static enum steps_flow seal_times(struct steps *steps)
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
     if (segment->retired) {
-        steps->next = SEAL_AGAIN;
+        steps->next = SEAL_INDEXED;
         return STEPS_NEXT;
     }
     return save_part(s, FORMAT_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
@@ -221,17 +224,19 @@ static enum steps_flow seal_indexed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
-    ASSERT(!segment->index_saved); /* else it would be chosen again for ever */
     steps->next = SEAL_AGAIN;
-    if (segment->retired)
+    if (segment->retired) {
+        s->saved++; /* it will not be chosen again */
         return STEPS_NEXT;
+    }
     if (s->target == TARGET_PREFIX) {
-        ASSERT(s->count > segment->index_saved_count); /* else it would be chosen again for ever */
+        s->saved += (uint64_t)MAX(s->count - segment->index_saved_count, 0);
         segment->index_saved_count = s->count;
         segment->times_saved_count = s->time_count;
         segment->index_crc = s->crc.offsets;
         segment->times_crc = s->crc.times;
     } else {
+        s->saved += !segment->index_saved;
         segment->index_saved = true;
         log_index_cache(segment);
     }
@@ -282,6 +287,7 @@ static enum steps_flow seal_listed(struct steps *steps)
     ASSERT(s->offset == log->snapshot_offset);
     log_snapshot_drop(log);
     take_snapshot(log);
+    s->saved++;
     return STEPS_NEXT;
 }
 

@@ -77,9 +77,10 @@ struct opening {
     struct replica *replica;
     struct replica_op op;
     int32_t leader_epoch;
-    bool prepares; /* a new topic waits for it */
-    bool told;     /* why it could not be opened */
-    bool unmarked; /* that it has been made is not written down yet */
+    struct again tries; /* by struct broker's reopens */
+    bool prepares;      /* a new topic waits for it */
+    bool told;          /* why it could not be opened */
+    bool unmarked;      /* that it has been made is not written down yet */
     struct metadata_place place;
 };
 
@@ -145,6 +146,7 @@ struct broker {
     bool preparing, starting_partitions, pumping;
     bool resting; /* nothing new is opened */
     struct env_timer reopen, retention;
+    uint64_t reopens; /* that timer has fired so often */
     struct replica *retain_next;
     struct replica *close_next;
     struct replica_op closing_op;

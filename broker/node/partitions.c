@@ -68,6 +68,7 @@ static void catch_up_some(struct broker *b)
 static void on_reopen(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, reopen);
+    b->reopens++;
     if (b->resting || dir_status(b->dir) != ERR_NONE)
         return;
     list_splice_back(&b->to_open, &b->unopened);
@@ -136,6 +137,7 @@ static void pump(struct broker *b)
     b->pumping = true;
     while (b->opening_count < OPENS_MAX && !list_empty(&b->to_open)) {
         struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
+        again(&o->tries, b->reopens);
         b->opening_count++;
         replica_open(o->replica, &o->op, b->logs, o->leader_epoch, on_opened);
     }

@@ -4,6 +4,7 @@
 #define KILN_BASE_H
 
 #include "base/assert.h"
+#include "base/again.h"
 #include "base/err.h"
 #include "base/bytes.h"
 #include "base/mem.h"

@@ -32,6 +32,9 @@ void test_register(struct test_case *test);
 /* Reads tests/<path> whole into malloc'ed memory; fails the test when it cannot. */
 uint8_t *test_read_file(const char *path, size_t *size);
 
+/* Runs broken(arg) in a child: true when an assertion ends it. Its last words are not shown. */
+bool test_dies(void (*broken)(void *arg), void *arg);
+
 /* A heap whose n-th allocation from now fails (n = 1: the next); n = 0 disarms. failed counts the
  * refusals. It fails the test at test_mem_done when something is still live. For fault loops: n =
  * 1, 2, ... until failed stays 0. */

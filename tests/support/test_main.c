@@ -1,7 +1,10 @@
 /* test_main.c - runs the registered cases: all, or the one named; --list prints their names. */
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "support/test.h"
 
 static struct test_case *first, **last = &first;
@@ -16,6 +19,20 @@ _Noreturn void panic(const char *file, int line, const char *text)
 {
     fprintf(stderr, "%s:%d: %s\n", file, line, text);
     abort();
+}
+
+bool test_dies(void (*broken)(void *arg), void *arg)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        close(STDERR_FILENO);
+        broken(arg);
+        _exit(0);
+    }
+    return waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGABRT;
 }
 
 static int run_one(const struct test_case *test)

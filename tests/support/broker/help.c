@@ -5,7 +5,8 @@
 
 #define NS_PER_MS 1000000ll
 
-static struct help *current; /* programs are told of nothing but their seat */
+static struct help *current;   /* programs are told of nothing but their seat */
+static struct broker *running; /* in the last life that began */
 
 /* ---- the broker ---- */
 
@@ -74,8 +75,15 @@ static enum err broker_begin(struct world_seat *seat)
         e = broker_new(&life->broker, seat->env, seat->mem, seat->trace, &config, &life->notes);
     if (e != ERR_NONE)
         return e;
+    running = life->broker;
     broker_start(life->broker, &life->starting, on_started);
     return ERR_NONE;
+}
+
+struct broker *help_broker(const struct help *h)
+{
+    ASSERT(h == current);
+    return running;
 }
 
 static void broker_end(struct world_seat *seat)

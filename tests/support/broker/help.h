@@ -46,6 +46,8 @@ void help_prepare(struct help *h, uint64_t seed, const char *config);
 void help_teardown(struct help *h);
 void help_run(struct help *h, int64_t ms);
 void help_restart(struct help *h);
+/* The object that runs, for who looks inside. */
+struct broker *help_broker(const struct help *h);
 
 /* Adds a call. body is the request's struct. Returns its index. */
 int help_call(struct help *h, int16_t key, int16_t version, const void *body);

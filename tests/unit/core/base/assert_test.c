@@ -1,24 +1,15 @@
 /* assert_test.c - our own bugs end the process: each case breaks a promise in a child and looks how
  * it died. */
-#include <signal.h>
-#include <stdio.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include "support/test.h"
+
+static void call(void *broken)
+{
+    (*(void (**)(void))broken)();
+}
 
 static void assert_dies(void (*broken)(void))
 {
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        close(STDERR_FILENO); /* its last words are expected */
-        broken();
-        _exit(0);
-    }
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_true(test_dies(call, &broken));
 }
 
 enum light { RED, GREEN };
@@ -121,4 +112,28 @@ static void print_more_than_fits(void)
 TEST(text_that_does_not_fit_its_array_ends_the_process)
 {
     assert_dies(print_more_than_fits);
+}
+
+static void come_round_in_vain(void)
+{
+    struct again work = {0};
+    again(&work, 7);
+    again(&work, 7);
+}
+
+static void come_round_with_less(void)
+{
+    struct again work = {0};
+    again(&work, 7);
+    again(&work, 6);
+}
+
+TEST(work_that_comes_round_has_got_further)
+{
+    struct again work = {0};
+    again(&work, 0);
+    again(&work, 1);
+    again(&work, 100);
+    assert_dies(come_round_in_vain);
+    assert_dies(come_round_with_less);
 }
