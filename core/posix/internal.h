@@ -235,7 +235,7 @@ struct posix {
     int signal_fd; /* -1: none */
     struct posix_signals *signals;
     struct pool pool;
-    uint8_t scratch[SCRATCH_SIZE];
+    uint8_t scratch[SCRATCH_SIZE]; /* the last: see posix_new */
 };
 
 static inline struct posix *posix_of(struct env *env)

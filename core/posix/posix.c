@@ -570,9 +570,10 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
 {
     static const struct env_door door = {
         .submit = submit, .arm = posix_arm, .disarm = posix_disarm, .random = draw};
-    struct posix *p = mem_zalloc(mem, sizeof *p);
+    struct posix *p = mem_alloc(mem, sizeof *p);
     if (p == NULL)
         return errmsg_set(msg, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    memset(p, 0, offsetof(struct posix, scratch)); /* which takes memory only when it is used */
     p->public.env = (struct env){
         .door = &door, .disk = {.files_max = files_max(), .sector_size = DISK_SECTOR_SIZE}};
     p->public.inside = p;
