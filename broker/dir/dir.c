@@ -11,7 +11,7 @@ struct opening {
     struct dir *dir;
     struct dir_op *op;
     struct dir_get get, crc;
-    struct dir_ground_wait ground_wait;
+    struct waiter grounded;
     struct format_meta meta;
     bool identifies; /* meta.properties is being written, under temporary names */
     int kind;        /* of the checkpoint being read */
@@ -231,16 +231,6 @@ static const char *in_dir(struct opening *o, const char *name)
     return o->path;
 }
 
-static void on_got(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct opening, get)->steps, e);
-}
-
-static void on_crc(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct opening, crc)->steps, e);
-}
-
 enum {
     OPEN_MAKE,
     OPEN_LOCK,
@@ -262,9 +252,8 @@ enum {
 
 static enum steps_flow open_make(struct steps *steps)
 {
-    steps->tolerant = true;
     env_make_dir(steps->env, &steps->io, opening_of(steps)->dir->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow open_lock(struct steps *steps)
@@ -281,8 +270,8 @@ static enum steps_flow open_room(struct steps *steps)
     struct opening *o = opening_of(steps);
     o->dir->lock = steps->n;
     dir_ground_begin(o->dir);
-    steps->tolerant = true;
-    return dir_reserve_open(o->dir, steps) ? STEPS_WAIT : STEPS_NEXT;
+    dir_reserve_open(o->dir, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow open_list(struct steps *steps)
@@ -291,9 +280,8 @@ static enum steps_flow open_list(struct steps *steps)
     o->names = mem_alloc(o->dir->mem, (size_t)o->names_size);
     if (o->names == NULL)
         return steps_fail(steps, ERR_NOMEM);
-    steps->tolerant = true;
     env_list(steps->env, &steps->io, o->dir->path, o->names, o->names_size, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow open_take_list(struct steps *steps)
@@ -304,8 +292,7 @@ static enum steps_flow open_take_list(struct steps *steps)
         mem_free(o->dir->mem, o->names);
         o->names = NULL;
         o->names_size = o->size + NAMES_SIZE_FIRST; /* others may be made meanwhile */
-        steps->next = OPEN_LIST;
-        return STEPS_NEXT;
+        return steps_go(steps, OPEN_LIST);
     }
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
@@ -331,7 +318,7 @@ static enum steps_flow get(struct opening *o, const char *name)
     in_dir(o, name);
     if (!listed(o, name))
         return STEPS_NEXT;
-    dir_get(o->dir, &o->get, o->path, on_got);
+    dir_get(o->dir, &o->get, o->path, steps_waiter(&o->steps));
     return STEPS_WAIT;
 }
 
@@ -346,9 +333,8 @@ static enum steps_flow get_crc(struct opening *o)
     snprintf(o->crc_path, sizeof o->crc_path, "%.*s.crc", (int)(sizeof o->crc_path - 5), o->path);
     if (!o->get.found || !listed(o, strrchr(o->crc_path, '/') + 1))
         return STEPS_NEXT;
-    o->steps.tolerant = true;
-    dir_get(o->dir, &o->crc, o->crc_path, on_crc);
-    return STEPS_WAIT;
+    dir_get(o->dir, &o->crc, o->crc_path, steps_waiter(&o->steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow open_meta_crc(struct steps *steps)
@@ -356,18 +342,12 @@ static enum steps_flow open_meta_crc(struct steps *steps)
     return get_crc(opening_of(steps));
 }
 
-static struct bytes got_bytes(const struct dir_get *get)
-{
-    return bytes_of(get->data, (size_t)get->size);
-}
-
 /* A file without a checksum is taken as it is: Kafka's tools write it so. Frees the checksum. */
 static bool crc_wrong(struct opening *o)
 {
     bool wrong = o->get.found && o->crc.found && o->steps.err == ERR_NONE &&
-                 format_crc_check(got_bytes(&o->crc), got_bytes(&o->get)) != ERR_NONE;
-    mem_free(o->dir->mem, o->crc.data);
-    o->crc.data = NULL;
+                 format_crc_check(dir_got(&o->crc), dir_got(&o->get)) != ERR_NONE;
+    dir_get_free(&o->crc);
     return wrong;
 }
 
@@ -387,7 +367,7 @@ static enum err check_meta(struct opening *o)
     struct dir *dir = o->dir;
     const char *cluster = dir->config.cluster_id;
     struct errmsg *msg = &o->op->msg;
-    enum err e = format_meta_parse(got_bytes(&o->get), &o->meta, msg);
+    enum err e = format_meta_parse(dir_got(&o->get), &o->meta, msg);
     if (e != ERR_NONE)
         return errmsg_wrap(msg, e, "%s", o->path);
     if (o->meta.node_id != dir->config.node_id)
@@ -431,8 +411,7 @@ static enum steps_flow open_identity(struct steps *steps)
         make_meta(o);
     bool found = o->get.found;
     dir->is_new = !found;
-    mem_free(dir->mem, o->get.data);
-    o->get.data = NULL;
+    dir_get_free(&o->get);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     bool whole = o->meta.has_directory_id;
@@ -444,7 +423,7 @@ static enum steps_flow open_identity(struct steps *steps)
         return STEPS_NEXT;
     o->identifies = true;
     e = dir_ground_identity(dir, &o->meta, !found);
-    return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
+    return steps_check(steps, e);
 }
 
 static enum steps_flow open_marker(struct steps *steps)
@@ -456,13 +435,10 @@ static enum steps_flow open_marker(struct steps *steps)
 static enum steps_flow open_unmark(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
-    mem_free(o->dir->mem, o->get.data);
-    o->get.data = NULL;
+    dir_get_free(&o->get);
     o->dir->clean = o->get.found;
-    if (!o->get.found) {
-        steps->next = OPEN_POINTS;
-        return STEPS_NEXT;
-    }
+    if (!o->get.found)
+        return steps_go(steps, OPEN_POINTS);
     env_unlink(steps->env, &steps->io, o->path, steps_done);
     return STEPS_WAIT;
 }
@@ -492,17 +468,16 @@ static enum steps_flow open_take_points(struct steps *steps)
     enum err e = ERR_NONE;
     bool wrong = crc_wrong(o);
     if (o->get.found && !wrong)
-        e = dir_points_take(o->dir, kind, got_bytes(&o->get), NULL);
+        e = dir_points_take(o->dir, kind, dir_got(&o->get), NULL);
     o->dir->points_wrong[kind] = wrong || e == ERR_CORRUPT;
     o->dir->points_own[kind] = o->get.found && o->crc.found && !o->dir->points_wrong[kind];
-    mem_free(o->dir->mem, o->get.data);
-    o->get.data = NULL;
+    dir_get_free(&o->get);
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (o->dir->points_wrong[kind])
         TRACE(o->dir->trace, LOG_REBUILT, 0, DIR_REBUILT_POINTS, (uint64_t)kind);
     if (++o->kind < DIR_POINTS_COUNT)
-        steps->next = OPEN_POINTS;
+        return steps_go(steps, OPEN_POINTS);
     return STEPS_NEXT;
 }
 
@@ -534,13 +509,11 @@ static enum steps_flow open_name(struct steps *steps)
     struct opening *o = opening_of(steps);
     struct bytes topic;
     int32_t partition;
-    if (o->at >= o->size) {
-        steps->next = OPEN_PARTITION + 1;
-        return STEPS_NEXT;
-    }
+    if (o->at >= o->size)
+        return steps_go(steps, STEPS_END);
     const char *name = o->names + o->at;
     o->at += strlen(name) + 1;
-    steps->next = OPEN_NAME;
+    steps_then(steps, STEPS_AGAIN);
     if (strlen(name) >= FORMAT_NAME_MAX)
         return STEPS_NEXT;
     if (name[0] != '/') {
@@ -548,9 +521,8 @@ static enum steps_flow open_name(struct steps *steps)
         bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, DIR_META_NAME));
         if (!used && !old)
             return STEPS_NEXT;
-        steps->tolerant = true;
         env_unlink(steps->env, &steps->io, in_dir(o, name), steps_done);
-        return STEPS_WAIT;
+        return STEPS_TRY;
     }
     /* A partition that was being deleted, or made: neither was ever answered for. */
     if (ends_with(name, "-delete") || ends_with(name, "-future")) {
@@ -560,10 +532,9 @@ static enum steps_flow open_name(struct steps *steps)
     if (!format_dir_name_parse(name + 1, &topic, &partition))
         return STEPS_NEXT;
     snprintf(o->path, sizeof o->path, "%s%s/partition.metadata", o->dir->path, name);
-    steps->next = OPEN_PARTITION;
-    steps->tolerant = true; /* one that cannot be read is its own trouble, when it is opened */
-    dir_get(o->dir, &o->get, o->path, on_got);
-    return STEPS_WAIT;
+    steps_then(steps, OPEN_PARTITION);
+    dir_get(o->dir, &o->get, o->path, steps_waiter(steps));
+    return STEPS_TRY; /* one that cannot be read is its own trouble, when it is opened */
 }
 
 static enum err add_entry(struct dir *dir, struct bytes topic, int32_t partition,
@@ -598,12 +569,11 @@ static enum steps_flow open_partition(struct steps *steps)
     *slash = 0;
     bool known = format_dir_name_parse(strrchr(o->path, '/') + 1, &topic, &partition);
     ASSERT(known);
-    if (o->get.found && format_partition_metadata_parse(got_bytes(&o->get), &id, NULL) == ERR_NONE)
+    if (o->get.found && format_partition_metadata_parse(dir_got(&o->get), &id, NULL) == ERR_NONE)
         e = add_entry(o->dir, topic, partition, &id);
-    mem_free(o->dir->mem, o->get.data);
-    o->get.data = NULL;
-    steps->next = OPEN_NAME;
-    return e == ERR_NONE ? STEPS_NEXT : steps_fail(steps, e);
+    dir_get_free(&o->get);
+    steps_then(steps, OPEN_NAME);
+    return steps_check(steps, e);
 }
 
 static const struct step open_steps[] = {
@@ -661,7 +631,7 @@ static void finish_open(struct opening *o, enum err e)
 {
     struct dir *dir = o->dir;
     struct dir_op *op = o->op;
-    mem_free(dir->mem, o->get.data);
+    dir_get_free(&o->get);
     mem_free(dir->mem, o->names);
     mem_free(dir->mem, o);
     dir->opened = e == ERR_NONE;
@@ -689,10 +659,10 @@ static void give_up(struct opening *o)
         finish_open(o, o->failed);
 }
 
-static void on_ground(struct dir_ground_wait *wait, enum err e)
+static void on_grounded(struct waiter *waiter, enum err e)
 {
     (void)e;
-    give_up(CONTAINER_OF(wait, struct opening, ground_wait));
+    give_up(CONTAINER_OF(waiter, struct opening, grounded));
 }
 
 /* What the step that failed was at. */
@@ -720,10 +690,11 @@ static void open_ended(struct steps *steps, enum err e)
         errmsg_set(&op->msg, e, "cannot %s %s: %s%s", steps_what(steps), at_path(o), err_text(e),
                    dir_advice(e));
     o->failed = e;
+    o->grounded.done = on_grounded;
     if (e == ERR_NONE)
         finish_open(o, e);
-    else if (dir_ground_wait(dir, &o->ground_wait, on_ground))
-        give_up(o);
+    else
+        dir_ground_wait(dir, &o->grounded);
 }
 
 void dir_open(struct dir *dir, struct dir_op *op, dir_done *done)

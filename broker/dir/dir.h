@@ -101,7 +101,7 @@ static inline bool dir_sync_tried(enum err e)
 {
     return e != ERR_TOOMANY && e != ERR_NOMEM;
 }
-/* What the sync of a folder, a tolerant step, said: STEPS_NEXT, or S-5 and STEPS_FAIL. */
+/* What the sync of a folder, a try, said: STEPS_NEXT, or S-5 and STEPS_FAIL. */
 enum steps_flow dir_synced(struct dir *dir, const struct steps *steps);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *dir_advice(enum err e);
@@ -110,13 +110,7 @@ const char *dir_open_advice(enum err e);
 
 /* What all members stand on: the directory's entry in its parent, the entries that an earlier life
  * left in it, its identity. Nothing is shown of a member before that is durable. */
-struct dir_ground_wait {
-    struct list link;
-    void (*done)(struct dir_ground_wait *wait, enum err e);
-};
-/* True: it is durable, or has failed. False: done says when, and how. */
-bool dir_ground_wait(struct dir *dir, struct dir_ground_wait *wait,
-                     void (*done)(struct dir_ground_wait *wait, enum err e)) MUST_USE;
+void dir_ground_wait(struct dir *dir, struct waiter *waiter);
 /* How it ended; msg is a sentence when it failed. */
 enum err dir_ground_state(const struct dir *dir, const struct errmsg **msg);
 
@@ -239,29 +233,32 @@ struct dir_file {
     struct dir *dir;
     env_file handle;
     int32_t holds;
-    uint8_t state; /* enum dir_file_state */
-    bool create;   /* the first open makes it new */
-    bool gone;     /* freed when nobody holds it any more */
-    struct list waits, idle;
+    uint8_t state;     /* enum dir_file_state */
+    bool create;       /* the first open makes it new */
+    bool gone;         /* freed when nobody holds it any more */
+    struct list waits; /* holds */
+    struct list idle;
     struct env_op io;
     char path[];
 };
 
-struct dir_file_wait;
-typedef void dir_file_ready(struct dir_file_wait *wait, enum err e);
-struct dir_file_wait {
+/* Keeps a file open. */
+struct dir_hold {
+    struct dir_file *file; /* that is held, or was wanted last */
+    bool held;
+    /* the directory's own */
     struct list link;
-    dir_file_ready *ready;
+    struct waiter *waiter;
 };
 
 /* ERR_NOMEM: NULL. path is copied. */
 struct dir_file *dir_file_new(struct dir_member *m, const char *path, bool create) MUST_USE;
-/* True: it is open and held. False: ready says when, and it is held then unless e. */
-bool dir_file_hold(struct dir_file *file, struct dir_file_wait *wait,
-                   dir_file_ready *ready) MUST_USE;
+/* waiter is told when the file is open, and held, unless e; perhaps before this returns. */
+void dir_hold(struct dir_hold *hold, struct dir_file *file, struct waiter *waiter);
 /* True: it was open, and is held now. */
-bool dir_file_hold_open(struct dir_file *file) MUST_USE;
-void dir_file_release(struct dir_file *file);
+bool dir_hold_open(struct dir_hold *hold, struct dir_file *file) MUST_USE;
+/* Harmless when nothing is held. */
+void dir_let_go(struct dir_hold *hold);
 /* Nobody will ask for it again: it is freed when it is closed. */
 void dir_file_retire(struct dir_file *file);
 
@@ -280,17 +277,17 @@ void dir_count(const struct dir *dir, struct dir_counts *out);
 struct dir_writer {
     struct dir_member *member;
     struct dir_file *file;
-    uint64_t written;   /* the owner's word: bytes whose writes have completed */
-    uint64_t synced;    /* bytes synced in this life, or known to be */
-    bool entry_durable; /* the file's entry in its folder has been synced */
-    bool held;          /* it has a place: the file is open, and stays so */
+    uint64_t written;     /* the owner's word: bytes whose writes have completed */
+    uint64_t synced;      /* bytes synced in this life, or known to be */
+    bool entry_durable;   /* the file's entry in its folder has been synced */
+    struct dir_hold hold; /* held: it has a place, and the file stays open */
     bool syncing;
     /* the directory's own */
     struct again turns; /* in which it was given a place, or refused one */
     uint64_t sync_size; /* what the sync in flight will have covered */
     struct list link;   /* waits for a place */
     struct list entry;  /* in member->entries, while the entry is being synced */
-    struct dir_file_wait wait;
+    struct waiter opened;
     struct env_op sync;
 };
 
@@ -315,11 +312,11 @@ void dir_writer_sync(struct dir_writer *w);
 void dir_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
                    const char *suffix);
 
-/* Reads a small file whole. found: false when there is none. The owner frees data. */
+/* Reads a small file whole. found: false when there is none, or it cannot be read. */
 struct dir_get {
     struct steps steps;
     struct dir *dir;
-    void (*done)(struct dir_get *get, enum err e);
+    struct waiter *waiter;
     const char *path; /* the owner's */
     env_file file;
     bool found;
@@ -328,21 +325,25 @@ struct dir_get {
     enum err failed;
 };
 
-void dir_get(struct dir *dir, struct dir_get *get, const char *path,
-             void (*done)(struct dir_get *get, enum err e));
+void dir_get(struct dir *dir, struct dir_get *get, const char *path, struct waiter *waiter);
+/* What it holds, until dir_get_free. */
+static inline struct bytes dir_got(const struct dir_get *get)
+{
+    return bytes_of(get->data, (size_t)get->size);
+}
+/* Also of one that has read nothing. */
+void dir_get_free(struct dir_get *get);
 
 /* Writes a small file under its own name: what has a CRC inside, or can be made again, needs no
  * second name. */
 struct dir_save {
     struct steps steps;
     struct dir *dir;
-    void (*done)(struct dir_save *save, enum err e);
+    struct waiter *waiter;
     const char *path; /* the owner's, as the bytes */
     struct bytes bytes;
-    uint64_t offset; /* 0: the file is made anew; else what stands before it stays, and what is
-                        written is its end */
-    bool over;       /* what stands there is written over */
-    bool sync;
+    uint64_t offset; /* where the bytes begin in the file */
+    uint8_t how;     /* which of those below */
     env_file file;
     struct env_part part;
     const struct env_part *parts; /* the owner's, or part */
@@ -350,16 +351,20 @@ struct dir_save {
     enum err failed;
 };
 
+/* Makes the file anew, and syncs it. */
 void dir_save(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
-              uint64_t offset, bool sync, void (*done)(struct dir_save *save, enum err e));
-/* Makes the file anew of parts, one behind the other, and syncs it. */
+              struct waiter *waiter);
+/* The same, of parts, one behind the other. */
 void dir_save_parts(struct dir *dir, struct dir_save *save, const char *path,
-                    const struct env_part *parts, int32_t part_count,
-                    void (*done)(struct dir_save *save, enum err e));
+                    const struct env_part *parts, int32_t part_count, struct waiter *waiter);
+/* What stands before offset stays, and the bytes are the file's end; at 0 it is made anew.
+ * Unsynced: what the power takes is made again. */
+void dir_save_end(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
+                  uint64_t offset, struct waiter *waiter);
 /* Writes over a file of the same size, unsynced. One write of less than a page: a process that is
  * killed leaves the old bytes or the new ones. */
 void dir_save_over(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
-                   void (*done)(struct dir_save *save, enum err e));
+                   struct waiter *waiter);
 
 /* Small durable files, for all of the broker (S-4): new name, sync, rename, sync of the directory,
  * checksum beside it. */
@@ -375,13 +380,8 @@ void dir_file_put(struct dir *dir, struct dir_file_write *write, dir_done *done)
 
 /* ---- the offset checkpoints ---- */
 
-/* Whoever waits for a checkpoint to be written with what holds now. */
-struct dir_points_wait {
-    struct list link;
-    void (*done)(struct dir_points_wait *wait, enum err e);
-};
-/* Writes that checkpoint anew and tells wait, which may be NULL. */
-void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct dir_points_wait *wait);
+/* Writes that checkpoint anew, with what holds now, and tells waiter, which may be NULL. */
+void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct waiter *waiter);
 /* Soon, or when more has been synced, all of them are. */
 void dir_checkpoint_later(struct dir *dir);
 /* The one found did not match its checksum; it did: kiln wrote it, or will have in this life. */

@@ -29,6 +29,7 @@ struct dir_file *dir_file_new(struct dir_member *m, const char *path, bool creat
 }
 
 static void start_open(struct dir_file *file);
+static void release(struct dir_file *file);
 
 static void free_file(struct dir_file *file)
 {
@@ -79,13 +80,14 @@ static void tell(struct dir_file *file, enum err e)
     list_init(&waits);
     list_splice_back(&waits, &file->waits);
     if (e == ERR_NONE) {
-        for (struct list *at = waits.next; at != &waits; at = at->next)
+        LIST_EACH (hold, &waits, struct dir_hold, link) {
+            hold->held = true;
             file->holds++;
+        }
     }
     struct list *link;
     while ((link = list_pop_front(&waits)) != NULL) {
-        struct dir_file_wait *wait = CONTAINER_OF(link, struct dir_file_wait, link);
-        wait->ready(wait, e);
+        waiter_tell(CONTAINER_OF(link, struct dir_hold, link)->waiter, e);
     }
 }
 
@@ -112,7 +114,7 @@ static void on_opened(struct env_op *op, enum err e, uint64_t n)
     dir->busy--;
     if (file->state == DIR_FILE_OPEN && file->holds == 0) {
         file->holds++;
-        dir_file_release(file);
+        release(file);
     } else if (file->state == DIR_FILE_CLOSED && file->gone && list_empty(&file->waits)) {
         free_file(file);
     }
@@ -131,29 +133,34 @@ static void start_open(struct dir_file *file)
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
 }
 
-bool dir_file_hold_open(struct dir_file *file)
+bool dir_hold_open(struct dir_hold *hold, struct dir_file *file)
 {
     ASSERT(!file->gone);
+    ASSERT(!hold->held);
     if (file->state != DIR_FILE_OPEN)
         return false;
     list_remove(&file->idle);
     file->holds++;
+    hold->file = file;
+    hold->held = true;
     return true;
 }
 
-bool dir_file_hold(struct dir_file *file, struct dir_file_wait *wait, dir_file_ready *ready)
+void dir_hold(struct dir_hold *hold, struct dir_file *file, struct waiter *waiter)
 {
-    if (dir_file_hold_open(file))
-        return true;
-    wait->ready = ready;
-    list_init(&wait->link);
-    list_push_back(&file->waits, &wait->link);
+    if (dir_hold_open(hold, file)) {
+        waiter_tell(waiter, ERR_NONE);
+        return;
+    }
+    hold->file = file;
+    hold->waiter = waiter;
+    list_init(&hold->link);
+    list_push_back(&file->waits, &hold->link);
     if (file->state == DIR_FILE_CLOSED)
         start_open(file);
-    return false;
 }
 
-void dir_file_release(struct dir_file *file)
+static void release(struct dir_file *file)
 {
     ASSERT(file->holds > 0);
     if (--file->holds > 0)
@@ -163,6 +170,14 @@ void dir_file_release(struct dir_file *file)
         start_close(file);
     else
         dir_files_trim(file->dir, file->dir->open_files_max);
+}
+
+void dir_let_go(struct dir_hold *hold)
+{
+    if (!hold->held)
+        return;
+    hold->held = false;
+    release(hold->file);
 }
 
 void dir_file_retire(struct dir_file *file)

@@ -14,11 +14,7 @@ static void one_ended(struct dir_ground *ground)
     ASSERT(ground->pending > 0);
     if (--ground->pending == 0) {
         text_free(&ground->text);
-        struct list *link;
-        while ((link = list_pop_front(&ground->waits)) != NULL) {
-            struct dir_ground_wait *wait = CONTAINER_OF(link, struct dir_ground_wait, link);
-            wait->done(wait, ground->err);
-        }
+        waiters_tell(&ground->waits, ground->err);
     }
     dir_work_ends(dir);
 }
@@ -97,15 +93,12 @@ enum err dir_ground_identity(struct dir *dir, const struct format_meta *meta, bo
     return ERR_NONE;
 }
 
-bool dir_ground_wait(struct dir *dir, struct dir_ground_wait *wait,
-                     void (*done)(struct dir_ground_wait *wait, enum err e))
+void dir_ground_wait(struct dir *dir, struct waiter *waiter)
 {
     if (dir->ground.pending == 0)
-        return true;
-    wait->done = done;
-    list_init(&wait->link);
-    list_push_back(&dir->ground.waits, &wait->link);
-    return false;
+        waiter_tell(waiter, dir->ground.err);
+    else
+        waiter_add(&dir->ground.waits, waiter);
 }
 
 enum err dir_ground_state(const struct dir *dir, const struct errmsg **msg)

@@ -140,8 +140,8 @@ void dir_ground_begin(struct dir *dir);
 enum err dir_ground_identity(struct dir *dir, const struct format_meta *meta, bool is_new) MUST_USE;
 
 /* reserve.c */
-/* Gives the reserve back to a disk without room to start on. False: nothing to wait for. */
-bool dir_reserve_open(struct dir *dir, struct steps *owner) MUST_USE;
+/* Gives the reserve back to a disk without room to start on. */
+void dir_reserve_open(struct dir *dir, struct waiter *waiter);
 /* A name that the start has found in the directory; called for each of them. */
 void dir_reserve_listed(struct dir *dir, const char *name);
 /* Makes what is missing of it, in the background, when there is room. */

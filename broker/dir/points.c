@@ -144,7 +144,6 @@ static void finish(struct dir_points_file *file, enum dir_points_kind kind, enum
 {
     struct dir *dir = file->dir;
     struct list told;
-    struct list *link;
     list_init(&told);
     list_splice_back(&told, &file->waits);
     list_splice_back(&file->waits, &file->waits_next);
@@ -153,10 +152,7 @@ static void finish(struct dir_points_file *file, enum dir_points_kind kind, enum
     dir->points_own[kind] |= e == ERR_NONE;
     if (e == ERR_NONE)
         tell_members(dir, kind);
-    while ((link = list_pop_front(&told)) != NULL) {
-        struct dir_points_wait *wait = CONTAINER_OF(link, struct dir_points_wait, link);
-        wait->done(wait, e);
-    }
+    waiters_tell(&told, e);
     if (file->again && !file->busy)
         start_write(file, kind);
     dir_idle(dir);
@@ -199,14 +195,12 @@ static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
             on_written);
 }
 
-void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct dir_points_wait *wait)
+void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct waiter *waiter)
 {
     struct dir_points_file *file = &dir->points[kind];
     file->asked += !file->refusing;
-    if (wait != NULL) {
-        list_init(&wait->link);
-        list_push_back(file->busy ? &file->waits_next : &file->waits, &wait->link);
-    }
+    if (waiter != NULL)
+        waiter_add(file->busy ? &file->waits_next : &file->waits, waiter);
     if (file->busy)
         file->again = true;
     else

@@ -3,196 +3,145 @@
 #include "dir/internal.h"
 
 #define NAMES_SIZE (256 << 10)
+#define SEGMENT_NAMES_SIZE (FORMAT_SEGMENT_FILES * (FORMAT_NAME_MAX + sizeof ".deleted"))
 #define DELAY_MS_MAX (1ll << 42) /* a hundred years: "never" must not overflow */
+
+struct removal {
+    struct steps steps;
+    struct env_timer timer; /* of a segment's: until it begins */
+    struct list link;       /* in dir->removals while the timer runs */
+    struct dir *dir;
+    bool whole;        /* the folder, too */
+    bool unsaid;       /* no checkpoint says yet that the log begins behind the segment */
+    uint64_t at, size; /* of names: files of the folder, each with its zero */
+    char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
+    char names[];
+};
+
+static struct removal *removal_of(struct steps *steps)
+{
+    return CONTAINER_OF(steps, struct removal, steps);
+}
+
+/* ERR_NOMEM: NULL. */
+static struct removal *new_removal(struct dir *dir, const char *folder, size_t names_size)
+{
+    struct removal *r = mem_alloc(dir->mem, sizeof *r + names_size);
+    if (r == NULL)
+        return NULL;
+    *r = (struct removal){.dir = dir};
+    list_init(&r->link);
+    dir_path_join(r->folder, NULL, folder, "");
+    return r;
+}
+
+static void ended(struct steps *steps, enum err e)
+{
+    struct removal *r = removal_of(steps);
+    struct dir *dir = r->dir;
+    (void)e;
+    mem_free(dir->mem, r);
+    dir_work_ends(dir);
+}
+
+static void start(struct removal *r, const struct step *table)
+{
+    dir_work_begins(r->dir);
+    steps_start(&r->steps, r->dir->env, table, ended);
+}
+
+/* One of the names. A segment's may be gone already; in a folder, one that stays keeps all. */
+static enum steps_flow remove_file(struct steps *steps)
+{
+    struct removal *r = removal_of(steps);
+    if (r->at >= r->size)
+        return STEPS_NEXT;
+    const char *name = r->names + r->at;
+    r->at += strlen(name) + 1;
+    steps_then(steps, STEPS_AGAIN);
+    if (name[0] == '/' || strlen(r->folder) + strlen(name) + 2 > sizeof r->path)
+        return STEPS_NEXT;
+    dir_path_join(r->path, r->folder, name, "");
+    env_unlink(steps->env, &steps->io, r->path, steps_done);
+    return r->whole ? STEPS_WAIT : STEPS_TRY;
+}
 
 /* ---- a folder ---- */
 
-struct folder {
-    struct steps steps;
-    struct dir *dir;
-    char *names;
-    uint64_t at, size;
-    char path[ENV_PATH_MAX], file[ENV_PATH_MAX];
-};
-
-enum { FOLDER_LIST, FOLDER_TAKE, FOLDER_FILE, FOLDER_DIR };
-
-static struct folder *folder_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct folder, steps);
-}
-
 static enum steps_flow folder_list(struct steps *steps)
 {
-    struct folder *r = folder_of(steps);
-    env_list(steps->env, &steps->io, r->path, r->names, NAMES_SIZE, steps_done);
+    struct removal *r = removal_of(steps);
+    env_list(steps->env, &steps->io, r->folder, r->names, NAMES_SIZE, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow folder_take(struct steps *steps)
 {
-    folder_of(steps)->size = steps->n;
+    removal_of(steps)->size = steps->n;
     return STEPS_NEXT;
-}
-
-static enum steps_flow folder_file(struct steps *steps)
-{
-    struct folder *r = folder_of(steps);
-    if (r->at >= r->size)
-        return STEPS_NEXT;
-    const char *name = r->names + r->at;
-    r->at += strlen(name) + 1;
-    steps->next = FOLDER_FILE;
-    if (name[0] == '/' || strlen(r->path) + strlen(name) + 2 > sizeof r->file)
-        return STEPS_NEXT;
-    dir_path_join(r->file, r->path, name, "");
-    env_unlink(steps->env, &steps->io, r->file, steps_done);
-    return STEPS_WAIT;
 }
 
 static enum steps_flow folder_unlink(struct steps *steps)
 {
-    env_unlink(steps->env, &steps->io, folder_of(steps)->path, steps_done);
+    env_unlink(steps->env, &steps->io, removal_of(steps)->folder, steps_done);
     return STEPS_WAIT;
 }
 
 static const struct step folder_steps[] = {
-    [FOLDER_LIST] = {"list", folder_list},
-    [FOLDER_TAKE] = {"list", folder_take},
-    [FOLDER_FILE] = {"unlink", folder_file},
-    [FOLDER_DIR] = {"unlink", folder_unlink},
-    {NULL, NULL},
+    {"list", folder_list},     {"list", folder_take}, {"unlink", remove_file},
+    {"unlink", folder_unlink}, {NULL, NULL},
 };
-
-static void folder_ended(struct steps *steps, enum err e)
-{
-    struct folder *r = folder_of(steps);
-    struct dir *dir = r->dir;
-    (void)e;
-    mem_free(dir->mem, r->names);
-    mem_free(dir->mem, r);
-    dir_work_ends(dir);
-}
 
 void dir_remove(struct dir *dir, const char *path)
 {
-    struct folder *r = mem_zalloc(dir->mem, sizeof *r);
+    struct removal *r = new_removal(dir, path, NAMES_SIZE);
     if (r == NULL)
         return;
-    r->names = mem_alloc(dir->mem, NAMES_SIZE);
-    if (r->names == NULL) {
-        mem_free(dir->mem, r);
-        return;
-    }
-    r->dir = dir;
-    dir_path_join(r->path, NULL, path, "");
-    dir_work_begins(dir);
-    steps_start(&r->steps, dir->env, folder_steps, folder_ended);
+    r->whole = true;
+    start(r, folder_steps);
 }
 
 /* ---- a segment ---- */
 
-struct segment {
-    struct steps steps;
-    struct env_timer timer;
-    struct dir *dir;
-    struct list link; /* in dir->removals while the timer runs */
-    int64_t base;
-    int32_t kind;
-    bool unsaid; /* no checkpoint says yet that the log begins behind it */
-    struct dir_points_wait points_wait;
-    char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
-};
-
-static struct segment *segment_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct segment, steps);
-}
-
-static void set_path(struct segment *s, int32_t file)
-{
-    char name[FORMAT_NAME_MAX];
-    format_segment_name(name, s->base, file);
-    dir_path_join(s->path, s->folder, name, ".deleted");
-}
-
-enum { SEGMENT_EMPTY, SEGMENT_CLOSE, SEGMENT_POINT, SEGMENT_SAID, SEGMENT_FILE, SEGMENT_OVER };
+enum { SEGMENT_EMPTY, SEGMENT_CLOSE, SEGMENT_POINT, SEGMENT_FILES };
 
 /* Its name stays until the checkpoint is written, for which there is room now: without either the
  * next start would take it for lost. */
 static enum steps_flow segment_empty(struct steps *steps)
 {
-    struct segment *s = segment_of(steps);
-    if (!s->unsaid) {
-        steps->next = SEGMENT_FILE;
-        return STEPS_NEXT;
-    }
-    set_path(s, 0);
-    env_open_file(steps->env, &steps->io, s->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE, steps_done);
+    struct removal *r = removal_of(steps);
+    if (!r->unsaid)
+        return steps_go(steps, SEGMENT_FILES);
+    dir_path_join(r->path, r->folder, r->names, ""); /* the first: its records */
+    env_open_file(steps->env, &steps->io, r->path, ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow segment_close(struct steps *steps)
 {
-    steps->tolerant = true;
     env_close_file(steps->env, &steps->io, steps->n, steps_done);
-    return STEPS_WAIT;
-}
-
-static void on_said(struct dir_points_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct segment, points_wait)->steps, e);
+    return STEPS_TRY;
 }
 
 static enum steps_flow segment_point(struct steps *steps)
 {
-    struct segment *s = segment_of(steps);
-    steps->tolerant = true;
-    s->points_wait.done = on_said;
-    dir_points_write(s->dir, DIR_POINTS_START, &s->points_wait);
-    return STEPS_WAIT;
-}
-
-static enum steps_flow segment_said(struct steps *steps)
-{
-    if (steps->err != ERR_NONE)
-        steps->next = SEGMENT_OVER;
-    return STEPS_NEXT;
-}
-
-static enum steps_flow segment_file(struct steps *steps)
-{
-    struct segment *s = segment_of(steps);
-    if (s->kind == FORMAT_SEGMENT_FILES)
-        return STEPS_NEXT;
-    set_path(s, s->kind++);
-    steps->next = SEGMENT_FILE;
-    steps->tolerant = true; /* gone already, or left for the next start */
-    env_unlink(steps->env, &steps->io, s->path, steps_done);
+    dir_points_write(removal_of(steps)->dir, DIR_POINTS_START, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static const struct step segment_steps[] = {
-    [SEGMENT_EMPTY] = {"empty", segment_empty}, [SEGMENT_CLOSE] = {"empty", segment_close},
-    [SEGMENT_POINT] = {"write", segment_point}, [SEGMENT_SAID] = {"write", segment_said},
-    [SEGMENT_FILE] = {"remove", segment_file},  [SEGMENT_OVER] = {NULL, NULL},
+    [SEGMENT_EMPTY] = {"empty", segment_empty},
+    [SEGMENT_CLOSE] = {"empty", segment_close},
+    [SEGMENT_POINT] = {"write", segment_point},
+    [SEGMENT_FILES] = {"remove", remove_file},
+    {NULL, NULL},
 };
-
-static void segment_ended(struct steps *steps, enum err e)
-{
-    struct segment *s = segment_of(steps);
-    struct dir *dir = s->dir;
-    (void)e;
-    mem_free(dir->mem, s);
-    dir_work_ends(dir);
-}
 
 static void on_due(struct env_timer *timer)
 {
-    struct segment *s = CONTAINER_OF(timer, struct segment, timer);
-    list_remove(&s->link);
-    dir_work_begins(s->dir);
-    steps_start(&s->steps, s->dir->env, segment_steps, segment_ended);
+    struct removal *r = CONTAINER_OF(timer, struct removal, timer);
+    list_remove(&r->link);
+    start(r, segment_steps);
 }
 
 /* What is not removed in this life is removed at the start of the next. */
@@ -200,25 +149,27 @@ void dir_removals_stop(struct dir *dir)
 {
     struct list *link;
     while ((link = list_pop_front(&dir->removals)) != NULL) {
-        struct segment *s = CONTAINER_OF(link, struct segment, link);
-        env_disarm(dir->env, &s->timer);
-        mem_free(dir->mem, s);
+        struct removal *r = CONTAINER_OF(link, struct removal, link);
+        env_disarm(dir->env, &r->timer);
+        mem_free(dir->mem, r);
     }
 }
 
 void dir_remove_segment(struct dir *dir, const char *folder, int64_t base, int64_t delay_ms,
                         bool unsaid)
 {
-    struct segment *s = mem_zalloc(dir->mem, sizeof *s);
-    if (s == NULL)
+    struct removal *r = new_removal(dir, folder, SEGMENT_NAMES_SIZE);
+    if (r == NULL)
         return;
-    s->dir = dir;
-    s->base = base;
-    s->unsaid = unsaid;
-    s->timer.fire = on_due;
-    list_init(&s->link);
-    dir_path_join(s->folder, NULL, folder, "");
-    list_push_back(&dir->removals, &s->link);
+    for (int32_t file = 0; file < FORMAT_SEGMENT_FILES; file++) {
+        char *name = r->names + r->size;
+        format_segment_name(name, base, file);
+        dir_path_join(name, NULL, name, ".deleted");
+        r->size += strlen(name) + 1;
+    }
+    r->unsaid = unsaid;
+    r->timer.fire = on_due;
+    list_push_back(&dir->removals, &r->link);
     delay_ms = unsaid ? 0 : MIN(delay_ms, DELAY_MS_MAX);
-    env_arm(dir->env, &s->timer, env_now(dir->env) + delay_ms * 1000000);
+    env_arm(dir->env, &r->timer, env_now(dir->env) + delay_ms * 1000000);
 }

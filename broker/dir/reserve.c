@@ -16,7 +16,7 @@ static const uint8_t nothing[PART_BYTES];
 struct dir_reserve {
     struct steps steps;
     struct dir *dir;
-    struct steps *owner; /* of dir_reserve_open */
+    struct waiter *waiter; /* of dir_reserve_open */
     struct env_timer timer;
     struct dir_save save;
     bool running, made;
@@ -39,13 +39,10 @@ static const char *path_of(struct dir_reserve *r)
 
 /* ---- at the start ---- */
 
-enum { GIVE_ASK, GIVE_LOOK, GIVE_FILE, GIVE_OVER };
-
 static enum steps_flow give_ask(struct steps *steps)
 {
-    steps->tolerant = true;
     env_space(steps->env, &steps->io, reserve_of(steps)->dir->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow give_look(struct steps *steps)
@@ -54,7 +51,7 @@ static enum steps_flow give_look(struct steps *steps)
     r->file = 0;
     r->dir->short_of_room = steps->err == ERR_NONE && steps->n < ROOM_BYTES;
     if (steps->err != ERR_NONE || steps->n >= DIR_RESERVE_BYTES * DIR_RESERVE_FILES)
-        steps->next = GIVE_OVER;
+        return steps_go(steps, STEPS_END);
     return STEPS_NEXT;
 }
 
@@ -65,16 +62,15 @@ static enum steps_flow give_file(struct steps *steps)
         return STEPS_NEXT;
     env_unlink(steps->env, &steps->io, path_of(r), steps_done);
     r->file++;
-    steps->next = GIVE_FILE;
-    steps->tolerant = true; /* it may not be there */
-    return STEPS_WAIT;
+    steps_then(steps, STEPS_AGAIN);
+    return STEPS_TRY; /* it may not be there */
 }
 
 static const struct step give_steps[] = {
-    [GIVE_ASK] = {"look at", give_ask},
-    [GIVE_LOOK] = {"look at", give_look},
-    [GIVE_FILE] = {"remove", give_file},
-    [GIVE_OVER] = {NULL, NULL},
+    {"look at", give_ask},
+    {"look at", give_look},
+    {"remove", give_file},
+    {NULL, NULL},
 };
 
 static void given(struct steps *steps, enum err e)
@@ -82,25 +78,26 @@ static void given(struct steps *steps, enum err e)
     struct dir_reserve *r = reserve_of(steps);
     (void)e;
     r->running = false;
-    steps_resume(r->owner, ERR_NONE);
+    waiter_tell(r->waiter, ERR_NONE);
 }
 
 static void on_timer(struct env_timer *timer);
 
-bool dir_reserve_open(struct dir *dir, struct steps *owner)
+void dir_reserve_open(struct dir *dir, struct waiter *waiter)
 {
-    if (!dir->config.reserve)
-        return false;
-    struct dir_reserve *r = mem_zalloc(dir->mem, sizeof *r);
-    if (r == NULL)
-        return false;
+    struct dir_reserve *r = NULL;
+    if (dir->config.reserve)
+        r = mem_zalloc(dir->mem, sizeof *r);
+    if (r == NULL) {
+        waiter_tell(waiter, ERR_NONE);
+        return;
+    }
     dir->reserve = r;
     r->dir = dir;
-    r->owner = owner;
+    r->waiter = waiter;
     r->timer.fire = on_timer;
     r->running = true;
     steps_start(&r->steps, dir->env, give_steps, given);
-    return true;
 }
 
 void dir_reserve_listed(struct dir *dir, const char *name)
@@ -114,13 +111,6 @@ void dir_reserve_listed(struct dir *dir, const char *name)
 }
 
 /* ---- making it ---- */
-
-enum { MAKE_ASK, MAKE_LOOK, MAKE_FILE, MAKE_OVER };
-
-static void on_saved(struct dir_save *save, enum err e)
-{
-    steps_resume(&CONTAINER_OF(save, struct dir_reserve, save)->steps, e);
-}
 
 /* They are made one after the other, each of them durable before the next is begun: of those that
  * follow each other from the first on, a crash can have cut short only the last. */
@@ -149,17 +139,17 @@ static enum steps_flow make_file(struct steps *steps)
     struct dir_reserve *r = reserve_of(steps);
     if (r->file == DIR_RESERVE_FILES)
         return STEPS_NEXT;
-    dir_save_parts(r->dir, &r->save, path_of(r), r->parts, COUNT_OF(r->parts), on_saved);
+    dir_save_parts(r->dir, &r->save, path_of(r), r->parts, COUNT_OF(r->parts), steps_waiter(steps));
     r->file++;
-    steps->next = MAKE_FILE;
+    steps_then(steps, STEPS_AGAIN);
     return STEPS_WAIT;
 }
 
 static const struct step make_steps[] = {
-    [MAKE_ASK] = {"look at", give_ask},
-    [MAKE_LOOK] = {"look at", make_look},
-    [MAKE_FILE] = {"write", make_file},
-    [MAKE_OVER] = {NULL, NULL},
+    {"look at", give_ask},
+    {"look at", make_look},
+    {"write", make_file},
+    {NULL, NULL},
 };
 
 static void made(struct steps *steps, enum err e)

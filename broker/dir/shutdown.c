@@ -13,11 +13,11 @@ struct dir_shutdown {
     struct dir_member *last; /* whose farewell has begun last */
     int32_t farewells, farewells_max;
     int64_t farewells_until_ns; /* no more begin after it */
-    struct dir_ground_wait ground_wait;
-    struct dir_points_wait points_wait;
     struct dir_file_write write;
     int kind;
-    bool waiting;
+    struct waiter *idle;     /* not NULL: dir_idle tells it, and its step looks again */
+    struct waiter *departed; /* told when the last farewell has ended */
+    struct waiter *marked;   /* told when the marker is there */
     enum err failed;         /* why it is given up */
     bool mark;               /* the marker is wanted, and so far every member is whole */
     struct errmsg unwritten; /* the first thing that a full disk did not take */
@@ -29,11 +29,11 @@ enum {
     DOWN_SYNC,
     DOWN_MEMBERS,
     DOWN_POINTS,
+    DOWN_POINTED,
     DOWN_MARK,
     DOWN_QUIET,
     DOWN_UNLOCK,
-    DOWN_UNLOCKED,
-    DOWN_OVER,
+    DOWN_UNLOCKED
 };
 
 static struct dir_shutdown *shutdown_of(struct steps *steps)
@@ -43,17 +43,10 @@ static struct dir_shutdown *shutdown_of(struct steps *steps)
 
 /* ---- until all is durable ---- */
 
-static void on_ground(struct dir_ground_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct dir_shutdown, ground_wait)->steps, e);
-}
-
 static enum steps_flow down_ground(struct steps *steps)
 {
-    struct dir_shutdown *s = shutdown_of(steps);
-    if (!dir_ground_wait(s->dir, &s->ground_wait, on_ground))
-        return STEPS_WAIT;
-    return s->dir->ground.err == ERR_NONE ? STEPS_NEXT : steps_fail(steps, s->dir->ground.err);
+    dir_ground_wait(shutdown_of(steps)->dir, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow down_sync(struct steps *steps)
@@ -66,8 +59,8 @@ static enum steps_flow down_sync(struct steps *steps)
     if (quiet || dir->status != ERR_NONE)
         return STEPS_NEXT;
     dir->flush_now = true;
-    s->waiting = true; /* dir_idle looks again */
-    steps->next = DOWN_SYNC;
+    s->idle = steps_waiter(steps);
+    steps_then(steps, STEPS_AGAIN);
     dir_commit_kick(dir);
     return STEPS_WAIT;
 }
@@ -136,7 +129,7 @@ static void begin_farewells(struct dir_shutdown *s)
         m->calls->farewell(m);
     }
     if (--s->farewells == 0)
-        steps_resume(&s->steps, s->failed);
+        waiter_tell(s->departed, s->failed);
 }
 
 void dir_farewell_done(struct dir_member *m, enum err e, const struct errmsg *msg)
@@ -161,6 +154,7 @@ static enum steps_flow down_members(struct steps *steps)
     int32_t spare = steps->env->disk.files_max - s->dir->open_files_max;
     s->farewells_max = MAX(MIN(spare / 2 / DIR_FAREWELL_FILES, DIR_FAREWELLS_MAX), 1);
     s->farewells_until_ns = env_now(steps->env) + DIR_FAREWELLS_MS * 1000000ll;
+    s->departed = steps_waiter(steps);
     begin_farewells(s);
     return STEPS_WAIT;
 }
@@ -178,45 +172,43 @@ static enum err take_failure(struct dir_shutdown *s, enum err e, const struct er
     return e;
 }
 
-static void on_point(struct dir_points_wait *wait, enum err e)
-{
-    struct dir_shutdown *s = CONTAINER_OF(wait, struct dir_shutdown, points_wait);
-    struct errmsg msg = {{0}};
-    errmsg_set(&msg, e, "cannot write %s/%s: %s%s", s->dir->path,
-               dir_points_name((enum dir_points_kind)(s->kind - 1)), err_text(e), dir_advice(e));
-    steps_resume(&s->steps, take_failure(s, e, &msg));
-}
-
 static enum steps_flow down_points(struct steps *steps)
 {
     struct dir_shutdown *s = shutdown_of(steps);
-    if (s->dir->status != ERR_NONE) {
-        steps->next = DOWN_QUIET;
-        return STEPS_NEXT;
-    }
+    if (s->dir->status != ERR_NONE)
+        return steps_go(steps, DOWN_QUIET);
     if (s->kind == DIR_POINTS_COUNT)
-        return STEPS_NEXT;
-    s->points_wait.done = on_point;
-    steps->next = DOWN_POINTS;
-    dir_points_write(s->dir, (enum dir_points_kind)s->kind++, &s->points_wait);
-    return STEPS_WAIT;
+        return steps_go(steps, DOWN_MARK);
+    dir_points_write(s->dir, (enum dir_points_kind)s->kind, steps_waiter(steps));
+    return STEPS_TRY;
+}
+
+static enum steps_flow down_pointed(struct steps *steps)
+{
+    struct dir_shutdown *s = shutdown_of(steps);
+    struct errmsg msg = {{0}};
+    errmsg_set(&msg, steps->err, "cannot write %s/%s: %s%s", s->dir->path,
+               dir_points_name((enum dir_points_kind)s->kind++), err_text(steps->err),
+               dir_advice(steps->err));
+    steps_then(steps, DOWN_POINTS);
+    return steps_check(steps, take_failure(s, steps->err, &msg));
 }
 
 static void on_put(struct dir_op *op, enum err e)
 {
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
     struct dir_shutdown *s = CONTAINER_OF(write, struct dir_shutdown, write);
-    steps_resume(&s->steps, take_failure(s, e, &op->msg));
+    waiter_tell(s->marked, take_failure(s, e, &op->msg));
 }
 
 static enum steps_flow down_mark(struct steps *steps)
 {
     struct dir_shutdown *s = shutdown_of(steps);
-    (void)steps;
     if (!s->mark || s->dir->status != ERR_NONE)
         return STEPS_NEXT;
     snprintf(s->path, sizeof s->path, "%s/.kafka_cleanshutdown", s->dir->path);
     s->write = (struct dir_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
+    s->marked = steps_waiter(steps);
     dir_file_put(s->dir, &s->write, on_put);
     return STEPS_WAIT;
 }
@@ -226,20 +218,18 @@ static enum steps_flow down_mark(struct steps *steps)
 static enum steps_flow down_quiet(struct steps *steps)
 {
     struct dir_shutdown *s = shutdown_of(steps);
-    s->steps.err = ERR_NONE;
     if (s->dir->busy == 0)
         return STEPS_NEXT;
-    s->waiting = true;
-    steps->next = steps->at; /* in either table */
+    s->idle = steps_waiter(steps);
+    steps_then(steps, STEPS_AGAIN);
     return STEPS_WAIT;
 }
 
 static enum steps_flow down_unlock(struct steps *steps)
 {
     struct dir_shutdown *s = shutdown_of(steps);
-    steps->tolerant = true;
     env_close_file(steps->env, &steps->io, s->dir->lock, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow down_unlocked(struct steps *steps)
@@ -253,11 +243,12 @@ static const struct step down_steps[] = {
     [DOWN_SYNC] = {"sync the logs of", down_sync},
     [DOWN_MEMBERS] = {"close the logs of", down_members},
     [DOWN_POINTS] = {"write the checkpoints of", down_points},
+    [DOWN_POINTED] = {"write the checkpoints of", down_pointed},
     [DOWN_MARK] = {"mark the clean end of", down_mark},
     [DOWN_QUIET] = {"close", down_quiet},
     [DOWN_UNLOCK] = {"unlock", down_unlock},
     [DOWN_UNLOCKED] = {"unlock", down_unlocked},
-    [DOWN_OVER] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 /* An unclean end is an end, too: the directory is unlocked all the same. */
@@ -307,9 +298,10 @@ void dir_idle(struct dir *dir)
 {
     struct dir_shutdown *s = dir->shutdown;
     struct dir_op *settling = dir->settling;
-    if (s != NULL && s->waiting) {
-        s->waiting = false;
-        steps_resume(&s->steps, ERR_NONE);
+    if (s != NULL && s->idle != NULL) {
+        struct waiter *idle = s->idle;
+        s->idle = NULL;
+        waiter_tell(idle, ERR_NONE);
     } else if (settling != NULL && dir->busy == 0) {
         dir->settling = NULL;
         settling->done(settling, ERR_NONE);

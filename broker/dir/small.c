@@ -27,25 +27,21 @@ static struct dir_get *get_of(struct steps *steps)
 
 static enum steps_flow get_open(struct steps *steps)
 {
-    steps->tolerant = true;
     env_open_file(steps->env, &steps->io, get_of(steps)->path, ENV_OPEN_READ, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow get_size(struct steps *steps)
 {
     struct dir_get *get = get_of(steps);
-    if (steps->err == ERR_NOTFOUND) {
-        steps->next = 5; /* the end of the table */
-        return STEPS_NEXT;
-    }
+    if (steps->err == ERR_NOTFOUND)
+        return steps_go(steps, STEPS_END);
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
     get->found = true;
     get->file = steps->n;
-    steps->tolerant = true;
     env_size(steps->env, &steps->io, get->file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* What is longer than any file that is read whole is damaged, whatever stands in it, and is told
@@ -63,9 +59,8 @@ static enum steps_flow get_read(struct steps *steps)
     get->size = steps->n;
     if (get->failed != ERR_NONE || get->size == 0)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_read(steps->env, &steps->io, get->file, 0, get->data, get->size, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow get_close(struct steps *steps)
@@ -75,15 +70,13 @@ static enum steps_flow get_close(struct steps *steps)
         get->failed = steps->err;
         get->size = steps->n;
     }
-    steps->tolerant = true;
     env_close_file(steps->env, &steps->io, get->file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow get_end(struct steps *steps)
 {
-    struct dir_get *get = get_of(steps);
-    return get->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, get->failed);
+    return steps_check(steps, get_of(steps)->failed);
 }
 
 static const struct step get_steps[] = {
@@ -96,21 +89,28 @@ static void get_ended(struct steps *steps, enum err e)
 {
     struct dir_get *get = get_of(steps);
     if (e != ERR_NONE) {
-        mem_free(get->dir->mem, get->data);
-        get->data = NULL;
+        dir_get_free(get);
         get->size = 0;
     }
-    get->done(get, e);
+    waiter_tell(get->waiter, e);
 }
 
-void dir_get(struct dir *dir, struct dir_get *get, const char *path,
-             void (*done)(struct dir_get *get, enum err e))
+void dir_get_free(struct dir_get *get)
 {
-    *get = (struct dir_get){.dir = dir, .done = done, .path = path};
+    if (get->data != NULL)
+        mem_free(get->dir->mem, get->data);
+    get->data = NULL;
+}
+
+void dir_get(struct dir *dir, struct dir_get *get, const char *path, struct waiter *waiter)
+{
+    *get = (struct dir_get){.dir = dir, .waiter = waiter, .path = path};
     steps_start(&get->steps, dir->env, get_steps, get_ended);
 }
 
 /* ---- writing in place ---- */
+
+enum { SAVE_NEW, SAVE_END, SAVE_OVER };
 
 static struct dir_save *save_of(struct steps *steps)
 {
@@ -121,7 +121,7 @@ static enum steps_flow save_open(struct steps *steps)
 {
     struct dir_save *save = save_of(steps);
     unsigned flags = ENV_OPEN_WRITE | ENV_OPEN_CREATE;
-    if (save->offset == 0 && !save->over)
+    if (save->offset == 0 && save->how != SAVE_OVER)
         flags |= ENV_OPEN_TRUNCATE;
     env_open_file(steps->env, &steps->io, save->path, flags, steps_done);
     return STEPS_WAIT;
@@ -139,10 +139,9 @@ static enum steps_flow save_write(struct steps *steps)
         save->parts = &save->part;
         save->part_count = 1;
     }
-    steps->tolerant = true;
     env_write(steps->env, &steps->io, save->file, save->offset, save->parts, save->part_count,
               steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* What an earlier try left behind goes. */
@@ -151,9 +150,8 @@ static enum steps_flow save_cut(struct steps *steps)
     struct dir_save *save = save_of(steps);
     if (steps->err != ERR_NONE || save->offset == 0)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_truncate(steps->env, &steps->io, save->file, save->offset + save->bytes.size, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow save_sync(struct steps *steps)
@@ -161,11 +159,10 @@ static enum steps_flow save_sync(struct steps *steps)
     struct dir_save *save = save_of(steps);
     save->failed = steps->err;
     steps->err = ERR_NONE;
-    if (save->failed != ERR_NONE || !save->sync)
+    if (save->failed != ERR_NONE || save->how != SAVE_NEW)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_sync(steps->env, &steps->io, save->file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* A full disk may speak up only now. The bytes of a file that nobody refers to yet are not missed;
@@ -173,20 +170,18 @@ static enum steps_flow save_sync(struct steps *steps)
 static enum steps_flow save_close(struct steps *steps)
 {
     struct dir_save *save = save_of(steps);
-    if (save->failed == ERR_NONE && save->sync && steps->err != ERR_NONE) {
+    if (save->failed == ERR_NONE && steps->err != ERR_NONE) { /* the sync's */
         save->failed = steps->err;
         if (steps->err != ERR_NOSPACE)
             dir_sync_failed(save->dir, steps->err);
     }
-    steps->tolerant = true;
     env_close_file(steps->env, &steps->io, save->file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow save_end(struct steps *steps)
 {
-    struct dir_save *save = save_of(steps);
-    return save->failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, save->failed);
+    return steps_check(steps, save_of(steps)->failed);
 }
 
 static const struct step save_steps[] = {
@@ -196,36 +191,43 @@ static const struct step save_steps[] = {
 
 static void save_ended(struct steps *steps, enum err e)
 {
-    struct dir_save *save = save_of(steps);
-    save->done(save, e);
+    waiter_tell(save_of(steps)->waiter, e);
+}
+
+static void start_save(struct dir *dir, struct dir_save *save, struct waiter *waiter)
+{
+    save->dir = dir;
+    save->waiter = waiter;
+    steps_start(&save->steps, dir->env, save_steps, save_ended);
 }
 
 void dir_save(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
-              uint64_t offset, bool sync, void (*done)(struct dir_save *save, enum err e))
+              struct waiter *waiter)
 {
-    *save = (struct dir_save){
-        .dir = dir, .done = done, .path = path, .bytes = bytes, .offset = offset, .sync = sync};
-    steps_start(&save->steps, dir->env, save_steps, save_ended);
+    *save = (struct dir_save){.path = path, .bytes = bytes, .how = SAVE_NEW};
+    start_save(dir, save, waiter);
 }
 
 void dir_save_parts(struct dir *dir, struct dir_save *save, const char *path,
-                    const struct env_part *parts, int32_t part_count,
-                    void (*done)(struct dir_save *save, enum err e))
+                    const struct env_part *parts, int32_t part_count, struct waiter *waiter)
 {
-    *save = (struct dir_save){.dir = dir,
-                              .done = done,
-                              .path = path,
-                              .parts = parts,
-                              .part_count = part_count,
-                              .sync = true};
-    steps_start(&save->steps, dir->env, save_steps, save_ended);
+    *save =
+        (struct dir_save){.path = path, .parts = parts, .part_count = part_count, .how = SAVE_NEW};
+    start_save(dir, save, waiter);
+}
+
+void dir_save_end(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
+                  uint64_t offset, struct waiter *waiter)
+{
+    *save = (struct dir_save){.path = path, .bytes = bytes, .offset = offset, .how = SAVE_END};
+    start_save(dir, save, waiter);
 }
 
 void dir_save_over(struct dir *dir, struct dir_save *save, const char *path, struct bytes bytes,
-                   void (*done)(struct dir_save *save, enum err e))
+                   struct waiter *waiter)
 {
-    *save = (struct dir_save){.dir = dir, .done = done, .path = path, .bytes = bytes, .over = true};
-    steps_start(&save->steps, dir->env, save_steps, save_ended);
+    *save = (struct dir_save){.path = path, .bytes = bytes, .how = SAVE_OVER};
+    start_save(dir, save, waiter);
 }
 
 /* ---- replacing durably ---- */
@@ -239,6 +241,7 @@ struct put {
     struct dir_file_write *write;
     struct dir_get get, crc;
     struct dir_save save, save_crc;
+    struct waiter saved, saved_crc, *all_saved;
     int32_t saving;
     enum err save_err;
     char crc_text[FORMAT_CRC_FILE_SIZE + 1];
@@ -264,26 +267,13 @@ static struct put *put_of(struct steps *steps)
     return CONTAINER_OF(steps, struct put, steps);
 }
 
-static void put_got(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct put, get)->steps, e);
-}
-
-static void put_got_crc(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct put, crc)->steps, e);
-}
-
 static enum steps_flow put_read(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    if (!put->write->checksum || !put->look) {
-        steps->next = PUT_SAVE;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
-    dir_get(put->dir, &put->get, put->write->path, put_got);
-    return STEPS_WAIT;
+    if (!put->write->checksum || !put->look)
+        return steps_go(steps, PUT_SAVE);
+    dir_get(put->dir, &put->get, put->write->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow put_read_crc(struct steps *steps)
@@ -291,67 +281,65 @@ static enum steps_flow put_read_crc(struct steps *steps)
     struct put *put = put_of(steps);
     if (steps->err != ERR_NONE || !put->get.found)
         return STEPS_NEXT;
-    steps->tolerant = true;
-    dir_get(put->dir, &put->crc, put->crc_path, put_got_crc);
-    return STEPS_WAIT;
+    dir_get(put->dir, &put->crc, put->crc_path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 /* Only a file that fits its own checksum may be fallen back to. */
 static void take_before(struct put *put)
 {
-    struct bytes file = bytes_of(put->get.data, (size_t)put->get.size);
-    struct bytes crc = bytes_of(put->crc.data, (size_t)put->crc.size);
-    if (put->get.data != NULL && put->crc.data != NULL && format_crc_check(crc, file) == ERR_NONE) {
+    struct bytes file = dir_got(&put->get);
+    if (file.data != NULL && put->crc.data != NULL &&
+        format_crc_check(dir_got(&put->crc), file) == ERR_NONE) {
         put->before_known = true;
         put->before = crc32c(0, file.data, file.size);
     }
-    mem_free(put->dir->mem, put->get.data);
-    mem_free(put->dir->mem, put->crc.data);
-    put->get.data = put->crc.data = NULL;
+    dir_get_free(&put->get);
+    dir_get_free(&put->crc);
 }
 
-static void saved(struct put *put, enum err e)
+static void one_saved(struct put *put, enum err e)
 {
     if (e != ERR_NONE)
         put->save_err = e;
     if (--put->saving == 0)
-        steps_resume(&put->steps, put->save_err);
+        waiter_tell(put->all_saved, put->save_err);
 }
 
-static void put_saved(struct dir_save *save, enum err e)
+static void on_saved(struct waiter *waiter, enum err e)
 {
-    saved(CONTAINER_OF(save, struct put, save), e);
+    one_saved(CONTAINER_OF(waiter, struct put, saved), e);
 }
 
-static void put_saved_crc(struct dir_save *save, enum err e)
+static void on_saved_crc(struct waiter *waiter, enum err e)
 {
-    saved(CONTAINER_OF(save, struct put, save_crc), e);
+    one_saved(CONTAINER_OF(waiter, struct put, saved_crc), e);
 }
 
 static enum steps_flow put_save(struct steps *steps)
 {
     struct put *put = put_of(steps);
     struct bytes bytes = put->write->bytes;
-    (void)steps;
     take_before(put);
     put->saving = 1 + put->write->checksum;
-    dir_save(put->dir, &put->save, put->temporary, bytes, 0, true, put_saved);
+    put->all_saved = steps_waiter(steps);
+    put->saved.done = on_saved;
+    put->saved_crc.done = on_saved_crc;
+    dir_save(put->dir, &put->save, put->temporary, bytes, &put->saved);
     if (!put->write->checksum)
         return STEPS_WAIT;
     uint32_t now = crc32c(0, bytes.data, bytes.size);
     format_crc_print(now, put->before_known ? put->before : now, put->crc_text);
-    dir_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text), 0, true,
-             put_saved_crc);
+    dir_save(put->dir, &put->save_crc, put->crc_temporary, bytes_text(put->crc_text),
+             &put->saved_crc);
     return STEPS_WAIT;
 }
 
 static enum steps_flow put_rename_crc(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    if (!put->write->checksum) {
-        steps->next = PUT_RENAME;
-        return STEPS_NEXT;
-    }
+    if (!put->write->checksum)
+        return steps_go(steps, PUT_RENAME);
     env_rename(steps->env, &steps->io, put->crc_temporary, put->crc_path, steps_done);
     return STEPS_WAIT;
 }
@@ -360,9 +348,8 @@ static enum steps_flow sync_folder(struct put *put)
 {
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
-    put->steps.tolerant = true;
     env_sync_dir(put->steps.env, &put->steps.io, put->folder, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* Nothing is lost when there is nothing to fall back to, or when the disk keeps the order. */

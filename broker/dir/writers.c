@@ -9,19 +9,21 @@
 /* One place in so many is for those of who asks for many at once, if others wait too. */
 #define LATE_SHARE 4
 
+static void on_opened(struct waiter *opened, enum err e);
+
 enum err dir_writer_init(struct dir_writer *w, struct dir_member *m, const char *path, bool create)
 {
     *w = (struct dir_writer){.member = m, .file = dir_file_new(m, path, create)};
     list_init(&w->link);
     list_init(&w->entry);
-    list_init(&w->wait.link);
+    w->opened.done = on_opened;
     return w->file == NULL ? ERR_NOMEM : ERR_NONE;
 }
 
 void dir_writer_free(struct dir_writer *w)
 {
     ASSERT(!w->syncing);
-    ASSERT(!w->held);
+    ASSERT(!w->hold.held);
     ASSERT(!list_linked(&w->link));
     list_remove(&w->entry);
     dir_file_retire(w->file);
@@ -51,12 +53,11 @@ static void give_back(struct dir *dir)
     dir_writers_next(dir);
 }
 
-static void on_file(struct dir_file_wait *wait, enum err e)
+static void on_opened(struct waiter *opened, enum err e)
 {
-    struct dir_writer *w = CONTAINER_OF(wait, struct dir_writer, wait);
+    struct dir_writer *w = CONTAINER_OF(opened, struct dir_writer, opened);
     struct dir_member *m = w->member;
     struct dir *dir = m->dir;
-    w->held = e == ERR_NONE;
     if (e == ERR_TOOMANY && dir->status == ERR_NONE) {
         dir->writer_count--;
         list_push_front(&dir->writers_waiting, &w->link);
@@ -71,8 +72,7 @@ static void on_file(struct dir_file_wait *wait, enum err e)
 static void give_place(struct dir_writer *w)
 {
     w->member->dir->writer_count++;
-    if (dir_file_hold(w->file, &w->wait, on_file))
-        on_file(&w->wait, ERR_NONE);
+    dir_hold(&w->hold, w->file, &w->opened);
 }
 
 /* An event of its own, so that nobody's turn begins inside somebody else's end. */
@@ -110,7 +110,7 @@ void dir_writers_next(struct dir *dir)
 void dir_writer_hold(struct dir_writer *w, bool late)
 {
     struct dir *dir = w->member->dir;
-    ASSERT(!w->held);
+    ASSERT(!w->hold.held);
     if (!dir_writers_crowded(dir) && dir->writer_count < dir->writers_max) {
         give_place(w);
         return;
@@ -125,8 +125,7 @@ void dir_writer_hold(struct dir_writer *w, bool late)
 
 void dir_writer_release(struct dir_writer *w)
 {
-    ASSERT(w->held);
-    w->held = false;
-    dir_file_release(w->file);
+    ASSERT(w->hold.held);
+    dir_let_go(&w->hold);
     give_back(w->member->dir);
 }

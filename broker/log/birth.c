@@ -19,6 +19,7 @@ struct log_birth_work {
     struct log_opening *opening;
     struct newborn files[FILES_MAX];
     int32_t file_count;
+    struct waiter *all; /* told when the last of them has ended */
     int32_t pending;
     bool made;       /* the directory is there, under its first name */
     bool renamed;    /* or may be there under its own */
@@ -30,14 +31,9 @@ struct log_birth_work {
     char path[ENV_PATH_MAX]; /* its first name */
 };
 
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
 static struct log_birth_work *work_of(struct steps *steps)
 {
-    return opening_of(steps)->birth_work;
+    return log_opening_of(steps)->birth_work;
 }
 
 /* ---- what it holds ---- */
@@ -98,7 +94,7 @@ static void one_ended(struct log_birth_work *w, enum err e)
     if (e != ERR_NONE && w->failed == ERR_NONE)
         w->failed = e;
     if (--w->pending == 0)
-        steps_resume(&w->opening->steps, w->failed);
+        waiter_tell(w->all, w->failed);
 }
 
 static void on_ended(struct env_op *io, enum err e, uint64_t n)
@@ -158,22 +154,20 @@ static enum steps_flow birth_open(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
     w->made = true;
-    steps->tolerant = true;
+    w->all = steps_waiter(steps);
     w->pending = w->file_count;
     for (int32_t i = 0; i < w->file_count; i++)
         env_open_file(steps->env, &w->files[i].io, w->files[i].path,
                       ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, on_opened);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow birth_write(struct steps *steps)
 {
     struct log_birth_work *w = work_of(steps);
-    if (w->failed != ERR_NONE) {
-        steps->next = BIRTH_RENAME;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
+    if (w->failed != ERR_NONE)
+        return steps_go(steps, BIRTH_RENAME);
+    w->all = steps_waiter(steps);
     for (int32_t i = 0; i < w->file_count; i++)
         w->pending += w->files[i].part.size > 0;
     for (int32_t i = 0; i < w->file_count; i++) {
@@ -181,7 +175,7 @@ static enum steps_flow birth_write(struct steps *steps)
         if (f->part.size > 0)
             env_write(steps->env, &f->io, f->file, 0, &f->part, 1, on_ended);
     }
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* All entries have been made by now, so that the directory's sync covers them. The segment is
@@ -191,7 +185,7 @@ static enum steps_flow birth_sync(struct steps *steps)
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE)
         return STEPS_NEXT;
-    steps->tolerant = true;
+    w->all = steps_waiter(steps);
     w->pending = 1;
     for (int32_t i = 0; i < w->file_count; i++)
         w->pending += w->files[i].part.size > 0;
@@ -201,7 +195,7 @@ static enum steps_flow birth_sync(struct steps *steps)
         if (f->part.size > 0)
             env_sync(steps->env, &f->io, f->file, on_synced);
     }
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static void on_closed(struct env_op *io, enum err e, uint64_t n)
@@ -229,7 +223,7 @@ static enum steps_flow birth_rename(struct steps *steps)
         w->pending += w->files[i].file != 0;
     if (w->pending == 0)
         return STEPS_NEXT;
-    steps->tolerant = true;
+    w->all = steps_waiter(steps);
     w->renamed = whole;
     if (whole)
         env_rename(steps->env, &w->rename, w->path, w->opening->log->path, on_renamed);
@@ -238,7 +232,7 @@ static enum steps_flow birth_rename(struct steps *steps)
         if (f->file != 0)
             env_close_file(steps->env, &f->io, f->file, on_closed);
     }
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow birth_durable(struct steps *steps)
@@ -249,20 +243,19 @@ static enum steps_flow birth_durable(struct steps *steps)
     steps->err = ERR_NONE;
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, dir_path(w->opening->log->dir), steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow birth_synced(struct steps *steps)
 {
-    return dir_synced(opening_of(steps)->log->dir, steps);
+    return dir_synced(log_opening_of(steps)->log->dir, steps);
 }
 
 /* It has been made use of, and would stand for another loss. */
 static enum steps_flow birth_consent(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (!o->consented)
         return STEPS_NEXT;
     dir_path_join(o->path, NULL, o->log->path, DIR_CONSENT_SUFFIX);
@@ -272,7 +265,7 @@ static enum steps_flow birth_consent(struct steps *steps)
 
 static enum steps_flow birth_over(struct steps *steps)
 {
-    const struct log_opening *o = opening_of(steps);
+    const struct log_opening *o = log_opening_of(steps);
     struct notes *notes = dir_notes(o->log->dir);
     if (o->consented)
         NOTE(notes, PARTITION_LOST,
@@ -328,7 +321,7 @@ static void free_work(struct log_opening *o)
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct dir *dir = o->log->dir;
     if (e != ERR_NONE && o->birth_work->made)
         dir_remove(dir, o->birth_work->path);

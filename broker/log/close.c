@@ -13,7 +13,7 @@ void log_free(struct log *log)
     env_disarm(log->set->env, &log->retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
-        if (segment->disk.held)
+        if (segment->disk.hold.held)
             dir_writer_release(&segment->disk);
         log_segment_free(segment);
     }
@@ -51,7 +51,6 @@ static void leave_known(struct log *log)
 
 struct deletion {
     struct steps steps;
-    struct dir_points_wait points_wait;
     struct dir *dir;
     struct log_op *op;
     char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
@@ -71,15 +70,8 @@ static enum steps_flow delete_rename(struct steps *steps)
 
 static enum steps_flow delete_sync(struct steps *steps)
 {
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, dir_path(deletion_of(steps)->dir), steps_done);
-    return STEPS_WAIT;
-}
-
-static void on_point(struct dir_points_wait *wait, enum err e)
-{
-    (void)e; /* it is written later */
-    steps_resume(&CONTAINER_OF(wait, struct deletion, points_wait)->steps, ERR_NONE);
+    return STEPS_TRY;
 }
 
 /* The checkpoint must not know it when another one of its name is made. */
@@ -88,9 +80,8 @@ static enum steps_flow delete_point(struct steps *steps)
     struct deletion *d = deletion_of(steps);
     if (dir_synced(d->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
-    d->points_wait.done = on_point;
-    dir_points_write(d->dir, DIR_POINTS_RECOVERY, &d->points_wait);
-    return STEPS_WAIT;
+    dir_points_write(d->dir, DIR_POINTS_RECOVERY, steps_waiter(steps));
+    return STEPS_TRY; /* it is written later */
 }
 
 static enum steps_flow delete_files(struct steps *steps)

@@ -14,50 +14,35 @@ enum {
     COPY_SYNC_DIR,
     COPY_PLACE,
     COPY_TRUNCATE,
-    COPY_END,
-    COPY_OVER,
+    COPY_END
 };
-
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static struct log_segment *segment_of(const struct log_opening *o)
-{
-    return o->log->segments[o->segment];
-}
 
 /* The same bytes were written over the old ones: a sync of file and folder is what is left. */
 static enum steps_flow copy_in_place(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (!o->copying || !o->in_place || !o->held) {
-        steps->next = COPY_TRIM;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
-    env_sync(steps->env, &steps->io, segment_of(o)->disk.file->handle, steps_done);
-    return STEPS_WAIT;
+    struct log_opening *o = log_opening_of(steps);
+    if (!o->copying || !o->in_place || !o->hold.held)
+        return steps_go(steps, COPY_TRIM);
+    env_sync(steps->env, &steps->io, log_opening_segment(o)->disk.file->handle, steps_done);
+    return STEPS_TRY;
 }
 
 static enum steps_flow copy_entry(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow copy_entered(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    steps->next = COPY_TRUNCATE;
+    struct log_opening *o = log_opening_of(steps);
+    steps_then(steps, COPY_TRUNCATE);
     if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
-    segment_of(o)->disk.entry_durable = true;
+    log_opening_segment(o)->disk.entry_durable = true;
     dir_wrote_synced(o->log->dir, (int64_t)o->copied);
     return STEPS_NEXT;
 }
@@ -65,7 +50,7 @@ static enum steps_flow copy_entered(struct steps *steps)
 /* A batch that turned out bad in a later piece than the one that it begins in leaves nothing. */
 static enum steps_flow copy_trim(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (o->copy_file == 0 || !o->cutting || o->cut_at >= o->piece)
         return STEPS_NEXT;
     env_truncate(steps->env, &steps->io, o->copy_file, o->copied, steps_done);
@@ -74,21 +59,18 @@ static enum steps_flow copy_trim(struct steps *steps)
 
 static enum steps_flow copy_sync(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (o->copy_file == 0) {
-        steps->next = COPY_TRUNCATE;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
+    struct log_opening *o = log_opening_of(steps);
+    if (o->copy_file == 0)
+        return steps_go(steps, COPY_TRUNCATE);
     env_sync(steps->env, &steps->io, o->copy_file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* The old bytes are still there, but a disk whose syncs fail is not to be written to (S-5); one
  * that is full can be emptied. */
 static enum steps_flow copy_synced(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
         dir_sync_failed(o->log->dir, steps->err);
     if (steps->err != ERR_NONE)
@@ -101,35 +83,27 @@ static enum steps_flow copy_synced(struct steps *steps)
 
 static enum steps_flow copy_rename(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    const struct log_segment *segment = o->fresh != NULL ? o->fresh : log_opening_segment(o);
     env_rename(steps->env, &steps->io, o->copy_path, segment->disk.file->path, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow copy_sync_dir(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    steps->tolerant = true;
+    struct log_opening *o = log_opening_of(steps);
     env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_WAIT;
-}
-
-static void let_go(struct log_opening *o)
-{
-    if (o->held)
-        dir_file_release(segment_of(o)->disk.file);
-    o->held = false;
+    return STEPS_TRY;
 }
 
 /* The file that the segment had open is no more. */
 static enum err replace_file(struct log_opening *o)
 {
-    struct log_segment *segment = segment_of(o);
+    struct log_segment *segment = log_opening_segment(o);
     struct dir_file *file = dir_file_new(&o->log->member, segment->disk.file->path, false);
     if (file == NULL)
         return ERR_NOMEM;
-    let_go(o);
+    dir_let_go(&o->hold);
     dir_file_retire(segment->disk.file);
     segment->disk.file = file;
     segment->size = segment->disk.written = segment->disk.synced = o->copied;
@@ -140,7 +114,7 @@ static enum err replace_file(struct log_opening *o)
 static enum err place_fresh(struct log_opening *o)
 {
     struct log *log = o->log;
-    struct log_segment *segment = segment_of(o);
+    struct log_segment *segment = log_opening_segment(o);
     enum err e = log_segments_reserve(log);
     if (e != ERR_NONE)
         return e;
@@ -158,7 +132,7 @@ static enum err place_fresh(struct log_opening *o)
 
 static enum steps_flow copy_place(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     SOMETIMES(o->log->set->trace, RECOVERY_WROTE_AGAIN, true);
@@ -169,9 +143,9 @@ static enum steps_flow copy_place(struct steps *steps)
 
 static enum steps_flow copy_truncate(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
-    if (o->overlap_at == 0 || !o->held)
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
+    if (o->overlap_at == 0 || !o->hold.held)
         return STEPS_NEXT;
     segment->size = segment->disk.written = segment->disk.synced = o->overlap_at;
     env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->overlap_at, steps_done);
@@ -180,8 +154,7 @@ static enum steps_flow copy_truncate(struct steps *steps)
 
 static enum steps_flow copy_end(struct steps *steps)
 {
-    (void)steps;
-    let_go(opening_of(steps));
+    dir_let_go(&log_opening_of(steps)->hold);
     return STEPS_NEXT;
 }
 
@@ -197,7 +170,7 @@ static const struct step copy_steps[] = {
     [COPY_PLACE] = {"write again the end of", copy_place},
     [COPY_TRUNCATE] = {"truncate", copy_truncate},
     [COPY_END] = {"close", copy_end},
-    [COPY_OVER] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 /* The one behind this one, and behind the one that has just been made of its end. */
@@ -212,7 +185,7 @@ static bool next_segment(struct log_opening *o)
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (e != ERR_NONE)
         log_recovery_failed(o, e);
     else if (!o->cutting && next_segment(o))
@@ -250,7 +223,7 @@ void log_recovery_failed(struct log_opening *o, enum err e)
 {
     o->failed = e;
     if (o->op->msg.text[0] == 0)
-        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", segment_of(o)->disk.file->path,
+        errmsg_set(&o->op->msg, e, "cannot recover %s: %s", log_opening_segment(o)->disk.file->path,
                    err_text(e));
     env_file file = take_open_file(o);
     if (file != 0) {

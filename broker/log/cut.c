@@ -7,6 +7,7 @@
 enum {
     CUT_LOOK,
     CUT_SEARCH,
+    CUT_SCAN,
     CUT_SEARCHED,
     CUT_VERIFY,
     CUT_VERIFIED,
@@ -21,122 +22,94 @@ enum {
     CUT_MOVED,
     CUT_SYNC_DIR,
     CUT_TRUNCATE,
-    CUT_END,
-    CUT_OVER,
+    CUT_END
 };
-
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static struct log_segment *segment_of(const struct log_opening *o)
-{
-    return o->log->segments[o->segment];
-}
 
 /* ---- is there anything good behind it? ---- */
 
 static enum steps_flow cut_look(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     o->search_at = o->cut_at + 1;
     for (int32_t i = o->segment + 1; i < o->log->segment_count; i++)
         o->hole |= o->log->segments[i]->size > 0;
     if (o->hole)
-        steps->next = CUT_DECIDE;
+        return steps_go(steps, CUT_DECIDE);
     return STEPS_NEXT;
-}
-
-static void on_searched(struct env_op *op, enum err e, uint64_t n)
-{
-    struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
-    (void)n;
-    steps_resume(&o->steps, e);
-}
-
-static void on_read(struct env_op *op, enum err e, uint64_t n)
-{
-    struct log_opening *o = CONTAINER_OF(op, struct log_opening, search_io);
-    if (e != ERR_NONE) {
-        steps_resume(&o->steps, e);
-        return;
-    }
-    o->search = (struct format_search){
-        .data = bytes_of(o->walk.buffer, (size_t)n), .from = 0, .expected = o->end};
-    env_offload(o->steps.env, op, format_search, &o->search, on_searched);
 }
 
 static enum steps_flow cut_search(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    const struct log_segment *segment = segment_of(o);
-    if (o->search_at + WIRE_BATCH_HEAD > segment->size) {
-        steps->next = CUT_DECIDE;
-        return STEPS_NEXT;
-    }
+    struct log_opening *o = log_opening_of(steps);
+    const struct log_segment *segment = log_opening_segment(o);
+    if (o->search_at + WIRE_BATCH_HEAD > segment->size)
+        return steps_go(steps, CUT_DECIDE);
     uint64_t size = MIN((uint64_t)o->walk.cap, segment->size - o->search_at);
-    env_read(steps->env, &o->search_io, segment->disk.file->handle, o->search_at, o->walk.buffer,
-             size, on_read);
+    env_read(steps->env, &steps->io, segment->disk.file->handle, o->search_at, o->walk.buffer, size,
+             steps_done);
+    return STEPS_WAIT;
+}
+
+static enum steps_flow cut_scan(struct steps *steps)
+{
+    struct log_opening *o = log_opening_of(steps);
+    o->search = (struct format_search){
+        .data = bytes_of(o->walk.buffer, (size_t)steps->n), .from = 0, .expected = o->end};
+    env_offload(steps->env, &steps->io, format_search, &o->search, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow cut_searched(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     const struct format_search *search = &o->search;
     if (search->at < search->data.size) {
         o->hole = search->whole;
-        steps->next = search->whole ? CUT_DECIDE : CUT_VERIFY;
         o->search_at += search->at;
-        if (!search->whole) {
-            log_walk_begin(&o->walk, segment_of(o)->disk.file->handle, o->search_at,
-                           segment_of(o)->size, o->end, true);
-            o->walk.scan.exact = false;
-        }
-        return STEPS_NEXT;
+        if (o->hole)
+            return steps_go(steps, CUT_DECIDE);
+        log_walk_begin(&o->walk, log_opening_segment(o)->disk.file->handle, o->search_at,
+                       log_opening_segment(o)->size, o->end, true);
+        o->walk.scan.exact = false;
+        return steps_go(steps, CUT_VERIFY);
     }
     /* A head may stand across the end of this piece. */
     o->search_at += MAX(search->data.size, WIRE_BATCH_HEAD) - (WIRE_BATCH_HEAD - 1);
-    steps->next = CUT_SEARCH;
-    return STEPS_NEXT;
+    return steps_go(steps, CUT_SEARCH);
 }
 
 /* A batch that might be good, but is larger than what was read. */
 static enum steps_flow cut_verify(struct steps *steps)
 {
-    log_walk_next(&opening_of(steps)->walk, steps);
+    log_walk_next(&log_opening_of(steps)->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow cut_verified(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     const struct format_scan *scan = &o->walk.scan;
-    if (scan->end == FORMAT_SCAN_MORE && scan->note_count == 0) {
-        steps->next = CUT_VERIFY;
-        return STEPS_NEXT;
-    }
+    if (scan->end == FORMAT_SCAN_MORE && scan->note_count == 0)
+        return steps_go(steps, CUT_VERIFY);
     o->hole = scan->note_count > 0;
     o->search_at++;
-    steps->next = o->hole ? CUT_DECIDE : CUT_SEARCH;
-    return STEPS_NEXT;
+    return steps_go(steps, o->hole ? CUT_DECIDE : CUT_SEARCH);
 }
 
 /* ---- what is done about it ---- */
 
 static enum steps_flow cut_decide(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    const struct log_segment *segment = segment_of(o);
+    const struct log_segment *segment = log_opening_segment(o);
     if (o->hole && !o->recovery_known) {
         log_corrupt_text(&o->op->msg, log, segment->disk.file->path, o->cut_at, o->cut_why.text);
         TRACE(log->set->trace, LOG_OFFLINE, log->id, o->cut_at, ERR_CORRUPT);
         return steps_fail(steps, ERR_CORRUPT);
     }
     if (!o->hole || o->cut_at == segment->size)
-        steps->next = CUT_LATER;
+        return steps_go(steps, CUT_LATER);
     return STEPS_NEXT;
 }
 
@@ -150,8 +123,8 @@ static void kept_path(const struct log *log, int64_t base, int64_t offset, char 
 
 static enum steps_flow cut_open(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    kept_path(o->log, segment_of(o)->base, o->end, o->path);
+    struct log_opening *o = log_opening_of(steps);
+    kept_path(o->log, log_opening_segment(o)->base, o->end, o->path);
     env_open_file(steps->env, &steps->io, o->path,
                   ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, steps_done);
     return STEPS_WAIT;
@@ -159,25 +132,22 @@ static enum steps_flow cut_open(struct steps *steps)
 
 static enum steps_flow cut_read(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    const struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    const struct log_segment *segment = log_opening_segment(o);
     if (o->kept_file == 0)
         o->kept_file = steps->n;
     uint64_t left = segment->size - o->cut_at - o->kept;
-    if (left == 0 || o->kept_failed != ERR_NONE) {
-        steps->next = CUT_SYNC;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
+    if (left == 0 || o->kept_failed != ERR_NONE)
+        return steps_go(steps, CUT_SYNC);
     env_read(steps->env, &steps->io, segment->disk.file->handle, o->cut_at + o->kept,
              o->walk.buffer, MIN(left, (uint64_t)o->walk.cap), steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow cut_write(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    steps->next = CUT_READ;
+    struct log_opening *o = log_opening_of(steps);
+    steps_then(steps, CUT_READ);
     if (steps->err != ERR_NONE || steps->n == 0) {
         o->kept_failed = steps->err != ERR_NONE ? steps->err : ERR_CORRUPT;
         return STEPS_NEXT;
@@ -191,27 +161,25 @@ static enum steps_flow cut_write(struct steps *steps)
 
 static enum steps_flow cut_sync(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    steps->tolerant = true;
+    struct log_opening *o = log_opening_of(steps);
     env_sync(steps->env, &steps->io, o->kept_file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow cut_close(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (steps->err != ERR_NONE && o->kept_failed == ERR_NONE) {
         o->kept_failed = steps->err;
         dir_sync_failed(o->log->dir, steps->err);
     }
-    steps->tolerant = true;
     env_close_file(steps->env, &steps->io, o->kept_file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow cut_kept(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     o->kept_file = 0;
     return o->kept_failed == ERR_NONE ? STEPS_NEXT : steps_fail(steps, o->kept_failed);
 }
@@ -219,17 +187,14 @@ static enum steps_flow cut_kept(struct steps *steps)
 /* Segments behind the cut: kept whole, under another name, unless there is nothing in them. */
 static enum steps_flow cut_later(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log_segment *last = log_active(o->log);
-    if (o->log->segment_count - 1 == o->segment) {
-        steps->next = CUT_SYNC_DIR;
-        return STEPS_NEXT;
-    }
+    if (o->log->segment_count - 1 == o->segment)
+        return steps_go(steps, CUT_SYNC_DIR);
     o->moved = true;
-    steps->tolerant = true;
     if (last->size == 0) {
         env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);
-        return STEPS_WAIT;
+        return STEPS_TRY;
     }
     kept_path(o->log, last->base, last->base, o->path_to);
     env_rename(steps->env, &steps->io, last->disk.file->path, o->path_to, steps_done);
@@ -238,40 +203,36 @@ static enum steps_flow cut_later(struct steps *steps)
 
 static enum steps_flow cut_moved(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
     struct log_segment *last = log_active(o->log);
-    if (last->disk.held)
+    if (last->disk.hold.held)
         dir_writer_release(&last->disk);
     o->log->segment_count--;
     log_segment_free(last);
-    steps->next = CUT_LATER;
-    return STEPS_NEXT;
+    return steps_go(steps, CUT_LATER);
 }
 
 static enum steps_flow cut_sync_dir(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (!o->hole && !o->moved)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow cut_truncate(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
     if ((o->hole || o->moved) && steps->err != ERR_NONE) {
         dir_sync_failed(o->log->dir, steps->err);
         return STEPS_FAIL;
     }
-    if (o->cut_at == segment->size) {
-        steps->next = CUT_END;
-        return STEPS_NEXT;
-    }
+    if (o->cut_at == segment->size)
+        return steps_go(steps, CUT_END);
     env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->cut_at, steps_done);
     return STEPS_WAIT;
 }
@@ -285,16 +246,16 @@ static void leave_notice(struct log_opening *o)
         "recovery cut the log at offset %lld (position %llu of %s: %s), but found good batches "
         "behind it; what was cut is kept beside it in files named *.log.cut-*: look at them "
         "with kiln log dump, then remove them",
-        (long long)o->end, (unsigned long long)o->cut_at, segment_of(o)->disk.file->path,
+        (long long)o->end, (unsigned long long)o->cut_at, log_opening_segment(o)->disk.file->path,
         o->cut_why.text);
     log->notice = mem_text(log->set->mem, text.text, strlen(text.text));
 }
 
 static enum steps_flow cut_end(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    struct log_segment *segment = segment_of(o);
+    struct log_segment *segment = log_opening_segment(o);
     (void)steps;
     segment->size = segment->disk.written = segment->disk.synced = o->cut_at;
     if (o->fresh == NULL)
@@ -310,6 +271,7 @@ static enum steps_flow cut_end(struct steps *steps)
 static const struct step cut_steps[] = {
     [CUT_LOOK] = {"look behind the end of", cut_look},
     [CUT_SEARCH] = {"look behind the end of", cut_search},
+    [CUT_SCAN] = {"look behind the end of", cut_scan},
     [CUT_SEARCHED] = {"look behind the end of", cut_searched},
     [CUT_VERIFY] = {"look behind the end of", cut_verify},
     [CUT_VERIFIED] = {"look behind the end of", cut_verified},
@@ -325,12 +287,12 @@ static const struct step cut_steps[] = {
     [CUT_SYNC_DIR] = {"sync the folder of", cut_sync_dir},
     [CUT_TRUNCATE] = {"truncate", cut_truncate},
     [CUT_END] = {"truncate", cut_end},
-    [CUT_OVER] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (e == ERR_NONE)
         log_copy_finish(o);
     else
@@ -345,7 +307,7 @@ void log_cut(struct log_opening *o)
 bool log_cut_keep(struct log_opening *o)
 {
     const struct format_scan *scan = &o->walk.scan;
-    struct log_segment *segment = segment_of(o);
+    struct log_segment *segment = log_opening_segment(o);
     struct wire_batch batch;
     if (scan->bad_at < o->piece || scan->bad_at - o->piece >= scan->size)
         return false;

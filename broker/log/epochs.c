@@ -13,15 +13,6 @@ struct writing {
 
 static void start(struct log *log);
 
-static void tell(struct list *waits, enum err e)
-{
-    struct list *link;
-    while ((link = list_pop_front(waits)) != NULL) {
-        struct log_epoch_wait *wait = CONTAINER_OF(link, struct log_epoch_wait, link);
-        wait->done(wait, e);
-    }
-}
-
 static void on_written(struct dir_op *op, enum err e)
 {
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
@@ -31,7 +22,7 @@ static void on_written(struct dir_op *op, enum err e)
     log->epochs_durable = e == ERR_NONE && !log->epochs_changed;
     if (e == ERR_NOTFOUND)
         log_missing(log, log->path);
-    tell(&w->waits, e);
+    waiters_tell(&w->waits, e);
     text_free(&w->text);
     mem_free(log->set->mem, w);
     if (log->epochs_changed && !log->epochs_writing)
@@ -53,7 +44,7 @@ static void start(struct log *log)
         if (w != NULL)
             text_free(&w->text);
         mem_free(mem, w);
-        tell(&log->epoch_waits, ERR_NOMEM);
+        waiters_tell(&log->epoch_waits, ERR_NOMEM);
         return;
     }
     w->log = log;
@@ -67,12 +58,10 @@ static void start(struct log *log)
     dir_file_put(log->dir, &w->write, on_written);
 }
 
-void log_epochs_write(struct log *log, struct log_epoch_wait *wait)
+void log_epochs_write(struct log *log, struct waiter *waiter)
 {
-    if (wait != NULL) {
-        list_init(&wait->link);
-        list_push_back(&log->epoch_waits, &wait->link);
-    }
+    if (waiter != NULL)
+        waiter_add(&log->epoch_waits, waiter);
     log->epochs_changed = true;
     log->epochs_durable = false;
     if (!log->epochs_writing)
@@ -82,14 +71,14 @@ void log_epochs_write(struct log *log, struct log_epoch_wait *wait)
 /* ---- log_assign_epoch ---- */
 
 struct assigning {
-    struct log_epoch_wait wait;
+    struct waiter written;
     struct log *log;
     struct log_op *op;
 };
 
-static void on_assigned(struct log_epoch_wait *wait, enum err e)
+static void on_assigned(struct waiter *waiter, enum err e)
 {
-    struct assigning *a = CONTAINER_OF(wait, struct assigning, wait);
+    struct assigning *a = CONTAINER_OF(waiter, struct assigning, written);
     struct log_op *op = a->op;
     if (e != ERR_NONE)
         errmsg_set(&op->msg, e, "cannot write the leader epochs of %s-%d: %s", a->log->topic,
@@ -119,9 +108,9 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
     }
     a->log = log;
     a->op = op;
-    a->wait.done = on_assigned;
+    a->written.done = on_assigned;
     format_epochs_assign(&log->epochs, epoch, log->end);
-    log_epochs_write(log, &a->wait);
+    log_epochs_write(log, &a->written);
 }
 
 int32_t log_latest_epoch(const struct log *log)

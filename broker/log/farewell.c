@@ -7,6 +7,7 @@ struct farewell;
 
 struct farewell_file {
     struct dir_save save;
+    struct waiter saved;
     struct farewell *farewell;
     struct bytes bytes;
     char path[ENV_PATH_MAX];
@@ -130,9 +131,9 @@ static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
     end(f);
 }
 
-static void on_saved(struct dir_save *save, enum err e)
+static void on_saved(struct waiter *saved, enum err e)
 {
-    struct farewell_file *file = CONTAINER_OF(save, struct farewell_file, save);
+    struct farewell_file *file = CONTAINER_OF(saved, struct farewell_file, saved);
     struct farewell *f = file->farewell;
     if (e != ERR_NONE)
         fail(f, e, "write", file->path);
@@ -181,6 +182,7 @@ void log_farewell(struct log *log)
     f->saving = f->file_count;
     for (int32_t i = 0; i < f->file_count; i++) {
         struct farewell_file *file = &f->files[i];
-        dir_save(log->dir, &file->save, file->path, file->bytes, 0, true, on_saved);
+        file->saved.done = on_saved;
+        dir_save(log->dir, &file->save, file->path, file->bytes, &file->saved);
     }
 }

@@ -7,9 +7,8 @@ struct loading {
     struct log_segment *segment;
     struct dir_get offsets, times, crc;
     struct log_walk walk;
-    struct dir_file_wait wait;
-    struct list waits;
-    bool held;
+    struct dir_hold hold;
+    struct list waiters;
     char path[ENV_PATH_MAX];
 };
 
@@ -21,7 +20,7 @@ enum {
     LOAD_HOLD,
     LOAD_BEGIN,
     LOAD_WALK,
-    LOAD_ADD
+    LOAD_ADD,
 };
 
 static struct loading *loading_of(struct steps *steps)
@@ -39,31 +38,14 @@ void log_index_distrust(struct log_segment *segment)
 
 /* ---- from its files ---- */
 
-static void on_offsets(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct loading, offsets)->steps, e);
-}
-
-static void on_times(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct loading, times)->steps, e);
-}
-
-static void on_crc(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct loading, crc)->steps, e);
-}
-
 static enum steps_flow load_offsets(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     const struct log_segment *segment = l->segment;
-    if (segment->index_wrong) {
-        steps->next = LOAD_HOLD;
-        return STEPS_NEXT;
-    }
+    if (segment->index_wrong)
+        return steps_go(steps, LOAD_HOLD);
     log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
-    dir_get(segment->log->dir, &l->offsets, l->path, on_offsets);
+    dir_get(segment->log->dir, &l->offsets, l->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -71,22 +53,16 @@ static enum steps_flow load_times(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     log_segment_path(l->segment->log, l->segment->base, FORMAT_KIND_TIMEINDEX, l->path);
-    dir_get(l->segment->log->dir, &l->times, l->path, on_times);
+    dir_get(l->segment->log->dir, &l->times, l->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow load_crc(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
-    (void)steps;
     log_index_crc_path(l->segment->log, l->segment->base, l->path);
-    dir_get(l->segment->log->dir, &l->crc, l->path, on_crc);
+    dir_get(l->segment->log->dir, &l->crc, l->path, steps_waiter(steps));
     return STEPS_WAIT;
-}
-
-static struct bytes got(const struct dir_get *get)
-{
-    return bytes_of(get->data, (size_t)get->size);
 }
 
 /* A file that is not there, does not match, or is of a segment that went on, is not believed. */
@@ -94,12 +70,12 @@ static enum steps_flow load_decode(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
-    struct bytes offsets = got(&l->offsets);
-    struct bytes times = got(&l->times);
+    struct bytes offsets = dir_got(&l->offsets);
+    struct bytes times = dir_got(&l->times);
     bool whole = false;
     uint64_t log_bytes;
     if (!l->offsets.found || !l->times.found || !l->crc.found ||
-        format_index_crc_check(got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
+        format_index_crc_check(dir_got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
         log_bytes != segment->size)
         return STEPS_NEXT;
     enum err e =
@@ -107,18 +83,11 @@ static enum steps_flow load_decode(struct steps *steps)
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     if (whole)
-        steps->next = LOAD_ADD + 1;
+        return steps_go(steps, STEPS_END);
     return STEPS_NEXT;
 }
 
 /* ---- from the log ---- */
-
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct loading *l = CONTAINER_OF(wait, struct loading, wait);
-    l->held = e == ERR_NONE;
-    steps_resume(&l->steps, e);
-}
 
 static enum steps_flow load_hold(struct steps *steps)
 {
@@ -132,10 +101,7 @@ static enum steps_flow load_hold(struct steps *steps)
     enum err e = log_walk_init(&l->walk, segment->log->set, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    if (dir_file_hold(segment->disk.file, &l->wait, on_held)) {
-        l->held = true;
-        return STEPS_NEXT;
-    }
+    dir_hold(&l->hold, segment->disk.file, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -154,10 +120,9 @@ static enum steps_flow load_walk(struct steps *steps)
         l->segment->index_trusted = true;
         l->segment->index_wrong = false;
         format_index_seal(&l->segment->index);
-        steps->next = LOAD_ADD + 1;
-        return STEPS_NEXT;
+        return steps_go(steps, STEPS_END);
     }
-    log_walk_next(&l->walk, steps);
+    log_walk_next(&l->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -174,7 +139,7 @@ static enum steps_flow load_add(struct steps *steps)
     enum err e = format_index_reserve(&segment->index, scan->note_count + 1);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    steps->next = LOAD_WALK;
+    steps_then(steps, LOAD_WALK);
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (!log_segment_over(segment, scan->notes[i].base))
             format_index_add(&segment->index, &scan->notes[i],
@@ -203,13 +168,11 @@ static void ended(struct steps *steps, enum err e)
     struct log_segment *segment = l->segment;
     struct log *log = segment->log;
     struct mem *mem = log->set->mem;
-    struct list *link;
-    mem_free(mem, l->offsets.data);
-    mem_free(mem, l->times.data);
-    mem_free(mem, l->crc.data);
+    dir_get_free(&l->offsets);
+    dir_get_free(&l->times);
+    dir_get_free(&l->crc);
     log_walk_free(&l->walk);
-    if (l->held)
-        dir_file_release(segment->disk.file);
+    dir_let_go(&l->hold);
     segment->loading = NULL;
     segment->index_known = e == ERR_NONE;
     if (e != ERR_NONE)
@@ -218,10 +181,7 @@ static void ended(struct steps *steps, enum err e)
         segment->index_saved = true;
     if (segment->index_known && segment->index_saved)
         log_index_cache(segment);
-    while ((link = list_pop_front(&l->waits)) != NULL) {
-        struct log_index_wait *wait = CONTAINER_OF(link, struct log_index_wait, link);
-        wait->ready(wait, e);
-    }
+    waiters_tell(&l->waiters, e);
     mem_free(mem, l);
     log->busy--;
     log_segment_unread(segment);
@@ -229,32 +189,32 @@ static void ended(struct steps *steps, enum err e)
     log_settle(log);
 }
 
-bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
-                    log_index_ready *ready)
+bool log_index_there(struct log_segment *segment)
+{
+    if (segment->index_known && list_linked(&segment->cached))
+        log_index_cache(segment); /* used last */
+    return segment->index_known;
+}
+
+void log_index_load(struct log_segment *segment, struct waiter *waiter)
 {
     struct log *log = segment->log;
-    if (segment->index_known) {
-        if (list_linked(&segment->cached))
-            log_index_cache(segment); /* used last */
-        return true;
+    struct loading *l = segment->loading;
+    ASSERT(!segment->index_known);
+    if (l != NULL) {
+        waiter_add(&l->waiters, waiter);
+        return;
     }
-    wait->ready = ready;
-    list_init(&wait->link);
-    if (segment->loading == NULL) {
-        struct loading *l = mem_zalloc(log->set->mem, sizeof *l);
-        if (l == NULL) {
-            wait->ready(wait, ERR_NOMEM);
-            return false;
-        }
-        l->segment = segment;
-        list_init(&l->waits);
-        list_push_back(&l->waits, &wait->link);
-        segment->loading = l;
-        segment->readers++;
-        log->busy++;
-        steps_start(&l->steps, log_env(log), load_steps, ended);
-        return false;
+    l = mem_zalloc(log->set->mem, sizeof *l);
+    if (l == NULL) {
+        waiter_tell(waiter, ERR_NOMEM);
+        return;
     }
-    list_push_back(&segment->loading->waits, &wait->link);
-    return false;
+    l->segment = segment;
+    list_init(&l->waiters);
+    waiter_add(&l->waiters, waiter);
+    segment->loading = l;
+    segment->readers++;
+    log->busy++;
+    steps_start(&l->steps, log_env(log), load_steps, ended);
 }

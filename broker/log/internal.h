@@ -170,8 +170,8 @@ struct log {
     bool snapshot_due;             /* a segment has begun since, or so many bytes have come */
     bool held_back;                /* somebody waits for log_must_wait to be false */
 
-    struct env_op look;      /* log_look */
-    struct dir_file *looked; /* by it, and held; NULL: the directory is */
+    struct env_op look;     /* log_look */
+    struct dir_hold looked; /* of the file that it looks at; not held: it looks at the directory */
     int64_t looked_ns;
     int64_t unnamed_base;  /* of the segment that a sync found removed, -1: none */
     int32_t busy;          /* processes that will come back to this log */
@@ -373,31 +373,22 @@ bool log_must_wait(struct log *log) MUST_USE;
 enum err log_snapshots_add(struct log *log, int64_t offset) MUST_USE;
 
 /* epochs.c */
-struct log_epoch_wait {
-    struct list link;
-    void (*done)(struct log_epoch_wait *wait, enum err e);
-};
-/* Writes leader-epoch-checkpoint with what holds now, and tells wait, which may be NULL. */
-void log_epochs_write(struct log *log, struct log_epoch_wait *wait);
+/* Writes leader-epoch-checkpoint with what holds now, and tells waiter, which may be NULL. */
+void log_epochs_write(struct log *log, struct waiter *waiter);
 
 /* indexes.c: the indexes of older segments, in memory while there is room */
-struct log_index_wait;
-typedef void log_index_ready(struct log_index_wait *wait, enum err e);
-struct log_index_wait {
-    struct list link;
-    log_index_ready *ready;
-};
-/* True: it is there, until the event ends. False: ready says when; ERR_IO, ERR_NOMEM, ERR_CORRUPT
- * (the segment itself is). */
-bool log_index_want(struct log_segment *segment, struct log_index_wait *wait,
-                    log_index_ready *ready) MUST_USE;
+/* True: it is there, until the event ends. */
+bool log_index_there(struct log_segment *segment) MUST_USE;
+/* It is not: makes it so, unless ERR_IO, ERR_NOMEM or ERR_CORRUPT (the segment itself is). When
+ * waiter is told, it was there, and others who were told may have made room for theirs. */
+void log_index_load(struct log_segment *segment, struct waiter *waiter);
 /* It does not fit the log: it is built anew from it when it is wanted next. */
 void log_index_distrust(struct log_segment *segment);
 
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {
     struct log_set *set; /* NULL: not begun */
-    struct steps *owner;
+    struct waiter *waiter;
     env_file file;
     uint64_t position, end; /* of the file's bytes that count */
     uint8_t *buffer;
@@ -414,9 +405,9 @@ void log_walk_free(struct log_walk *walk);
  * batch, -1: any. */
 void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uint64_t end,
                     int64_t expected, bool crc);
-/* One step of owner: reads and scans the next piece; the result stands in walk->scan, whose used
- * bytes are counted already in walk->position. */
-void log_walk_next(struct log_walk *walk, struct steps *owner);
+/* Reads and scans the next piece; the result stands in walk->scan, whose used bytes are counted
+ * already in walk->position. */
+void log_walk_next(struct log_walk *walk, struct waiter *waiter);
 
 /* ---- what clients send (check.c, admit.c) ---- */
 

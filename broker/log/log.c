@@ -156,10 +156,7 @@ void log_unnamed(struct log_segment *segment)
 
 static void end_look(struct log *log)
 {
-    struct dir_file *file = log->looked;
-    log->looked = NULL;
-    if (file != NULL)
-        dir_file_release(file);
+    dir_let_go(&log->looked);
     if (log->unnamed_base >= 0 && log->status == ERR_NONE)
         look_at_folder(log);
     log->busy--;
@@ -170,7 +167,7 @@ static void end_look(struct log *log)
  * and no repair takes it back. */
 static bool still_active(const struct log *log)
 {
-    return log->looked == log_active(log)->disk.file && log->repair == NULL;
+    return log->looked.file == log_active(log)->disk.file && log->repair == NULL;
 }
 
 /* The segment's file is not there: is its directory? */
@@ -181,7 +178,7 @@ static void on_looked_again(struct env_op *op, enum err e, uint64_t n)
     if (e == ERR_NOTFOUND)
         log_missing(log, log->path);
     else if (still_active(log))
-        log_missing(log, log->looked->path);
+        log_missing(log, log->looked.file->path);
     end_look(log);
 }
 
@@ -190,11 +187,11 @@ static void on_looked(struct env_op *op, enum err e, uint64_t n)
     struct log *log = CONTAINER_OF(op, struct log, look);
     (void)n;
     ASSERT(log->busy > 0);
-    if (e == ERR_NOTFOUND && log->looked != NULL && still_active(log)) {
+    if (e == ERR_NOTFOUND && log->looked.held && still_active(log)) {
         env_space(log_env(log), op, log->path, on_looked_again);
         return;
     }
-    if (e == ERR_NOTFOUND && log->looked == NULL)
+    if (e == ERR_NOTFOUND && !log->looked.held)
         log_missing(log, log->path);
     end_look(log);
 }
@@ -208,9 +205,8 @@ void log_look(struct log *log)
         return;
     log->looked_ns = now;
     log->busy++;
-    ASSERT(log->looked == NULL);
-    log->looked = dir_file_hold_open(file) ? file : NULL;
-    env_space(log_env(log), &log->look, log->looked != NULL ? file->path : log->path, on_looked);
+    bool open = dir_hold_open(&log->looked, file);
+    env_space(log_env(log), &log->look, open ? file->path : log->path, on_looked);
 }
 
 const char *log_name(const struct log *log)

@@ -223,6 +223,7 @@ struct log_read {
     /* the log's own */
     struct log *log;
     struct log_segment *segment; /* whose file is held until the read is released */
+    struct dir_hold hold;
     void *own;
 };
 

@@ -22,57 +22,28 @@ enum {
     OPEN_TAKE_EPOCHS,
     OPEN_SNAPSHOT,
     OPEN_WINDOW,
-    OPEN_PLAN,
-    OPEN_END,
+    OPEN_PLAN
 };
 
-static struct log_opening *opening_of(struct steps *steps)
+void log_opening_drop_got(struct log_opening *o)
 {
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static void on_got(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
-}
-
-static void on_crc(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
-}
-
-static void on_saved(struct dir_save *save, enum err e)
-{
-    steps_resume(&CONTAINER_OF(save, struct log_opening, save)->steps, e);
-}
-
-static struct bytes got(const struct dir_get *get)
-{
-    return bytes_of(get->data, (size_t)get->size);
-}
-
-static void drop_got(struct log_opening *o)
-{
-    struct mem *mem = o->log->set->mem;
-    mem_free(mem, o->get.data);
-    mem_free(mem, o->crc.data);
-    mem_free(mem, o->index_crc.data);
-    o->get.data = o->crc.data = o->index_crc.data = NULL;
+    dir_get_free(&o->get);
+    dir_get_free(&o->crc);
+    dir_get_free(&o->index_crc);
 }
 
 /* ---- what is there ---- */
 
 static enum steps_flow open_list(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     mem_free(log->set->mem, o->names);
     o->names = mem_alloc(log->set->mem, (size_t)o->names_size);
     if (o->names == NULL)
         return steps_fail(steps, ERR_NOMEM);
-    steps->tolerant = true;
     env_list(steps->env, &steps->io, log->path, o->names, o->names_size, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static int compare_offsets(const void *a, const void *b)
@@ -197,25 +168,22 @@ static enum steps_flow take_found(struct log_opening *o)
     e = log_seams_first(o);
     if (e != ERR_NONE)
         return steps_fail(&o->steps, e);
-    o->steps.next = OPEN_METADATA;
-    return STEPS_NEXT;
+    return steps_go(&o->steps, OPEN_METADATA);
 }
 
 static enum steps_flow open_take(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     o->size = steps->n;
     if (steps->err == ERR_NONE)
         return take_found(o);
     if (steps->err == ERR_RANGE && o->size <= NAMES_SIZE_MAX) {
         o->names_size = o->size + NAMES_SIZE_FIRST;
-        steps->next = OPEN_LIST;
-        return STEPS_NEXT;
+        return steps_go(steps, OPEN_LIST);
     }
     if (steps->err == ERR_NOTFOUND) {
         o->unborn = true;
-        steps->next = was_made(o) && !KNOWN_BUG(gone_made_anew) ? OPEN_ASK : OPEN_END;
-        return STEPS_NEXT;
+        return steps_go(steps, was_made(o) && !KNOWN_BUG(gone_made_anew) ? OPEN_ASK : STEPS_END);
     }
     return STEPS_FAIL;
 }
@@ -224,22 +192,20 @@ static enum steps_flow open_take(struct steps *steps)
 
 static enum steps_flow open_ask(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     dir_path_join(o->path, NULL, o->log->path, DIR_CONSENT_SUFFIX);
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->get, o->path, on_got);
-    return STEPS_WAIT;
+    dir_get(o->log->dir, &o->get, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow open_answer(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     const struct log *log = o->log;
-    drop_got(o);
+    log_opening_drop_got(o);
     o->consented = o->get.found;
-    steps->next = OPEN_END;
     if (o->consented)
-        return STEPS_NEXT;
+        return steps_go(steps, STEPS_END);
     enum err e = errmsg_set(&o->op->msg, ERR_CORRUPT,
                             "%s is gone; put it back from a copy, or " LOG_START_EMPTY, log->path,
                             log_name(log));
@@ -250,16 +216,16 @@ static enum steps_flow open_answer(struct steps *steps)
 
 static enum steps_flow open_metadata(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     (void)steps;
     dir_path_join(o->path, o->log->path, "partition.metadata", "");
-    dir_get(o->log->dir, &o->get, o->path, on_got);
+    dir_get(o->log->dir, &o->get, o->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_identity(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct errmsg *msg = &o->op->msg;
     struct wire_uuid id;
     char mine[WIRE_UUID_TEXT_SIZE];
@@ -267,11 +233,11 @@ static enum steps_flow open_identity(struct steps *steps)
     o->at = 0;
     if (!o->get.found) {
         format_partition_metadata_print(&o->log->topic_id, o->text);
-        dir_save(o->log->dir, &o->save, o->path, bytes_text(o->text), 0, true, on_saved);
+        dir_save(o->log->dir, &o->save, o->path, bytes_text(o->text), steps_waiter(steps));
         return STEPS_WAIT;
     }
-    enum err e = format_partition_metadata_parse(got(&o->get), &id, msg);
-    drop_got(o);
+    enum err e = format_partition_metadata_parse(dir_got(&o->get), &id, msg);
+    log_opening_drop_got(o);
     if (e != ERR_NONE)
         return steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
     if (wire_uuid_equal(&id, &o->log->topic_id))
@@ -286,7 +252,7 @@ static enum steps_flow open_identity(struct steps *steps)
 
 static enum steps_flow open_leftovers(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     int64_t offset;
     const char *name;
     while ((name = next_name(o)) != NULL) {
@@ -294,91 +260,76 @@ static enum steps_flow open_leftovers(struct steps *steps)
             o->start_unsaid)
             continue;
         dir_path_join(o->path, o->log->path, name, "");
-        steps->next = OPEN_LEFTOVERS;
-        steps->tolerant = true; /* what cannot be removed now is removed next time */
+        steps_then(steps, STEPS_AGAIN);
         env_unlink(steps->env, &steps->io, o->path, steps_done);
-        return STEPS_WAIT;
+        return STEPS_TRY; /* what cannot be removed now is removed next time */
     }
     return STEPS_NEXT;
 }
 
 /* ---- how large the segments are ---- */
 
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
-    o->held = e == ERR_NONE;
-    steps_resume(&o->steps, e);
-}
-
 static enum steps_flow open_hold(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    if (o->segment == log->segment_count || log->segments[o->segment]->disk.file->create) {
-        steps->next = OPEN_EPOCHS;
-        return STEPS_NEXT;
-    }
-    if (!dir_file_hold(log->segments[o->segment]->disk.file, &o->wait, on_held))
-        return STEPS_WAIT;
-    o->held = true;
-    return STEPS_NEXT;
+    if (o->segment == log->segment_count || log->segments[o->segment]->disk.file->create)
+        return steps_go(steps, OPEN_EPOCHS);
+    dir_hold(&o->hold, log->segments[o->segment]->disk.file, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow open_size(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     env_size(steps->env, &steps->io, o->log->segments[o->segment]->disk.file->handle, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_sized(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     struct log_segment *segment = log->segments[o->segment];
     segment->size = segment->disk.written = segment->disk.synced = steps->n;
     segment->disk.entry_durable = segment->base < o->recovery_point;
     if (o->segment + 1 < log->segment_count)
         segment->next = log->segments[o->segment + 1]->base;
-    o->held = false;
-    dir_file_release(segment->disk.file);
+    dir_let_go(&o->hold);
     o->segment++;
-    steps->next = OPEN_HOLD;
-    return STEPS_NEXT;
+    return steps_go(steps, OPEN_HOLD);
 }
 
 /* ---- leader epochs ---- */
 
 static enum steps_flow open_epochs(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     (void)steps;
     dir_path_join(o->path, o->log->path, LOG_EPOCHS_NAME, "");
-    dir_get(o->log->dir, &o->get, o->path, on_got);
+    dir_get(o->log->dir, &o->get, o->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_epochs_crc(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     dir_path_join(o->path_to, o->log->path, LOG_EPOCHS_NAME, ".crc");
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->crc, o->path_to, on_crc);
-    return STEPS_WAIT;
+    dir_get(o->log->dir, &o->crc, o->path_to, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow open_take_epochs(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     enum err e = ERR_NONE;
     bool wrong = o->crc.found && steps->err == ERR_NONE && o->get.found &&
-                 format_crc_check(got(&o->crc), got(&o->get)) != ERR_NONE;
+                 format_crc_check(dir_got(&o->crc), dir_got(&o->get)) != ERR_NONE;
     if (o->get.found && !wrong)
-        e = format_epochs_parse(got(&o->get), &log->epochs, NULL);
+        e = format_epochs_parse(dir_got(&o->get), &log->epochs, NULL);
     o->epochs_known = o->get.found && !wrong && e == ERR_NONE;
-    drop_got(o);
+    log_opening_drop_got(o);
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
@@ -392,7 +343,7 @@ static enum steps_flow open_take_epochs(struct steps *steps)
 
 static enum steps_flow open_snapshot(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     do
         o->snapshot--;
@@ -400,30 +351,27 @@ static enum steps_flow open_snapshot(struct steps *steps)
     o->replay_from = log->segments[0]->base;
     if (KNOWN_BUG(producer_state_not_rebuilt))
         o->snapshot = -1;
-    if (o->snapshot < 0) {
-        steps->next = OPEN_PLAN;
-        return STEPS_NEXT;
-    }
+    if (o->snapshot < 0)
+        return steps_go(steps, OPEN_PLAN);
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
-    dir_get(log->dir, &o->get, o->path, on_got);
+    dir_get(log->dir, &o->get, o->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow open_window(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    enum err e = format_snapshot_decode(&log->producers, got(&o->get), env_now(steps->env), NULL);
-    drop_got(o);
-    if (e == ERR_CORRUPT) {
-        steps->next = OPEN_SNAPSHOT; /* an older one, then */
-        return STEPS_NEXT;
-    }
+    enum err e =
+        format_snapshot_decode(&log->producers, dir_got(&o->get), env_now(steps->env), NULL);
+    log_opening_drop_got(o);
+    if (e == ERR_CORRUPT)
+        return steps_go(steps, OPEN_SNAPSHOT); /* an older one, then */
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     o->replay_from = log->snapshots[o->snapshot];
     log_segment_path(log, o->replay_from, FORMAT_KIND_WINDOW, o->path);
-    dir_get(log->dir, &o->get, o->path, on_got);
+    dir_get(log->dir, &o->get, o->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -434,20 +382,19 @@ static enum err take_window(struct log_opening *o)
     struct format_producers *producers = &o->log->producers;
     if (producers->map.count == 0)
         return ERR_NONE;
-    return o->get.found ? format_window_decode(producers, got(&o->get), NULL) : ERR_CORRUPT;
+    return o->get.found ? format_window_decode(producers, dir_got(&o->get), NULL) : ERR_CORRUPT;
 }
 
 /* The scan begins where the first of those who need it has to begin. */
 static enum steps_flow open_plan(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     enum err e = o->snapshot < 0 ? ERR_NONE : take_window(o);
-    drop_got(o);
+    log_opening_drop_got(o);
     if (e != ERR_NONE) {
         format_producers_clear(&log->producers);
-        steps->next = OPEN_SNAPSHOT;
-        return STEPS_NEXT;
+        return steps_go(steps, OPEN_SNAPSHOT);
     }
     if (KNOWN_BUG(producer_state_not_rebuilt))
         o->replay_from = INT64_MAX;
@@ -474,7 +421,7 @@ static const struct step open_steps[] = {
     [OPEN_SNAPSHOT] = {"read", open_snapshot},
     [OPEN_WINDOW] = {"read", open_window},
     [OPEN_PLAN] = {"plan the recovery of", open_plan},
-    [OPEN_END] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 /* ---- beginning and end ---- */
@@ -499,7 +446,7 @@ static const char *at_path(const struct log_opening *o)
 
 static void opened(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (e == ERR_NONE) {
         if (o->unborn)
             log_birth_begin(o);
@@ -591,13 +538,11 @@ void log_opening_end(struct log_opening *o, enum err e)
     struct log *log = o->log;
     struct log_set *set = log->set;
     struct log_op *op = o->op;
-    drop_got(o);
+    log_opening_drop_got(o);
     mem_free(set->mem, o->names);
     o->names = NULL;
     log_walk_free(&o->walk);
-    if (o->held)
-        dir_file_release(log->segments[o->segment]->disk.file);
-    o->held = false;
+    dir_let_go(&o->hold);
     if (o->no_room && !dir_short_of_room(set->dir) && begin_again(o))
         return;
     if (e == ERR_NONE)

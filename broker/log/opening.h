@@ -20,14 +20,12 @@ struct log_opening {
     uint64_t names_size, at, size;
     struct dir_get get, crc, index_crc;
     struct dir_save save;
-    struct dir_file_wait wait;
-    struct dir_ground_wait ground_wait;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
     char text[FORMAT_PARTITION_METADATA_SIZE + 1];
     int32_t segment;        /* being looked at */
     int32_t snapshot;       /* being looked at */
     bool snapshots_doubted; /* some may be torn */
-    bool held;              /* that segment's file */
+    struct dir_hold hold;   /* of that segment's file */
     /* The plan of the scan. */
     bool epochs_known;   /* the checkpoint was there and right */
     int64_t replay_from; /* producers know all below it */
@@ -61,13 +59,23 @@ struct log_opening {
     uint64_t cut_at;           /* in the segment being looked at */
     struct errmsg cut_why;
     struct format_search search;
-    struct env_op search_io;
     uint64_t search_at, kept;
     env_file kept_file;
     enum err kept_failed;
     enum err failed;
 };
 
+static inline struct log_opening *log_opening_of(struct steps *steps)
+{
+    return CONTAINER_OF(steps, struct log_opening, steps);
+}
+/* The one being looked at. */
+static inline struct log_segment *log_opening_segment(const struct log_opening *o)
+{
+    return o->log->segments[o->segment];
+}
+/* What was read of small files is not needed any more. */
+void log_opening_drop_got(struct log_opening *o);
 enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;
 /* birth.c: makes the directory; goes on to log_recovered or log_opening_end. */
 void log_birth_begin(struct log_opening *o);

@@ -10,16 +10,14 @@ struct log_reading {
     struct log_read *read;
     struct log *log;
     struct log_segment *segment; /* counted among its readers */
-    struct log_index_wait index_wait;
-    struct dir_file_wait file_wait;
+    struct dir_hold hold;
     struct log_walk walk;
-    bool held;
     bool found; /* position is that of the batch that holds the offset */
     uint64_t position;
     int64_t floor_last; /* what the index says stands at position, -1: it says nothing */
 };
 
-enum { READ_PLACE, READ_INDEX, READ_HOLD, READ_FIND, READ_LOOK, READ_LOAD, READ_GIVE, READ_END };
+enum { READ_PLACE, READ_INDEX, READ_HOLD, READ_FIND, READ_LOOK, READ_LOAD, READ_GIVE };
 
 static struct log_reading *reading_of(struct steps *steps)
 {
@@ -38,9 +36,7 @@ static int64_t end_of(const struct log_read *read)
 
 static void let_go(struct log_reading *r)
 {
-    if (r->held)
-        dir_file_release(r->segment->disk.file);
-    r->held = false;
+    dir_let_go(&r->hold);
     if (r->segment != NULL)
         log_segment_unread(r->segment);
     r->segment = NULL;
@@ -68,20 +64,16 @@ static enum steps_flow read_place(struct steps *steps)
     }
     take_segment(r, segment);
     if (r->found)
-        steps->next = READ_HOLD;
+        return steps_go(steps, READ_HOLD);
     return STEPS_NEXT;
-}
-
-static void on_index(struct log_index_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct log_reading, index_wait)->steps, e);
 }
 
 static enum steps_flow read_index(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    if (!log_index_want(r->segment, &r->index_wait, on_index)) {
-        steps->next = READ_INDEX; /* it is there now, or was dropped again */
+    if (!log_index_there(r->segment)) {
+        steps_then(steps, STEPS_AGAIN); /* it may have been dropped again */
+        log_index_load(r->segment, steps_waiter(steps));
         return STEPS_WAIT;
     }
     const struct format_index_entry *floor =
@@ -94,21 +86,14 @@ static enum steps_flow read_index(struct steps *steps)
     return STEPS_NEXT;
 }
 
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_reading *r = CONTAINER_OF(wait, struct log_reading, file_wait);
-    r->held = e == ERR_NONE;
-    steps_resume(&r->steps, e);
-}
-
 static enum steps_flow read_hold(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
-    steps->next = r->found ? READ_LOAD : READ_FIND;
-    if (r->held)
+    steps_then(steps, r->found ? READ_LOAD : READ_FIND);
+    if (r->hold.held)
         return STEPS_NEXT;
-    r->held = dir_file_hold(r->segment->disk.file, &r->file_wait, on_held);
-    return r->held ? STEPS_NEXT : STEPS_WAIT;
+    dir_hold(&r->hold, r->segment->disk.file, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
@@ -140,21 +125,18 @@ static enum steps_flow read_find(struct steps *steps)
             return steps_fail(steps, e);
     }
     if (r->walk.position < r->walk.end) {
-        log_walk_next(&r->walk, steps);
+        log_walk_next(&r->walk, steps_waiter(steps));
         return STEPS_WAIT;
     }
     /* It is in none of this segment's batches: in the next one, then. */
     int32_t i = log_segment_index(r->log, r->segment->base) + 1;
-    if (r->segment->retired || i <= 0 || i >= r->log->segment_count) {
-        steps->next = READ_END;
-        return STEPS_NEXT;
-    }
+    if (r->segment->retired || i <= 0 || i >= r->log->segment_count)
+        return steps_go(steps, STEPS_END);
     take_segment(r, r->log->segments[i]);
     r->position = 0;
     r->found = true;
     log_walk_free(&r->walk);
-    steps->next = READ_HOLD;
-    return STEPS_NEXT;
+    return steps_go(steps, READ_HOLD);
 }
 
 static bool index_lied(struct log_reading *r)
@@ -169,6 +151,14 @@ static bool index_lied(struct log_reading *r)
     return scan->end != FORMAT_SCAN_MORE;
 }
 
+static enum steps_flow found_at(struct log_reading *r, uint64_t position)
+{
+    r->position = position;
+    r->found = true;
+    log_walk_free(&r->walk);
+    return steps_go(&r->steps, READ_LOAD);
+}
+
 static enum steps_flow read_look(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
@@ -177,10 +167,9 @@ static enum steps_flow read_look(struct steps *steps)
         if (r->segment->index_known)
             log_index_distrust(r->segment);
         log_walk_free(&r->walk);
-        steps->next = READ_INDEX;
-        return STEPS_NEXT;
+        return steps_go(steps, READ_INDEX);
     }
-    steps->next = READ_FIND;
+    steps_then(steps, READ_FIND);
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (scan->notes[i].last < r->read->offset)
             continue;
@@ -188,20 +177,11 @@ static enum steps_flow read_look(struct steps *steps)
             r->walk.position = r->walk.end; /* READ_FIND goes on in the next segment */
             return STEPS_NEXT;
         }
-        r->position = scan->notes[i].position;
-        r->found = true;
-        steps->next = READ_LOAD;
-        log_walk_free(&r->walk);
-        return STEPS_NEXT;
+        return found_at(r, scan->notes[i].position);
     }
     /* A batch larger than a piece: its head is enough to know that it is the one. */
-    if (scan->large_left > 0 && scan->large.last >= r->read->offset) {
-        r->position = scan->large.position;
-        r->found = true;
-        steps->next = READ_LOAD;
-        log_walk_free(&r->walk);
-        return STEPS_NEXT;
-    }
+    if (scan->large_left > 0 && scan->large.last >= r->read->offset)
+        return found_at(r, scan->large.position);
     if (scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
     return STEPS_NEXT;
@@ -216,11 +196,9 @@ static enum steps_flow read_load(struct steps *steps)
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }
-    if (r->position >= r->walk.end) {
-        steps->next = READ_END;
-        return STEPS_NEXT;
-    }
-    log_walk_next(&r->walk, steps);
+    if (r->position >= r->walk.end)
+        return steps_go(steps, STEPS_END);
+    log_walk_next(&r->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -274,8 +252,7 @@ static enum steps_flow read_give(struct steps *steps)
         enum err e = begin_walk(r, size, true);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
-        steps->next = READ_LOAD;
-        return STEPS_NEXT;
+        return steps_go(steps, READ_LOAD);
     }
     if (scan->note_count == 0 && scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
@@ -292,7 +269,7 @@ static const struct step read_steps[] = {
     [READ_PLACE] = {"find", read_place}, [READ_INDEX] = {"find", read_index},
     [READ_HOLD] = {"open", read_hold},   [READ_FIND] = {"find", read_find},
     [READ_LOOK] = {"find", read_look},   [READ_LOAD] = {"read", read_load},
-    [READ_GIVE] = {"read", read_give},   [READ_END] = {NULL, NULL},
+    [READ_GIVE] = {"read", read_give},   {NULL, NULL},
 };
 
 static void free_reading(struct log_reading *r)
@@ -359,7 +336,7 @@ static bool read_direct(struct log *log, struct log_read *read)
         return false;
     if (!format_ranges_cover(&segment->checked, position, bound.position))
         return false;
-    bool held = dir_file_hold(segment->disk.file, NULL, NULL);
+    bool held = dir_hold_open(&read->hold, segment->disk.file);
     ASSERT(held);
     segment->readers++;
     read->segment = segment;
@@ -384,6 +361,7 @@ static bool begin(struct log *log, struct log_read *read, log_done *done)
     read->next_offset = read->offset;
     read->log = log;
     read->segment = NULL;
+    read->hold.held = false;
     read->own = NULL;
     enum err e = ERR_NONE;
     if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
@@ -421,7 +399,7 @@ void log_read_release(struct log_read *read)
     if (read->segment != NULL) {
         struct log_segment *segment = read->segment;
         read->segment = NULL;
-        dir_file_release(segment->disk.file);
+        dir_let_go(&read->hold);
         log_segment_unread(segment);
     } else if (read->own != NULL) {
         free_reading(read->own);

@@ -12,39 +12,22 @@ enum {
     READY_DROPPED,
     READY_ENTRY,
     READY_ENTRY_SYNCED,
-    READY_GROUND,
-    READY_END
+    READY_GROUND
 };
-
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
-    o->held = e == ERR_NONE;
-    steps_resume(&o->steps, e);
-}
 
 /* When the active segment began, if the scan did not begin with it. */
 static enum steps_flow ready_head(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log_segment *active = log_active(o->log);
     o->segment = o->log->segment_count - 1;
-    if (active->size < WIRE_BATCH_HEAD || active->first_timestamp >= 0) {
-        steps->next = READY_SNAPSHOT;
-        return STEPS_NEXT;
+    if (active->size < WIRE_BATCH_HEAD || active->first_timestamp >= 0)
+        return steps_go(steps, READY_SNAPSHOT);
+    if (!o->hold.held) {
+        steps_then(steps, STEPS_AGAIN);
+        dir_hold(&o->hold, active->disk.file, steps_waiter(steps));
+        return STEPS_WAIT;
     }
-    if (!o->held) {
-        steps->next = READY_HEAD;
-        o->held = dir_file_hold(active->disk.file, &o->wait, on_held);
-        if (!o->held)
-            return STEPS_WAIT;
-    }
-    steps->next = READY_TAKE_HEAD;
     env_read(steps->env, &steps->io, active->disk.file->handle, 0, o->walk.buffer, WIRE_BATCH_HEAD,
              steps_done);
     return STEPS_WAIT;
@@ -52,115 +35,90 @@ static enum steps_flow ready_head(struct steps *steps)
 
 static enum steps_flow ready_take_head(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log_segment *active = log_active(o->log);
     struct wire_batch batch;
     enum wire_at at = wire_batch_at(bytes_of(o->walk.buffer, (size_t)steps->n), 0, &batch, NULL);
     if ((at == WIRE_AT_TORN || at == WIRE_AT_BATCH) && steps->n >= WIRE_BATCH_HEAD)
         active->first_timestamp = batch.max_timestamp;
-    o->held = false;
-    dir_file_release(active->disk.file);
+    dir_let_go(&o->hold);
     return STEPS_NEXT;
 }
 
 /* ---- snapshots, from the newest on ---- */
 
-static void on_got(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
-}
-
-static void on_window(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
-}
-
 /* One behind the end speaks of records that are no more. */
 static enum steps_flow ready_snapshot(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     const struct log *log = o->log;
     o->snapshot--;
     bool behind = o->snapshot >= 0 && log->snapshots[o->snapshot] > o->end;
-    if (behind || o->snapshot < 0 || !o->snapshots_doubted) {
-        steps->next = behind ? READY_DROP : READY_ENTRY;
-        return STEPS_NEXT;
-    }
+    if (behind || o->snapshot < 0 || !o->snapshots_doubted)
+        return steps_go(steps, behind ? READY_DROP : READY_ENTRY);
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
-    steps->tolerant = true;
-    dir_get(log->dir, &o->get, o->path, on_got);
-    return STEPS_WAIT;
+    dir_get(log->dir, &o->get, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 /* What cannot be read now stays: nothing is known of it. */
 static enum steps_flow ready_window(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (steps->err != ERR_NONE) {
-        steps->next = READY_SNAPSHOT;
-        return STEPS_NEXT;
-    }
+    struct log_opening *o = log_opening_of(steps);
+    if (steps->err != ERR_NONE)
+        return steps_go(steps, READY_SNAPSHOT);
     log_segment_path(o->log, o->log->snapshots[o->snapshot], FORMAT_KIND_WINDOW, o->path);
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->crc, o->path, on_window);
-    return STEPS_WAIT;
+    dir_get(o->log->dir, &o->crc, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static bool is_torn(const struct dir_get *get)
 {
-    return format_snapshot_check(bytes_of(get->data, (size_t)get->size), NULL) != ERR_NONE;
+    return format_snapshot_check(dir_got(get), NULL) != ERR_NONE;
 }
 
 /* Each is of use with the other alone; Kafka's has no window. */
 static enum steps_flow ready_look(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct mem *mem = o->log->set->mem;
+    struct log_opening *o = log_opening_of(steps);
     bool torn = !o->get.found || is_torn(&o->get) ||
                 (steps->err == ERR_NONE && o->crc.found && is_torn(&o->crc));
-    mem_free(mem, o->get.data);
-    mem_free(mem, o->crc.data);
-    o->get.data = o->crc.data = NULL;
-    if (!torn)
-        steps->next = READY_SNAPSHOT;
-    return STEPS_NEXT;
+    log_opening_drop_got(o);
+    return steps_go(steps, torn ? READY_DROP : READY_SNAPSHOT);
 }
 
 /* The window second: alone, it is found again. */
 static enum steps_flow ready_drop(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     ASSERT(o->snapshot >= 0 && o->snapshot < log->snapshot_count);
     log_segment_path(log, log->snapshots[o->snapshot], FORMAT_KIND_SNAPSHOT, o->path);
-    steps->tolerant = true;
     env_unlink(steps->env, &steps->io, o->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* A torn one that cannot be removed harms nobody. */
 static enum steps_flow ready_drop_window(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     int64_t offset = o->log->snapshots[o->snapshot];
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND && offset > o->end)
         return STEPS_FAIL;
     log_segment_path(o->log, offset, FORMAT_KIND_WINDOW, o->path);
-    steps->tolerant = true;
     env_unlink(steps->env, &steps->io, o->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow ready_dropped(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     ASSERT(o->snapshot < log->snapshot_count);
     log->snapshot_count--;
     memmove(&log->snapshots[o->snapshot], &log->snapshots[o->snapshot + 1],
             (size_t)(log->snapshot_count - o->snapshot) * sizeof log->snapshots[0]);
-    steps->next = READY_SNAPSHOT;
-    return STEPS_NEXT;
+    return steps_go(steps, READY_SNAPSHOT);
 }
 
 /* ---- what the log stands in ---- */
@@ -168,32 +126,23 @@ static enum steps_flow ready_dropped(struct steps *steps)
 /* A birth that failed late in this life may have left what has been found. */
 static enum steps_flow ready_entry(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (!o->log->set->entries_doubted || o->unborn) {
-        steps->next = READY_GROUND;
-        return STEPS_NEXT;
-    }
-    steps->tolerant = true;
+    struct log_opening *o = log_opening_of(steps);
+    if (!o->log->set->entries_doubted || o->unborn)
+        return steps_go(steps, READY_GROUND);
     env_sync_dir(steps->env, &steps->io, dir_path(o->log->dir), steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow ready_entry_synced(struct steps *steps)
 {
-    return dir_synced(opening_of(steps)->log->dir, steps);
-}
-
-static void on_ground(struct dir_ground_wait *wait, enum err e)
-{
-    (void)e; /* begin looks */
-    steps_resume(&CONTAINER_OF(wait, struct log_opening, ground_wait)->steps, ERR_NONE);
+    return dir_synced(log_opening_of(steps)->log->dir, steps);
 }
 
 /* Nothing is written into a log, or shown of it, before the directory itself is durable. */
 static enum steps_flow ready_ground(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    return dir_ground_wait(o->log->dir, &o->ground_wait, on_ground) ? STEPS_NEXT : STEPS_WAIT;
+    dir_ground_wait(log_opening_of(steps)->log->dir, steps_waiter(steps));
+    return STEPS_TRY; /* begin looks */
 }
 
 static const struct step ready_steps[] = {
@@ -208,7 +157,7 @@ static const struct step ready_steps[] = {
     [READY_ENTRY] = {"sync the folder of", ready_entry},
     [READY_ENTRY_SYNCED] = {"sync the folder of", ready_entry_synced},
     [READY_GROUND] = {"make durable what holds", ready_ground},
-    [READY_END] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 /* What stood above the recovery point has been written again and synced. */
@@ -274,7 +223,7 @@ static enum err too_short(struct log_opening *o)
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *active = log_active(log);

@@ -17,26 +17,8 @@ enum {
     RECOVER_LOOK,
     RECOVER_CREATE,
     RECOVER_WRITE,
-    RECOVER_GO_ON,
-    RECOVER_END,
+    RECOVER_GO_ON
 };
-
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static struct log_segment *segment_of(const struct log_opening *o)
-{
-    return o->log->segments[o->segment];
-}
-
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
-    o->held = e == ERR_NONE;
-    steps_resume(&o->steps, e);
-}
 
 /* ---- the next segment ---- */
 
@@ -44,7 +26,7 @@ static void on_held(struct dir_file_wait *wait, enum err e)
 static enum steps_flow gap(struct log_opening *o)
 {
     struct log *log = o->log;
-    const struct log_segment *segment = segment_of(o);
+    const struct log_segment *segment = log_opening_segment(o);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *before = log->segments[o->segment - 1];
         TRACE(log->set->trace, LOG_OFFLINE, log->id, before->size, ERR_CORRUPT);
@@ -59,108 +41,70 @@ static enum steps_flow gap(struct log_opening *o)
     o->copying = o->placed = false;
     o->segment--;
     o->cutting = true;
-    o->cut_at = segment_of(o)->size;
-    o->steps.next = RECOVER_END;
-    return STEPS_NEXT;
+    o->cut_at = log_opening_segment(o)->size;
+    return steps_go(&o->steps, STEPS_END);
 }
 
 static enum steps_flow recover_hold(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
     if (o->end >= 0 && segment->base != o->end)
         return gap(o);
     if (segment->disk.file->create) { /* not made yet: there is nothing in it */
         o->end = segment->base;
-        steps->next = RECOVER_END;
-        return STEPS_NEXT;
+        return steps_go(steps, STEPS_END);
     }
-    if (!dir_file_hold(segment->disk.file, &o->wait, on_held))
-        return STEPS_WAIT;
-    o->held = true;
-    return STEPS_NEXT;
+    dir_hold(&o->hold, segment->disk.file, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* ---- where in the first segment ---- */
 
-static void on_offsets(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, get)->steps, e);
-}
-
-static void on_times(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, crc)->steps, e);
-}
-
 static enum steps_flow recover_offsets(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
     o->floor_last = -1;
-    if (o->end >= 0 || o->scan_from <= segment->base) {
-        steps->next = RECOVER_BEGIN;
-        return STEPS_NEXT;
-    }
+    if (o->end >= 0 || o->scan_from <= segment->base)
+        return steps_go(steps, RECOVER_BEGIN);
     log_segment_path(o->log, segment->base, FORMAT_KIND_INDEX, o->path);
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->get, o->path, on_offsets);
-    return STEPS_WAIT;
+    dir_get(o->log->dir, &o->get, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow recover_times(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    log_segment_path(o->log, segment_of(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->crc, o->path, on_times);
-    return STEPS_WAIT;
-}
-
-static void on_index_crc(struct dir_get *get, enum err e)
-{
-    steps_resume(&CONTAINER_OF(get, struct log_opening, index_crc)->steps, e);
+    struct log_opening *o = log_opening_of(steps);
+    log_segment_path(o->log, log_opening_segment(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
+    dir_get(o->log->dir, &o->crc, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 static enum steps_flow recover_index_crc(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    log_index_crc_path(o->log, segment_of(o)->base, o->path);
-    steps->tolerant = true;
-    dir_get(o->log->dir, &o->index_crc, o->path, on_index_crc);
-    return STEPS_WAIT;
-}
-
-static struct bytes got(const struct dir_get *get)
-{
-    return bytes_of(get->data, (size_t)get->size);
-}
-
-static void drop_got(struct log_opening *o)
-{
-    struct mem *mem = o->log->set->mem;
-    mem_free(mem, o->get.data);
-    mem_free(mem, o->crc.data);
-    mem_free(mem, o->index_crc.data);
-    o->get.data = o->crc.data = o->index_crc.data = NULL;
+    struct log_opening *o = log_opening_of(steps);
+    log_index_crc_path(o->log, log_opening_segment(o)->base, o->path);
+    dir_get(o->log->dir, &o->index_crc, o->path, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 /* The entry at which the scan begins stays; what is behind it is made anew by the scan. */
 static enum steps_flow recover_decode(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
-    struct bytes offsets = got(&o->get);
-    struct bytes times = got(&o->crc);
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
+    struct bytes offsets = dir_got(&o->get);
+    struct bytes times = dir_got(&o->crc);
     bool whole = false;
     uint64_t log_bytes = 0;
     enum err e = ERR_NONE;
     if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
         o->crc.data != NULL && o->index_crc.data != NULL &&
-        format_index_crc_check(got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
+        format_index_crc_check(dir_got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
         e = format_index_decode(&segment->index, offsets, times, segment->size, INT64_MAX, &whole);
     whole &= offsets.size == o->get.size && times.size == o->crc.size;
-    drop_got(o);
+    log_opening_drop_got(o);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     o->index_fits = whole && log_bytes == segment->size;
@@ -177,8 +121,8 @@ static enum steps_flow recover_decode(struct steps *steps)
 
 static enum steps_flow recover_begin(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    struct log_segment *segment = log_opening_segment(o);
     uint64_t position = o->floor_last < 0 ? 0 : o->piece;
     (void)steps;
     segment->index_known = segment->index_trusted = segment->exact = true;
@@ -200,13 +144,11 @@ static enum steps_flow recover_begin(struct steps *steps)
 
 static enum steps_flow recover_read(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (o->walk.position >= o->walk.end) {
-        steps->next = RECOVER_END;
-        return STEPS_NEXT;
-    }
+    struct log_opening *o = log_opening_of(steps);
+    if (o->walk.position >= o->walk.end)
+        return steps_go(steps, STEPS_END);
     o->piece = o->walk.position;
-    log_walk_next(&o->walk, steps);
+    log_walk_next(&o->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -246,7 +188,7 @@ static enum err take_note(struct log_opening *o, const struct format_note *found
     enum err e = begin_copy(o, note.base, note.position);
     if (e != ERR_NONE)
         return e;
-    struct log_segment *segment = segment_of(o);
+    struct log_segment *segment = log_opening_segment(o);
     if (o->fresh != NULL) {
         segment = o->fresh;
         note.position -= o->copy_from;
@@ -278,7 +220,8 @@ static bool misled(struct log_opening *o)
     if (scan->large_left > 0 && scan->large.last == floor_last)
         return false;
     o->index_fits = false;
-    TRACE(log->set->trace, LOG_REBUILT, log->id, LOG_REBUILT_INDEX, (uint64_t)segment_of(o)->base);
+    TRACE(log->set->trace, LOG_REBUILT, log->id, LOG_REBUILT_INDEX,
+          (uint64_t)log_opening_segment(o)->base);
     return true;
 }
 
@@ -299,7 +242,7 @@ static enum steps_flow bad(struct log_opening *o)
     if (o->copying)
         o->copied = MIN(o->copied, scan->bad_at - o->copy_from);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
-        log_corrupt_text(&o->op->msg, log, segment_of(o)->disk.file->path, scan->bad_at,
+        log_corrupt_text(&o->op->msg, log, log_opening_segment(o)->disk.file->path, scan->bad_at,
                          scan->msg.text);
         TRACE(log->set->trace, LOG_OFFLINE, log->id, scan->bad_at, ERR_CORRUPT);
         return steps_fail(&o->steps, ERR_CORRUPT);
@@ -353,25 +296,21 @@ static uint64_t copy_end(const struct log_opening *o)
 
 static enum steps_flow recover_look(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    if (misled(o)) {
-        steps->next = RECOVER_BEGIN;
-        return STEPS_NEXT;
-    }
+    struct log_opening *o = log_opening_of(steps);
+    if (misled(o))
+        return steps_go(steps, RECOVER_BEGIN);
     if (take_notes(o) == STEPS_FAIL)
         return STEPS_FAIL;
     uint64_t from = MAX(o->piece, o->copy_from);
     if (!o->copying || from >= copy_end(o))
-        steps->next = RECOVER_GO_ON;
-    else if (o->copy_file != 0 || o->in_place)
-        steps->next = RECOVER_WRITE;
-    return STEPS_NEXT;
+        return steps_go(steps, RECOVER_GO_ON);
+    return steps_go(steps, o->copy_file != 0 || o->in_place ? RECOVER_WRITE : RECOVER_CREATE);
 }
 
 static enum steps_flow recover_create(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    const struct log_segment *segment = o->fresh != NULL ? o->fresh : segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    const struct log_segment *segment = o->fresh != NULL ? o->fresh : log_opening_segment(o);
     dir_path_join(o->copy_path, NULL, segment->disk.file->path, ".tmp");
     env_open_file(steps->env, &steps->io, o->copy_path,
                   ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE, steps_done);
@@ -380,7 +319,7 @@ static enum steps_flow recover_create(struct steps *steps)
 
 static enum steps_flow recover_write(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (o->copy_file == 0 && !o->in_place)
         o->copy_file = steps->n;
     uint64_t from = MAX(o->piece, o->copy_from);
@@ -388,8 +327,8 @@ static enum steps_flow recover_write(struct steps *steps)
         (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = copy_end(o) - from};
     o->copied = copy_end(o) - o->copy_from;
     if (o->in_place)
-        env_write(steps->env, &steps->io, segment_of(o)->disk.file->handle, from, &o->part, 1,
-                  steps_done);
+        env_write(steps->env, &steps->io, log_opening_segment(o)->disk.file->handle, from, &o->part,
+                  1, steps_done);
     else
         env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
                   steps_done);
@@ -398,8 +337,7 @@ static enum steps_flow recover_write(struct steps *steps)
 
 static enum steps_flow recover_go_on(struct steps *steps)
 {
-    steps->next = opening_of(steps)->scanned ? RECOVER_END : RECOVER_READ;
-    return STEPS_NEXT;
+    return steps_go(steps, log_opening_of(steps)->scanned ? STEPS_END : RECOVER_READ);
 }
 
 static const struct step recover_steps[] = {
@@ -414,12 +352,12 @@ static const struct step recover_steps[] = {
     [RECOVER_CREATE] = {"write again the end of", recover_create},
     [RECOVER_WRITE] = {"write again the end of", recover_write},
     [RECOVER_GO_ON] = {"recover", recover_go_on},
-    [RECOVER_END] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (e != ERR_NONE)
         log_recovery_failed(o, e);
     else if (o->cutting)

@@ -8,8 +8,8 @@ struct log_repair {
     enum err cause;
     bool running, full;
     struct env_timer timer;
-    struct dir_file_wait wait;
-    bool held, dropped;
+    struct dir_hold hold;
+    bool dropped;
     struct again drops;
     uint64_t bytes; /* what could not be written */
 };
@@ -35,15 +35,12 @@ static enum steps_flow drop(struct steps *steps)
 {
     struct log *log = repair_of(steps)->log;
     struct log_segment *last = log_active(log);
-    if (last->base <= log->end) {
-        steps->next = REPAIR_SYNC_DIR;
-        return STEPS_NEXT;
-    }
+    if (last->base <= log->end)
+        return steps_go(steps, REPAIR_SYNC_DIR);
     again(&repair_of(steps)->drops, (uint64_t)(INT32_MAX - log->segment_count));
     repair_of(steps)->dropped = true;
-    steps->tolerant = true;
     env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow dropped(struct steps *steps)
@@ -52,7 +49,7 @@ static enum steps_flow dropped(struct steps *steps)
     struct log_segment *last = log_active(log);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
-    if (last->disk.held)
+    if (last->disk.hold.held)
         dir_writer_release(&last->disk);
     log_forget_cursors(log, last);
     log->segment_count--;
@@ -60,15 +57,7 @@ static enum steps_flow dropped(struct steps *steps)
         log_segment_retire(last);
     else
         log_segment_free(last);
-    steps->next = REPAIR_DROP;
-    return STEPS_NEXT;
-}
-
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_repair *r = CONTAINER_OF(wait, struct log_repair, wait);
-    r->held = e == ERR_NONE;
-    steps_resume(&r->steps, e);
+    return steps_go(steps, REPAIR_DROP);
 }
 
 /* Durably, before anything is appended: a segment that came back with the power would stand in
@@ -79,9 +68,8 @@ static enum steps_flow sync_dir(struct steps *steps)
     steps->err = ERR_NONE;
     if (!r->dropped)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, r->log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow hold(struct steps *steps)
@@ -91,14 +79,9 @@ static enum steps_flow hold(struct steps *steps)
     if (dir_synced(r->log->dir, steps) == STEPS_FAIL)
         return STEPS_FAIL;
     r->dropped = false;
-    if (active->disk.file->create) { /* it was never made */
-        steps->next = REPAIR_SPACE;
-        return STEPS_NEXT;
-    }
-    if (dir_file_hold(active->disk.file, &r->wait, on_held)) {
-        r->held = true;
-        return STEPS_NEXT;
-    }
+    if (active->disk.file->create)
+        return steps_go(steps, REPAIR_SPACE); /* it was never made */
+    dir_hold(&r->hold, active->disk.file, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -119,14 +102,13 @@ static enum steps_flow ask_size(struct steps *steps)
 static enum steps_flow ask_space(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
-    if (r->held && steps->n != log_active(r->log)->size)
+    if (r->hold.held && steps->n != log_active(r->log)->size)
         return steps_fail(steps, ERR_CORRUPT);
     steps->n = UINT64_MAX;
     if (r->cause != ERR_NOSPACE)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_space(steps->env, &steps->io, dir_path(r->log->dir), steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow decide(struct steps *steps)
@@ -162,9 +144,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_repair *r = repair_of(steps);
     struct log *log = r->log;
     struct log_segment *active = log_active(log);
-    if (r->held)
-        dir_file_release(active->disk.file);
-    r->held = false;
+    dir_let_go(&r->hold);
     r->running = false;
     log->busy--;
     bool final = e == ERR_CORRUPT || e == ERR_READONLY;

@@ -5,15 +5,11 @@
 struct log_retention {
     struct steps steps;
     struct log *log;
-    struct dir_points_wait points_wait;
-    struct log_index_wait index_wait;
-    struct dir_file_wait file_wait;
-    struct dir_file *file; /* of the first segment that stays; of one that is asked */
+    struct dir_hold left, asked; /* of the first segment that stays; of one whose time is asked */
     int64_t limit, wall_ms;
     int32_t count; /* segments that go */
     uint64_t gone; /* their bytes */
     bool by_time, rolled, full;
-    bool held, asks; /* file, for its entry; for its time */
     int64_t greatest;
     int32_t kind;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
@@ -33,8 +29,7 @@ enum {
     RETAIN_MOVE,
     RETAIN_RENAME,
     RETAIN_SYNC,
-    RETAIN_GONE,
-    RETAIN_OVER
+    RETAIN_GONE
 };
 
 static struct log_retention *retention_of(struct steps *steps)
@@ -112,7 +107,8 @@ static bool is_too_much(const struct log_retention *r, const struct log_segment 
 static bool may_go(const struct log_retention *r, const struct log_segment *segment)
 {
     return segment->next <= r->limit && segment->disk.synced == segment->size &&
-           !segment->disk.syncing && segment->size == segment->disk.written && !segment->disk.held;
+           !segment->disk.syncing && segment->size == segment->disk.written &&
+           !segment->disk.hold.held;
 }
 
 /* Each time it looks again it knows more of the segment that it has come to: when it was written,
@@ -133,31 +129,24 @@ static enum steps_flow retain_choose(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    steps->next = RETAIN_OVER;
     again(&r->choices, learnt(r));
     if (!may_retain(log))
-        return STEPS_NEXT;
+        return steps_go(steps, STEPS_END);
     while (r->count < log->segment_count) {
         struct log_segment *segment = log->segments[r->count];
         bool last = r->count == log->segment_count - 1;
         if (segment->next > r->limit || segment->size == 0)
             break;
-        if (!segment->index_known) { /* its greatest timestamp is not known either */
-            steps->next = RETAIN_LEARN;
-            return STEPS_NEXT;
-        }
-        if (must_ask_file(segment)) {
-            steps->next = RETAIN_HOLD;
-            return STEPS_NEXT;
-        }
+        if (!segment->index_known)
+            return steps_go(steps, RETAIN_LEARN); /* its greatest timestamp is not known either */
+        if (must_ask_file(segment))
+            return steps_go(steps, RETAIN_HOLD);
         bool old = is_old(r, segment);
         bool below = segment->next <= log->start; /* left behind by an earlier pass */
         if (!old && (last || !(below || is_too_much(r, segment, r->gone))))
             break;
-        if (last && !r->rolled && log->state == LOG_OPEN) {
-            steps->next = RETAIN_ROLL;
-            return STEPS_NEXT;
-        }
+        if (last && !r->rolled && log->state == LOG_OPEN)
+            return steps_go(steps, RETAIN_ROLL);
         if (last || !may_go(r, segment))
             break;
         r->gone += segment->size;
@@ -166,62 +155,47 @@ static enum steps_flow retain_choose(struct steps *steps)
         r->count++;
     }
     if (r->count > 0)
-        steps->next = RETAIN_ENTRY;
-    return STEPS_NEXT;
-}
-
-static void on_index(struct log_index_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct log_retention, index_wait)->steps, e);
+        return steps_go(steps, RETAIN_ENTRY);
+    return steps_go(steps, STEPS_END);
 }
 
 static enum steps_flow retain_learn(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    steps->next = RETAIN_CHOOSE;
-    return log_index_want(r->log->segments[r->count], &r->index_wait, on_index) ? STEPS_NEXT
-                                                                                : STEPS_WAIT;
-}
-
-static void on_asked_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
-    r->asks = e == ERR_NONE;
-    steps_resume(&r->steps, e);
+    steps_then(steps, RETAIN_CHOOSE);
+    log_index_load(r->log->segments[r->count], steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* The file stays where it is while it is held, whatever becomes of its segment. */
 static enum steps_flow retain_hold(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    r->file = r->log->segments[r->count]->disk.file;
-    r->asks = dir_file_hold(r->file, &r->file_wait, on_asked_held);
-    return r->asks ? STEPS_NEXT : STEPS_WAIT;
+    dir_hold(&r->asked, r->log->segments[r->count]->disk.file, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow retain_ask(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    steps->tolerant = true;
-    env_size(steps->env, &steps->io, r->file->handle, steps_done);
-    return STEPS_WAIT;
+    env_size(steps->env, &steps->io, r->asked.file->handle, steps_done);
+    return STEPS_TRY;
 }
 
 static enum steps_flow retain_told(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
-    dir_file_release(r->file);
-    r->asks = false;
-    steps->next = RETAIN_CHOOSE;
+    struct dir_file *file = r->asked.file;
+    dir_let_go(&r->asked);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
         /* Who cannot be asked is as young as can be. */
-        if (segment->disk.file == r->file && segment->modified_ms < 0)
+        if (segment->disk.file == file && segment->modified_ms < 0)
             segment->modified_ms =
                 steps->err == ERR_NONE ? MAX(steps->io.modified_ms, 0) : r->wall_ms;
     }
-    return STEPS_NEXT;
+    return steps_go(steps, RETAIN_CHOOSE);
 }
 
 /* All of it is old, the segment that is written to as well: a new one is begun. */
@@ -229,7 +203,7 @@ static enum steps_flow retain_roll(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     r->rolled = true;
-    steps->next = RETAIN_CHOOSE;
+    steps_then(steps, RETAIN_CHOOSE);
     enum err e = log_roll(r->log);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
@@ -239,13 +213,6 @@ static enum steps_flow retain_roll(struct steps *steps)
 
 /* ---- what is left, and the new log start: durable before a file goes ---- */
 
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_retention *r = CONTAINER_OF(wait, struct log_retention, file_wait);
-    r->held = e == ERR_NONE;
-    steps_resume(&r->steps, e);
-}
-
 /* The segment that will be the first. A directory in which the power left none is taken for a
  * damaged one. */
 static enum steps_flow retain_entry(struct steps *steps)
@@ -253,19 +220,15 @@ static enum steps_flow retain_entry(struct steps *steps)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     struct log_segment *left = log->segments[r->count];
-    if (left->disk.entry_durable) {
-        steps->next = RETAIN_POINT;
-        return STEPS_NEXT;
+    if (left->disk.entry_durable)
+        return steps_go(steps, RETAIN_POINT);
+    if (!r->left.held) {
+        steps_then(steps, STEPS_AGAIN);
+        dir_hold(&r->left, left->disk.file, steps_waiter(steps));
+        return STEPS_WAIT;
     }
-    if (!r->held) {
-        steps->next = RETAIN_ENTRY;
-        r->file = left->disk.file;
-        r->held = dir_file_hold(left->disk.file, &r->file_wait, on_held);
-        return r->held ? STEPS_NEXT : STEPS_WAIT;
-    }
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow retain_entered(struct steps *steps)
@@ -277,20 +240,13 @@ static enum steps_flow retain_entered(struct steps *steps)
     return flow;
 }
 
-static void on_point(struct dir_points_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct log_retention, points_wait)->steps, e);
-}
-
 static enum steps_flow retain_point(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     log->start_next = MAX(log->start, log->segments[r->count]->base);
-    r->points_wait.done = on_point;
-    steps->tolerant = true;
-    dir_points_write(log->dir, DIR_POINTS_START, &r->points_wait);
-    return STEPS_WAIT;
+    dir_points_write(log->dir, DIR_POINTS_START, steps_waiter(steps));
+    return STEPS_TRY;
 }
 
 /* A disk without room even for the checkpoint needs the room of a segment more. The oldest goes,
@@ -333,10 +289,9 @@ static enum steps_flow retain_rename(struct steps *steps)
         format_segment_name(name, oldest->base, r->kind++);
         dir_path_join(r->path, log->path, name, "");
         dir_path_join(r->path_to, log->path, name, ".deleted");
-        steps->next = RETAIN_RENAME;
-        steps->tolerant = true; /* not all segments have all files */
+        steps_then(steps, STEPS_AGAIN);
         env_rename(steps->env, &steps->io, r->path, r->path_to, steps_done);
-        return STEPS_WAIT;
+        return STEPS_TRY; /* not all segments have all files */
     }
     r->kind = 0;
     r->count--;
@@ -351,16 +306,15 @@ static enum steps_flow retain_rename(struct steps *steps)
  * a gap, which is taken for damage. */
 static enum steps_flow retain_sync(struct steps *steps)
 {
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, retention_of(steps)->log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow retain_gone(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
     if (r->count > 0)
-        steps->next = RETAIN_RENAME;
+        steps_then(steps, RETAIN_RENAME);
     return dir_synced(r->log->dir, steps);
 }
 
@@ -371,7 +325,7 @@ static const struct step retain_steps[] = {
     [RETAIN_ENTRY] = {"sync", retain_entry},     [RETAIN_ENTERED] = {"sync", retain_entered},
     [RETAIN_POINT] = {"write", retain_point},    [RETAIN_MOVE] = {"move", retain_move},
     [RETAIN_RENAME] = {"rename", retain_rename}, [RETAIN_SYNC] = {"sync", retain_sync},
-    [RETAIN_GONE] = {"sync", retain_gone},       [RETAIN_OVER] = {NULL, NULL},
+    [RETAIN_GONE] = {"sync", retain_gone},       {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)
@@ -379,8 +333,8 @@ static void ended(struct steps *steps, enum err e)
     struct log_retention *r = retention_of(steps);
     struct log *log = r->log;
     (void)e; /* the next pass tries again */
-    if (r->held || r->asks)
-        dir_file_release(r->file);
+    dir_let_go(&r->left);
+    dir_let_go(&r->asked);
     log->start_next = log->start;
     mem_free(log->set->mem, r);
     log->retention = NULL;

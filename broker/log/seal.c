@@ -49,14 +49,6 @@ static struct log_sealing *sealing_of(struct steps *steps)
     return CONTAINER_OF(steps, struct log_sealing, steps);
 }
 
-static void on_saved(struct dir_save *save, enum err e)
-{
-    struct log_sealing *s = CONTAINER_OF(save, struct log_sealing, save);
-    mem_free(s->log->set->mem, s->bytes);
-    s->bytes = NULL;
-    steps_resume(&s->steps, e);
-}
-
 /* ---- choosing ---- */
 
 /* Retention may take the segment out of service while its files are being written. */
@@ -134,14 +126,11 @@ static enum steps_flow seal_choose(struct steps *steps)
     struct log_sealing *s = sealing_of(steps);
     s->target = choose(s->log, &s->segment);
     /* A repair may put an end to segments: what is full now may be written to again. */
-    if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL) {
-        steps->next = SEAL_AGAIN + 1;
-        return STEPS_NEXT;
-    }
+    if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL)
+        return steps_go(steps, STEPS_END);
     again(&s->rounds, s->saved);
     hold(s);
-    steps->next = s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX;
-    return STEPS_NEXT;
+    return steps_go(steps, s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX);
 }
 
 /* ---- indexes ---- */
@@ -152,6 +141,7 @@ static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind ki
     struct log *log = s->log;
     ASSERT(first <= end);
     size_t size = (size_t)(end - first) * entry_size;
+    mem_free(log->set->mem, s->bytes);
     s->bytes = mem_alloc(log->set->mem, size + 1);
     if (s->bytes == NULL)
         return steps_fail(&s->steps, ERR_NOMEM);
@@ -162,9 +152,8 @@ static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind ki
     uint32_t *crc = kind == FORMAT_KIND_INDEX ? &s->crc.offsets : &s->crc.times;
     *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
     log_segment_path(log, s->segment->base, kind, s->path);
-    /* Not synced: what the power takes is made again. */
-    dir_save(log->dir, &s->save, s->path, bytes_of(s->bytes, size), (uint64_t)first * entry_size,
-             false, on_saved);
+    dir_save_end(log->dir, &s->save, s->path, bytes_of(s->bytes, size),
+                 (uint64_t)first * entry_size, steps_waiter(&s->steps));
     return STEPS_WAIT;
 }
 
@@ -200,10 +189,8 @@ static enum steps_flow seal_times(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
-    if (segment->retired) {
-        steps->next = SEAL_INDEXED;
-        return STEPS_NEXT;
-    }
+    if (segment->retired)
+        return steps_go(steps, SEAL_INDEXED);
     return save_part(s, FORMAT_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
                      FORMAT_TIME_ENTRY_SIZE);
 }
@@ -216,7 +203,8 @@ static enum steps_flow seal_crc(struct steps *steps)
         return STEPS_NEXT;
     log_index_crc_path(segment->log, segment->base, s->path);
     format_index_crc_print(&s->crc, s->crc_text);
-    dir_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text), on_saved);
+    dir_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text),
+                  steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -224,7 +212,7 @@ static enum steps_flow seal_indexed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
-    steps->next = SEAL_AGAIN;
+    steps_then(steps, SEAL_AGAIN);
     if (segment->retired) {
         s->saved++; /* it will not be chosen again */
         return STEPS_NEXT;
@@ -253,7 +241,7 @@ static enum steps_flow seal_window(struct steps *steps)
     if (log->window.data == NULL)
         return STEPS_NEXT;
     log_segment_path(log, s->offset, FORMAT_KIND_WINDOW, s->path);
-    dir_save(log->dir, &s->save, s->path, log->window, 0, true, on_saved);
+    dir_save(log->dir, &s->save, s->path, log->window, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -261,15 +249,14 @@ static enum steps_flow seal_snapshot(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->offset, FORMAT_KIND_SNAPSHOT, s->path);
-    dir_save(s->log->dir, &s->save, s->path, s->log->snapshot, 0, true, on_saved);
+    dir_save(s->log->dir, &s->save, s->path, s->log->snapshot, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow seal_sync_dir(struct steps *steps)
 {
-    steps->tolerant = true;
     env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static void take_snapshot(struct log *log);
@@ -298,28 +285,24 @@ static enum steps_flow seal_prune(struct steps *steps)
     int32_t below = 0;
     while (below < log->snapshot_count && log->snapshots[below] <= log->recovery_point)
         below++;
-    if (below <= LOG_SNAPSHOTS_KEPT) {
-        steps->next = SEAL_AGAIN;
-        return STEPS_NEXT;
-    }
+    if (below <= LOG_SNAPSHOTS_KEPT)
+        return steps_go(steps, SEAL_AGAIN);
     s->prune = log->snapshots[0];
     log->snapshot_count--;
     memmove(&log->snapshots[0], &log->snapshots[1],
             (size_t)log->snapshot_count * sizeof log->snapshots[0]);
     log_segment_path(log, s->prune, FORMAT_KIND_SNAPSHOT, s->path);
-    steps->tolerant = true; /* one too many does no harm */
     env_unlink(steps->env, &steps->io, s->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY; /* one too many does no harm */
 }
 
 static enum steps_flow seal_prune_window(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     log_segment_path(s->log, s->prune, FORMAT_KIND_WINDOW, s->path);
-    steps->next = SEAL_PRUNE;
-    steps->tolerant = true;
+    steps_then(steps, SEAL_PRUNE);
     env_unlink(steps->env, &steps->io, s->path, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 /* More than LOG_UNSEALED_MAX are full. */
@@ -342,8 +325,7 @@ static enum steps_flow seal_again(struct steps *steps)
     struct log_sealing *s = sealing_of(steps);
     let_go(s);
     let_in(s->log);
-    steps->next = SEAL_CHOOSE;
-    return STEPS_NEXT;
+    return steps_go(steps, SEAL_CHOOSE);
 }
 
 static const struct step seal_steps[] = {

@@ -6,27 +6,7 @@
 #define SEAM_BYTES (4u << 20) /* at most so much of a segment's end is walked */
 #define SEAM_NOTES 512
 
-enum {
-    SEAM_NEXT,
-    SEAM_SIZE,
-    SEAM_READ,
-    SEAM_CLOSE,
-    SEAM_PLACE,
-    SEAM_WALK,
-    SEAM_LOOK,
-    SEAM_JUDGE,
-    SEAM_END,
-};
-
-static struct log_opening *opening_of(struct steps *steps)
-{
-    return CONTAINER_OF(steps, struct log_opening, steps);
-}
-
-static struct log_segment *segment_of(const struct log_opening *o)
-{
-    return o->log->segments[o->segment];
-}
+enum { SEAM_NEXT, SEAM_SIZE, SEAM_READ, SEAM_CLOSE, SEAM_PLACE, SEAM_WALK, SEAM_LOOK, SEAM_JUDGE };
 
 /* ---- words ---- */
 
@@ -100,90 +80,71 @@ enum err log_seams_first(struct log_opening *o)
 /* Without an index all of a small segment is walked, and a large one is left to its readers. */
 static void begin_at(struct log_opening *o, uint64_t position)
 {
-    const struct log_segment *segment = segment_of(o);
+    bool walked = log_opening_segment(o)->size - position <= SEAM_BYTES;
     o->piece = position;
-    o->steps.next = segment->size - position <= SEAM_BYTES ? SEAM_PLACE : SEAM_NEXT;
-    if (o->steps.next == SEAM_NEXT)
-        o->segment++;
+    o->segment += !walked;
+    steps_then(&o->steps, walked ? SEAM_PLACE : SEAM_NEXT);
 }
 
 static enum steps_flow seam_next(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    if (o->segment >= MAX(log_segment_index(log, o->scan_from), 0)) {
-        steps->next = SEAM_END;
-        return STEPS_NEXT;
-    }
-    o->end = segment_of(o)->base;
-    if (segment_of(o)->size == 0) {
-        steps->next = SEAM_JUDGE;
-        return STEPS_NEXT;
-    }
+    if (o->segment >= MAX(log_segment_index(log, o->scan_from), 0))
+        return steps_go(steps, STEPS_END);
+    o->end = log_opening_segment(o)->base;
+    if (log_opening_segment(o)->size == 0)
+        return steps_go(steps, SEAM_JUDGE);
     log_segment_path(log, o->end, FORMAT_KIND_INDEX, o->path);
-    steps->tolerant = true;
     env_open_file(steps->env, &steps->io, o->path, ENV_OPEN_READ, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow seam_size(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     if (steps->err != ERR_NONE) {
         begin_at(o, 0);
         return STEPS_NEXT;
     }
     o->seam_file = steps->n;
-    steps->tolerant = true;
     env_size(steps->env, &steps->io, o->seam_file, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow seam_read(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     uint64_t size = steps->err == ERR_NONE ? steps->n : 0;
     memset(o->entry, 0, sizeof o->entry);
     steps->err = ERR_NONE;
     if (size < FORMAT_INDEX_ENTRY_SIZE || size % FORMAT_INDEX_ENTRY_SIZE != 0)
         return STEPS_NEXT;
-    steps->tolerant = true;
     env_read(steps->env, &steps->io, o->seam_file, size - FORMAT_INDEX_ENTRY_SIZE, o->entry,
              FORMAT_INDEX_ENTRY_SIZE, steps_done);
-    return STEPS_WAIT;
+    return STEPS_TRY;
 }
 
 static enum steps_flow seam_close(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     uint64_t position = steps->err == ERR_NONE ? get_u32(o->entry + 4) : 0;
-    begin_at(o, position < segment_of(o)->size ? position : 0);
-    steps->tolerant = true;
+    begin_at(o, position < log_opening_segment(o)->size ? position : 0);
     env_close_file(steps->env, &steps->io, o->seam_file, steps_done);
-    return STEPS_WAIT;
-}
-
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_opening *o = CONTAINER_OF(wait, struct log_opening, wait);
-    o->held = e == ERR_NONE;
-    steps_resume(&o->steps, e);
+    return STEPS_TRY;
 }
 
 static enum steps_flow seam_place(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    steps->err = ERR_NONE;
-    if (!dir_file_hold(segment_of(o)->disk.file, &o->wait, on_held))
-        return STEPS_WAIT;
-    o->held = true;
-    return STEPS_NEXT;
+    struct log_opening *o = log_opening_of(steps);
+    dir_hold(&o->hold, log_opening_segment(o)->disk.file, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow seam_walk(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
-    const struct log_segment *segment = segment_of(o);
+    struct log_opening *o = log_opening_of(steps);
+    const struct log_segment *segment = log_opening_segment(o);
     if (o->walk.set == NULL) {
         enum err e = log_walk_init(&o->walk, o->log->set, LOG_PIECE_SMALL, SEAM_NOTES);
         if (e != ERR_NONE)
@@ -191,45 +152,38 @@ static enum steps_flow seam_walk(struct steps *steps)
     }
     if (o->walk.file != segment->disk.file->handle || o->walk.end == 0)
         log_walk_begin(&o->walk, segment->disk.file->handle, o->piece, segment->size, -1, false);
-    if (o->walk.position >= o->walk.end) {
-        steps->next = SEAM_JUDGE;
-        return STEPS_NEXT;
-    }
-    log_walk_next(&o->walk, steps);
+    if (o->walk.position >= o->walk.end)
+        return steps_go(steps, SEAM_JUDGE);
+    log_walk_next(&o->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 /* What cannot be read here is told by whoever reads it, and by kiln log check. */
 static enum steps_flow seam_look(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     const struct format_scan *scan = &o->walk.scan;
     if (scan->note_count > 0)
         o->end = scan->notes[scan->note_count - 1].last + 1;
-    steps->next = SEAM_WALK;
-    if (scan->end != FORMAT_SCAN_MORE) {
-        o->end = INT64_MAX;
-        steps->next = SEAM_JUDGE;
-    }
+    if (scan->end == FORMAT_SCAN_MORE)
+        return steps_go(steps, SEAM_WALK);
+    o->end = INT64_MAX;
     return STEPS_NEXT;
 }
 
 static enum steps_flow seam_judge(struct steps *steps)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
     int64_t next = log->segments[o->segment + 1]->base;
-    if (o->held)
-        dir_file_release(segment_of(o)->disk.file);
-    o->held = false;
+    dir_let_go(&o->hold);
     o->walk.end = 0; /* the next segment's walk begins anew */
     if (o->end < next) {
-        TRACE(log->set->trace, LOG_OFFLINE, log->id, segment_of(o)->size, ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, log->id, log_opening_segment(o)->size, ERR_CORRUPT);
         return steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
     }
     o->segment++;
-    steps->next = SEAM_NEXT;
-    return STEPS_NEXT;
+    return steps_go(steps, SEAM_NEXT);
 }
 
 static const struct step seam_steps[] = {
@@ -241,12 +195,12 @@ static const struct step seam_steps[] = {
     [SEAM_WALK] = {"look at the end of a segment of", seam_walk},
     [SEAM_LOOK] = {"look at the end of a segment of", seam_look},
     [SEAM_JUDGE] = {"look at the end of a segment of", seam_judge},
-    [SEAM_END] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)
 {
-    struct log_opening *o = opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     log_walk_free(&o->walk);
     if (e == ERR_NONE)
         log_recover(o);

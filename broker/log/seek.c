@@ -20,17 +20,14 @@ struct log_seeking {
     struct log_seek *seek;
     struct log *log;
     struct log_segment *segment;
-    struct log_index_wait index_wait;
-    struct dir_file_wait file_wait;
+    struct dir_hold hold;
     struct log_walk walk;
-    bool held, whole; /* whole: the walk begins at the batch itself */
-    int64_t base;     /* of the segment being looked at */
+    int64_t base; /* of the segment being looked at */
     int64_t timestamp;
     bool greatest_known;
     int64_t best_base, best_timestamp; /* of the segment with the greatest timestamp so far */
     struct format_note note;           /* the batch it is in */
     struct search search;
-    struct env_op away;
 };
 
 enum {
@@ -41,8 +38,7 @@ enum {
     SEEK_LOOK,
     SEEK_BATCH,
     SEEK_RECORD,
-    SEEK_FOUND,
-    SEEK_END
+    SEEK_FOUND
 };
 
 static struct log_seeking *seeking_of(struct steps *steps)
@@ -52,9 +48,7 @@ static struct log_seeking *seeking_of(struct steps *steps)
 
 static void let_go(struct log_seeking *s)
 {
-    if (s->held)
-        dir_file_release(s->segment->disk.file);
-    s->held = false;
+    dir_let_go(&s->hold);
     if (s->segment != NULL)
         log_segment_unread(s->segment);
     s->segment = NULL;
@@ -70,17 +64,15 @@ static int64_t end_of(const struct log_seeking *s)
 /* All have been looked at. */
 static enum steps_flow no_more(struct log_seeking *s)
 {
-    s->steps.next = SEEK_END;
     if (s->seek->timestamp_ms != SEEK_GREATEST || s->greatest_known ||
         s->best_timestamp == NOTHING_SEEN)
-        return STEPS_NEXT;
+        return steps_go(&s->steps, STEPS_END);
     /* Now that the greatest is known, it is a time like any other, in that segment; records without
      * a timestamp have -1. */
     s->timestamp = s->best_timestamp;
     s->base = s->best_base;
     s->greatest_known = true;
-    s->steps.next = SEEK_SEGMENT;
-    return STEPS_NEXT;
+    return steps_go(&s->steps, SEEK_SEGMENT);
 }
 
 static enum steps_flow seek_segment(struct steps *steps)
@@ -99,23 +91,18 @@ static enum steps_flow seek_segment(struct steps *steps)
     return STEPS_NEXT;
 }
 
-static void on_index(struct log_index_wait *wait, enum err e)
-{
-    steps_resume(&CONTAINER_OF(wait, struct log_seeking, index_wait)->steps, e);
-}
-
 static enum steps_flow next_segment(struct log_seeking *s)
 {
     s->base = s->segment->next > s->base ? s->segment->next : s->base + 1;
-    s->steps.next = SEEK_SEGMENT;
-    return STEPS_NEXT;
+    return steps_go(&s->steps, SEEK_SEGMENT);
 }
 
 static enum steps_flow seek_index(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
-    if (!log_index_want(s->segment, &s->index_wait, on_index)) {
-        steps->next = SEEK_INDEX;
+    if (!log_index_there(s->segment)) {
+        steps_then(steps, STEPS_AGAIN);
+        log_index_load(s->segment, steps_waiter(steps));
         return STEPS_WAIT;
     }
     const struct format_index *index = &s->segment->index;
@@ -131,16 +118,8 @@ static enum steps_flow seek_index(struct steps *steps)
 
 /* ---- which batch ---- */
 
-static void on_held(struct dir_file_wait *wait, enum err e)
-{
-    struct log_seeking *s = CONTAINER_OF(wait, struct log_seeking, file_wait);
-    s->held = e == ERR_NONE;
-    steps_resume(&s->steps, e);
-}
-
 static enum steps_flow walk_from(struct log_seeking *s, uint64_t position)
 {
-    s->steps.next = SEEK_WALK;
     log_walk_free(&s->walk);
     enum err e = log_walk_init(&s->walk, s->log->set, LOG_PIECE_SMALL, SEEK_NOTES);
     if (e != ERR_NONE)
@@ -150,17 +129,16 @@ static enum steps_flow walk_from(struct log_seeking *s, uint64_t position)
         s->log->status == ERR_OFFLINE ? s->segment->disk.synced : s->segment->disk.written;
     log_walk_begin(&s->walk, s->segment->disk.file->handle, MIN(position, end), end,
                    position == 0 ? s->segment->base : -1, false);
-    return STEPS_NEXT;
+    return steps_go(&s->steps, SEEK_WALK);
 }
 
 static enum steps_flow seek_hold(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
-    if (!s->held) {
-        steps->next = SEEK_HOLD;
-        s->held = dir_file_hold(s->segment->disk.file, &s->file_wait, on_held);
-        if (!s->held)
-            return STEPS_WAIT;
+    if (!s->hold.held) {
+        steps_then(steps, STEPS_AGAIN);
+        dir_hold(&s->hold, s->segment->disk.file, steps_waiter(steps));
+        return STEPS_WAIT;
     }
     uint64_t position = 0;
     if (s->segment->index_known) {
@@ -176,17 +154,15 @@ static enum steps_flow seek_walk(struct steps *steps)
     struct log_seeking *s = seeking_of(steps);
     if (s->walk.position >= s->walk.end)
         return next_segment(s);
-    log_walk_next(&s->walk, steps);
+    log_walk_next(&s->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
 static enum steps_flow found_batch(struct log_seeking *s, const struct format_note *note)
 {
     s->note = *note;
-    s->steps.next = SEEK_BATCH;
-    if (note->last >= end_of(s))
-        s->steps.next = SEEK_END; /* not to be shown yet */
-    return STEPS_NEXT;
+    bool shown = note->last < end_of(s);
+    return steps_go(&s->steps, shown ? SEEK_BATCH : STEPS_END);
 }
 
 static enum steps_flow seek_look(struct steps *steps)
@@ -208,8 +184,7 @@ static enum steps_flow seek_look(struct steps *steps)
         log_bad_batch(s->segment, scan->bad_at, scan->msg.text);
         return steps_fail(steps, ERR_CORRUPT);
     }
-    steps->next = SEEK_WALK;
-    return STEPS_NEXT;
+    return steps_go(steps, SEEK_WALK);
 }
 
 /* ---- which record ---- */
@@ -224,7 +199,7 @@ static enum steps_flow seek_batch(struct steps *steps)
         return steps_fail(steps, e);
     log_walk_begin(&s->walk, s->segment->disk.file->handle, s->note.position,
                    s->note.position + s->note.size, s->note.base, true);
-    log_walk_next(&s->walk, steps);
+    log_walk_next(&s->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -257,12 +232,6 @@ static void search_batch(void *argument)
     wire_records_close(&records);
 }
 
-static void on_searched(struct env_op *op, enum err e, uint64_t n)
-{
-    (void)n;
-    steps_resume(&CONTAINER_OF(op, struct log_seeking, away)->steps, e);
-}
-
 static enum steps_flow seek_record(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
@@ -278,7 +247,7 @@ static enum steps_flow seek_record(struct steps *steps)
         search_batch(&s->search);
         return STEPS_NEXT;
     }
-    env_offload(log_env(s->log), &s->away, search_batch, &s->search, on_searched);
+    env_offload(steps->env, &steps->io, search_batch, &s->search, steps_done);
     return STEPS_WAIT;
 }
 
@@ -307,7 +276,7 @@ static const struct step seek_steps[] = {
     [SEEK_BATCH] = {"read", seek_batch},
     [SEEK_RECORD] = {"read", seek_record},
     [SEEK_FOUND] = {"read", seek_found},
-    [SEEK_END] = {NULL, NULL},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)

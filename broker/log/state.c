@@ -20,11 +20,11 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     ASSERT(disk->member == &log->member);
     ASSERT(disk->synced <= disk->written);
     ASSERT(disk->written <= s->size || is_cut_off(log, s));
-    ASSERT(!disk->syncing || disk->held);
-    ASSERT(s->appending == 0 || disk->held);
-    ASSERT(!disk->held || disk->file->state == DIR_FILE_OPEN);
-    ASSERT(!disk->held || !s->file_waiting);
-    ASSERT(list_empty(&s->waiting) || disk->held || s->file_waiting);
+    ASSERT(!disk->syncing || disk->hold.held);
+    ASSERT(s->appending == 0 || disk->hold.held);
+    ASSERT(!disk->hold.held || disk->file->state == DIR_FILE_OPEN);
+    ASSERT(!disk->hold.held || !s->file_waiting);
+    ASSERT(list_empty(&s->waiting) || disk->hold.held || s->file_waiting);
     /* An index in memory is of bytes that are there. */
     ASSERT(!s->index_trusted || s->index_known);
     ASSERT(!s->index_wrong || !s->index_saved);

@@ -41,7 +41,7 @@ void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uin
 static void finish(struct log_walk *walk, enum err e)
 {
     walk->position += e == ERR_NONE ? walk->scan.used : 0;
-    steps_resume(walk->owner, e);
+    waiter_tell(walk->waiter, e);
 }
 
 static void on_scanned(struct env_op *op, enum err e, uint64_t n)
@@ -72,10 +72,10 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
     finish(walk, ERR_NONE);
 }
 
-void log_walk_next(struct log_walk *walk, struct steps *owner)
+void log_walk_next(struct log_walk *walk, struct waiter *waiter)
 {
     uint64_t size = MIN((uint64_t)walk->cap, walk->end - walk->position);
     ASSERT(walk->position < walk->end);
-    walk->owner = owner;
+    walk->waiter = waiter;
     env_read(walk->set->env, &walk->io, walk->file, walk->position, walk->buffer, size, on_read);
 }

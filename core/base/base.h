@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/waiter.h"
 #include "base/heap.h"
 #include "base/omap.h"
 #include "base/hmap.h"

@@ -178,11 +178,11 @@ TEST(who_was_refused_a_place_for_good_does_not_ask_again)
 /* ---- checkpoints ---- */
 
 struct waiting {
-    struct dir_points_wait wait;
+    struct waiter wait;
     struct dir *dir;
 };
 
-static void on_point(struct dir_points_wait *wait, enum err e)
+static void on_point(struct waiter *wait, enum err e)
 {
     struct waiting *w = CONTAINER_OF(wait, struct waiting, wait);
     if (e != ERR_NONE)
@@ -196,7 +196,7 @@ static void write_for_ever(void *arg)
     dir_points_write(rig->dir, DIR_POINTS_START, &w.wait);
 }
 
-static void on_refused(struct dir_points_wait *wait, enum err e)
+static void on_refused(struct waiter *wait, enum err e)
 {
     (void)wait;
     assert_int_equal(e, ERR_OFFLINE);
@@ -210,7 +210,7 @@ TEST(a_checkpoint_that_cannot_be_written_is_not_asked_for_by_who_is_told_so)
     while (dir_status(rig->dir) == ERR_NONE)
         assert_true(rig_step(rig));
     for (int i = 0; i < 3; i++) { /* whoever asks is answered */
-        struct dir_points_wait wait = {.done = on_refused};
+        struct waiter wait = {.done = on_refused};
         dir_points_write(rig->dir, DIR_POINTS_START, &wait);
     }
     assert_true(test_dies(write_for_ever, rig));

@@ -109,7 +109,7 @@ void rig_check_files(struct rig *rig)
     dir_count(rig->dir, &counts);
     LIST_EACH (log, &rig->logs->logs, struct log, link) {
         for (int32_t i = 0; i < log->segment_count; i++)
-            held += log->segments[i]->disk.held;
+            held += log->segments[i]->disk.hold.held;
     }
     assert_in_range(counts.writers, held, counts.writers_max);
     assert_in_range(counts.open_files, 0, counts.open_files_max);

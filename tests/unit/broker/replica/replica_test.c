@@ -27,7 +27,7 @@ struct produce {
     int64_t done_ns;
 };
 
-struct waiter {
+struct asker {
     struct replica_wait wait;
     int count;
 };
@@ -42,7 +42,7 @@ struct life {
     struct dir_op dir_op;
     struct replica_op op;
     struct produce produces[OPS_MAX];
-    struct waiter waiter;
+    struct asker waiter;
 };
 
 static const struct wire_uuid topic_id = {.b = {7, 7}};
@@ -169,7 +169,7 @@ static void produce(struct life *life, int slot, int16_t acks, int32_t sequence)
 
 static void on_woken(struct replica_wait *wait)
 {
-    CONTAINER_OF(wait, struct waiter, wait)->count++;
+    CONTAINER_OF(wait, struct asker, wait)->count++;
 }
 
 /* What the test orders is done inside of the node's event. */
