@@ -83,10 +83,13 @@ void script_workload_value(uint64_t vid, uint8_t *value, size_t size)
     ASSERT(size >= WORKLOAD_VALUE_MIN);
     put_u64(value, vid);
     struct rng rng = {vid};
-    for (size_t at = WORKLOAD_VALUE_MIN; at < size; at += 8) {
+    size_t at = WORKLOAD_VALUE_MIN;
+    for (; size - at >= 8; at += 8)
+        put_u64(value + at, rng_next(&rng));
+    if (at < size) {
         uint8_t word[8];
         put_u64(word, rng_next(&rng));
-        memcpy(value + at, word, MIN(size - at, sizeof word));
+        memcpy(value + at, word, size - at);
     }
 }
 
