@@ -479,8 +479,8 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
             free_append(append);
     }
     log->end = end;
-    format_epochs_cut(&log->epochs,
-                      end + 1); /* the epoch that begins here may have been announced */
+    if (format_epochs_cut(&log->epochs, end + 1)) /* one that begins here may have been announced */
+        log_epochs_were_cut(log);
     log_recent_clear(log);
     TRACE(log->set->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
     log_repair_begin(log, e);

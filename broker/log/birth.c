@@ -304,6 +304,7 @@ static enum err take(struct log_opening *o)
     for (int kind = 0; kind < DIR_POINTS_COUNT; kind++)
         log->member.known->offsets[kind] = -1;
     log->epochs_durable = true;
+    log->epoch_durable = format_epochs_latest(&log->epochs);
     o->recovery_known = o->epochs_known = true;
     o->recovery_point = o->end = 0;
     if (o->birth != NULL)

@@ -11,6 +11,7 @@ void log_free(struct log *log)
     list_remove(&log->link);
     list_remove(&log->touched);
     env_disarm(log->set->env, &log->retry);
+    env_disarm(log->set->env, &log->epochs_retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
         if (segment->disk.hold.held)

@@ -5,6 +5,7 @@
 
 struct writing {
     struct log *log;
+    int32_t latest; /* epoch in it */
     struct dir_file_write write;
     struct text text;
     struct list waits;
@@ -13,6 +14,20 @@ struct writing {
 
 static void start(struct log *log);
 
+/* Nobody may have waited, but what has been written in an epoch counts only with it. */
+static void on_retry(struct env_timer *timer)
+{
+    struct log *log = CONTAINER_OF(timer, struct log, epochs_retry);
+    if (log->status == ERR_NONE && log->closing == NULL && log_epochs_limit(log) != INT64_MAX)
+        log_epochs_write(log, NULL);
+}
+
+static void retry_later(struct log *log)
+{
+    log->epochs_retry.fire = on_retry;
+    env_arm(log_env(log), &log->epochs_retry, env_now(log_env(log)) + LOG_RETRY_MS * 1000000ll);
+}
+
 static void on_written(struct dir_op *op, enum err e)
 {
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
@@ -20,6 +35,10 @@ static void on_written(struct dir_op *op, enum err e)
     struct log *log = w->log;
     log->epochs_writing = false;
     log->epochs_durable = e == ERR_NONE && !log->epochs_changed;
+    if (log->epochs_durable)
+        log->epoch_durable = w->latest;
+    else if (e != ERR_NONE)
+        retry_later(log);
     if (e == ERR_NOTFOUND)
         log_missing(log, log->path);
     waiters_tell(&w->waits, e);
@@ -27,6 +46,7 @@ static void on_written(struct dir_op *op, enum err e)
     mem_free(log->set->mem, w);
     if (log->epochs_changed && !log->epochs_writing)
         start(log);
+    log_move_durable(log);
     log->busy--;
     log_settle(log);
 }
@@ -45,9 +65,11 @@ static void start(struct log *log)
             text_free(&w->text);
         mem_free(mem, w);
         waiters_tell(&log->epoch_waits, ERR_NOMEM);
+        retry_later(log);
         return;
     }
     w->log = log;
+    w->latest = format_epochs_latest(&log->epochs);
     list_init(&w->waits);
     list_splice_back(&w->waits, &log->epoch_waits);
     snprintf(w->path, sizeof w->path, "%s/" LOG_EPOCHS_NAME, log->path);
@@ -66,6 +88,13 @@ void log_epochs_write(struct log *log, struct waiter *waiter)
     log->epochs_durable = false;
     if (!log->epochs_writing)
         start(log);
+}
+
+void log_epochs_were_cut(struct log *log)
+{
+    log->epoch_durable = MIN(log->epoch_durable, format_epochs_latest(&log->epochs));
+    if (log->epochs_writing) /* that has what was cut */
+        log->epochs_changed = true;
 }
 
 /* ---- log_assign_epoch ---- */

@@ -157,7 +157,8 @@ struct log {
     struct log_cursor cursors[LOG_CURSORS_MAX];
     int32_t cursor_next;
 
-    int64_t round_end; /* what had been written when the round of syncs began */
+    int64_t round_end;  /* what had been written when the round of syncs began */
+    int64_t synced_end; /* what has been synced; it is durable as far as its epochs are */
 
     /* Snapshots on disk, ascending. */
     int64_t *snapshots;
@@ -181,7 +182,9 @@ struct log {
     struct log_retention *retention;
     struct log_repair *repair;
     struct list epoch_waits; /* log_assign_epoch, for the next write of the checkpoint */
-    bool epochs_changed;     /* since the write in flight began */
+    int32_t epoch_durable;   /* the checkpoint on disk knows where all up to it begin; -1: none */
+    struct env_timer epochs_retry;
+    bool epochs_changed; /* since the write in flight began */
     bool epochs_writing;
     bool epochs_durable; /* the checkpoint on disk holds what memory holds, made in this life */
     struct env_timer retry;
@@ -280,6 +283,8 @@ const char *log_name(const struct log *log);
 void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
 /* The log has been written to: lines it up for a round of syncs. */
 void log_commit(struct log *log);
+/* More has been synced, or an epoch has become durable: moves the durable end. */
+void log_move_durable(struct log *log);
 /* A process has ended: log_close, or the close of the directory, may go on. */
 void log_settle(struct log *log);
 /* Something that the repair waits for has ended. */
@@ -375,6 +380,18 @@ enum err log_snapshots_add(struct log *log, int64_t offset) MUST_USE;
 /* epochs.c */
 /* Writes leader-epoch-checkpoint with what holds now, and tells waiter, which may be NULL. */
 void log_epochs_write(struct log *log, struct waiter *waiter);
+/* The log has been cut back, and epochs with it. */
+void log_epochs_were_cut(struct log *log);
+/* Bytes from there on do not count as durable yet: the checkpoint does not know their epoch, and
+ * recovery would take them for no part of the log. INT64_MAX: all do. */
+static inline int64_t log_epochs_limit(const struct log *log)
+{
+    const struct format_epochs *epochs = &log->epochs;
+    int64_t limit = INT64_MAX;
+    for (int32_t i = epochs->count; i > 0 && epochs->rows[i - 1].epoch > log->epoch_durable; i--)
+        limit = epochs->rows[i - 1].start;
+    return limit;
+}
 
 /* indexes.c: the indexes of older segments, in memory while there is room */
 /* True: it is there, until the event ends. */

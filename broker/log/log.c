@@ -85,6 +85,16 @@ void log_mark(struct log *log)
 
 /* ---- telling ---- */
 
+void log_move_durable(struct log *log)
+{
+    int64_t end = MIN(log->synced_end, log_epochs_limit(log));
+    if (end <= log->durable_end || dir_status(log->dir) != ERR_NONE)
+        return;
+    log->durable_end = end;
+    TRACE(log->set->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
+    log_told(log, ERR_NONE);
+}
+
 void log_commit(struct log *log)
 {
     enum dir_turn turn = DIR_TURN_IDLE;

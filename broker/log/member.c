@@ -62,11 +62,8 @@ static void on_round(struct dir_member *m)
 static void on_durable(struct dir_member *m)
 {
     struct log *log = log_of(m);
-    if (log->round_end <= log->durable_end)
-        return;
-    log->durable_end = log->round_end;
-    TRACE(log->set->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
-    log_told(log, ERR_NONE);
+    log->synced_end = MAX(log->synced_end, log->round_end);
+    log_move_durable(log);
 }
 
 static void on_round_over(struct dir_member *m)

@@ -329,6 +329,8 @@ static enum steps_flow open_take_epochs(struct steps *steps)
     if (o->get.found && !wrong)
         e = format_epochs_parse(dir_got(&o->get), &log->epochs, NULL);
     o->epochs_known = o->get.found && !wrong && e == ERR_NONE;
+    if (o->epochs_known)
+        log->epoch_durable = format_epochs_latest(&log->epochs);
     log_opening_drop_got(o);
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
@@ -492,6 +494,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                         .state = LOG_OPENING,
                         .looked_ns = env_now(set->env),
                         .unnamed_base = -1,
+                        .epoch_durable = -1,
                         .left_end = -1};
     list_init(&log->link);
     list_init(&log->touched);

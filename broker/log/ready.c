@@ -164,7 +164,7 @@ static const struct step ready_steps[] = {
 static void set_ends(struct log_opening *o)
 {
     struct log *log = o->log;
-    log->end = log->written_end = log->durable_end = o->end;
+    log->end = log->written_end = log->synced_end = log->durable_end = o->end;
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
     log->clean = log->recovery_point == o->end;

@@ -84,7 +84,8 @@ static void assert_ends(const struct log *log)
     ASSERT(log->segments[0]->base <= log->start);
     ASSERT(log->start <= log->start_next);
     ASSERT(log->start <= log->end);
-    ASSERT(log->durable_end <= log->written_end);
+    ASSERT(log->durable_end <= log->synced_end);
+    ASSERT(log->synced_end <= log->written_end);
     ASSERT(log->written_end <= log->end);
     ASSERT(log->recovery_point <= log->recovery_next);
     ASSERT(log->recovery_next <= log->durable_end);
@@ -102,6 +103,7 @@ static void assert_epochs(const struct log *log, bool whole)
     }
     ASSERT(epochs->count == 0 || epochs->rows[epochs->count - 1].start <= log->end);
     ASSERT(!log->epochs_durable || !log->epochs_changed);
+    ASSERT(!log->epochs_durable || log->epoch_durable == format_epochs_latest(epochs));
 }
 
 /* A snapshot in memory speaks of nothing that is in no log. */
