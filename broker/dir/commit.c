@@ -165,7 +165,7 @@ static void sync_file(struct dir_writer *w)
 {
     if (w->written == w->synced)
         return;
-    ASSERT(w->hold.held);
+    ASSERT(w->state == DIR_WRITER_HELD);
     w->syncing = true;
     w->sync_size = w->written;
     w->member->round_pending++;

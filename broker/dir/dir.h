@@ -271,22 +271,30 @@ void dir_count(const struct dir *dir, struct dir_counts *out);
 
 /* ---- files that grow ---- */
 
+/* A place among those whose bytes may not be synced. */
+enum dir_writer_state {
+    DIR_WRITER_CLOSED, /* it has none, and wants none */
+    DIR_WRITER_WAITS,  /* for one, or for its file to be opened */
+    DIR_WRITER_HELD,   /* it has one: the file is open, and stays so */
+};
+
 /* Who writes to a file, and how much of it is on the disk. The file stays open until its bytes are
  * synced, because Linux tells a failed write-back for sure only to who had it open. So their number
  * is bounded: writers wait for a place. */
 struct dir_writer {
     struct dir_member *member;
     struct dir_file *file;
-    uint64_t written;     /* the owner's word: bytes whose writes have completed */
-    uint64_t synced;      /* bytes synced in this life, or known to be */
-    bool entry_durable;   /* the file's entry in its folder has been synced */
-    struct dir_hold hold; /* held: it has a place, and the file stays open */
+    uint64_t written;   /* the owner's word: bytes whose writes have completed */
+    uint64_t synced;    /* bytes synced in this life, or known to be */
+    bool entry_durable; /* the file's entry in its folder has been synced */
+    uint8_t state;      /* enum dir_writer_state */
     bool syncing;
     /* the directory's own */
     struct again turns; /* in which it was given a place, or refused one */
     uint64_t sync_size; /* what the sync in flight will have covered */
     struct list link;   /* waits for a place */
     struct list entry;  /* in member->entries, while the entry is being synced */
+    struct dir_hold hold;
     struct waiter opened;
     struct env_op sync;
 };

@@ -5,6 +5,18 @@
 /* One in so many of the door's files: the others are for connections and small files. */
 #define FILES_SHARE 2
 
+static const struct state states[] = {
+    [DIR_FILE_CLOSED] = {"closed", TO(DIR_FILE_OPENING)},
+    [DIR_FILE_OPENING] = {"opening", TO(DIR_FILE_OPEN) | TO(DIR_FILE_CLOSED)},
+    [DIR_FILE_OPEN] = {"open", TO(DIR_FILE_CLOSING)},
+    [DIR_FILE_CLOSING] = {"closing", TO(DIR_FILE_CLOSED)},
+};
+
+static void move(struct dir_file *file, enum dir_file_state next)
+{
+    STATE_MOVE(states, &file->state, next);
+}
+
 void dir_files_init(struct dir *dir)
 {
     int32_t allowed = dir->env->disk.files_max / FILES_SHARE;
@@ -45,7 +57,7 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
     struct dir *dir = file->dir;
     (void)e; /* only synced files are closed, so that nothing is lost with it */
     (void)n;
-    file->state = DIR_FILE_CLOSED;
+    move(file, DIR_FILE_CLOSED);
     file->handle = 0;
     dir->busy--;
     if (!list_empty(&file->waits))
@@ -58,9 +70,8 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
 static void start_close(struct dir_file *file)
 {
     ASSERT(file->holds == 0);
-    ASSERT(file->state == DIR_FILE_OPEN);
     list_remove(&file->idle);
-    file->state = DIR_FILE_CLOSING;
+    move(file, DIR_FILE_CLOSING);
     file->dir->open_files--;
     file->dir->busy++;
     env_close_file(file->dir->env, &file->io, file->handle, on_closed);
@@ -95,9 +106,8 @@ static void on_opened(struct env_op *op, enum err e, uint64_t n)
 {
     struct dir_file *file = CONTAINER_OF(op, struct dir_file, io);
     struct dir *dir = file->dir;
-    file->state = DIR_FILE_CLOSED;
+    move(file, e == ERR_NONE ? DIR_FILE_OPEN : DIR_FILE_CLOSED);
     if (e == ERR_NONE) {
-        file->state = DIR_FILE_OPEN;
         file->handle = n;
         file->create = false;
     } else {
@@ -127,7 +137,7 @@ static void start_open(struct dir_file *file)
     if (file->create)
         flags |= ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE;
     dir_files_trim(file->dir, file->dir->open_files_max - 1);
-    file->state = DIR_FILE_OPENING;
+    move(file, DIR_FILE_OPENING);
     file->dir->open_files++;
     file->dir->busy++;
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);

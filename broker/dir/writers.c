@@ -9,6 +9,17 @@
 /* One place in so many is for those of who asks for many at once, if others wait too. */
 #define LATE_SHARE 4
 
+static const struct state states[] = {
+    [DIR_WRITER_CLOSED] = {"closed", TO(DIR_WRITER_WAITS)},
+    [DIR_WRITER_WAITS] = {"waits", TO(DIR_WRITER_HELD) | TO(DIR_WRITER_CLOSED)},
+    [DIR_WRITER_HELD] = {"held", TO(DIR_WRITER_CLOSED)},
+};
+
+static void move(struct dir_writer *w, enum dir_writer_state next)
+{
+    STATE_MOVE(states, &w->state, next);
+}
+
 static void on_opened(struct waiter *opened, enum err e);
 
 enum err dir_writer_init(struct dir_writer *w, struct dir_member *m, const char *path, bool create)
@@ -23,7 +34,7 @@ enum err dir_writer_init(struct dir_writer *w, struct dir_member *m, const char 
 void dir_writer_free(struct dir_writer *w)
 {
     ASSERT(!w->syncing);
-    ASSERT(!w->hold.held);
+    ASSERT(w->state == DIR_WRITER_CLOSED);
     ASSERT(!list_linked(&w->link));
     list_remove(&w->entry);
     dir_file_retire(w->file);
@@ -64,6 +75,7 @@ static void on_opened(struct waiter *opened, enum err e)
         env_arm(dir->env, &dir->writers_timer, env_now(dir->env) + DIR_SHORT_MS * 1000000ll);
         return;
     }
+    move(w, e == ERR_NONE ? DIR_WRITER_HELD : DIR_WRITER_CLOSED);
     m->calls->held(m, w, e);
     if (e != ERR_NONE)
         give_back(dir);
@@ -84,10 +96,12 @@ static void on_timer(struct env_timer *timer)
     while (dir_writers_crowded(dir) && (over || dir->writer_count < dir->writers_max)) {
         struct dir_writer *w = take_first(dir);
         again(&w->turns, over ? UINT64_MAX : dir->writers_turn); /* once it is over is enough */
-        if (over)
-            w->member->calls->held(w->member, w, ERR_OFFLINE);
-        else
+        if (!over) {
             give_place(w);
+            continue;
+        }
+        move(w, DIR_WRITER_CLOSED);
+        w->member->calls->held(w->member, w, ERR_OFFLINE);
     }
     dir->flush_now = true; /* for those who wait, or were held back while somebody did */
     dir_commit_kick(dir);
@@ -110,7 +124,7 @@ void dir_writers_next(struct dir *dir)
 void dir_writer_hold(struct dir_writer *w, bool late)
 {
     struct dir *dir = w->member->dir;
-    ASSERT(!w->hold.held);
+    move(w, DIR_WRITER_WAITS);
     if (!dir_writers_crowded(dir) && dir->writer_count < dir->writers_max) {
         give_place(w);
         return;
@@ -125,7 +139,7 @@ void dir_writer_hold(struct dir_writer *w, bool late)
 
 void dir_writer_release(struct dir_writer *w)
 {
-    ASSERT(w->hold.held);
+    move(w, DIR_WRITER_CLOSED);
     dir_let_go(&w->hold);
     give_back(w->member->dir);
 }

@@ -371,7 +371,6 @@ static void free_append(struct log_append *append)
 void log_segment_held(struct log_segment *segment, enum err e)
 {
     struct log *log = segment->log;
-    segment->file_waiting = false;
     log->busy--;
     if (e == ERR_NONE) {
         log_write_waiting(segment);

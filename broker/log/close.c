@@ -14,7 +14,7 @@ void log_free(struct log *log)
     env_disarm(log->set->env, &log->epochs_retry);
     for (int32_t i = 0; i < log->segment_count; i++) {
         struct log_segment *segment = log->segments[i];
-        if (segment->disk.hold.held)
+        if (segment->disk.state == DIR_WRITER_HELD)
             dir_writer_release(&segment->disk);
         log_segment_free(segment);
     }
@@ -156,10 +156,9 @@ static void close_next(struct log *log)
 static void begin_close(struct log *log, struct log_op *op, log_done *done, bool deleting)
 {
     ASSERT(log->closing == NULL);
-    ASSERT(log->state != LOG_OPENING);
     *op = (struct log_op){.done = done};
     list_init(&op->link);
-    log->state = LOG_CLOSING;
+    log_move(log, LOG_CLOSING);
     log->watch = NULL;
     log->closing = op;
     log->deleting = deleting;

@@ -207,7 +207,7 @@ static enum steps_flow cut_moved(struct steps *steps)
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
     struct log_segment *last = log_active(o->log);
-    if (last->disk.hold.held)
+    if (last->disk.state == DIR_WRITER_HELD)
         dir_writer_release(&last->disk);
     o->log->segment_count--;
     log_segment_free(last);

@@ -157,7 +157,8 @@ bool log_farewell_due(const struct log *log)
 {
     const struct log_segment *active = log_active(log);
     ASSERT(log->state == LOG_OPEN);
-    return log->end > 0 && !is_as_left(log) && active->index_known && !active->disk.file->create;
+    return log->end > 0 && !is_as_left(log) && log_index_known(active) &&
+           !active->disk.file->create;
 }
 
 void log_farewell(struct log *log)

@@ -9,6 +9,7 @@ struct loading {
     struct log_walk walk;
     struct dir_hold hold;
     struct list waiters;
+    bool made; /* from the log */
     char path[ENV_PATH_MAX];
 };
 
@@ -28,21 +29,13 @@ static struct loading *loading_of(struct steps *steps)
     return CONTAINER_OF(steps, struct loading, steps);
 }
 
-void log_index_distrust(struct log_segment *segment)
-{
-    ASSERT(!segment->index_trusted);
-    log_index_drop(segment);
-    segment->index_wrong = true;
-    segment->index_saved = false;
-}
-
 /* ---- from its files ---- */
 
 static enum steps_flow load_offsets(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     const struct log_segment *segment = l->segment;
-    if (segment->index_wrong)
+    if (segment->index_state == LOG_INDEX_WRONG)
         return steps_go(steps, LOAD_HOLD);
     log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
     dir_get(segment->log->dir, &l->offsets, l->path, steps_waiter(steps));
@@ -117,8 +110,7 @@ static enum steps_flow load_walk(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     if (l->walk.position >= l->walk.end) {
-        l->segment->index_trusted = true;
-        l->segment->index_wrong = false;
+        l->made = true;
         format_index_seal(&l->segment->index);
         return steps_go(steps, STEPS_END);
     }
@@ -174,12 +166,11 @@ static void ended(struct steps *steps, enum err e)
     log_walk_free(&l->walk);
     dir_let_go(&l->hold);
     segment->loading = NULL;
-    segment->index_known = e == ERR_NONE;
     if (e != ERR_NONE)
         format_index_free(&segment->index);
-    else if (!segment->index_trusted)
-        segment->index_saved = true;
-    if (segment->index_known && segment->index_saved)
+    else
+        log_index_move(segment, l->made ? LOG_INDEX_MADE : LOG_INDEX_READ);
+    if (segment->index_state == LOG_INDEX_READ)
         log_index_cache(segment);
     waiters_tell(&l->waiters, e);
     mem_free(mem, l);
@@ -191,16 +182,16 @@ static void ended(struct steps *steps, enum err e)
 
 bool log_index_there(struct log_segment *segment)
 {
-    if (segment->index_known && list_linked(&segment->cached))
+    if (list_linked(&segment->cached))
         log_index_cache(segment); /* used last */
-    return segment->index_known;
+    return log_index_known(segment);
 }
 
 void log_index_load(struct log_segment *segment, struct waiter *waiter)
 {
     struct log *log = segment->log;
     struct loading *l = segment->loading;
-    ASSERT(!segment->index_known);
+    ASSERT(!log_index_known(segment));
     if (l != NULL) {
         waiter_add(&l->waiters, waiter);
         return;

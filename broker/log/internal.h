@@ -37,6 +37,15 @@
 
 /* ---- a segment ---- */
 
+/* Where the index of a segment is; the table of moves is in segment.c. */
+enum log_index_state {
+    LOG_INDEX_ON_DISK, /* if anywhere: its files have to be read, and are believed if they fit */
+    LOG_INDEX_WRONG,   /* its files have misled a reader: it has to be made from the log */
+    LOG_INDEX_MADE,    /* in memory, made in this life from the log; the files lack some of it */
+    LOG_INDEX_SAVED,   /* the same, and the files hold all of it: it may be dropped */
+    LOG_INDEX_READ,    /* in memory, from files that fit: it may be dropped */
+};
+
 struct log_segment {
     struct log *log;
     int64_t base;
@@ -49,16 +58,12 @@ struct log_segment {
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
     int64_t modified_ms;     /* wall time of its last append, -1: not known */
     struct format_index index;
-    bool index_known;   /* false: on disk, if anywhere */
-    bool index_trusted; /* made in this life from the log itself */
-    bool index_wrong;   /* the files do not fit the log */
-    struct loading *loading;
-    bool index_saved;                             /* sealed, and the files hold all of it */
+    uint8_t index_state;                          /* enum log_index_state */
+    struct loading *loading;                      /* not NULL: it is on its way into memory */
     int32_t index_saved_count, times_saved_count; /* entries that the files hold */
     uint32_t index_crc, times_crc;                /* of those */
     int32_t appending;                            /* appends that the door has */
     struct format_ranges checked;                 /* bytes whose CRCs were right in this life */
-    bool file_waiting;                            /* appends wait for it */
     struct list waiting;                          /* appends not yet started */
     struct list cached; /* in set->indexes, when its index may be dropped */
     int32_t readers;
@@ -252,6 +257,7 @@ static inline struct log_segment *log_active(const struct log *log)
     ASSERT(log->segment_count > 0);
     return log->segments[log->segment_count - 1];
 }
+void log_move(struct log *log, enum log_state next);
 static inline bool log_is_soon(const struct log *log)
 {
     return log->soon_end > log->durable_end;
@@ -316,6 +322,19 @@ void log_segment_retire(struct log_segment *segment);
 void log_index_cache(struct log_segment *segment);
 void log_index_uncache(struct log_segment *segment);
 void log_index_drop(struct log_segment *segment);
+/* It has come from its files and does not fit the log: it is made anew when it is wanted next. */
+void log_index_distrust(struct log_segment *segment);
+void log_index_move(struct log_segment *segment, enum log_index_state next);
+/* It is in memory. */
+static inline bool log_index_known(const struct log_segment *segment)
+{
+    return segment->index_state >= LOG_INDEX_MADE;
+}
+/* Not what files say that nobody has compared with the log. */
+static inline bool log_index_trusted(const struct log_segment *segment)
+{
+    return segment->index_state == LOG_INDEX_MADE || segment->index_state == LOG_INDEX_SAVED;
+}
 /* The offset stands in a later segment, whatever else this one's file holds. */
 bool log_segment_over(const struct log_segment *segment, int64_t offset);
 /* One reader less. */
@@ -399,8 +418,6 @@ bool log_index_there(struct log_segment *segment) MUST_USE;
 /* It is not: makes it so, unless ERR_IO, ERR_NOMEM or ERR_CORRUPT (the segment itself is). When
  * waiter is told, it was there, and others who were told may have made room for theirs. */
 void log_index_load(struct log_segment *segment, struct waiter *waiter);
-/* It does not fit the log: it is built anew from it when it is wanted next. */
-void log_index_distrust(struct log_segment *segment);
 
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {

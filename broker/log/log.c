@@ -3,6 +3,18 @@
 #include "log/internal.h"
 #include <stdio.h>
 
+static const struct state states[] = {
+    [LOG_OPENING] = {"opening", TO(LOG_OPEN)},
+    [LOG_OPEN] = {"open", TO(LOG_REPAIRING) | TO(LOG_CLOSING)},
+    [LOG_REPAIRING] = {"repairing", TO(LOG_OPEN) | TO(LOG_CLOSING)},
+    [LOG_CLOSING] = {"closing", 0},
+};
+
+void log_move(struct log *log, enum log_state next)
+{
+    STATE_MOVE(states, &log->state, next);
+}
+
 /* ---- asking ---- */
 
 int64_t log_start(const struct log *log)

@@ -112,7 +112,7 @@ static void offer_index(const struct log_segment *segment, uint64_t from, uint64
 {
     const struct format_index *index = &segment->index;
     const struct format_index_entry *floor = format_index_floor_position(index, limit);
-    if (!segment->index_known)
+    if (!log_index_known(segment))
         return;
     while (floor != NULL && floor->first != FORMAT_FIRST_UNKNOWN && floor->position > from) {
         if (index->base + floor->first <= end) {

@@ -144,7 +144,7 @@ static bool index_lied(struct log_reading *r)
     const struct format_scan *scan = &r->walk.scan;
     int64_t floor_last = r->floor_last;
     r->floor_last = -1;
-    if (floor_last < 0 || r->segment->index_trusted || r->segment->retired)
+    if (floor_last < 0 || log_index_trusted(r->segment) || r->segment->retired)
         return false;
     if (scan->note_count > 0)
         return scan->notes[0].last != floor_last;
@@ -164,7 +164,7 @@ static enum steps_flow read_look(struct steps *steps)
     struct log_reading *r = reading_of(steps);
     const struct format_scan *scan = &r->walk.scan;
     if (index_lied(r)) {
-        if (r->segment->index_known)
+        if (log_index_known(r->segment))
             log_index_distrust(r->segment);
         log_walk_free(&r->walk);
         return steps_go(steps, READ_INDEX);
@@ -236,7 +236,7 @@ static void give(struct log_reading *r, int32_t count)
     format_ranges_add(&r->segment->checked, r->position, last->position + last->size);
     log_place_keep(r->log, read->offset, read->next_offset, r->segment,
                    last->position + last->size);
-    for (int32_t i = 0; r->segment->index_known && i < count; i++)
+    for (int32_t i = 0; log_index_known(r->segment) && i < count; i++)
         format_index_learn(&r->segment->index, &notes[i]);
 }
 

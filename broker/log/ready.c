@@ -189,7 +189,7 @@ static void begin(struct log_opening *o)
         o->epochs_changed = true;
     for (int32_t i = 0; i < log->segment_count; i++)
         log->bytes += log->segments[i]->size;
-    log->state = LOG_OPEN;
+    log_move(log, LOG_OPEN);
     dir_member_join(&log->member);
     TRACE(log->set->trace, LOG_OPEN, log->id, (uint64_t)log->start, (uint64_t)log->end,
           (uint64_t)o->recovery_point, dir_clean(dir) && log->clean);

@@ -125,8 +125,9 @@ static enum steps_flow recover_begin(struct steps *steps)
     struct log_segment *segment = log_opening_segment(o);
     uint64_t position = o->floor_last < 0 ? 0 : o->piece;
     (void)steps;
-    segment->index_known = segment->index_trusted = segment->exact = true;
-    segment->index_saved = false;
+    segment->exact = true;
+    if (segment->index_state != LOG_INDEX_MADE)
+        log_index_move(segment, LOG_INDEX_MADE);
     if (position == 0)
         segment->first_timestamp = -1;
     if (o->floor_last < 0)
@@ -177,7 +178,7 @@ static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t positio
     o->fresh = log_segment_new(o->log, base, false);
     if (o->fresh == NULL)
         return ERR_NOMEM;
-    o->fresh->index_known = o->fresh->index_trusted = true;
+    log_index_move(o->fresh, LOG_INDEX_MADE);
     return ERR_NONE;
 }
 

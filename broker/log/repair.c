@@ -49,7 +49,7 @@ static enum steps_flow dropped(struct steps *steps)
     struct log_segment *last = log_active(log);
     if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
-    if (last->disk.hold.held)
+    if (last->disk.state == DIR_WRITER_HELD)
         dir_writer_release(&last->disk);
     log_forget_cursors(log, last);
     log->segment_count--;
@@ -157,7 +157,7 @@ static void ended(struct steps *steps, enum err e)
     } else {
         SOMETIMES(log->set->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
         free_repair(log, true);
-        log->state = LOG_OPEN;
+        log_move(log, LOG_OPEN);
         log_segment_clean(active);
     }
     if (log->status == ERR_NONE && log->written_end > log->durable_end)
@@ -171,7 +171,7 @@ static bool ready(const struct log *log)
     if (!list_empty(&log->in_flight) || log->member.in_round || log->sealing != NULL)
         return false;
     for (int32_t i = log->segment_count - 1; i >= 0; i--) {
-        if (log->segments[i]->file_waiting)
+        if (log->segments[i]->disk.state == DIR_WRITER_WAITS)
             return false;
         if (log->segments[i]->base <= log->end)
             break;
@@ -220,7 +220,7 @@ void log_repair_begin(struct log *log, enum err e)
         log->snapshot_due = true;
     }
     if (log->state == LOG_OPEN)
-        log->state = LOG_REPAIRING;
+        log_move(log, LOG_REPAIRING);
     if (e == ERR_CORRUPT) {
         log_offline(log, e, (int64_t)log_active(log)->size);
         return;

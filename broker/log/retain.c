@@ -108,7 +108,7 @@ static bool may_go(const struct log_retention *r, const struct log_segment *segm
 {
     return segment->next <= r->limit && segment->disk.synced == segment->size &&
            !segment->disk.syncing && segment->size == segment->disk.written &&
-           !segment->disk.hold.held;
+           segment->disk.state != DIR_WRITER_HELD;
 }
 
 /* Each time it looks again it knows more of the segment that it has come to: when it was written,
@@ -118,7 +118,7 @@ static uint64_t learnt(const struct log_retention *r)
     uint64_t known = r->rolled;
     if (r->count < r->log->segment_count) {
         const struct log_segment *segment = r->log->segments[r->count];
-        known += (segment->modified_ms >= 0 ? 2u : 0u) + segment->index_known;
+        known += (segment->modified_ms >= 0 ? 2u : 0u) + log_index_known(segment);
     }
     return (uint64_t)r->count * 8 + known;
 }
@@ -137,7 +137,7 @@ static enum steps_flow retain_choose(struct steps *steps)
         bool last = r->count == log->segment_count - 1;
         if (segment->next > r->limit || segment->size == 0)
             break;
-        if (!segment->index_known)
+        if (!log_index_known(segment))
             return steps_go(steps, RETAIN_LEARN); /* its greatest timestamp is not known either */
         if (must_ask_file(segment))
             return steps_go(steps, RETAIN_HOLD);

@@ -73,7 +73,7 @@ static void let_go(struct log_sealing *s)
 static bool wants_prefix(const struct log_segment *active)
 {
     int32_t saved = active->index_saved_count;
-    if (!active->index_known || saved >= active->index.count ||
+    if (!log_index_known(active) || saved >= active->index.count ||
         active->index.entries[saved].position >= active->disk.synced)
         return false;
     uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
@@ -96,7 +96,7 @@ static void count_durable(const struct log_segment *segment, int32_t *count, int
 /* An index on disk is of bytes that will never change, so it cannot grow wrong. */
 static bool wants_index(const struct log_segment *full)
 {
-    return full->index_known && !full->index_saved;
+    return full->index_state == LOG_INDEX_MADE;
 }
 
 static enum target choose(const struct log *log, struct log_segment **segment)
@@ -224,8 +224,8 @@ static enum steps_flow seal_indexed(struct steps *steps)
         segment->index_crc = s->crc.offsets;
         segment->times_crc = s->crc.times;
     } else {
-        s->saved += !segment->index_saved;
-        segment->index_saved = true;
+        s->saved++;
+        log_index_move(segment, LOG_INDEX_SAVED);
         log_index_cache(segment);
     }
     return STEPS_NEXT;

@@ -141,7 +141,7 @@ static enum steps_flow seek_hold(struct steps *steps)
         return STEPS_WAIT;
     }
     uint64_t position = 0;
-    if (s->segment->index_known) {
+    if (log_index_known(s->segment)) {
         int64_t from = format_index_floor_time(&s->segment->index, s->timestamp);
         const struct format_index_entry *floor = format_index_floor(&s->segment->index, from);
         position = floor == NULL ? 0 : floor->position;

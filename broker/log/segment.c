@@ -37,7 +37,9 @@ struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)
     segment->modified_ms = -1;
     segment->touched_ns = env_now(log_env(log));
     format_index_init(&segment->index, mem, base);
-    segment->index_known = segment->index_trusted = segment->exact = create;
+    segment->exact = create;
+    if (create)
+        log_index_move(segment, LOG_INDEX_MADE);
     list_init(&segment->waiting);
     list_init(&segment->cached);
     return segment;
@@ -143,11 +145,35 @@ void log_segment_unread(struct log_segment *segment)
 
 /* ---- indexes of older segments, in memory while there is room ---- */
 
-void log_index_drop(struct log_segment *segment)
+/* Nothing that is not in the files may be dropped. */
+static const struct state index_states[] = {
+    [LOG_INDEX_ON_DISK] = {"on disk", TO(LOG_INDEX_MADE) | TO(LOG_INDEX_READ)},
+    [LOG_INDEX_WRONG] = {"wrong", TO(LOG_INDEX_MADE)},
+    [LOG_INDEX_MADE] = {"made", TO(LOG_INDEX_SAVED)},
+    [LOG_INDEX_SAVED] = {"saved", TO(LOG_INDEX_ON_DISK)},
+    [LOG_INDEX_READ] = {"read", TO(LOG_INDEX_ON_DISK) | TO(LOG_INDEX_WRONG)},
+};
+
+void log_index_move(struct log_segment *segment, enum log_index_state next)
+{
+    STATE_MOVE(index_states, &segment->index_state, next);
+}
+
+static void drop(struct log_segment *segment, enum log_index_state next)
 {
     log_index_uncache(segment);
     format_index_free(&segment->index);
-    segment->index_known = segment->index_trusted = false;
+    log_index_move(segment, next);
+}
+
+void log_index_drop(struct log_segment *segment)
+{
+    drop(segment, LOG_INDEX_ON_DISK);
+}
+
+void log_index_distrust(struct log_segment *segment)
+{
+    drop(segment, LOG_INDEX_WRONG);
 }
 
 void log_index_uncache(struct log_segment *segment)
@@ -162,8 +188,8 @@ void log_index_uncache(struct log_segment *segment)
 void log_index_cache(struct log_segment *segment)
 {
     struct log_set *set = segment->log->set;
-    ASSERT(segment->index_known);
-    ASSERT(segment->index_saved);
+    ASSERT(log_index_known(segment));
+    ASSERT(segment->index_state != LOG_INDEX_MADE);
     if (!list_linked(&segment->cached))
         set->index_bytes += (int64_t)format_index_bytes(&segment->index);
     list_remove(&segment->cached);

@@ -20,17 +20,15 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     ASSERT(disk->member == &log->member);
     ASSERT(disk->synced <= disk->written);
     ASSERT(disk->written <= s->size || is_cut_off(log, s));
-    ASSERT(!disk->syncing || disk->hold.held);
-    ASSERT(s->appending == 0 || disk->hold.held);
-    ASSERT(!disk->hold.held || disk->file->state == DIR_FILE_OPEN);
-    ASSERT(!disk->hold.held || !s->file_waiting);
-    ASSERT(list_empty(&s->waiting) || disk->hold.held || s->file_waiting);
+    ASSERT(!disk->syncing || disk->state == DIR_WRITER_HELD);
+    ASSERT(s->appending == 0 || disk->state == DIR_WRITER_HELD);
+    ASSERT(disk->state != DIR_WRITER_HELD || disk->file->state == DIR_FILE_OPEN);
+    ASSERT(list_empty(&s->waiting) || disk->state != DIR_WRITER_CLOSED);
     /* An index in memory is of bytes that are there. */
-    ASSERT(!s->index_trusted || s->index_known);
-    ASSERT(!s->index_wrong || !s->index_saved);
-    ASSERT(!s->index_known || s->index_saved_count <= s->index.count);
-    ASSERT(!list_linked(&s->cached) || (s->index_known && s->index_saved));
-    if (s->index_known && s->index.count > 0)
+    ASSERT(!log_index_known(s) || s->index_saved_count <= s->index.count);
+    ASSERT(!log_index_known(s) || s->loading == NULL);
+    ASSERT(list_linked(&s->cached) == (log_index_known(s) && s->index_state != LOG_INDEX_MADE));
+    if (log_index_known(s) && s->index.count > 0)
         ASSERT(s->index.entries[s->index.count - 1].position < s->size);
     ASSERT(!s->sealing || s->readers > 0);
     ASSERT(!s->retired);

@@ -21,7 +21,7 @@ void log_write_waiting(struct log_segment *segment)
  * nothing overtakes what waits. */
 static bool must_wait(const struct log_segment *segment)
 {
-    if (!segment->disk.hold.held || !list_empty(&segment->waiting))
+    if (segment->disk.state != DIR_WRITER_HELD || !list_empty(&segment->waiting))
         return true;
     return segment->disk.syncing && dir_writers_crowded(segment->log->dir);
 }
@@ -29,7 +29,7 @@ static bool must_wait(const struct log_segment *segment)
 /* Once all that was written of the segment is synced, its file may be closed. */
 void log_segment_clean(struct log_segment *segment)
 {
-    if (!segment->disk.hold.held)
+    if (segment->disk.state != DIR_WRITER_HELD)
         return;
     bool more = !list_empty(&segment->waiting);
     if (more && !dir_writers_crowded(segment->log->dir)) {
@@ -46,9 +46,8 @@ void log_segment_clean(struct log_segment *segment)
 
 void log_segment_open(struct log_segment *segment)
 {
-    if (segment->file_waiting || segment->disk.hold.held)
+    if (segment->disk.state != DIR_WRITER_CLOSED)
         return;
-    segment->file_waiting = true;
     segment->log->busy++;
     dir_writer_hold(&segment->disk, !log_is_soon(segment->log));
 }
@@ -66,6 +65,6 @@ void log_write(struct log_append *append, env_done *written)
     list_push_back(&segment->waiting, &append->waiting);
     if (!wait)
         write_now(append);
-    else if (!segment->disk.hold.held)
+    else if (segment->disk.state != DIR_WRITER_HELD)
         log_segment_open(segment);
 }

@@ -20,7 +20,8 @@ static void forget_what_was_saved(struct log *log)
 {
     for (int32_t k = 0; k < log->segment_count - 1; k++) {
         log_index_uncache(log->segments[k]);
-        log->segments[k]->index_saved = false;
+        if (log->segments[k]->index_state == LOG_INDEX_SAVED)
+            log->segments[k]->index_state = LOG_INDEX_MADE;
     }
 }
 
@@ -34,7 +35,8 @@ static void save_for_nothing(void *arg)
     assert_non_null(log->sealing);
     while (log->sealing != NULL) {
         for (int32_t k = 0; k < log->segment_count; k++)
-            log->segments[k]->index_saved |= log->segments[k]->sealing;
+            if (log->segments[k]->sealing)
+                log->segments[k]->index_state = LOG_INDEX_SAVED;
         assert_true(rig_step(rig));
     }
 }

@@ -21,7 +21,7 @@ static int32_t unsealed(const struct log *log)
 {
     int32_t count = 0;
     for (int32_t i = 0; i < log->segment_count - 1; i++)
-        count += !log->segments[i]->index_saved;
+        count += log->segments[i]->index_state == LOG_INDEX_MADE;
     return count;
 }
 

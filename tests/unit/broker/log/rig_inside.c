@@ -76,7 +76,7 @@ void rig_check_inside(struct rig *rig)
         next = segment->next;
         format_index_init(&index, &rig->mem, segment->base);
         walk_segment(rig, segment, &index, &producers);
-        if (rig->seat != NULL && segment->index_known)
+        if (rig->seat != NULL && log_index_known(segment))
             check_index(rig, segment, &index);
         format_index_free(&index);
         if (rig->seat == NULL)
@@ -109,7 +109,7 @@ void rig_check_files(struct rig *rig)
     dir_count(rig->dir, &counts);
     LIST_EACH (log, &rig->logs->logs, struct log, link) {
         for (int32_t i = 0; i < log->segment_count; i++)
-            held += log->segments[i]->disk.hold.held;
+            held += log->segments[i]->disk.state == DIR_WRITER_HELD;
     }
     assert_in_range(counts.writers, held, counts.writers_max);
     assert_in_range(counts.open_files, 0, counts.open_files_max);
