@@ -1,149 +1,84 @@
 /* farewell.c - what one log leaves for its next life at a clean end: the index of its active
- * segment and a snapshot of its producers. None of it is needed for anything but speed, and the
- * readers of each file tell whether it fits the others, so that they are written at once. */
+ * segment and a snapshot of its producers, written at once. */
 #include "log/internal.h"
 
-struct farewell;
-
-struct farewell_file {
-    struct dir_save save;
-    struct waiter saved;
-    struct farewell *farewell;
-    struct bytes bytes;
-    char path[ENV_PATH_MAX];
-};
-
 struct farewell {
+    struct steps steps;
     struct log *log;
-    struct env_op sync;
-    int32_t file_count;
-    int32_t saving; /* files that are being written */
-    enum err err;   /* of the first that failed */
-    struct errmsg msg;
-    struct farewell_file files[DIR_FAREWELL_FILES];
+    struct bytes snapshot, window;
+    struct log_derived files;
 };
 
-static void fail(struct farewell *f, enum err e, const char *what, const char *path)
+static struct farewell *farewell_of(struct steps *steps)
 {
-    ASSERT(e != ERR_NONE);
-    if (f->err == ERR_NONE)
-        f->err = errmsg_set(&f->msg, e, "cannot %s %s: %s%s", what, path, err_text(e),
-                            dir_open_advice(e));
+    return CONTAINER_OF(steps, struct farewell, steps);
 }
 
-static void free_bytes(struct farewell *f, struct farewell_file *file)
+static enum err add_index(struct farewell *f)
 {
-    mem_free(f->log->set->mem, (void *)(uintptr_t)file->bytes.data);
-    file->bytes = bytes_of(NULL, 0);
-}
-
-static void end(struct farewell *f)
-{
-    struct log *log = f->log;
-    enum err e = f->err;
-    struct errmsg msg = f->msg;
-    ASSERT(f->saving == 0);
-    for (int32_t i = 0; i < f->file_count; i++)
-        free_bytes(f, &f->files[i]);
-    mem_free(log->set->mem, f);
-    dir_farewell_done(&log->member, e, &msg);
-}
-
-/* ---- what the files will hold ---- */
-
-/* Takes the bytes. */
-static struct farewell_file *add(struct farewell *f, struct bytes bytes)
-{
-    ASSERT(f->file_count < DIR_FAREWELL_FILES);
-    struct farewell_file *file = &f->files[f->file_count++];
-    file->farewell = f;
-    file->bytes = bytes;
-    return file;
-}
-
-/* NULL: there is no memory. */
-static uint8_t *add_index(struct farewell *f, enum format_file_kind kind, size_t size)
-{
-    uint8_t *data = mem_alloc(f->log->set->mem, size + 1);
-    if (data == NULL)
-        return NULL;
-    struct farewell_file *file = add(f, bytes_of(data, size));
-    log_segment_path(f->log, log_active(f->log)->base, kind, file->path);
-    return data;
-}
-
-static enum err add_index_crc(struct farewell *f, struct bytes offsets, struct bytes times)
-{
-    const struct log_segment *active = log_active(f->log);
-    struct format_index_crc crc = {.offsets = crc32c(0, offsets.data, offsets.size),
-                                   .times = crc32c(0, times.data, times.size),
-                                   .offsets_size = offsets.size,
-                                   .times_size = times.size,
-                                   .log_bytes = active->size};
-    char *text = mem_alloc(f->log->set->mem, FORMAT_INDEX_CRC_SIZE + 1);
-    if (text == NULL)
-        return ERR_NOMEM;
-    format_index_crc_print(&crc, text);
-    struct farewell_file *file = add(f, bytes_text(text));
-    log_index_crc_path(f->log, active->base, file->path);
-    return ERR_NONE;
-}
-
-static enum err add_indexes(struct farewell *f)
-{
-    struct format_index *index = &log_active(f->log)->index;
-    enum err e = format_index_reserve(index, 1);
+    struct log_segment *active = log_active(f->log);
+    enum err e = format_index_reserve(&active->index, 1);
     if (e != ERR_NONE)
         return e;
-    format_index_seal(index);
-    size_t offsets_size = (size_t)index->count * FORMAT_INDEX_ENTRY_SIZE;
-    size_t times_size = (size_t)index->time_count * FORMAT_TIME_ENTRY_SIZE;
-    uint8_t *offsets = add_index(f, FORMAT_KIND_INDEX, offsets_size);
-    uint8_t *times = add_index(f, FORMAT_KIND_TIMEINDEX, times_size);
-    if (offsets == NULL || times == NULL)
-        return ERR_NOMEM;
-    format_index_encode(index, 0, index->count, offsets);
-    format_times_encode(index, 0, index->time_count, times);
-    return add_index_crc(f, bytes_of(offsets, offsets_size), bytes_of(times, times_size));
+    ASSERT(active->disk.synced == active->size);
+    format_index_seal(&active->index);
+    struct log_index_part all = {.end = active->index.count, .times_end = active->index.time_count};
+    return log_derived_add_index(&f->files, active, &all);
 }
 
 static enum err add_snapshot(struct farewell *f)
 {
     struct log *log = f->log;
-    struct bytes snapshot, window;
-    enum err e = format_snapshot_encode(&log->producers, log->set->mem, &snapshot, &window);
+    enum err e = format_snapshot_encode(&log->producers, log->set->mem, &f->snapshot, &f->window);
     if (e != ERR_NONE)
         return e;
-    log_segment_path(log, log->end, FORMAT_KIND_SNAPSHOT, add(f, snapshot)->path);
-    if (window.data != NULL)
-        log_segment_path(log, log->end, FORMAT_KIND_WINDOW, add(f, window)->path);
+    log_derived_add(&f->files, log->end, FORMAT_KIND_SNAPSHOT, f->snapshot);
+    if (f->window.data != NULL)
+        log_derived_add(&f->files, log->end, FORMAT_KIND_WINDOW, f->window);
     return ERR_NONE;
 }
 
-/* ---- writing ---- */
-
-static void on_dir_synced(struct env_op *op, enum err e, uint64_t n)
+static enum steps_flow farewell_add(struct steps *steps)
 {
-    struct farewell *f = CONTAINER_OF(op, struct farewell, sync);
-    (void)n;
-    if (e != ERR_NONE)
-        fail(f, e, "sync", f->log->path);
-    end(f);
+    struct farewell *f = farewell_of(steps);
+    log_derived_init(&f->files, f->log, true);
+    enum err e = add_index(f);
+    return steps_check(steps, e == ERR_NONE ? add_snapshot(f) : e);
 }
 
-static void on_saved(struct waiter *saved, enum err e)
+static enum steps_flow farewell_write(struct steps *steps)
 {
-    struct farewell_file *file = CONTAINER_OF(saved, struct farewell_file, saved);
-    struct farewell *f = file->farewell;
+    log_derived_save_all(&farewell_of(steps)->files, steps_waiter(steps));
+    return STEPS_WAIT;
+}
+
+static enum steps_flow farewell_sync(struct steps *steps)
+{
+    env_sync_dir(steps->env, &steps->io, farewell_of(steps)->log->path, steps_done);
+    return STEPS_WAIT;
+}
+
+static const struct step farewell_steps[] = {
+    {"close", farewell_add},
+    {"write", farewell_write},
+    {"sync", farewell_sync},
+    {NULL, NULL},
+};
+
+static void ended(struct steps *steps, enum err e)
+{
+    struct farewell *f = farewell_of(steps);
+    struct log *log = f->log;
+    struct errmsg msg = {{0}};
     if (e != ERR_NONE)
-        fail(f, e, "write", file->path);
-    free_bytes(f, file);
-    if (--f->saving > 0)
-        return;
-    if (f->err != ERR_NONE)
-        end(f);
-    else
-        env_sync_dir(log_env(f->log), &f->sync, f->log->path, on_dir_synced);
+        errmsg_set(&msg, e, "cannot %s %s: %s%s", steps_what(steps),
+                   f->files.failed != NULL ? f->files.failed : log->path, err_text(e),
+                   dir_open_advice(e));
+    log_derived_free(&f->files);
+    mem_free(log->set->mem, (void *)(uintptr_t)f->snapshot.data);
+    mem_free(log->set->mem, (void *)(uintptr_t)f->window.data);
+    mem_free(log->set->mem, f);
+    dir_farewell_done(&log->member, e, &msg);
 }
 
 /* Nothing was appended in this life, and no producer has expired: then none has changed. */
@@ -172,18 +107,5 @@ void log_farewell(struct log *log)
         return;
     }
     f->log = log;
-    enum err e = add_indexes(f);
-    if (e == ERR_NONE)
-        e = add_snapshot(f);
-    if (e != ERR_NONE) {
-        fail(f, e, "close", f->log->path);
-        end(f);
-        return;
-    }
-    f->saving = f->file_count;
-    for (int32_t i = 0; i < f->file_count; i++) {
-        struct farewell_file *file = &f->files[i];
-        file->saved.done = on_saved;
-        dir_save(log->dir, &file->save, file->path, file->bytes, &file->saved);
-    }
+    steps_start(&f->steps, log_env(log), farewell_steps, ended);
 }

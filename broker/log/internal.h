@@ -244,6 +244,49 @@ void log_assert(const struct log *log, bool whole);
 /* member.c: what the directory asks of a log, and tells it. */
 extern const struct dir_member_calls log_member_calls;
 
+/* derived.c: files that are derived from the log, as a set that is written together */
+struct log_derived;
+struct log_derived_file {
+    struct dir_save save;
+    struct waiter waiter; /* log_derived_save_all */
+    struct log_derived *derived;
+    struct bytes bytes;
+    uint8_t *own;    /* NULL: the bytes are somebody else's */
+    uint64_t offset; /* where they begin in the file */
+    bool over;       /* a file of that size may be there: it is written over */
+    char path[ENV_PATH_MAX];
+};
+struct log_derived {
+    struct log *log;
+    bool durable; /* each file is made anew and synced; else what the power takes is made again */
+    int32_t count;
+    int32_t saved;  /* of those, or being saved */
+    int32_t saving; /* at once */
+    enum err err;   /* of the first that failed, and its path */
+    const char *failed;
+    struct waiter *waiter;
+    struct log_derived_file files[DIR_FAREWELL_FILES];
+};
+/* Entries [first, end) of an index; the files hold those before them. */
+struct log_index_part {
+    int32_t first, end, times_first, times_end;
+    struct format_index_crc crc; /* out: of all that the files will hold */
+};
+
+/* Zeroed, or freed. */
+void log_derived_init(struct log_derived *d, struct log *log, bool durable);
+/* The bytes are borrowed until then. */
+void log_derived_free(struct log_derived *d);
+void log_derived_add(struct log_derived *d, int64_t offset, enum format_file_kind kind,
+                     struct bytes bytes);
+/* The index files of a segment, and their checksums. ERR_NOMEM. */
+enum err log_derived_add_index(struct log_derived *d, const struct log_segment *segment,
+                               struct log_index_part *part) MUST_USE;
+/* One after the other; or all of them at once. Errors as dir_save. */
+bool log_derived_all_saved(const struct log_derived *d);
+void log_derived_save_next(struct log_derived *d, struct waiter *waiter);
+void log_derived_save_all(struct log_derived *d, struct waiter *waiter);
+
 /* farewell.c: what a log leaves for its next life at a clean end of the directory */
 /* There is something to leave. */
 bool log_farewell_due(const struct log *log);

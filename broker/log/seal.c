@@ -14,29 +14,24 @@ enum target {
 struct log_sealing {
     struct steps steps;
     struct log *log;
-    struct dir_save save;
     struct log_segment *segment; /* counted among its readers while held */
     bool held;
     enum target target;
     int64_t offset; /* of the snapshot */
     int64_t prune;  /* the snapshot to be removed */
-    int32_t count, time_count;
     struct again rounds;
-    uint64_t saved;              /* index entries, indexes and snapshots, by all rounds */
-    struct format_index_crc crc; /* of what the files will hold */
-    char crc_text[FORMAT_INDEX_CRC_SIZE + 1];
-    uint8_t *bytes;
+    uint64_t saved; /* index entries, indexes and snapshots, by all rounds */
+    struct log_index_part part;
+    struct log_derived files;
     char path[ENV_PATH_MAX];
 };
 
 enum {
     SEAL_CHOOSE,
     SEAL_INDEX,
-    SEAL_TIMES,
-    SEAL_CRC,
-    SEAL_INDEXED,
-    SEAL_WINDOW,
     SEAL_SNAPSHOT,
+    SEAL_WRITE,
+    SEAL_INDEXED,
     SEAL_SYNC_DIR,
     SEAL_LISTED,
     SEAL_PRUNE,
@@ -130,81 +125,55 @@ static enum steps_flow seal_choose(struct steps *steps)
         return steps_go(steps, STEPS_END);
     again(&s->rounds, s->saved);
     hold(s);
-    return steps_go(steps, s->target == TARGET_SNAPSHOT ? SEAL_WINDOW : SEAL_INDEX);
+    return steps_go(steps, s->target == TARGET_SNAPSHOT ? SEAL_SNAPSHOT : SEAL_INDEX);
 }
 
 /* ---- indexes ---- */
-
-static enum steps_flow save_part(struct log_sealing *s, enum format_file_kind kind, int32_t first,
-                                 int32_t end, size_t entry_size)
-{
-    struct log *log = s->log;
-    ASSERT(first <= end);
-    size_t size = (size_t)(end - first) * entry_size;
-    mem_free(log->set->mem, s->bytes);
-    s->bytes = mem_alloc(log->set->mem, size + 1);
-    if (s->bytes == NULL)
-        return steps_fail(&s->steps, ERR_NOMEM);
-    if (kind == FORMAT_KIND_INDEX)
-        format_index_encode(&s->segment->index, first, end, s->bytes);
-    else
-        format_times_encode(&s->segment->index, first, end, s->bytes);
-    uint32_t *crc = kind == FORMAT_KIND_INDEX ? &s->crc.offsets : &s->crc.times;
-    *crc = crc32c(first == 0 ? 0 : *crc, s->bytes, size);
-    log_segment_path(log, s->segment->base, kind, s->path);
-    dir_save_end(log->dir, &s->save, s->path, bytes_of(s->bytes, size),
-                 (uint64_t)first * entry_size, steps_waiter(&s->steps));
-    return STEPS_WAIT;
-}
 
 static enum steps_flow seal_index(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log_segment *segment = s->segment;
-    bool whole = s->target == TARGET_INDEX;
-    if (whole) {
-        enum err e = format_index_reserve(&segment->index, 1);
+    struct format_index *index = &segment->index;
+    s->part = (struct log_index_part){.first = segment->index_saved_count,
+                                      .times_first = segment->times_saved_count};
+    if (s->target == TARGET_PREFIX) {
+        count_durable(segment, &s->part.end, &s->part.times_end);
+        segment->log->left_end = -1; /* these are not synced */
+    } else {
+        enum err e = format_index_reserve(index, 1);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
-        format_index_seal(&segment->index);
+        format_index_seal(index);
+        s->part.end = index->count;
+        s->part.times_end = index->time_count;
     }
-    s->count = segment->index.count;
-    s->time_count = segment->index.time_count;
-    if (!whole) {
-        count_durable(segment, &s->count, &s->time_count);
-        segment->log->left_end = -1; /* these are not synced */
-    }
-    s->crc = (struct format_index_crc){
-        .offsets = segment->index_crc,
-        .times = segment->times_crc,
-        .offsets_size = (uint64_t)s->count * FORMAT_INDEX_ENTRY_SIZE,
-        .times_size = (uint64_t)s->time_count * FORMAT_TIME_ENTRY_SIZE,
-        .log_bytes = segment->disk.synced,
-    };
-    return save_part(s, FORMAT_KIND_INDEX, segment->index_saved_count, s->count,
-                     FORMAT_INDEX_ENTRY_SIZE);
+    log_derived_init(&s->files, s->log, false);
+    enum err e = log_derived_add_index(&s->files, segment, &s->part);
+    return e == ERR_NONE ? steps_go(steps, SEAL_WRITE) : steps_fail(steps, e);
 }
 
-static enum steps_flow seal_times(struct steps *steps)
+/* The window first: a snapshot that has none beside it is passed over. */
+static enum steps_flow seal_snapshot(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
-    struct log_segment *segment = s->segment;
-    if (segment->retired)
-        return steps_go(steps, SEAL_INDEXED);
-    return save_part(s, FORMAT_KIND_TIMEINDEX, segment->times_saved_count, s->time_count,
-                     FORMAT_TIME_ENTRY_SIZE);
+    struct log *log = s->log;
+    s->offset = log->snapshot_offset;
+    log_derived_init(&s->files, log, true);
+    if (log->window.data != NULL)
+        log_derived_add(&s->files, s->offset, FORMAT_KIND_WINDOW, log->window);
+    log_derived_add(&s->files, s->offset, FORMAT_KIND_SNAPSHOT, log->snapshot);
+    return STEPS_NEXT;
 }
 
-static enum steps_flow seal_crc(struct steps *steps)
+static enum steps_flow seal_write(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
-    const struct log_segment *segment = s->segment;
-    if (segment->retired)
-        return STEPS_NEXT;
-    log_index_crc_path(segment->log, segment->base, s->path);
-    format_index_crc_print(&s->crc, s->crc_text);
-    dir_save_over(segment->log->dir, &s->save, s->path, bytes_text(s->crc_text),
-                  steps_waiter(steps));
+    bool of_index = s->target != TARGET_SNAPSHOT;
+    if (log_derived_all_saved(&s->files) || (of_index && s->segment->retired))
+        return steps_go(steps, of_index ? SEAL_INDEXED : SEAL_SYNC_DIR);
+    steps_then(steps, STEPS_AGAIN);
+    log_derived_save_next(&s->files, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -218,11 +187,11 @@ static enum steps_flow seal_indexed(struct steps *steps)
         return STEPS_NEXT;
     }
     if (s->target == TARGET_PREFIX) {
-        s->saved += (uint64_t)MAX(s->count - segment->index_saved_count, 0);
-        segment->index_saved_count = s->count;
-        segment->times_saved_count = s->time_count;
-        segment->index_crc = s->crc.offsets;
-        segment->times_crc = s->crc.times;
+        s->saved += (uint64_t)MAX(s->part.end - s->part.first, 0);
+        segment->index_saved_count = s->part.end;
+        segment->times_saved_count = s->part.times_end;
+        segment->index_crc = s->part.crc.offsets;
+        segment->times_crc = s->part.crc.times;
     } else {
         s->saved++;
         log_index_move(segment, LOG_INDEX_SAVED);
@@ -232,26 +201,6 @@ static enum steps_flow seal_indexed(struct steps *steps)
 }
 
 /* ---- snapshots ---- */
-
-static enum steps_flow seal_window(struct steps *steps)
-{
-    struct log_sealing *s = sealing_of(steps);
-    struct log *log = s->log;
-    s->offset = log->snapshot_offset;
-    if (log->window.data == NULL)
-        return STEPS_NEXT;
-    log_segment_path(log, s->offset, FORMAT_KIND_WINDOW, s->path);
-    dir_save(log->dir, &s->save, s->path, log->window, steps_waiter(steps));
-    return STEPS_WAIT;
-}
-
-static enum steps_flow seal_snapshot(struct steps *steps)
-{
-    struct log_sealing *s = sealing_of(steps);
-    log_segment_path(s->log, s->offset, FORMAT_KIND_SNAPSHOT, s->path);
-    dir_save(s->log->dir, &s->save, s->path, s->log->snapshot, steps_waiter(steps));
-    return STEPS_WAIT;
-}
 
 static enum steps_flow seal_sync_dir(struct steps *steps)
 {
@@ -324,6 +273,7 @@ static enum steps_flow seal_again(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     let_go(s);
+    log_derived_free(&s->files);
     let_in(s->log);
     return steps_go(steps, SEAL_CHOOSE);
 }
@@ -331,11 +281,9 @@ static enum steps_flow seal_again(struct steps *steps)
 static const struct step seal_steps[] = {
     [SEAL_CHOOSE] = {"choose", seal_choose},
     [SEAL_INDEX] = {"write the index", seal_index},
-    [SEAL_TIMES] = {"write the index", seal_times},
-    [SEAL_CRC] = {"write the index", seal_crc},
-    [SEAL_INDEXED] = {"write the index", seal_indexed},
-    [SEAL_WINDOW] = {"write a snapshot", seal_window},
     [SEAL_SNAPSHOT] = {"write a snapshot", seal_snapshot},
+    [SEAL_WRITE] = {"write", seal_write},
+    [SEAL_INDEXED] = {"write the index", seal_indexed},
     [SEAL_SYNC_DIR] = {"write a snapshot", seal_sync_dir},
     [SEAL_LISTED] = {"write a snapshot", seal_listed},
     [SEAL_PRUNE] = {"remove a snapshot", seal_prune},
@@ -362,7 +310,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
     let_go(s);
-    mem_free(log->set->mem, s->bytes);
+    log_derived_free(&s->files);
     mem_free(log->set->mem, s);
     log->sealing = NULL;
     log->busy--;

@@ -114,6 +114,7 @@ RULES = {
     "function-length": f"a function has up to {FUNCTION_LINES_MAX} lines",
     "banned-call": "what is not deterministic, not bounded or not this module's to call",
     "draws": "one door call or draw in one expression",
+    "steps": "where steps go on has a name: a row of the table, STEPS_END or STEPS_AGAIN",
     "format": "clang-format agrees",
     "pure": "a pure module needs mem*, str*, the base and the libraries named for it",
     "mutable": "a pure module has nothing that can change",
@@ -420,6 +421,19 @@ def check_draws(path, code, found):
                       "about their order")
 
 
+# ---- steps --------------------------------------------------------------------------------------
+
+STEP_NUMBER = re.compile(r"\bsteps(?:->|\.)next\b|"
+                         r"\bsteps_(?:go|then)\s*\([^;]*?(?:[+-]\s*\w|,\s*\d|(?:->|\.)at\b)")
+
+
+def check_steps(path, code, found):
+    if path.startswith(("core/steps/", "tests/")):
+        return
+    for match in STEP_NUMBER.finditer(code):
+        found.add(path, line_at(code, match.start()), "steps", match.group())
+
+
 def check_text(root):
     found = Findings()
     count = 0
@@ -433,6 +447,7 @@ def check_text(root):
         check_functions(path, code, found)
         check_calls(path, code, found)
         check_draws(path, code, found)
+        check_steps(path, code, found)
     # Tables of rows are read across, so their lines may be long.
     for path in sources(root, (".def",)):
         check_opening(path, read(root, path), found)

@@ -50,6 +50,7 @@ static int all(struct env *env, struct rng *rng, struct it *it)
         it->value = rng_next(rng);
     bool both = rng_next(rng) > 1 && rng_next(rng) > 2;
     int64_t sum = env_now(env) + env_now(env);
+    steps_then(&it->steps, both ? READ_ADD : STEPS_END);
     return both ? env_random(env, "b", 2) : env_random(env, "c", 3);
 }
 
@@ -95,6 +96,10 @@ TEXT = [
     ("core/base/x.c", "/* x.c - x. */\n" + "/*" + "x" * 98 + "*/\n", 2, "line-length"),
     ("core/base/x.c", "/* x.c - x. */\n" + "\n" * 800, 801, "file-length"),
     ("core/base/x.c", statement("g(env_random(e, 1), env_random(e, 2));"), 4, "draws"),
+    ("broker/log/x.c", statement("steps->next = 5;"), 4, "steps"),
+    ("broker/log/x.c", statement("return steps_go(&o->steps, READ_ADD + 1);"), 4, "steps"),
+    ("broker/log/x.c", statement("steps_then(steps, 3);"), 4, "steps"),
+    ("broker/log/x.c", statement("steps_then(steps, steps->at);"), 4, "steps"),
     ("core/base/x.c", statement("return rng_next(r) + rng_next(r);"), 4, "draws"),
     ("core/base/x.c", statement("if (g(rng_next(r),\n          rng_next(r)))\n        h();"), 5,
      "draws"),
