@@ -210,12 +210,26 @@ void dir_missing(struct dir *dir)
     go_offline(dir, ERR_NOTFOUND, &why);
 }
 
-enum steps_flow dir_synced(struct dir *dir, const struct steps *steps)
+static void on_synced(struct env_op *op, enum err e, uint64_t n)
 {
-    if (steps->err == ERR_NONE)
-        return STEPS_NEXT;
-    dir_sync_failed(dir, steps->err);
-    return STEPS_FAIL;
+    struct dir_sync *sync = CONTAINER_OF(op, struct dir_sync, op);
+    (void)n;
+    if (e != ERR_NONE)
+        dir_sync_failed(sync->dir, e);
+    waiter_tell(sync->waiter, e);
+}
+
+void dir_sync_folder(struct dir *dir, struct dir_sync *sync, const char *path,
+                     struct waiter *waiter)
+{
+    *sync = (struct dir_sync){.dir = dir, .waiter = waiter};
+    env_sync_dir(dir->env, &sync->op, path, on_synced);
+}
+
+void dir_sync_file(struct dir *dir, struct dir_sync *sync, env_file file, struct waiter *waiter)
+{
+    *sync = (struct dir_sync){.dir = dir, .waiter = waiter};
+    env_sync(dir->env, &sync->op, file, on_synced);
 }
 
 /* ---- opening ---- */

@@ -101,8 +101,16 @@ static inline bool dir_sync_tried(enum err e)
 {
     return e != ERR_TOOMANY && e != ERR_NOMEM;
 }
-/* What the sync of a folder, a try, said: STEPS_NEXT, or S-5 and STEPS_FAIL. */
-enum steps_flow dir_synced(struct dir *dir, const struct steps *steps);
+/* The sync of a folder, or of an open file, that is no part of a round. When it fails, S-5 has been
+ * seen to before waiter is told. */
+struct dir_sync {
+    struct env_op op;
+    struct dir *dir;
+    struct waiter *waiter;
+};
+void dir_sync_folder(struct dir *dir, struct dir_sync *sync, const char *path,
+                     struct waiter *waiter);
+void dir_sync_file(struct dir *dir, struct dir_sync *sync, env_file file, struct waiter *waiter);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *dir_advice(enum err e);
 /* The same where a partition cannot be opened: its owner knows whether it is tried again. */

@@ -241,6 +241,7 @@ struct put {
     struct dir_file_write *write;
     struct dir_get get, crc;
     struct dir_save save, save_crc;
+    struct dir_sync sync;
     struct waiter saved, saved_crc, *all_saved;
     int32_t saving;
     enum err save_err;
@@ -259,7 +260,6 @@ enum {
     PUT_SYNC_CRC,
     PUT_RENAME,
     PUT_SYNC,
-    PUT_OVER,
 };
 
 static struct put *put_of(struct steps *steps)
@@ -348,15 +348,14 @@ static enum steps_flow sync_folder(struct put *put)
 {
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
-    env_sync_dir(put->steps.env, &put->steps.io, put->folder, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(put->dir, &put->sync, put->folder, steps_waiter(&put->steps));
+    return STEPS_WAIT;
 }
 
 /* Nothing is lost when there is nothing to fall back to, or when the disk keeps the order. */
 static enum steps_flow put_sync_crc(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    steps->err = ERR_NONE;
     if (!put->before_known || steps->env->disk.ordered_metadata)
         return STEPS_NEXT;
     return sync_folder(put);
@@ -365,21 +364,13 @@ static enum steps_flow put_sync_crc(struct steps *steps)
 static enum steps_flow put_rename(struct steps *steps)
 {
     struct put *put = put_of(steps);
-    if (dir_synced(put->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
     env_rename(steps->env, &steps->io, put->temporary, put->write->path, steps_done);
     return STEPS_WAIT;
 }
 
 static enum steps_flow put_sync(struct steps *steps)
 {
-    steps->err = ERR_NONE;
     return sync_folder(put_of(steps));
-}
-
-static enum steps_flow put_over(struct steps *steps)
-{
-    return dir_synced(put_of(steps)->dir, steps);
 }
 
 static const struct step put_steps[] = {
@@ -390,7 +381,6 @@ static const struct step put_steps[] = {
     [PUT_SYNC_CRC] = {"sync the folder of", put_sync_crc},
     [PUT_RENAME] = {"rename", put_rename},
     [PUT_SYNC] = {"sync the folder of", put_sync},
-    [PUT_OVER] = {"sync the folder of", put_over},
     {NULL, NULL},
 };
 

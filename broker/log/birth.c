@@ -139,7 +139,6 @@ enum {
     BIRTH_SYNC,
     BIRTH_RENAME,
     BIRTH_DURABLE,
-    BIRTH_SYNCED,
     BIRTH_CONSENT,
     BIRTH_OVER,
 };
@@ -240,16 +239,11 @@ static enum steps_flow birth_durable(struct steps *steps)
     struct log_birth_work *w = work_of(steps);
     if (w->failed != ERR_NONE)
         return steps_fail(steps, w->failed);
-    steps->err = ERR_NONE;
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
-    env_sync_dir(steps->env, &steps->io, dir_path(w->opening->log->dir), steps_done);
-    return STEPS_TRY;
-}
-
-static enum steps_flow birth_synced(struct steps *steps)
-{
-    return dir_synced(log_opening_of(steps)->log->dir, steps);
+    struct log_opening *o = w->opening;
+    dir_sync_folder(o->log->dir, &o->sync, dir_path(o->log->dir), steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* It has been made use of, and would stand for another loss. */
@@ -281,11 +275,15 @@ static enum steps_flow birth_over(struct steps *steps)
 }
 
 static const struct step birth_steps[] = {
-    [BIRTH_MAKE] = {"make", birth_make},     [BIRTH_OPEN] = {"make", birth_open},
-    [BIRTH_WRITE] = {"make", birth_write},   [BIRTH_SYNC] = {"make", birth_sync},
-    [BIRTH_RENAME] = {"make", birth_rename}, [BIRTH_DURABLE] = {"make", birth_durable},
-    [BIRTH_SYNCED] = {"make", birth_synced}, [BIRTH_CONSENT] = {"remove", birth_consent},
-    [BIRTH_OVER] = {"make", birth_over},     {NULL, NULL},
+    [BIRTH_MAKE] = {"make", birth_make},
+    [BIRTH_OPEN] = {"make", birth_open},
+    [BIRTH_WRITE] = {"make", birth_write},
+    [BIRTH_SYNC] = {"make", birth_sync},
+    [BIRTH_RENAME] = {"make", birth_rename},
+    [BIRTH_DURABLE] = {"make", birth_durable},
+    [BIRTH_CONSENT] = {"remove", birth_consent},
+    [BIRTH_OVER] = {"make", birth_over},
+    {NULL, NULL},
 };
 
 /* ---- beginning and end ---- */

@@ -52,6 +52,7 @@ static void leave_known(struct log *log)
 
 struct deletion {
     struct steps steps;
+    struct dir_sync sync;
     struct dir *dir;
     struct log_op *op;
     char path[ENV_PATH_MAX], gone[ENV_PATH_MAX];
@@ -71,17 +72,15 @@ static enum steps_flow delete_rename(struct steps *steps)
 
 static enum steps_flow delete_sync(struct steps *steps)
 {
-    env_sync_dir(steps->env, &steps->io, dir_path(deletion_of(steps)->dir), steps_done);
-    return STEPS_TRY;
+    struct deletion *d = deletion_of(steps);
+    dir_sync_folder(d->dir, &d->sync, dir_path(d->dir), steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* The checkpoint must not know it when another one of its name is made. */
 static enum steps_flow delete_point(struct steps *steps)
 {
-    struct deletion *d = deletion_of(steps);
-    if (dir_synced(d->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
-    dir_points_write(d->dir, DIR_POINTS_RECOVERY, steps_waiter(steps));
+    dir_points_write(deletion_of(steps)->dir, DIR_POINTS_RECOVERY, steps_waiter(steps));
     return STEPS_TRY; /* it is written later */
 }
 

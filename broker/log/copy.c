@@ -23,28 +23,24 @@ static enum steps_flow copy_in_place(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     if (!o->copying || !o->in_place || !o->hold.held)
         return steps_go(steps, COPY_TRIM);
-    env_sync(steps->env, &steps->io, log_opening_segment(o)->disk.file->handle, steps_done);
-    return STEPS_TRY;
+    dir_sync_file(o->log->dir, &o->sync, log_opening_segment(o)->disk.file->handle,
+                  steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow copy_entry(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
-    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
-    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(o->log->dir, &o->sync, o->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow copy_entered(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
-    steps_then(steps, COPY_TRUNCATE);
-    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
     log_opening_segment(o)->disk.entry_durable = true;
     dir_wrote_synced(o->log->dir, (int64_t)o->copied);
-    return STEPS_NEXT;
+    return steps_go(steps, COPY_TRUNCATE);
 }
 
 /* A batch that turned out bad in a later piece than the one that it begins in leaves nothing. */
@@ -92,8 +88,8 @@ static enum steps_flow copy_rename(struct steps *steps)
 static enum steps_flow copy_sync_dir(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
-    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(o->log->dir, &o->sync, o->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* The file that the segment had open is no more. */
@@ -133,8 +129,6 @@ static enum err place_fresh(struct log_opening *o)
 static enum steps_flow copy_place(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
-    if (dir_synced(o->log->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
     SOMETIMES(o->log->set->trace, RECOVERY_WROTE_AGAIN, true);
     enum err e = o->fresh != NULL ? place_fresh(o) : replace_file(o);
     dir_wrote_synced(o->log->dir, (int64_t)o->copied);

@@ -219,18 +219,14 @@ static enum steps_flow cut_sync_dir(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     if (!o->hole && !o->moved)
         return STEPS_NEXT;
-    env_sync_dir(steps->env, &steps->io, o->log->path, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(o->log->dir, &o->sync, o->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow cut_truncate(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log_segment *segment = log_opening_segment(o);
-    if ((o->hole || o->moved) && steps->err != ERR_NONE) {
-        dir_sync_failed(o->log->dir, steps->err);
-        return STEPS_FAIL;
-    }
     if (o->cut_at == segment->size)
         return steps_go(steps, CUT_END);
     env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->cut_at, steps_done);

@@ -11,7 +11,6 @@ enum {
     READY_DROP_WINDOW,
     READY_DROPPED,
     READY_ENTRY,
-    READY_ENTRY_SYNCED,
     READY_GROUND
 };
 
@@ -129,13 +128,8 @@ static enum steps_flow ready_entry(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     if (!o->log->set->entries_doubted || o->unborn)
         return steps_go(steps, READY_GROUND);
-    env_sync_dir(steps->env, &steps->io, dir_path(o->log->dir), steps_done);
-    return STEPS_TRY;
-}
-
-static enum steps_flow ready_entry_synced(struct steps *steps)
-{
-    return dir_synced(log_opening_of(steps)->log->dir, steps);
+    dir_sync_folder(o->log->dir, &o->sync, dir_path(o->log->dir), steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* Nothing is written into a log, or shown of it, before the directory itself is durable. */
@@ -155,7 +149,6 @@ static const struct step ready_steps[] = {
     [READY_DROP_WINDOW] = {"remove a snapshot of", ready_drop_window},
     [READY_DROPPED] = {"remove a snapshot of", ready_dropped},
     [READY_ENTRY] = {"sync the folder of", ready_entry},
-    [READY_ENTRY_SYNCED] = {"sync the folder of", ready_entry_synced},
     [READY_GROUND] = {"make durable what holds", ready_ground},
     {NULL, NULL},
 };

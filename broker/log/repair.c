@@ -9,6 +9,7 @@ struct log_repair {
     bool running, full;
     struct env_timer timer;
     struct dir_hold hold;
+    struct dir_sync sync;
     bool dropped;
     struct again drops;
     uint64_t bytes; /* what could not be written */
@@ -65,19 +66,16 @@ static enum steps_flow dropped(struct steps *steps)
 static enum steps_flow sync_dir(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
-    steps->err = ERR_NONE;
     if (!r->dropped)
         return STEPS_NEXT;
-    env_sync_dir(steps->env, &steps->io, r->log->path, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(r->log->dir, &r->sync, r->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow hold(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
     struct log_segment *active = log_active(r->log);
-    if (dir_synced(r->log->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
     r->dropped = false;
     if (active->disk.file->create)
         return steps_go(steps, REPAIR_SPACE); /* it was never made */

@@ -5,6 +5,7 @@
 struct log_retention {
     struct steps steps;
     struct log *log;
+    struct dir_sync sync;
     struct dir_hold left, asked; /* of the first segment that stays; of one whose time is asked */
     int64_t limit, wall_ms;
     int32_t count; /* segments that go */
@@ -29,7 +30,6 @@ enum {
     RETAIN_MOVE,
     RETAIN_RENAME,
     RETAIN_SYNC,
-    RETAIN_GONE
 };
 
 static struct log_retention *retention_of(struct steps *steps)
@@ -227,17 +227,15 @@ static enum steps_flow retain_entry(struct steps *steps)
         dir_hold(&r->left, left->disk.file, steps_waiter(steps));
         return STEPS_WAIT;
     }
-    env_sync_dir(steps->env, &steps->io, log->path, steps_done);
-    return STEPS_TRY;
+    dir_sync_folder(log->dir, &r->sync, log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static enum steps_flow retain_entered(struct steps *steps)
 {
     struct log_retention *r = retention_of(steps);
-    enum steps_flow flow = dir_synced(r->log->dir, steps);
-    if (flow == STEPS_NEXT)
-        r->log->segments[r->count]->disk.entry_durable = true;
-    return flow;
+    r->log->segments[r->count]->disk.entry_durable = true;
+    return STEPS_NEXT;
 }
 
 static enum steps_flow retain_point(struct steps *steps)
@@ -306,26 +304,26 @@ static enum steps_flow retain_rename(struct steps *steps)
  * a gap, which is taken for damage. */
 static enum steps_flow retain_sync(struct steps *steps)
 {
-    env_sync_dir(steps->env, &steps->io, retention_of(steps)->log->path, steps_done);
-    return STEPS_TRY;
-}
-
-static enum steps_flow retain_gone(struct steps *steps)
-{
     struct log_retention *r = retention_of(steps);
-    if (r->count > 0)
-        steps_then(steps, RETAIN_RENAME);
-    return dir_synced(r->log->dir, steps);
+    steps_then(steps, r->count > 0 ? RETAIN_RENAME : STEPS_END);
+    dir_sync_folder(r->log->dir, &r->sync, r->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static const struct step retain_steps[] = {
-    [RETAIN_CHOOSE] = {"choose", retain_choose}, [RETAIN_LEARN] = {"read the index", retain_learn},
-    [RETAIN_HOLD] = {"open", retain_hold},       [RETAIN_ASK] = {"look at", retain_ask},
-    [RETAIN_TOLD] = {"look at", retain_told},    [RETAIN_ROLL] = {"begin", retain_roll},
-    [RETAIN_ENTRY] = {"sync", retain_entry},     [RETAIN_ENTERED] = {"sync", retain_entered},
-    [RETAIN_POINT] = {"write", retain_point},    [RETAIN_MOVE] = {"move", retain_move},
-    [RETAIN_RENAME] = {"rename", retain_rename}, [RETAIN_SYNC] = {"sync", retain_sync},
-    [RETAIN_GONE] = {"sync", retain_gone},       {NULL, NULL},
+    [RETAIN_CHOOSE] = {"choose", retain_choose},
+    [RETAIN_LEARN] = {"read the index", retain_learn},
+    [RETAIN_HOLD] = {"open", retain_hold},
+    [RETAIN_ASK] = {"look at", retain_ask},
+    [RETAIN_TOLD] = {"look at", retain_told},
+    [RETAIN_ROLL] = {"begin", retain_roll},
+    [RETAIN_ENTRY] = {"sync", retain_entry},
+    [RETAIN_ENTERED] = {"sync", retain_entered},
+    [RETAIN_POINT] = {"write", retain_point},
+    [RETAIN_MOVE] = {"move", retain_move},
+    [RETAIN_RENAME] = {"rename", retain_rename},
+    [RETAIN_SYNC] = {"sync", retain_sync},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)

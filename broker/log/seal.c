@@ -21,6 +21,7 @@ struct log_sealing {
     int64_t prune;  /* the snapshot to be removed */
     struct again rounds;
     uint64_t saved; /* index entries, indexes and snapshots, by all rounds */
+    struct dir_sync sync;
     struct log_index_part part;
     struct log_derived files;
     char path[ENV_PATH_MAX];
@@ -204,8 +205,9 @@ static enum steps_flow seal_indexed(struct steps *steps)
 
 static enum steps_flow seal_sync_dir(struct steps *steps)
 {
-    env_sync_dir(steps->env, &steps->io, sealing_of(steps)->log->path, steps_done);
-    return STEPS_TRY;
+    struct log_sealing *s = sealing_of(steps);
+    dir_sync_folder(s->log->dir, &s->sync, s->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 static void take_snapshot(struct log *log);
@@ -215,8 +217,6 @@ static enum steps_flow seal_listed(struct steps *steps)
 {
     struct log_sealing *s = sealing_of(steps);
     struct log *log = s->log;
-    if (dir_synced(log->dir, steps) == STEPS_FAIL)
-        return STEPS_FAIL;
     enum err e = log_snapshots_add(log, s->offset);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
