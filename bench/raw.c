@@ -340,7 +340,7 @@ static void fetch(int port, const char *topic, int partition_count, int64_t reco
 static struct {
     int64_t start_ns, interval_ns, count;
     int64_t *ack_ns, *seen_ns; /* latencies; 0: not yet */
-    int64_t seen_count;
+    int64_t seen_count, answer_count;
 } lat;
 
 static int64_t intended_ns(int64_t i)
@@ -377,9 +377,10 @@ static void print_latency(void)
 {
     int64_t skip = lat.count / 10; /* while everything is still cold */
     int64_t count = lat.count - skip;
-    printf("ack_p50_us=%.1f ack_p99_us=%.1f p50_us=%.1f p99_us=%.1f\n",
+    printf("ack_p50_us=%.1f ack_p99_us=%.1f p50_us=%.1f p99_us=%.1f answers=%lld\n",
            quantile_us(lat.ack_ns + skip, count, .5), quantile_us(lat.ack_ns + skip, count, .99),
-           quantile_us(lat.seen_ns + skip, count, .5), quantile_us(lat.seen_ns + skip, count, .99));
+           quantile_us(lat.seen_ns + skip, count, .5), quantile_us(lat.seen_ns + skip, count, .99),
+           (long long)lat.answer_count);
 }
 
 static void latency(int port, const char *topic, int64_t rate, int64_t seconds)
@@ -413,10 +414,12 @@ static void latency(int port, const char *topic, int64_t rate, int64_t seconds)
             check_produced((struct reader){p.in + 8, p.in + p.size});
             lat.ack_ns[acked] = clock_ns() - intended_ns(acked);
             acked++;
+            lat.answer_count++;
             p.size = 0;
         }
         if ((fds[1].revents & POLLIN) && receive_some(&c)) {
             take_fetched((struct reader){c.in + 8, c.in + c.size}, &offset, &bytes, on_seen);
+            lat.answer_count++;
             c.size = 0;
             fetch_body(&w, topic, &offset, 1, 500);
             ask(&c, 1, 4, &w, bytes_of(NULL, 0));

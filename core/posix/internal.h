@@ -217,11 +217,12 @@ struct posix {
     struct heap timers;
     uint64_t timer_sequence; /* of the last that was armed */
     uint64_t turn_sequence;  /* likewise, when this turn began to deliver */
-    struct list ready;       /* completed, not yet delivered */
-    struct list again;       /* streams with more to send at once */
-    struct list calls;       /* writes, appends and sizes: made when the event is over */
-    struct env_op *calling;  /* what the loop's own call is for */
-    struct doing *doing;     /* of the thread that has the loop; one of those below */
+    int64_t turn_began_ns;
+    struct list ready;      /* completed, not yet delivered */
+    struct list again;      /* streams with more to send at once */
+    struct list calls;      /* writes, appends and sizes: made when the event is over */
+    struct env_op *calling; /* what the loop's own call is for */
+    struct doing *doing;    /* of the thread that has the loop; one of those below */
     struct doing loop_doings[WATCH_THREADS_MAX + 1];
     struct watch watch;
     struct list resolving; /* addresses */

@@ -258,15 +258,21 @@ static void fire(struct posix *p, struct env_timer *timer)
     event_end(p);
 }
 
-/* Delivers one event: timers that are due and completions take turns, so that neither starves. What
- * this turn has armed waits for the next, however due it is: who yields (api_request_yield) lets
- * the sockets have their say. */
+/* What this turn has armed, and is due at once: who yields (api_request_yield) lets the sockets
+ * have their say, and who goes on with the next of many small requests need not, for a turn is what
+ * their answers share a send in. So it waits for the next turn once this one has lasted a while. */
+static bool may_fire(const struct posix *p, const struct env_timer *timer)
+{
+    return timer->sequence <= p->turn_sequence ||
+           p->public.env.now_ns - p->turn_began_ns < POSIX_TURN_YOUNG_NS;
+}
+
+/* Delivers one event: timers that are due and completions take turns, so that neither starves. */
 static bool step(struct posix *p)
 {
     sample_now(p);
     struct env_timer *timer = next_timer(p);
-    bool due = timer != NULL && timer->deadline_ns <= p->public.env.now_ns &&
-               timer->sequence <= p->turn_sequence;
+    bool due = timer != NULL && timer->deadline_ns <= p->public.env.now_ns && may_fire(p, timer);
     if (due && (list_empty(&p->ready) || !p->timer_was_last)) {
         p->timer_was_last = true;
         fire(p, timer);
@@ -428,6 +434,7 @@ static bool turn(struct posix *p, int64_t wait_ns, int *delivered)
     if (!make_calls(p))
         return false;
     p->turn_sequence = p->timer_sequence;
+    p->turn_began_ns = p->public.env.now_ns;
     while (*delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p)) {
         (*delivered)++;
         if (!make_calls(p))

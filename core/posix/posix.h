@@ -15,6 +15,7 @@
 #define POSIX_SLOW_MS_MAX 60000
 /* Events of one turn of the loop before the sockets are looked at again. */
 #define POSIX_TURN_EVENTS_MAX 128
+#define POSIX_TURN_YOUNG_NS 200000 /* until what a turn arms for at once waits for the next */
 /* An attempt to connect to one address that takes longer is ERR_TIMEOUT. */
 #define POSIX_CONNECT_NS_MAX 30000000000ll
 /* A closed stream lingers so long while the other side takes what was sent to it. */
