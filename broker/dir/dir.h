@@ -67,6 +67,9 @@ void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done);
 void dir_settle(struct dir *dir, struct dir_op *op, dir_done *done);
 /* Frees memory only; after dir_settle, or a dir_open that failed. */
 void dir_free(struct dir *dir);
+/* state.c: what holds of it between two events, or the process ends. whole: all of it, however long
+ * that takes. */
+void dir_assert(const struct dir *dir, bool whole);
 
 /* The partitions found by dir_open, as directories "topic-N" that hold partition.metadata. */
 struct dir_entry {
@@ -317,6 +320,11 @@ void dir_writer_free(struct dir_writer *w);
 void dir_writer_hold(struct dir_writer *w, bool late);
 /* Gives the place and the file back. */
 void dir_writer_release(struct dir_writer *w);
+/* It has a place, or was given one and its file is being opened. */
+static inline bool dir_writer_has_place(const struct dir_writer *w)
+{
+    return w->state == DIR_WRITER_HELD || (w->state == DIR_WRITER_WAITS && !list_linked(&w->link));
+}
 /* Others wait for a place: who has one gives it back as soon as its bytes are synced. */
 bool dir_writers_crowded(const struct dir *dir);
 /* In `round_begins`: starts the syncs of the file and of its entry that are due. */

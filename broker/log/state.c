@@ -30,6 +30,9 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     ASSERT(list_linked(&s->cached) == (log_index_known(s) && s->index_state != LOG_INDEX_MADE));
     if (log_index_known(s) && s->index.count > 0)
         ASSERT(s->index.entries[s->index.count - 1].position < s->size);
+    if (log_index_known(s) && s->index_saved_count > 0)
+        ASSERT(s->index.entries[s->index_saved_count - 1].position < disk->synced);
+    ASSERT(s->size > 0 || s->first_timestamp < 0);
     ASSERT(!s->sealing || s->readers > 0);
     ASSERT(!s->retired);
 }
@@ -125,6 +128,14 @@ static void assert_processes(const struct log *log)
     ASSERT(log->status != ERR_NONE || dir_status(log->dir) == ERR_NONE);
 }
 
+/* What has been written is in a round of syncs, or lined up for one. */
+static void assert_sync_comes(const struct log *log)
+{
+    if (log->state != LOG_OPEN || log->unnamed_base >= 0 || log_repair_runs(log))
+        return;
+    ASSERT(log->written_end == log->synced_end || list_linked(&log->member.dirty));
+}
+
 void log_assert(const struct log *log, bool whole)
 {
     if (log->state == LOG_OPENING) /* its fields come to be one after the other */
@@ -137,16 +148,32 @@ void log_assert(const struct log *log, bool whole)
         return;
     assert_appends(log, whole);
     assert_snapshots(log);
+    assert_sync_comes(log);
+}
+
+/* Whoever has a place among the writers is a segment of some log. */
+static void assert_places(const struct log_set *set)
+{
+    struct dir_counts counts;
+    int32_t places = 0;
+    LIST_EACH (log, &set->logs, struct log, link) {
+        for (int32_t i = 0; i < log->segment_count; i++)
+            places += dir_writer_has_place(&log->segments[i]->disk);
+    }
+    dir_count(set->dir, &counts);
+    ASSERT(places == counts.writers);
 }
 
 void log_set_assert(struct log_set *set, bool whole)
 {
     struct list *link;
     set->asserts = true;
+    dir_assert(set->dir, whole);
     while ((link = list_pop_front(&set->touched)) != NULL)
         log_assert(CONTAINER_OF(link, struct log, touched), false);
     if (!whole)
         return;
     LIST_EACH (log, &set->logs, struct log, link)
         log_assert(log, true);
+    assert_places(set);
 }

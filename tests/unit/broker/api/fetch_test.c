@@ -167,6 +167,52 @@ TEST(a_fetch_of_many_partitions_answers_for_each_of_them)
     help_teardown(&h);
 }
 
+/* The reads of a fetch, one partition after the other, take longer than a write: the first of what
+ * comes meanwhile wakes it, and it must count what comes behind that, too. */
+TEST(a_fetch_counts_all_that_comes_while_it_reads)
+{
+    enum { COUNT = 40 };
+    static struct wire_fetch_request_partition partitions[COUNT];
+    static struct wire_produce_request_partition records[COUNT];
+    for (uint64_t seed = 50; seed < 60; seed++) {
+        struct help h;
+        struct help_produce p;
+        struct help_fetch f;
+        help_setup(&h, seed, "num.partitions=40\n");
+        help_metadata(&h, HELP_TOPIC, 5000);
+        struct wire_uuid id = help_make_topic(&h);
+        struct wire_bytes batch = help_batch(&h, 10, -1, 0, 1000);
+        help_produce_init(&p, id, -1, batch);
+        help_fetch_init(&f, id, 0);
+        for (int i = 0; i < COUNT; i++) {
+            records[i] = p.partition;
+            partitions[i] = f.partition;
+            records[i].index = partitions[i].partition = i;
+        }
+        p.topic.partition_data_count = f.topic.partitions_count = COUNT;
+        p.topic.partition_data = records;
+        f.topic.partitions = partitions;
+        help_call(&h, 0, 9, &p.body);
+        help_go(&h, 2000);
+        help_restart(&h); /* no file is open, and memory knows no place */
+        struct fault_line slow = {.kind = FAULT_DISK_SLOW, .nodes = 1ull << h.broker};
+        slow.for_ns = 4000000000;
+        slow.param[FAULT_P_FACTOR] = 20;
+        world_harm(h.world, &slow);
+        f.body.max_wait_ms = 60000;
+        f.body.min_bytes = (COUNT + 2) * batch.size;
+        f.body.max_bytes = 1 << 20;
+        int waiting = help_call(&h, 1, 12, &f.body);
+        help_go(&h, 2);
+        h.calls[help_produce(&h, 9, -1, id, batch)].together = true;
+        help_go(&h, 40);
+        h.calls[help_produce(&h, 9, -1, id, batch)].together = true;
+        help_go(&h, 10000);
+        assert_true(h.calls[waiting].answer.size > 0);
+        help_teardown(&h);
+    }
+}
+
 static int16_t fetched_alone(struct help *h, int call)
 {
     struct wire_fetch_response answer;
