@@ -380,6 +380,26 @@ TEST(a_retriable_error_is_tried_again_after_a_pause)
     done(&d);
 }
 
+/* What failed long ago makes nobody wait for longer. */
+TEST(a_pause_grows_with_each_failure_until_something_comes)
+{
+    struct reader d;
+    reader_init(&d, "client.id", "x");
+    for (int i = 0; i < 5; i++) {
+        fetched(&d, WIRE_ERROR_KAFKA_STORAGE_ERROR, bytes_of(NULL, 0), -1);
+        rig_pass(&d.rig, 150); /* retry.backoff.ms is 100, and 20 % more or less are drawn */
+        assert_int_equal(rig_count(&d.rig, 1), i == 0);
+        rig_pass(&d.rig, 1200); /* retry.backoff.max.ms is 1000 */
+        assert_int_equal(rig_count(&d.rig, 1), 1);
+    }
+    fetched(&d, 0, bytes_of(NULL, 0), 0);
+    assert_int_equal(rig_count(&d.rig, 1), 1);
+    fetched(&d, WIRE_ERROR_KAFKA_STORAGE_ERROR, bytes_of(NULL, 0), -1);
+    rig_pass(&d.rig, 150);
+    assert_int_equal(rig_count(&d.rig, 1), 1);
+    done(&d);
+}
+
 TEST(a_lost_connection_is_wanted_again_and_the_fetch_repeated)
 {
     struct reader d;
