@@ -37,6 +37,13 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     ASSERT(!s->retired);
 }
 
+/* Nobody keeps a place that others may wait for without something to write or to sync. */
+static void assert_place_is_used(const struct log_segment *s)
+{
+    ASSERT(s->disk.state != DIR_WRITER_HELD || s->disk.synced < s->disk.written ||
+           s->disk.syncing || s->appending > 0 || !list_empty(&s->waiting));
+}
+
 /* Segments ascend and join; the last one is written to. */
 static void assert_segments(const struct log *log, bool whole)
 {
@@ -46,6 +53,8 @@ static void assert_segments(const struct log *log, bool whole)
     for (int32_t i = first; i < log->segment_count; i++) {
         const struct log_segment *s = log->segments[i];
         assert_segment(log, s);
+        if (log->state == LOG_OPEN && log->status == ERR_NONE)
+            assert_place_is_used(s);
         bytes += s->size;
         const struct log_segment *next = i + 1 < log->segment_count ? log->segments[i + 1] : NULL;
         ASSERT(next == NULL || s->next == next->base || is_cut_off(log, next));

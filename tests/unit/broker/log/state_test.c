@@ -94,6 +94,13 @@ static void place_that_nobody_gave(struct log *log)
 {
     assert_int_equal(log->segments[0]->disk.file->state, DIR_FILE_OPEN);
     log->segments[0]->disk.state = DIR_WRITER_HELD;
+    log->segments[0]->disk.synced--;
+}
+
+static void place_kept_for_nothing(struct log *log)
+{
+    assert_int_equal(log->segments[0]->disk.file->state, DIR_FILE_OPEN);
+    log->segments[0]->disk.state = DIR_WRITER_HELD;
 }
 
 static bool dies(struct log *log, void (*harm)(struct log *log))
@@ -115,14 +122,23 @@ static bool dies(struct log *log, void (*harm)(struct log *log))
 TEST(a_state_that_cannot_be_ends_the_process)
 {
     static void (*const harms[])(struct log *) = {
-        ends_crossed,          synced_beyond,
-        segments_apart,        bytes_wrong,
-        point_ahead,           start_behind_its_checkpoint,
-        watermark_beyond,      repairing_without_a_repair,
-        process_not_counted,   index_beyond_the_log,
-        epoch_of_the_future,   in_flight_bytes_wrong,
-        first_time_of_nothing, index_saved_of_what_may_go,
-        nobody_syncs_it,       place_that_nobody_gave,
+        ends_crossed,
+        synced_beyond,
+        segments_apart,
+        bytes_wrong,
+        point_ahead,
+        start_behind_its_checkpoint,
+        watermark_beyond,
+        repairing_without_a_repair,
+        process_not_counted,
+        index_beyond_the_log,
+        epoch_of_the_future,
+        in_flight_bytes_wrong,
+        first_time_of_nothing,
+        index_saved_of_what_may_go,
+        nobody_syncs_it,
+        place_that_nobody_gave,
+        place_kept_for_nothing,
     };
     struct rig *rig = rig_new(1);
     rig->config.segment_bytes = 20000;
