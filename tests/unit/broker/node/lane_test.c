@@ -43,6 +43,8 @@ struct crowd {
     struct peer peers[PEERS];
     int64_t most; /* that the budget held */
     int full;
+    bool by_hand;    /* the memory is nobody's: there is room when the test says so, */
+    bool room, last; /* in common, beyond the limit; and nothing is told of it */
 };
 
 struct call {
@@ -151,11 +153,19 @@ static void connect_peer(struct crowd *c, struct peer *p, env_listener listener)
     struct conn_limits limits = {
         .frame_bytes_max = FRAME_BYTES_MAX, .in_flight_bytes = 1, .lane = &c->budget.lane};
     p->crowd = c;
-    conn_start(&p->conn, CONN_SERVER, env, &c->budget.mem, c->seat->trace, wait_for(c, &accept),
-               &limits, &owner);
+    conn_start(&p->conn, CONN_SERVER, env, c->by_hand ? c->seat->mem : &c->budget.mem,
+               c->seat->trace, wait_for(c, &accept), &limits, &owner);
 }
 
-static struct crowd *crowd_new(uint64_t seed)
+static bool room_by_hand(struct conn_lane *lane, uint64_t size, enum conn_room level)
+{
+    const struct crowd *c =
+        CONTAINER_OF(CONTAINER_OF(lane, struct budget, lane), struct crowd, budget);
+    (void)size;
+    return level == CONN_ROOM_LAST ? c->last : c->room;
+}
+
+static struct crowd *crowd_of(uint64_t seed, bool by_hand)
 {
     struct errmsg msg = {0};
     struct world_config config = {.seed = seed, .split = NET_SPLIT_RANDOM, .assert_leaks = true};
@@ -171,6 +181,9 @@ static struct crowd *crowd_new(uint64_t seed)
     c->seat = world_seat(c->world, c->node);
     broker_budget_init(&c->budget, c->seat->env, c->seat->mem, BUDGET_BYTES, BEYOND_BYTES);
     c->budget.lane.full = on_full;
+    c->by_hand = c->room = by_hand;
+    if (by_hand)
+        c->budget.lane.room = room_by_hand;
     struct call listen = {0}, close = {0};
     env_listen(c->seat->env, &listen.op, "crowd", 0, on_call);
     env_listener listener = wait_for(c, &listen);
@@ -179,6 +192,11 @@ static struct crowd *crowd_new(uint64_t seed)
     env_close(c->seat->env, &close.op, listener, on_call);
     wait_for(c, &close);
     return c;
+}
+
+static struct crowd *crowd_new(uint64_t seed)
+{
+    return crowd_of(seed, false);
 }
 
 static void crowd_free(struct crowd *c)
@@ -370,4 +388,57 @@ TEST(who_keeps_others_waiting_but_moves_is_not_closed)
     until_heard(c, 0, 1);
     assert_int_equal(slow->closed, 0);
     crowd_free(c);
+}
+
+/* ---- who wakes whom ---- */
+
+static void all_wait(struct crowd *c, int first)
+{
+    for (int i = first; i < PEERS; i++) {
+        add_frame(&c->peers[i], FRAME_BYTES_MAX);
+        send_frames(&c->peers[i], 0);
+        while (!c->peers[i].conn.waits)
+            step(c);
+    }
+}
+
+static void until_heard_soon(struct crowd *c, int first)
+{
+    int64_t begun_ns = env_now(c->seat->env);
+    until_heard(c, first, 1);
+    assert_true(env_now(c->seat->env) - begun_ns < CONN_STALL_NS_MAX / 10);
+}
+
+/* What it waited for may be there for the next, though nothing is freed any more. */
+TEST(the_first_that_leaves_wakes_the_next)
+{
+    struct crowd *c = crowd_of(1, true);
+    c->room = false;
+    all_wait(c, 0);
+    c->room = true;
+    conn_close(&c->peers[0].conn, ERR_NONE);
+    until_heard_soon(c, 1);
+    crowd_free(c);
+}
+
+TEST(whose_frame_has_come_gives_what_is_beyond_the_limit_to_the_next)
+{
+    for (int leaves = 0; leaves < 2; leaves++) {
+        struct crowd *c = crowd_of(1, true);
+        struct peer *first = &c->peers[0];
+        c->room = false;
+        c->last = true;
+        add_frame(first, FRAME_BYTES_MAX);
+        send_frames(first, 100);
+        while (c->budget.lane.favoured != &first->conn || first->sending.in_flight)
+            step(c);
+        all_wait(c, 1);
+        struct env_part rest = {.data = first->bytes + first->size - 100, .size = 100};
+        if (leaves)
+            conn_close(&first->conn, ERR_NONE);
+        else
+            env_send(c->seat->env, &first->sending, first->stream, &rest, 1, on_sent);
+        until_heard_soon(c, leaves);
+        crowd_free(c);
+    }
 }
