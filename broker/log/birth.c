@@ -356,5 +356,5 @@ void log_birth_begin(struct log_opening *o)
         log_opening_end(o, e);
         return;
     }
-    steps_start(&o->steps, log_env(o->log), birth_steps, ended);
+    log_opening_start(o, LOG_OPENING_BIRTH, birth_steps, ended);
 }

@@ -190,7 +190,7 @@ static void ended(struct steps *steps, enum err e)
 
 void log_copy_finish(struct log_opening *o)
 {
-    steps_start(&o->steps, log_env(o->log), copy_steps, ended);
+    log_opening_start(o, LOG_OPENING_COPIES, copy_steps, ended);
 }
 
 /* ---- giving up ---- */

@@ -297,7 +297,7 @@ static void ended(struct steps *steps, enum err e)
 
 void log_cut(struct log_opening *o)
 {
-    steps_start(&o->steps, log_env(o->log), cut_steps, ended);
+    log_opening_start(o, LOG_OPENING_CUTS, cut_steps, ended);
 }
 
 bool log_cut_keep(struct log_opening *o)

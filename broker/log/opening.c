@@ -32,6 +32,79 @@ void log_opening_drop_got(struct log_opening *o)
     dir_get_free(&o->index_crc);
 }
 
+/* ---- from phase to phase ---- */
+
+static const struct state phases[] = {
+    [LOG_OPENING_LOOKS] = {"looks", TO(LOG_OPENING_BIRTH) | TO(LOG_OPENING_SEAMS)},
+    [LOG_OPENING_BIRTH] = {"birth", TO(LOG_OPENING_ENDS)},
+    [LOG_OPENING_SEAMS] = {"seams", TO(LOG_OPENING_SCANS)},
+    [LOG_OPENING_SCANS] = {"scans", TO(LOG_OPENING_CUTS) | TO(LOG_OPENING_COPIES)},
+    [LOG_OPENING_CUTS] = {"cuts", TO(LOG_OPENING_COPIES)},
+    [LOG_OPENING_COPIES] = {"copies", TO(LOG_OPENING_SCANS) | TO(LOG_OPENING_ENDS)},
+    [LOG_OPENING_ENDS] = {"ends", 0},
+};
+
+/* Between two scans nothing is left of what one of them has open, or has begun to write. */
+static void assert_nothing_held(const struct log_opening *o)
+{
+    ASSERT(!o->hold.held);
+    ASSERT(o->seam_file == 0);
+    ASSERT(o->copy_file == 0);
+    ASSERT(o->kept_file == 0);
+    ASSERT(o->fresh == NULL);
+}
+
+/* What holds when a phase begins. */
+static void assert_phase(const struct log_opening *o)
+{
+    const struct log *log = o->log;
+    ASSERT(log->state == LOG_OPENING);
+    ASSERT(o->unborn == (log->segment_count == 0) || o->phase == LOG_OPENING_ENDS);
+    switch ((enum log_opening_phase)o->phase) {
+    case LOG_OPENING_LOOKS:
+    case LOG_OPENING_BIRTH:
+        assert_nothing_held(o);
+        return;
+    case LOG_OPENING_SEAMS:
+        assert_nothing_held(o);
+        ASSERT(o->scan_from <= o->recovery_point);
+        ASSERT(o->recovery_point >= log->segments[0]->base);
+        return;
+    case LOG_OPENING_SCANS:
+        assert_nothing_held(o);
+        ASSERT(o->walk.set != NULL);
+        ASSERT(!o->cutting);
+        ASSERT(!o->copying);
+        ASSERT(o->segment < log->segment_count);
+        return;
+    case LOG_OPENING_CUTS:
+        ASSERT(o->cutting);
+        ASSERT(o->cut_at <= log_opening_segment(o)->size);
+        ASSERT(o->kept_file == 0);
+        return;
+    case LOG_OPENING_COPIES:
+        ASSERT(o->copying || o->copy_file == 0);
+        ASSERT(o->copying || o->fresh == NULL);
+        ASSERT(!o->in_place || o->copy_file == 0);
+        ASSERT(o->kept_file == 0);
+        return;
+    case LOG_OPENING_ENDS:
+        assert_nothing_held(o);
+        ASSERT(log->segment_count > 0);
+        ASSERT(o->end >= log_active(log)->base);
+        return;
+    }
+    UNREACHABLE();
+}
+
+void log_opening_start(struct log_opening *o, enum log_opening_phase phase,
+                       const struct step *table, void (*ended)(struct steps *steps, enum err e))
+{
+    STATE_MOVE(phases, &o->phase, phase);
+    assert_phase(o);
+    steps_start(&o->steps, log_env(o->log), table, ended);
+}
+
 /* ---- what is there ---- */
 
 static enum steps_flow open_list(struct steps *steps)

@@ -5,9 +5,22 @@
 
 #include "log/internal.h"
 
+/* Where an opening is: each has a table of steps in a file of its own. The moves and what holds at
+ * the beginning of each, asserted, are in opening.c. */
+enum log_opening_phase {
+    LOG_OPENING_LOOKS,  /* opening.c: what is there, and from where on has it to be scanned? */
+    LOG_OPENING_BIRTH,  /* birth.c: nothing; it is made */
+    LOG_OPENING_SEAMS,  /* seams.c: do the segments join that are not scanned? */
+    LOG_OPENING_SCANS,  /* recover.c: a segment that may not be durable */
+    LOG_OPENING_CUTS,   /* cut.c: at a bad batch */
+    LOG_OPENING_COPIES, /* copy.c: what was written again takes its place */
+    LOG_OPENING_ENDS,   /* ready.c: the log is what it is */
+};
+
 /* opening.c, recover.c: how a log comes to be */
 struct log_opening {
     struct steps steps;
+    uint8_t phase; /* enum log_opening_phase */
     struct log *log;
     struct log **out;
     struct log_op *op;
@@ -33,12 +46,12 @@ struct log_opening {
     int64_t recovery_point;
     bool recovery_known; /* false: the checkpoint was wrong; nothing is cut that might be good */
     int64_t scan_from;
-    /* The scan. */
     struct log_walk walk;
-    /* Where segments join. */
+    /* The seams. */
     bool start_unsaid; /* retention removed the first segments, and no checkpoint says it yet */
     env_file seam_file;
     uint8_t entry[FORMAT_INDEX_ENTRY_SIZE];
+    /* The scan, of one segment after the other. */
     bool index_fits;    /* the files found are of all of the segment being looked at */
     int64_t floor_last; /* what the index says the first batch must end with, -1: nothing */
     uint64_t piece;     /* where the piece being looked at begins */
@@ -46,7 +59,7 @@ struct log_opening {
     bool scanned;       /* the rest of the segment is no part of the log */
     bool epochs_changed;
     uint64_t overlap_at; /* where the next segment's batches begin in this one, 0: nowhere */
-    /* Bytes above the recovery point, written again. */
+    /* The copy: bytes above the recovery point, written again. */
     bool copying, in_place;
     bool no_room;               /* for a second copy: what failed is done once more, in place */
     uint64_t copy_from, copied; /* in the segment being looked at */
@@ -75,6 +88,9 @@ static inline struct log_segment *log_opening_segment(const struct log_opening *
 {
     return o->log->segments[o->segment];
 }
+/* Moves on to that phase. */
+void log_opening_start(struct log_opening *o, enum log_opening_phase phase,
+                       const struct step *table, void (*ended)(struct steps *steps, enum err e));
 /* What was read of small files is not needed any more. */
 void log_opening_drop_got(struct log_opening *o);
 enum err log_opening_add_segment(struct log *log, int64_t base, bool create) MUST_USE;

@@ -238,5 +238,5 @@ void log_recovered(struct log_opening *o)
     struct log *log = o->log;
     o->snapshots_doubted = !dir_clean(log->dir) || o->snapshot < log->snapshot_count - 1;
     o->snapshot = log->snapshot_count;
-    steps_start(&o->steps, log_env(o->log), ready_steps, ended);
+    log_opening_start(o, LOG_OPENING_ENDS, ready_steps, ended);
 }

@@ -371,7 +371,7 @@ void log_recover_segment(struct log_opening *o)
 {
     o->copying = o->scanned = o->placed = o->in_place = false;
     o->copy_from = o->copied = o->overlap_at = 0;
-    steps_start(&o->steps, log_env(o->log), recover_steps, ended);
+    log_opening_start(o, LOG_OPENING_SCANS, recover_steps, ended);
 }
 
 void log_recover(struct log_opening *o)

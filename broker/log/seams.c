@@ -130,7 +130,9 @@ static enum steps_flow seam_close(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     uint64_t position = steps->err == ERR_NONE ? get_u32(o->entry + 4) : 0;
     begin_at(o, position < log_opening_segment(o)->size ? position : 0);
-    env_close_file(steps->env, &steps->io, o->seam_file, steps_done);
+    env_file file = o->seam_file;
+    o->seam_file = 0;
+    env_close_file(steps->env, &steps->io, file, steps_done);
     return STEPS_TRY;
 }
 
@@ -211,5 +213,5 @@ static void ended(struct steps *steps, enum err e)
 void log_seams(struct log_opening *o)
 {
     o->segment = 0;
-    steps_start(&o->steps, log_env(o->log), seam_steps, ended);
+    log_opening_start(o, LOG_OPENING_SEAMS, seam_steps, ended);
 }
