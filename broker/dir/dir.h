@@ -336,7 +336,7 @@ void dir_writer_sync(struct dir_writer *w);
 void dir_path_join(char path[ENV_PATH_MAX], const char *folder, const char *name,
                    const char *suffix);
 
-/* Reads a small file whole. found: false when there is none, or it cannot be read. */
+/* Reads a small file whole. found: false when there is none. */
 struct dir_get {
     struct steps steps;
     struct dir *dir;

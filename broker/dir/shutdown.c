@@ -33,7 +33,7 @@ enum {
     DOWN_MARK,
     DOWN_QUIET,
     DOWN_UNLOCK,
-    DOWN_UNLOCKED
+    DOWN_UNLOCKED,
 };
 
 static struct dir_shutdown *shutdown_of(struct steps *steps)

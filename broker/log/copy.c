@@ -14,7 +14,7 @@ enum {
     COPY_SYNC_DIR,
     COPY_PLACE,
     COPY_TRUNCATE,
-    COPY_END
+    COPY_END,
 };
 
 /* The same bytes were written over the old ones: a sync of file and folder is what is left. */

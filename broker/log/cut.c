@@ -22,7 +22,7 @@ enum {
     CUT_MOVED,
     CUT_SYNC_DIR,
     CUT_TRUNCATE,
-    CUT_END
+    CUT_END,
 };
 
 /* ---- is there anything good behind it? ---- */

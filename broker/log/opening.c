@@ -22,7 +22,7 @@ enum {
     OPEN_TAKE_EPOCHS,
     OPEN_SNAPSHOT,
     OPEN_WINDOW,
-    OPEN_PLAN
+    OPEN_PLAN,
 };
 
 void log_opening_drop_got(struct log_opening *o)

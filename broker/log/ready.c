@@ -11,7 +11,7 @@ enum {
     READY_DROP_WINDOW,
     READY_DROPPED,
     READY_ENTRY,
-    READY_GROUND
+    READY_GROUND,
 };
 
 /* When the active segment began, if the scan did not begin with it. */

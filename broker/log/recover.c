@@ -17,7 +17,7 @@ enum {
     RECOVER_LOOK,
     RECOVER_CREATE,
     RECOVER_WRITE,
-    RECOVER_GO_ON
+    RECOVER_GO_ON,
 };
 
 /* ---- the next segment ---- */

@@ -38,7 +38,7 @@ enum {
     SEEK_LOOK,
     SEEK_BATCH,
     SEEK_RECORD,
-    SEEK_FOUND
+    SEEK_FOUND,
 };
 
 static struct log_seeking *seeking_of(struct steps *steps)
