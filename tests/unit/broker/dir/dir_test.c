@@ -351,6 +351,54 @@ TEST(who_asks_while_a_checkpoint_is_written_is_told_of_the_next)
     }
 }
 
+/* ---- what goes ---- */
+
+#define REMOVED FOLDER "/00000000000000000000.log.deleted"
+
+static enum err open_file(struct rig *rig, const char *path, unsigned flags)
+{
+    struct call open = {0}, close = {0};
+    env_open_file(rig->seat->env, &open.op, path, flags, on_env);
+    until(rig, &open.done);
+    if (open.e != ERR_NONE)
+        return open.e;
+    env_close_file(rig->seat->env, &close.op, open.n, on_env);
+    until(rig, &close.done);
+    return ERR_NONE;
+}
+
+static void run(struct rig *rig, int64_t ms)
+{
+    struct call wait = {0};
+    int64_t until_ns = env_now(rig->seat->env) + ms * 1000000;
+    while (env_now(rig->seat->env) < until_ns) { /* asks for something, so that time passes */
+        wait = (struct call){0};
+        env_space(rig->seat->env, &wait.op, "data", on_env);
+        until(rig, &wait.done);
+    }
+}
+
+/* Else the next start, which finds neither it nor a checkpoint that says so, takes it for lost. */
+TEST(a_segment_of_which_no_checkpoint_says_that_it_is_gone_keeps_its_name)
+{
+    for (int written = 0; written < 2; written++) {
+        struct rig *rig = rig_new(1);
+        assert_ok(open_file(rig, REMOVED, ENV_OPEN_WRITE | ENV_OPEN_CREATE));
+        if (!written)
+            harm(rig, "at 0s node 0 disk write_fails times=100 file=checkpoint");
+        rig->start = 7;
+        dir_remove_segment(rig->dir, FOLDER, 0, 60000, true);
+        run(rig, 1000);
+        assert_int_equal(open_file(rig, REMOVED, ENV_OPEN_READ), written ? ERR_NOTFOUND : ERR_NONE);
+        if (written)
+            assert_true(says(rig, "0\n1\nthings 0 7\n"));
+        world_rise(rig->world, rig->node);
+        world_heal(rig->world);
+        world_sit(rig->world, rig->node);
+        rig_free(rig);
+    }
+}
+
 /* ---- what is asserted ---- */
 
 /* One field after the other is made wrong, each in a process of its own. */
