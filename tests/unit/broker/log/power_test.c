@@ -70,6 +70,53 @@ TEST(a_segment_that_was_found_empty_is_as_durable_as_its_records)
     assert_true(found > 0);
 }
 
+/* On a full disk its bytes are written over in place: then it is its entry alone that may go. */
+TEST(a_segment_that_was_recovered_in_place_is_as_durable_as_its_records)
+{
+    int in_place = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *rig = with_three_records(seed);
+        rig_append(rig, 1, 700); /* begins a segment */
+        while (log_written_end(rig->log) < 4)
+            assert_true(rig_step(rig));
+        rig_kill(rig);
+        rig_harm(rig, "at 0s node 0 disk full");
+        rig->dir_config.reserve = true; /* who keeps one asks whether there is room */
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(log_end(rig->log), 4);
+        in_place += dir_short_of_room(rig->dir);
+        assert_int_equal(log_durable_end(rig->log), 4);
+        rig->dir_config.reserve = false;
+        rig_power(rig);
+        rig_heal(rig);
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(log_end(rig->log), 4);
+        assert_int_equal(rig_read_all(rig, 4, 1 << 20, false), 4);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+    assert_true(in_place > 0);
+}
+
+/* Else a start after it would read all of the log for what the producers have done. */
+TEST(a_snapshot_that_was_written_is_there_after_the_power)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *rig = with_three_records(seed);
+        rig_append(rig, 1, 700); /* begins a segment, and with it a snapshot */
+        assert_true(rig_until_durable(rig));
+        while (rig->log->snapshot_count == 0)
+            assert_true(rig_step(rig));
+        rig_power(rig);
+        rig_start(rig);
+        assert_int_equal(rig_count(rig, "data/orders-0", ".snapshot"), 1);
+        rig_ok(rig, rig_open_dir(rig));
+        rig_ok(rig, rig_open_log(rig));
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 static void on_op(struct log_op *op, enum err e)
 {
     struct rig_op *done = CONTAINER_OF(op, struct rig_op, op);
