@@ -117,6 +117,37 @@ TEST(a_snapshot_that_was_written_is_there_after_the_power)
     }
 }
 
+/* It would begin where the segment that was cut has gone on meanwhile. */
+TEST(a_segment_that_a_recovery_moved_away_does_not_come_back)
+{
+    int moved = 0;
+    for (uint64_t seed = 1; seed <= 3 * SEEDS; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->flush = LOG_FLUSH_OS;
+        rig->config.segment_bytes = 2048;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 6; i++)
+            rig_append(rig, 1, 500);
+        while (log_written_end(rig->log) < 6)
+            assert_true(rig_step(rig));
+        rig_power(rig);
+        rig->durable = 0;
+        rig->flush = LOG_FLUSH_ACK;
+        rig_start(rig);
+        bool two = rig_count(rig, "data/orders-0", ".log") == 2;
+        enum err e = rig_open_dir(rig);
+        if (e == ERR_NONE)
+            e = rig_open_log(rig);
+        rig_ok(rig, e);
+        moved += two && rig->log->segment_count == 1 && log_end(rig->log) < 3;
+        while (log_end(rig->log) < 5)
+            rig_append(rig, 1, 50);
+        assert_true(rig_until_durable(rig));
+        expect_all_durable(rig);
+    }
+    assert_true(moved > 0);
+}
+
 static void on_op(struct log_op *op, enum err e)
 {
     struct rig_op *done = CONTAINER_OF(op, struct rig_op, op);
