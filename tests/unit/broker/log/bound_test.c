@@ -96,6 +96,25 @@ TEST(who_waits_is_refused_when_the_disk_fills)
     }
 }
 
+/* What they sent is memory that others wait for. */
+TEST(who_waits_is_refused_when_the_log_goes_offline)
+{
+    static struct asked asked[ASKED];
+    struct rig *rig = rig_new(3);
+    rig->config.segment_bytes = 300;
+    rig_ok(rig, rig_boot(rig));
+    rig_harm(rig, "at 0s node 0 disk hang for 1s");
+    ask(rig, asked, ASKED);
+    assert_true(rig_run(rig, 500000000));
+    assert_false(list_empty(&rig->log->admissions));
+    log_offline(rig->log, ERR_CORRUPT, 0);
+    assert_true(list_empty(&rig->log->admissions));
+    assert_int_equal(asked[ASKED - 1].p.out.verdict, LOG_REFUSED);
+    assert_true(rig_run(rig, 2000000000));
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 /* A snapshot takes as many bytes as its producers do, however small the batches are: so many bytes
  * must have come since the last one. */
 TEST(snapshots_are_no_more_work_than_records)

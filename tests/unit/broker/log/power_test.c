@@ -117,6 +117,53 @@ TEST(a_snapshot_that_was_written_is_there_after_the_power)
     }
 }
 
+/* A marker that came back would tell of a clean end that there was not. */
+TEST(a_marker_that_was_read_does_not_come_back)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *rig = with_three_records(seed);
+        rig_ok(rig, rig_close(rig));
+        rig_start(rig);
+        rig_ok(rig, rig_open_dir(rig));
+        assert_true(dir_clean(rig->dir));
+        rig_power(rig);
+        rig_start(rig);
+        rig_ok(rig, rig_open_dir(rig));
+        assert_false(dir_clean(rig->dir));
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
+/* When all there was goes, the segment that is left was begun for that. */
+TEST(retention_that_takes_all_leaves_a_segment)
+{
+    int gone = 0;
+    for (int steps = 0; steps < 120; steps++) {
+        for (uint64_t seed = 1; seed <= 12; seed++) {
+            struct rig *rig = rig_new(seed);
+            rig->config.retention_ms = 1;
+            rig_ok(rig, rig_boot(rig));
+            for (int i = 0; i < 3; i++)
+                rig_append(rig, 1, 500);
+            assert_true(rig_until_durable(rig));
+            rig_ok(rig, rig_close(rig)); /* leaves a snapshot: no other one's sync helps */
+            rig_ok(rig, rig_boot(rig));
+            rig_run(rig, 2 * SECOND_NS);
+            log_retain(rig->log, 3, env_wall(rig->seat->env));
+            for (int i = 0; i < steps; i++)
+                rig_step(rig);
+            gone += log_start(rig->log) == 3;
+            rig_power(rig);
+            rig_ok(rig, rig_boot(rig));
+            assert_int_equal(log_end(rig->log), 3);
+            rig_ok(rig, rig_close(rig));
+            rig_free(rig);
+        }
+    }
+    assert_true(gone > 0);
+}
+
 /* It would begin where the segment that was cut has gone on meanwhile. */
 TEST(a_segment_that_a_recovery_moved_away_does_not_come_back)
 {
