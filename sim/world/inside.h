@@ -186,6 +186,8 @@ struct world_node {
     struct list parked, hung; /* moments that wait for the node, or for its disk */
     struct hmap files;
     uint64_t op_count;
+    const char *site; /* of its last draw */
+    uint64_t site_hash;
     uint64_t event_count; /* of all its lives */
     /* harm in force */
     uint32_t kill_in; /* operations until it dies; 0: none */
