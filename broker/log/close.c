@@ -7,6 +7,7 @@ void log_free(struct log *log)
 {
     struct mem *mem = log->set->mem;
     ASSERT(list_empty(&log->in_flight));
+    ASSERT(list_empty(&log->admissions));
     dir_member_leave(&log->member);
     list_remove(&log->link);
     list_remove(&log->touched);

@@ -423,6 +423,8 @@ bool log_place_bound(const struct log *log, const struct log_segment *segment, u
 /* repair.c */
 void log_repair_begin(struct log *log, enum err e);
 bool log_repair_runs(const struct log *log);
+/* It runs, or somebody will remind it: what it waits for has not ended yet, or its timer is set. */
+bool log_repair_comes(const struct log *log);
 /* Gives it up, unless it is at work just now. */
 void log_repair_stop(struct log *log);
 

@@ -198,6 +198,12 @@ bool log_repair_runs(const struct log *log)
     return log->repair != NULL && log->repair->running;
 }
 
+bool log_repair_comes(const struct log *log)
+{
+    const struct log_repair *r = log->repair;
+    return r == NULL || r->running || env_armed(&r->timer) || !ready(log);
+}
+
 void log_repair_stop(struct log *log)
 {
     if (!log->repair->running)

@@ -135,6 +135,7 @@ static void assert_processes(const struct log *log)
     ASSERT(log->state != LOG_REPAIRING || log->repair != NULL || log->status != ERR_NONE);
     ASSERT(log->busy >= (log->sealing != NULL) + (log->retention != NULL) + log_repair_runs(log));
     ASSERT(log->status != ERR_NONE || dir_status(log->dir) == ERR_NONE);
+    ASSERT(log->status != ERR_NONE || log_repair_comes(log));
 }
 
 /* What has been written is in a round of syncs, or lined up for one. */

@@ -115,6 +115,36 @@ TEST(who_waits_is_refused_when_the_log_goes_offline)
     rig_free(rig);
 }
 
+static void on_closed(struct log_op *op, enum err e)
+{
+    struct rig_op *closed = CONTAINER_OF(op, struct rig_op, op);
+    closed->done = true;
+    closed->e = e;
+}
+
+TEST(who_waits_is_refused_when_the_log_is_closed)
+{
+    static struct asked asked[ASKED];
+    struct rig *rig = rig_new(3);
+    rig->config.segment_bytes = 300;
+    rig_ok(rig, rig_boot(rig));
+    rig_harm(rig, "at 0s node 0 disk hang for 1s");
+    ask(rig, asked, ASKED);
+    assert_true(rig_run(rig, 500000000));
+    assert_false(asked[ASKED - 1].done);
+    struct rig_op op = {0};
+    struct log *log = rig->log;
+    rig->log = NULL;
+    log_close(log, &op.op, on_closed);
+    assert_true(rig_until(rig, &op.done));
+    assert_ok(op.e);
+    for (int i = 0; i < ASKED; i++)
+        assert_true(asked[i].done);
+    assert_int_equal(asked[ASKED - 1].p.out.verdict, LOG_REFUSED);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 /* A snapshot takes as many bytes as its producers do, however small the batches are: so many bytes
  * must have come since the last one. */
 TEST(snapshots_are_no_more_work_than_records)
