@@ -158,6 +158,8 @@ void dir_removals_stop(struct dir *dir)
 void dir_remove_segment(struct dir *dir, const char *folder, int64_t base, int64_t delay_ms,
                         bool unsaid)
 {
+    if (dir->closing) /* they are left for the next life, as dir_removals_stop has it */
+        return;
     struct removal *r = new_removal(dir, folder, SEGMENT_NAMES_SIZE);
     if (r == NULL)
         return;

@@ -90,7 +90,9 @@ static void on_offline(struct dir_member *m, const struct errmsg *why)
 
 static void tell_offline(struct dir_member *m)
 {
-    log_told(log_of(m), ERR_OFFLINE);
+    struct log *log = log_of(m);
+    log_told(log, ERR_OFFLINE);
+    log_wake_admissions(log); /* to be refused */
 }
 
 static bool waits(const struct dir_member *m)

@@ -399,6 +399,22 @@ TEST(a_segment_of_which_no_checkpoint_says_that_it_is_gone_keeps_its_name)
     }
 }
 
+/* A retention may end while the directory is being closed: nothing is removed once it is unlocked.
+ */
+TEST(what_is_to_be_removed_at_the_end_is_left_for_the_next_life)
+{
+    struct rig *rig = rig_new(1);
+    assert_ok(open_file(rig, REMOVED, ENV_OPEN_WRITE | ENV_OPEN_CREATE));
+    dir_remove_segment(rig->dir, FOLDER, 0, 1000, false); /* before the end */
+    rig->dir->closing = true;
+    dir_removals_stop(rig->dir);
+    dir_remove_segment(rig->dir, FOLDER, 0, 1000, false); /* behind it */
+    run(rig, 5000);
+    rig->dir->closing = false;
+    assert_ok(open_file(rig, REMOVED, ENV_OPEN_READ));
+    rig_free(rig);
+}
+
 /* ---- what is asserted ---- */
 
 /* One field after the other is made wrong, each in a process of its own. */

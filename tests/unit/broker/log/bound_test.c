@@ -145,6 +145,30 @@ TEST(who_waits_is_refused_when_the_log_is_closed)
     rig_free(rig);
 }
 
+/* Whoever leads the partition tells those who ask when the log goes offline; what they sent must
+ * not be held, for it is memory that others wait for. */
+TEST(what_waits_is_let_go_of_when_a_sync_fails)
+{
+    static struct asked asked[ASKED];
+    struct rig *rig = rig_new(3);
+    rig->dir_config.open_files_max = 160; /* nobody waits for a place, to be told so, too */
+    rig->config.segment_bytes = 300;
+    rig_ok(rig, rig_boot(rig));
+    rig_harm(rig, "at 0s node 0 disk hang for 1s");
+    rig_harm(rig, "at 0s node 0 disk sync_fails times=1");
+    ask(rig, asked, ASKED);
+    while (log_status(rig->log) == ERR_NONE)
+        assert_true(rig_step(rig));
+    for (int i = 0; i < ASKED; i++) {
+        if (!asked[i].done && asked[i].p.admission != NULL)
+            log_produce_cancel(&asked[i].p);
+    }
+    assert_true(rig_run(rig, 60000000000));
+    assert_true(list_empty(&rig->log->admissions));
+    rig_kill(rig);
+    rig_free(rig);
+}
+
 /* A snapshot takes as many bytes as its producers do, however small the batches are: so many bytes
  * must have come since the last one. */
 TEST(snapshots_are_no_more_work_than_records)
