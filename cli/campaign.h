@@ -46,12 +46,9 @@ struct campaign_mode {
     struct history_filter filter; /* of the timeline */
     /* What an earlier run of the same found, to be shown at its place; NULL: nothing. */
     const struct script_result *found;
-    /* verify's other circumstances. */
-    bool shuffle;
-    uint8_t poison;
-    uint32_t range;
-    const char *bug;       /* the known bug that is on; NULL: none */
-    struct record *record; /* what the run has come to so far (record.h); NULL: nobody asks */
+    struct world_memory memory; /* verify's other circumstances */
+    const char *bug;            /* the known bug that is on; NULL: none */
+    struct record *record;      /* what the run has come to so far (record.h); NULL: nobody asks */
 };
 
 struct campaign_outcome {
@@ -108,6 +105,7 @@ struct record_piece;
 struct campaign_replay {
     char build[32];
     uint64_t seed, hash, events; /* of a crash: up to there */
+    uint64_t rows_hash;          /* of a crash: 0 */
     bool files, has_hash, crashed;
     struct campaign_script script; /* its source is a copy */
     char bug[64];                  /* the known bug that was on; empty: none */

@@ -112,9 +112,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     struct script_options options = {.seed = seed,
                                      .time_max_ns = mode->time_max_ns,
                                      .until_ns = mode->until_ns,
-                                     .shuffle = mode->shuffle,
-                                     .poison = mode->poison,
-                                     .range = mode->range};
+                                     .memory = mode->memory};
     mem_system(&mem);
     *result = (struct script_result){.seed = seed, .verdict = SCRIPT_WRONG};
     fault_plan_init(&plan, &mem);

@@ -93,6 +93,13 @@ static bool is_same(const struct repeat *r, int64_t *piece)
            (recorded->crashed == r->now.crashed && recorded->hash == r->now.result.hash);
 }
 
+/* What the trace says of the same events. A crash leaves no chain of rows. */
+static bool rows_are_same(const struct repeat *r)
+{
+    bool both_ended = !r->recorded.crashed && !r->now.crashed && r->mode.until_ns == 0;
+    return !both_ended || r->recorded.rows_hash == r->now.result.rows_hash;
+}
+
 static int compare(const struct repeat *r)
 {
     int64_t piece;
@@ -104,6 +111,10 @@ static int compare(const struct repeat *r)
     }
     if (r->now.record == NULL)
         return cli_complain("out of memory"), CLI_CRASHED;
+    if (is_same(r, &piece) && !rows_are_same(r)) {
+        cli_wrap(stderr, "", 4, "every event is the same, but not the rows of the trace");
+        return CLI_DIFFERED;
+    }
     if (is_same(r, &piece)) {
         if (!r->same_build)
             fprintf(stderr, "the same happened by this build, event by event\n");

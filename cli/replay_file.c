@@ -97,6 +97,7 @@ bool campaign_replay_finish(const char *path, const struct campaign_outcome *o)
     fprintf(file, "verdict %s\n", o->crashed ? "crashed" : script_verdict_name(o->result.verdict));
     campaign_write_findings(&o->result, "why ", file);
     fprintf(file, "events %" PRIu64 "\nhash %016" PRIx64 "\n", o->result.events, o->result.hash);
+    fprintf(file, "rows %016" PRIx64 "\n", o->result.rows_hash);
     for (uint32_t i = 0; o->record != NULL && i < o->record->piece_count; i++)
         fprintf(file, "checkpoint %" PRIu64 " %016" PRIx64 "\n",
                 (uint64_t)(i + 1) * RECORD_PIECE_EVENTS, o->record->pieces[i].hash);
@@ -189,6 +190,8 @@ static bool take_line(struct campaign_replay *r, struct cursor *c, struct bytes 
     } else if (is_key(line, "hash", &v)) {
         r->hash = number_of(v, 16);
         r->has_hash = true;
+    } else if (is_key(line, "rows", &v)) {
+        r->rows_hash = number_of(v, 16);
     } else if (is_key(line, "script", &v)) {
         return take_block(c, v, &r->script.source);
     } else if (is_key(line, "plan", &v)) {

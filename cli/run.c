@@ -64,6 +64,7 @@ static void print_json(const struct run *r, const struct job *job, const struct 
     json_put_uint(j, "seed", job->seed);
     json_put_string(j, "verdict", o->crashed ? "crashed" : script_verdict_name(x->verdict));
     json_put_hex(j, "hash", x->hash);
+    json_put_hex(j, "rows_hash", x->rows_hash);
     json_put_uint(j, "faults", x->faults);
     json_put_uint(j, "events", x->events);
     json_put_seconds(j, "sim_s", x->sim_ns);

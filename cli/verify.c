@@ -1,4 +1,4 @@
-/* verify.c - kiln verify: the same seed in two processes that differ in all that must not matter;
+/* verify.c - kiln verify: the same seed in three processes that differ in all that must not matter;
  * every event is compared. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,30 +8,25 @@
 #include "cli/campaign.h"
 #include "cli/watch.h"
 
-#define SIDES 2
+#define SIDES 3
 
-/* What differs between the sides: addresses (a new process each, other node ranges), the order of
- * freed blocks, what fresh memory holds, and the environment. */
+/* What differs between the sides: addresses, in every bit (a new process each, other node ranges,
+ * other places in them, and a side whose heaps are over malloc), the order of blocks, what fresh
+ * memory holds, whether the world could reach into a node, and the environment. */
 static const struct {
-    bool shuffle;
-    uint8_t poison;
-    uint32_t range;
+    struct world_memory memory;
     const char *environment[4];
 } sides[SIDES] = {
-    {false, 0, 0, {"LC_ALL=C", "TZ=UTC", NULL}},
-    {true,
-     0x5a,
-     7,
+    {{0}, {"LC_ALL=C", "TZ=UTC", NULL}},
+    {{.shuffle = true, .displaced = true, .sealed = true, .poison = 0x5a, .range = 7},
      {"LC_ALL=C.UTF-8", "TZ=Asia/Kathmandu",
       "KILN_VERIFY_PADDING=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", NULL}},
+    {{.plain = true, .poison = 0xa5}, {"LC_ALL=C", "TZ=America/St_Johns", NULL}},
 };
 
 static struct campaign_mode mode_of(int side, bool files)
 {
-    return (struct campaign_mode){.files = files,
-                                  .shuffle = sides[side].shuffle,
-                                  .poison = sides[side].poison,
-                                  .range = sides[side].range};
+    return (struct campaign_mode){.files = files, .memory = sides[side].memory};
 }
 
 /* Runs as one of the sides; prints the hash. */
@@ -49,7 +44,7 @@ static int be_side(const struct campaign_script *script, uint64_t seed, int side
     return result.verdict == SCRIPT_WRONG ? CLI_USAGE : CLI_OK;
 }
 
-/* How both sides are run, but for what differs. */
+/* How all sides are run, but for what differs. */
 struct pair {
     const char *path; /* of the scenario */
     uint64_t seed;
@@ -107,13 +102,28 @@ static void show_step(const struct campaign_script *script, uint64_t seed, int s
     campaign_outcome_free(&outcome);
 }
 
-/* What the steps of both sides say. The last entry is none of an event (watch.h). */
+/* The side that first differs from side 0, or side 1; *at: the step, 0: none differs. */
+static int first_different(const struct bytes found[SIDES], int64_t *at)
+{
+    int other = 1;
+    *at = 0;
+    for (int i = 1; i < SIDES; i++) {
+        int64_t step = campaign_steps_compare(found[0], found[i]);
+        if (step == 0 || (*at != 0 && step >= *at))
+            continue;
+        *at = step;
+        other = i;
+    }
+    return other;
+}
+
+/* What the steps of the sides say. The last entry is none of an event (watch.h). */
 static int compare(const struct campaign_script *script, uint64_t seed, bool files,
                    const struct bytes found[SIDES])
 {
-    int64_t count = (int64_t)(found[0].size / WATCH_STEP_BYTES) - 1;
-    int64_t at = campaign_steps_compare(found[0], found[1]);
-    bool only_seen = at == count + 1 && found[0].size == found[1].size;
+    int64_t at, count = (int64_t)(found[0].size / WATCH_STEP_BYTES) - 1;
+    int other = first_different(found, &at);
+    bool only_seen = at == count + 1 && found[0].size == found[other].size;
     if (at == 0 && count <= 0) {
         fprintf(stderr, "nothing happened in %s, seed %" PRIu64 "\n", script->path, seed);
         return CLI_NOTHING;
@@ -123,7 +133,7 @@ static int compare(const struct campaign_script *script, uint64_t seed, bool fil
     if (only_seen)
         cli_wrap(stderr, "", 4,
                  "every step is the same, but not the rows of the trace or the verdict");
-    for (int i = 0; at > 0 && !only_seen && i < SIDES; i++)
+    for (int i = 0; at > 0 && !only_seen && i <= other; i += other)
         show_step(script, seed, i, files, at);
     return at == 0 ? CLI_OK : CLI_DIFFERED;
 }
@@ -174,7 +184,7 @@ int cli_verify(int argc, char **argv)
     };
     const struct cli_usage usage = {
         "kiln verify SCENARIO... | DIR [OPTIONS]",
-        "Runs a seed twice, in two processes with other addresses, another order of memory, "
+        "Runs a seed three times, in processes with other addresses, another order of memory, "
         "other contents of fresh memory and another environment, and compares the hash after "
         "every event.\n"
         "Exit: 0 the same, 4 different (the first event that differs is named), 6 crashed, 64 "

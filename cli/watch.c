@@ -32,15 +32,6 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     history_row(w->writer, row);
 }
 
-static void on_digested_row(struct world_sink *sink, const struct trace_row *row)
-{
-    struct watch *w = CONTAINER_OF(sink, struct watch, steps_sink);
-    uint64_t who = (uint64_t)row->node << 32 | (uint64_t)row->incarnation << 16 | row->kind;
-    uint64_t h = hash_combine(hash_combine(w->rows, (uint64_t)row->time_ns), who);
-    size_t size = (size_t)trace_kinds[row->kind].arg_count * sizeof row->arg[0];
-    w->rows = hash_combine(hash_bytes(row->arg, size, h), row->cause);
-}
-
 static uint64_t digest_of(const struct script_result *r)
 {
     uint64_t h = hash_combine((uint64_t)r->verdict, hash_text(r->why));
@@ -103,7 +94,7 @@ bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mo
                 struct script_options *options, struct script_result *result)
 {
     *w = (struct watch){.trace_sink = {.row = on_row},
-                        .steps_sink = {.row = on_digested_row, .step = on_step},
+                        .steps_sink = {.step = on_step},
                         .mem = mem,
                         .found = mode->found};
     if (mode->trace_path != NULL) {
@@ -138,7 +129,7 @@ void watch_close(struct watch *w, struct script_result *result)
     if (w->trace != NULL)
         good &= fclose(w->trace) == 0;
     if (w->steps != NULL)
-        put_step(w, hash_combine(w->rows, digest_of(result)));
+        put_step(w, hash_combine(result->rows_hash, digest_of(result)));
     if (w->steps != NULL)
         good &= fclose(w->steps) == 0;
     timeline_free(w->timeline);

@@ -14,7 +14,6 @@ struct watch {
     int64_t told_ns;                   /* what was found before is there */
     struct history_writer *writer;
     FILE *trace, *steps;
-    uint64_t rows;            /* digest of all rows, where steps are written */
     int64_t step, shown_step; /* how many there were; the one to be printed */
     struct timeline *timeline;
 };

@@ -23,5 +23,9 @@ static inline uint64_t hash_combine(uint64_t h, uint64_t v)
 /* XXH64 of the bytes (by libxxhash, inlined). */
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
 uint64_t hash_text(const char *text);
+/* XXH3 of the bytes: for what is long and only ever compared with another of its kind. */
+uint64_t hash_digest(const void *data, size_t size);
+/* Without what only some CPUs have: what the other way is tested against. */
+uint64_t hash_digest_plain(const void *data, size_t size);
 
 #endif

@@ -24,8 +24,9 @@
  *  9. env_now never goes back within a life and starts anew in the next; nothing derived from it is
  * stored or sent. env_wall may jump either way. Both stand still during one event.
  * 10. env_offload runs a pure function on bytes it was given: no door, no node heap.
- * 11. env_random(site, key) is no stream: in the simulator a hash of (seed, node, site, key, how
- * often this key was asked before), so that one draw more or less moves no other.
+ * 11. env_random(site, key) is no stream: in the simulator a hash of (seed, node, life, site, key,
+ * how often this life asked this key before), so that one draw more or less moves no other, and two
+ * lives never draw the same identity.
  * 12. At most one door call in one expression: compilers disagree about the order of arguments.
  */
 #ifndef KILN_ENV_H

@@ -91,6 +91,7 @@ static void check_file(const struct inode *inode, uint64_t *pages_used)
         *pages_used += page->cache != NULL || page->media != NULL;
         ASSERT((page->first == NULL) == (page->last == NULL));
         ASSERT(zero(page->cache, before(inode->size, i)));
+        disk_page_check(page);
         if (page->split)
             check_split(inode, page, i);
         else

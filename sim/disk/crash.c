@@ -257,8 +257,8 @@ static void wipe_behind(struct tree *tree, struct inode *inode, uint64_t size)
         struct page *page = &inode->pages[i];
         if (i * PAGE >= size)
             disk_page_drop_cache(tree, page);
-        else if (page->cache != NULL)
-            memset(page->cache + size % PAGE, 0, PAGE - size % PAGE);
+        else
+            disk_page_zero_cache(page, size % PAGE);
     }
 }
 
@@ -273,6 +273,8 @@ static enum err copy_media(struct build *b, const struct inode *from, struct ino
         enum err e = disk_pages_put(b->to, to, i * PAGE, data, shared);
         if (e != ERR_NONE)
             return e;
+        if (!page->split && page->first == NULL)
+            to->pages[i].digest = page->digest; /* it is the same page */
     }
     to->size = from->media_size;
     return ERR_NONE;

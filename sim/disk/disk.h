@@ -69,6 +69,11 @@ const char *disk_mirror_error(const struct disk *disk);
 /* Asserts what must be true of the images at any moment. Slow; for tests. */
 void disk_check(const struct disk *disk);
 
+/* Of all that MEDIA and CACHE hold: names, sizes and bytes. The same for the same history, in
+ * memory and on real files. O(pages of the disk, and the bytes of those that changed since the last
+ * one). */
+uint64_t disk_digest(struct disk *disk);
+
 /* ---- verbs: at once, in CACHE ---- */
 
 /* file: a name that is never used again. flags: enum env_open_flag. */

@@ -12,6 +12,7 @@ static bool occupied(const struct page *page)
 
 static enum err need(struct tree *tree, struct page *page, uint8_t **which)
 {
+    page->digest = 0; /* who needs it writes to it */
     if (*which != NULL)
         return ERR_NONE;
     bool was = occupied(page);
@@ -28,12 +29,45 @@ static void drop(struct tree *tree, struct page *page, uint8_t **which)
         return;
     mem_free(tree->mem, *which);
     *which = NULL;
+    page->digest = 0;
     tree->pages_used -= !occupied(page);
 }
 
 enum err disk_page_need_cache(struct tree *tree, struct page *page)
 {
     return need(tree, page, &page->cache);
+}
+
+enum err disk_page_cover_cache(struct tree *tree, struct page *page, uint64_t from, uint64_t size)
+{
+    ASSERT(from + size <= PAGE);
+    if (page->cache != NULL)
+        return need(tree, page, &page->cache);
+    bool was = occupied(page);
+    page->digest = 0;
+    page->cache = mem_alloc(tree->mem, PAGE);
+    if (page->cache == NULL)
+        return ERR_NOMEM;
+    memset(page->cache, 0, from);
+    memset(page->cache + from + size, 0, PAGE - from - size);
+    tree->pages_used += !was;
+    return ERR_NONE;
+}
+
+void disk_page_zero_cache(struct page *page, uint64_t from)
+{
+    ASSERT(from <= PAGE);
+    page->digest = 0;
+    if (page->cache != NULL)
+        memset(page->cache + from, 0, PAGE - from);
+}
+
+void disk_page_zero_media(struct page *page, uint64_t from)
+{
+    ASSERT(from <= PAGE);
+    page->digest = 0;
+    if (page->media != NULL)
+        memset(page->media + from, 0, PAGE - from);
 }
 
 enum err disk_page_need_media(struct tree *tree, struct page *page)
@@ -177,8 +211,7 @@ enum err disk_pages_cut(struct tree *tree, struct inode *inode, uint64_t size)
     }
     struct page *page = disk_page_find(inode, first);
     if (page != NULL && size % PAGE != 0) {
-        if (page->cache != NULL)
-            memset(page->cache + size % PAGE, 0, PAGE - size % PAGE);
+        disk_page_zero_cache(page, size % PAGE);
         first++;
     }
     for (uint64_t i = first; i < inode->page_count; i++) {
@@ -196,7 +229,7 @@ enum err disk_pages_put(struct tree *tree, struct inode *inode, uint64_t offset,
     while (e == ERR_NONE && size > 0) {
         uint64_t n = MIN(size, PAGE - offset % PAGE);
         struct page *page = disk_page_find(inode, offset / PAGE);
-        e = disk_page_need_cache(tree, page);
+        e = disk_page_cover_cache(tree, page, offset % PAGE, n);
         if (e == ERR_NONE)
             memcpy(page->cache + offset % PAGE, data, n);
         offset += n;

@@ -149,12 +149,15 @@ static enum err write_piece(struct tree *tree, struct inode *inode, uint64_t off
     if (e == ERR_NONE && offset < MAX(inode->size_high, MAX(inode->size, inode->media_size)))
         e = disk_page_split(tree, inode, index);
     struct page *page = disk_page_find(inode, index);
+    bool fresh = page != NULL && page->cache == NULL;
     if (e == ERR_NONE)
-        e = disk_page_need_cache(tree, page);
+        e = disk_page_cover_cache(tree, page, offset % PAGE, n);
     if (e != ERR_NONE)
         return e;
     struct range range = range_of(inode, page, offset, n);
     struct record *r = data_new(tree, inode, page, range, sequence);
+    if (r == NULL && fresh)
+        memset(page->cache + offset % PAGE, 0, n);
     if (r == NULL)
         return ERR_NOMEM;
     memcpy(page->cache + offset % PAGE, data, n);
@@ -328,8 +331,8 @@ static void truncate_durable(struct tree *tree, struct record *r)
             uint64_t keep = size > i * PAGE ? size - i * PAGE : 0;
             if (keep == 0)
                 disk_page_drop_media(tree, page);
-            else if (page->media != NULL && keep < PAGE)
-                memset(page->media + keep, 0, PAGE - keep);
+            else if (keep < PAGE)
+                disk_page_zero_media(page, keep);
         }
     }
     inode->media_size = size;

@@ -210,8 +210,8 @@ void disk_writeback(struct disk *disk, int32_t count)
 static void cut_tail(const struct inode *inode, struct page *page, uint64_t index)
 {
     uint64_t keep = inode->size > index * PAGE ? MIN(inode->size - index * PAGE, PAGE) : 0;
-    if (page->cache != NULL)
-        memset(page->cache + keep, 0, PAGE - keep);
+    if (keep < PAGE)
+        disk_page_zero_cache(page, keep);
 }
 
 static void evict_file(struct disk *disk, struct inode *inode)

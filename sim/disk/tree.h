@@ -55,6 +55,7 @@ struct page {
     uint8_t *cache;              /* NULL: zeros */
     uint8_t *media;              /* of a split page; NULL: zeros */
     struct record *first, *last; /* pending data of this page, oldest first */
+    uint64_t digest;             /* of both; 0: not known, as whenever one of them is to change */
     bool split;
     bool diverged; /* clean, and yet not what MEDIA holds: its writeback failed */
 };
@@ -153,6 +154,12 @@ static inline struct page *disk_page_find(const struct inode *inode, uint64_t in
 enum err disk_pages_extend(struct tree *tree, struct inode *inode, uint64_t count) MUST_USE;
 enum err disk_page_need_cache(struct tree *tree, struct page *page) MUST_USE;
 enum err disk_page_need_media(struct tree *tree, struct page *page) MUST_USE;
+/* The same for a cache of which these bytes are written at once: they are not zeroed first. */
+enum err disk_page_cover_cache(struct tree *tree, struct page *page, uint64_t from,
+                               uint64_t size) MUST_USE;
+/* From that byte of the page on there are zeros. */
+void disk_page_zero_cache(struct page *page, uint64_t from);
+void disk_page_zero_media(struct page *page, uint64_t from);
 void disk_page_drop_cache(struct tree *tree, struct page *page);
 void disk_page_drop_media(struct tree *tree, struct page *page);
 enum err disk_page_split(struct tree *tree, struct inode *inode, uint64_t index) MUST_USE;
@@ -232,6 +239,11 @@ void disk_mirror_rewrite(struct mirror *mirror, struct inode *inode);
 void disk_mirror_release(struct mirror *mirror, struct inode *inode);
 /* From one tree to another. */
 void disk_mirror_replace(struct mirror *mirror, struct tree *from, struct tree *to);
+
+/* ---- digest.c ---- */
+
+/* Asserts that a page's digest, where it is known, is that of its bytes. */
+void disk_page_check(const struct page *page);
 
 /* ---- image.c ---- */
 

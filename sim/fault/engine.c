@@ -9,12 +9,11 @@ struct fault_point_line {
 
 struct attempt {
     enum fault_site site;
-    uint32_t node;
-    uint64_t key;
-    uint32_t count;
+    uint32_t node, life;
+    uint64_t key, count;
 };
 
-static uint64_t attempt_hash(enum fault_site site, uint64_t key, uint32_t count)
+static uint64_t attempt_hash(enum fault_site site, uint64_t key, uint64_t count)
 {
     return hash_combine(hash_combine((uint64_t)site, key), count);
 }
@@ -26,19 +25,14 @@ static bool names_attempt(const void *key, const struct hmap_node *node)
     return line->param[FAULT_P_SITE] == (int64_t)attempt->site &&
            (line->nodes & fault_node(attempt->node)) != 0 &&
            (uint64_t)line->param[FAULT_P_KEY] == attempt->key &&
-           line->param[FAULT_P_COUNT] == attempt->count;
+           (uint64_t)line->param[FAULT_P_COUNT] == attempt->count &&
+           line->param[FAULT_P_LIFE] == attempt->life;
 }
 
-static enum err arm(struct fault_engine *engine, enum fault_site site)
+static void arm(struct fault_engine *engine, enum fault_site site)
 {
-    if (engine->armed[site])
-        return ERR_NONE;
-    engine->counts[site] = mem_array(engine->mem, FAULT_COUNTS, sizeof(uint32_t));
-    if (engine->counts[site] == NULL)
-        return ERR_NOMEM;
     engine->armed[site] = true;
     fault_fiu_bind(site);
-    return ERR_NONE;
 }
 
 static void add_line(struct fault_engine *engine, struct fault_point_line *at,
@@ -48,7 +42,7 @@ static void add_line(struct fault_engine *engine, struct fault_point_line *at,
     hmap_insert(&engine->by_attempt,
                 attempt_hash((enum fault_site)line->param[FAULT_P_SITE],
                              (uint64_t)line->param[FAULT_P_KEY],
-                             (uint32_t)line->param[FAULT_P_COUNT]),
+                             (uint64_t)line->param[FAULT_P_COUNT]),
                 &at->node);
 }
 
@@ -63,9 +57,7 @@ static enum err take_plan(struct fault_engine *engine, const struct fault_plan *
         const struct fault_line *line = &plan->lines[i];
         if (line->kind != FAULT_RATE && line->kind != FAULT_FAIL)
             continue;
-        enum err e = arm(engine, (enum fault_site)line->param[FAULT_P_SITE]);
-        if (e != ERR_NONE)
-            return e;
+        arm(engine, (enum fault_site)line->param[FAULT_P_SITE]);
         if (line->kind == FAULT_FAIL)
             add_line(engine, &engine->lines[i], line);
     }
@@ -80,7 +72,7 @@ enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_
     enum err e = hmap_init(&engine->by_attempt, mem, names_attempt);
     for (int site = 0; site < FAULT_SITE_COUNT && e == ERR_NONE; site++)
         if ((armed >> site & 1) != 0)
-            e = arm(engine, (enum fault_site)site);
+            arm(engine, (enum fault_site)site);
     if (e == ERR_NONE && plan != NULL)
         e = take_plan(engine, plan);
     if (e != ERR_NONE)
@@ -90,35 +82,69 @@ enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_
 
 void fault_engine_free(struct fault_engine *engine)
 {
-    for (int i = 0; i < FAULT_SITE_COUNT; i++)
-        mem_free(engine->mem, engine->counts[i]);
     hmap_free(&engine->by_attempt);
     mem_free(engine->mem, engine->lines);
     fault_plan_free(&engine->fired);
     *engine = (struct fault_engine){.mem = engine->mem, .fired = {.mem = engine->mem}};
 }
 
-void fault_engine_disarm(struct fault_engine *engine)
+void fault_engine_tell(const struct fault_engine *engine, const struct fault_line *line)
 {
-    memset(engine->armed, 0, sizeof engine->armed);
-    memset(engine->rate, 0, sizeof engine->rate);
+    if (engine->watch != NULL)
+        engine->watch->fired(engine->watch, line, &engine->fired.names);
 }
 
-void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                       uint32_t rate)
-{
-    ASSERT(engine->armed[site]);
-    ASSERT(rate <= FAULT_RATE_WHOLE);
-    engine->rate[site][node] = rate;
-}
-
-void fault_engine_fired(struct fault_engine *engine, const struct fault_line *line)
+void fault_engine_record(struct fault_engine *engine, const struct fault_line *line)
 {
     /* Without memory or room the record is cut short and says so; the run goes on as it would. */
     if (fault_plan_add(&engine->fired, line) != ERR_NONE)
         engine->fired.truncated = true;
-    if (engine->watch != NULL)
-        engine->watch->fired(engine->watch, line, &engine->fired.names);
+}
+
+void fault_engine_fired(struct fault_engine *engine, const struct fault_line *line)
+{
+    fault_engine_record(engine, line);
+    fault_engine_tell(engine, line);
+}
+
+/* ---- the points of a node ---- */
+
+void fault_points_init(struct fault_points *points, const struct fault_engine *engine,
+                       uint32_t node,
+                       void (*failed)(struct fault_points *points, struct fault_line *line))
+{
+    ASSERT(failed != NULL);
+    *points = (struct fault_points){.engine = engine, .node = node, .failed = failed};
+    memcpy(points->armed, engine->armed, sizeof points->armed);
+    for (int site = 0; site < FAULT_SITE_COUNT; site++)
+        points->any_armed |= points->armed[site];
+    fault_counts_init(&points->counts, engine->mem);
+}
+
+void fault_points_free(struct fault_points *points)
+{
+    if (points->engine != NULL)
+        fault_counts_clear(&points->counts);
+}
+
+void fault_points_live(struct fault_points *points, uint32_t life)
+{
+    points->life = life;
+    fault_counts_clear(&points->counts);
+}
+
+void fault_points_disarm(struct fault_points *points)
+{
+    memset(points->armed, 0, sizeof points->armed);
+    points->any_armed = false;
+    memset(points->rate, 0, sizeof points->rate);
+}
+
+void fault_points_rate(struct fault_points *points, enum fault_site site, uint32_t rate)
+{
+    ASSERT(points->engine->armed[site]);
+    ASSERT(rate <= FAULT_RATE_WHOLE);
+    points->rate[site] = rate;
 }
 
 static const struct fault_line *planned(const struct fault_engine *engine,
@@ -129,46 +155,48 @@ static const struct fault_line *planned(const struct fault_engine *engine,
     return node == NULL ? NULL : CONTAINER_OF(node, struct fault_point_line, node)->line;
 }
 
-static bool drawn(const struct fault_engine *engine, const struct attempt *attempt)
+static bool drawn(const struct fault_points *points, const struct attempt *attempt)
 {
-    uint32_t rate = engine->rate[attempt->site][attempt->node];
+    uint32_t rate = points->rate[attempt->site];
     if (rate == 0)
         return false;
-    uint64_t bits = hash_combine(attempt_hash(attempt->site, attempt->key, attempt->count),
-                                 hash_combine(engine->seed, attempt->node));
+    uint64_t whose = hash_combine(hash_combine(points->engine->seed, attempt->node), attempt->life);
+    uint64_t bits = hash_combine(attempt_hash(attempt->site, attempt->key, attempt->count), whose);
     return random_chance(bits, rate, FAULT_RATE_WHOLE);
 }
 
-static enum err fire(struct fault_engine *engine, const struct attempt *attempt, enum err error)
+static enum err fire(struct fault_points *points, const struct attempt *attempt, enum err error)
 {
-    struct fault_line line = {
-        .at_ns = engine->now_ns, .kind = FAULT_FAIL, .nodes = fault_node(attempt->node)};
+    struct fault_line line = {.kind = FAULT_FAIL, .nodes = fault_node(attempt->node)};
     line.param[FAULT_P_SITE] = attempt->site;
     line.param[FAULT_P_KEY] = (int64_t)attempt->key;
-    line.param[FAULT_P_COUNT] = attempt->count;
+    line.param[FAULT_P_COUNT] = (int64_t)attempt->count;
+    line.param[FAULT_P_LIFE] = attempt->life;
     if (error != fault_site_error(attempt->site))
         line.param[FAULT_P_ERROR] = error;
-    fault_engine_fired(engine, &line);
+    points->failed(points, &line);
     return error;
 }
 
-enum err fault_engine_decide(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                             uint64_t key)
+enum err fault_points_decide(struct fault_points *points, enum fault_site site, uint64_t key)
 {
-    uint32_t bucket = (uint32_t)(hash_combine(key, node) % FAULT_COUNTS);
     struct attempt attempt = {
-        .site = site, .node = node, .key = key, .count = engine->counts[site][bucket]++};
-    const struct fault_line *line = planned(engine, &attempt);
+        .site = site,
+        .node = points->node,
+        .life = points->life,
+        .key = key,
+        .count = fault_count(&points->counts, hash_combine((uint64_t)site, key)),
+    };
+    const struct fault_line *line = planned(points->engine, &attempt);
     if (line != NULL && line->param[FAULT_P_ERROR] != ERR_NONE)
-        return fire(engine, &attempt, (enum err)line->param[FAULT_P_ERROR]);
-    if (line != NULL || drawn(engine, &attempt))
-        return fire(engine, &attempt, fault_site_error(site));
+        return fire(points, &attempt, (enum err)line->param[FAULT_P_ERROR]);
+    if (line != NULL || drawn(points, &attempt))
+        return fire(points, &attempt, fault_site_error(site));
     return ERR_NONE;
 }
 
-enum err fault_engine_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                          uint64_t key)
+enum err fault_points_ask(struct fault_points *points, enum fault_site site, uint64_t key)
 {
-    ASSERT(engine->armed[site]);
-    return fault_fiu_ask(engine, site, node, key);
+    ASSERT(points->armed[site]);
+    return fault_fiu_ask(points, site, key);
 }

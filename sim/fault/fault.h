@@ -5,23 +5,54 @@
 
 #include "base/base.h"
 
+#define FAULT_NODES_MAX 64
+
 /* ---- keyed chance ---- */
 
-/* Draws are pure functions of (seed, node, use, key, how often this was drawn before), so that one
- * draw more or less moves no other. The counts live in FAULT_COUNTS buckets: two keys that share
- * one see higher counts than they need, never the same draw twice. */
-#define FAULT_COUNTS (1 << 15)
+/* How often each key was asked before. Keys are well mixed hashes. Exact, whatever other keys are
+ * asked, for the FAULT_KEYS_MAX keys that were asked last; one that was not asked while so many
+ * others came may be forgotten, and is counted from 0 again: that bounds the memory. */
+#define FAULT_KEYS_MAX (1 << 17)
 
-struct fault_dice {
+struct fault_count;
+
+struct fault_counts {
     struct mem *mem;
-    uint64_t seed;
-    uint32_t *counts; /* FAULT_COUNTS of them */
+    struct fault_count *young, *old; /* open tables; a key of old moves to young when it is asked */
+    uint32_t young_cap, young_used, old_cap; /* caps are powers of two, or 0 */
 };
 
-/* ERR_NOMEM. */
-enum err fault_dice_init(struct fault_dice *dice, struct mem *mem, uint64_t seed) MUST_USE;
-void fault_dice_free(struct fault_dice *dice);
+/* Takes no memory before the first key. */
+void fault_counts_init(struct fault_counts *counts, struct mem *mem);
+/* Forgets all; also how it is freed. */
+void fault_counts_clear(struct fault_counts *counts);
+/* How often before, this time not included. */
+uint64_t fault_count(struct fault_counts *counts, uint64_t key);
+
+/* The chance of one node, in one life at a time: a draw is a pure function of (seed, node, life,
+ * use, key, how often this life drew with this use and key before), so that one draw more or less
+ * moves no other, and neither two lives nor two nodes ever draw the same. */
+struct fault_chance {
+    uint64_t of_node, of_life; /* hashes of (seed, node) and (seed, node, life) */
+    struct fault_counts counts;
+};
+
+/* It is in life 0. */
+void fault_chance_init(struct fault_chance *chance, struct mem *mem, uint64_t seed, uint32_t node);
+void fault_chance_free(struct fault_chance *chance);
+/* Another life begins. */
+void fault_chance_live(struct fault_chance *chance, uint32_t life);
 /* 64 random bits. use is a constant of the caller or hash_text() of a name. */
+uint64_t fault_chance_draw(struct fault_chance *chance, uint64_t use, uint64_t key);
+
+/* What the world itself draws about each of its nodes; what a node draws is its own. */
+struct fault_dice {
+    struct fault_chance nodes[FAULT_NODES_MAX];
+};
+
+void fault_dice_init(struct fault_dice *dice, struct mem *mem, uint64_t seed);
+void fault_dice_free(struct fault_dice *dice);
+void fault_dice_live(struct fault_dice *dice, uint32_t node, uint32_t life);
 uint64_t fault_draw(struct fault_dice *dice, uint32_t node, uint64_t use, uint64_t key);
 
 /* ---- fault points ---- */
@@ -75,10 +106,11 @@ enum fault_param {
     FAULT_P_RATE,   /* rate=1000: per million */
     FAULT_P_SITE,   /* site=disk/sync */
     FAULT_P_KEY,    /* key=0x12ab: what was attempted */
-    FAULT_P_COUNT,  /* count=2: equal attempts before */
+    FAULT_P_COUNT,  /* count=2: equal attempts before, in that life */
     FAULT_P_ERROR,  /* error=IO */
     FAULT_P_CHOICE, /* choice=0x12ab: which of the states that a loss of power may leave */
     FAULT_P_SCRIPT, /* script=4: the fourth harm that the script did */
+    FAULT_P_LIFE,   /* life=2: in the node's third life; they are numbered from 0 */
     FAULT_PARAM_COUNT
 };
 
@@ -121,7 +153,8 @@ enum fault_param {
     X(SLOW_READER, "slow_reader", NODES, FAULT_TAKES(BYTES) | FAULT_TAKES_FOR)                     \
     X(RATE, "rate", NODES, FAULT_TAKES(SITE) | FAULT_TAKES(RATE) | FAULT_TAKES_FOR)                \
     X(FAIL, "fail", NODES,                                                                         \
-      FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR))              \
+      FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR) |             \
+          FAULT_TAKES(LIFE))                                                                       \
     X(DISK_VANISH, "disk vanish", NODES, FAULT_TAKES_FILE)
 
 enum fault_kind {
@@ -135,7 +168,6 @@ enum fault_kind {
 const char *fault_kind_name(enum fault_kind kind);
 enum fault_target fault_kind_target(enum fault_kind kind);
 
-#define FAULT_NODES_MAX 64
 #define FAULT_FILE_MAX 64
 #define FAULT_LINE_TEXT_MAX 320
 #define FAULT_NAME_MAX 32 /* bytes of a node's name, with its zero */
@@ -254,16 +286,14 @@ struct fault_watch {
                   const struct fault_names *names);
 };
 
+/* What a plan says of fault points, which nothing changes later, and the record of what fired. */
 struct fault_engine {
     struct mem *mem;
     uint64_t seed;
-    struct fault_plan fired;            /* every fault that fired, in order; the owner adds names */
-    bool armed[FAULT_SITE_COUNT];       /* tested first: a point that is not costs one byte */
-    uint32_t *counts[FAULT_SITE_COUNT]; /* FAULT_COUNTS of attempts, of armed sites */
-    uint32_t rate[FAULT_SITE_COUNT][FAULT_NODES_MAX]; /* per million, now */
-    struct fault_point_line *lines;                   /* the plan's FAIL lines, found by_attempt */
+    struct fault_plan fired;        /* every fault that fired, in order; the owner adds names */
+    bool armed[FAULT_SITE_COUNT];   /* points begin with these */
+    struct fault_point_line *lines; /* the plan's FAIL lines, found by_attempt */
     struct hmap by_attempt;
-    int64_t now_ns;            /* the owner's clock, for the record */
     struct fault_watch *watch; /* the owner's to set; NULL: nobody */
 };
 
@@ -272,26 +302,47 @@ struct fault_engine {
 enum err fault_engine_init(struct fault_engine *engine, struct mem *mem, uint64_t seed,
                            const struct fault_plan *plan, uint32_t armed) MUST_USE;
 void fault_engine_free(struct fault_engine *engine);
-/* Nothing fails any more. */
-void fault_engine_disarm(struct fault_engine *engine);
-/* From now on; rate per million. The site must be armed. */
-void fault_engine_rate(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                       uint32_t rate);
 /* Notes that a fault fired. Beyond FAULT_PLAN_LINES_MAX the record says so and stays as it is. */
 void fault_engine_fired(struct fault_engine *engine, const struct fault_line *line);
+/* The first half of it alone: the watch is told. */
+void fault_engine_tell(const struct fault_engine *engine, const struct fault_line *line);
+/* The second half alone: it stands in the record. */
+void fault_engine_record(struct fault_engine *engine, const struct fault_line *line);
+
+/* The fault points of one node: attempts are counted by site, key and life, and by nothing else. */
+struct fault_points {
+    const struct fault_engine *engine;
+    uint32_t node, life;
+    bool armed[FAULT_SITE_COUNT]; /* tested first: a point that is not costs one byte */
+    bool any_armed;
+    uint32_t rate[FAULT_SITE_COUNT]; /* per million, now */
+    struct fault_counts counts;
+    /* An attempt fails; line says which, but for at_ns. The owner has it recorded. */
+    void (*failed)(struct fault_points *points, struct fault_line *line);
+};
+
+/* In life 0. Borrows engine. */
+void fault_points_init(struct fault_points *points, const struct fault_engine *engine,
+                       uint32_t node,
+                       void (*failed)(struct fault_points *points, struct fault_line *line));
+void fault_points_free(struct fault_points *points);
+/* Another life begins. */
+void fault_points_live(struct fault_points *points, uint32_t life);
+/* Nothing fails any more. */
+void fault_points_disarm(struct fault_points *points);
+/* From now on; rate per million. The site must be armed, or have been. */
+void fault_points_rate(struct fault_points *points, enum fault_site site, uint32_t rate);
 /* The slow half of FAULT. */
-enum err fault_engine_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                          uint64_t key);
+enum err fault_points_ask(struct fault_points *points, enum fault_site site, uint64_t key);
 
 /* A fault point: ERR_NONE, or the error that this attempt shall have. key says what is attempted
  * (a hash of path, bytes ...), so that the same attempt fails again only by a draw of its own. */
-static inline enum err fault_point(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                                   uint64_t key)
+static inline enum err fault_point(struct fault_points *points, enum fault_site site, uint64_t key)
 {
-    return __builtin_expect(engine->armed[site], 0) ? fault_engine_ask(engine, site, node, key)
+    return __builtin_expect(points->armed[site], 0) ? fault_points_ask(points, site, key)
                                                     : ERR_NONE;
 }
 
-#define FAULT(engine, site, node, key) fault_point(engine, FAULT_##site, node, key)
+#define FAULT(points, site, key) fault_point(points, FAULT_##site, key)
 
 #endif

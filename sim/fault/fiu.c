@@ -9,8 +9,7 @@
 
 /* What is being asked, for as long as fiu_fail runs. */
 static _Thread_local struct {
-    struct fault_engine *engine;
-    uint32_t node;
+    struct fault_points *points;
     uint64_t key;
     enum fault_site site;
     enum err answer;
@@ -22,10 +21,10 @@ static int decide(const char *name, int *failnum, void **failinfo, unsigned int 
     (void)failnum;
     (void)failinfo;
     (void)flags;
-    if (asked.engine == NULL)
+    if (asked.points == NULL)
         return 0;
-    asked.answer = fault_engine_decide(asked.engine, asked.site, asked.node, asked.key);
-    asked.engine = NULL;
+    asked.answer = fault_points_decide(asked.points, asked.site, asked.key);
+    asked.points = NULL;
     return asked.answer != ERR_NONE;
 }
 
@@ -43,16 +42,14 @@ void fault_fiu_bind(enum fault_site site)
     ASSERT(e == 0);
 }
 
-enum err fault_fiu_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                       uint64_t key)
+enum err fault_fiu_ask(struct fault_points *points, enum fault_site site, uint64_t key)
 {
-    asked.engine = engine;
+    asked.points = points;
     asked.site = site;
-    asked.node = node;
     asked.key = key;
     asked.answer = ERR_NONE;
     bool failed = fiu_fail(fault_site_name(site)) != 0;
-    asked.engine = NULL;
+    asked.points = NULL;
     if (asked.answer == ERR_NONE && failed)
         return fault_site_error(site); /* somebody else enabled the point: fiu-ctrl */
     return asked.answer;

@@ -7,13 +7,11 @@
 /* What a site gives when the line does not say otherwise. */
 enum err fault_site_error(enum fault_site site);
 /* Counts the attempt, decides, and records what it decides against. */
-enum err fault_engine_decide(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                             uint64_t key);
+enum err fault_points_decide(struct fault_points *points, enum fault_site site, uint64_t key);
 
 /* Registers the site with libfiu, by its exact name. */
 void fault_fiu_bind(enum fault_site site);
-/* Asks libfiu, which asks fault_engine_decide. */
-enum err fault_fiu_ask(struct fault_engine *engine, enum fault_site site, uint32_t node,
-                       uint64_t key);
+/* Asks libfiu, which asks fault_points_decide. */
+enum err fault_fiu_ask(struct fault_points *points, enum fault_site site, uint64_t key);
 
 #endif

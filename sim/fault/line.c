@@ -42,7 +42,7 @@ static const struct {
     [FAULT_P_RATE] = {"rate", AS_INT},     [FAULT_P_SITE] = {"site", AS_SITE},
     [FAULT_P_KEY] = {"key", AS_HEX},       [FAULT_P_COUNT] = {"count", AS_INT},
     [FAULT_P_ERROR] = {"error", AS_ERROR}, [FAULT_P_CHOICE] = {"choice", AS_HEX},
-    [FAULT_P_SCRIPT] = {"script", AS_INT},
+    [FAULT_P_SCRIPT] = {"script", AS_INT}, [FAULT_P_LIFE] = {"life", AS_INT},
 };
 
 const char *fault_site_name(enum fault_site site)

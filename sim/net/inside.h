@@ -38,6 +38,7 @@ struct segment {
     struct buf *buf; /* NULL: the orderly end */
     uint32_t offset, size;
     int64_t at_ns; /* not before */
+    uint64_t key;  /* of the send that it is a part of */
 };
 
 enum end_state {

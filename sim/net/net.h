@@ -83,8 +83,12 @@ void net_send_fails(struct net *net, uint32_t node, uint64_t stream, enum err e,
 /* n: 1 to size; net_take hands them out. ERR_EOF, ERR_RESET, ERR_TIMEOUT, ERR_CANCELLED. */
 void net_receive(struct net *net, uint32_t node, uint64_t stream, uint64_t size, struct net_op *op);
 /* Copies the op->n bytes of a completed receive. To be called once, before anything else is done
- * with that stream. */
-void net_take(struct net *net, struct net_op *op, uint8_t *buffer);
+ * with that stream. Returns a digest of them: by the keys of the sends and where in them they
+ * stand, so that bytes are digested once. */
+uint64_t net_take(struct net *net, struct net_op *op, uint8_t *buffer);
+/* Where those bytes are, when they are in one piece, for as long as the caller holds *held, a
+ * reference that it is given; it then takes them without a buffer (NULL). NULL: they are not. */
+const uint8_t *net_peek(struct net *net, const struct net_op *op, struct buf **held);
 /* A stream or a listener: completes what is in flight on it with ERR_CANCELLED, one by one, then
  * op. */
 void net_close(struct net *net, uint32_t node, uint64_t handle, struct net_op *op);

@@ -161,6 +161,7 @@ static bool admit(struct net *net, struct net_end *end)
             new_segment(net, end->pending, end->pending_at + at, ends[i] - at);
         if (segment == NULL)
             return false;
+        segment->key = end->send_key;
         bits = hash_mix(bits + 1);
         put_on_wire(net, end, segment, bits);
         at = ends[i];
@@ -258,9 +259,22 @@ void net_receive(struct net *net, uint32_t node, uint64_t stream, uint64_t size,
         net_end_soon(net, end, END_READY);
 }
 
-void net_take(struct net *net, struct net_op *op, uint8_t *buffer)
+const uint8_t *net_peek(struct net *net, const struct net_op *op, struct buf **held)
+{
+    const struct segment *first = LIST_FIRST(&op->end->arrived, struct segment, link);
+    (void)net;
+    ASSERT(op->end->untaken);
+    if (first->size < op->n)
+        return NULL;
+    buf_retain(first->buf);
+    *held = first->buf;
+    return first->buf->data + first->offset;
+}
+
+uint64_t net_take(struct net *net, struct net_op *op, uint8_t *buffer)
 {
     struct net_end *end = op->end;
+    uint64_t digest = 0;
     ASSERT(op->err == ERR_NONE);
     ASSERT(end->untaken);
     ASSERT(end->unread >= op->n);
@@ -270,8 +284,10 @@ void net_take(struct net *net, struct net_op *op, uint8_t *buffer)
     for (uint64_t left = op->n; left > 0;) {
         struct segment *segment = LIST_FIRST(&end->arrived, struct segment, link);
         uint32_t size = (uint32_t)MIN(left, segment->size);
-        memcpy(buffer, segment->buf->data + segment->offset, size);
-        buffer += size;
+        if (buffer != NULL)
+            memcpy(buffer + (op->n - left), segment->buf->data + segment->offset, size);
+        uint64_t where = (uint64_t)segment->offset << 32 | size;
+        digest = hash_combine(hash_combine(digest, segment->key), where);
         left -= size;
         segment->offset += size;
         segment->size -= size;
@@ -284,6 +300,7 @@ void net_take(struct net *net, struct net_op *op, uint8_t *buffer)
     bool waits = peer->state == END_IS_OPEN && peer->pending != NULL;
     if (waits && !peer->events[END_ACK].node.queued && !list_linked(&peer->events[END_ACK].held))
         net_end_travel(net, peer, END_ACK, end->node, peer->node);
+    return digest;
 }
 
 void net_close(struct net *net, uint32_t node, uint64_t handle, struct net_op *op)
@@ -475,6 +492,7 @@ static struct segment *carried(struct net *net, struct net_end *end, struct net_
         list_remove(&head->link);
         return head;
     }
+    part->key = head->key;
     head->offset += chunk;
     head->size -= chunk;
     return part;

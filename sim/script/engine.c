@@ -345,9 +345,7 @@ static bool make_world(struct script *s)
                                   .plan_only = o->plan_only,
                                   .fired = o->fired,
                                   .split = s->split,
-                                  .shuffle = o->shuffle,
-                                  .poison = o->poison,
-                                  .range = o->range};
+                                  .memory = o->memory};
     struct errmsg msg = {{0}};
     s->world = world_new(s->mem, &config, &msg);
     if (s->world == NULL)

@@ -27,11 +27,9 @@ struct script_options {
     const char *disk_dir;          /* NULL: disks in memory */
     const struct fault_plan *plan; /* NULL: the script and its swarm decide */
     bool plan_only;
-    int64_t time_max_ns; /* virtual; 0: what the script says, or SCRIPT_TIME_MAX_NS */
-    int64_t until_ns;    /* replay: stop there without a verdict; 0: run to the end */
-    bool shuffle;        /* verify: as in world_config */
-    uint8_t poison;
-    uint32_t range;
+    int64_t time_max_ns;        /* virtual; 0: what the script says, or SCRIPT_TIME_MAX_NS */
+    int64_t until_ns;           /* replay: stop there without a verdict; 0: run to the end */
+    struct world_memory memory; /* verify: as in world_config */
     struct world_sink *sinks[WORLD_SINKS_MAX - 2];
     int32_t sink_count;
     struct fault_watch *fired; /* as in world_config; may be NULL */
@@ -79,6 +77,7 @@ struct script_result {
     struct script_finding findings[SCRIPT_FINDINGS_MAX]; /* the worst first */
     int32_t finding_count;
     uint64_t seed, hash, events, faults;
+    uint64_t rows_hash; /* of the trace's rows; hash is of what crossed the nodes' boundary */
     int64_t sim_ns;
     struct check_counts counts;
     uint64_t violations[CHECK_CODE_COUNT];

@@ -20,9 +20,11 @@ static void copy_figures(struct script *s)
 {
     struct script_result *r = s->result;
     struct world_stats stats;
+    world_seal(s->world);
     world_stats(s->world, &stats);
     note_disk_error(s, stats.disk_error);
     r->hash = stats.hash;
+    r->rows_hash = stats.rows_hash;
     r->events = stats.event_count;
     r->faults = (uint64_t)stats.fault_count;
     r->sim_ns = stats.time_ns;

@@ -61,10 +61,11 @@ static enum err open_file(struct flight *flight)
 
 /* ---- digests ---- */
 
-static uint64_t digest_parts(uint64_t h, const struct env_op *op)
+static uint64_t digest_parts(uint64_t h, const struct half_asked *asked)
 {
-    for (int32_t i = 0; i < op->part_count; i++)
-        h = hash_bytes(op->parts[i].data, op->parts[i].size, h);
+    const uint8_t *at = asked->bytes;
+    for (int32_t i = 0; i < asked->ask->part_count; at += asked->parts[i++].size)
+        h = hash_combine(h, hash_digest(at, asked->parts[i].size));
     return h;
 }
 
@@ -74,17 +75,18 @@ static bool names_file(enum env_verb verb)
 }
 
 /* Of all that the node asked. Offload says nothing to the world. */
-static uint64_t digest_op(const struct env_op *op)
+static uint64_t digest_ask(const struct half_asked *asked)
 {
-    uint64_t h = hash_combine(op->verb, op->handle);
-    if (op->verb == ENV_OFFLOAD)
+    const struct half_ask *ask = asked->ask;
+    uint64_t h = hash_combine(ask->verb, ask->handle);
+    if (ask->verb == ENV_OFFLOAD)
         return h;
-    h = hash_combine(hash_combine(h, op->offset), op->size ^ (uint64_t)op->flags << 32);
-    if (op->path != NULL)
-        h = hash_combine(h, hash_text(op->path));
-    if (op->path_to != NULL)
-        h = hash_combine(h, hash_text(op->path_to));
-    return op->parts != NULL ? digest_parts(h, op) : h;
+    h = hash_combine(hash_combine(h, ask->offset), ask->size ^ (uint64_t)ask->flags << 32);
+    if (asked->path != NULL)
+        h = hash_combine(h, hash_text(asked->path));
+    if (asked->path_to != NULL)
+        h = hash_combine(h, hash_text(asked->path_to));
+    return digest_parts(h, asked);
 }
 
 /* What is attempted, for fault points: the path and the range, but no name that a life gives. */
@@ -111,30 +113,30 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes)
 
 static enum err point_of(struct world_node *node, enum env_verb verb, uint64_t key)
 {
-    struct fault_engine *engine = &node->world->engine;
+    struct fault_points *points = &node->points;
     enum err e;
     switch (verb) {
     case ENV_OPEN:
-        e = FAULT(engine, DISK_OPEN, node->index, key);
-        return e != ERR_NONE ? e : FAULT(engine, DISK_HANDLES, node->index, key);
+        e = FAULT(points, DISK_OPEN, key);
+        return e != ERR_NONE ? e : FAULT(points, DISK_HANDLES, key);
     case ENV_READ:
-        return FAULT(engine, DISK_READ, node->index, key);
+        return FAULT(points, DISK_READ, key);
     case ENV_WRITE:
     case ENV_APPEND:
     case ENV_TRUNCATE:
-        e = FAULT(engine, DISK_WRITE, node->index, key);
-        return e != ERR_NONE ? e : FAULT(engine, DISK_SPACE, node->index, key);
+        e = FAULT(points, DISK_WRITE, key);
+        return e != ERR_NONE ? e : FAULT(points, DISK_SPACE, key);
     case ENV_SYNC:
-        return FAULT(engine, DISK_SYNC, node->index, key);
+        return FAULT(points, DISK_SYNC, key);
     case ENV_SYNC_DIR:
-        e = FAULT(engine, DISK_SYNC_DIR, node->index, key);
-        return e != ERR_NONE ? e : FAULT(engine, DISK_HANDLES, node->index, key);
+        e = FAULT(points, DISK_SYNC_DIR, key);
+        return e != ERR_NONE ? e : FAULT(points, DISK_HANDLES, key);
     case ENV_RENAME:
-        return FAULT(engine, DISK_RENAME, node->index, key);
+        return FAULT(points, DISK_RENAME, key);
     case ENV_UNLINK:
-        return FAULT(engine, DISK_UNLINK, node->index, key);
+        return FAULT(points, DISK_UNLINK, key);
     case ENV_LIST:
-        return FAULT(engine, DISK_LIST, node->index, key);
+        return FAULT(points, DISK_LIST, key);
     default:
         return ERR_NONE;
     }
@@ -166,7 +168,9 @@ static enum err fault_of(struct flight *flight)
         return ERR_NONE;
     const char *path = names_file(verb) ? file_of(node, flight->handle)->path : flight->path;
     enum err e = rule_of(node, verb, path);
-    return e != ERR_NONE ? e : point_of(node, verb, attempt_of(flight, path));
+    if (e != ERR_NONE || !node->points.any_armed)
+        return e;
+    return point_of(node, verb, attempt_of(flight, path));
 }
 
 /* What a send reads of a file on its way, with the faults that reading has. */
@@ -181,24 +185,23 @@ enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset
 
 /* ---- submission ---- */
 
-static enum err begin(struct flight *flight)
+static enum err begin(struct flight *flight, const struct half_asked *asked)
 {
     struct disk *disk = flight->node->disk;
-    const struct env_op *op = flight->op;
+    struct env_part all = {.data = asked->bytes, .size = flight->size};
     enum err e = ERR_NONE;
     switch (flight->verb) {
     case ENV_WRITE:
-        e = disk_write_begin(disk, op->handle, op->offset, op->parts, op->part_count,
-                             &flight->write);
+        e = disk_write_begin(disk, flight->handle, flight->offset, &all, 1, &flight->write);
         break;
     case ENV_APPEND:
-        e = disk_append_begin(disk, op->handle, op->parts, op->part_count, &flight->write);
+        e = disk_append_begin(disk, flight->handle, &all, 1, &flight->write);
         break;
     case ENV_SYNC:
-        disk_sync_begin(disk, op->handle, &flight->sync);
+        disk_sync_begin(disk, flight->handle, &flight->sync);
         break;
     case ENV_SYNC_DIR:
-        e = disk_sync_dir_begin(disk, op->path, &flight->sync);
+        e = disk_sync_dir_begin(disk, flight->path, &flight->sync);
         break;
     default:
         return ERR_NONE;
@@ -228,16 +231,16 @@ static void submit_append(struct flight *flight)
         world_fly(flight, world_disk_delay(flight, flight->size));
 }
 
-void world_file_submit(struct flight *flight)
+void world_file_submit(struct flight *flight, const struct half_asked *asked)
 {
     struct world_node *node = flight->node;
     enum env_verb verb = (enum env_verb)flight->verb;
-    flight->key = digest_op(flight->op);
+    flight->key = digest_ask(asked);
     world_note(node, env_verb_names[verb], NOTE_SUBMIT + verb, flight->number, flight->key,
                ERR_NONE, 0, flight->cause);
     if (names_file(verb))
         use_file(file_of(node, flight->handle), verb);
-    flight->fault = begin(flight);
+    flight->fault = begin(flight, asked);
     bool moves_bytes = verb == ENV_READ || verb == ENV_WRITE;
     if (verb == ENV_APPEND)
         submit_append(flight);
@@ -296,20 +299,22 @@ static enum err close_file(struct flight *flight)
 /* The digest of what the node gets is part of what it is told. */
 static enum err read_file(struct flight *flight)
 {
-    void *buffer = flight->op->buffer;
+    uint8_t *buffer = world_inbox(flight->node->world, flight->size);
     enum err e = disk_read(flight->node->disk, flight->handle, flight->offset, buffer, flight->size,
                            &flight->n);
-    flight->key = e == ERR_NONE ? hash_bytes(buffer, flight->n, 0) : 0;
+    flight->key = e == ERR_NONE ? hash_digest(buffer, flight->n) : 0;
+    flight->bytes = bytes_of(buffer, flight->n);
     return e;
 }
 
 static enum err list_dir(struct flight *flight)
 {
     struct world_node *node = flight->node;
-    void *buffer = flight->op->buffer;
+    uint8_t *buffer = world_inbox(node->world, flight->size);
     uint64_t order = fault_draw(&node->world->dice, node->index, USE_LIST, flight->key) | 1;
     enum err e = disk_list(node->disk, flight->path, order, buffer, flight->size, &flight->n);
-    flight->key = e == ERR_NONE ? hash_bytes(buffer, flight->n, 0) : 0;
+    flight->key = e == ERR_NONE ? hash_digest(buffer, flight->n) : 0;
+    flight->bytes = bytes_of(buffer, e == ERR_NONE ? flight->n : 0);
     return e;
 }
 
@@ -345,15 +350,14 @@ static enum err perform(struct flight *flight)
         return read_file(flight);
     case ENV_SIZE:
         flight->n = disk_size(node->disk, flight->handle);
-        flight->op->modified_ms = disk_modified(node->disk, flight->handle);
+        flight->modified_ms = disk_modified(node->disk, flight->handle);
         return ERR_NONE;
     case ENV_LIST:
         return list_dir(flight);
     case ENV_SPACE:
         return disk_space(node->disk, flight->path, &flight->n);
     case ENV_OFFLOAD:
-        flight->op->function(flight->op->buffer);
-        return ERR_NONE;
+        return ERR_NONE; /* the node's half runs it */
     default:
         return change(flight);
     }

@@ -113,6 +113,7 @@ static void lose_power(struct world_node *node, struct harm *harm)
     struct disk_loss loss;
     enum err e = disk_power_loss(node->disk, hash_combine(choice, node->index), &loss);
     ASSERT(e == ERR_NONE); /* of the simulator itself, not of a node */
+    world_note_disk(node);
     if (loss.lost_count > 0)
         EMIT(world, node, DISK_LOST, loss.bytes_lost, loss.files_lost);
 }
@@ -264,6 +265,7 @@ static void take_out(struct world_node *node, struct harm *harm)
     kill_node(node, harm, false);
     enum err e = disk_power_loss(node->disk, harm->line.kind, NULL);
     ASSERT(e == ERR_NONE); /* of the simulator itself, not of a node */
+    world_note_disk(node);
 }
 
 static void lose_disk(struct world_node *node, struct harm *harm)
@@ -421,8 +423,10 @@ static void set_rate(struct world_node *node, const struct harm *harm, bool ends
 {
     const int64_t *param = harm->line.param;
     uint32_t rate = ends ? 0 : (uint32_t)MIN(MAX(param[FAULT_P_RATE], 0), FAULT_RATE_WHOLE);
-    fault_engine_rate(&node->world->engine, (enum fault_site)param[FAULT_P_SITE], node->index,
-                      rate);
+    if (param[FAULT_P_SITE] == FAULT_ALLOC)
+        world_half_refuse_at(node->half, rate);
+    else
+        fault_points_rate(&node->points, (enum fault_site)param[FAULT_P_SITE], rate);
 }
 
 /* Begins on one node. True: it has struck, and ends when the line says. */
@@ -714,6 +718,8 @@ void world_reset(struct world *world, uint32_t from, uint32_t to)
 
 static void heal_node(struct world *world, struct world_node *node)
 {
+    fault_points_disarm(&node->points);
+    world_half_refuse_no_more(node->half);
     node->kill_in = 0;
     node->killer = NULL;
     node->rule_count = 0;
@@ -733,7 +739,6 @@ void world_heal(struct world *world)
 {
     ASSERT(world->current == NULL);
     world->generation++;
-    fault_engine_disarm(&world->engine);
     for (uint32_t i = 0; i < world->node_count; i++)
         heal_node(world, world->nodes[i]);
     for (uint32_t a = 0; a < world->node_count; a++)

@@ -1,33 +1,14 @@
-/* inside.h - what the files of this folder share: moments, nodes, operations in flight, letters. */
+/* inside.h - what the world's half shares among its files: moments, nodes, operations in flight,
+ * letters. It speaks to a node's half through half.h alone. */
 #ifndef KILN_WORLD_INSIDE_H
 #define KILN_WORLD_INSIDE_H
 
 #include "disk/disk.h"
 #include "net/net.h"
-#include "world/world.h"
+#include "world/half.h"
 
-/* ---- heaps ---- */
-
-/* A node's heap: one a node, reused by its lives. */
-struct world_heap;
-
-struct world_heap_options {
-    struct mem *mem; /* of the record itself */
-    struct fault_engine *engine;
-    uint32_t node;
-    uint32_t range;
-    bool shuffle;
-    uint8_t poison;
-};
-
-/* ERR_NOMEM: no memory or no address range. */
-enum err world_heap_new(struct world_heap **out, const struct world_heap_options *options) MUST_USE;
-void world_heap_free(struct world_heap *heap);
-/* A life begins: an empty heap. ERR_NOMEM. */
-enum err world_heap_open(struct world_heap *heap, struct mem **out) MUST_USE;
-/* All of it is gone; nothing in it was freed by anybody. A pointer into it faults. */
-void world_heap_drop(struct world_heap *heap);
-int64_t world_heap_bytes(const struct world_heap *heap);
+/* What lies in a node's heap has no name on this side. */
+#pragma GCC poison env_op env_timer env_door
 
 /* ---- moments ---- */
 
@@ -60,18 +41,19 @@ enum note {
     NOTE_DONE = 32,   /* + verb */
     NOTE_LETTER = 64, /* + enum letter_type */
     NOTE_TIMER = 72,
+    NOTE_DISK = 73,
 };
 
 struct world_node;
 
-/* An operation in flight. The world keeps the pointer to it and nothing else of the node's heap. */
+/* An operation in flight: the world's copy of what was asked, and what came of it. */
 struct flight {
     struct world_moment moment;
     struct list of_node; /* in the order of submission */
     struct list in_file; /* appends of one file */
     struct world_node *node;
-    struct env_op *op;
-    uint64_t number; /* the node's own count */
+    uint64_t id;     /* what the node's half calls it */
+    uint64_t number; /* of the life's operations */
     uint64_t cause;
     /* What was asked, copied. */
     uint8_t verb;
@@ -86,6 +68,10 @@ struct flight {
     enum err fault;       /* what it shall end with */
     enum err err;
     uint64_t n;
+    int64_t modified_ms;
+    struct bytes bytes; /* what comes with the completion: in world->inbox, or kept */
+    uint8_t *kept;      /* of a node that is paused; NULL: nothing */
+    struct buf *held;   /* what bytes lies in, when it is neither; NULL: it is one of them */
     union {
         struct net_op net;
         struct disk_write *write;
@@ -161,34 +147,29 @@ enum ending {
 
 struct world_node {
     struct world *world;
-    struct env env;
-    struct world_seat seat;
+    struct world_half *half;
     uint32_t index;
-    uint32_t lives; /* begun */
-    uint8_t life;   /* enum world_life */
-    uint8_t ending; /* enum ending: from here on the handler speaks to nobody */
-    bool wanted;    /* started, and neither stopped nor ended in good order */
+    uint32_t lives;       /* begun */
+    uint32_t incarnation; /* of the life that runs, or ran last */
+    uint8_t life;         /* enum world_life */
+    uint8_t ending;       /* enum ending: nothing that the log says behind it is heard */
+    bool wanted;          /* started, and neither stopped nor ended in good order */
     enum err exit_err;
     char name[WORLD_NAME_MAX];
     const struct world_program *program;
     struct buf *args;
-    struct world_heap *heap;
     struct disk *disk;
     uint64_t disk_capacity;
-    struct trace trace;
     int64_t born_ns, base_ns; /* env_now is base at birth */
     int64_t wall_offset_ms;
-    struct heap timers;
-    uint64_t timer_count;
+    struct fault_points points; /* of its disk and its net; of its heap its half has them */
+    struct half_state state;    /* as its last handler left it */
     struct world_moment wake;
     struct list flights;
     int32_t flight_count;
     struct list parked, hung; /* moments that wait for the node, or for its disk */
     struct hmap files;
     uint64_t op_count;
-    const char *site; /* of its last draw */
-    uint64_t site_hash;
-    uint64_t event_count; /* of all its lives */
     /* harm in force */
     uint32_t kill_in; /* operations until it dies; 0: none */
     struct harm *killer;
@@ -209,7 +190,8 @@ struct world {
     struct heap moments;
     int64_t now_ns;
     uint64_t sequence;
-    uint64_t hash;
+    uint64_t hash, rows_hash; /* the chains over what crosses the boundary, and over rows */
+    bool sealed;
     uint64_t event_count, submission_count;
     int64_t pending_count; /* flights with a moment, and letters */
     int32_t letter_count;
@@ -217,6 +199,9 @@ struct world {
     uint32_t node_count;
     struct world_node *current; /* whose handler runs */
     struct trace_row *rows;     /* one ring for all: only one handler runs at a time */
+    struct half_log log;        /* likewise */
+    uint8_t *inbox;             /* what comes with a completion, on its way into the node */
+    size_t inbox_cap;
     struct world_sink *sinks[WORLD_SINKS_MAX];
     int32_t sink_count;
     bool step_wanted; /* some sink wants steps */
@@ -245,12 +230,19 @@ void world_emit(struct world *world, struct world_node *node, enum trace_kind ki
 #define EMIT(world, node, kind, ...)                                                               \
     world_emit((world), (node), TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                     \
                (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+/* The chain takes in what the node's disk holds. */
+void world_note_disk(struct world_node *node);
+/* Rows that are stamped: the chain of rows, then who watches. */
+void world_tell_rows(struct world *world, const struct trace_row *rows, uint64_t count);
+/* What is drawn once a world, and so needs no count. */
+uint64_t world_draw_once(const struct world *world, uint32_t node, enum world_use use,
+                         uint64_t key);
 void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text);
 
 /* lives: node.c */
 void world_node_free(struct world_node *node);
-void world_enter(struct world_node *node);
-void world_leave(struct world_node *node);
+/* An event reaches the node: its handler runs, and what it said is done. */
+void world_handle(struct world_node *node, struct half_event *event);
 struct letter *world_letter(struct world *world, struct world_node *node, enum letter_type type,
                             uint64_t id, struct bytes bytes);
 void world_open_letter(struct world *world, struct letter *letter);
@@ -259,9 +251,13 @@ void world_bury(struct world_node *node, bool power);
 void world_pause_now(struct world_node *node, int64_t until_ns);
 void world_park(struct world_node *node, struct world_moment *moment);
 
-/* the door: door.c */
-extern const struct env_door world_door;
 void world_update_wake(struct world_node *node);
+
+/* flights.c */
+/* An operation that the log tells of. */
+void world_submit(struct world_node *node, const struct half_record *record);
+/* Room for so many bytes that come with a completion; valid until the next. */
+uint8_t *world_inbox(struct world *world, size_t size);
 void world_fly(struct flight *flight, int64_t delay_ns);
 void world_drop_flight(struct flight *flight);
 /* Its moment has come. */
@@ -273,7 +269,7 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes);
 /* files.c */
 enum err world_files_init(struct world_node *node) MUST_USE;
 void world_files_free(struct world_node *node);
-void world_file_submit(struct flight *flight);
+void world_file_submit(struct flight *flight, const struct half_asked *asked);
 enum err world_file_perform(struct flight *flight);
 enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset, void *buffer,
                          uint64_t size, uint64_t *n) MUST_USE;
@@ -283,7 +279,7 @@ void world_file_delivered(struct flight *flight);
 void world_file_crash(struct flight *flight);
 
 /* streams.c */
-void world_stream_submit(struct flight *flight);
+void world_stream_submit(struct flight *flight, const struct half_asked *asked);
 /* The net has completed it. */
 void world_stream_land(struct flight *flight);
 /* Listening, or an operation that failed before it reached the net. */

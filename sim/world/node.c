@@ -1,92 +1,142 @@
-/* node.c - the lives of nodes: birth, letters, timers, pauses, deaths. What runs between
- * world_enter and world_leave is the node's; everything else is the world's. */
+/* node.c - the lives of nodes: birth, letters, timers, pauses, deaths. A node's handler runs in its
+ * own half; what it said is read here when it has returned, in the order in which it said it. */
 #include <stdio.h>
 #include "world/inside.h"
 
 #define LETTER_NS_MAX 50000
 #define LOOP_NS 500
-#define WHOLE_CHECK_EVENTS 1000           /* of a node, until all that it holds is checked again */
 #define BASE_NS_MAX (3600ll * 1000000000) /* monotonic clocks begin anywhere in an hour */
 
 /* ---- handlers ---- */
 
-void world_enter(struct world_node *node)
+/* Rows of a handler are told when all that it asked for is under way. */
+static void tell_rows(struct world_node *node, uint64_t count)
 {
     struct world *world = node->world;
-    ASSERT(world->current == NULL);
-    ASSERT(node->life == WORLD_UP);
-    ASSERT(node->ending == ENDING_NONE);
-    world->current = node;
-    node->env.now_ns = world->now_ns - node->born_ns + node->base_ns;
-    node->env.wall_ms = world_node_wall(node);
-}
-
-static void drain(struct world_node *node)
-{
-    struct world *world = node->world;
-    struct trace *trace = &node->trace;
-    for (struct trace_row *row = trace_take(trace); row != NULL; row = trace_take(trace)) {
+    ASSERT(count <= WORLD_TRACE_ROWS);
+    for (uint64_t i = 0; i < count; i++) {
+        struct trace_row *row = &world->rows[i];
         row->time_ns = world->now_ns;
         row->cause = world->event_count;
         row->node = node->index;
-        row->incarnation = (uint16_t)node->seat.incarnation;
-        for (int32_t i = 0; i < world->sink_count; i++)
-            if (world->sinks[i]->row != NULL)
-                world->sinks[i]->row(world->sinks[i], row);
+        row->incarnation = (uint16_t)node->incarnation;
     }
-    trace->head = trace->tail = 0; /* the next handler finds the ring's warm end */
+    world_tell_rows(world, world->rows, count);
 }
 
-/* What its program holds must be in order between two events. */
-static void check(struct world_node *node, bool whole)
-{
-    if (node->program->check != NULL)
-        node->program->check(&node->seat, whole);
-}
-
-void world_leave(struct world_node *node)
+static void on_replied(struct world_node *node, const struct half_record *record)
 {
     struct world *world = node->world;
-    ASSERT(world->current == node);
-    if (node->ending == ENDING_NONE)
-        check(node, ++node->event_count % WHOLE_CHECK_EVENTS == 0);
-    world->current = NULL;
-    if (node->trace.head != node->trace.tail)
-        drain(node);
+    struct bytes reply = bytes_of((const uint8_t *)(record + 1), record->size);
+    world_note(node, "reply", NOTE_LETTER + LETTER_REPLY, record->id,
+               hash_digest(reply.data, reply.size), ERR_NONE, reply.size, world->event_count);
+    (void)world_letter(world, node, LETTER_REPLY, record->id, reply);
+}
+
+static void on_refused(struct world_node *node, const struct half_record *record)
+{
+    struct fault_line line;
+    ASSERT(record->size == sizeof line);
+    memcpy(&line, record + 1, sizeof line);
+    fault_engine_record(&node->world->engine, &line);
+}
+
+/* The operation at which it dies does not happen. */
+static bool dies_at_this_one(struct world_node *node)
+{
+    return node->kill_in > 0 && --node->kill_in == 0;
+}
+
+/* False: the node has come to its end, and what stands behind that was never said. */
+static bool obey(struct world_node *node, const struct half_record *record)
+{
+    switch ((enum half_record_type)record->type) {
+    case HALF_ASKS:
+        if (dies_at_this_one(node)) {
+            node->ending = ENDING_KILL;
+            return false;
+        }
+        world_submit(node, record);
+        return true;
+    case HALF_REPLIES:
+        on_replied(node, record);
+        return true;
+    case HALF_EXITS:
+        node->ending = ENDING_EXIT;
+        node->exit_err = record->err;
+        return true;
+    case HALF_REFUSES:
+        on_refused(node, record);
+        return true;
+    }
+    UNREACHABLE();
+}
+
+static void read_log(struct world_node *node)
+{
+    const struct half_log *log = &node->world->log;
+    uint64_t rows = node->state.row_count;
+    size_t at = 0;
+    for (const struct half_record *record; (record = world_half_log_next(log, &at)) != NULL;) {
+        if (obey(node, record))
+            continue;
+        rows = record->row_count;
+        break;
+    }
+    tell_rows(node, rows);
     if (node->ending != ENDING_NONE)
         world_bury(node, false);
     else
         world_update_wake(node);
 }
 
+static void stamp(struct world_node *node, struct half_event *event)
+{
+    struct world *world = node->world;
+    ASSERT(world->current == NULL);
+    ASSERT(node->life == WORLD_UP);
+    ASSERT(node->ending == ENDING_NONE);
+    event->now_ns = world->now_ns - node->born_ns + node->base_ns;
+    event->wall_ms = world_node_wall(node);
+    event->time_ns = world->now_ns;
+}
+
+void world_handle(struct world_node *node, struct half_event *event)
+{
+    stamp(node, event);
+    node->world->current = node;
+    world_half_run(node->half, event, &node->state);
+    node->world->current = NULL;
+    read_log(node);
+}
+
 /* ---- birth ---- */
+
+/* Whatever is drawn about it from here on is this life's. */
+static void begin_chance(struct world_node *node)
+{
+    fault_dice_live(&node->world->dice, node->index, node->lives);
+    fault_points_live(&node->points, node->lives);
+}
 
 static enum err begin_life(struct world_node *node)
 {
     struct world *world = node->world;
-    struct mem *mem;
-    enum err e = world_heap_open(node->heap, &mem);
+    begin_chance(node);
+    struct bytes args = bytes_of(node->args->data, node->args->cap - 1);
+    enum err e = world_half_begin(node->half, node->lives, args, disk_guarantees(node->disk));
     if (e != ERR_NONE)
         return e;
     uint64_t bits = fault_draw(&world->dice, node->index, USE_BASE, node->lives);
     node->base_ns = 1 + (int64_t)random_below(bits, BASE_NS_MAX);
     node->born_ns = world->now_ns;
-    node->seat = (struct world_seat){
-        .env = &node->env,
-        .mem = mem,
-        .trace = &node->trace,
-        .args = bytes_of(node->args->data, node->args->cap - 1),
-        .name = node->name,
-        .node = node->index,
-        .incarnation = node->lives,
-    };
-    node->env = (struct env){.door = &world_door, .disk = disk_guarantees(node->disk)};
+    node->incarnation = node->lives;
     node->lives++;
     node->life = WORLD_UP;
     node->op_count = 0;
     node->ending = ENDING_NONE;
     node->exit_err = ERR_NONE;
-    heap_init(&node->timers, node->timers.before);
+    node->state = (struct half_state){0};
     net_node_up(world->net, node->index);
     return ERR_NONE;
 }
@@ -101,11 +151,7 @@ static void on_start(struct world_node *node, uint64_t cause)
     world_emit_name(node->world, node, node->index, node->name);
     world_emit_name(node->world, node, id, kind);
     EMIT(node->world, node, NODE_START, id);
-    world_enter(node);
-    enum err e = node->program->start(&node->seat);
-    if (e != ERR_NONE && node->ending == ENDING_NONE)
-        world_exit(&node->seat, e);
-    world_leave(node);
+    world_handle(node, &(struct half_event){.type = HALF_START});
 }
 
 /* ---- letters ---- */
@@ -119,7 +165,7 @@ struct letter *world_letter(struct world *world, struct world_node *node, enum l
     ASSERT(world->letter_count < WORLD_LETTERS_MAX);
     world->letter_count++;
     *letter = (struct letter){.node = node->index,
-                              .incarnation = node->seat.incarnation,
+                              .incarnation = node->incarnation,
                               .type = (uint8_t)type,
                               .id = id,
                               .size = bytes.size};
@@ -127,7 +173,7 @@ struct letter *world_letter(struct world *world, struct world_node *node, enum l
     list_init(&letter->moment.parked);
     if (bytes.size > 0)
         memcpy(letter->bytes, bytes.data, bytes.size);
-    uint64_t key = hash_combine(hash_bytes(letter->bytes, bytes.size, type), id);
+    uint64_t key = hash_combine(hash_combine(hash_digest(letter->bytes, bytes.size), type), id);
     uint64_t bits = fault_draw(&world->dice, node->index, USE_LETTER, key);
     int64_t delay_ns = 1000 + (int64_t)random_below(bits, LETTER_NS_MAX);
     world->pending_count++;
@@ -146,30 +192,22 @@ static void on_reply(struct world *world, struct world_node *node, const struct 
 static void on_stop(struct world_node *node, uint64_t cause)
 {
     world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, cause);
-    world_enter(node);
-    check(node, true);
-    if (node->program->stop == NULL)
-        world_exit(&node->seat, ERR_NONE);
-    else
-        node->program->stop(&node->seat);
-    world_leave(node);
+    world_handle(node, &(struct half_event){.type = HALF_STOP});
 }
 
 static void on_command(struct world_node *node, const struct letter *letter)
 {
     struct bytes bytes = bytes_of(letter->bytes, letter->size);
     world_note(node, "command", NOTE_LETTER + LETTER_COMMAND, letter->id,
-               hash_bytes(bytes.data, bytes.size, 0), ERR_NONE, bytes.size, letter->moment.cause);
-    world_enter(node);
-    if (node->program->command != NULL)
-        node->program->command(&node->seat, letter->id, bytes);
-    world_leave(node);
+               hash_digest(bytes.data, bytes.size), ERR_NONE, bytes.size, letter->moment.cause);
+    world_handle(node,
+                 &(struct half_event){.type = HALF_COMMAND, .id = letter->id, .bytes = bytes});
 }
 
 void world_open_letter(struct world *world, struct letter *letter)
 {
     struct world_node *node = world->nodes[letter->node];
-    bool same_life = letter->incarnation == node->seat.incarnation;
+    bool same_life = letter->incarnation == node->incarnation;
     bool to_node = letter->type == LETTER_STOP || letter->type == LETTER_COMMAND;
     if (to_node && same_life && node->life == WORLD_PAUSED) {
         world_park(node, &letter->moment);
@@ -188,48 +226,33 @@ void world_open_letter(struct world *world, struct letter *letter)
     mem_free(world->mem, letter);
 }
 
-void world_reply(struct world_seat *seat, uint64_t id, struct bytes reply)
-{
-    struct world_node *node = CONTAINER_OF(seat, struct world_node, seat);
-    ASSERT(node->world->current == node);
-    if (node->ending != ENDING_NONE)
-        return;
-    world_note(node, "reply", NOTE_LETTER + LETTER_REPLY, id, hash_bytes(reply.data, reply.size, 0),
-               ERR_NONE, reply.size, node->world->event_count);
-    (void)world_letter(node->world, node, LETTER_REPLY, id, reply);
-}
-
 /* ---- timers ---- */
 
 /* Armed timers are the node's own; the world has one moment for the earliest. */
 void world_update_wake(struct world_node *node)
 {
     struct world *world = node->world;
-    struct heap_node *first = heap_min(&node->timers);
-    if (first == NULL || node->life != WORLD_UP) {
+    const struct half_state *state = &node->state;
+    if (!state->has_timer || node->life != WORLD_UP) {
         world_unschedule(world, &node->wake);
         return;
     }
-    const struct env_timer *timer = CONTAINER_OF(first, struct env_timer, node);
-    int64_t at_ns = timer->deadline_ns - node->base_ns + node->born_ns;
+    int64_t at_ns = state->deadline_ns - node->base_ns + node->born_ns;
     if (at_ns <= world->now_ns) /* a loop takes its time to come round; it must not stop time */
         at_ns = world->now_ns + LOOP_NS;
-    uint64_t priority = hash_combine(hash_combine(world->config.seed, node->index),
-                                     hash_combine((uint64_t)timer->deadline_ns, timer->sequence));
+    uint64_t priority =
+        hash_combine(hash_combine(world->config.seed, node->index),
+                     hash_combine((uint64_t)state->deadline_ns, state->timer_sequence));
     if (!node->wake.node.queued || node->wake.priority != priority)
         world_schedule(world, &node->wake, at_ns, priority);
 }
 
 void world_wake(struct world_node *node)
 {
-    struct heap_node *first = heap_pop(&node->timers);
-    ASSERT(first != NULL);
-    struct env_timer *timer = CONTAINER_OF(first, struct env_timer, node);
-    world_note(node, "timer", NOTE_TIMER, timer->sequence, 0, ERR_NONE, 0, node->wake.cause);
-    world_enter(node);
-    ASSERT(timer->deadline_ns <= node->env.now_ns);
-    timer->fire(timer);
-    world_leave(node);
+    ASSERT(node->state.has_timer);
+    world_note(node, "timer", NOTE_TIMER, node->state.timer_sequence, 0, ERR_NONE, 0,
+               node->wake.cause);
+    world_handle(node, &(struct half_event){.type = HALF_TIMER});
 }
 
 /* ---- pauses ---- */
@@ -268,22 +291,12 @@ void world_resume(struct world *world, uint32_t index)
 
 /* ---- deaths ---- */
 
-void world_exit(struct world_seat *seat, enum err e)
-{
-    struct world_node *node = CONTAINER_OF(seat, struct world_node, seat);
-    ASSERT(node->world->current == node);
-    if (node->ending != ENDING_NONE)
-        return;
-    node->ending = ENDING_EXIT;
-    node->exit_err = e;
-}
-
 /* What nobody frees is lost for good only if the node meant to end in good order. */
 static void check_leaks(struct world_node *node)
 {
     struct world *world = node->world;
     bool clean = node->ending == ENDING_EXIT && node->exit_err == ERR_NONE;
-    int64_t leaked = clean ? node->seat.mem->live_count : 0;
+    int64_t leaked = clean ? node->state.live_count : 0;
     ASSERT(leaked == 0 || !world->config.assert_leaks);
     world->leaked_count += leaked;
     node->wanted = node->wanted && !clean;
@@ -327,31 +340,30 @@ void world_bury(struct world_node *node, bool power)
     }
     check_leaks(node);
     drop_operations(node);
+    if (!power)
+        world_note_disk(node);
     net_node_down(world->net, node->index, power ? NET_POWERED_OFF : NET_KILLED);
     world_unschedule(world, &node->wake);
-    heap_init(&node->timers, node->timers.before);
-    world_heap_drop(node->heap);
-    node->seat.mem = NULL;
+    node->state.has_timer = false;
+    world_half_end(node->half);
     node->kill_in = 0;
     world_struck(node);
 }
 
 /* ---- nodes ---- */
 
-static bool timer_before(const struct heap_node *a, const struct heap_node *b)
+static void point_failed(struct fault_points *points, struct fault_line *line)
 {
-    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
-    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
-    if (x->deadline_ns != y->deadline_ns)
-        return x->deadline_ns < y->deadline_ns;
-    return x->sequence < y->sequence;
+    struct world *world = CONTAINER_OF(points, struct world_node, points)->world;
+    line->at_ns = world->now_ns;
+    fault_engine_fired(&world->engine, line);
 }
 
 static enum err new_disk(struct world_node *node)
 {
     struct world *world = node->world;
     char root[ENV_PATH_MAX];
-    uint64_t bits = fault_draw(&world->dice, node->index, USE_PERSONALITY, 0);
+    uint64_t bits = world_draw_once(world, node->index, USE_PERSONALITY, 0);
     node->disk_capacity =
         (uint64_t)(world->config.disk_bytes != 0 ? world->config.disk_bytes : WORLD_DISK_BYTES);
     struct disk_options options = {
@@ -383,17 +395,20 @@ static enum err set_args(struct world_node *node, struct bytes args)
 static enum err build_node(struct world_node *node, struct bytes args)
 {
     struct world *world = node->world;
-    struct world_heap_options heap = {
+    struct half_options half = {
         .mem = world->mem,
-        .engine = &world->engine,
+        .program = node->program,
+        .name = node->name,
         .node = node->index,
-        .range = world->config.range,
-        .shuffle = world->config.shuffle,
-        .poison = world->config.poison,
+        .seed = world->config.seed,
+        .engine = &world->engine,
+        .log = &world->log,
+        .rows = world->rows,
+        .memory = world->config.memory,
     };
     enum err e = set_args(node, args);
     if (e == ERR_NONE)
-        e = world_heap_new(&node->heap, &heap);
+        e = world_half_new(&node->half, &half);
     if (e == ERR_NONE)
         e = new_disk(node);
     if (e == ERR_NONE)
@@ -410,12 +425,12 @@ void world_node_free(struct world_node *node)
     if (node->life != WORLD_DOWN) {
         drop_operations(node);
         net_node_down(world->net, node->index, NET_POWERED_OFF);
-        world_heap_drop(node->heap);
     }
     world_unschedule(world, &node->wake);
     hmap_free(&node->files);
+    fault_points_free(&node->points);
     disk_free(node->disk);
-    world_heap_free(node->heap);
+    world_half_free(node->half);
     buf_release(node->args);
     mem_free(world->mem, node->links);
     mem_free(world->mem, node);
@@ -440,11 +455,10 @@ enum err world_add_node(struct world *world, const struct world_program *program
     node->slow_factor = 1;
     node->wake.type = MOMENT_WAKE;
     memcpy(node->name, name, strlen(name));
-    heap_init(&node->timers, timer_before);
     list_init(&node->flights);
     list_init(&node->parked);
     list_init(&node->hung);
-    trace_init(&node->trace, world->rows, WORLD_TRACE_ROWS, true);
+    fault_points_init(&node->points, &world->engine, node->index, point_failed);
     enum err e = build_node(node, args);
     if (e != ERR_NONE) {
         world_node_free(node);
@@ -506,9 +520,11 @@ enum err world_set_program(struct world *world, uint32_t index, const struct wor
     if (node->life != WORLD_DOWN)
         return ERR_BUSY;
     enum err e = set_args(node, args);
-    if (e == ERR_NONE)
-        node->program = program;
-    return e;
+    if (e != ERR_NONE)
+        return e;
+    node->program = program;
+    world_half_set_program(node->half, program);
+    return ERR_NONE;
 }
 
 void world_start(struct world *world, uint32_t index)
@@ -529,18 +545,26 @@ void world_stop(struct world *world, uint32_t index)
 
 void world_sit(struct world *world, uint32_t index)
 {
-    world_enter(node_of(world, index));
+    struct world_node *node = node_of(world, index);
+    struct half_event event = {.type = HALF_SIT};
+    stamp(node, &event);
+    world->current = node;
+    world_half_enter(node->half, &event);
 }
 
 void world_rise(struct world *world, uint32_t index)
 {
-    world_leave(node_of(world, index));
+    struct world_node *node = node_of(world, index);
+    ASSERT(world->current == node);
+    world_half_leave(node->half, &node->state);
+    world->current = NULL;
+    read_log(node);
 }
 
 struct world_seat *world_seat(struct world *world, uint32_t index)
 {
     struct world_node *node = node_of(world, index);
-    return node->life == WORLD_DOWN ? NULL : &node->seat;
+    return node->life == WORLD_DOWN ? NULL : world_half_seat(node->half);
 }
 
 bool world_command(struct world *world, uint32_t index, uint64_t id, struct bytes command)

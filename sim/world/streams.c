@@ -30,44 +30,40 @@ static void fail(struct flight *flight, enum err e)
 
 /* ---- sends ---- */
 
-static enum err gather_part(struct world_node *node, const struct env_part *part, uint8_t *at)
+static enum err gather_part(struct world_node *node, const struct half_part *part, uint8_t *at)
 {
     uint64_t n;
-    if (part->data != NULL) {
-        memcpy(at, part->data, part->size);
-        return ERR_NONE;
-    }
     enum err e = world_file_read(node, part->file, part->offset, at, part->size, &n);
     if (e != ERR_NONE)
         return ERR_IO;
     return n < part->size ? ERR_CORRUPT : ERR_NONE;
 }
 
-static enum err gather(struct flight *flight, struct buf *buf)
+/* What is memory stands in its place already. */
+static enum err gather(struct flight *flight, const struct half_asked *asked, struct buf *buf)
 {
-    const struct env_op *op = flight->op;
     uint8_t *at = buf->data;
-    for (int32_t i = 0; i < op->part_count; i++) {
-        enum err e =
-            op->parts[i].size == 0 ? ERR_NONE : gather_part(flight->node, &op->parts[i], at);
+    for (int32_t i = 0; i < asked->ask->part_count; i++) {
+        const struct half_part *part = &asked->parts[i];
+        bool of_file = part->file != 0 && part->size > 0;
+        enum err e = of_file ? gather_part(flight->node, part, at) : ERR_NONE;
         if (e != ERR_NONE)
             return e;
-        at += op->parts[i].size;
+        at += part->size;
     }
     return ERR_NONE;
 }
 
-static void submit_send(struct flight *flight)
+static void submit_send(struct flight *flight, const struct half_asked *asked)
 {
     struct world_node *node = flight->node;
     struct world *world = node->world;
-    struct buf *buf = buf_new(world->mem, (uint32_t)flight->size);
-    ASSERT(buf != NULL); /* of the simulator itself, not of a node */
-    enum err e = gather(flight, buf);
-    uint64_t content = e == ERR_NONE ? hash_bytes(buf->data, flight->size, 0) : 0;
+    struct buf *buf = world_half_log_take(&world->log, asked->ask->extent);
+    enum err e = gather(flight, asked, buf);
+    uint64_t content = e == ERR_NONE ? hash_digest(buf->data, flight->size) : 0;
     note(flight, hash_combine(content, flight->handle));
     if (e == ERR_NONE)
-        e = FAULT(&world->engine, NET_SEND, node->index, content);
+        e = FAULT(&node->points, NET_SEND, content);
     flight->on_net = true;
     if (e == ERR_NONE) {
         net_send(world->net, node->index, flight->handle, buf, (uint32_t)flight->size, content,
@@ -90,7 +86,7 @@ static void submit_connect(struct flight *flight)
         fail(flight, ERR_UNREACHABLE);
         return;
     }
-    enum err e = FAULT(&world->engine, NET_CONNECT, node->index, flight->key);
+    enum err e = FAULT(&node->points, NET_CONNECT, flight->key);
     if (e == ERR_NONE)
         e = net_connect(world->net, node->index, to, flight->port, &flight->net);
     flight->on_net = e == ERR_NONE;
@@ -98,7 +94,7 @@ static void submit_connect(struct flight *flight)
         fail(flight, e);
 }
 
-void world_stream_submit(struct flight *flight)
+void world_stream_submit(struct flight *flight, const struct half_asked *asked)
 {
     struct world_node *node = flight->node;
     struct net *net = node->world->net;
@@ -116,7 +112,7 @@ void world_stream_submit(struct flight *flight)
         submit_connect(flight);
         return;
     case ENV_SEND:
-        submit_send(flight);
+        submit_send(flight, asked);
         return;
     case ENV_RECEIVE:
         note(flight, hash_combine(flight->handle, flight->size));
@@ -150,10 +146,11 @@ static enum err take(struct flight *flight)
 {
     struct world_node *node = flight->node;
     struct world *world = node->world;
-    uint8_t *buffer = flight->op->buffer;
-    net_take(world->net, &flight->net, buffer);
-    flight->key = hash_bytes(buffer, flight->net.n, 0);
-    enum err e = FAULT(&world->engine, NET_RECEIVE, node->index, flight->key);
+    const uint8_t *at = net_peek(world->net, &flight->net, &flight->held);
+    uint8_t *buffer = at != NULL ? NULL : world_inbox(world, flight->net.n);
+    flight->bytes = bytes_of(at != NULL ? at : buffer, flight->net.n);
+    flight->key = net_take(world->net, &flight->net, buffer);
+    enum err e = FAULT(&node->points, NET_RECEIVE, flight->key);
     if (e != ERR_NONE)
         net_break(world->net, node->index, flight->handle);
     return e;
@@ -165,14 +162,15 @@ static enum err greet(struct flight *flight)
     struct world_node *node = flight->node;
     struct world *world = node->world;
     uint16_t port = env_listener_port(flight->handle);
-    enum err e = FAULT(&world->engine, NET_ACCEPT, node->index, port);
+    enum err e = FAULT(&node->points, NET_ACCEPT, port);
     if (e != ERR_NONE) {
         net_drop(world->net, node->index, flight->net.n);
         return e;
     }
-    if (flight->op->buffer != NULL)
-        snprintf(flight->op->buffer, ENV_PEER_SIZE, "%s",
-                 world_node_name(world, net_peer_node(world->net, node->index, flight->net.n)));
+    uint32_t peer = net_peer_node(world->net, node->index, flight->net.n);
+    char *who = (char *)world_inbox(world, ENV_PEER_SIZE);
+    snprintf(who, ENV_PEER_SIZE, "%s", world_node_name(world, peer));
+    flight->bytes = bytes_of((uint8_t *)who, strlen(who) + 1);
     return ERR_NONE;
 }
 

@@ -52,7 +52,7 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
         .cause = cause,
         .time_ns = world->now_ns,
         .node = node->index,
-        .incarnation = node->seat.incarnation,
+        .incarnation = node->incarnation,
         .what = what,
         .err = e,
         .n = n,
@@ -65,6 +65,22 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
             world->sinks[i]->step(world->sinks[i], &info);
 }
 
+/* What nobody reads later would pass otherwise. */
+void world_note_disk(struct world_node *node)
+{
+    world_note(node, "disk", NOTE_DISK, node->op_count, disk_digest(node->disk), ERR_NONE, 0,
+               node->world->event_count);
+}
+
+void world_seal(struct world *world)
+{
+    ASSERT(world->current == NULL);
+    ASSERT(!world->sealed);
+    world->sealed = true;
+    for (uint32_t i = 0; i < world->node_count; i++)
+        world_note_disk(world->nodes[i]);
+}
+
 /* ---- watchers ---- */
 
 void world_add_sink(struct world *world, struct world_sink *sink)
@@ -72,6 +88,23 @@ void world_add_sink(struct world *world, struct world_sink *sink)
     ASSERT(world->sink_count < WORLD_SINKS_MAX);
     world->sinks[world->sink_count++] = sink;
     world->step_wanted = world->step_wanted || sink->step != NULL;
+}
+
+static void tell_row(struct world *world, const struct trace_row *row)
+{
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->row != NULL)
+            world->sinks[i]->row(world->sinks[i], row);
+}
+
+/* What rows say is what the boundary's chain does not have. */
+void world_tell_rows(struct world *world, const struct trace_row *rows, uint64_t count)
+{
+    if (count == 0)
+        return;
+    world->rows_hash = hash_combine(world->rows_hash, hash_digest(rows, count * sizeof *rows));
+    for (uint64_t i = 0; i < count; i++)
+        tell_row(world, &rows[i]);
 }
 
 /* What the world itself says of a node. */
@@ -82,12 +115,10 @@ void world_emit(struct world *world, struct world_node *node, enum trace_kind ki
     struct trace_row row = {.time_ns = world->now_ns,
                             .cause = world->event_count,
                             .node = node->index,
-                            .incarnation = (uint16_t)node->seat.incarnation,
+                            .incarnation = (uint16_t)node->incarnation,
                             .kind = (uint16_t)kind};
     memcpy(row.arg, args, (size_t)count * sizeof *args);
-    for (int32_t i = 0; i < world->sink_count; i++)
-        if (world->sinks[i]->row != NULL)
-            world->sinks[i]->row(world->sinks[i], &row);
+    world_tell_rows(world, &row, 1);
 }
 
 void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text)
@@ -108,8 +139,8 @@ static void begin_event(struct world *world, int64_t at_ns)
 {
     ASSERT(at_ns >= world->now_ns);
     ASSERT(world->current == NULL);
+    ASSERT(!world->sealed);
     world->now_ns = at_ns;
-    world->engine.now_ns = at_ns;
     world->event_count++;
     net_set_now(world->net, at_ns);
 }
@@ -196,7 +227,6 @@ enum world_end world_run_until(struct world *world, int64_t time_ns)
             return WORLD_HALTED;
     struct net_moment net;
     world->now_ns = MAX(world->now_ns, time_ns);
-    world->engine.now_ns = world->now_ns;
     net_set_now(world->net, world->now_ns);
     bool idle = heap_empty(&world->moments) && !net_next(world->net, &net);
     return idle ? WORLD_IDLE : WORLD_REACHED;
@@ -222,10 +252,17 @@ void world_call_cancel(struct world *world, struct world_call *call)
 
 bool world_quiet(const struct world *world)
 {
-    return world->pending_count == 0 && !net_busy(world->net);
+    bool speaks = world->current != NULL && world->log.size > 0; /* nobody has read it yet */
+    return world->pending_count == 0 && !net_busy(world->net) && !speaks;
 }
 
 /* ---- the world as a whole ---- */
+
+uint64_t world_draw_once(const struct world *world, uint32_t node, enum world_use use, uint64_t key)
+{
+    uint64_t what = hash_combine(hash_combine(use, node), key);
+    return hash_combine(hash_combine(world->config.seed, what), 0);
+}
 
 /* This world's disks: what each verb costs on average. Drawn, so that seeds differ in what is slow.
  */
@@ -239,7 +276,7 @@ static void draw_disk_means(struct world *world)
         [ENV_CONNECT] = 20,
     };
     for (int verb = 0; verb < ENV_VERB_COUNT; verb++) {
-        uint64_t bits = fault_draw(&world->dice, 0, USE_DISK_MEAN, (uint64_t)verb);
+        uint64_t bits = world_draw_once(world, 0, USE_DISK_MEAN, (uint64_t)verb);
         int64_t mean_ns = means_us[verb] * 1000;
         world->disk_means_ns[verb] = mean_ns / 4 << random_below(bits, 5);
     }
@@ -248,17 +285,16 @@ static void draw_disk_means(struct world *world)
 static int64_t draw_delay_mean(struct world *world)
 {
     static const int64_t means_us[] = {50, 200, 500, 2000, 10000};
-    uint64_t bits = fault_draw(&world->dice, 0, USE_DISK_MEAN, ENV_VERB_COUNT);
+    uint64_t bits = world_draw_once(world, 0, USE_DISK_MEAN, ENV_VERB_COUNT);
     return means_us[random_below(bits, COUNT_OF(means_us))] * 1000;
 }
 
 static enum err build(struct world *world)
 {
     const struct world_config *config = &world->config;
-    enum err e = fault_dice_init(&world->dice, world->mem, config->seed);
-    if (e == ERR_NONE)
-        e = fault_engine_init(&world->engine, world->mem, config->seed, config->plan,
-                              config->armed);
+    fault_dice_init(&world->dice, world->mem, config->seed);
+    enum err e =
+        fault_engine_init(&world->engine, world->mem, config->seed, config->plan, config->armed);
     if (e != ERR_NONE)
         return e;
     world->engine.watch = config->fired;
@@ -274,6 +310,7 @@ static enum err build(struct world *world)
     e = net_new(&world->net, world->mem, &options);
     if (e == ERR_NONE)
         e = world_harm_init(world);
+    world->log.mem = world->mem;
     world->rows = mem_alloc(world->mem, WORLD_TRACE_ROWS * sizeof *world->rows);
     return world->rows == NULL ? ERR_NOMEM : e;
 }
@@ -319,6 +356,8 @@ void world_free(struct world *world)
     fault_engine_free(&world->engine);
     fault_dice_free(&world->dice);
     mem_free(world->mem, world->rows);
+    mem_free(world->mem, world->inbox);
+    world_half_log_free(&world->log);
     mem_free(world->mem, world);
 }
 
@@ -333,6 +372,7 @@ void world_stats(const struct world *world, struct world_stats *stats)
     net_stats(world->net, &net);
     *stats = (struct world_stats){
         .hash = world->hash,
+        .rows_hash = world->rows_hash,
         .event_count = world->event_count,
         .submission_count = world->submission_count,
         .time_ns = world->now_ns,
@@ -346,8 +386,8 @@ void world_stats(const struct world *world, struct world_stats *stats)
         const struct world_node *node = world->nodes[i];
         if (stats->disk_error == NULL)
             stats->disk_error = disk_mirror_error(node->disk);
-        stats->node_bytes += node->life == WORLD_DOWN ? 0 : world_heap_bytes(node->heap);
+        stats->node_bytes += node->life == WORLD_DOWN ? 0 : node->state.heap_bytes;
         for (int mark = 0; mark < TRACE_MARK_COUNT; mark++)
-            stats->mark_count[mark] += node->trace.mark_count[mark];
+            stats->mark_count[mark] += world_half_marks(node->half)[mark];
     }
 }

@@ -80,6 +80,16 @@ struct world_sink {
 
 /* ---- a world ---- */
 
+/* What must not matter to anybody; verify makes it differ. */
+struct world_memory {
+    bool shuffle;   /* blocks of equal size come in another order, from the first one on */
+    bool displaced; /* no bit of an address stays as it was, from the 12th on */
+    bool plain;     /* heaps over malloc, at addresses that nobody has chosen */
+    bool sealed;    /* a node's heap is out of reach while none of its handlers runs */
+    uint8_t poison; /* fills what is allocated and freed; 0: nothing */
+    uint32_t range; /* moves the address ranges of the nodes */
+};
+
 struct world_config {
     uint64_t seed;
     const char *disk_dir; /* NULL: disks in memory. Else real files under DIR/NODE/; DIR must be
@@ -94,10 +104,7 @@ struct world_config {
     int64_t delay_mean_ns; /* of every link; 0: drawn from the seed */
     int64_t disk_bytes;    /* capacity of each disk; 0: WORLD_DISK_BYTES */
     bool assert_leaks;     /* a clean end that leaves memory behind is our bug at once */
-    /* What must not matter, for verify: */
-    bool shuffle;   /* freed blocks of equal size come back in another order */
-    uint8_t poison; /* fills what is allocated and freed; 0: nothing */
-    uint32_t range; /* moves the address ranges of the nodes */
+    struct world_memory memory;
 };
 
 #define WORLD_DISK_BYTES (64ll << 30)
@@ -217,7 +224,9 @@ struct world_seat *world_seat(struct world *world, uint32_t node);
 /* ---- what came of it ---- */
 
 struct world_stats {
-    uint64_t hash;
+    uint64_t hash;      /* of all that crossed the boundary, and of what the disks held whenever a
+                           life ended */
+    uint64_t rows_hash; /* of all rows of the trace */
     uint64_t event_count, submission_count;
     int64_t time_ns;
     int64_t fault_count; /* that fired */
@@ -229,6 +238,8 @@ struct world_stats {
     uint64_t mark_count[TRACE_MARK_COUNT];
 };
 
+/* The run is over: the chain takes in what every disk holds. Once; nothing happens afterwards. */
+void world_seal(struct world *world);
 void world_stats(const struct world *world, struct world_stats *stats);
 /* Every fault that fired, in order: the plan of a replay. Valid until world_free. */
 const struct fault_plan *world_fired(const struct world *world);

@@ -189,11 +189,11 @@ static void let_go(struct rig *rig, struct filler *filler)
     assert_true(rig_until(rig, &filler->done));
 }
 
-/* The new segment's file opens, but its folder does not. */
-TEST(a_folder_that_cannot_be_opened_for_its_sync_is_synced_later)
+/* False: with this seed the folder was opened before there was no descriptor left. */
+static bool folder_cannot_be_opened(uint64_t seed)
 {
     static struct filler fillers[FILES_MAX];
-    struct rig *rig = rig_new(1);
+    struct rig *rig = rig_new(seed);
     rig->config.segment_bytes = 2000;
     rig_ok(rig, rig_boot(rig));
     rig_append(rig, 1, 1500);
@@ -206,8 +206,8 @@ TEST(a_folder_that_cannot_be_opened_for_its_sync_is_synced_later)
     int more = fill(rig, fillers + count);
     for (int i = 0; i < 1000 && rig->last[TRACE_SYNC_DONE].arg[1] == ERR_NONE; i++)
         assert_true(rig_step(rig));
-    assert_int_equal(rig->last[TRACE_SYNC_DONE].arg[1], ERR_TOOMANY);
-    assert_int_equal(log_durable_end(rig->log), 1);
+    bool met = rig->last[TRACE_SYNC_DONE].arg[1] == ERR_TOOMANY;
+    assert_true(!met || log_durable_end(rig->log) == 1);
     rig_run(rig, 100000000);
     assert_ok(dir_status(rig->dir));
     for (int i = 0; i < count + more; i++)
@@ -216,6 +216,16 @@ TEST(a_folder_that_cannot_be_opened_for_its_sync_is_synced_later)
     assert_int_equal(log_durable_end(rig->log), 2);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
+    return met;
+}
+
+/* The new segment's file opens, but its folder does not. */
+TEST(a_folder_that_cannot_be_opened_for_its_sync_is_synced_later)
+{
+    int met = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++)
+        met += folder_cannot_be_opened(seed);
+    assert_in_range(met, 1, 8);
 }
 
 TEST(an_append_waits_for_a_descriptor)

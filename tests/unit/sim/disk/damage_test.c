@@ -49,6 +49,7 @@ TEST(what_vanished_does_not_come_back)
             help_append(f.disk, file, "!", 1);
             assert_ok(read_at(f.disk, file, 0, 4));
             assert_memory_equal(bytes, "ghi!", 4);
+            (void)disk_digest(f.disk);
             disk_check(f.disk);
             help_power_loss(f.disk, key);
             assert_int_equal(disk_open(f.disk, "d/a", RW, &opened), ERR_NOTFOUND);

@@ -1,5 +1,6 @@
 /* fault_test.c - plans are text and come back from it; swarms are pure; a retry is not doomed. */
 #include <fiu-control.h>
+#include <stdlib.h>
 #include "fault/fault.h"
 #include "support/test.h"
 
@@ -375,79 +376,223 @@ TEST(kinds_are_drawn_apart)
 
 /* ---- chance ---- */
 
+#define DRAWS 64
+
+/* What a life draws, each key KEY_COUNT times, in turns; one of them is asked once more at first.
+ */
+static void draw_all(struct fault_chance *chance, uint64_t extra, uint64_t drawn[DRAWS])
+{
+    if (extra != UINT64_MAX)
+        (void)fault_chance_draw(chance, 1, extra);
+    for (uint64_t i = 0; i < DRAWS; i++)
+        drawn[i] = fault_chance_draw(chance, 1, i % 16);
+}
+
+/* Of as many keys as ever shared a bucket: whichever is asked once more, the others stay, and it
+ * itself goes on by one. */
 TEST(a_draw_moves_no_other)
 {
-    struct fault_dice a, b;
-    assert_ok(fault_dice_init(&a, heap(), 1));
-    assert_ok(fault_dice_init(&b, heap(), 1));
-    (void)fault_draw(&b, 0, 1, 77);
-    uint64_t first = fault_draw(&a, 0, 1, 5);
-    assert_true(first == fault_draw(&b, 0, 1, 5));
-    assert_true(first != fault_draw(&a, 0, 1, 5));
-    assert_true(fault_draw(&a, 1, 1, 5) != fault_draw(&a, 0, 1, 5));
-    fault_dice_free(&a);
-    fault_dice_free(&b);
+    struct fault_chance a;
+    uint64_t first[DRAWS], then[DRAWS];
+    for (uint64_t extra = 0; extra < 100000; extra += extra < 16 ? 1 : 997) {
+        fault_chance_init(&a, heap(), 1, 0);
+        draw_all(&a, UINT64_MAX, first);
+        fault_chance_live(&a, 0);
+        draw_all(&a, extra, then);
+        for (uint64_t i = 0; i < DRAWS; i++) {
+            bool own = i % 16 == extra;
+            assert_true(own == (then[i] != first[i]));
+            assert_true(!own || i + 16 >= DRAWS || then[i] == first[i + 16]);
+        }
+        fault_chance_free(&a);
+    }
+}
+
+/* Many keys at once share nothing either, and are counted however many there are of them. */
+TEST(every_key_has_a_count_of_its_own)
+{
+    struct fault_counts counts;
+    fault_counts_init(&counts, heap());
+    for (uint64_t round = 0; round < 3; round++)
+        for (uint64_t key = 0; key < FAULT_KEYS_MAX; key++)
+            assert_true(fault_count(&counts, hash_mix(key)) == round);
+    fault_counts_clear(&counts);
+}
+
+/* Beyond the limit only what nobody asked for long is forgotten, so memory stays bounded. */
+TEST(keys_that_are_asked_again_are_not_forgotten)
+{
+    struct test_mem mem;
+    struct fault_counts counts;
+    test_mem_init(&mem);
+    fault_counts_init(&counts, &mem.mem);
+    for (uint64_t i = 0; i < 10 * FAULT_KEYS_MAX; i++) {
+        assert_true(fault_count(&counts, hash_mix(i + 1)) == 0);
+        if (i % 1024 == 0)
+            assert_true(fault_count(&counts, 0) == i / 1024);
+    }
+    assert_true(counts.young_cap <= 2 * FAULT_KEYS_MAX);
+    assert_true(counts.old_cap <= 2 * FAULT_KEYS_MAX);
+    assert_true(mem.mem.live_count <= 2);
+    fault_counts_clear(&counts);
+    test_mem_done(&mem);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+/* Neither two lives of a node nor two nodes, whatever they ask. */
+TEST(no_two_lives_draw_the_same)
+{
+    enum { NODES = 8, LIVES = 8, KEYS = 8, TIMES = 8, ALL = NODES * LIVES * KEYS * TIMES };
+    static uint64_t drawn[ALL];
+    int count = 0;
+    for (uint32_t node = 0; node < NODES; node++) {
+        struct fault_chance chance;
+        fault_chance_init(&chance, heap(), 7, node);
+        for (uint32_t life = 0; life < LIVES; life++) {
+            fault_chance_live(&chance, life);
+            for (int i = 0; i < KEYS * TIMES; i++)
+                drawn[count++] = fault_chance_draw(&chance, 3, (uint64_t)i % KEYS);
+        }
+        fault_chance_free(&chance);
+    }
+    assert_int_equal(count, ALL);
+    qsort(drawn, ALL, sizeof drawn[0], by_value);
+    for (int i = 1; i < ALL; i++)
+        assert_true(drawn[i] != drawn[i - 1]);
 }
 
 /* ---- points ---- */
 
+/* The points of some nodes, all in one record. */
+struct panel {
+    struct fault_points points[3];
+    struct fault_engine engine;
+    uint32_t life;
+};
+
+static struct panel *panel_of(struct fault_points *points)
+{
+    return CONTAINER_OF(points - points->node, struct panel, points[0]);
+}
+
+static void point_failed(struct fault_points *points, struct fault_line *line)
+{
+    fault_engine_fired(&panel_of(points)->engine, line);
+}
+
+static void open_panel(struct panel *panel, uint64_t seed, const struct fault_plan *plan,
+                       uint32_t armed)
+{
+    assert_ok(fault_engine_init(&panel->engine, heap(), seed, plan, armed));
+    for (uint32_t i = 0; i < 3; i++)
+        fault_points_init(&panel->points[i], &panel->engine, i, point_failed);
+}
+
+static void close_panel(struct panel *panel)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        fault_points_free(&panel->points[i]);
+    fault_engine_free(&panel->engine);
+}
+
 TEST(a_point_that_nobody_armed_never_fails)
 {
-    struct fault_engine engine;
-    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 0));
+    struct panel panel;
+    open_panel(&panel, 1, NULL, 0);
     for (uint64_t i = 0; i < 1000; i++)
-        assert_ok(FAULT(&engine, DISK_SYNC, 0, i));
-    assert_int_equal(engine.fired.count, 0);
-    fault_engine_free(&engine);
+        assert_ok(FAULT(&panel.points[0], DISK_SYNC, i));
+    assert_int_equal(panel.engine.fired.count, 0);
+    close_panel(&panel);
 }
 
 TEST(a_retry_is_not_doomed)
 {
-    struct fault_engine engine;
-    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_DISK_SYNC));
-    fault_engine_rate(&engine, FAULT_DISK_SYNC, 0, FAULT_RATE_WHOLE / 2);
+    struct panel panel;
+    open_panel(&panel, 1, NULL, 1u << FAULT_DISK_SYNC);
+    fault_points_rate(&panel.points[0], FAULT_DISK_SYNC, FAULT_RATE_WHOLE / 2);
     for (uint64_t key = 0; key < 100; key++) {
         int tries = 0;
-        while (FAULT(&engine, DISK_SYNC, 0, key) != ERR_NONE)
+        while (FAULT(&panel.points[0], DISK_SYNC, key) != ERR_NONE)
             assert_true(++tries < 40);
     }
-    assert_true(engine.fired.count > 50);
-    assert_ok(FAULT(&engine, DISK_SYNC, 1, 5)); /* another node has another rate */
-    fault_engine_free(&engine);
+    assert_true(panel.engine.fired.count > 50);
+    assert_ok(FAULT(&panel.points[1], DISK_SYNC, 5)); /* another node has another rate */
+    close_panel(&panel);
 }
 
-/* What fired, as a plan of its own, makes the same attempts fail and no others. */
+/* Which of so many attempts fail in that life, after so many others with other keys. */
+static uint64_t failures_of(struct panel *panel, uint32_t life, uint64_t others)
+{
+    uint64_t failed = 0;
+    fault_points_live(&panel->points[0], life);
+    for (uint64_t i = 0; i < others; i++)
+        (void)FAULT(&panel->points[0], DISK_SYNC, 1000 + i);
+    for (int i = 0; i < 64; i++)
+        failed |= (uint64_t)(FAULT(&panel->points[0], DISK_SYNC, 5) != ERR_NONE) << i;
+    return failed;
+}
+
+TEST(an_attempt_fails_by_its_own_key_and_life)
+{
+    struct panel panel;
+    open_panel(&panel, 1, NULL, 1u << FAULT_DISK_SYNC);
+    fault_points_rate(&panel.points[0], FAULT_DISK_SYNC, FAULT_RATE_WHOLE / 2);
+    uint64_t first = failures_of(&panel, 0, 0);
+    assert_true(failures_of(&panel, 0, 50000) == first);
+    assert_true(failures_of(&panel, 1, 0) != first);
+    close_panel(&panel);
+}
+
+/* What fired, as a plan of its own, makes the same attempts fail and no others, in every life. */
 TEST(what_fired_fires_again)
 {
-    struct fault_engine engine, replay;
-    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_NET_SEND));
-    fault_engine_rate(&engine, FAULT_NET_SEND, 2, FAULT_RATE_WHOLE / 10);
+    struct panel panel, replay;
     enum err got[2000];
-    for (int i = 0; i < 2000; i++)
-        got[i] = FAULT(&engine, NET_SEND, 2, (uint64_t)i % 70);
-    assert_ok(fault_engine_init(&replay, heap(), 2, &engine.fired, 0));
-    for (int i = 0; i < 2000; i++)
-        assert_int_equal(got[i], FAULT(&replay, NET_SEND, 2, (uint64_t)i % 70));
-    assert_int_equal(engine.fired.count, replay.fired.count);
-    assert_true(engine.fired.count > 100);
-    fault_engine_free(&replay);
-    fault_engine_free(&engine);
+    open_panel(&panel, 1, NULL, 1u << FAULT_NET_SEND);
+    fault_points_rate(&panel.points[2], FAULT_NET_SEND, FAULT_RATE_WHOLE / 10);
+    for (uint32_t i = 0; i < 2000; i++) {
+        if (i % 500 == 0)
+            fault_points_live(&panel.points[2], i / 500);
+        got[i] = FAULT(&panel.points[2], NET_SEND, i % 70);
+    }
+    open_panel(&replay, 2, &panel.engine.fired, 0);
+    for (uint32_t i = 0; i < 2000; i++) {
+        if (i % 500 == 0)
+            fault_points_live(&replay.points[2], i / 500);
+        assert_int_equal(got[i], FAULT(&replay.points[2], NET_SEND, i % 70));
+    }
+    assert_int_equal(panel.engine.fired.count, replay.engine.fired.count);
+    assert_true(panel.engine.fired.count > 100);
+    close_panel(&replay);
+    close_panel(&panel);
 }
 
 TEST(a_line_may_name_another_error)
 {
     struct fault_plan plan;
-    struct fault_engine engine;
+    struct panel panel;
     fault_plan_init(&plan, heap());
     assert_ok(fault_plan_parse(
-        &plan, bytes_text("at 1s node 0 fail site=net/connect key=0x5 count=1 error=TIMEOUT"),
+        &plan,
+        bytes_text("at 1s node 0 fail site=net/connect key=0x5 count=1 error=TIMEOUT life=1"),
         NULL));
-    assert_ok(fault_engine_init(&engine, heap(), 1, &plan, 0));
-    assert_ok(FAULT(&engine, NET_CONNECT, 0, 5));
-    assert_ok(FAULT(&engine, NET_CONNECT, 1, 5));
-    assert_int_equal(FAULT(&engine, NET_CONNECT, 0, 5), ERR_TIMEOUT);
-    assert_ok(FAULT(&engine, NET_CONNECT, 0, 5));
-    fault_engine_free(&engine);
+    open_panel(&panel, 1, &plan, 0);
+    for (uint32_t life = 0; life < 3; life++) {
+        fault_points_live(&panel.points[0], life);
+        assert_ok(FAULT(&panel.points[0], NET_CONNECT, 5));
+        assert_ok(FAULT(&panel.points[1], NET_CONNECT, 5));
+        enum err expected = life == 1 ? ERR_TIMEOUT : ERR_NONE;
+        assert_int_equal(FAULT(&panel.points[0], NET_CONNECT, 5), expected);
+        assert_ok(FAULT(&panel.points[0], NET_CONNECT, 5));
+    }
+    close_panel(&panel);
     fault_plan_free(&plan);
 }
 
@@ -476,15 +621,16 @@ TEST(without_memory_nothing_is_left_behind)
 /* libfiu is really asked: what its tools switch off stays off, and on, on. */
 TEST(libfiu_has_the_last_word)
 {
-    struct fault_engine engine;
+    struct panel panel;
+    struct fault_points *points = &panel.points[0];
     const char *name = fault_site_name(FAULT_DISK_SYNC_DIR);
-    assert_ok(fault_engine_init(&engine, heap(), 1, NULL, 1u << FAULT_DISK_SYNC_DIR));
-    fault_engine_rate(&engine, FAULT_DISK_SYNC_DIR, 0, FAULT_RATE_WHOLE);
-    assert_int_equal(FAULT(&engine, DISK_SYNC_DIR, 0, 1), ERR_IO);
+    open_panel(&panel, 1, NULL, 1u << FAULT_DISK_SYNC_DIR);
+    fault_points_rate(points, FAULT_DISK_SYNC_DIR, FAULT_RATE_WHOLE);
+    assert_int_equal(FAULT(points, DISK_SYNC_DIR, 1), ERR_IO);
     assert_int_equal(fiu_disable(name), 0);
-    assert_ok(FAULT(&engine, DISK_SYNC_DIR, 0, 1));
-    fault_engine_rate(&engine, FAULT_DISK_SYNC_DIR, 0, 0);
+    assert_ok(FAULT(points, DISK_SYNC_DIR, 1));
+    fault_points_rate(points, FAULT_DISK_SYNC_DIR, 0);
     assert_int_equal(fiu_enable(name, 1, NULL, 0), 0);
-    assert_int_equal(FAULT(&engine, DISK_SYNC_DIR, 0, 1), ERR_IO);
-    fault_engine_free(&engine);
+    assert_int_equal(FAULT(points, DISK_SYNC_DIR, 1), ERR_IO);
+    close_panel(&panel);
 }

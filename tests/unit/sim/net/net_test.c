@@ -26,7 +26,7 @@ static void open_pair(struct pair *pair, uint64_t seed, enum net_split split)
 {
     *pair = (struct pair){0};
     test_mem_init(&pair->mem);
-    assert_ok(fault_dice_init(&pair->dice, &pair->mem.mem, seed));
+    fault_dice_init(&pair->dice, &pair->mem.mem, seed);
     struct net_options options = {.seed = seed, .dice = &pair->dice, .split = split};
     assert_ok(net_new(&pair->net, &pair->mem.mem, &options));
     assert_ok(net_add_node(pair->net));
@@ -683,12 +683,14 @@ TEST(without_memory_the_net_says_so)
 {
     for (uint64_t n = 1;; n++) {
         struct test_mem mem;
+        struct mem plenty; /* the dice's: without it there is no simulator */
         struct fault_dice dice;
         struct net *net = NULL;
         struct net_op op;
         uint64_t listener;
         test_mem_init(&mem);
-        assert_ok(fault_dice_init(&dice, &mem.mem, 1));
+        mem_system(&plenty);
+        fault_dice_init(&dice, &plenty, 1);
         mem.fail_at = n;
         struct net_options options = {.seed = 1, .dice = &dice};
         enum err e = net_new(&net, &mem.mem, &options);

@@ -126,9 +126,8 @@ TEST(other_memory_changes_nothing)
     scripted_init(&t);
     run_held(&t, source);
     uint64_t plain = t.result.hash;
-    t.options.shuffle = true;
-    t.options.poison = 0xa5;
-    t.options.range = 1;
+    t.options.memory =
+        (struct world_memory){.shuffle = true, .displaced = true, .poison = 0xa5, .range = 1};
     run_held(&t, source);
     assert_true(t.result.hash == plain);
     scripted_done(&t);

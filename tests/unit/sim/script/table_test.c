@@ -466,7 +466,8 @@ TEST(what_is_right_in_another_spelling_is_no_mistake)
            "local p = c:producer { to = t, records = 90, keys = 30 }\n"
            "wait_until(function() return p:done() end, seconds(20)) b:stop()\n"
            "for i = 0, 1 do\n"
-           "  b:disk(\"flip\", { file = t:path(i, \"0000\"), offset = 30, bit = 1 })\n"
+           "  b:disk(\"flip\", { file = t:path(i, \"00000000000000000000.log\"), offset = 30, bit "
+           "= 1 })\n"
            "  leave_out(t, i)\n"
            "end\n"
            "b:start()\n" READ,

@@ -60,14 +60,76 @@ TEST(watchers_do_not_change_the_hash)
     }
 }
 
+/* As kiln verify has them. */
+#define SIDES 3
+static const struct world_memory sides[SIDES] = {
+    {0},
+    {.shuffle = true, .displaced = true, .sealed = true, .poison = 0x5a, .range = 7},
+    {.plain = true, .poison = 0xa5},
+};
+
 TEST(addresses_and_poison_do_not_change_the_hash)
 {
     for (uint64_t seed = 1; seed <= 3; seed++) {
         struct world_config plain = {.seed = seed};
-        struct world_config other = {.seed = seed, .shuffle = true, .poison = 0xa5, .range = 3};
-        assert_true(history(&plain, false, NULL) == history(&other, false, NULL));
+        for (int side = 1; side < SIDES; side++) {
+            struct world_config other = {.seed = seed, .memory = sides[side]};
+            assert_true(history(&plain, false, NULL) == history(&other, false, NULL));
+        }
     }
 }
+
+#ifdef KILN_ARENAS
+/* ---- planted: what depends on a bit of an address ---- */
+
+#define PLANTED 24
+
+static void planted_fire(struct env_timer *timer)
+{
+    (void)timer;
+}
+
+/* Blocks of several sizes; that bit of their addresses decides when a timer fires. */
+static enum err planted_start(struct world_seat *seat)
+{
+    int bit = (int)(seat->args.data[0] - ' ');
+    int64_t late_ns = 0;
+    for (size_t i = 0; i < PLANTED; i++) {
+        void *block = mem_alloc(seat->mem, 24 + i * i * 9);
+        assert_non_null(block);
+        late_ns += (int64_t)((uintptr_t)block >> bit & 1) << i;
+    }
+    struct env_timer *timer = mem_zalloc(seat->mem, sizeof *timer);
+    assert_non_null(timer);
+    timer->fire = planted_fire;
+    env_arm(seat->env, timer, env_now(seat->env) + 1000 + late_ns);
+    return ERR_NONE;
+}
+
+static uint64_t planted_hash(int bit, const struct world_memory *memory)
+{
+    static const struct world_program planted = {.kind = "planted", .start = planted_start};
+    struct stage stage;
+    char args[2] = {(char)(' ' + bit), 0};
+    stage_open(&stage, &(struct world_config){.seed = 1, .memory = *memory});
+    stage_add(&stage, &planted, "first", args);
+    stage_add(&stage, &planted, "second", args);
+    world_run_until(stage.world, SECOND_NS);
+    uint64_t hash = stage_hash(&stage);
+    stage_close(&stage);
+    return hash;
+}
+
+/* The two sides of verify whose addresses are chosen differ in all of them. */
+TEST(dependence_on_any_bit_of_an_address_is_found)
+{
+    for (int bit = 6; bit <= 40; bit++) {
+        uint64_t hash = planted_hash(bit, &sides[0]);
+        if (planted_hash(bit, &sides[1]) == hash)
+            fail_msg("bit %d is the same on both sides", bit);
+    }
+}
+#endif
 
 TEST(disks_of_files_do_not_change_the_hash)
 {
@@ -117,6 +179,95 @@ TEST(every_step_is_told_with_its_cause)
     stage_close(&stage);
 }
 
+/* ---- chance ---- */
+
+#define DRAWN_NODES 3
+#define DRAWN_LIVES 4
+#define DRAWN_KEYS 50
+
+/* What each of its lives draws with each key, one behind the other; noisy: other draws between. */
+static void draw_lives(struct stage *stage, uint32_t node, bool noisy, uint64_t *drawn)
+{
+    static const char *const sites[] = {"metadata/incarnation", "dir/id"};
+    for (int life = 0; life < DRAWN_LIVES; life++) {
+        world_start(stage->world, node);
+        world_run_until(stage->world, world_now(stage->world) + SECOND_NS);
+        world_sit(stage->world, node);
+        struct world_seat *seat = world_seat(stage->world, node);
+        for (uint64_t i = 0; noisy && i < 70000; i++)
+            (void)env_random(seat->env, "noise", i);
+        for (uint64_t i = 0; i < DRAWN_KEYS; i++)
+            *drawn++ = env_random(seat->env, sites[i % 2], i / 4);
+        world_rise(stage->world, node);
+        world_kill(stage->world, node, 0);
+    }
+}
+
+static void draw_nodes(bool noisy, uint64_t *drawn)
+{
+    struct stage stage;
+    stage_open(&stage, &(struct world_config){.seed = 3});
+    for (uint32_t node = 0; node < DRAWN_NODES; node++) {
+        static const char *const names[DRAWN_NODES] = {"one", "two", "three"};
+        assert_int_equal(stage_add(&stage, &echo_program, names[node], ""), node);
+        draw_lives(&stage, node, noisy, drawn + node * DRAWN_LIVES * DRAWN_KEYS);
+    }
+    stage_close(&stage);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+/* Incarnations, ids of directories and clusters: no life ever draws what another life, or another
+ * node, has drawn; and a life draws the same whatever else it and those before it drew. */
+TEST(no_two_lives_draw_the_same_identity)
+{
+    enum { ALL = DRAWN_NODES * DRAWN_LIVES * DRAWN_KEYS };
+    static uint64_t quiet[ALL], noisy[ALL];
+    draw_nodes(false, quiet);
+    draw_nodes(true, noisy);
+    assert_memory_equal(quiet, noisy, sizeof quiet);
+    qsort(quiet, ALL, sizeof quiet[0], by_value);
+    for (int i = 1; i < ALL; i++)
+        assert_true(quiet[i] != quiet[i - 1]);
+}
+
+/* ---- the chains ---- */
+
+/* A bit that nobody reads again is a difference of what the disks hold, and of nothing else. */
+TEST(the_hash_has_what_disks_hold_at_the_end)
+{
+    uint64_t hash[3];
+    for (int i = 0; i < 3; i++) {
+        struct stage stage;
+        struct world_stats stats;
+        stage_open(&stage, &(struct world_config){.seed = 3});
+        stage_add(&stage, &writer_program, "disk", "");
+        world_run_until(stage.world, SECOND_NS);
+        world_kill(stage.world, 0, 0);
+        world_stats(stage.world, &stats);
+        uint64_t before = stats.hash;
+        struct fault_line line;
+        assert_ok(fault_line_parse(
+            &line, bytes_text("at 0s node 0 disk flip file=dir/log offset=3 bit=1"), NULL));
+        if (i == 2)
+            world_harm(stage.world, &line);
+        world_stats(stage.world, &stats);
+        assert_true(stats.hash == before);
+        world_seal(stage.world);
+        world_stats(stage.world, &stats);
+        hash[i] = stats.hash;
+        stage_close(&stage);
+    }
+    assert_true(hash[0] == hash[1]);
+    assert_true(hash[0] != hash[2]);
+}
+
 /* ---- streams ---- */
 
 static void echoes(uint64_t seed, enum net_split split, const char *args)
@@ -124,6 +275,7 @@ static void echoes(uint64_t seed, enum net_split split, const char *args)
     struct stage stage;
     stage_open(&stage, &(struct world_config){.seed = seed, .split = split});
     stage_add(&stage, &echo_program, "server", "");
+    world_run_until(stage.world, SECOND_NS); /* it listens */
     uint32_t client = stage_add(&stage, &pinger_program, "client", args);
     struct pinger_report report = stage_ask_pinger(&stage, client);
     assert_true(report.finished);
