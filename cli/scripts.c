@@ -38,12 +38,6 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static bool ends_with(const char *text, const char *tail)
-{
-    size_t size = strlen(text), tail_size = strlen(tail);
-    return size >= tail_size && strcmp(text + size - tail_size, tail) == 0;
-}
-
 static bool add_path(struct campaign_scripts *scripts, const char *path, bool named);
 
 static bool add_directory(struct campaign_scripts *scripts, const char *path)
@@ -85,7 +79,7 @@ static bool add_path(struct campaign_scripts *scripts, const char *path, bool na
         return true; /* a link to nowhere, or gone meanwhile */
     if (S_ISDIR(st.st_mode))
         return add_directory(scripts, path);
-    if (!named && !ends_with(path, ".lua"))
+    if (!named && !text_ends_with(path, ".lua"))
         return true;
     return add_file(scripts, path);
 }

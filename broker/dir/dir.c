@@ -495,13 +495,6 @@ static enum steps_flow open_take_points(struct steps *steps)
     return STEPS_NEXT;
 }
 
-static bool ends_with(const char *name, const char *suffix)
-{
-    size_t size = strlen(name);
-    size_t tail = strlen(suffix);
-    return size > tail && strcmp(name + size - tail, suffix) == 0;
-}
-
 static bool begins_with(const char *name, const char *prefix)
 {
     return strncmp(name, prefix, strlen(prefix)) == 0;
@@ -511,7 +504,7 @@ static bool begins_with(const char *name, const char *prefix)
 static bool consent_used(const struct opening *o, const char *name)
 {
     char folder[FORMAT_NAME_MAX];
-    if (!ends_with(name, DIR_CONSENT_SUFFIX))
+    if (!text_ends_with(name, DIR_CONSENT_SUFFIX))
         return false;
     snprintf(folder, sizeof folder, "/%.*s", (int)(strlen(name) - strlen(DIR_CONSENT_SUFFIX)),
              name);
@@ -532,14 +525,16 @@ static enum steps_flow open_name(struct steps *steps)
         return STEPS_NEXT;
     if (name[0] != '/') {
         bool used = consent_used(o, name);
-        bool old = ends_with(name, ".tmp") && !(o->identifies && begins_with(name, DIR_META_NAME));
+        /* With something before it: what is called just that is not kiln's. */
+        bool old = text_ends_with(name + 1, ".tmp") &&
+                   !(o->identifies && begins_with(name, DIR_META_NAME));
         if (!used && !old)
             return STEPS_NEXT;
         env_unlink(steps->env, &steps->io, in_dir(o, name), steps_done);
         return STEPS_TRY;
     }
     /* A partition that was being deleted, or made: neither was ever answered for. */
-    if (ends_with(name, "-delete") || ends_with(name, "-future")) {
+    if (text_ends_with(name, "-delete") || text_ends_with(name, "-future")) {
         dir_remove(o->dir, in_dir(o, name + 1));
         return STEPS_NEXT;
     }
@@ -651,7 +646,7 @@ static void finish_open(struct opening *o, enum err e)
     dir->opened = e == ERR_NONE;
     if (dir->opened)
         dir_reserve_later(dir);
-    dir->busy--;
+    dir_work_ends(dir);
     op->done(op, e);
 }
 
@@ -724,6 +719,6 @@ void dir_open(struct dir *dir, struct dir_op *op, dir_done *done)
     o->dir = dir;
     o->op = op;
     o->names_size = NAMES_SIZE_FIRST;
-    dir->busy++;
+    dir_work_begins(dir);
     steps_start(&o->steps, dir->env, open_steps, open_ended);
 }

@@ -59,12 +59,11 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
     (void)n;
     move(file, DIR_FILE_CLOSED);
     file->handle = 0;
-    dir->busy--;
     if (!list_empty(&file->waits))
         start_open(file);
     else if (file->gone)
         free_file(file);
-    dir_idle(dir);
+    dir_work_ends(dir);
 }
 
 static void start_close(struct dir_file *file)
@@ -73,7 +72,7 @@ static void start_close(struct dir_file *file)
     list_remove(&file->idle);
     move(file, DIR_FILE_CLOSING);
     file->dir->open_files--;
-    file->dir->busy++;
+    dir_work_begins(file->dir);
     env_close_file(file->dir->env, &file->io, file->handle, on_closed);
 }
 
@@ -121,14 +120,13 @@ static void on_opened(struct env_op *op, enum err e, uint64_t n)
     file->holds++; /* so that it stays while they are told */
     tell(file, e);
     file->holds--;
-    dir->busy--;
     if (file->state == DIR_FILE_OPEN && file->holds == 0) {
         file->holds++;
         release(file);
     } else if (file->state == DIR_FILE_CLOSED && file->gone && list_empty(&file->waits)) {
         free_file(file);
     }
-    dir_idle(dir);
+    dir_work_ends(dir);
 }
 
 static void start_open(struct dir_file *file)
@@ -139,7 +137,7 @@ static void start_open(struct dir_file *file)
     dir_files_trim(file->dir, file->dir->open_files_max - 1);
     move(file, DIR_FILE_OPENING);
     file->dir->open_files++;
-    file->dir->busy++;
+    dir_work_begins(file->dir);
     env_open_file(file->dir->env, &file->io, file->path, flags, on_opened);
 }
 

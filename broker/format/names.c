@@ -10,17 +10,11 @@ static const char *const suffixes[] = {
     [FORMAT_KIND_WINDOW] = ".snapshot-window",
 };
 
-static bool ends_with(const char *name, const char *suffix)
-{
-    size_t size = strlen(name);
-    size_t tail = strlen(suffix);
-    return size >= tail && memcmp(name + size - tail, suffix, tail) == 0;
-}
-
 enum format_file_kind format_name_kind(const char *name, int64_t *offset)
 {
     *offset = -1;
-    if (ends_with(name, ".deleted") || ends_with(name, ".tmp") || ends_with(name, ".cleaned"))
+    if (text_ends_with(name, ".deleted") || text_ends_with(name, ".tmp") ||
+        text_ends_with(name, ".cleaned"))
         return FORMAT_KIND_LEFTOVER;
     if (strlen(name) <= FORMAT_OFFSET_DIGITS)
         return FORMAT_KIND_OTHER;

@@ -45,18 +45,11 @@ static const struct {
     {"bootstrap.checkpoint", INSPECT_TYPE_CHECKPOINT},
 };
 
-static bool ends_with(const char *name, const char *suffix)
-{
-    size_t size = strlen(name);
-    size_t tail = strlen(suffix);
-    return size >= tail && memcmp(name + size - tail, suffix, tail) == 0;
-}
-
 static bool is_checkpoint(const char *name)
 {
     int64_t epoch;
     return strlen(name) == CHECKPOINT_NAME_SIZE && name[FORMAT_OFFSET_DIGITS] == '-' &&
-           ends_with(name, ".checkpoint") &&
+           text_ends_with(name, ".checkpoint") &&
            text_parse_int(bytes_of(name + FORMAT_OFFSET_DIGITS + 1, 10), &epoch) == ERR_NONE;
 }
 
@@ -93,12 +86,12 @@ enum inspect_type inspect_type(const char *name, int64_t *offset)
     if (*offset >= 0 && is_checkpoint(name))
         return INSPECT_TYPE_CHECKPOINT;
     *offset = -1;
-    if (ends_with(name, "-delete") || ends_with(name, "-future"))
+    if (text_ends_with(name, "-delete") || text_ends_with(name, "-future"))
         return INSPECT_TYPE_LEFTOVER;
     /* What a full disk gives back, and a person's word: only that they are there counts. */
-    if (strncmp(name, ".reserve-", 9) == 0 || ends_with(name, ".start-empty"))
+    if (strncmp(name, ".reserve-", 9) == 0 || text_ends_with(name, ".start-empty"))
         return INSPECT_TYPE_LOCK;
-    return ends_with(name, ".crc") ? INSPECT_TYPE_CRC : INSPECT_TYPE_UNKNOWN;
+    return text_ends_with(name, ".crc") ? INSPECT_TYPE_CRC : INSPECT_TYPE_UNKNOWN;
 }
 
 bool inspect_knows(const char *name)

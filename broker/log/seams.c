@@ -44,11 +44,8 @@ static int64_t first_orphan(const struct log_opening *o, int64_t below)
 /* Retention took the oldest segment when the disk had no room even to say where the log begins. */
 static bool removed_unsaid(const struct log_opening *o)
 {
-    static const char suffix[] = ".log.deleted";
     for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
-        size_t size = strlen(o->names + at);
-        if (size >= sizeof suffix &&
-            strcmp(o->names + at + size - (sizeof suffix - 1), suffix) == 0)
+        if (text_ends_with(o->names + at + 1, ".log.deleted")) /* and something before it */
             return true;
     }
     return false;

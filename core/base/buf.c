@@ -12,6 +12,17 @@ struct buf *buf_new(struct mem *mem, uint32_t cap)
     return buf;
 }
 
+struct buf *buf_of_text(struct mem *mem, struct bytes text)
+{
+    struct buf *buf = buf_new(mem, (uint32_t)text.size + 1);
+    if (buf == NULL)
+        return NULL;
+    if (text.size > 0)
+        memcpy(buf->data, text.data, text.size);
+    buf->data[text.size] = 0;
+    return buf;
+}
+
 void buf_retain(struct buf *buf)
 {
     ASSERT(buf->refs > 0);

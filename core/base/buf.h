@@ -15,6 +15,8 @@ struct buf {
 
 /* One reference, contents undefined. NULL: out of memory. */
 struct buf *buf_new(struct mem *mem, uint32_t cap) MUST_USE;
+/* One reference, a copy of text with a zero behind it, which cap counts. NULL: out of memory. */
+struct buf *buf_of_text(struct mem *mem, struct bytes text) MUST_USE;
 void buf_retain(struct buf *buf);
 /* Frees it with the last reference. buf may be NULL. */
 void buf_release(struct buf *buf);

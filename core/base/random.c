@@ -27,7 +27,7 @@ bool random_chance(uint64_t bits, uint64_t part, uint64_t whole)
 }
 
 /* log2(1 + i / 64) in units of 2^-31. */
-static const uint32_t steps[LOG_STEPS + 1] = {
+static const uint32_t log_steps[LOG_STEPS + 1] = {
     0x00000000, 0x02dcf2d1, 0x05aeb4dd, 0x08759c50, 0x0b31fb7d, 0x0de42120, 0x108c588d, 0x132ae9e2,
     0x15c01a3a, 0x184c2bd0, 0x1acf5e2e, 0x1d49ee4c, 0x1fbc16b9, 0x22260fb6, 0x24880f56, 0x26e2499d,
     0x2934f098, 0x2b803474, 0x2dc4439b, 0x30014ac6, 0x32377512, 0x3466ec15, 0x368fd7ee, 0x38b25f5a,
@@ -47,7 +47,7 @@ static uint64_t minus_log2(uint64_t x)
     uint64_t mantissa = x << zeros; /* 1.xxx with the point behind bit 63 */
     uint64_t step = mantissa >> 57 & (LOG_STEPS - 1);
     uint64_t between = mantissa >> 25 & UINT32_MAX; /* of the way to the next step, 2^-32 */
-    uint64_t low = steps[step], high = steps[step + 1];
+    uint64_t low = log_steps[step], high = log_steps[step + 1];
     uint64_t log = 2 * low + ((high - low) * between >> 31);
     return ((uint64_t)(zeros + 1) << 32) - log;
 }

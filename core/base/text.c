@@ -91,6 +91,12 @@ void text_fit(char *to, size_t size, const char *format, ...)
     ASSERT(used < size);
 }
 
+bool text_ends_with(const char *text, const char *tail)
+{
+    size_t size = strlen(text), tail_size = strlen(tail);
+    return size >= tail_size && memcmp(text + size - tail_size, tail, tail_size) == 0;
+}
+
 static bool follows(struct bytes s, size_t i, uint8_t low, uint8_t high)
 {
     return i < s.size && s.data[i] >= low && s.data[i] <= high;
@@ -133,13 +139,20 @@ size_t text_utf8_piece(struct bytes s, size_t i, bool *good)
     return third ? 3 : 2;
 }
 
+/* Where the character begins that byte i may be of. */
+static size_t character_of(struct bytes s, size_t i)
+{
+    size_t first = i;
+    while (first > 0 && i - first < UTF8_MAX - 1 && (s.data[first] & 0xc0) == 0x80)
+        first--;
+    return first;
+}
+
 size_t text_cut(struct bytes s, size_t max)
 {
     if (s.size <= max)
         return s.size;
-    size_t first = max; /* of the character over whose bytes the cut would go */
-    while (first > 0 && max - first < UTF8_MAX - 1 && (s.data[first] & 0xc0) == 0x80)
-        first--;
+    size_t first = character_of(s, max); /* over whose bytes the cut would go */
     return utf8_size(s, first) > max - first ? first : max;
 }
 
@@ -151,11 +164,9 @@ void text_format(char *to, size_t size, const char *format, va_list args)
         return;
     /* What was cut off is not known any more: a character that began is taken to go on. */
     struct bytes all = bytes_of(to, size - 1);
-    size_t last = all.size;
-    while (last > 0 && all.size - last < UTF8_MAX - 1 && (all.data[last - 1] & 0xc0) == 0x80)
-        last--;
-    if (last > 0 && all.data[last - 1] >= 0xc0 && utf8_size(all, last - 1) == 0)
-        to[last - 1] = 0;
+    size_t last = all.size == 0 ? 0 : character_of(all, all.size - 1);
+    if (all.size > 0 && all.data[last] >= 0xc0 && utf8_size(all, last) == 0)
+        to[last] = 0;
 }
 
 static void add_json_char(struct text *t, char c)

@@ -37,6 +37,8 @@ void text_format(char *to, size_t size, const char *format, va_list args) PRINTF
 /* The same into an array that holds all of it, which is asserted. */
 void text_fit(char *to, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
+bool text_ends_with(const char *text, const char *tail);
+
 /* Decimal, optional '-'; all of s must be digits. ERR_INVALID, ERR_RANGE. */
 enum err text_parse_int(struct bytes s, int64_t *out) MUST_USE;
 /* The least number of insertions, deletions, changes and swaps of neighbours (no place edited

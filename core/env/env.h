@@ -119,6 +119,16 @@ struct env_timer {
     struct heap_node node;
 };
 
+/* Contract 3: in which order timers fire. For the heaps of doors. */
+static inline bool env_timer_before(const struct heap_node *a, const struct heap_node *b)
+{
+    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
+    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
+    if (x->deadline_ns != y->deadline_ns)
+        return x->deadline_ns < y->deadline_ns;
+    return x->sequence < y->sequence;
+}
+
 /* What the disk under a path guarantees. A simulated one may guarantee less than most real ones. */
 struct env_disk {
     int32_t files_max;     /* open at once; on a real machine streams count as well */

@@ -38,15 +38,6 @@ static void sample_now(struct posix *p)
     p->public.env.now_ns = now;
 }
 
-static bool timer_before(const struct heap_node *a, const struct heap_node *b)
-{
-    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
-    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
-    if (x->deadline_ns != y->deadline_ns)
-        return x->deadline_ns < y->deadline_ns;
-    return x->sequence < y->sequence;
-}
-
 static struct env_timer *next_timer(struct posix *p)
 {
     struct heap_node *min = heap_min(&p->timers);
@@ -588,7 +579,7 @@ enum err posix_new(struct posix_env **out, struct mem *mem, const char *root,
     p->hook = hook;
     p->epoll_fd = p->signal_fd = p->pool.wake_fd = -1;
     p->names.free_first = -1;
-    heap_init(&p->timers, timer_before);
+    heap_init(&p->timers, env_timer_before);
     list_init(&p->ready);
     list_init(&p->again);
     list_init(&p->calls);

@@ -81,15 +81,9 @@ enum err disk_break(struct disk *disk, const char *path, uint64_t offset)
 enum err disk_vanish(struct disk *disk, const char *path)
 {
     struct place place;
-    enum err e = disk_place_find(disk->tree, path, &place);
+    enum err e = disk_place_named(disk->tree, path, &place);
     if (e != ERR_NONE)
         return e;
-    if (place.dir == NULL)
-        return ERR_BUSY;
-    if (place.inode == NULL)
-        return ERR_NOTFOUND;
-    if (place.slash && !place.inode->is_dir)
-        return ERR_NOTDIR;
     e = disk_entry_remove(disk, place.entry);
     return e != ERR_NONE ? e : disk_settle_dir(disk->tree, place.dir, disk->tree->sequence);
 }

@@ -218,18 +218,24 @@ static enum err unlink_entry(struct disk *disk, struct dentry *entry)
     return ERR_NONE;
 }
 
+enum err disk_place_named(const struct tree *tree, const char *path, struct place *out)
+{
+    enum err e = disk_place_find(tree, path, out);
+    if (e != ERR_NONE)
+        return e;
+    if (out->dir == NULL)
+        return ERR_BUSY;
+    if (out->inode == NULL)
+        return ERR_NOTFOUND;
+    return out->slash && !out->inode->is_dir ? ERR_NOTDIR : ERR_NONE;
+}
+
 enum err disk_unlink(struct disk *disk, const char *path)
 {
     struct place place;
-    enum err e = disk_place_find(disk->tree, path, &place);
+    enum err e = disk_place_named(disk->tree, path, &place);
     if (e != ERR_NONE)
         return e;
-    if (place.dir == NULL)
-        return ERR_BUSY;
-    if (place.inode == NULL)
-        return ERR_NOTFOUND;
-    if (!place.inode->is_dir && place.slash)
-        return ERR_NOTDIR;
     if (place.inode->child_count > 0)
         return ERR_NOTEMPTY;
     return unlink_entry(disk, place.entry);

@@ -301,6 +301,9 @@ struct place {
 /* ERR_NOTFOUND, ERR_NOTDIR: the way there; ERR_IO: a name too long. A missing end is no error.
  */
 enum err disk_place_find(const struct tree *tree, const char *path, struct place *out) MUST_USE;
+/* Something that an entry names, so that it can be taken away: ERR_BUSY (the root), ERR_NOTFOUND,
+ * ERR_NOTDIR, and as disk_place_find. */
+enum err disk_place_named(const struct tree *tree, const char *path, struct place *out) MUST_USE;
 /* The entry's target must be a directory. ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS. */
 enum err disk_place_dir(const struct tree *tree, const char *path, struct inode **out) MUST_USE;
 enum err disk_place_file(const struct tree *tree, const char *path, struct inode **out) MUST_USE;

@@ -161,24 +161,12 @@ void world_half_run(struct world_half *half, const struct half_event *event,
 
 /* ---- lives ---- */
 
-static bool timer_before(const struct heap_node *a, const struct heap_node *b)
-{
-    const struct env_timer *x = CONTAINER_OF(a, struct env_timer, node);
-    const struct env_timer *y = CONTAINER_OF(b, struct env_timer, node);
-    if (x->deadline_ns != y->deadline_ns)
-        return x->deadline_ns < y->deadline_ns;
-    return x->sequence < y->sequence;
-}
-
 /* With a zero behind it, as programs read it. */
 static enum err take_args(struct world_half *half, struct bytes args)
 {
-    struct buf *copy = buf_new(half->options.mem, (uint32_t)args.size + 1);
+    struct buf *copy = buf_of_text(half->options.mem, args);
     if (copy == NULL)
         return ERR_NOMEM;
-    if (args.size > 0)
-        memcpy(copy->data, args.data, args.size);
-    copy->data[args.size] = 0;
     buf_release(half->args);
     half->args = copy;
     return ERR_NONE;
@@ -196,7 +184,7 @@ enum err world_half_begin(struct world_half *half, uint32_t life, struct bytes a
         return e;
     fault_points_live(&half->points, life);
     fault_chance_live(&half->chance, life);
-    heap_init(&half->timers, timer_before);
+    heap_init(&half->timers, env_timer_before);
     world_half_ops_clear(half);
     half->seat = (struct world_seat){
         .env = &half->env,

@@ -381,12 +381,9 @@ static enum err new_disk(struct world_node *node)
 
 static enum err set_args(struct world_node *node, struct bytes args)
 {
-    struct buf *copy = buf_new(node->world->mem, (uint32_t)args.size + 1);
+    struct buf *copy = buf_of_text(node->world->mem, args);
     if (copy == NULL)
         return ERR_NOMEM;
-    if (args.size > 0)
-        memcpy(copy->data, args.data, args.size);
-    copy->data[args.size] = 0;
     buf_release(node->args);
     node->args = copy;
     return ERR_NONE;

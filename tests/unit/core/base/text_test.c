@@ -132,6 +132,15 @@ TEST(text_format_is_cut_at_the_size_of_its_array)
     assert_string_equal(to, "");
 }
 
+TEST(text_ends_with_its_tail_and_with_itself)
+{
+    assert_true(text_ends_with("a.tmp", ".tmp"));
+    assert_true(text_ends_with(".tmp", ".tmp"));
+    assert_true(text_ends_with("", ""));
+    assert_false(text_ends_with("tmp", ".tmp"));
+    assert_false(text_ends_with("a.tmpx", ".tmp"));
+}
+
 TEST(text_fit_holds_all_of_it)
 {
     char to[5];
