@@ -26,7 +26,7 @@ static const struct handler *find_handler(int16_t key)
 }
 
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
-                 struct notes *notes, struct metadata *metadata, struct replica_set *replicas,
+                 struct notes *notes, struct quorum *quorum, struct replica_set *replicas,
                  const struct api_settings *settings)
 {
     struct api *api = mem_zalloc(mem, sizeof *api);
@@ -36,13 +36,14 @@ enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trac
         .env = env,
         .mem = mem,
         .trace = trace,
-        .metadata = metadata,
+        .quorum = quorum,
         .replicas = replicas,
         .settings = *settings,
     };
     list_init(&api->requests);
     list_init(&api->producing);
     api_refusals_init(&api->refusals, env, notes);
+    api_producer_ids_init(&api->producer_ids, quorum, trace);
     *out = api;
     return ERR_NONE;
 }
@@ -207,7 +208,7 @@ int64_t api_request_deadline(const struct request *r, int32_t timeout_ms)
 const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
                                                const struct wire_uuid *id, int16_t *unknown)
 {
-    const struct metadata_image *image = metadata_current(r->api->metadata);
+    const struct metadata_image *image = quorum_current(r->api->quorum);
     bool by_id = api_request_version(r) >= TOPIC_ID_SINCE;
     *unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     return by_id ? metadata_find_id(image, id)

@@ -5,7 +5,7 @@
 #define KILN_API_H
 
 #include "conn/conn.h"
-#include "metadata/metadata.h"
+#include "quorum/quorum.h"
 #include "replica/replica.h"
 
 /* Work of one handler before it yields. */
@@ -26,7 +26,7 @@ struct api_settings {
 
 /* ERR_NOMEM. All that is passed in outlives it. notes may be NULL. */
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
-                 struct notes *notes, struct metadata *metadata, struct replica_set *replicas,
+                 struct notes *notes, struct quorum *quorum, struct replica_set *replicas,
                  const struct api_settings *settings) MUST_USE;
 /* The way by which a client came, and the address at which it finds this broker again. */
 struct api_listener {

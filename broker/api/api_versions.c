@@ -43,7 +43,7 @@ static void begin(struct request *r)
             .max_version = wire_apis[i].request->newest,
         };
     }
-    const struct metadata_image *image = metadata_current(r->api->metadata);
+    const struct metadata_image *image = quorum_current(r->api->quorum);
     struct wire_api_versions_response_supported_feature supported = {
         .name = wire_text("metadata.version"),
         .min_version = METADATA_VERSION_OLDEST,

@@ -7,7 +7,8 @@
 
 struct create_topics {
     struct request request;
-    struct metadata_create create;
+    struct controller_create_topics create;
+    struct quorum_request submitted;
     struct env_timer deadline;
 };
 
@@ -26,7 +27,7 @@ static char *print_default(struct request *r, const struct metadata_key *key)
 {
     struct text text;
     text_init(&text, r->api->mem);
-    metadata_topic_config_print(key, metadata_topic_defaults(r->api->metadata), &text);
+    metadata_topic_config_print(key, quorum_topic_defaults(r->api->quorum), &text);
     char *value = text.failed ? NULL : api_request_alloc(r, 1, text.size + 1);
     if (value != NULL && text.size > 0)
         memcpy(value, text.data, text.size);
@@ -62,7 +63,7 @@ static bool describe(struct request *r, const struct wire_create_topics_request_
 }
 
 static bool fill(struct request *r, const struct wire_create_topics_request_topic *in,
-                 const struct metadata_new_topic *topic,
+                 const struct controller_new_topic *topic,
                  struct wire_create_topics_response_topic *out)
 {
     *out = (struct wire_create_topics_response_topic){
@@ -78,8 +79,7 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
             out->error_message = wire_text(topic->msg.text);
         return true;
     }
-    if (topic->topic != NULL)
-        out->topic_id = topic->topic->id;
+    out->topic_id = topic->id;
     out->num_partitions = topic->partition_count;
     out->replication_factor = 1;
     return api_request_version(r) < 5 || describe(r, in, out);
@@ -120,16 +120,16 @@ static void answer(struct create_topics *s)
         api_request_break(r, ERR_NOMEM);
 }
 
-static void on_created(struct metadata_create *create)
+static void on_created(struct quorum_request *submitted)
 {
-    answer(CONTAINER_OF(create, struct create_topics, create));
+    answer(CONTAINER_OF(submitted, struct create_topics, submitted));
 }
 
 /* What is being made will be there; who asked is told only that it took too long. */
 static void time_out(struct create_topics *s)
 {
     for (int32_t i = 0; i < s->create.topic_count; i++) {
-        struct metadata_new_topic *topic = &s->create.topics[i];
+        struct controller_new_topic *topic = &s->create.topics[i];
         if (topic->code == WIRE_ERROR_NONE || topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS) {
             topic->code = WIRE_ERROR_REQUEST_TIMED_OUT;
             topic->msg = (struct errmsg){0};
@@ -141,7 +141,7 @@ static void time_out(struct create_topics *s)
 static void on_deadline(struct env_timer *timer)
 {
     struct create_topics *s = CONTAINER_OF(timer, struct create_topics, deadline);
-    if (metadata_create_cancel(&s->create))
+    if (quorum_cancel(&s->submitted))
         time_out(s);
 }
 
@@ -150,6 +150,7 @@ static void begin(struct request *r)
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
     const struct wire_create_topics_request *in = r->body;
     int32_t count = MAX(in->topics_count, 0);
+    controller_create_topics_init(&s->create);
     s->create.topics = api_request_alloc(r, (size_t)count, sizeof *s->create.topics);
     if (s->create.topics == NULL) {
         api_request_break(r, ERR_NOMEM);
@@ -159,7 +160,7 @@ static void begin(struct request *r)
     s->create.validate_only = in->validate_only;
     for (int32_t i = 0; i < count; i++) {
         const struct wire_create_topics_request_topic *topic = &in->topics[i];
-        s->create.topics[i] = (struct metadata_new_topic){
+        s->create.topics[i] = (struct controller_new_topic){
             .name = bytes_of(topic->name.data, (size_t)topic->name.size),
             .partition_count = topic->num_partitions,
             .replication_factor = topic->replication_factor,
@@ -176,14 +177,13 @@ static void begin(struct request *r)
     }
     s->deadline.fire = on_deadline;
     env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
-    metadata_create(r->api->metadata, &s->create, on_created);
+    quorum_submit(r->api->quorum, &s->submitted, &s->create.command, on_created);
 }
 
 static void drop(struct request *r)
 {
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
     env_disarm(r->api->env, &s->deadline);
-    metadata_create_free(&s->create);
 }
 
 const struct handler api_handler_create_topics = {

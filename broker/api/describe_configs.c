@@ -63,7 +63,7 @@ static bool describe(struct request *r, const struct metadata_key *key, const ch
     struct text text;
     text_init(&text, r->api->mem);
     if (set == NULL)
-        metadata_topic_config_print(key, metadata_topic_defaults(r->api->metadata), &text);
+        metadata_topic_config_print(key, quorum_topic_defaults(r->api->quorum), &text);
     char *value = text.failed   ? NULL
                   : set != NULL ? keep(r, bytes_text(set))
                                 : keep(r, bytes_of(text.data, text.size));
@@ -128,7 +128,7 @@ static bool describe_resource(struct request *r,
         out->error_message = wire_text(text);
         return text != NULL;
     }
-    const struct metadata_topic *topic = metadata_find(metadata_current(r->api->metadata), name);
+    const struct metadata_topic *topic = metadata_find(quorum_current(r->api->quorum), name);
     if (topic == NULL) {
         out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         return true;

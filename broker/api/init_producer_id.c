@@ -3,7 +3,7 @@
 
 struct init_producer_id {
     struct request request;
-    struct metadata_producer_id op;
+    struct producer_id op;
 };
 
 static void answer(struct request *r, int16_t code, int64_t producer_id)
@@ -16,7 +16,7 @@ static void answer(struct request *r, int16_t code, int64_t producer_id)
     api_request_answer(r, &body);
 }
 
-static void on_id(struct metadata_producer_id *op)
+static void on_id(struct producer_id *op)
 {
     struct init_producer_id *s = CONTAINER_OF(op, struct init_producer_id, op);
     answer(&s->request, op->code, op->producer_id);
@@ -32,7 +32,7 @@ static void begin(struct request *r)
     if (in->transactional_id.size >= 0 || half)
         answer(r, WIRE_ERROR_INVALID_REQUEST, -1);
     else
-        metadata_producer_id(r->api->metadata, &s->op, on_id);
+        api_producer_id(&r->api->producer_ids, &s->op, on_id);
 }
 
 const struct handler api_handler_init_producer_id = {

@@ -71,14 +71,39 @@ void api_refusals_tell(struct refusals *r, const struct conn *conn,
 /* "Fetch"; "API key 999" where Kafka has none of that key. */
 void api_name_print(int16_t key, char *text, size_t size);
 
+/* Producer ids that nobody has been given before, from blocks that are durable. */
+struct producer_ids {
+    struct quorum *quorum;
+    struct trace *trace;
+    struct list waiting; /* struct producer_id */
+    int64_t next, end;   /* what is left of the block */
+    bool asked;          /* for another one */
+    struct controller_allocate_producer_ids allocate;
+    struct quorum_request request;
+};
+
+struct producer_id;
+typedef void producer_id_done(struct producer_id *op);
+struct producer_id {
+    producer_id_done *done;
+    int16_t code; /* 0, or Kafka's */
+    int64_t producer_id;
+    struct list link; /* producer_ids' own */
+};
+
+void api_producer_ids_init(struct producer_ids *ids, struct quorum *quorum, struct trace *trace);
+/* done is called perhaps before this returns. */
+void api_producer_id(struct producer_ids *ids, struct producer_id *op, producer_id_done *done);
+
 struct api {
     struct refusals refusals;
     struct env *env;
     struct mem *mem;
     struct trace *trace;
-    struct metadata *metadata;
+    struct quorum *quorum;
     struct replica_set *replicas;
     struct api_settings settings;
+    struct producer_ids producer_ids;
     struct list requests;  /* struct request */
     struct list producing; /* struct produce: not all is posted yet, or nothing (produce.c) */
     bool stopping;

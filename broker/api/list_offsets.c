@@ -74,7 +74,7 @@ static void prepare_item(struct list_offsets *s, struct item *item, const struct
 {
     struct request *r = &s->request;
     const struct metadata_topic *topic =
-        metadata_find(metadata_current(r->api->metadata), place->topic);
+        metadata_find(quorum_current(r->api->quorum), place->topic);
     *out = (struct wire_list_offsets_response_partition){
         .partition_index = place->number,
         .timestamp = -1,

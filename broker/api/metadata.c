@@ -15,7 +15,8 @@
 struct metadata_state {
     struct request request;
     const struct metadata_image *image;
-    struct metadata_create create;
+    struct controller_create_topics create;
+    struct quorum_request submitted;
     int32_t node_id;
     int32_t *asked; /* rows of the request that are answered, each topic once; NULL: all topics */
     struct wire_metadata_response body;
@@ -208,10 +209,9 @@ static void answer(struct metadata_state *s)
 {
     struct request *r = &s->request;
     const struct wire_metadata_request *in = r->body;
-    struct metadata *metadata = r->api->metadata;
-    s->image = metadata_current(metadata);
+    s->image = quorum_current(r->api->quorum);
     metadata_image_retain(s->image);
-    s->node_id = metadata_node_id(metadata);
+    s->node_id = quorum_node_id(r->api->quorum);
     wire_defaults(&wire_metadata_response_message, &s->body);
     s->body.brokers = api_request_alloc(r, 1, sizeof *s->body.brokers);
     if (choose_topics(s))
@@ -236,9 +236,9 @@ static void answer(struct metadata_state *s)
 
 /* ---- topics made on first use ---- */
 
-static void on_created(struct metadata_create *create)
+static void on_created(struct quorum_request *submitted)
 {
-    answer(CONTAINER_OF(create, struct metadata_state, create));
+    answer(CONTAINER_OF(submitted, struct metadata_state, submitted));
 }
 
 static bool collected(const struct metadata_state *s, struct bytes name)
@@ -254,8 +254,9 @@ static bool collected(const struct metadata_state *s, struct bytes name)
 static bool collect_missing(struct metadata_state *s)
 {
     const struct wire_metadata_request *in = s->request.body;
-    const struct metadata_image *image = metadata_current(s->request.api->metadata);
+    const struct metadata_image *image = quorum_current(s->request.api->quorum);
     int32_t max = MIN(MAX(in->topics_count, 0), AUTO_CREATE_MAX);
+    controller_create_topics_init(&s->create);
     s->create.topics = api_request_alloc(&s->request, (size_t)max, sizeof *s->create.topics);
     if (s->create.topics == NULL)
         return false;
@@ -265,7 +266,7 @@ static bool collect_missing(struct metadata_state *s)
             continue;
         if (metadata_find(image, name) != NULL || collected(s, name))
             continue;
-        s->create.topics[s->create.topic_count++] = (struct metadata_new_topic){
+        s->create.topics[s->create.topic_count++] = (struct controller_new_topic){
             .name = name, .partition_count = -1, .replication_factor = -1};
     }
     return true;
@@ -318,7 +319,7 @@ static void begin(struct request *r)
         return;
     }
     if (s->create.topic_count > 0)
-        metadata_create(r->api->metadata, &s->create, on_created);
+        quorum_submit(r->api->quorum, &s->submitted, &s->create.command, on_created);
     else
         answer(s);
 }
@@ -326,7 +327,6 @@ static void begin(struct request *r)
 static void drop(struct request *r)
 {
     struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
-    metadata_create_free(&s->create);
     metadata_image_release(s->image);
 }
 

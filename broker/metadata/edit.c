@@ -4,6 +4,7 @@
 
 #define RESOURCE_TOPIC 2 /* ConfigResource.Type.TOPIC */
 #define TOPIC_CAP_MIN 16
+#define DELTA_CAP_MIN 4
 
 static enum err grow(struct metadata_edit *edit)
 {
@@ -188,6 +189,38 @@ static enum err own_topic(struct metadata_image *image, const struct wire_uuid *
     return ERR_NONE;
 }
 
+/* ---- what has changed ---- */
+
+void metadata_delta_init(struct metadata_delta *delta, struct mem *mem)
+{
+    *delta = (struct metadata_delta){.mem = mem};
+}
+
+void metadata_delta_free(struct metadata_delta *delta)
+{
+    mem_free(delta->mem, delta->topics);
+    metadata_delta_init(delta, delta->mem);
+}
+
+static enum err note_topic(struct metadata_delta *delta, const struct wire_uuid *id)
+{
+    if (delta == NULL)
+        return ERR_NONE;
+    if (delta->topic_count == delta->topic_cap) {
+        int32_t cap = MAX(delta->topic_cap * 2, DELTA_CAP_MIN);
+        struct wire_uuid *topics =
+            mem_realloc(delta->mem, delta->topics, (size_t)cap * sizeof *topics);
+        if (topics == NULL)
+            return ERR_NOMEM;
+        delta->topics = topics;
+        delta->topic_cap = cap;
+    }
+    delta->topics[delta->topic_count++] = *id;
+    return ERR_NONE;
+}
+
+/* ---- records of topics ---- */
+
 static struct bytes string_bytes(struct wire_string s)
 {
     return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
@@ -204,7 +237,7 @@ static enum err apply_topic(struct metadata_edit *edit, const struct wire_topic_
     if (metadata_find(image, name) != NULL || metadata_find_id(image, &record->topic_id) != NULL)
         return errmsg_set(msg, ERR_CORRUPT, "topic \"%.*s\" is created twice", (int)name.size,
                           (const char *)name.data);
-    if (grow(edit) != ERR_NONE)
+    if (grow(edit) != ERR_NONE || note_topic(edit->delta, &record->topic_id) != ERR_NONE)
         return ERR_NOMEM;
     struct metadata_topic *topic = new_topic(image->mem, name, &record->topic_id);
     if (topic == NULL)

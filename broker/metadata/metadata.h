@@ -1,26 +1,27 @@
-/* metadata.h - the cluster as a log of metadata records and the image they add up to. Who changes
- * the cluster appends to `__cluster_metadata` and waits until that is durable; who reads it holds
- * an image, which never changes. The log has the shape of a KRaft quorum of one (protocol.md 6.4).
+/* metadata.h - the cluster as metadata records and the image that they add up to. Who reads it
+ * holds an image, which never changes: each change makes another. Pure: who decides what is written
+ * is the controller, and who writes it is the quorum.
  */
 #ifndef KILN_METADATA_H
 #define KILN_METADATA_H
 
-#include "log/log.h"
+#include "wire/wire.h"
 
 #define METADATA_LOG_TOPIC "__cluster_metadata"
-#define METADATA_VERSION 25         /* 4.0-IV3: the level of the records that are written */
-#define METADATA_VERSION_OLDEST 7   /* 3.3-IV3: the oldest that kiln says it understands */
-#define METADATA_TOPIC_NAME_MAX 249 /* bytes (org.apache.kafka.common.internals.Topic) */
-#define METADATA_HOST_MAX ENV_HOST_MAX
-#define METADATA_PARTITIONS_MAX 200000  /* of the cluster: a broker keeps a log for each */
-#define METADATA_RECORDS_MAX 10000      /* of one request, which is one batch (QuorumController) */
-#define METADATA_SAME_LEADER (-2)       /* a PartitionChange that changes no leader */
-#define METADATA_PRODUCER_ID_BLOCK 1000 /* ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE */
+#define METADATA_VERSION 25                /* 4.0-IV3: the level of the records that are written */
+#define METADATA_VERSION_OLDEST 7          /* 3.3-IV3: the oldest that kiln says it understands */
+#define METADATA_TOPIC_NAME_MAX 249        /* bytes (org.apache.kafka.common.internals.Topic) */
+#define METADATA_HOST_MAX 256              /* bytes of a host name, with its zero */
+#define METADATA_PARTITIONS_MAX 200000     /* of the cluster: a broker keeps a log for each */
+#define METADATA_RECORDS_MAX 10000         /* of one batch (QuorumController) */
+#define METADATA_BATCH_BYTES_MAX (8 << 20) /* KafkaRaftClient.MAX_BATCH_SIZE_BYTES */
+#define METADATA_SAME_LEADER (-2)          /* a PartitionChange that changes no leader */
 
 /* ---- settings of a topic ---- */
 
 /* The words of compression.type, in Kafka's order. */
 #define METADATA_COMPRESSION_TYPES "uncompressed|zstd|lz4|snappy|gzip|producer"
+#define METADATA_NOT_SET INT64_MIN
 #define METADATA_POLICY_DELETE 1
 #define METADATA_POLICY_COMPACT 2
 
@@ -28,7 +29,7 @@
  * effect is kept as text alone, with the topic. */
 struct metadata_topic_config {
     int64_t segment_bytes, segment_ms, segment_index_bytes, index_interval_bytes;
-    int64_t internal_segment_bytes; /* takes the place of segment_bytes; INT64_MIN: not set */
+    int64_t internal_segment_bytes; /* takes the place of segment_bytes, or METADATA_NOT_SET */
     int64_t retention_ms, retention_bytes, file_delete_delay_ms, max_message_bytes;
     int64_t min_insync_replicas;
     int64_t message_timestamp_before_max_ms, message_timestamp_after_max_ms;
@@ -77,10 +78,6 @@ enum err metadata_topic_config_check(const struct metadata_topic_config *config,
 /* The value of a key as text, where the topic did not set it. */
 void metadata_topic_config_print(const struct metadata_key *key,
                                  const struct metadata_topic_config *config, struct text *out);
-
-/* What the log of the topic's partitions is to do. */
-struct log_config metadata_log_config(const struct metadata_topic_config *config,
-                                      int64_t producer_id_expiration_ms);
 
 /* Why that may be no topic's name, in Kafka's words (Topic.validate). ERR_INVALID. */
 enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg) MUST_USE;
@@ -144,12 +141,25 @@ void metadata_topic_configured(const struct metadata_topic *topic,
                                struct metadata_topic_config *out);
 void metadata_topic_retain(const struct metadata_topic *topic);
 void metadata_topic_release(const struct metadata_topic *topic);
+/* Byte order, the shorter first: the order of topics. */
+int metadata_compare_names(struct bytes a, struct bytes b);
 
 /* ---- changing an image, purely ---- */
+
+/* What records have changed: topics that are new, in the order of their records. */
+struct metadata_delta {
+    struct mem *mem;
+    struct wire_uuid *topics;
+    int32_t topic_count, topic_cap;
+};
+
+void metadata_delta_init(struct metadata_delta *delta, struct mem *mem);
+void metadata_delta_free(struct metadata_delta *delta);
 
 /* A version in the making: topics are shared with base until they change. */
 struct metadata_edit {
     struct metadata_image *image; /* not visible to anybody yet */
+    struct metadata_delta *delta; /* what the edit writes down; NULL: nobody asks */
     int32_t topic_cap;
 };
 
@@ -166,146 +176,61 @@ enum err metadata_edit_apply(struct metadata_edit *edit, int64_t offset, struct 
 struct metadata_image *metadata_edit_finish(struct metadata_edit *edit);
 void metadata_edit_abandon(struct metadata_edit *edit);
 
-/* ---- the quorum of one ---- */
+/* ---- records on their way into the log, and out of it ---- */
 
-struct metadata;
-
-struct metadata_settings {
-    int32_t node_id;
-    const char *dir; /* the log directory's path */
-    struct metadata_topic_config topic_defaults;
-    int32_t partition_count_default; /* num.partitions */
-    bool acks_are_durable;           /* flush.policy = ack */
+/* Batches that are written at once: the first bytes of buf. */
+struct metadata_write {
+    struct buf *buf;
+    uint32_t size;
+    int64_t record_count;
 };
 
-struct metadata_op;
-typedef void metadata_done(struct metadata_op *op, enum err e);
-struct metadata_op {
-    metadata_done *done;
-    struct errmsg msg; /* a sentence when e is not ERR_NONE */
+#define METADATA_WRITES_MAX 32 /* of METADATA_PARTITIONS_MAX records and what belongs to them */
+
+/* Records that become batches, which stand one behind the other in the log. */
+struct metadata_batch {
+    struct mem *mem;
+    int64_t timestamp_ms, offset; /* of the first record */
+    int32_t leader_epoch;
+    int64_t record_count;                              /* of all batches that are finished */
+    struct metadata_write writes[METADATA_WRITES_MAX]; /* finished */
+    int32_t write_count;
+    /* The batch's own. */
+    struct buf *buf; /* NULL: nothing was added to this write yet */
+    size_t start;    /* of the batch that is being built; before it stand finished ones */
+    int64_t start_count;
+    bool is_control;
+    struct wire_builder builder;
 };
 
-/* Told of topics that have become durable, before anybody can see them; the owner gets their
- * partitions ready and calls metadata_publish. Once at a time. */
-struct metadata_watch {
-    void (*prepare)(struct metadata_watch *watch, const struct metadata_topic *const *topics,
-                    int32_t count);
-    /* It leads now, which had been put off (metadata_put_off): partitions may have new leader
-     * epochs. */
-    void (*led)(struct metadata_watch *watch);
-    /* The metadata log is offline from now on: no further change will succeed. */
-    void (*failed)(struct metadata_watch *watch, enum err e);
-};
-
-/* ERR_NOMEM. logs, the strings of settings and watch outlive it. */
-enum err metadata_new(struct metadata **out, struct env *env, struct mem *mem, struct trace *trace,
-                      struct log_set *logs, const struct metadata_settings *settings,
-                      struct metadata_watch *watch) MUST_USE;
-struct metadata_start {
-    const char *host; /* where clients reach this broker; copied */
-    uint16_t port;
-    bool bump_leaders; /* every partition gets a new leader epoch, for the last life did not end
-                          cleanly and may have lost what it wrote (E-1); so it does anyhow when a
-                          partition's directory is missing */
-};
-
-/* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
- * LeaderChange batch, on an empty log the feature levels, the registration of this broker,
- * unfenced, and the new leaders. Done when all of this is durable and metadata_current has it; or
- * when a full disk does not take it, and the log has been led before: then what is there is
- * current, and leading is tried again every second (metadata_put_off). Errors as log_open,
- * ERR_UNSUPPORTED. */
-void metadata_open(struct metadata *m, struct metadata_op *op, const struct metadata_start *start,
-                   metadata_done *done);
-/* What is durable and prepared. Borrowed until return; retain it to keep it. */
-const struct metadata_image *metadata_current(const struct metadata *m);
-/* The disk is full, and nobody leads the log yet: changes are refused, and because an unclean end
- * has not been made good for, no partition may take records. */
-bool metadata_put_off(const struct metadata *m);
-/* It is not tried any more: the directory will be closed. */
-void metadata_rest(struct metadata *m);
-int32_t metadata_epoch(const struct metadata *m);
-int32_t metadata_node_id(const struct metadata *m);
-/* The log behind it, for the checkpoint of its high watermark. */
-const struct log *metadata_log(const struct metadata *m);
-const struct metadata_topic_config *metadata_topic_defaults(const struct metadata *m);
-/* The owner has prepared the topics that it was told of. */
-void metadata_publish(struct metadata *m);
-
-/* Writes down that partitions have been made, durably, in this broker's log directory (KIP-858). */
-struct metadata_place {
-    struct wire_uuid topic_id;
-    int32_t partition;
-};
-struct metadata_assign;
-typedef void metadata_assign_done(struct metadata_assign *assign);
-struct metadata_assign {
-    metadata_assign_done *done;
-    int16_t code;     /* 0: it is durable; or Kafka's */
-    struct list link; /* metadata's own */
-    int64_t end;
-};
-
-/* At most METADATA_RECORDS_MAX places, borrowed until return; those of topics that are gone are
- * passed over. done is called perhaps before this returns. */
-void metadata_assign(struct metadata *m, struct metadata_assign *assign,
-                     const struct metadata_place *places, int32_t count,
-                     metadata_assign_done *done);
-
-/* One topic to create. in: */
-struct metadata_new_topic {
-    struct bytes name;
-    int32_t partition_count;    /* -1: num.partitions, or as many as are assigned. out: how many */
-    int16_t replication_factor; /* -1: 1 */
-    const struct wire_create_topics_request_assignment *assignments;
-    int32_t assignment_count;
-    const struct wire_create_topics_request_config *configs;
-    int32_t config_count;
-    /* out: */
-    int16_t code; /* Kafka's */
-    struct errmsg msg;
-    const struct metadata_topic *topic; /* retained; metadata_create_free lets go of it */
-};
-
-struct metadata_create;
-typedef void metadata_create_done(struct metadata_create *create);
-struct metadata_create {
-    struct metadata_new_topic *topics;
-    int32_t topic_count;
-    bool validate_only; /* topics that would be made get code 0 and a topic that is in no image */
-    metadata_create_done *done;
-    struct list link; /* metadata's own */
-    uint64_t change;
-};
-
-/* Creates those of the topics that may be; all of them are one batch. done is called when they are
- * durable and published, perhaps before this returns. A topic that is being created by somebody
- * else gets TOPIC_ALREADY_EXISTS, and done waits until it is there. */
-void metadata_create(struct metadata *m, struct metadata_create *create,
-                     metadata_create_done *done);
-/* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
- * done already. */
-bool metadata_create_cancel(struct metadata_create *create);
-void metadata_create_free(struct metadata_create *create);
-
-/* A producer id that nobody has been given before, from a block that is durable. */
-struct metadata_producer_id;
-typedef void metadata_producer_id_done(struct metadata_producer_id *op);
-struct metadata_producer_id {
-    metadata_producer_id_done *done;
-    int16_t code; /* 0, or Kafka's */
-    int64_t producer_id;
-    struct list link; /* metadata's own */
-};
-
-/* done is called perhaps before this returns. */
-void metadata_producer_id(struct metadata *m, struct metadata_producer_id *op,
-                          metadata_producer_id_done *done);
-
-/* Waits for what is in flight and closes the log; changes that come later are refused. Also after
- * an open that failed. done is called perhaps before this returns. */
-void metadata_close(struct metadata *m, struct metadata_op *op, metadata_done *done);
-/* Frees memory only; not before metadata_close is done, or without metadata_open. */
-void metadata_free(struct metadata *m);
+/* The first record will have that offset. */
+void metadata_batch_init(struct metadata_batch *b, struct mem *mem, int64_t timestamp_ms,
+                         int64_t offset, int32_t leader_epoch);
+void metadata_batch_free(struct metadata_batch *b);
+/* How many records it has, in all batches. */
+int64_t metadata_batch_count(const struct metadata_batch *b);
+/* How many those have that are written together with what is added next. */
+int64_t metadata_batch_write_count(const struct metadata_batch *b);
+/* ERR_NOMEM, ERR_LIMIT (the batch would become too large), else as wire_encode. */
+enum err metadata_batch_add(struct metadata_batch *b, const struct wire_message *m, int version,
+                            const void *record) MUST_USE;
+/* The batch becomes a control batch; nothing else goes into it. */
+enum err metadata_batch_add_leader_change(struct metadata_batch *b,
+                                          const struct wire_leader_change_message *m) MUST_USE;
+/* What was added so far is a batch; what is added from now on, at least one record, is another one
+ * that is written together with it. ERR_NOMEM. */
+enum err metadata_batch_next(struct metadata_batch *b) MUST_USE;
+/* The same, and it is written after it. ERR_LIMIT. */
+enum err metadata_batch_next_write(struct metadata_batch *b) MUST_USE;
+/* Nothing is added any more: all is in writes. ERR_LIMIT. */
+enum err metadata_batch_finish(struct metadata_batch *b) MUST_USE;
+/* The image of base and the batches of a write, one reference; delta may be NULL. ERR_NOMEM and
+ * those of metadata_edit_apply. */
+enum err metadata_batch_image(const struct metadata_write *write, struct mem *mem,
+                              const struct metadata_image *base, struct metadata_delta *delta,
+                              struct metadata_image **out, struct errmsg *msg) MUST_USE;
+/* Applies the records of a stored batch. */
+enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_batch *batch,
+                               struct bytes in, struct arena *arena, struct errmsg *msg) MUST_USE;
 
 #endif

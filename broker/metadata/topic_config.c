@@ -73,7 +73,6 @@ const struct metadata_key metadata_topic_keys[] = {
 };
 const int metadata_topic_key_count = COUNT_OF(metadata_topic_keys);
 
-#define NOT_SET INT64_MIN
 #define NEAR_MAX 4 /* edits; what is further away is no slip of the finger */
 
 const struct metadata_key *metadata_topic_key(struct bytes name)
@@ -112,7 +111,7 @@ static void set_field(struct metadata_topic_config *config, const struct metadat
 
 void metadata_topic_config_init(struct metadata_topic_config *config)
 {
-    *config = (struct metadata_topic_config){.internal_segment_bytes = NOT_SET};
+    *config = (struct metadata_topic_config){.internal_segment_bytes = METADATA_NOT_SET};
     for (int i = 0; i < metadata_topic_key_count; i++) {
         const struct metadata_key *key = &metadata_topic_keys[i];
         int64_t value;
@@ -182,58 +181,6 @@ void metadata_topic_config_print(const struct metadata_key *key,
     } else {
         text_printf(out, "%lld", (long long)value);
     }
-}
-
-/* Below these a log gains nothing and costs files: smaller values mean them. */
-#define SEGMENT_BYTES_MIN 1024
-#define SEGMENT_INDEX_BYTES_MIN 1024
-
-/* METADATA_COMPRESSION_TYPES; what follows is the producer's choice. */
-static const enum wire_codec codecs[] = {WIRE_CODEC_NONE, WIRE_CODEC_ZSTD, WIRE_CODEC_LZ4,
-                                         WIRE_CODEC_SNAPPY, WIRE_CODEC_GZIP};
-
-static int32_t level_of(const struct metadata_topic_config *config, enum wire_codec codec)
-{
-    switch (codec) {
-    case WIRE_CODEC_GZIP:
-        return (int32_t)config->compression_gzip_level;
-    case WIRE_CODEC_LZ4:
-        return (int32_t)config->compression_lz4_level;
-    case WIRE_CODEC_ZSTD:
-        return (int32_t)config->compression_zstd_level;
-    case WIRE_CODEC_NONE:
-    case WIRE_CODEC_SNAPPY:
-    case WIRE_CODEC_COUNT:
-        break;
-    }
-    return wire_codec_level_default(codec);
-}
-
-struct log_config metadata_log_config(const struct metadata_topic_config *config,
-                                      int64_t producer_id_expiration_ms)
-{
-    bool own = config->internal_segment_bytes != NOT_SET;
-    bool removes = (config->cleanup_policy & METADATA_POLICY_DELETE) != 0;
-    bool recode = config->compression_type < COUNT_OF(codecs);
-    enum wire_codec codec = recode ? codecs[config->compression_type] : WIRE_CODEC_NONE;
-    return (struct log_config){
-        .recode = recode,
-        .codec = codec,
-        .codec_level = level_of(config, codec),
-        .segment_bytes =
-            MAX(own ? config->internal_segment_bytes : config->segment_bytes, SEGMENT_BYTES_MIN),
-        .segment_ms = config->segment_ms,
-        .segment_index_bytes = MAX(config->segment_index_bytes, SEGMENT_INDEX_BYTES_MIN),
-        .index_interval_bytes = config->index_interval_bytes,
-        .retention_ms = removes ? config->retention_ms : -1,
-        .retention_bytes = removes ? MAX(config->retention_bytes, -1) : -1,
-        .file_delete_delay_ms = config->file_delete_delay_ms,
-        .max_message_bytes = config->max_message_bytes,
-        .log_append_time = config->message_timestamp_type == 1,
-        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
-        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
-        .producer_id_expiration_ms = producer_id_expiration_ms,
-    };
 }
 
 static bool name_byte(uint8_t c)

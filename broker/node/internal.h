@@ -39,6 +39,9 @@ struct listener_list {
 /* ERR_INVALID with a sentence that names the key. */
 enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
                                 struct errmsg *msg) MUST_USE;
+/* topic_log.c: what the log of the topic's partitions is to do. */
+struct log_config broker_log_config(const struct metadata_topic_config *config,
+                                    int64_t producer_id_expiration_ms);
 int64_t broker_config_retention_ms(const struct broker_config *config);
 void broker_config_topic_defaults(const struct broker_config *config,
                                   struct metadata_topic_config *out);
@@ -81,14 +84,15 @@ struct opening {
     bool prepares;      /* a new topic waits for it */
     bool told;          /* why it could not be opened */
     bool unmarked;      /* that it has been made is not written down yet */
-    struct metadata_place place;
+    struct controller_place place;
 };
 
 /* Partitions that have been made and whose place is not durable: some on their way into the
  * metadata log, at once. */
 struct marking {
     struct list waiting, under_way; /* struct opening */
-    struct metadata_assign assign;
+    struct controller_assign_directories assign;
+    struct quorum_request submitted;
     bool busy;
 };
 
@@ -129,10 +133,10 @@ struct broker {
     bool dir_open;
     struct dir_op dir_op;
 
-    struct metadata *metadata;
-    struct metadata_watch metadata_watch;
-    struct metadata_op metadata_op;
-    bool metadata_open;
+    struct quorum *quorum;
+    struct quorum_watch quorum_watch;
+    struct quorum_op quorum_op;
+    bool quorum_open;
     bool led; /* the metadata log has records of this life: an unclean end was made good for */
 
     struct replica_set replicas;
@@ -177,11 +181,11 @@ bool broker_start_cut_short(struct broker *b);
 
 /* partitions.c */
 void broker_partitions_open_all(struct broker *b);
-void broker_partitions_prepare(struct metadata_watch *watch,
+void broker_partitions_prepare(struct quorum_watch *watch,
                                const struct metadata_topic *const *topics, int32_t count);
 /* Leading had been put off by a full disk. */
-void broker_partitions_led(struct metadata_watch *watch);
-void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e);
+void broker_partitions_led(struct quorum_watch *watch);
+void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e);
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);

@@ -33,12 +33,13 @@ void broker_marks_add(struct broker *b, struct opening *o)
     list_push_back(&b->marking.waiting, &o->link);
 }
 
-static void on_assigned(struct metadata_assign *assign)
+static void on_assigned(struct quorum_request *submitted)
 {
-    struct broker *b = CONTAINER_OF(assign, struct broker, marking.assign);
+    struct broker *b = CONTAINER_OF(submitted, struct broker, marking.submitted);
     ASSERT(b->marking.busy);
     b->marking.busy = false;
-    if (assign->code != WIRE_ERROR_NONE) { /* a full disk, perhaps: with the next that are made */
+    if (b->marking.assign.command.code !=
+        WIRE_ERROR_NONE) { /* a full disk, perhaps: with the next that are made */
         list_splice_back(&b->marking.waiting, &b->marking.under_way);
         broker_partitions_later(b);
         return;
@@ -60,7 +61,7 @@ static int32_t batch_count(struct broker *b)
     return count;
 }
 
-static void take_places(struct broker *b, struct metadata_place *places, int32_t count)
+static void take_places(struct broker *b, struct controller_place *places, int32_t count)
 {
     for (int32_t i = 0; i < count; i++) {
         struct list *link = list_pop_front(&b->marking.waiting);
@@ -69,18 +70,28 @@ static void take_places(struct broker *b, struct metadata_place *places, int32_t
     }
 }
 
+static void submit(struct broker *b, const struct controller_place *places, int32_t count)
+{
+    struct controller_assign_directories *assign = &b->marking.assign;
+    controller_assign_directories_init(assign);
+    memcpy(assign->directory.b, dir_id(b->dir), sizeof assign->directory.b);
+    assign->places = places;
+    assign->count = count;
+    quorum_submit_durable(b->quorum, &b->marking.submitted, &assign->command, on_assigned);
+}
+
 void broker_marks_write(struct broker *b)
 {
     if (b->marking.busy || b->phase == BROKER_CLOSING || list_empty(&b->marking.waiting))
         return;
     int32_t count = batch_count(b);
-    struct metadata_place *places = mem_array(b->mem, (size_t)count, sizeof *places);
+    struct controller_place *places = mem_array(b->mem, (size_t)count, sizeof *places);
     if (places == NULL) {
         broker_partitions_later(b);
         return;
     }
     take_places(b, places, count);
     b->marking.busy = true;
-    metadata_assign(b->metadata, &b->marking.assign, places, count, on_assigned);
+    submit(b, places, count);
     mem_free(b->mem, places);
 }

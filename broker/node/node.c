@@ -26,9 +26,9 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->trace = trace;
     b->config = *config;
     b->notes = notes;
-    b->metadata_watch = (struct metadata_watch){.prepare = broker_partitions_prepare,
-                                                .led = broker_partitions_led,
-                                                .failed = broker_partitions_metadata_failed};
+    b->quorum_watch = (struct quorum_watch){.prepare = broker_partitions_prepare,
+                                            .led = broker_partitions_led,
+                                            .failed = broker_partitions_metadata_failed};
     broker_clients_init(b);
     list_init(&b->to_open);
     list_init(&b->unopened);
@@ -55,7 +55,7 @@ void broker_free(struct broker *b)
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);
     broker_partitions_free(b);
-    metadata_free(b->metadata);
+    quorum_free(b->quorum);
     if (b->logs != NULL)
         log_set_free(b->logs);
     if (b->dir != NULL)

@@ -28,7 +28,7 @@ static void opened_some(struct broker *b)
         broker_marks_write(b);
     if (b->preparing && b->preparing_count == 0) {
         b->preparing = false;
-        metadata_publish(b->metadata);
+        quorum_publish(b->quorum);
     }
     if (b->starting_partitions && b->opening_count == 0 && list_empty(&b->to_open)) {
         b->starting_partitions = false;
@@ -42,7 +42,7 @@ static void opened_some(struct broker *b)
 /* The epoch in which it is to be led, as far as a full disk lets it. */
 static void catch_up(struct broker *b, struct replica *r)
 {
-    const struct metadata_image *image = metadata_current(b->metadata);
+    const struct metadata_image *image = quorum_current(b->quorum);
     const struct metadata_topic *topic = metadata_find_id(image, replica_topic_id(r));
     int32_t partition = replica_partition(r);
     if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
@@ -162,9 +162,9 @@ static enum err add(struct broker *b, const struct metadata_topic *topic, int32_
                     bool prepares)
 {
     struct metadata_topic_config settings;
-    metadata_topic_configured(topic, metadata_topic_defaults(b->metadata), &settings);
+    metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
     struct replica_config config = {
-        .log = metadata_log_config(&settings, b->config.producer_id_expiration_ms),
+        .log = broker_log_config(&settings, b->config.producer_id_expiration_ms),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
         .replica_count = 1,
     };
@@ -172,7 +172,7 @@ static enum err add(struct broker *b, const struct metadata_topic *topic, int32_
     if (o == NULL)
         return ERR_NOMEM;
     set_place(b, &topic->partitions[partition], &config);
-    o->place = (struct metadata_place){.topic_id = topic->id, .partition = partition};
+    o->place = (struct controller_place){.topic_id = topic->id, .partition = partition};
     o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
@@ -224,7 +224,7 @@ static void tell_strays(struct broker *b, const struct metadata_image *image)
 
 void broker_partitions_open_all(struct broker *b)
 {
-    const struct metadata_image *image = metadata_current(b->metadata);
+    const struct metadata_image *image = quorum_current(b->quorum);
     tell_strays(b, image);
     for (int32_t i = 0; i < image->topic_count; i++) {
         if (add_topic(b, image->topics[i], false) == ERR_NONE)
@@ -239,10 +239,10 @@ void broker_partitions_open_all(struct broker *b)
     pump(b);
 }
 
-void broker_partitions_prepare(struct metadata_watch *watch,
+void broker_partitions_prepare(struct quorum_watch *watch,
                                const struct metadata_topic *const *topics, int32_t count)
 {
-    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
     ASSERT(!b->preparing);
     b->preparing = true;
     for (int32_t i = 0; i < count; i++) {
@@ -257,7 +257,7 @@ void broker_partitions_prepare(struct metadata_watch *watch,
 
 static void take_epochs(struct broker *b, struct list *openings)
 {
-    const struct metadata_image *image = metadata_current(b->metadata);
+    const struct metadata_image *image = quorum_current(b->quorum);
     LIST_EACH (o, openings, struct opening, link) {
         const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
         if (topic != NULL && o->place.partition < topic->partition_count)
@@ -267,9 +267,9 @@ static void take_epochs(struct broker *b, struct list *openings)
 
 /* Each waits for its own epoch before it takes records; those that are being opened now do so when
  * they are. */
-void broker_partitions_led(struct metadata_watch *watch)
+void broker_partitions_led(struct quorum_watch *watch)
 {
-    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
     b->led = true;
     take_epochs(b, &b->to_open);
     take_epochs(b, &b->unopened);
@@ -280,10 +280,10 @@ void broker_partitions_led(struct metadata_watch *watch)
     broker_marks_write(b);
 }
 
-void broker_partitions_metadata_failed(struct metadata_watch *watch, enum err e)
+void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e)
 {
-    struct broker *b = CONTAINER_OF(watch, struct broker, metadata_watch);
-    const char *why = log_status_text(metadata_log(b->metadata));
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
+    const char *why = log_status_text(quorum_log(b->quorum));
     NOTE(b->notes, DIRECTORY_OFFLINE, "nothing is written any more: %s",
          why[0] != 0 ? why : err_text(e));
 }
@@ -337,8 +337,8 @@ void broker_partitions_begin_retention(struct broker *b)
 void broker_partitions_rest(struct broker *b)
 {
     b->resting = true;
-    if (b->metadata != NULL)
-        metadata_rest(b->metadata);
+    if (b->quorum != NULL)
+        quorum_rest(b->quorum);
     env_disarm(b->env, &b->reopen);
     env_disarm(b->env, &b->retention);
     LIST_EACH (waiting, &b->to_open, struct opening, link) {
@@ -350,7 +350,7 @@ void broker_partitions_rest(struct broker *b)
     }
     if (b->preparing && b->preparing_count == 0) {
         b->preparing = false;
-        metadata_publish(b->metadata);
+        quorum_publish(b->quorum);
     }
 }
 

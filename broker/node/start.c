@@ -41,7 +41,7 @@ void broker_start_partitions_done(struct broker *b)
     };
     struct errmsg msg = {{0}};
     enum err e =
-        api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->metadata, &b->replicas, &settings);
+        api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->quorum, &b->replicas, &settings);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);
@@ -57,10 +57,10 @@ void broker_start_partitions_done(struct broker *b)
 
 /* ---- the metadata ---- */
 
-static void on_metadata_open(struct metadata_op *op, enum err e)
+static void on_quorum_open(struct quorum_op *op, enum err e)
 {
-    struct broker *b = CONTAINER_OF(op, struct broker, metadata_op);
-    b->led = e == ERR_NONE && !metadata_put_off(b->metadata);
+    struct broker *b = CONTAINER_OF(op, struct broker, quorum_op);
+    b->led = e == ERR_NONE && !quorum_put_off(b->quorum);
     b->replicas.holds = e == ERR_NONE && !b->led;
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
@@ -70,30 +70,30 @@ static void on_metadata_open(struct metadata_op *op, enum err e)
 
 static void open_metadata(struct broker *b)
 {
-    struct metadata_settings settings = {
-        .node_id = (int32_t)b->config.node_id,
+    struct quorum_settings settings = {
         .dir = b->config.log_dirs,
-        .partition_count_default = (int32_t)b->config.num_partitions,
-        .acks_are_durable = b->config.flush_policy == LOG_FLUSH_ACK,
+        .controller = {.node_id = (int32_t)b->config.node_id,
+                       .partition_count_default = (int32_t)b->config.num_partitions,
+                       .acks_are_durable = b->config.flush_policy == LOG_FLUSH_ACK},
     };
-    broker_config_topic_defaults(&b->config, &settings.topic_defaults);
+    broker_config_topic_defaults(&b->config, &settings.controller.topic_defaults);
     struct errmsg msg = {{0}};
-    enum err e = metadata_new(&b->metadata, b->env, b->mem, b->trace, b->logs, &settings,
-                              &b->metadata_watch);
+    enum err e =
+        quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings, &b->quorum_watch);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);
         return;
     }
-    b->metadata_open = true;
-    struct metadata_start start = {
+    b->quorum_open = true;
+    struct quorum_start start = {
         .host = b->listeners[0].told.host,
         .port = b->listeners[0].told.port,
         /* After an unclean end a log may have lost what it had shown: its next records are another
          * history, and the leader epoch is how clients tell (KIP-320). */
         .bump_leaders = !dir_clean(b->dir),
     };
-    metadata_open(b->metadata, &b->metadata_op, &start, on_metadata_open);
+    quorum_open(b->quorum, &b->quorum_op, &start, on_quorum_open);
 }
 
 void broker_start_listening_done(struct broker *b)

@@ -47,16 +47,16 @@ static void settle(struct broker *b)
         ended(b);
 }
 
-static void on_metadata_closed(struct metadata_op *op, enum err e)
+static void on_metadata_closed(struct quorum_op *op, enum err e)
 {
     (void)e; /* nothing was written */
-    settle(CONTAINER_OF(op, struct broker, metadata_op));
+    settle(CONTAINER_OF(op, struct broker, quorum_op));
 }
 
 void broker_stop_partitions_closed(struct broker *b)
 {
-    if (b->metadata_open)
-        metadata_close(b->metadata, &b->metadata_op, on_metadata_closed);
+    if (b->quorum_open)
+        quorum_close(b->quorum, &b->quorum_op, on_metadata_closed);
     else
         settle(b);
 }

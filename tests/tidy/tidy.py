@@ -27,8 +27,8 @@ SKIPPED = 77
 # docs: "The house". A module includes lower floors only.
 FLOORS = {
     "core/base": 0, "core/wire": 1, "core/env": 1, "core/steps": 2, "core/conn": 2, "core/posix": 2,
-    "broker/format": 2, "broker/dir": 3, "broker/inspect": 3, "broker/log": 4, "broker/metadata": 5,
-    "broker/replica": 5, "broker/api": 7, "broker/node": 8,
+    "broker/format": 2, "broker/dir": 3, "broker/inspect": 3, "broker/metadata": 3, "broker/log": 4,
+    "broker/controller": 4, "broker/quorum": 5, "broker/replica": 5, "broker/api": 7, "broker/node": 8,
     "client/core": 2, "client/loop": 3, "client/posix": 4,
     "sim/fault": 9, "sim/net": 10, "sim/disk": 10, "sim/world": 11, "sim/script": 12,
     "analysis/history": 1, "analysis/check": 2, "analysis/explain": 3, "analysis/report": 3,
@@ -72,11 +72,10 @@ BANNED = [
 # Pure modules: their objects need mem*, str*, what core/base and the modules named here define.
 PURE = {
     "core/wire": (), "client/core": ("core/wire",), "broker/metadata": ("core/wire",),
+    "broker/controller": ("core/wire", "broker/metadata"),
     "broker/format": ("core/wire",), "broker/inspect": ("core/wire", "broker/format"),
     "analysis/check": ("analysis/history",),
 }
-# Objects of pure modules that carry what the others decide to the log.
-CARRIERS = {"broker/metadata": ("assign", "change", "create", "quorum", "producer_id")}
 PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
     strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
     """.split())
@@ -490,9 +489,8 @@ def archive_of(build, module):
     return path if os.path.isfile(path) else None
 
 
-def symbols(archive, but=()):
-    """{defined name: object}, {undefined name: object} over all objects of the archive; what the
-    objects in `but` need does not count."""
+def symbols(archive):
+    """{defined name: object}, {undefined name: object} over all objects of the archive."""
     defined, needed = {}, {}
     current = "?"
     for line in run(["nm", "-g", archive]).split("\n"):
@@ -500,8 +498,7 @@ def symbols(archive, but=()):
             current = line[:-1]
         match = re.match(r"[0-9a-fA-F ]{16} ([A-Zuvw]) (\S+)$", line)
         if match and match.group(1) == "U":
-            if current.split(".")[0] not in but:
-                needed.setdefault(match.group(2), current)
+            needed.setdefault(match.group(2), current)
         elif match:
             defined.setdefault(match.group(2), current)
     return defined, needed
@@ -512,7 +509,7 @@ def source_of(module, member):
 
 
 def check_needs(build, module, found):
-    defined, needed = symbols(archive_of(build, module), CARRIERS.get(module, ()))
+    defined, needed = symbols(archive_of(build, module))
     allowed = PURE_LIBC | set(defined)
     for other in ("core/base", *PURE[module]):
         archive = archive_of(build, other)

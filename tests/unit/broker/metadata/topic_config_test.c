@@ -59,7 +59,6 @@ TEST(lists_have_entries_or_nothing)
     assert_int_equal(config.cleanup_policy, METADATA_POLICY_DELETE | METADATA_POLICY_COMPACT);
     assert_ok(set("cleanup.policy", "", &config));
     assert_int_equal(config.cleanup_policy, 0);
-    assert_int_equal(metadata_log_config(&config, 1).retention_ms, -1);
     assert_false(takes("cleanup.policy", "delete,"));
     assert_false(takes("cleanup.policy", "Delete"));
     static const char replicas[] = "leader.replication.throttled.replicas";
@@ -69,17 +68,4 @@ TEST(lists_have_entries_or_nothing)
     assert_false(takes(replicas, "0:1,"));
     assert_false(takes(replicas, "0:1:2"));
     assert_false(takes(replicas, "-1:1"));
-}
-
-/* A log of another version, or another's, may hold what no client can set. */
-TEST(small_segments_come_by_a_key_of_their_own_and_never_too_small)
-{
-    struct metadata_topic_config config;
-    assert_false(takes("segment.bytes", "4096"));
-    assert_ok(set("internal.segment.bytes", "4096", &config));
-    assert_int_equal(metadata_log_config(&config, 1).segment_bytes, 4096);
-    assert_ok(set("internal.segment.bytes", "-7", &config));
-    assert_int_equal(metadata_log_config(&config, 1).segment_bytes, 1024);
-    assert_ok(set("segment.index.bytes", "4", &config));
-    assert_int_equal(metadata_log_config(&config, 1).segment_index_bytes, 1024);
 }

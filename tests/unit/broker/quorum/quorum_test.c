@@ -1,7 +1,7 @@
 /* quorum_test.c - the metadata log as a quorum of one, on a simulated disk: epochs, topics,
  * producer ids, over clean ends and power losses. */
 #include <stdio.h>
-#include "metadata/metadata.h"
+#include "quorum/quorum.h"
 #include "support/test.h"
 #include "world/world.h"
 
@@ -27,21 +27,28 @@ static struct rig {
 } * rig;
 
 struct create {
-    struct metadata_create op;
-    struct metadata_new_topic topics[BATCH_MAX];
+    struct controller_create_topics op;
+    struct quorum_request submitted;
+    struct controller_new_topic topics[BATCH_MAX];
     struct wire_create_topics_request_config config;
     bool done;
+};
+
+/* A block of producer ids, of which the first stands for all. */
+struct draw {
+    struct controller_allocate_producer_ids op;
+    struct quorum_request submitted;
 };
 
 struct life {
     struct world_seat *seat;
     struct dir *dir;
     struct log_set *logs;
-    struct metadata *metadata;
-    struct metadata_watch watch;
+    struct quorum *quorum;
+    struct quorum_watch watch;
     struct dir_op dir_op;
-    struct metadata_op op;
-    struct metadata_producer_id ids[IDS_MAX];
+    struct quorum_op op;
+    struct draw ids[IDS_MAX];
     int id_count;
     struct create *create;
 };
@@ -49,7 +56,7 @@ struct life {
 static void end_life(struct life *life, enum err e)
 {
     struct world_seat *seat = life->seat;
-    metadata_free(life->metadata);
+    quorum_free(life->quorum);
     log_set_free(life->logs);
     dir_free(life->dir);
     mem_free(seat->mem, life);
@@ -63,7 +70,7 @@ static void on_settled(struct dir_op *op, enum err e)
     end_life(CONTAINER_OF(op, struct life, dir_op), e);
 }
 
-static void on_metadata_closed(struct metadata_op *op, enum err e)
+static void on_metadata_closed(struct quorum_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, op);
     assert_ok(e);
@@ -74,7 +81,7 @@ static void on_dir_closed(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     (void)e;
-    metadata_close(life->metadata, &life->op, on_metadata_closed);
+    quorum_close(life->quorum, &life->op, on_metadata_closed);
 }
 
 static void stop(struct world_seat *seat)
@@ -83,12 +90,12 @@ static void stop(struct world_seat *seat)
     dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
-static void on_open(struct metadata_op *op, enum err e)
+static void on_open(struct quorum_op *op, enum err e)
 {
     (void)op;
     rig->opened = e;
     rig->open_count++;
-    rig->epoch = metadata_epoch(rig->life->metadata);
+    rig->epoch = quorum_epoch(rig->life->quorum);
 }
 
 static void on_dir_open(struct dir_op *op, enum err e)
@@ -97,33 +104,34 @@ static void on_dir_open(struct dir_op *op, enum err e)
     struct world_seat *seat = life->seat;
     assert_ok(e);
     rig->clean = dir_clean(life->dir);
-    struct metadata_settings settings = {.node_id = 1, .dir = "data", .partition_count_default = 2};
-    metadata_topic_config_init(&settings.topic_defaults);
-    assert_ok(metadata_new(&life->metadata, seat->env, seat->mem, seat->trace, life->logs,
-                           &settings, &life->watch));
-    struct metadata_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};
-    metadata_open(life->metadata, &life->op, &start, on_open);
+    struct quorum_settings settings = {.dir = "data",
+                                       .controller = {.node_id = 1, .partition_count_default = 2}};
+    metadata_topic_config_init(&settings.controller.topic_defaults);
+    assert_ok(quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
+                         &life->watch));
+    struct quorum_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};
+    quorum_open(life->quorum, &life->op, &start, on_open);
 }
 
-static void prepare(struct metadata_watch *watch, const struct metadata_topic *const *topics,
+static void prepare(struct quorum_watch *watch, const struct metadata_topic *const *topics,
                     int32_t count)
 {
     struct life *life = CONTAINER_OF(watch, struct life, watch);
     assert_true(count > 0);
-    assert_null(metadata_find(metadata_current(life->metadata), bytes_text(topics[0]->name)));
+    assert_null(metadata_find(quorum_current(life->quorum), bytes_text(topics[0]->name)));
     rig->prepare_count++;
     if (!rig->hold)
-        metadata_publish(life->metadata);
+        quorum_publish(life->quorum);
 }
 
-static void led(struct metadata_watch *watch)
+static void led(struct quorum_watch *watch)
 {
     struct life *life = CONTAINER_OF(watch, struct life, watch);
-    assert_false(metadata_put_off(life->metadata));
+    assert_false(quorum_put_off(life->quorum));
     rig->led_count++;
 }
 
-static void failed(struct metadata_watch *watch, enum err e)
+static void failed(struct quorum_watch *watch, enum err e)
 {
     (void)watch;
     assert_true(e != ERR_NONE);
@@ -136,7 +144,7 @@ static enum err start(struct world_seat *seat)
     if (life == NULL)
         return ERR_NOMEM;
     life->seat = seat;
-    life->watch = (struct metadata_watch){.prepare = prepare, .led = led, .failed = failed};
+    life->watch = (struct quorum_watch){.prepare = prepare, .led = led, .failed = failed};
     seat->self = life;
     rig->life = life;
     struct dir_config config = {.path = "data",
@@ -152,36 +160,47 @@ static enum err start(struct world_seat *seat)
     return ERR_NONE;
 }
 
-static void on_created(struct metadata_create *op)
+static void on_created(struct quorum_request *submitted)
 {
-    struct create *create = CONTAINER_OF(op, struct create, op);
+    struct create *create = CONTAINER_OF(submitted, struct create, submitted);
     create->done = true;
 }
 
-static void on_id(struct metadata_producer_id *op)
+static void on_id(struct quorum_request *submitted)
 {
-    if (op->code != 0)
+    struct draw *draw = CONTAINER_OF(submitted, struct draw, submitted);
+    if (draw->op.command.code != 0)
         rig->id_failed_count++;
     else
-        rig->ids[rig->id_count++] = op->producer_id;
+        rig->ids[rig->id_count++] = draw->op.first;
 }
 
-static struct metadata_assign assigned;
+static struct controller_assign_directories assigned;
+static struct quorum_request assigning;
 static int assigned_count, assigned_early;
 
-static void on_place(struct metadata_assign *assign)
+static void on_place(struct quorum_request *submitted)
 {
-    (void)assign;
+    (void)submitted;
     assigned_count++;
 }
 
 static void do_assign(struct life *life)
 {
     const struct metadata_topic *t =
-        metadata_find(metadata_current(life->metadata), bytes_text("orders"));
-    struct metadata_place place = {.topic_id = t->id, .partition = 0};
-    metadata_assign(life->metadata, &assigned, &place, 1, on_place);
+        metadata_find(quorum_current(life->quorum), bytes_text("orders"));
+    struct controller_place place = {.topic_id = t->id, .partition = 0};
+    controller_assign_directories_init(&assigned);
+    assigned.places = &place;
+    assigned.count = 1;
+    quorum_submit_durable(life->quorum, &assigning, &assigned.command, on_place);
     assigned_early += assigned_count;
+}
+
+static void draw_id(struct life *life, struct draw *draw)
+{
+    controller_allocate_producer_ids_init(&draw->op);
+    quorum_submit(life->quorum, &draw->submitted, &draw->op.command, on_id);
 }
 
 /* "create": life->create; "id": one producer id; "publish". */
@@ -189,13 +208,14 @@ static void command(struct world_seat *seat, uint64_t id, struct bytes text)
 {
     struct life *life = seat->self;
     if (bytes_equal(text, bytes_text("create")))
-        metadata_create(life->metadata, &life->create->op, on_created);
+        quorum_submit(life->quorum, &life->create->submitted, &life->create->op.command,
+                      on_created);
     else if (bytes_equal(text, bytes_text("id")))
-        metadata_producer_id(life->metadata, &life->ids[life->id_count++], on_id);
+        draw_id(life, &life->ids[life->id_count++]);
     else if (bytes_equal(text, bytes_text("assign")))
         do_assign(life);
     else
-        metadata_publish(life->metadata);
+        quorum_publish(life->quorum);
     world_reply(seat, id, bytes_text(""));
 }
 
@@ -270,8 +290,9 @@ static void lose_power(void)
 static void create(struct create *c, const char *const *names, int count)
 {
     for (int i = 0; i < count; i++)
-        c->topics[i] = (struct metadata_new_topic){
+        c->topics[i] = (struct controller_new_topic){
             .name = bytes_text(names[i]), .partition_count = -1, .replication_factor = -1};
+    c->op.command.verb = CONTROLLER_CREATE_TOPICS;
     c->op.topics = c->topics;
     c->op.topic_count = count;
     rig->life->create = c;
@@ -280,7 +301,7 @@ static void create(struct create *c, const char *const *names, int count)
 
 static const struct metadata_topic *topic(const char *name)
 {
-    return metadata_find(metadata_current(rig->life->metadata), bytes_text(name));
+    return metadata_find(quorum_current(rig->life->quorum), bytes_text(name));
 }
 
 static void draw_ids(int count)
@@ -309,7 +330,7 @@ TEST(a_new_log_begins_with_its_feature_level)
 {
     struct rig r;
     setup(&r, 2);
-    assert_int_equal(metadata_current(r.life->metadata)->metadata_version, METADATA_VERSION);
+    assert_int_equal(quorum_current(r.life->quorum)->metadata_version, METADATA_VERSION);
     teardown();
 }
 
@@ -317,14 +338,14 @@ TEST(a_broker_is_registered_where_its_record_stands)
 {
     struct rig r;
     setup(&r, 3);
-    const struct metadata_broker *broker = &metadata_current(r.life->metadata)->broker;
+    const struct metadata_broker *broker = &quorum_current(r.life->quorum)->broker;
     assert_int_equal(broker->epoch, 2); /* behind LeaderChange and the feature level */
     assert_false(broker->fenced);
     assert_string_equal(broker->host, "somewhere");
     assert_int_equal(broker->port, 9092);
     shut();
     boot();
-    broker = &metadata_current(r.life->metadata)->broker;
+    broker = &quorum_current(r.life->quorum)->broker;
     assert_int_equal(broker->epoch, 5); /* behind LeaderChange alone */
     assert_false(broker->fenced);
     teardown();
@@ -343,7 +364,6 @@ TEST(all_partitions_get_a_new_leader_epoch_after_an_unclean_end)
         run(500);
         assert_true(c[i].done);
         assert_int_equal(c[i].topics[0].code, 0);
-        metadata_create_free(&c[i].op);
     }
     lose_power();
     boot();
@@ -368,7 +388,6 @@ TEST(topics_survive_and_their_leader_epoch_tells_of_an_unclean_end)
         assert_int_equal(r.prepare_count, 1);
         assert_int_equal(topic("orders")->partition_count, 2);
         struct wire_uuid id = topic("orders")->id;
-        metadata_create_free(&c.op);
         shut();
         boot();
         assert_int_equal(topic("bills")->partitions[1].leader_epoch, 0);
@@ -403,8 +422,6 @@ TEST(nobody_sees_a_topic_before_it_is_prepared)
     assert_true(second.done);
     assert_int_equal(second.topics[0].code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
     assert_non_null(topic("orders"));
-    metadata_create_free(&first.op);
-    metadata_create_free(&second.op);
     teardown();
 }
 
@@ -423,8 +440,7 @@ TEST(a_request_may_name_good_and_bad_topics)
     assert_int_equal(c.topics[3].code, WIRE_ERROR_INVALID_REQUEST);
     assert_int_equal(c.topics[4].code, 0);
     assert_int_equal(c.topics[5].code, WIRE_ERROR_INVALID_REQUEST);
-    assert_int_equal(metadata_current(r.life->metadata)->topic_count, 2);
-    metadata_create_free(&c.op);
+    assert_int_equal(quorum_current(r.life->quorum)->topic_count, 2);
     teardown();
 }
 
@@ -439,7 +455,7 @@ TEST(validating_makes_nothing)
     assert_true(c.done);
     assert_int_equal(c.topics[0].code, 0);
     assert_int_equal(c.topics[0].partition_count, 2);
-    assert_null(c.topics[0].topic);
+    assert_true(wire_uuid_equal(&c.topics[0].id, &(struct wire_uuid){{0}}));
     assert_null(topic("orders"));
     teardown();
 }
@@ -506,7 +522,6 @@ TEST(a_topic_that_a_full_disk_took_back_does_not_exist)
     run(500);
     assert_int_equal(third.topics[0].code, WIRE_ERROR_NONE);
     assert_non_null(topic("orders"));
-    metadata_create_free(&third.op);
     teardown();
 }
 
@@ -530,7 +545,6 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
         setup(&r, 50);
         create(&c, names, 1);
         run(500);
-        metadata_create_free(&c.op);
         int32_t leader_epoch = topic("orders")->partitions[0].leader_epoch;
         lose_power();
         char full[64];
@@ -539,7 +553,7 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
         for (int life = 0; life < 3; life++) {
             boot();
             assert_non_null(topic("orders"));
-            once_led = !metadata_put_off(r.life->metadata);
+            once_led = !quorum_put_off(r.life->quorum);
             if (once_led)
                 break;
             assert_int_equal(topic("orders")->partitions[0].leader_epoch, leader_epoch);
@@ -557,7 +571,7 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
         }
         world_heal(r.world);
         run(3000);
-        assert_false(metadata_put_off(r.life->metadata));
+        assert_false(quorum_put_off(r.life->quorum));
         assert_int_equal(r.led_count, !once_led);
         assert_true(topic("orders")->partitions[0].leader_epoch > leader_epoch);
         draw_ids(1);
@@ -618,17 +632,16 @@ TEST(a_place_is_told_once_it_is_durable)
     setup(&r, 7);
     create(&c, names, 1);
     run(500);
-    metadata_topic_release(c.topics[0].topic);
     order("assign");
     run(500);
     assert_int_equal(assigned_early, 0);
     assert_int_equal(assigned_count, 1);
-    assert_int_equal(assigned.code, 0);
+    assert_int_equal(assigned.command.code, 0);
     world_harm(r.world, &(struct fault_line){.kind = FAULT_SYNC_FAILS, .nodes = 1ull << r.node});
     assigned_count = 0;
     order("assign");
     run(500);
     assert_int_equal(assigned_early, 0);
-    assert_int_equal(assigned.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(assigned.command.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     teardown();
 }

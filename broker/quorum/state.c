@@ -1,8 +1,8 @@
-/* quorum_state.c - the text of `quorum-state`, in the version that a quorum with static voters
+/* state.c - the text of `quorum-state`, in the version that a quorum with static voters
  * writes (QuorumStateData.json, version 0). Pure. */
-#include "metadata/internal.h"
+#include "quorum/internal.h"
 
-void metadata_quorum_state_print(struct text *out, int32_t node_id, int32_t epoch)
+void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch)
 {
     text_printf(out,
                 "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":-1,"
@@ -27,7 +27,7 @@ static bool find_number(struct bytes file, const char *key, int64_t *out)
     return false;
 }
 
-bool metadata_quorum_state_parse(struct bytes file, int32_t *epoch)
+bool quorum_state_parse(struct bytes file, int32_t *epoch)
 {
     int64_t value = 0;
     int64_t version = 0;

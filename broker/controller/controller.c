@@ -1,0 +1,52 @@
+/* controller.c - which file judges which command. Pure. */
+#include "controller/internal.h"
+
+static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
+    [CONTROLLER_REGISTER] = &controller_verb_register,
+    [CONTROLLER_CREATE_TOPICS] = &controller_verb_create_topics,
+    [CONTROLLER_ASSIGN_DIRECTORIES] = &controller_verb_assign_directories,
+    [CONTROLLER_ALLOCATE_PRODUCER_IDS] = &controller_verb_allocate_producer_ids,
+};
+
+void controller_decide(const struct controller_view *view, struct controller_command *command,
+                       struct metadata_batch *batch)
+{
+    ASSERT(command->verb < CONTROLLER_VERB_COUNT);
+    int64_t before = metadata_batch_count(batch);
+    command->code = WIRE_ERROR_NONE;
+    command->msg = (struct errmsg){0};
+    command->rests_on_image = false;
+    verbs[command->verb]->decide(view, command, batch);
+    ASSERT(!command->rests_on_image || metadata_batch_count(batch) >= before);
+}
+
+void controller_lost(struct controller_command *command, const struct metadata_image *image,
+                     int16_t code, const char *sentence)
+{
+    ASSERT(code != WIRE_ERROR_NONE);
+    const struct verb *verb = verbs[command->verb];
+    if (verb->lost != NULL) {
+        verb->lost(command, image, code, sentence);
+        return;
+    }
+    command->code = code;
+    errmsg_set(&command->msg, ERR_IO, "%s", sentence);
+}
+
+struct wire_uuid controller_draw_uuid(struct controller_chance *chance, const char *site,
+                                      uint64_t key)
+{
+    struct wire_uuid id;
+    uint64_t high = chance->draw(chance, site, key);
+    uint64_t low = chance->draw(chance, site, key);
+    put_u64(id.b, (high & ~0xf000ull) | 0x4000);
+    put_u64(id.b + 8, (low & ~(3ull << 62)) | 2ull << 62);
+    return id;
+}
+
+int16_t controller_code_of(enum err e)
+{
+    if (e == ERR_NONE)
+        return WIRE_ERROR_NONE;
+    return e == ERR_LIMIT ? WIRE_ERROR_POLICY_VIOLATION : WIRE_ERROR_UNKNOWN_SERVER_ERROR;
+}

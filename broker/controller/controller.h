@@ -1,0 +1,127 @@
+/* controller.h - what becomes of the cluster: a command, judged by the image, gives records or a
+ * refusal, and nothing else. Pure: chance and time are arguments, and whoever asks writes the
+ * records down, makes the image that they give, and answers when they are committed.
+ */
+#ifndef KILN_CONTROLLER_H
+#define KILN_CONTROLLER_H
+
+#include "metadata/metadata.h"
+
+#define CONTROLLER_PRODUCER_ID_BLOCK 1000 /* ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE */
+
+struct controller_settings {
+    int32_t node_id;
+    struct metadata_topic_config topic_defaults;
+    int32_t partition_count_default; /* num.partitions */
+    bool acks_are_durable;           /* flush.policy = ack */
+};
+
+/* Where chance comes from: 64 random bits for that use and key (env_random). */
+struct controller_chance {
+    uint64_t (*draw)(struct controller_chance *chance, const char *site, uint64_t key);
+};
+
+/* What a command is judged by. */
+struct controller_view {
+    const struct controller_settings *settings;
+    const struct metadata_image *image; /* with all that was appended */
+    struct mem *mem;                    /* for the time of a call */
+    struct controller_chance *chance;
+};
+
+enum controller_verb {
+    CONTROLLER_REGISTER,
+    CONTROLLER_CREATE_TOPICS,
+    CONTROLLER_ASSIGN_DIRECTORIES,
+    CONTROLLER_ALLOCATE_PRODUCER_IDS,
+    CONTROLLER_VERB_COUNT,
+};
+
+/* The first member of each command below. Whoever sets the fields in of a command sets its verb by
+ * the function that begins it. */
+struct controller_command {
+    enum controller_verb verb;
+    /* out: */
+    int16_t code;      /* Kafka's, of the command as a whole */
+    struct errmsg msg; /* a sentence where it is not 0 */
+    /* No records come of it, but the verdict is true only once the image that it was judged by is
+     * committed. */
+    bool rests_on_image;
+};
+
+/* Judges the command and adds the records that come of it to batch, behind what stands there. What
+ * batch holds is of use only when the code is 0; nothing was added: nothing is to be written. */
+void controller_decide(const struct controller_view *view, struct controller_command *command,
+                       struct metadata_batch *batch);
+/* What it was judged by, or its records, will never be committed; or it was never judged: nobody
+ * here may write. The verdicts that this makes void become code, with that sentence. image: what
+ * stays. */
+void controller_lost(struct controller_command *command, const struct metadata_image *image,
+                     int16_t code, const char *sentence);
+
+/* ---- a node: feature levels, its registration, its partitions' leader epochs ---- */
+
+struct controller_register {
+    struct controller_command command;
+    const char *host; /* where clients reach it; borrowed */
+    uint16_t port;
+    struct wire_uuid directory; /* its log directory's id */
+    bool bump_leaders;          /* every partition gets a new leader epoch (E-1) */
+};
+
+void controller_register_init(struct controller_register *c);
+
+/* ---- topics to create: those that may be are made, all or none of them ---- */
+
+/* in: */
+struct controller_new_topic {
+    struct bytes name;
+    int32_t partition_count;    /* -1: num.partitions, or as many as are assigned. out: how many */
+    int16_t replication_factor; /* -1: 1 */
+    const struct wire_create_topics_request_assignment *assignments;
+    int32_t assignment_count;
+    const struct wire_create_topics_request_config *configs;
+    int32_t config_count;
+    /* out: */
+    int16_t code; /* Kafka's */
+    struct errmsg msg;
+    struct wire_uuid id; /* zero: it was only validated */
+};
+
+/* All that it points to is borrowed until its end. */
+struct controller_create_topics {
+    struct controller_command command;
+    struct controller_new_topic *topics;
+    int32_t topic_count;
+    bool validate_only; /* topics that would be made get code 0 and no id */
+};
+
+void controller_create_topics_init(struct controller_create_topics *c);
+
+/* ---- in which log directory partitions have been made, durably (KIP-858) ---- */
+
+struct controller_place {
+    struct wire_uuid topic_id;
+    int32_t partition;
+};
+
+/* Those of topics that are gone are passed over. */
+struct controller_assign_directories {
+    struct controller_command command;
+    struct wire_uuid directory;
+    const struct controller_place *places; /* borrowed until it is judged */
+    int32_t count;                         /* at most METADATA_RECORDS_MAX */
+};
+
+void controller_assign_directories_init(struct controller_assign_directories *c);
+
+/* ---- a block of producer ids that nobody has been given before ---- */
+
+struct controller_allocate_producer_ids {
+    struct controller_command command;
+    int64_t first; /* out: of CONTROLLER_PRODUCER_ID_BLOCK ids */
+};
+
+void controller_allocate_producer_ids_init(struct controller_allocate_producer_ids *c);
+
+#endif

@@ -1,0 +1,106 @@
+/* register.c - what a node that comes up writes first: on an empty log the feature levels, its own
+ * registration, and, when it may have lost what it had shown, a leader epoch for each partition.
+ * Pure. */
+#include "controller/internal.h"
+
+#define REGISTER_VERSION 3
+#define REGISTRATION_CHANGE_VERSION 2
+
+void controller_register_init(struct controller_register *c)
+{
+    *c = (struct controller_register){.command.verb = CONTROLLER_REGISTER};
+}
+
+static enum err add_feature_levels(struct metadata_batch *batch)
+{
+    struct wire_feature_level_record level = {.name = wire_text("metadata.version"),
+                                              .feature_level = METADATA_VERSION};
+    return metadata_batch_add(batch, &wire_feature_level_record_message, 0, &level);
+}
+
+static enum err add_unfencing(const struct wire_register_broker_record *registered,
+                              struct metadata_batch *batch)
+{
+    struct wire_broker_registration_change_record change;
+    wire_defaults(&wire_broker_registration_change_record_message, &change);
+    change.broker_id = registered->broker_id;
+    change.broker_epoch = registered->broker_epoch;
+    change.fenced = -1;
+    return metadata_batch_add(batch, &wire_broker_registration_change_record_message,
+                              REGISTRATION_CHANGE_VERSION, &change);
+}
+
+/* Registered fenced, then unfenced, as a controller does once a broker has caught up (B-3); its
+ * epoch is the offset of its registration (B-1). */
+static enum err add_registration(const struct controller_view *view,
+                                 const struct controller_register *c, struct metadata_batch *batch)
+{
+    struct wire_uuid directory = c->directory;
+    struct wire_register_broker_record_endpoint endpoint = {
+        .name = wire_text("PLAINTEXT"), .host = wire_text(c->host), .port = c->port};
+    struct wire_register_broker_record_feature feature = {
+        .name = wire_text("metadata.version"),
+        .min_supported_version = METADATA_VERSION_OLDEST,
+        .max_supported_version = METADATA_VERSION};
+    struct wire_register_broker_record record;
+    wire_defaults(&wire_register_broker_record_message, &record);
+    record.broker_id = view->settings->node_id;
+    record.incarnation_id =
+        controller_draw_uuid(view->chance, "metadata/incarnation", (uint64_t)batch->leader_epoch);
+    record.broker_epoch = batch->offset + metadata_batch_count(batch);
+    record.end_points_count = 1;
+    record.end_points = &endpoint;
+    record.features_count = 1;
+    record.features = &feature;
+    record.rack = WIRE_NULL_STRING;
+    record.fenced = true;
+    record.log_dirs_count = 1;
+    record.log_dirs = &directory;
+    enum err e =
+        metadata_batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
+    return e == ERR_NONE ? add_unfencing(&record, batch) : e;
+}
+
+static enum err add_new_leader(const struct controller_view *view, struct metadata_batch *batch,
+                               const struct metadata_topic *topic, int32_t partition)
+{
+    struct wire_partition_change_record record;
+    wire_defaults(&wire_partition_change_record_message, &record);
+    record.partition_id = partition;
+    record.topic_id = topic->id;
+    record.leader = view->settings->node_id;
+    return metadata_batch_add(batch, &wire_partition_change_record_message,
+                              PARTITION_CHANGE_VERSION, &record);
+}
+
+/* A new leader epoch for every partition; what is too much for one batch goes into further ones. */
+static enum err add_new_leaders(const struct controller_view *view, struct metadata_batch *batch)
+{
+    const struct metadata_image *image = view->image;
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++) {
+        for (int32_t p = 0; p < image->topics[i]->partition_count && e == ERR_NONE; p++) {
+            if (metadata_batch_write_count(batch) >= METADATA_RECORDS_MAX)
+                e = metadata_batch_next_write(batch);
+            if (e == ERR_NONE)
+                e = add_new_leader(view, batch, image->topics[i], p);
+        }
+    }
+    return e;
+}
+
+static void decide(const struct controller_view *view, struct controller_command *command,
+                   struct metadata_batch *batch)
+{
+    struct controller_register *c = CONTAINER_OF(command, struct controller_register, command);
+    enum err e = ERR_NONE;
+    if (view->image->metadata_version == 0)
+        e = add_feature_levels(batch);
+    if (e == ERR_NONE)
+        e = add_registration(view, c, batch);
+    if (e == ERR_NONE && c->bump_leaders)
+        e = add_new_leaders(view, batch);
+    command->code = controller_code_of(e);
+}
+
+const struct verb controller_verb_register = {.decide = decide};

@@ -1,0 +1,86 @@
+/* internal.h - what the files of quorum share and nobody else sees. */
+#ifndef KILN_QUORUM_INTERNAL_H
+#define KILN_QUORUM_INTERNAL_H
+
+#include "quorum/quorum.h"
+
+/* One write that is appended and not published yet. */
+struct change {
+    struct list link;
+    uint64_t number;
+    int64_t first, end;           /* offsets: first, and behind the last */
+    struct metadata_image *image; /* with it */
+    struct metadata_delta delta;  /* that it makes */
+};
+
+struct replay; /* of quorum_open */
+
+struct quorum {
+    struct env *env;
+    struct mem *mem;
+    struct trace *trace;
+    struct dir *dir; /* that of the logs */
+    struct log_set *logs;
+    struct quorum_settings settings;
+    struct controller_chance chance;
+    struct quorum_watch *watch;
+    struct log *log;
+    struct log_watch log_watch;
+    int32_t epoch;
+    struct metadata_image *current; /* durable and prepared */
+    struct metadata_image *tail;    /* with all changes that were appended */
+    struct list changes;            /* not yet published, oldest first */
+    uint64_t change_last;           /* number of the newest */
+    bool preparing;                 /* the owner is told of the oldest change */
+    bool advancing, advance_again;
+    struct list requests;   /* that wait until a change is published, by its number */
+    struct list durables;   /* that wait until they are durable, oldest first */
+    struct quorum_op *op;   /* open, close: one at a time */
+    uint64_t op_change;     /* op is done when this change is published */
+    struct replay *replay;  /* until all is replayed */
+    struct replay *to_lead; /* then: what leading needs, until its first records are published */
+    uint64_t lead_change;   /* those; 0: not appended */
+    bool resting;           /* no attempt begins any more */
+    bool put_off, leading;  /* by a full disk; an attempt to write what comes first is under way */
+    struct env_timer again; /* the next attempt */
+    struct log_op log_closing;
+    bool closing, closed, offline;
+};
+
+/* change.c */
+/* Appends what the batch holds, and queues it. 0, or Kafka's code, with a sentence; what was
+ * appended before that stays. */
+int16_t quorum_change_append(struct quorum *q, struct metadata_batch *batch, struct errmsg *msg);
+/* Publishes what is durable; the log's watch and everything that may let it go on. */
+void quorum_change_advance(struct quorum *q);
+void quorum_change_moved(struct log_watch *watch, enum err e);
+void quorum_change_cut(struct log_watch *watch, int64_t end);
+void quorum_op_done(struct quorum *q, enum err e);
+
+/* request.c */
+/* Tells those who waited for that change and the ones before it. */
+void quorum_requests_published(struct quorum *q, uint64_t upto);
+/* That change and all behind it never happened. */
+void quorum_requests_lost(struct quorum *q, uint64_t from);
+/* Tells those whose records are durable; and those whose records, at or above end, never will be.
+ */
+void quorum_requests_durable(struct quorum *q);
+void quorum_requests_cut(struct quorum *q, int64_t end);
+void quorum_chance_init(struct quorum *q);
+/* What a command is judged by now. */
+struct controller_view quorum_view(struct quorum *q);
+
+/* state.c */
+void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
+/* False when it is no such file. */
+bool quorum_state_parse(struct bytes file, int32_t *epoch);
+
+/* quorum.c */
+/* The last change has been published or has failed: quorum_close goes on. */
+void quorum_closing_go_on(struct quorum *q);
+/* The records that come first are published. */
+void quorum_led(struct quorum *q);
+/* They have been taken back. False: it is not a full disk that can be waited for. */
+bool quorum_unled(struct quorum *q) MUST_USE;
+
+#endif

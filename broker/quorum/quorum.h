@@ -1,0 +1,107 @@
+/* quorum.h - who writes the metadata log (`__cluster_metadata`), and the only way into the image:
+ * what is appended is an image in the making, and becomes the current one when it is committed. It
+ * leads the log as a KRaft quorum of one does (protocol.md 6.4) and decides nothing of the cluster:
+ * that is the controller's, whose commands it carries.
+ */
+#ifndef KILN_QUORUM_H
+#define KILN_QUORUM_H
+
+#include "controller/controller.h"
+#include "log/log.h"
+
+#define QUORUM_LOG_TOPIC METADATA_LOG_TOPIC
+
+struct quorum;
+
+struct quorum_settings {
+    const char *dir; /* the log directory's path */
+    struct controller_settings controller;
+};
+
+struct quorum_op;
+typedef void quorum_done(struct quorum_op *op, enum err e);
+struct quorum_op {
+    quorum_done *done;
+    struct errmsg msg; /* a sentence when e is not ERR_NONE */
+};
+
+/* Told of topics that have become durable, before anybody can see them; the owner gets their
+ * partitions ready and calls quorum_publish. Once at a time. */
+struct quorum_watch {
+    void (*prepare)(struct quorum_watch *watch, const struct metadata_topic *const *topics,
+                    int32_t count);
+    /* It leads now, which had been put off (quorum_put_off): partitions may have new leader
+     * epochs. */
+    void (*led)(struct quorum_watch *watch);
+    /* The metadata log is offline from now on: no further change will succeed. */
+    void (*failed)(struct quorum_watch *watch, enum err e);
+};
+
+/* ERR_NOMEM. logs, the strings of settings and watch outlive it. */
+enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struct trace *trace,
+                    struct log_set *logs, const struct quorum_settings *settings,
+                    struct quorum_watch *watch) MUST_USE;
+struct quorum_start {
+    const char *host; /* where clients reach this broker; copied */
+    uint16_t port;
+    bool bump_leaders; /* every partition gets a new leader epoch, for the last life did not end
+                          cleanly and may have lost what it wrote (E-1); so it does anyhow when a
+                          partition's directory is missing */
+};
+
+/* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
+ * LeaderChange batch and what the controller says of a node that registers. Done when all of this
+ * is durable and quorum_current has it; or when a full disk does not take it, and the log has been
+ * led before: then what is there is current, and leading is tried again every second
+ * (quorum_put_off). Errors as log_open, ERR_UNSUPPORTED. */
+void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_start *start,
+                 quorum_done *done);
+/* What is durable and prepared. Borrowed until return; retain it to keep it. */
+const struct metadata_image *quorum_current(const struct quorum *q);
+/* It takes commands: it leads, and nothing is wrong with its disk. */
+bool quorum_leads(const struct quorum *q);
+/* The disk is full, and nobody leads the log yet: changes are refused, and because an unclean end
+ * has not been made good for, no partition may take records. */
+bool quorum_put_off(const struct quorum *q);
+/* It is not tried any more: the directory will be closed. */
+void quorum_rest(struct quorum *q);
+int32_t quorum_epoch(const struct quorum *q);
+int32_t quorum_node_id(const struct quorum *q);
+/* The log behind it, for the checkpoint of its high watermark. */
+const struct log *quorum_log(const struct quorum *q);
+const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
+/* The owner has prepared the topics that it was told of. */
+void quorum_publish(struct quorum *q);
+
+/* A command of the controller on its way through the log. */
+struct quorum_request;
+typedef void quorum_request_done(struct quorum_request *request);
+struct quorum_request {
+    struct controller_command *command;
+    quorum_request_done *done;
+    int64_t first; /* offset of its first record; -1: none was appended */
+    /* The quorum's own. */
+    struct list link;
+    uint64_t change; /* that it waits for; 0: none */
+    int64_t end;
+};
+
+/* Lets the controller judge the command, appends what comes of it, and calls done when that is
+ * committed and published, or refused, or lost; perhaps before this returns. The command says what
+ * came of it. Request and command are kept in place until then. */
+void quorum_submit(struct quorum *q, struct quorum_request *request,
+                   struct controller_command *command, quorum_request_done *done);
+/* The same, and done does not wait for the image: it is called once all of it is durable. */
+void quorum_submit_durable(struct quorum *q, struct quorum_request *request,
+                           struct controller_command *command, quorum_request_done *done);
+/* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
+ * done already. */
+bool quorum_cancel(struct quorum_request *request);
+
+/* Waits for what is in flight and closes the log; changes that come later are refused. Also after
+ * an open that failed. done is called perhaps before this returns. */
+void quorum_close(struct quorum *q, struct quorum_op *op, quorum_done *done);
+/* Frees memory only; not before quorum_close is done, or without quorum_open. */
+void quorum_free(struct quorum *q);
+
+#endif

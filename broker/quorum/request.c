@@ -1,0 +1,152 @@
+/* request.c - commands of the controller: judged by everything that was appended before them,
+ * appended, and answered when that is committed, or will never be. */
+#include "quorum/internal.h"
+
+static uint64_t draw(struct controller_chance *chance, const char *site, uint64_t key)
+{
+    struct quorum *q = CONTAINER_OF(chance, struct quorum, chance);
+    return env_random(q->env, site, key);
+}
+
+void quorum_chance_init(struct quorum *q)
+{
+    q->chance.draw = draw;
+}
+
+struct controller_view quorum_view(struct quorum *q)
+{
+    return (struct controller_view){
+        .settings = &q->settings.controller, .image = q->tail, .mem = q->mem, .chance = &q->chance};
+}
+
+/* Judges it, and appends what comes of that. False: it has failed. */
+static bool append(struct quorum *q, struct quorum_request *request)
+{
+    struct controller_command *command = request->command;
+    struct controller_view view = quorum_view(q);
+    struct metadata_batch batch;
+    struct errmsg msg = {{0}};
+    int64_t offset = log_end(q->log);
+    metadata_batch_init(&batch, q->mem, env_wall(q->env), offset, q->epoch);
+    controller_decide(&view, command, &batch);
+    bool judged = command->code == WIRE_ERROR_NONE;
+    bool writes = judged && metadata_batch_count(&batch) > 0;
+    int16_t code = writes ? quorum_change_append(q, &batch, &msg) : WIRE_ERROR_NONE;
+    metadata_batch_free(&batch);
+    if (code != WIRE_ERROR_NONE)
+        controller_lost(command, q->tail, code,
+                        msg.text[0] != 0 ? msg.text : wire_error_text(code));
+    if (!judged || code != WIRE_ERROR_NONE)
+        return false;
+    if (writes)
+        request->first = offset;
+    if (writes || command->rests_on_image)
+        request->change = q->change_last;
+    return true;
+}
+
+static bool begin_request(struct quorum *q, struct quorum_request *request,
+                          struct controller_command *command, quorum_request_done *done)
+{
+    *request = (struct quorum_request){.command = command, .done = done, .first = -1};
+    list_init(&request->link);
+    if (quorum_leads(q))
+        return append(q, request);
+    controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
+                    "the metadata log is offline");
+    return false;
+}
+
+void quorum_submit(struct quorum *q, struct quorum_request *request,
+                   struct controller_command *command, quorum_request_done *done)
+{
+    bool began = begin_request(q, request, command, done);
+    struct change *oldest = LIST_FIRST(&q->changes, struct change, link);
+    bool waits = began && request->change != 0 && oldest != NULL;
+    if (waits && oldest->number <= request->change)
+        list_push_back(&q->requests, &request->link);
+    else
+        done(request);
+}
+
+void quorum_submit_durable(struct quorum *q, struct quorum_request *request,
+                           struct controller_command *command, quorum_request_done *done)
+{
+    if (!begin_request(q, request, command, done)) {
+        done(request);
+        return;
+    }
+    request->end = log_end(q->log);
+    list_push_back(&q->durables, &request->link);
+    quorum_change_advance(q);
+}
+
+bool quorum_cancel(struct quorum_request *request)
+{
+    if (!list_linked(&request->link))
+        return false;
+    list_remove(&request->link);
+    return true;
+}
+
+/* ---- the end of those who wait ---- */
+
+void quorum_requests_published(struct quorum *q, uint64_t upto)
+{
+    for (;;) {
+        struct quorum_request *request = LIST_FIRST(&q->requests, struct quorum_request, link);
+        if (request == NULL || request->change > upto)
+            return;
+        list_remove(&request->link);
+        request->done(request);
+    }
+}
+
+void quorum_requests_durable(struct quorum *q)
+{
+    for (;;) {
+        struct quorum_request *request = LIST_FIRST(&q->durables, struct quorum_request, link);
+        if (request == NULL || request->end > log_counting_end(q->log))
+            return;
+        list_remove(&request->link);
+        request->done(request);
+    }
+}
+
+/* done may submit others, so all are taken out before the first is told. */
+static void lose(struct quorum *q, struct list *lost)
+{
+    struct list *link;
+    while ((link = list_pop_front(lost)) != NULL) {
+        struct quorum_request *request = CONTAINER_OF(link, struct quorum_request, link);
+        controller_lost(request->command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
+                        "the metadata log could not be written");
+        request->done(request);
+    }
+}
+
+void quorum_requests_lost(struct quorum *q, uint64_t from)
+{
+    struct list lost;
+    list_init(&lost);
+    LIST_EACH (request, &q->requests, struct quorum_request, link) {
+        if (request->change < from)
+            continue;
+        list_remove(&request->link);
+        list_push_back(&lost, &request->link);
+    }
+    lose(q, &lost);
+}
+
+void quorum_requests_cut(struct quorum *q, int64_t end)
+{
+    struct list lost;
+    list_init(&lost);
+    LIST_EACH (request, &q->durables, struct quorum_request, link) {
+        if (request->end <= end)
+            continue;
+        list_remove(&request->link);
+        list_push_back(&lost, &request->link);
+    }
+    lose(q, &lost);
+}

@@ -1,0 +1,183 @@
+/* controller_test.c - commands in, records or refusals out. */
+#include "box.h"
+
+static const struct wire_uuid none;
+
+TEST(a_topic_is_its_record_its_settings_and_its_partitions)
+{
+    struct box box;
+    box_init(&box);
+    struct wire_create_topics_request_config config = {.name = wire_text("retention.ms"),
+                                                       .value = wire_text("5")};
+    struct controller_create_topics c;
+    struct controller_new_topic topic = {.name = bytes_text("orders"),
+                                         .partition_count = 3,
+                                         .replication_factor = 1,
+                                         .configs = &config,
+                                         .config_count = 1};
+    controller_create_topics_init(&c);
+    c.topics = &topic;
+    c.topic_count = 1;
+    box_decide(&box, &c.command);
+    assert_int_equal(topic.code, 0);
+    assert_int_equal(box.records, 5);
+    assert_int_equal(box.batch.write_count, 1);
+    const struct metadata_topic *made = metadata_find_id(box.image, &topic.id);
+    assert_non_null(made);
+    assert_int_equal(made->partition_count, 3);
+    assert_string_equal(made->settings[0].value, "5");
+    box_done(&box);
+}
+
+/* Whoever asks for what is there waits until it is sure to be there. */
+TEST(a_name_that_is_taken_rests_on_the_image)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", 1), 0);
+    struct controller_create_topics c;
+    struct controller_new_topic topic = {
+        .name = bytes_text("orders"), .partition_count = 1, .replication_factor = 1};
+    controller_create_topics_init(&c);
+    c.topics = &topic;
+    c.topic_count = 1;
+    box_decide(&box, &c.command);
+    assert_int_equal(topic.code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    assert_true(c.command.rests_on_image);
+    assert_int_equal(box.records, 0);
+    /* The image that it was judged by is lost: then it does not exist. */
+    struct metadata_edit edit;
+    assert_ok(metadata_edit_begin(&edit, &box.mem.mem, NULL));
+    struct metadata_image *empty = metadata_edit_finish(&edit);
+    controller_lost(&c.command, box.image, WIRE_ERROR_KAFKA_STORAGE_ERROR, "lost");
+    assert_int_equal(topic.code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
+    controller_lost(&c.command, empty, WIRE_ERROR_KAFKA_STORAGE_ERROR, "lost");
+    assert_int_equal(topic.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    metadata_image_release(empty);
+    box_done(&box);
+}
+
+TEST(what_is_only_validated_has_no_records_and_no_id)
+{
+    struct box box;
+    box_init(&box);
+    struct controller_create_topics c;
+    struct controller_new_topic topic = {
+        .name = bytes_text("orders"), .partition_count = -1, .replication_factor = 1};
+    controller_create_topics_init(&c);
+    c.topics = &topic;
+    c.topic_count = 1;
+    c.validate_only = true;
+    box_decide(&box, &c.command);
+    assert_int_equal(topic.code, 0);
+    assert_int_equal(topic.partition_count, 2);
+    assert_true(wire_uuid_equal(&topic.id, &none));
+    assert_int_equal(box.records, 0);
+    assert_int_equal(box.draws, 0);
+    box_done(&box);
+}
+
+TEST(blocks_of_producer_ids_follow_on_each_other)
+{
+    struct box box;
+    box_init(&box);
+    struct controller_allocate_producer_ids c;
+    for (int64_t i = 0; i < 3; i++) {
+        controller_allocate_producer_ids_init(&c);
+        box_decide(&box, &c.command);
+        assert_int_equal(c.command.code, 0);
+        assert_int_equal(c.first, i * CONTROLLER_PRODUCER_ID_BLOCK);
+    }
+    box_done(&box);
+}
+
+/* B-1: the epoch of a broker is the offset of its registration. */
+TEST(a_node_registers_where_its_record_stands)
+{
+    struct box box;
+    box_init(&box);
+    struct controller_register c;
+    controller_register_init(&c);
+    c.host = "somewhere";
+    c.port = 9092;
+    box_decide(&box, &c.command);
+    assert_int_equal(c.command.code, 0);
+    assert_int_equal(box.records, 3); /* behind the feature level */
+    assert_int_equal(box.image->metadata_version, METADATA_VERSION);
+    assert_int_equal(box.image->broker.epoch, 1);
+    assert_false(box.image->broker.fenced);
+    box_decide(&box, &c.command);
+    assert_int_equal(box.records, 2);
+    assert_int_equal(box.image->broker.epoch, 3);
+    box_done(&box);
+}
+
+TEST(new_leader_epochs_take_as_many_writes_as_they_must)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", METADATA_RECORDS_MAX - 1), 0);
+    assert_int_equal(box_create(&box, "bills", METADATA_RECORDS_MAX - 1), 0);
+    struct controller_register c;
+    controller_register_init(&c);
+    c.host = "somewhere";
+    c.bump_leaders = true;
+    box_decide(&box, &c.command);
+    assert_int_equal(c.command.code, 0);
+    assert_int_equal(box.batch.write_count, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(box.batch.writes[i].record_count <= METADATA_RECORDS_MAX);
+    for (int32_t i = 0; i < box.image->topic_count; i++) {
+        for (int32_t p = 0; p < METADATA_RECORDS_MAX - 1; p++)
+            assert_int_equal(box.image->topics[i]->partitions[p].leader_epoch, 1);
+    }
+    box_done(&box);
+}
+
+TEST(places_of_topics_that_are_gone_are_passed_over)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", 1), 0);
+    struct controller_place places[2] = {{.topic_id = box.image->topics[0]->id},
+                                         {.topic_id = {{1, 2, 3}}}};
+    struct controller_assign_directories c;
+    controller_assign_directories_init(&c);
+    c.directory = (struct wire_uuid){{9}};
+    c.places = places;
+    c.count = 2;
+    box_decide(&box, &c.command);
+    assert_int_equal(c.command.code, 0);
+    assert_int_equal(box.records, 1);
+    assert_true(wire_uuid_equal(&box.image->topics[0]->partitions[0].directory, &c.directory));
+    box_done(&box);
+}
+
+/* Whichever allocation fails, nothing leaks and the command says so. */
+TEST(every_allocation_of_a_decision_may_fail)
+{
+    for (uint64_t n = 1;; n++) {
+        struct box box;
+        box_init(&box);
+        struct controller_view view = {.settings = &box.settings,
+                                       .image = box.image,
+                                       .mem = &box.mem.mem,
+                                       .chance = &box.chance};
+        struct controller_create_topics c;
+        struct controller_new_topic topics[2] = {
+            {.name = bytes_text("a"), .partition_count = 200, .replication_factor = 1},
+            {.name = bytes_text("b"), .partition_count = 200, .replication_factor = 1}};
+        controller_create_topics_init(&c);
+        c.topics = topics;
+        c.topic_count = 2;
+        box.mem.fail_at = n;
+        controller_decide(&view, &c.command, &box.batch);
+        bool failed = box.mem.failed > 0;
+        box.mem.fail_at = 0;
+        assert_int_equal(topics[0].code != 0, failed);
+        assert_int_equal(topics[1].code != 0, failed);
+        box_done(&box);
+        if (!failed)
+            break;
+    }
+}
