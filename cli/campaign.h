@@ -33,6 +33,7 @@ void campaign_unload(struct campaign_scripts *scripts);
 /* How each run is made; strings are borrowed. */
 struct campaign_mode {
     bool files;            /* disks as real files */
+    int nodes;             /* enum script_nodes */
     const char *data_dir;  /* of them; NULL: a directory below the system's temporary one, removed
                               afterwards */
     const char *plan_path; /* only its lines fire; NULL: the script's and the seed's own */
@@ -50,6 +51,13 @@ struct campaign_mode {
     const char *bug;            /* the known bug that is on; NULL: none */
     struct record *record;      /* what the run has come to so far (record.h); NULL: nobody asks */
 };
+
+/* --nodes, of a struct campaign_mode by name. */
+#define CAMPAIGN_NODES_OPTION(mode)                                                                \
+    {                                                                                              \
+        "--nodes", CLI_CHOICE, &(mode).nodes, 0, 0, "inline|threads|processes",                    \
+            "where nodes run: in one thread, each in its own, or each in a process (inline)"       \
+    }
 
 struct campaign_outcome {
     struct script_result result; /* when it crashed: how far it had come */

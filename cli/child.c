@@ -112,6 +112,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     struct script_options options = {.seed = seed,
                                      .time_max_ns = mode->time_max_ns,
                                      .until_ns = mode->until_ns,
+                                     .nodes = (enum script_nodes)mode->nodes,
                                      .memory = mode->memory};
     mem_system(&mem);
     *result = (struct script_result){.seed = seed, .verdict = SCRIPT_WRONG};
@@ -321,6 +322,23 @@ static void describe_crash(const struct campaign_child *c, int status,
     outcome->plan = record_plan(record);
 }
 
+/* Of a node in a process of its own: the run is there to tell the rest. */
+static void describe_node_crash(const struct campaign_child *c, struct campaign_outcome *outcome)
+{
+    const struct record *record = c->record;
+    struct script_result *r = &outcome->result;
+    struct script_finding *f = &r->findings[0];
+    outcome->crashed = true;
+    if (record == NULL)
+        return;
+    if (record->panic[0] != 0) {
+        size_t size = strlen(f->what);
+        snprintf(f->what + size, sizeof f->what - size, ": %s", record->panic);
+        snprintf(r->why, sizeof r->why, "%s", f->what);
+    }
+    outcome->plan = record_plan(record); /* with what fired in the handler that did not end */
+}
+
 bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
 {
     if (!read_some(c))
@@ -334,7 +352,9 @@ bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outc
         describe_crash(c, status, outcome);
     } else {
         memcpy(&outcome->result, c->data, head);
-        if (c->size > head)
+        if (outcome->result.verdict == SCRIPT_CRASHED)
+            describe_node_crash(c, outcome);
+        else if (c->size > head)
             outcome->plan = strndup((char *)c->data + head, c->size - head);
     }
     outcome->record = c->record;
@@ -379,6 +399,8 @@ enum cli_exit campaign_exit(const struct campaign_outcome *outcome)
         return CLI_STUCK;
     case SCRIPT_WRONG:
         return CLI_USAGE;
+    case SCRIPT_CRASHED:
+        return CLI_CRASHED;
     }
     UNREACHABLE();
 }

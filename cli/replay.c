@@ -184,6 +184,7 @@ int cli_replay(int argc, char **argv)
     const struct cli_option options[] = {
         {"--until", CLI_TEXT, &until, 0, 0, NULL, "stop at this virtual time, as 12.4s"},
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL, "real time after which it is killed (10m)"},
+        CAMPAIGN_NODES_OPTION(r.mode),
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--data", CLI_TEXT, &r.mode.data_dir, 0, 0, NULL, "leave the disks in this directory"},
         {"-v", CLI_FLAG, &r.mode.timeline, 0, 0, NULL, "a timeline on stderr: cause -> effect"},

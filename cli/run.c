@@ -564,6 +564,7 @@ int cli_run(int argc, char **argv)
          "each claim once more with this seed on real files, read by kiln log check"},
 #endif
         {"--plan", CLI_TEXT, &r.mode.plan_path, 0, 0, NULL, "only the faults in this file happen"},
+        CAMPAIGN_NODES_OPTION(r.mode),
         {"--trace", CLI_TEXT, &r.mode.trace_path, 0, 0, NULL, "write the trace to this file"},
         {"--time", CLI_TEXT, &limit, 0, 0, NULL,
          "virtual time after which a run is stuck (24h, or what the script says)"},

@@ -239,6 +239,35 @@ bool net_is_open(const struct net *net, uint32_t node, uint64_t handle)
     return net_named(net, node, handle) != NULL;
 }
 
+static bool listener_may(const struct net_listener *listener, enum net_use use)
+{
+    bool accepts = use == NET_ACCEPTS && listener->accepting == NULL;
+    return listener->closing == NULL && (accepts || use == NET_CLOSES);
+}
+
+static bool end_may(const struct net_end *end, enum net_use use)
+{
+    switch (use) {
+    case NET_SENDS:
+        return end->state == END_IS_OPEN && end->sending == NULL;
+    case NET_RECEIVES:
+        return end->state == END_IS_OPEN && end->receiving == NULL && !end->untaken;
+    case NET_CLOSES:
+        return end->state == END_IS_OPEN && !end->untaken;
+    case NET_ACCEPTS:
+        return false;
+    }
+    UNREACHABLE();
+}
+
+bool net_may(const struct net *net, uint32_t node, uint64_t handle, enum net_use use)
+{
+    const void *what = net_named(net, node, handle);
+    if (what == NULL)
+        return false;
+    return handle >> 48 != 0 ? listener_may(what, use) : end_may(what, use);
+}
+
 /* ---- the net and its nodes ---- */
 
 enum err net_new(struct net **out, struct mem *mem, const struct net_options *options)

@@ -92,6 +92,15 @@ const uint8_t *net_peek(struct net *net, const struct net_op *op, struct buf **h
 /* A stream or a listener: completes what is in flight on it with ERR_CANCELLED, one by one, then
  * op. */
 void net_close(struct net *net, uint32_t node, uint64_t handle, struct net_op *op);
+enum net_use {
+    NET_SENDS,
+    NET_RECEIVES,
+    NET_ACCEPTS,
+    NET_CLOSES,
+};
+/* Whether that call may be made: on what is open, and one of a kind at a time. handle may be
+ * anything. */
+bool net_may(const struct net *net, uint32_t node, uint64_t handle, enum net_use use);
 /* True for the names that this node holds open. */
 bool net_is_open(const struct net *net, uint32_t node, uint64_t handle);
 

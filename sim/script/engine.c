@@ -2,6 +2,7 @@
  * that watches it. */
 #include <stdio.h>
 #include "script/internal.h"
+#include "shm/shm.h"
 
 const char *script_verdict_name(enum script_verdict verdict)
 {
@@ -16,6 +17,8 @@ const char *script_verdict_name(enum script_verdict verdict)
         return "STUCK";
     case SCRIPT_WRONG:
         return "WRONG SCRIPT";
+    case SCRIPT_CRASHED:
+        return "CRASHED";
     }
     UNREACHABLE();
 }
@@ -332,12 +335,35 @@ static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_
                    (long long)leaked_count);
 }
 
+static void on_broke(struct world_sink *sink, const struct world_break *b)
+{
+    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    if (b->lacked)
+        script_end(s, SCRIPT_INCONCLUSIVE, "%s", b->why);
+    else
+        script_end(s, SCRIPT_CRASHED, "%s, life %u, event %llu (%s): %s", s->nodes[b->node].name,
+                   (unsigned)b->incarnation, (unsigned long long)b->event, b->what, b->why);
+}
+
 /* ---- the world ---- */
+
+/* False: the result says why not. */
+static bool make_host(struct script *s)
+{
+    enum err e = ERR_NONE;
+    if (s->options->nodes == SCRIPT_PROCESSES)
+        e = shm_processes_new(&s->host, s->mem, 0);
+    else if (s->options->nodes == SCRIPT_THREADS)
+        e = shm_threads_new(&s->host, s->mem);
+    if (e != ERR_NONE)
+        script_end(s, SCRIPT_INCONCLUSIVE, "nowhere for nodes to run: %s", err_text(e));
+    return e == ERR_NONE;
+}
 
 static bool make_world(struct script *s)
 {
     const struct script_options *o = s->options;
-    if (!script_make_plan(s))
+    if (!script_make_plan(s) || !make_host(s))
         return false;
     struct world_config config = {.seed = o->seed,
                                   .disk_dir = o->disk_dir,
@@ -345,7 +371,8 @@ static bool make_world(struct script *s)
                                   .plan_only = o->plan_only,
                                   .fired = o->fired,
                                   .split = s->split,
-                                  .memory = o->memory};
+                                  .memory = o->memory,
+                                  .host = s->host};
     struct errmsg msg = {{0}};
     s->world = world_new(s->mem, &config, &msg);
     if (s->world == NULL)
@@ -412,7 +439,8 @@ static void init(struct script *s, struct mem *mem, const struct script_options 
     *s = (struct script){.mem = mem, .options = options, .result = result};
     *result = (struct script_result){.seed = options->seed};
     s->contract.retention_ms = -1;
-    s->sink = (struct world_sink){.row = on_row, .reply = on_reply, .exited = on_exited};
+    s->sink = (struct world_sink){
+        .row = on_row, .reply = on_reply, .exited = on_exited, .broke = on_broke};
     list_init(&s->tasks);
     fault_plan_init(&s->plan, mem);
     fault_plan_init(&s->written, mem);
@@ -525,6 +553,7 @@ static void release(struct script *s)
 {
     if (s->world != NULL)
         world_free(s->world); /* its queue holds the calls of the tasks */
+    shm_free(s->host);
     while (!list_empty(&s->tasks)) {
         struct task *task = LIST_FIRST(&s->tasks, struct task, link);
         list_remove(&task->link);

@@ -16,6 +16,8 @@ static const char *end_code(enum script_verdict verdict)
         return "STUCK";
     case SCRIPT_WRONG:
         return "SCRIPT";
+    case SCRIPT_CRASHED:
+        return "CRASH";
     }
     UNREACHABLE();
 }

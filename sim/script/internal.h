@@ -58,7 +58,8 @@ struct script {
     struct mem *mem;
     const struct script_options *options;
     struct script_result *result;
-    struct world *world; /* NULL until something needs it */
+    struct world *world;    /* NULL until something needs it */
+    struct half_host *host; /* of its nodes; NULL: the world itself */
     struct world_sink sink;
     struct check *check;
     struct history_names *names; /* of partitions, for findings */

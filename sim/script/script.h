@@ -15,15 +15,24 @@ enum script_verdict {
     SCRIPT_HELD = 0,
     SCRIPT_BROKEN = 1, /* safety */
     SCRIPT_INCONCLUSIVE =
-        2,             /* nothing was produced or read, a mark was not reached, memory ran out */
-    SCRIPT_STUCK = 3,  /* liveness */
-    SCRIPT_WRONG = 64, /* the script itself has a mistake */
+        2,              /* nothing was produced or read, a mark was not reached, memory ran out */
+    SCRIPT_STUCK = 3,   /* liveness */
+    SCRIPT_CRASHED = 6, /* the code under test, in a process of its own; the run has come so far */
+    SCRIPT_WRONG = 64,  /* the script itself has a mistake */
 };
 
 const char *script_verdict_name(enum script_verdict verdict);
 
+/* Where nodes run; what happens is the same. */
+enum script_nodes {
+    SCRIPT_INLINE, /* in this thread, one handler after the other */
+    SCRIPT_THREADS,
+    SCRIPT_PROCESSES,
+};
+
 struct script_options {
     uint64_t seed;
+    enum script_nodes nodes;
     const char *disk_dir;          /* NULL: disks in memory */
     const struct fault_plan *plan; /* NULL: the script and its swarm decide */
     bool plan_only;

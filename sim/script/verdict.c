@@ -8,7 +8,7 @@
 static void note_disk_error(struct script *s, const char *why)
 {
     struct script_result *r = s->result;
-    if (why == NULL || r->verdict == SCRIPT_WRONG)
+    if (why == NULL || r->verdict == SCRIPT_WRONG || r->verdict == SCRIPT_CRASHED)
         return;
     r->verdict = SCRIPT_INCONCLUSIVE;
     snprintf(r->why, sizeof r->why, "the files do not show what the disks hold: %s", why);
@@ -77,6 +77,8 @@ void script_judge(struct script *s)
     if (at_end)
         check_end(s->check);
     copy_figures(s);
+    if (r->verdict == SCRIPT_CRASHED)
+        return;
     /* What broke before the script got stuck or went wrong is the graver news. */
     if (check_violations(s->check) > 0 && r->verdict != SCRIPT_WRONG) {
         r->verdict = SCRIPT_BROKEN;

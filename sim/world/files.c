@@ -220,6 +220,21 @@ static void use_file(struct world_file *file, enum env_verb verb)
     file->flight_count++;
 }
 
+bool world_file_may(struct world_node *node, uint64_t name, enum env_verb verb)
+{
+    struct hmap_node *found = hmap_find(&node->files, hash_mix(name), &name);
+    if (found == NULL)
+        return false;
+    const struct world_file *file = CONTAINER_OF(found, struct world_file, node);
+    if (verb == ENV_SEND)
+        return true;
+    if (file->closing)
+        return false;
+    if (verb == ENV_CLOSE_FILE)
+        return file->flight_count == 0;
+    return verb != ENV_TRUNCATE || list_empty(&file->appends);
+}
+
 static void submit_append(struct flight *flight)
 {
     struct world_file *file = file_of(flight->node, flight->handle);

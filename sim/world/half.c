@@ -281,3 +281,21 @@ struct world_seat *world_half_seat(struct world_half *half)
 {
     return &half->seat;
 }
+
+/* ---- from one half to the next ---- */
+
+void world_half_recall(struct world_half *half, const struct half_lasting *lasting)
+{
+    ASSERT(!half->lives);
+    half->timer_count = lasting->timer_count;
+    half->event_count = lasting->event_count;
+    memcpy(half->trace.mark_count, lasting->mark_count, sizeof lasting->mark_count);
+}
+
+void world_half_lasting(const struct world_half *half, struct half_lasting *lasting)
+{
+    ASSERT(!half->runs);
+    lasting->timer_count = half->timer_count;
+    lasting->event_count = half->event_count;
+    memcpy(lasting->mark_count, half->trace.mark_count, sizeof lasting->mark_count);
+}

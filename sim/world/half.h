@@ -80,9 +80,14 @@ struct half_log {
     size_t size, cap;
     struct buf **extents; /* what is large lies beside the log, so that it is copied once */
     int32_t extent_count, extent_cap;
+    bool fixed; /* data is somebody else's, and does not grow */
 };
 
 void world_half_log_free(struct half_log *log);
+/* It begins anew; extents that nobody took are let go of. */
+void world_half_log_clear(struct half_log *log);
+/* One more, of so many bytes that are the caller's to fill. */
+struct buf *world_half_log_add_extent(struct half_log *log, uint64_t size);
 /* Takes the extent out of the log. */
 struct buf *world_half_log_take(struct half_log *log, int32_t extent);
 /* The record at *at, which moves behind it; NULL: there are no more. */
@@ -99,6 +104,12 @@ struct half_state {
 };
 
 /* ---- a node's half ---- */
+
+/* What of a node outlasts its lives, and its disk does not hold. */
+struct half_lasting {
+    uint64_t timer_count, event_count;
+    uint32_t mark_count[TRACE_MARK_COUNT];
+};
 
 struct half_options {
     struct mem *mem; /* of the half itself, which is none of the node's */
@@ -135,5 +146,53 @@ void world_half_refuse_no_more(struct world_half *half);
 const uint32_t *world_half_marks(const struct world_half *half);
 /* For tests. */
 struct world_seat *world_half_seat(struct world_half *half);
+/* One half goes on where another one of the same node ended; no life may run. */
+void world_half_recall(struct world_half *half, const struct half_lasting *lasting);
+void world_half_lasting(const struct world_half *half, struct half_lasting *lasting);
+
+/* ---- where halves run ---- */
+
+/* How a handler ended. */
+enum half_fate {
+    HALF_RAN,
+    HALF_BROKE,  /* the code under test did: it crashed, or did not return */
+    HALF_LACKED, /* the machine had nothing for it to run on */
+};
+
+/* The half of one node, wherever it is; the first member of what its host keeps of it. */
+struct half_guest {
+    const struct half_host_impl *impl;
+    struct errmsg why; /* of the last fate that was not HALF_RAN */
+};
+
+/* Runs the halves of one world, one handler at a time. */
+struct half_host {
+    const struct half_host_impl *impl;
+};
+
+/* What the world's half calls; each does what the function world_half_NAME does, there. */
+struct half_host_impl {
+    /* What comes back from there may be anything, and is looked at before it is believed. */
+    bool distrusted;
+    enum err (*new)(struct half_host *host, struct half_guest **out,
+                    const struct half_options *options);
+    void (*free)(struct half_guest *guest);
+    void (*set_program)(struct half_guest *guest, const struct world_program *program);
+    enum err (*begin)(struct half_guest *guest, uint32_t life, struct bytes args,
+                      struct env_disk disk);
+    void (*end)(struct half_guest *guest);
+    /* Log, rows and state are as the handler left them where it ran to its end. A guest that did
+     * not is only to be ended. */
+    enum half_fate (*run)(struct half_guest *guest, const struct half_event *event,
+                          struct half_state *state);
+    void (*refuse_at)(struct half_guest *guest, uint32_t rate);
+    void (*refuse_no_more)(struct half_guest *guest);
+    const uint32_t *(*marks)(const struct half_guest *guest);
+};
+
+/* The world's own process and thread: the half is called, and that is all. */
+extern struct half_host world_inline_host;
+/* Of a guest of that host. */
+struct world_half *world_inline_half(struct half_guest *guest);
 
 #endif

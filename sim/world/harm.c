@@ -424,7 +424,7 @@ static void set_rate(struct world_node *node, const struct harm *harm, bool ends
     const int64_t *param = harm->line.param;
     uint32_t rate = ends ? 0 : (uint32_t)MIN(MAX(param[FAULT_P_RATE], 0), FAULT_RATE_WHOLE);
     if (param[FAULT_P_SITE] == FAULT_ALLOC)
-        world_half_refuse_at(node->half, rate);
+        node->guest->impl->refuse_at(node->guest, rate);
     else
         fault_points_rate(&node->points, (enum fault_site)param[FAULT_P_SITE], rate);
 }
@@ -719,7 +719,7 @@ void world_reset(struct world *world, uint32_t from, uint32_t to)
 static void heal_node(struct world *world, struct world_node *node)
 {
     fault_points_disarm(&node->points);
-    world_half_refuse_no_more(node->half);
+    node->guest->impl->refuse_no_more(node->guest);
     node->kill_in = 0;
     node->killer = NULL;
     node->rule_count = 0;

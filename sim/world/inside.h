@@ -147,7 +147,7 @@ enum ending {
 
 struct world_node {
     struct world *world;
-    struct world_half *half;
+    struct half_guest *guest; /* its half */
     uint32_t index;
     uint32_t lives;       /* begun */
     uint32_t incarnation; /* of the life that runs, or ran last */
@@ -206,6 +206,8 @@ struct world {
     int32_t sink_count;
     bool step_wanted; /* some sink wants steps */
     bool halted;
+    bool broken;      /* a node came to no good end: nothing happens any more */
+    const char *what; /* the newest note */
     struct list spare_flights;
     int64_t disk_means_ns[ENV_VERB_COUNT];
     struct harm *plan_harms;
@@ -253,6 +255,13 @@ void world_park(struct world_node *node, struct world_moment *moment);
 
 void world_update_wake(struct world_node *node);
 
+/* sound.c: what a node says that may be anything is held against what it can say at all. NULL, or
+ * what is wrong with it. */
+/* Of all of the log, once. */
+const char *world_log_fault(const struct world_node *node);
+/* Of an operation, when its turn has come. */
+const char *world_ask_fault(struct world_node *node, const struct half_record *record);
+
 /* flights.c */
 /* An operation that the log tells of. */
 void world_submit(struct world_node *node, const struct half_record *record);
@@ -270,6 +279,8 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes);
 enum err world_files_init(struct world_node *node) MUST_USE;
 void world_files_free(struct world_node *node);
 void world_file_submit(struct flight *flight, const struct half_asked *asked);
+/* Whether it is open, and may be used for that by the contract of the door. */
+bool world_file_may(struct world_node *node, uint64_t name, enum env_verb verb);
 enum err world_file_perform(struct flight *flight);
 enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset, void *buffer,
                          uint64_t size, uint64_t *n) MUST_USE;

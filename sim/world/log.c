@@ -17,6 +17,7 @@ static void reserve(struct half_log *log, size_t size)
     size_t cap = log->cap == 0 ? LOG_MIN : log->cap;
     if (log->size + size <= log->cap)
         return;
+    ASSERT(!log->fixed); /* one handler says more than there is room for */
     while (cap < log->size + size)
         cap *= 2;
     log->data = mem_realloc(log->mem, log->data, cap);
@@ -73,7 +74,7 @@ static void put_bytes(uint8_t *at, const struct env_op *op)
     }
 }
 
-static int32_t add_extent(struct half_log *log, const struct env_op *op)
+struct buf *world_half_log_add_extent(struct half_log *log, uint64_t size)
 {
     if (log->extent_count == log->extent_cap) {
         log->extent_cap = log->extent_cap == 0 ? EXTENTS_MIN : 2 * log->extent_cap;
@@ -81,11 +82,10 @@ static int32_t add_extent(struct half_log *log, const struct env_op *op)
             mem_realloc(log->mem, log->extents, (size_t)log->extent_cap * sizeof(struct buf *));
         ASSERT(log->extents != NULL); /* as above */
     }
-    struct buf *buf = buf_new(log->mem, (uint32_t)op->size);
+    struct buf *buf = buf_new(log->mem, (uint32_t)size);
     ASSERT(buf != NULL); /* as above */
-    put_bytes(buf->data, op);
-    log->extents[log->extent_count] = buf;
-    return log->extent_count++;
+    log->extents[log->extent_count++] = buf;
+    return buf;
 }
 
 /* The head, the paths, the parts, their bytes. */
@@ -103,8 +103,10 @@ void world_half_log_ask(struct world_half *half, uint64_t id, const struct env_o
         .size = op->size,
     };
     bool sends = op->verb == ENV_SEND;
-    if (sends)
-        ask.extent = add_extent(half->options.log, op);
+    if (sends) {
+        ask.extent = half->options.log->extent_count;
+        put_bytes(world_half_log_add_extent(half->options.log, op->size)->data, op);
+    }
     size_t head = padded(sizeof ask + ask.path_size + ask.path_to_size);
     size_t size_parts = (size_t)op->part_count * sizeof(struct half_part);
     size_t size = head + size_parts + (op->part_count > 0 && !sends ? op->size : 0);
@@ -130,7 +132,8 @@ void world_half_log_clear(struct half_log *log)
 void world_half_log_free(struct half_log *log)
 {
     world_half_log_clear(log);
-    mem_free(log->mem, log->data);
+    if (!log->fixed)
+        mem_free(log->mem, log->data);
     mem_free(log->mem, log->extents);
     *log = (struct half_log){.mem = log->mem};
 }

@@ -47,11 +47,41 @@ static bool dies_at_this_one(struct world_node *node)
     return node->kill_in > 0 && --node->kill_in == 0;
 }
 
+/* Nobody can tell what the world would have been from here on. */
+static void break_down(struct world_node *node, enum half_fate fate, const char *why)
+{
+    struct world *world = node->world;
+    struct world_break broken = {
+        .node = node->index,
+        .incarnation = node->incarnation,
+        .event = world->event_count,
+        .time_ns = world->now_ns,
+        .what = world->what,
+        .why = why,
+        .lacked = fate == HALF_LACKED,
+    };
+    world->broken = world->halted = true;
+    for (int32_t i = 0; i < world->sink_count; i++)
+        if (world->sinks[i]->broke != NULL)
+            world->sinks[i]->broke(world->sinks[i], &broken);
+}
+
+/* Whether an operation may be done at all: a host that believes its nodes does not ask. */
+static bool is_sound(struct world_node *node, const struct half_record *record)
+{
+    const char *why = node->guest->impl->distrusted ? world_ask_fault(node, record) : NULL;
+    if (why != NULL)
+        break_down(node, HALF_BROKE, why);
+    return why == NULL;
+}
+
 /* False: the node has come to its end, and what stands behind that was never said. */
 static bool obey(struct world_node *node, const struct half_record *record)
 {
     switch ((enum half_record_type)record->type) {
     case HALF_ASKS:
+        if (!is_sound(node, record))
+            return false;
         if (dies_at_this_one(node)) {
             node->ending = ENDING_KILL;
             return false;
@@ -83,6 +113,8 @@ static void read_log(struct world_node *node)
         rows = record->row_count;
         break;
     }
+    if (node->world->broken)
+        return;
     tell_rows(node, rows);
     if (node->ending != ENDING_NONE)
         world_bury(node, false);
@@ -105,9 +137,17 @@ void world_handle(struct world_node *node, struct half_event *event)
 {
     stamp(node, event);
     node->world->current = node;
-    world_half_run(node->half, event, &node->state);
+    enum half_fate fate = node->guest->impl->run(node->guest, event, &node->state);
     node->world->current = NULL;
-    read_log(node);
+    const char *why = node->guest->why.text;
+    if (fate == HALF_RAN && node->guest->impl->distrusted) {
+        why = world_log_fault(node);
+        fate = why == NULL ? HALF_RAN : HALF_BROKE;
+    }
+    if (fate == HALF_RAN)
+        read_log(node);
+    else
+        break_down(node, fate, why);
 }
 
 /* ---- birth ---- */
@@ -124,7 +164,8 @@ static enum err begin_life(struct world_node *node)
     struct world *world = node->world;
     begin_chance(node);
     struct bytes args = bytes_of(node->args->data, node->args->cap - 1);
-    enum err e = world_half_begin(node->half, node->lives, args, disk_guarantees(node->disk));
+    enum err e =
+        node->guest->impl->begin(node->guest, node->lives, args, disk_guarantees(node->disk));
     if (e != ERR_NONE)
         return e;
     uint64_t bits = fault_draw(&world->dice, node->index, USE_BASE, node->lives);
@@ -345,7 +386,7 @@ void world_bury(struct world_node *node, bool power)
     net_node_down(world->net, node->index, power ? NET_POWERED_OFF : NET_KILLED);
     world_unschedule(world, &node->wake);
     node->state.has_timer = false;
-    world_half_end(node->half);
+    node->guest->impl->end(node->guest);
     node->kill_in = 0;
     world_struck(node);
 }
@@ -405,7 +446,7 @@ static enum err build_node(struct world_node *node, struct bytes args)
     };
     enum err e = set_args(node, args);
     if (e == ERR_NONE)
-        e = world_half_new(&node->half, &half);
+        e = world->config.host->impl->new (world->config.host, &node->guest, &half);
     if (e == ERR_NONE)
         e = new_disk(node);
     if (e == ERR_NONE)
@@ -427,7 +468,8 @@ void world_node_free(struct world_node *node)
     hmap_free(&node->files);
     fault_points_free(&node->points);
     disk_free(node->disk);
-    world_half_free(node->half);
+    if (node->guest != NULL)
+        node->guest->impl->free(node->guest);
     buf_release(node->args);
     mem_free(world->mem, node->links);
     mem_free(world->mem, node);
@@ -520,7 +562,7 @@ enum err world_set_program(struct world *world, uint32_t index, const struct wor
     if (e != ERR_NONE)
         return e;
     node->program = program;
-    world_half_set_program(node->half, program);
+    node->guest->impl->set_program(node->guest, program);
     return ERR_NONE;
 }
 
@@ -546,14 +588,14 @@ void world_sit(struct world *world, uint32_t index)
     struct half_event event = {.type = HALF_SIT};
     stamp(node, &event);
     world->current = node;
-    world_half_enter(node->half, &event);
+    world_half_enter(world_inline_half(node->guest), &event);
 }
 
 void world_rise(struct world *world, uint32_t index)
 {
     struct world_node *node = node_of(world, index);
     ASSERT(world->current == node);
-    world_half_leave(node->half, &node->state);
+    world_half_leave(world_inline_half(node->guest), &node->state);
     world->current = NULL;
     read_log(node);
 }
@@ -561,7 +603,7 @@ void world_rise(struct world *world, uint32_t index)
 struct world_seat *world_seat(struct world *world, uint32_t index)
 {
     struct world_node *node = node_of(world, index);
-    return node->life == WORLD_DOWN ? NULL : world_half_seat(node->half);
+    return node->life == WORLD_DOWN ? NULL : world_half_seat(world_inline_half(node->guest));
 }
 
 bool world_command(struct world *world, uint32_t index, uint64_t id, struct bytes command)

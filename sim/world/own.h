@@ -69,8 +69,6 @@ void world_half_ops_clear(struct world_half *half);
 /* log.c: adds a record of so many bytes behind its head, which are the caller's to fill. */
 void *world_half_log_add(struct world_half *half, enum half_record_type type, uint64_t id,
                          enum err err, uint64_t size);
-/* It begins anew. */
-void world_half_log_clear(struct half_log *log);
 void world_half_log_ask(struct world_half *half, uint64_t id, const struct env_op *op);
 
 #endif

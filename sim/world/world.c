@@ -45,6 +45,7 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
     uint64_t when = hash_combine((uint64_t)world->now_ns, who);
     uint64_t result = hash_combine((uint64_t)e << 56 ^ n, digest);
     world->hash = hash_combine(world->hash ^ when, result + number);
+    world->what = what;
     if (!world->step_wanted)
         return;
     struct world_step_info info = {
@@ -76,6 +77,8 @@ void world_seal(struct world *world)
 {
     ASSERT(world->current == NULL);
     ASSERT(!world->sealed);
+    if (world->broken)
+        return;
     world->sealed = true;
     for (uint32_t i = 0; i < world->node_count; i++)
         world_note_disk(world->nodes[i]);
@@ -195,6 +198,8 @@ static bool net_is_next(const struct world *world, const struct net_moment *net)
 static bool step_until(struct world *world, int64_t time_ns)
 {
     struct net_moment net;
+    if (world->broken)
+        return false;
     if (net_next(world->net, &net) && net_is_next(world, &net)) {
         if (net.at_ns > time_ns)
             return false;
@@ -221,7 +226,9 @@ bool world_step(struct world *world)
 
 enum world_end world_run_until(struct world *world, int64_t time_ns)
 {
-    world->halted = false;
+    world->halted = world->broken;
+    if (world->broken)
+        return WORLD_HALTED;
     while (step_until(world, time_ns))
         if (world->halted)
             return WORLD_HALTED;
@@ -324,6 +331,7 @@ struct world *world_new(struct mem *mem, const struct world_config *config, stru
     }
     world->mem = mem;
     world->config = *config;
+    world->config.host = config->host == NULL ? &world_inline_host : config->host;
     world->hash = hash_mix(config->seed);
     heap_init(&world->moments, before);
     list_init(&world->spare_flights);
@@ -388,6 +396,6 @@ void world_stats(const struct world *world, struct world_stats *stats)
             stats->disk_error = disk_mirror_error(node->disk);
         stats->node_bytes += node->life == WORLD_DOWN ? 0 : node->state.heap_bytes;
         for (int mark = 0; mark < TRACE_MARK_COUNT; mark++)
-            stats->mark_count[mark] += world_half_marks(node->half)[mark];
+            stats->mark_count[mark] += node->guest->impl->marks(node->guest)[mark];
     }
 }

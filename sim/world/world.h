@@ -19,6 +19,7 @@
 
 struct world;
 struct world_seat;
+struct half_host;
 
 /* ---- what runs on a node ---- */
 
@@ -69,6 +70,16 @@ struct world_step_info {
     uint64_t digest, hash; /* of the bytes; of the chain up to here */
 };
 
+/* Only of a host that outlives what its nodes do. */
+struct world_break {
+    uint32_t node, incarnation;
+    uint64_t event;
+    int64_t time_ns;
+    const char *what; /* the event, as in world_step_info */
+    const char *why;
+    bool lacked; /* it is the machine's fault: there was no process or thread for the node */
+};
+
 /* Embedded in whoever watches; any member may be NULL. A watcher touches neither node nor world: to
  * act it asks for a world_call. */
 struct world_sink {
@@ -76,6 +87,8 @@ struct world_sink {
     void (*step)(struct world_sink *sink, const struct world_step_info *info);
     void (*reply)(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply);
     void (*exited)(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count);
+    /* A handler of that node came to no good end: nothing will happen in this world any more. */
+    void (*broke)(struct world_sink *sink, const struct world_break *what);
 };
 
 /* ---- a world ---- */
@@ -105,6 +118,7 @@ struct world_config {
     int64_t disk_bytes;    /* capacity of each disk; 0: WORLD_DISK_BYTES */
     bool assert_leaks;     /* a clean end that leaves memory behind is our bug at once */
     struct world_memory memory;
+    struct half_host *host; /* where nodes run (half.h), borrowed until world_free; NULL: here */
 };
 
 #define WORLD_DISK_BYTES (64ll << 30)
@@ -214,8 +228,8 @@ void world_heal_link(struct world *world, uint32_t from, uint32_t to);
  * has been done to bytes stays. */
 void world_heal(struct world *world);
 
-/* For tests that drive a node by hand: what comes between the two is one handler of a node that
- * runs. */
+/* For tests that drive a node by hand, in a world that runs its nodes itself: what comes between
+ * the two is one handler of a node that runs. */
 void world_sit(struct world *world, uint32_t node);
 void world_rise(struct world *world, uint32_t node);
 /* Its side of the door, while it runs; NULL otherwise. */
@@ -238,7 +252,8 @@ struct world_stats {
     uint64_t mark_count[TRACE_MARK_COUNT];
 };
 
-/* The run is over: the chain takes in what every disk holds. Once; nothing happens afterwards. */
+/* The run is over: the chain takes in what every disk holds, unless the world broke. Once; nothing
+ * happens afterwards. */
 void world_seal(struct world *world);
 void world_stats(const struct world *world, struct world_stats *stats);
 /* Every fault that fired, in order: the plan of a replay. Valid until world_free. */
