@@ -1,11 +1,13 @@
 /* epochs.c - the history of leader epochs (E-1), and leader-epoch-checkpoint, which holds it. */
 #include "format/internal.h"
 
-enum err format_epochs_reserve(struct format_epochs *epochs)
+enum err format_epochs_reserve(struct format_epochs *epochs, int32_t more)
 {
-    if (epochs->count < epochs->cap)
+    ASSERT(more >= 0);
+    if (more <= epochs->cap - epochs->count)
         return ERR_NONE;
     int32_t cap = epochs->cap == 0 ? 4 : epochs->cap * 2;
+    cap = MAX(cap, epochs->count + more);
     struct format_epoch *rows = mem_realloc(epochs->mem, epochs->rows, (size_t)cap * sizeof *rows);
     if (rows == NULL)
         return ERR_NOMEM;
@@ -68,7 +70,7 @@ static enum err parse_epoch(struct bytes line, struct format_epochs *out)
         return ERR_CORRUPT;
     if (epoch > INT32_MAX || epoch <= last.epoch || start <= last.start)
         return ERR_CORRUPT;
-    enum err e = format_epochs_reserve(out);
+    enum err e = format_epochs_reserve(out, 1);
     if (e == ERR_NONE)
         out->rows[out->count++] = (struct format_epoch){.epoch = (int32_t)epoch, .start = start};
     return e;

@@ -74,8 +74,8 @@ enum err format_epochs_parse(struct bytes file, struct format_epochs *out,
                              struct errmsg *msg) MUST_USE;
 void format_epochs_print(const struct format_epochs *epochs, struct text *out);
 void format_epochs_free(struct format_epochs *epochs);
-/* Makes room for one more. ERR_NOMEM. */
-enum err format_epochs_reserve(struct format_epochs *epochs) MUST_USE;
+/* Makes room for so many more. ERR_NOMEM. */
+enum err format_epochs_reserve(struct format_epochs *epochs, int32_t more) MUST_USE;
 /* E-1: removes what contradicts it. Room must be there. True when something changed. */
 bool format_epochs_assign(struct format_epochs *epochs, int32_t epoch, int64_t start);
 /* Forgets epochs that begin at or above end. True when something changed. */

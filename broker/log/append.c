@@ -130,39 +130,49 @@ static bool check_producer(const struct log *log, const struct format_note *note
 
 /* ---- rolling ---- */
 
+/* Behind the last offset that it brings. */
+static int64_t end_with(const struct log *log, const struct log_incoming *in)
+{
+    if (in->as_is)
+        return in->notes[in->count - 1].last + 1;
+    int64_t end = log->end;
+    for (int32_t i = 0; i < in->count; i++)
+        end += in->notes[i].last - in->notes[i].base + 1;
+    return end;
+}
+
 /* As Kafka's shouldRoll: by size, by the time between the first and this batch, by full indexes, by
  * offsets that the index could not hold. */
-static bool must_roll(const struct log *log, const struct format_note *notes, int32_t count,
-                      uint64_t size, int64_t now_ms)
+static bool must_roll(const struct log *log, const struct log_incoming *in)
 {
     const struct log_segment *active = log_active(log);
     const struct log_config *config = &log->config;
-    int64_t end = log->end;
-    for (int32_t i = 0; i < count; i++)
-        end += notes[i].last - notes[i].base + 1;
+    bool stamps = config->log_append_time && !in->as_is;
+    if (log_is_far(log, in))
+        return true;
     if (active->size == 0)
         return false;
-    if (active->size + size > (uint64_t)config->segment_bytes)
+    if (active->size + in->batches.size > (uint64_t)config->segment_bytes)
         return true;
-    int64_t timestamp = config->log_append_time ? now_ms : notes[0].max_timestamp;
+    int64_t timestamp = stamps ? in->now_ms : in->notes[0].max_timestamp;
     if (active->first_timestamp >= 0 && timestamp - active->first_timestamp > config->segment_ms)
         return true;
     if (format_index_full(&active->index, config->segment_index_bytes))
         return true;
-    return end - 1 - active->base > INT32_MAX;
+    return end_with(log, in) - 1 - active->base > INT32_MAX;
 }
 
-/* Begins a segment at the log's end. What belongs to the one before it is sealed in the background
- * once the new one is there. ERR_NOMEM. */
-enum err log_roll(struct log *log)
+/* What belongs to the segment before it is sealed in the background once the new one is there. */
+enum err log_roll(struct log *log, int64_t base)
 {
+    ASSERT(base == log->end || base - log->end > LOG_GAP_MAX);
     enum err e = log_segments_reserve(log);
     if (e != ERR_NONE)
         return e;
-    struct log_segment *segment = log_segment_new(log, log->end, true);
+    struct log_segment *segment = log_segment_new(log, base, true);
     if (segment == NULL)
         return ERR_NOMEM;
-    log_active(log)->next = log->end;
+    log_active(log)->next = base;
     log_segments_push(log, segment);
     log_snapshot_want(log); /* S-7 */
     TRACE(log->set->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
@@ -213,44 +223,113 @@ struct log_recent *log_recent_at(const struct log *log, int32_t i)
 
 static void on_appended(struct env_op *op, enum err e, uint64_t n);
 
-/* Everything that may fail for want of memory. */
-static struct log_append *prepare(struct log *log, const struct format_note *notes, int32_t count,
-                                  int32_t leader_epoch, int64_t now_ms)
+/* E-1. Batches of a leader bring their epochs, several of them perhaps; what is written here is of
+ * one. */
+static int32_t count_epochs(const struct log *log, const struct log_incoming *in)
 {
-    struct log_append *append = mem_zalloc(log->set->mem, sizeof *append);
-    enum err e = append == NULL ? ERR_NOMEM : format_index_reserve(&log_active(log)->index, count);
-    if (e == ERR_NONE && leader_epoch > log_latest_epoch(log))
-        e = format_epochs_reserve(&log->epochs);
-    if (e == ERR_NONE && notes[0].producer_id >= 0) {
-        struct format_note note = notes[0];
-        note.base += log->end;
-        note.last += log->end;
-        if (log->config.log_append_time)
-            note.max_timestamp = now_ms;
-        e = format_producers_apply(&log->producers, &note, env_now(log_env(log)),
-                                   &append->producer);
-        append->has_producer = e == ERR_NONE;
+    int32_t latest = log_latest_epoch(log);
+    int32_t count = 0;
+    if (!in->as_is)
+        return in->leader_epoch > latest;
+    for (int32_t i = 0; i < in->count; i++) {
+        count += in->notes[i].leader_epoch > latest;
+        latest = MAX(latest, in->notes[i].leader_epoch);
     }
+    return count;
+}
+
+static void take_epochs(struct log *log, const struct log_incoming *in)
+{
+    bool changed = false;
+    for (int32_t i = 0; in->as_is && i < in->count; i++) {
+        const struct format_note *note = &in->notes[i];
+        if (note->leader_epoch >= 0)
+            changed |= format_epochs_assign(&log->epochs, note->leader_epoch, note->base);
+    }
+    if (!in->as_is && in->leader_epoch >= 0)
+        changed = format_epochs_assign(&log->epochs, in->leader_epoch, log->end);
+    if (changed)
+        log_epochs_write(log, NULL);
+}
+
+static void undo_producers(struct log *log, struct log_append *append)
+{
+    while (append->producer_count > 0)
+        format_producers_undo(&log->producers, &append->producers[--append->producer_count]);
+}
+
+/* I-4. Their offsets are those that the batches will have. */
+static enum err enter_producers(struct log *log, struct log_append *append,
+                                const struct log_incoming *in)
+{
+    int64_t next = log->end;
+    for (int32_t i = 0; i < in->count; i++) {
+        struct format_note note = in->notes[i];
+        if (!in->as_is) {
+            note.last = next + (note.last - note.base);
+            note.base = next;
+        }
+        if (log->config.log_append_time && !in->as_is)
+            note.max_timestamp = in->now_ms;
+        next = note.last + 1;
+        if (note.producer_id < 0)
+            continue;
+        enum err e = format_producers_apply(&log->producers, &note, env_now(log_env(log)),
+                                            &append->producers[append->producer_count]);
+        if (e != ERR_NONE) {
+            undo_producers(log, append);
+            return e;
+        }
+        append->producer_count++;
+    }
+    return ERR_NONE;
+}
+
+/* Everything that may fail for want of memory. */
+static struct log_append *prepare(struct log *log, const struct log_incoming *in)
+{
+    size_t undo_count = 0;
+    for (int32_t i = 0; i < in->count; i++)
+        undo_count += in->notes[i].producer_id >= 0;
+    struct log_append *append =
+        mem_zalloc(log->set->mem, sizeof *append + undo_count * sizeof append->producers[0]);
+    enum err e =
+        append == NULL ? ERR_NOMEM : format_index_reserve(&log_active(log)->index, in->count);
+    if (e == ERR_NONE)
+        e = format_epochs_reserve(&log->epochs, count_epochs(log, in));
+    if (e == ERR_NONE)
+        e = enter_producers(log, append, in);
     if (e == ERR_NONE)
         return append;
     mem_free(log->set->mem, append);
     return NULL;
 }
 
-static void assign_batch(struct log *log, struct format_note *note, uint8_t *data,
-                         int32_t leader_epoch, int64_t now_ms)
+/* Makes the batch the next one of the log, unless that is what it is. */
+static void assign_place(const struct log *log, struct format_note *note, uint8_t *data,
+                         const struct log_incoming *in)
 {
-    struct log_segment *active = log_active(log);
+    if (in->as_is) {
+        ASSERT(note->base >= log->end);
+        ASSERT(note->base == log->end || !log->config.dense);
+        return;
+    }
     wire_batch_set_offset(data, log->end);
-    if (leader_epoch >= 0)
-        wire_batch_set_leader_epoch(data, leader_epoch);
+    if (in->leader_epoch >= 0)
+        wire_batch_set_leader_epoch(data, in->leader_epoch);
     if (log->config.log_append_time) {
-        wire_batch_set_append_time(data, now_ms);
-        note->max_timestamp = now_ms;
+        wire_batch_set_append_time(data, in->now_ms);
+        note->max_timestamp = in->now_ms;
         note->crc = get_u32(data + 17);
     }
     note->last = log->end + (note->last - note->base);
     note->base = log->end;
+}
+
+static void assign_batch(struct log *log, struct format_note *note, const struct log_incoming *in)
+{
+    struct log_segment *active = log_active(log);
+    assign_place(log, note, in->batches.data + note->position, in);
     note->position = active->size;
     if (active->size == 0)
         active->first_timestamp = note->max_timestamp;
@@ -263,81 +342,105 @@ static void assign_batch(struct log *log, struct format_note *note, uint8_t *dat
           note->crc, (uint64_t)note->producer_id, (uint64_t)note->base_sequence, note->size);
 }
 
-static void assign(struct log *log, struct log_append *append, struct slice batches,
-                   struct format_note *notes, int32_t count, int32_t leader_epoch, int64_t now_ms)
+static void assign(struct log *log, struct log_append *append, const struct log_incoming *in)
 {
     struct log_segment *active = log_active(log);
     append->log = log;
     append->segment = active;
-    append->slice = batches;
+    append->slice = in->batches;
     append->first = log->end;
     append->position = active->size;
     append->index_mark = format_index_mark(&active->index);
     append->first_timestamp_was = active->first_timestamp;
-    if (leader_epoch >= 0 && format_epochs_assign(&log->epochs, leader_epoch, log->end))
-        log_epochs_write(log, NULL);
-    for (int32_t i = 0; i < count; i++)
-        assign_batch(log, &notes[i], batches.data + notes[i].position, leader_epoch, now_ms);
+    take_epochs(log, in);
+    for (int32_t i = 0; i < in->count; i++)
+        assign_batch(log, &in->notes[i], in);
     append->end = log->end;
-    append->part = (struct env_part){.data = batches.data, .size = batches.size};
+    append->part = (struct env_part){.data = in->batches.data, .size = in->batches.size};
     format_ranges_add(&active->checked, append->position, active->size);
     active->touched_ns = env_now(log_env(log));
     active->modified_ms = MAX(env_wall(log_env(log)), 0);
-    log->bytes_since_snapshot += batches.size;
+    log->bytes_since_snapshot += in->batches.size;
+}
+
+bool log_takes(const struct log *log)
+{
+    return log->status == ERR_NONE && log->state == LOG_OPEN && !dir_closing(log->dir);
 }
 
 static bool check_open(const struct log *log, struct log_appended *out)
 {
-    if (log->status == ERR_NONE && log->state == LOG_OPEN && !dir_closing(log->dir))
+    if (log_takes(log))
         return true;
     refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, NULL);
     return false;
 }
 
-/* What was checked. */
-static void append_checked(struct log *log, struct slice batches, struct format_note *notes,
-                           int32_t count, int32_t leader_epoch, int64_t now_ms, bool late,
-                           struct log_appended *out)
+/* A segment that begins behind the log's end does so for what was to come into it. */
+static void take_back_roll(struct log *log)
 {
-    if (batches.size > log->config.segment_bytes) {
+    struct log_segment *active = log_active(log);
+    if (active->base == log->end || active->size > 0)
+        return;
+    log->segment_count--;
+    log_active(log)->next = log->end;
+    log_segment_free(active);
+}
+
+enum err log_enter(struct log *log, const struct log_incoming *in)
+{
+    enum err e = ERR_NONE;
+    ASSERT(in->count > 0);
+    if (must_roll(log, in))
+        e = log_roll(log, log_is_far(log, in) ? in->notes[0].base : log->end);
+    if (e != ERR_NONE)
+        return e;
+    struct log_append *append = prepare(log, in);
+    if (append == NULL) {
+        take_back_roll(log);
+        return ERR_NOMEM;
+    }
+    log_touch(log);
+    assign(log, append, in);
+    if (!in->late)
+        log->soon_end = log->end;
+    if (in->batches.buf != NULL)
+        buf_retain(in->batches.buf);
+    log_write(append, on_appended);
+    return ERR_NONE;
+}
+/* What was checked. */
+static void append_checked(struct log *log, struct log_incoming *in, struct log_appended *out)
+{
+    if (in->batches.size > log->config.segment_bytes) {
         refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "it is larger than segment.bytes");
         return;
     }
-    if (!check_producer(log, notes, count, out))
+    if (!check_producer(log, in->notes, in->count, out))
         return;
-    enum err e = ERR_NONE;
-    if (must_roll(log, notes, count, batches.size, now_ms))
-        e = log_roll(log);
-    struct log_append *append =
-        e == ERR_NONE ? prepare(log, notes, count, leader_epoch, now_ms) : NULL;
-    if (append == NULL) {
+    int64_t first = log->end;
+    if (log_enter(log, in) != ERR_NONE) {
         refuse(out, WIRE_ERROR_KAFKA_STORAGE_ERROR, "the broker is out of memory");
         return;
     }
-    log_touch(log);
-    out->first = log->end;
-    assign(log, append, batches, notes, count, leader_epoch, now_ms);
+    out->first = first;
     out->last = log->end - 1;
-    if (!late)
-        log->soon_end = log->end;
-    out->crc = notes[count - 1].crc;
+    out->crc = in->notes[in->count - 1].crc;
     if (log->config.log_append_time)
-        out->timestamp_ms = now_ms;
-    if (batches.buf != NULL)
-        buf_retain(batches.buf);
-    log_write(append, on_appended);
+        out->timestamp_ms = in->now_ms;
 }
 
 void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int64_t now_ms,
                 struct log_appended *out)
 {
     struct format_note notes[LOG_BATCHES_MAX];
-    int32_t count;
+    struct log_incoming in = {
+        .batches = batches, .notes = notes, .leader_epoch = leader_epoch, .now_ms = now_ms};
     *out = (struct log_appended){.verdict = LOG_APPENDED, .timestamp_ms = -1};
     if (!check_open(log, out))
         return;
-    if (check_batches(log, slice_bytes(batches), now_ms, notes, &count, out) == WIRE_ERROR_NONE)
-        append_checked(log, batches, notes, count, leader_epoch, now_ms, false, out);
+    if (check_batches(log, slice_bytes(batches), now_ms, notes, &in.count, out) == WIRE_ERROR_NONE)
+        append_checked(log, &in, out);
 }
 
 void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch, int64_t now_ms,
@@ -351,7 +454,13 @@ void log_append_sound(struct log *log, struct slice batch, int32_t leader_epoch,
     ASSERT(at == WIRE_AT_BATCH);
     ASSERT((uint32_t)head.size == batch.size);
     struct format_note note = format_note_of(&head, 0, batch.data);
-    append_checked(log, batch, &note, 1, leader_epoch, now_ms, late, out);
+    struct log_incoming in = {.batches = batch,
+                              .notes = &note,
+                              .count = 1,
+                              .leader_epoch = leader_epoch,
+                              .now_ms = now_ms,
+                              .late = late};
+    append_checked(log, &in, out);
 }
 
 /* ---- writing ---- */
@@ -445,14 +554,13 @@ int64_t log_in_flight_bytes(const struct log *log)
 static void take_back(struct log *log, struct log_append *append)
 {
     struct log_segment *segment = append->segment;
-    if (append->has_producer)
-        format_producers_undo(&log->producers, &append->producer);
+    undo_producers(log, append);
     if (!KNOWN_BUG(index_not_cut))
         format_index_return(&segment->index, append->index_mark);
     segment->first_timestamp = append->first_timestamp_was;
     log->bytes -= append->slice.size;
     segment->size = append->position;
-    segment->next = append->first;
+    segment->next = MAX(append->first, segment->base);
     format_ranges_cut(&segment->checked, append->position);
     append->dead = true;
 }

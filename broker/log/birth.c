@@ -61,7 +61,7 @@ static enum err add_epochs(struct log_birth_work *w, int32_t leader_epoch)
     struct format_epochs *epochs = &w->opening->log->epochs;
     if (leader_epoch < 0)
         return ERR_NONE;
-    if (format_epochs_reserve(epochs) != ERR_NONE)
+    if (format_epochs_reserve(epochs, 1) != ERR_NONE)
         return ERR_NOMEM;
     format_epochs_assign(epochs, leader_epoch, 0);
     format_epochs_print(epochs, &w->epochs);

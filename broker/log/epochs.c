@@ -130,7 +130,7 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
         return;
     }
     struct assigning *a = mem_zalloc(log->set->mem, sizeof *a);
-    if (a == NULL || format_epochs_reserve(&log->epochs) != ERR_NONE) {
+    if (a == NULL || format_epochs_reserve(&log->epochs, 1) != ERR_NONE) {
         mem_free(log->set->mem, a);
         done(op, ERR_NOMEM);
         return;

@@ -21,6 +21,7 @@
 #define LOG_RECODE_MAX (64 << 20)        /* of records, of a batch that is written anew */
 #define LOG_OPENINGS_MAX 4               /* recoveries at once in a directory */
 #define LOG_BATCHES_MAX 64               /* of one append */
+#define LOG_GAP_MAX (1 << 30)            /* offsets that may be missing within a segment */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */
 #define LOG_CURSORS_MAX 8                /* readers whose place is remembered */
 #define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
@@ -89,8 +90,8 @@ struct log_append {
     /* How to take it back. */
     struct format_index_mark index_mark;
     int64_t first_timestamp_was;
-    bool has_producer;
-    struct format_producer_undo producer;
+    int32_t producer_count;
+    struct format_producer_undo producers[]; /* one for each batch of a producer, in their order */
 };
 
 /* Where a recent batch stands. */
@@ -395,8 +396,28 @@ void log_segment_open(struct log_segment *segment);
 void log_segment_clean(struct log_segment *segment);
 
 /* append.c */
-/* Begins a segment at the log's end; its file is made by log_segment_open. ERR_NOMEM. */
-enum err log_roll(struct log *log) MUST_USE;
+/* What has been checked and is to be appended. */
+struct log_incoming {
+    struct slice batches;
+    struct format_note *notes; /* of those */
+    int32_t count;
+    int32_t leader_epoch; /* as_is: of no use */
+    int64_t now_ms;
+    bool late;  /* of struct log_produce */
+    bool as_is; /* offsets, epochs and timestamps stand in the batches, and stay */
+};
+/* So many offsets are missing before it that it begins a segment. */
+static inline bool log_is_far(const struct log *log, const struct log_incoming *in)
+{
+    return in->as_is && in->notes[0].base - log->end > LOG_GAP_MAX;
+}
+/* Assigns and starts the write. ERR_NOMEM: nothing has happened. */
+enum err log_enter(struct log *log, const struct log_incoming *in) MUST_USE;
+/* It takes records. */
+bool log_takes(const struct log *log);
+/* Begins a segment at base, which is the log's end, or more than LOG_GAP_MAX behind it; its file is
+ * made by log_segment_open. ERR_NOMEM. */
+enum err log_roll(struct log *log, int64_t base) MUST_USE;
 /* Its file is open and the segment has a place among the dirty ones, unless e. */
 void log_segment_held(struct log_segment *segment, enum err e);
 void log_cut_back(struct log *log, int64_t end, enum err e);
@@ -467,6 +488,7 @@ void log_index_load(struct log_segment *segment, struct waiter *waiter);
 /* walk.c: a file's batches, a piece at a time */
 struct log_walk {
     struct log_set *set; /* NULL: not begun */
+    bool dense;          /* of the log's config */
     struct waiter *waiter;
     env_file file;
     uint64_t position, end; /* of the file's bytes that count */
@@ -477,7 +499,7 @@ struct log_walk {
 };
 
 /* ERR_NOMEM. */
-enum err log_walk_init(struct log_walk *walk, struct log_set *set, uint32_t cap,
+enum err log_walk_init(struct log_walk *walk, const struct log *log, uint32_t cap,
                        int32_t notes_max) MUST_USE;
 void log_walk_free(struct log_walk *walk);
 /* Begins at position; the file ends, for this walk, at end. expected: the offset of the first

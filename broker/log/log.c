@@ -84,7 +84,9 @@ const char *log_notice(const struct log *log)
 
 void log_reconfigure(struct log *log, const struct log_config *config)
 {
+    bool dense = log->config.dense && config->dense;
     log->config = *config;
+    log->config.dense = dense;
 }
 
 void log_mark(struct log *log)
@@ -99,7 +101,10 @@ void log_mark(struct log *log)
 
 void log_move_durable(struct log *log)
 {
-    int64_t end = MIN(log->synced_end, log_epochs_limit(log));
+    int64_t limit = log_epochs_limit(log);
+    int64_t end = MIN(log->synced_end, limit);
+    if (!log->config.dense && limit < log->synced_end)
+        return; /* an epoch may begin behind a gap: the log does not reach that far without it */
     if (end <= log->durable_end || dir_status(log->dir) != ERR_NONE)
         return;
     log->durable_end = end;

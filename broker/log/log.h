@@ -28,6 +28,10 @@ struct log_config {
     bool always_sync; /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
                          log, whose answers wait for a sync always */
     int64_t producer_id_expiration_ms;
+    /* Each batch begins where the one before it ends, so that an offset that is missing is damage.
+     * False for what was ever compacted, wherever that was: then offsets only ascend. Of a log that
+     * is open it may become false, and never true. */
+    bool dense;
 };
 
 /* How an operation of this module ends. msg holds a sentence when e is not ERR_NONE. done may be
@@ -167,6 +171,27 @@ void log_append(struct log *log, struct slice batches, int32_t leader_epoch, int
                 struct log_appended *out);
 int64_t log_in_flight_bytes(const struct log *log);
 
+/* What a follower has taken of a leader's batches. */
+struct log_taken {
+    int64_t first, last; /* offsets; -1: none */
+    uint32_t bytes;      /* of the batches: whole ones, from the first on */
+};
+
+/* Appends what a leader's log holds, byte for byte, as a follower does (I-4): several epochs,
+ * control batches, batches of any producer and sequence; with a log that is not dense, offsets may
+ * be missing. batches is retained until it is written; it may end inside of a batch, which is not
+ * taken. Nor is a batch of an epoch after leader_epoch, in which the leader was asked
+ * (KAFKA-18723). What stands before a bad batch is taken. An epoch that is new begins with its
+ * first batch (E-1), and what is of it counts as durable when the checkpoint knows it.
+ * ERR_CORRUPT: a head that cannot be, a wrong CRC, the first batch is cut off. ERR_RANGE: a batch
+ * begins below the log's end, or, in a dense log, behind it; that of a log which is empty because
+ * its start lies inside of that batch is taken after log_reset to where it begins. ERR_INVALID: an
+ * epoch goes back: the logs have parted, and this one has to be truncated first. ERR_OFFLINE:
+ * the log takes none now (log_status, a full disk, a truncation). ERR_BUSY: so many offsets are
+ * missing before the first batch that all below it must be durable first. ERR_NOMEM. */
+enum err log_append_as_is(struct log *log, struct slice batches, int32_t leader_epoch,
+                          struct log_taken *out, struct errmsg *msg) MUST_USE;
+
 #define LOG_RECORD_ERRORS_MAX 128 /* records of a batch that are named as refused */
 #define LOG_NO_TIMESTAMP (-1)     /* of a record */
 
@@ -227,7 +252,8 @@ struct log_read {
     void *own;
 };
 
-/* Gives whole batches only, from the one that holds offset on. The first may begin below offset;
+/* Gives whole batches only, from the one that holds offset on, or, where offsets are missing, the
+ * next one. The first may begin below offset;
  * what is given never comes from two segments. ERR_RANGE: offset is below log_start or above
  * log_end. ERR_IO, ERR_CORRUPT (a batch's CRC or head is wrong: the log is offline from then on),
  * ERR_NOMEM. A failed sync stops writes, not reads (S-5). offset >= offset_end gives no bytes. A

@@ -25,11 +25,13 @@ static struct log_segment *segment_of_base(const struct log *log, int64_t base)
     return log->segments[i];
 }
 
-/* A reader who stopped at the end of a segment goes on in the next. */
+/* A reader who stopped at the end of a segment goes on in the next, which may begin behind offset.
+ */
 static void step_over_end(const struct log *log, int64_t offset, struct log_segment **segment,
                           uint64_t *position)
 {
-    if (!log_segment_over(*segment, offset))
+    bool at_end = *position >= (*segment)->size && !(*segment)->retired;
+    if (!log_segment_over(*segment, offset) && (!at_end || *segment == log_active(log)))
         return;
     int32_t i = log_segment_index(log, (*segment)->base);
     ASSERT(i >= 0);
@@ -41,6 +43,9 @@ bool log_place_find(const struct log *log, int64_t offset, struct log_segment **
                     uint64_t *position)
 {
     const struct log_recent *recent = find_recent(log, offset);
+    /* Where offsets are missing, that batch may end below it. */
+    if (recent != NULL && !log->config.dense && recent->base != offset)
+        recent = NULL;
     if (recent != NULL && offset < log->end) {
         *segment = segment_of_base(log, recent->segment);
         *position = recent->position;

@@ -100,7 +100,7 @@ static enum err begin_walk(struct log_reading *r, uint32_t cap, bool crc)
 {
     struct log_segment *segment = r->segment;
     log_walk_free(&r->walk);
-    enum err e = log_walk_init(&r->walk, r->log->set, cap, READ_NOTES);
+    enum err e = log_walk_init(&r->walk, r->log, cap, READ_NOTES);
     if (e != ERR_NONE)
         return e;
     log_walk_begin(&r->walk, segment->disk.file->handle, r->position, segment->disk.written,
@@ -240,6 +240,13 @@ static void give(struct log_reading *r, int32_t count)
         format_index_learn(&r->segment->index, &notes[i]);
 }
 
+/* Or, where that one is missing, what comes there. */
+static bool holds_offset(const struct log_reading *r, const struct format_note *note)
+{
+    int64_t offset = r->read->offset;
+    return note->last >= offset && (note->base <= offset || !r->log->config.dense);
+}
+
 static enum steps_flow read_give(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
@@ -256,8 +263,7 @@ static enum steps_flow read_give(struct steps *steps)
     }
     if (scan->note_count == 0 && scan->end != FORMAT_SCAN_MORE)
         return fail_corrupt(r, scan->bad_at, scan->msg.text);
-    const struct format_note *first = &scan->notes[0];
-    if (scan->note_count > 0 && (first->base > r->read->offset || first->last < r->read->offset))
+    if (scan->note_count > 0 && !holds_offset(r, &scan->notes[0]))
         return fail_corrupt(r, r->position, "it has other offsets than it should");
     int32_t count = count_given(r);
     if (count > 0)

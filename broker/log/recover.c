@@ -22,7 +22,19 @@ enum {
 
 /* ---- the next segment ---- */
 
-/* Offsets are missing before this segment. */
+/* It begins where the one before it ends. That one may have lost its end, and a later one not, so
+ * this holds of logs with gaps, too; but where all is known to be durable, and behind a gap that a
+ * segment cannot span, nothing has been lost (log_append_as_is). */
+static bool joins(const struct log_opening *o)
+{
+    int64_t base = log_opening_segment(o)->base;
+    if (o->end < 0 || base == o->end)
+        return true;
+    return !o->log->config.dense && base > o->end &&
+           (base <= o->recovery_point || base - o->end > LOG_GAP_MAX);
+}
+
+/* Offsets are missing before this segment, or it begins with some that were there before. */
 static enum steps_flow gap(struct log_opening *o)
 {
     struct log *log = o->log;
@@ -49,7 +61,7 @@ static enum steps_flow recover_hold(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log_segment *segment = log_opening_segment(o);
-    if (o->end >= 0 && segment->base != o->end)
+    if (!joins(o))
         return gap(o);
     if (segment->disk.file->create) { /* not made yet: there is nothing in it */
         o->end = segment->base;
@@ -158,7 +170,7 @@ static enum err note_epoch(struct log_opening *o, const struct format_note *note
     struct format_epochs *epochs = &o->log->epochs;
     if (note->leader_epoch <= format_epochs_latest(epochs))
         return ERR_NONE;
-    enum err e = format_epochs_reserve(epochs);
+    enum err e = format_epochs_reserve(epochs, 1);
     if (e == ERR_NONE)
         o->epochs_changed |= format_epochs_assign(epochs, note->leader_epoch, note->base);
     return e;
@@ -175,7 +187,7 @@ static enum err begin_copy(struct log_opening *o, int64_t base, uint64_t positio
     o->in_place = dir_short_of_room(o->log->dir);
     if (position == 0 || o->in_place)
         return ERR_NONE;
-    o->fresh = log_segment_new(o->log, base, false);
+    o->fresh = log_segment_new(o->log, o->end, false);
     if (o->fresh == NULL)
         return ERR_NOMEM;
     log_index_move(o->fresh, LOG_INDEX_MADE);
@@ -379,7 +391,7 @@ void log_recover(struct log_opening *o)
     struct log *log = o->log;
     o->segment = MAX(log_segment_index(log, o->scan_from), 0);
     o->end = -1;
-    enum err e = log_walk_init(&o->walk, log->set, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&o->walk, log, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
     if (e != ERR_NONE) {
         log_recovery_failed(o, e);
         return;

@@ -36,8 +36,10 @@ static enum steps_flow drop(struct steps *steps)
 {
     struct log *log = repair_of(steps)->log;
     struct log_segment *last = log_active(log);
-    if (last->base <= log->end)
+    if (last->base <= log->end) {
+        last->next = MIN(last->next, log->end); /* if what followed began behind a gap */
         return steps_go(steps, REPAIR_SYNC_DIR);
+    }
     again(&repair_of(steps)->drops, (uint64_t)(INT32_MAX - log->segment_count));
     repair_of(steps)->dropped = true;
     env_unlink(steps->env, &steps->io, last->disk.file->path, steps_done);

@@ -204,7 +204,7 @@ static enum steps_flow retain_roll(struct steps *steps)
     struct log_retention *r = retention_of(steps);
     r->rolled = true;
     steps_then(steps, RETAIN_CHOOSE);
-    enum err e = log_roll(r->log);
+    enum err e = log_roll(r->log, r->log->end);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     log_segment_open(log_active(r->log));

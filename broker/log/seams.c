@@ -1,6 +1,7 @@
 /* seams.c - does every segment begin where the one before it ends? Of what recovery scans, the scan
  * tells; of older segments only the last batches are looked at, from the last entry of the index
- * on. A file that is missing is told by its own name. Nothing is written. */
+ * on. A file that is missing is told by its own name; in a log that is not dense none can be said
+ * to be. Nothing is written. */
 #include "log/opening.h"
 
 #define SEAM_BYTES (4u << 20) /* at most so much of a segment's end is walked */
@@ -87,7 +88,7 @@ static enum steps_flow seam_next(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    if (o->segment >= MAX(log_segment_index(log, o->scan_from), 0))
+    if (!log->config.dense || o->segment >= MAX(log_segment_index(log, o->scan_from), 0))
         return steps_go(steps, STEPS_END);
     o->end = log_opening_segment(o)->base;
     if (log_opening_segment(o)->size == 0)
@@ -145,7 +146,7 @@ static enum steps_flow seam_walk(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     const struct log_segment *segment = log_opening_segment(o);
     if (o->walk.set == NULL) {
-        enum err e = log_walk_init(&o->walk, o->log->set, LOG_PIECE_SMALL, SEAM_NOTES);
+        enum err e = log_walk_init(&o->walk, o->log, LOG_PIECE_SMALL, SEAM_NOTES);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }

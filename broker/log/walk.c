@@ -1,10 +1,12 @@
 /* walk.c - reads a file's batches a piece at a time; sums over much are done away from the loop. */
 #include "log/internal.h"
 
-enum err log_walk_init(struct log_walk *walk, struct log_set *set, uint32_t cap, int32_t notes_max)
+enum err log_walk_init(struct log_walk *walk, const struct log *log, uint32_t cap,
+                       int32_t notes_max)
 {
+    struct log_set *set = log->set;
     ASSERT(cap >= LOG_PIECE_SMALL);
-    *walk = (struct log_walk){.set = set, .cap = cap};
+    *walk = (struct log_walk){.set = set, .dense = log->config.dense, .cap = cap};
     walk->buffer = mem_alloc(set->mem, cap);
     /* Not set to nothing: each is written whole before it counts, and few of them ever are. */
     walk->scan.notes = mem_alloc(set->mem, (size_t)notes_max * sizeof *walk->scan.notes);
@@ -32,7 +34,7 @@ void log_walk_begin(struct log_walk *walk, env_file file, uint64_t position, uin
     walk->position = position;
     walk->end = end;
     walk->scan.expected = expected;
-    walk->scan.exact = true;
+    walk->scan.exact = walk->dense;
     walk->scan.epoch_end = 0;
     walk->scan.crc = crc;
     walk->scan.large_left = 0;

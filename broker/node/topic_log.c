@@ -50,5 +50,6 @@ struct log_config broker_log_config(const struct metadata_topic_config *config,
         .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
         .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
         .producer_id_expiration_ms = producer_id_expiration_ms,
+        .dense = (config->cleanup_policy & METADATA_POLICY_COMPACT) == 0,
     };
 }

@@ -505,6 +505,7 @@ void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_sta
         .timestamp_after_max_ms = INT64_MAX,
         .always_sync = true,
         .producer_id_expiration_ms = INT64_MAX,
+        .dense = true,
     };
     log_open(q->logs, &q->log, METADATA_LOG_TOPIC, 0, log_topic_id, &config, &r->birth,
              &q->log_watch, &r->log_op, on_log_open);

@@ -97,7 +97,7 @@ TEST(epochs_give_way_and_are_cut)
     mem_system(&mem);
     struct format_epochs epochs = {.mem = &mem};
     for (int i = 0; i < 4; i++)
-        assert_ok(format_epochs_reserve(&epochs));
+        assert_ok(format_epochs_reserve(&epochs, 1));
     assert_int_equal(format_epochs_latest(&epochs), -1);
     assert_true(format_epochs_assign(&epochs, 0, 0));
     assert_false(format_epochs_assign(&epochs, 0, 5));

@@ -111,7 +111,7 @@ void box_add_bytes(struct box *box, const uint8_t *batch, size_t size, int32_t l
     struct format_note note = format_note_of(&head, box->log.size, own);
     assert_ok(format_index_reserve(&box->index, 1));
     format_index_add(&box->index, &note, BOX_INTERVAL);
-    assert_ok(format_epochs_reserve(&box->epochs));
+    assert_ok(format_epochs_reserve(&box->epochs, 1));
     format_epochs_assign(&box->epochs, leader_epoch, note.base);
     if (note.producer_id >= 0)
         assert_ok(format_producers_apply(&box->producers, &note, 0, NULL));

@@ -79,7 +79,8 @@ static void open_all(struct real *r)
                                 .max_message_bytes = 1 << 20,
                                 .timestamp_before_max_ms = INT64_MAX,
                                 .timestamp_after_max_ms = INT64_MAX,
-                                .producer_id_expiration_ms = 1000000};
+                                .producer_id_expiration_ms = 1000000,
+                                .dense = true};
     struct real_op op = {0};
     struct errmsg msg = {0};
     r->hook.after_event = after_event;

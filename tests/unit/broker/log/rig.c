@@ -60,7 +60,8 @@ struct rig *rig_new_with(const struct world_config *config)
                                       .max_message_bytes = 1 << 20,
                                       .timestamp_before_max_ms = INT64_MAX,
                                       .timestamp_after_max_ms = INT64_MAX,
-                                      .producer_id_expiration_ms = 86400000};
+                                      .producer_id_expiration_ms = 86400000,
+                                      .dense = true};
     for (int i = 0; i < 16; i++)
         rig->topic_id[i] = (uint8_t)(i + 1);
     rig->cut_end = -1;

@@ -228,7 +228,8 @@ static void setup(struct rig *r, uint64_t seed)
                                          .max_message_bytes = 1 << 20,
                                          .timestamp_before_max_ms = INT64_MAX,
                                          .timestamp_after_max_ms = INT64_MAX,
-                                         .producer_id_expiration_ms = INT64_MAX}}};
+                                         .producer_id_expiration_ms = INT64_MAX,
+                                         .dense = true}}};
     rig = r;
     mem_system(&r->mem);
     struct world_config config = {.seed = seed};
