@@ -1,13 +1,13 @@
 /* dice.c - keyed chance. Pure: a draw depends on its key and on how often that key was drawn in
  * this life, and on nothing else; no two keys share a count. */
-#include "fault/fault.h"
+#include "fault/inside.h"
 
 #define CAP_MIN 64
 
-/* Of an open table with linear probing; key 0 is an empty place. */
-struct fault_count {
-    uint64_t key, count;
-};
+/* A byte for each place: 0 where it is empty, else TAG and six bits of the key, and AGAIN once the
+ * key was asked a second time. Most keys are asked once, and most that are looked for are not
+ * there: neither touches more than these bytes, which are few enough to stay near the CPU. */
+enum { TAG = 0x40, AGAIN = 0x80 };
 
 void fault_counts_init(struct fault_counts *counts, struct mem *mem)
 {
@@ -21,62 +21,90 @@ void fault_counts_clear(struct fault_counts *counts)
     fault_counts_init(counts, counts->mem);
 }
 
-/* The place of that key, or the empty one where it belongs. */
-static struct fault_count *place_of(struct fault_count *table, uint32_t cap, uint64_t key)
+static uint8_t tag_of(uint64_t key)
 {
-    uint32_t at = (uint32_t)key & (cap - 1);
-    while (table[at].key != 0 && table[at].key != key)
-        at = (at + 1) & (cap - 1);
-    return &table[at];
+    return TAG | (uint8_t)(key >> 58);
 }
 
-static struct fault_count *new_table(struct fault_counts *counts, uint32_t cap)
+/* The place of that key, or the empty one where it belongs. */
+static uint32_t place_of(const struct fault_table *table, uint64_t key)
 {
-    struct fault_count *table = mem_array(counts->mem, cap, sizeof *table);
+    uint32_t at = (uint32_t)key & (table->cap - 1);
+    uint8_t tag = tag_of(key);
+    while (table->tags[at] != 0 && ((table->tags[at] & ~AGAIN) != tag || table->keys[at] != key))
+        at = (at + 1) & (table->cap - 1);
+    return at;
+}
+
+static uint64_t count_at(const struct fault_table *table, uint32_t at)
+{
+    uint8_t tag = table->tags[at];
+    return (tag & AGAIN) != 0 ? table->counts[at] : tag != 0;
+}
+
+/* count: how often, this time included. */
+static void set(struct fault_table *table, uint32_t at, uint64_t key, uint64_t count)
+{
+    table->used += table->tags[at] == 0;
+    table->tags[at] = tag_of(key) | (count > 1 ? AGAIN : 0);
+    table->keys[at] = key;
+    if (count > 1)
+        table->counts[at] = count;
+}
+
+static struct fault_table *new_table(struct fault_counts *counts, uint32_t cap)
+{
+    size_t data_size = (size_t)cap * (2 * sizeof(uint64_t) + 1);
+    struct fault_table *table = mem_alloc(counts->mem, sizeof *table + data_size);
     ASSERT(table != NULL); /* of the simulator itself, not of a node */
+    table->keys = table->data;
+    table->counts = table->keys + cap;
+    table->tags = (uint8_t *)(table->counts + cap);
+    table->cap = cap;
+    table->used = 0;
+    memset(table->tags, 0, cap);
     return table;
 }
 
 static void grow(struct fault_counts *counts)
 {
-    uint32_t cap = counts->young_cap == 0 ? CAP_MIN : 2 * counts->young_cap;
-    struct fault_count *table = new_table(counts, cap);
-    for (uint32_t i = 0; i < counts->young_cap; i++)
-        if (counts->young[i].key != 0)
-            *place_of(table, cap, counts->young[i].key) = counts->young[i];
-    mem_free(counts->mem, counts->young);
+    struct fault_table *small = counts->young;
+    struct fault_table *table = new_table(counts, small == NULL ? CAP_MIN : 2 * small->cap);
+    for (uint32_t i = 0; small != NULL && i < small->cap; i++)
+        if (small->tags[i] != 0)
+            set(table, place_of(table, small->keys[i]), small->keys[i], count_at(small, i));
+    mem_free(counts->mem, small);
     counts->young = table;
-    counts->young_cap = cap;
 }
 
-/* The young become the old, and those that were old already are forgotten. */
+/* The young become the old, and those that were old already are forgotten. As many are to come. */
 static void grow_old(struct fault_counts *counts)
 {
-    mem_free(counts->mem, counts->old);
+    struct fault_table *empty = counts->old;
     counts->old = counts->young;
-    counts->old_cap = counts->young_cap;
-    counts->young = NULL;
-    counts->young_cap = counts->young_used = 0;
-}
-
-static uint64_t count_when_old(const struct fault_counts *counts, uint64_t key)
-{
-    return counts->old == NULL ? 0 : place_of(counts->old, counts->old_cap, key)->count;
+    if (empty == NULL) {
+        counts->young = new_table(counts, counts->old->cap);
+        return;
+    }
+    empty->used = 0;
+    memset(empty->tags, 0, empty->cap);
+    counts->young = empty;
 }
 
 uint64_t fault_count(struct fault_counts *counts, uint64_t key)
 {
-    key = key == 0 ? 1 : key;
-    if (counts->young_used == FAULT_KEYS_MAX)
+    if (counts->young != NULL && counts->young->used == FAULT_KEYS_MAX)
         grow_old(counts);
-    if (2 * counts->young_used >= counts->young_cap)
+    if (counts->young == NULL || 2 * counts->young->used >= counts->young->cap)
         grow(counts);
-    struct fault_count *place = place_of(counts->young, counts->young_cap, key);
-    if (place->key == 0) {
-        *place = (struct fault_count){key, count_when_old(counts, key)};
-        counts->young_used++;
-    }
-    return place->count++;
+    struct fault_table *young = counts->young;
+    const struct fault_table *old = counts->old;
+    uint32_t at = place_of(young, key);
+    uint64_t before = count_at(young, at);
+    if (before == 0 && old != NULL)
+        before = count_at(old, place_of(old, key));
+    set(young, at, key, before + 1);
+    return before;
 }
 
 /* ---- one node ---- */

@@ -14,12 +14,11 @@
  * others came may be forgotten, and is counted from 0 again: that bounds the memory. */
 #define FAULT_KEYS_MAX (1 << 17)
 
-struct fault_count;
+struct fault_table;
 
 struct fault_counts {
     struct mem *mem;
-    struct fault_count *young, *old; /* open tables; a key of old moves to young when it is asked */
-    uint32_t young_cap, young_used, old_cap; /* caps are powers of two, or 0 */
+    struct fault_table *young, *old; /* a key of old moves to young when it is asked */
 };
 
 /* Takes no memory before the first key. */

@@ -4,6 +4,15 @@
 
 #include "fault/fault.h"
 
+/* Keys and how often each was asked: open, with linear probing. A place's key stands where its tag
+ * says that there is one, and its count where the tag says that it is not 1 (dice.c). */
+struct fault_table {
+    uint64_t *keys, *counts;
+    uint8_t *tags;
+    uint32_t cap, used; /* cap is a power of two */
+    uint64_t data[];
+};
+
 /* What a site gives when the line does not say otherwise. */
 enum err fault_site_error(enum fault_site site);
 /* Counts the attempt, decides, and records what it decides against. */

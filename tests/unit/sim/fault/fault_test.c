@@ -1,7 +1,7 @@
 /* fault_test.c - plans are text and come back from it; swarms are pure; a retry is not doomed. */
 #include <fiu-control.h>
 #include <stdlib.h>
-#include "fault/fault.h"
+#include "fault/inside.h"
 #include "support/test.h"
 
 #define SECOND_NS 1000000000ll
@@ -431,8 +431,8 @@ TEST(keys_that_are_asked_again_are_not_forgotten)
         if (i % 1024 == 0)
             assert_true(fault_count(&counts, 0) == i / 1024);
     }
-    assert_true(counts.young_cap <= 2 * FAULT_KEYS_MAX);
-    assert_true(counts.old_cap <= 2 * FAULT_KEYS_MAX);
+    assert_true(counts.young->cap <= 2 * FAULT_KEYS_MAX);
+    assert_true(counts.old->cap <= 2 * FAULT_KEYS_MAX);
     assert_true(mem.mem.live_count <= 2);
     fault_counts_clear(&counts);
     test_mem_done(&mem);
