@@ -190,12 +190,21 @@ static void recode_here(struct log *log, struct log_produce *p, struct log_check
     buf_release(made);
 }
 
+/* What a refusal would say is most of it, and is written when there is one. */
+static void begin_check(const struct log *log, struct slice batch, struct log_check *check)
+{
+    memset(check, 0, offsetof(struct log_check, why));
+    check->why.text[0] = 0;
+    check->in = slice_bytes(batch);
+    check->config = &log->config;
+    check->now_ms = env_wall(log_env(log));
+    check->content_max = LOG_CHECK_BYTES;
+}
+
 void log_produce(struct log *log, struct log_produce *p, log_produce_done *done)
 {
-    struct log_check check = {.in = slice_bytes(p->batch),
-                              .config = &log->config,
-                              .now_ms = env_wall(log_env(log)),
-                              .content_max = LOG_CHECK_BYTES};
+    struct log_check check;
+    begin_check(log, p->batch, &check);
     p->done = done;
     p->admission = NULL;
     p->errors = NULL;

@@ -531,7 +531,7 @@ struct log_check {
     size_t made_size; /* of what log_check_recode wrote */
     int32_t error_count;
     struct errmsg why;
-    struct log_record_error errors[LOG_RECORD_ERRORS_MAX];
+    struct log_record_error errors[LOG_RECORD_ERRORS_MAX]; /* error_count of them */
 };
 
 /* The head alone, and the CRC. */
