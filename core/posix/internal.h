@@ -129,9 +129,11 @@ struct place {
 
 /* The call that a thread makes. */
 struct doing {
-    atomic_uint_fast64_t call; /* its number among the thread's calls; 0: none */
-    atomic_uint disk;          /* which it waits for */
-    uint64_t count;            /* the thread's own */
+    atomic_uint_fast64_t call;    /* its number among the thread's calls; 0: none */
+    atomic_uint disk;             /* which it waits for */
+    atomic_int_fast64_t began_ns; /* on the machine's clock */
+    atomic_uint_fast64_t slow;    /* the last call that was found to be */
+    uint64_t count;               /* the thread's own */
 };
 
 /* The number of a call of the loop's from which the loop was taken away. */
@@ -181,12 +183,6 @@ struct disk {
     atomic_int caught_count; /* calls of the loop's that hold a thread which was the loop's */
 };
 
-/* A call, and in how many looks it was under way. */
-struct seen {
-    uint64_t call;
-    int looks;
-};
-
 struct watch {
     pthread_mutex_t lock;
     pthread_cond_t wake, spare, over;
@@ -194,8 +190,9 @@ struct watch {
     pthread_t threads[WATCH_THREADS_MAX];
     int thread_count, spare_count;
     bool watching, stopping, loop_over;
-    struct seen seen[POSIX_THREADS_MAX], loop_seen;
+    uint64_t seen[POSIX_THREADS_MAX], loop_seen; /* calls under way at the last look; 0: none */
     uint32_t looks;
+    int64_t next_ns; /* when it looks again */
     int64_t slow_began_ns;
     bool moved, slow_seen, dirty_near; /* what the last look found */
     int vmstat_fd;
@@ -205,7 +202,8 @@ struct watch {
     /* Everybody's. */
     struct disk disks[DISKS_MAX];
     atomic_bool sleeps, may_take, pretended;
-    atomic_int_fast64_t look_ns, slow_ns;
+    atomic_int_fast64_t call_slow_ns; /* of a call that has been under way so long */
+    atomic_int_fast64_t slow_ns;
 };
 
 struct posix {
@@ -309,6 +307,9 @@ void posix_pool_woke(struct pool *pool);
 /* ---- watch.c ---- */
 
 void posix_watch_init(struct posix *p);
+/* Nobody looks any more. */
+void posix_watch_stop(struct posix *p);
+/* The threads have ended, too. */
 void posix_watch_free(struct posix *p);
 void posix_watch_set_slow(struct posix *p, int64_t ms);
 /* A call begins that may be slow: somebody must look. */
@@ -321,6 +322,8 @@ void posix_loop_go_on(struct posix *p);
 void posix_doing_begin(struct doing *doing, uint32_t disk);
 /* False: the loop was taken away meanwhile. */
 bool posix_doing_end(struct doing *doing);
+/* That call has ended: whoever found it slow looks at once. */
+void posix_doing_tell(struct posix *p, const struct doing *doing, uint64_t call);
 uint32_t posix_disk_of(struct posix *p, dev_t dev);
 bool posix_disk_slow(const struct posix *p, uint32_t disk);
 /* What /proc/vmstat says: writers will soon have to wait. */

@@ -114,21 +114,23 @@ static bool is_change(const struct env_op *op)
     }
 }
 
-static void block(const struct place *place, struct doing *doing, struct env_op *op)
+static void block(struct pool *pool, struct doing *doing, struct env_op *op)
 {
     bool watched = is_change(op);
     if (watched)
         posix_doing_begin(doing, posix_op_disk(op));
-    posix_block(place, op);
-    if (watched)
-        posix_doing_end(doing);
+    posix_block(&pool->place, op);
+    if (!watched)
+        return;
+    posix_doing_end(doing);
+    posix_doing_tell(CONTAINER_OF(pool, struct posix, pool), doing, doing->count);
 }
 
-static int block_all(const struct pool *pool, struct doing *doing, struct list *ops)
+static int block_all(struct pool *pool, struct doing *doing, struct list *ops)
 {
     int count = 0;
     LIST_EACH (op, ops, struct env_op, link) {
-        block(&pool->place, doing, op);
+        block(pool, doing, op);
         count++;
     }
     return count;

@@ -339,17 +339,21 @@ static int wait_epoll(struct posix *p, struct epoll_event *events, int64_t limit
 bool posix_call(struct posix *p, struct env_op *op)
 {
     struct doing *doing = p->doing;
+    uint32_t disk = posix_op_disk(op);
     ASSERT(p->calling == NULL);
     p->calling = op;
-    posix_doing_begin(doing, posix_op_disk(op));
+    posix_doing_begin(doing, disk);
+    uint64_t call = doing->count;
     posix_watch_wake(p);
     posix_block(&p->pool.place, op);
     if (!posix_doing_end(doing)) {
         /* Of the loop nothing may be touched any more, and of p only what everybody may. */
-        atomic_fetch_sub(&p->watch.disks[posix_op_disk(op)].caught_count, 1);
+        atomic_fetch_sub(&p->watch.disks[disk].caught_count, 1);
+        posix_doing_tell(p, doing, call);
         posix_pool_return(&p->pool, op);
         return false;
     }
+    posix_doing_tell(p, doing, call);
     p->calling = NULL;
     blocked(p, op);
     return true;
@@ -626,8 +630,9 @@ void posix_free(struct posix_env *env)
     if (env == NULL)
         return;
     struct posix *p = env->inside;
-    posix_watch_free(p);
+    posix_watch_stop(p);
     posix_pool_free(&p->pool);
+    posix_watch_free(p);
     for (int32_t i = 0; i < p->names.slot_count; i++)
         if (p->names.slots[i].handle != NULL)
             close_handle(p, p->names.slots[i].handle);

@@ -9,12 +9,14 @@
 #include <unistd.h>
 #include "posix/internal.h"
 
-/* Looks in which a call must be seen before its disk is slow; so many make up slow_ms. */
+/* A call that begins right behind a look is looked at slow_ms later, and knows when it began: so
+ * looks are slow_ms apart, and none comes too late. While something is slow they are so many times
+ * as frequent, to see it end. */
 #define SLOW_LOOKS 2
 /* Looks without anything to see after which the thread sleeps until it is woken. */
-#define IDLE_LOOKS_MAX 8
+#define IDLE_LOOKS_MAX 4
 /* Looks between two at the kernel's memory. */
-#define DIRTY_LOOKS 10
+#define DIRTY_LOOKS 5
 /* Dirty bytes are near the point from which a writer may have to wait at this share of it. */
 #define DIRTY_NEAR_PERCENT 80
 #define VMSTAT_SIZE (16u << 10)
@@ -33,9 +35,17 @@ static void unlock(struct watch *w)
 
 /* ---- calls that a thread makes ---- */
 
+static int64_t machine_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
 void posix_doing_begin(struct doing *doing, uint32_t disk)
 {
     atomic_store_explicit(&doing->disk, disk, memory_order_relaxed);
+    atomic_store_explicit(&doing->began_ns, machine_ns(), memory_order_relaxed);
     doing->count++;
     ASSERT(doing->count != DOING_TAKEN);
     /* In one order with watch.sleeps: either the watch sees this, or this thread sees it sleep. */
@@ -45,6 +55,17 @@ void posix_doing_begin(struct doing *doing, uint32_t disk)
 bool posix_doing_end(struct doing *doing)
 {
     return atomic_exchange(&doing->call, 0) != DOING_TAKEN;
+}
+
+/* Else the disk would be taken for slow until the next look. */
+void posix_doing_tell(struct posix *p, const struct doing *doing, uint64_t call)
+{
+    struct watch *w = &p->watch;
+    if (atomic_load_explicit(&doing->slow, memory_order_relaxed) != call)
+        return;
+    lock(w);
+    pthread_cond_signal(&w->wake);
+    unlock(w);
 }
 
 /* ---- disks ---- */
@@ -116,26 +137,29 @@ static bool look_at_memory(struct watch *w)
 
 /* ---- looking ---- */
 
-/* True when the call has been under way for slow_ms. */
-static bool look(struct watch *w, const struct doing *doing, struct seen *seen)
+/* True when the call has been under way for slow_ms. A call that begins meanwhile is younger than
+ * the one that was seen. */
+static bool look(struct watch *w, const struct doing *doing, uint64_t *seen, int64_t now_ns)
 {
     uint64_t call = atomic_load(&doing->call);
-    if (call == 0 || call != seen->call) {
-        w->moved |= call != seen->call;
-        *seen = (struct seen){.call = call};
+    w->moved |= call != 0 || call != *seen;
+    *seen = call;
+    if (call == 0)
         return false;
-    }
-    w->moved = true;
-    seen->looks += seen->looks < SLOW_LOOKS;
-    return seen->looks >= SLOW_LOOKS;
+    int64_t began_ns = atomic_load_explicit(&doing->began_ns, memory_order_relaxed);
+    int64_t due_ns = began_ns + atomic_load(&w->call_slow_ns);
+    if (due_ns > now_ns)
+        w->next_ns = MIN(w->next_ns, due_ns);
+    return due_ns <= now_ns;
 }
 
-static void mark(struct watch *w, const struct doing *doing, bool *slow)
+static void mark(struct watch *w, struct doing *doing, uint64_t call, bool *slow)
 {
     uint32_t disk = atomic_load_explicit(&doing->disk, memory_order_relaxed);
     ASSERT(disk < DISKS_MAX);
     w->slow_seen = true;
     slow[disk] = true;
+    atomic_store_explicit(&doing->slow, call, memory_order_relaxed);
 }
 
 /* How long something has been slow without a break, for those who tell people. */
@@ -149,29 +173,41 @@ static void keep_time(struct watch *w, int64_t now_ns)
     atomic_store_explicit(&w->slow_ns, slow_ns, memory_order_relaxed);
 }
 
-/* One look at everything. True: the loop is caught. */
-static bool look_around(struct posix *p)
+static void look_at_disks(struct watch *w, const bool *slow)
 {
-    struct watch *w = &p->watch;
-    bool slow[DISKS_MAX] = {false};
-    w->moved = w->slow_seen = false;
-    bool caught = look(w, p->doing, &w->loop_seen);
-    if (caught)
-        mark(w, p->doing, slow);
-    for (int i = 0; i < POSIX_THREADS_MAX; i++) {
-        if (look(w, &p->pool.threads[i].doing, &w->seen[i]))
-            mark(w, &p->pool.threads[i].doing, slow);
-    }
-    if (w->looks++ % DIRTY_LOOKS == 0)
-        w->dirty_near = look_at_memory(w);
-    slow[DISK_ANY] |= w->dirty_near || atomic_load_explicit(&w->pretended, memory_order_relaxed);
     for (int i = 0; i < DISKS_MAX; i++) {
         bool stuck = atomic_load(&w->disks[i].caught_count) > 0;
         w->moved |= stuck;
         w->slow_seen |= stuck;
         atomic_store_explicit(&w->disks[i].slow, slow[i] || stuck, memory_order_relaxed);
     }
-    w->moved |= posix_pool_look(&p->pool);
+}
+
+/* One look at everything, and when the next one is due. True: the loop is caught. */
+static bool look_around(struct posix *p, int64_t now_ns)
+{
+    struct watch *w = &p->watch;
+    bool slow[DISKS_MAX] = {false};
+    int64_t slow_ns = atomic_load(&w->call_slow_ns);
+    w->moved = w->slow_seen = false;
+    w->next_ns = now_ns + slow_ns;
+    bool caught = look(w, p->doing, &w->loop_seen, now_ns);
+    if (caught)
+        mark(w, p->doing, w->loop_seen, slow);
+    for (int i = 0; i < POSIX_THREADS_MAX; i++) {
+        struct doing *doing = &p->pool.threads[i].doing;
+        if (look(w, doing, &w->seen[i], now_ns))
+            mark(w, doing, w->seen[i], slow);
+    }
+    if (w->looks++ % DIRTY_LOOKS == 0)
+        w->dirty_near = look_at_memory(w);
+    slow[DISK_ANY] |= w->dirty_near || atomic_load_explicit(&w->pretended, memory_order_relaxed);
+    look_at_disks(w, slow);
+    bool waits = posix_pool_look(&p->pool);
+    w->moved |= waits;
+    if (w->slow_seen || waits)
+        w->next_ns = MIN(w->next_ns, now_ns + slow_ns / SLOW_LOOKS);
+    keep_time(w, now_ns);
     return caught;
 }
 
@@ -179,17 +215,9 @@ static bool look_around(struct posix *p)
 
 static void *run_watch(void *argument);
 
-static int64_t machine_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
 static void sleep_a_while(struct watch *w)
 {
-    int64_t until_ns = machine_ns() + atomic_load(&w->look_ns);
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    struct timespec until = {.tv_sec = w->next_ns / 1000000000, .tv_nsec = w->next_ns % 1000000000};
     pthread_cond_timedwait(&w->wake, &w->lock, &until);
 }
 
@@ -198,7 +226,7 @@ static void rest(struct posix *p)
 {
     struct watch *w = &p->watch;
     atomic_exchange(&w->sleeps, true);
-    look_around(p);
+    look_around(p, machine_ns());
     while (atomic_load(&w->sleeps) && !w->moved && !w->stopping)
         pthread_cond_wait(&w->wake, &w->lock);
     atomic_store(&w->sleeps, false);
@@ -240,7 +268,7 @@ static struct doing *free_doing(struct posix *p)
 static bool take_loop(struct posix *p)
 {
     struct watch *w = &p->watch;
-    uint64_t call = w->loop_seen.call;
+    uint64_t call = w->loop_seen;
     if (!atomic_load(&w->may_take))
         return false;
     struct doing *own = free_doing(p);
@@ -249,7 +277,7 @@ static bool take_loop(struct posix *p)
         return false; /* it has just ended */
     atomic_fetch_add(&w->disks[disk].caught_count, 1);
     p->doing = own;
-    w->loop_seen = (struct seen){0};
+    w->loop_seen = 0;
     return true;
 }
 
@@ -259,8 +287,7 @@ static bool watch(struct posix *p)
     struct watch *w = &p->watch;
     int idle_looks = 0;
     while (!w->stopping) {
-        bool caught = look_around(p);
-        keep_time(w, machine_ns());
+        bool caught = look_around(p, machine_ns());
         if (caught && take_loop(p))
             return true;
         idle_looks = w->moved ? 0 : idle_looks + 1;
@@ -319,7 +346,7 @@ void posix_watch_await_loop(struct posix *p)
 
 void posix_watch_set_slow(struct posix *p, int64_t ms)
 {
-    atomic_store(&p->watch.look_ns, ms * 1000000 / SLOW_LOOKS);
+    atomic_store(&p->watch.call_slow_ns, ms * 1000000);
 }
 
 void posix_watch_init(struct posix *p)
@@ -340,7 +367,7 @@ void posix_watch_init(struct posix *p)
     w->ready = true;
 }
 
-void posix_watch_free(struct posix *p)
+void posix_watch_stop(struct posix *p)
 {
     struct watch *w = &p->watch;
     if (!w->ready)
@@ -352,6 +379,13 @@ void posix_watch_free(struct posix *p)
     unlock(w);
     for (int i = 0; i < w->thread_count; i++)
         pthread_join(w->threads[i], NULL);
+}
+
+void posix_watch_free(struct posix *p)
+{
+    struct watch *w = &p->watch;
+    if (!w->ready)
+        return;
     pthread_cond_destroy(&w->over);
     pthread_cond_destroy(&w->spare);
     pthread_cond_destroy(&w->wake);

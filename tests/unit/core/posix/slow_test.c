@@ -36,6 +36,7 @@ TEST(dirty_memory_is_near_its_limit_before_writers_wait)
 #define PATIENCE_NS 10000000000ll
 #define PATIENCE_S 10
 #define BEAT_NS 1000000
+#define LONG_SLOW_MS 1000 /* the next look would be half of it later */
 #define READ_WRITE_CREATE (ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE)
 
 /* A point at which calls hang until the test lets go of them. */
@@ -330,6 +331,27 @@ TEST(appends_go_to_the_threads_while_a_sync_hangs_and_come_back)
     wait_for(&f, &f.calls[4]);
     assert_int_equal(f.posix->counters.handed_count, 3);
     assert_int_equal(f.calls[4].n, 11);
+    end(&f, "disk/sync");
+}
+
+/* Not only when somebody looks the next time: what is asked meanwhile would go to the threads. */
+TEST(a_disk_is_well_as_soon_as_its_slow_call_has_ended)
+{
+    struct fixture f;
+    start(&f);
+    posix_set_slow(f.posix, LONG_SLOW_MS);
+    f.file = open_file(&f, "f");
+    hang_at("disk/sync", 1);
+    struct call *sync = call_new(&f, 7), *second = call_new(&f, 6);
+    env_sync(f.env, &sync->op, f.file, done);
+    env_sync(f.env, &second->op, f.file, done); /* two, so that threads make them */
+    poll_until(&f, true);
+    int64_t ended_ns = env_now(f.env);
+    let_go();
+    poll_until(&f, false);
+    assert_true(env_now(f.env) - ended_ns < LONG_SLOW_MS * 1000000ll / 4);
+    wait_for(&f, sync);
+    wait_for(&f, second);
     end(&f, "disk/sync");
 }
 
