@@ -47,6 +47,8 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     list_init(&dir->ground.waits);
     list_init(&dir->members);
     list_init(&dir->removals);
+    list_init(&dir->overwrites);
+    dir_path_join(dir->redo_path, config->path, FORMAT_REDO_NAME, "");
     dir_files_init(dir);
     dir_writers_init(dir);
     dir_commit_init(dir);
@@ -251,6 +253,7 @@ enum {
     OPEN_ROOM,
     OPEN_LIST,
     OPEN_TAKE_LIST,
+    OPEN_REDO,
     OPEN_META,
     OPEN_META_CRC,
     OPEN_IDENTITY,
@@ -333,6 +336,15 @@ static enum steps_flow get(struct opening *o, const char *name)
     if (!listed(o, name))
         return STEPS_NEXT;
     dir_get(o->dir, &o->get, o->path, steps_waiter(&o->steps));
+    return STEPS_WAIT;
+}
+
+static enum steps_flow open_redo(struct steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    if (!listed(o, FORMAT_REDO_NAME))
+        return STEPS_NEXT;
+    dir_redo(o->dir, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -591,6 +603,7 @@ static const struct step open_steps[] = {
     [OPEN_ROOM] = {"look at", open_room},
     [OPEN_LIST] = {"list", open_list},
     [OPEN_TAKE_LIST] = {"list", open_take_list},
+    [OPEN_REDO] = {"end a write that was cut short in", open_redo},
     [OPEN_META] = {"read", open_meta},
     [OPEN_META_CRC] = {"read", open_meta_crc},
     [OPEN_IDENTITY] = {"read the identity of", open_identity},

@@ -425,6 +425,32 @@ void dir_found_short(struct dir *dir);
 void dir_full_begin(struct dir *dir);
 void dir_full_end(struct dir *dir, bool room);
 
+/* Writes over bytes of a file in place, durably: a crash at any moment leaves them, once the
+ * directory has been opened again, as they were or as they are given, although a write that the
+ * power cuts short may leave neither (a journal, ".redo", goes first; one such write at a time).
+ * For a disk without room for a second file; what stands there already is left alone. */
+struct dir_overwrite {
+    struct steps steps;
+    struct dir *dir;
+    struct waiter *waiter;
+    const char *path; /* the owner's, as file and bytes, until waiter is told */
+    env_file file;
+    uint64_t position;
+    struct bytes bytes;
+    uint64_t done; /* of the bytes */
+    struct list link;
+    struct dir_sync sync;
+    struct env_part parts[2];
+    env_file journal;
+    bool said; /* it may hold something */
+    enum err failed;
+};
+/* path: below the directory's. Where there is not even room for the journal, which the reserve
+ * keeps, they are written over without one. ERR_IO (of a sync: S-5),
+ * ERR_ACCESS, ERR_NOMEM, ERR_TOOMANY: some of the bytes may have been written. */
+void dir_overwrite(struct dir *dir, struct dir_overwrite *o, const char *path, env_file file,
+                   uint64_t position, struct bytes bytes, struct waiter *waiter);
+
 /* ---- what goes, in the background; what fails is left for the next start ---- */
 
 /* Unlinks the files of a folder, then the folder. */

@@ -87,7 +87,10 @@ struct dir {
     struct env_timer checkpoint, flush;
     int64_t watermarks_ns; /* when they were written last */
 
-    int32_t busy;         /* what dir_settle waits for */
+    int32_t busy;           /* what dir_settle waits for */
+    struct list overwrites; /* one at a time, the first */
+    uint8_t *redo_head;     /* of its journal */
+    char redo_path[ENV_PATH_MAX];
     struct list removals; /* files of segments that are no more */
     struct dir_shutdown *shutdown;
     struct dir_op *settling;
@@ -148,6 +151,11 @@ void dir_reserve_listed(struct dir *dir, const char *name);
 void dir_reserve_later(struct dir *dir);
 void dir_reserve_stop(struct dir *dir);
 void dir_reserve_free(struct dir *dir);
+
+/* overwrite.c */
+/* Does again what a journal says an earlier life was at, and removes it. Before any member looks at
+ * its files. */
+void dir_redo(struct dir *dir, struct waiter *waiter);
 
 /* remove.c: files that would be removed later are left for the next life. */
 void dir_removals_stop(struct dir *dir);

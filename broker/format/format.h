@@ -110,6 +110,24 @@ void format_crc_print(uint32_t now, uint32_t before, char out[FORMAT_CRC_FILE_SI
 /* ERR_CORRUPT: it is none, or neither line is the CRC of file. */
 enum err format_crc_check(struct bytes crc_file, struct bytes file) MUST_USE;
 
+/* .redo (kiln's): bytes that are about to be written over others in place, on a disk that has no
+ * room for a second copy of the file. Layout, big-endian: "KILNREDO", u32 CRC-32C of all that
+ * follows, u32 size of the bytes, u64 position in the file, u16 size of its path, the path from the
+ * log directory on, zeros up to FORMAT_REDO_HEAD, the bytes. */
+#define FORMAT_REDO_NAME ".redo"
+#define FORMAT_REDO_HEAD 4096        /* bytes before those that are written */
+#define FORMAT_REDO_BYTES (64 << 10) /* that are written at once, at most */
+#define FORMAT_REDO_PATH_MAX (3 * FORMAT_NAME_MAX)
+struct format_redo {
+    struct bytes path; /* views into the file when it was parsed */
+    struct bytes bytes;
+    uint64_t position;
+};
+/* What stands before the bytes. */
+void format_redo_head(const struct format_redo *redo, uint8_t out[FORMAT_REDO_HEAD]);
+/* ERR_CORRUPT: it is none, or was not whole: then nothing has been written over yet. */
+enum err format_redo_parse(struct bytes file, struct format_redo *out) MUST_USE;
+
 /* What the log knows of a batch once its head has been read. */
 struct format_note {
     int64_t base, last;

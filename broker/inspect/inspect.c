@@ -88,8 +88,9 @@ enum inspect_type inspect_type(const char *name, int64_t *offset)
     *offset = -1;
     if (text_ends_with(name, "-delete") || text_ends_with(name, "-future"))
         return INSPECT_TYPE_LEFTOVER;
-    /* What a full disk gives back, and a person's word: only that they are there counts. */
-    if (strncmp(name, ".reserve-", 9) == 0 || text_ends_with(name, ".start-empty"))
+    /* What a start looks at: only that it is there counts. */
+    if (strncmp(name, ".reserve-", 9) == 0 || strcmp(name, FORMAT_REDO_NAME) == 0 ||
+        text_ends_with(name, ".start-empty"))
         return INSPECT_TYPE_LOCK;
     return text_ends_with(name, ".crc") ? INSPECT_TYPE_CRC : INSPECT_TYPE_UNKNOWN;
 }

@@ -5,7 +5,6 @@
 
 enum {
     COPY_IN_PLACE,
-    COPY_ENTRY,
     COPY_ENTERED,
     COPY_TRIM,
     COPY_SYNC,
@@ -17,20 +16,12 @@ enum {
     COPY_END,
 };
 
-/* The same bytes were written over the old ones: a sync of file and folder is what is left. */
+/* The same bytes were written over the old ones, durably: the file's name is what is left. */
 static enum steps_flow copy_in_place(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     if (!o->copying || !o->in_place || !o->hold.held)
         return steps_go(steps, COPY_TRIM);
-    dir_sync_file(o->log->dir, &o->sync, log_opening_segment(o)->disk.file->handle,
-                  steps_waiter(steps));
-    return STEPS_WAIT;
-}
-
-static enum steps_flow copy_entry(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
     dir_sync_folder(o->log->dir, &o->sync, o->log->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
@@ -154,7 +145,6 @@ static enum steps_flow copy_end(struct steps *steps)
 
 static const struct step copy_steps[] = {
     [COPY_IN_PLACE] = {"write again the end of", copy_in_place},
-    [COPY_ENTRY] = {"write again the end of", copy_entry},
     [COPY_ENTERED] = {"write again the end of", copy_entered},
     [COPY_TRIM] = {"write again the end of", copy_trim},
     [COPY_SYNC] = {"write again the end of", copy_sync},

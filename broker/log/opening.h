@@ -34,6 +34,7 @@ struct log_opening {
     struct dir_get get, crc, index_crc;
     struct dir_save save;
     struct dir_sync sync;
+    struct dir_overwrite over;
     char path[ENV_PATH_MAX], path_to[ENV_PATH_MAX];
     char text[FORMAT_PARTITION_METADATA_SIZE + 1];
     int32_t segment;        /* being looked at */

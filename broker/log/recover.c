@@ -2,7 +2,7 @@
  * producers rebuilt. A sync proves nothing after one that failed, so bytes above the recovery point
  * are written again; into a new file, because they may be the only copy of what was acknowledged,
  * and a write in place may be torn. A disk that has no room for a new file has them written over
- * with the same bytes: then at least they can be read. What to do about a bad batch is decided in
+ * with the same bytes, from a journal (dir_overwrite). What to do about a bad batch is decided in
  * cut.c. */
 #include "log/opening.h"
 
@@ -339,12 +339,13 @@ static enum steps_flow recover_write(struct steps *steps)
     o->part =
         (struct env_part){.data = o->walk.buffer + (from - o->piece), .size = copy_end(o) - from};
     o->copied = copy_end(o) - o->copy_from;
-    if (o->in_place)
-        env_write(steps->env, &steps->io, log_opening_segment(o)->disk.file->handle, from, &o->part,
-                  1, steps_done);
-    else
-        env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1,
-                  steps_done);
+    if (o->in_place) {
+        const struct dir_file *file = log_opening_segment(o)->disk.file;
+        dir_overwrite(o->log->dir, &o->over, file->path, file->handle, from,
+                      bytes_of(o->part.data, o->part.size), steps_waiter(steps));
+        return STEPS_WAIT;
+    }
+    env_write(steps->env, &steps->io, o->copy_file, from - o->copy_from, &o->part, 1, steps_done);
     return STEPS_WAIT;
 }
 

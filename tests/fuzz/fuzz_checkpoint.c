@@ -87,6 +87,9 @@ static void fuzz_identity(struct bytes in)
 
 static void fuzz_crc(struct bytes in)
 {
+    struct format_redo redo;
+    if (format_redo_parse(in, &redo) == ERR_NONE)
+        ASSERT(redo.bytes.size <= in.size);
     struct bytes file = bytes_of(in.data, in.size / 2);
     struct bytes crc = bytes_of(in.data + in.size / 2, in.size - in.size / 2);
     if (format_crc_check(crc, file) == ERR_NONE)

@@ -678,3 +678,37 @@ TEST(a_search_finds_the_next_good_batch)
     format_search(&s);
     assert_int_equal(s.at, size);
 }
+
+/* ---- the journal of a write over old bytes ---- */
+
+static void expect_redo(const uint8_t *file, size_t size, enum err e)
+{
+    struct format_redo redo;
+    assert_int_equal(format_redo_parse(bytes_of(file, size), &redo), e);
+    if (e != ERR_NONE)
+        return;
+    assert_true(bytes_equal(redo.path, bytes_text("orders-0/00000000000000000000.log")));
+    assert_true(bytes_equal(redo.bytes, bytes_text("some records")));
+    assert_int_equal(redo.position, 1ull << 33);
+}
+
+TEST(a_journal_that_is_not_whole_is_none)
+{
+    static uint8_t file[FORMAT_REDO_HEAD + 12 + 3] = {0};
+    struct format_redo redo = {.path = bytes_text("orders-0/00000000000000000000.log"),
+                               .bytes = bytes_text("some records"),
+                               .position = 1ull << 33};
+    format_redo_head(&redo, file);
+    memcpy(file + FORMAT_REDO_HEAD, redo.bytes.data, redo.bytes.size);
+    size_t size = FORMAT_REDO_HEAD + redo.bytes.size;
+    expect_redo(file, size, ERR_NONE);
+    expect_redo(file, sizeof file, ERR_NONE); /* of a longer one that was there before */
+    for (size_t cut = 0; cut < size; cut++)
+        expect_redo(file, cut, ERR_CORRUPT);
+    for (size_t at = 0; at < size; at++) {
+        file[at] ^= 0x10;
+        expect_redo(file, size, ERR_CORRUPT);
+        file[at] ^= 0x10;
+    }
+    expect_redo(file, size, ERR_NONE);
+}
