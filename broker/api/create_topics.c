@@ -177,7 +177,7 @@ static void begin(struct request *r)
     }
     s->deadline.fire = on_deadline;
     env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
-    quorum_submit(r->api->quorum, &s->submitted, &s->create.command, on_created);
+    quorum_submit(r->api->quorum, &s->submitted, &s->create.command, QUORUM_APPLIED, on_created);
 }
 
 static void drop(struct request *r)

@@ -366,7 +366,7 @@ static int16_t refuse_replica(struct item *item)
 /* Whom else to ask, since version 16 (KIP-951). */
 static void hint_leader(struct item *item, const struct metadata_topic *topic)
 {
-    const struct metadata_partition *p = &topic->partitions[item->in->partition];
+    const struct metadata_partition *p = metadata_partition(topic, item->in->partition);
     bool moved = item->out->error_code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER ||
                  item->out->error_code == WIRE_ERROR_FENCED_LEADER_EPOCH;
     if (moved && api_request_version(&item->owner->request) >= LEADER_HINT_SINCE)

@@ -47,7 +47,7 @@ static struct bytes string_bytes(struct wire_string s)
 static void describe_partition(struct metadata_state *s, const struct metadata_topic *topic,
                                int32_t partition, struct wire_metadata_response_partition *out)
 {
-    const struct metadata_partition *p = &topic->partitions[partition];
+    const struct metadata_partition *p = metadata_partition(topic, partition);
     struct replica *replica = NULL;
     int16_t code = api_request_find(&s->request, topic, partition, WIRE_ERROR_NONE, &replica);
     bool serves = code == WIRE_ERROR_NONE && replica_is_open(replica);
@@ -96,7 +96,7 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
     *out = (struct wire_metadata_response_topic){.topic_authorized_operations = INT32_MIN};
     const struct metadata_topic *topic = NULL;
     if (asked == NULL) {
-        topic = s->image->topics[i];
+        topic = metadata_topic_at(s->image, i);
     } else if (by_id(asked)) {
         out->topic_id = asked->topic_id;
         out->name = WIRE_NULL_STRING;
@@ -319,7 +319,8 @@ static void begin(struct request *r)
         return;
     }
     if (s->create.topic_count > 0)
-        quorum_submit(r->api->quorum, &s->submitted, &s->create.command, on_created);
+        quorum_submit(r->api->quorum, &s->submitted, &s->create.command, QUORUM_APPLIED,
+                      on_created);
     else
         answer(s);
 }

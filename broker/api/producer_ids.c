@@ -42,7 +42,7 @@ static void ask_for_block(struct producer_ids *ids)
 {
     ids->asked = true;
     controller_allocate_producer_ids_init(&ids->allocate);
-    quorum_submit(ids->quorum, &ids->request, &ids->allocate.command, on_block);
+    quorum_submit(ids->quorum, &ids->request, &ids->allocate.command, QUORUM_COMMITTED, on_block);
     if (ids->request.first < 0)
         return;
     TRACE(ids->trace, PRODUCER_IDS_BLOCK, (uint64_t)ids->allocate.first,

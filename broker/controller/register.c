@@ -79,11 +79,12 @@ static enum err add_new_leaders(const struct controller_view *view, struct metad
     const struct metadata_image *image = view->image;
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++) {
-        for (int32_t p = 0; p < image->topics[i]->partition_count && e == ERR_NONE; p++) {
+        const struct metadata_topic *topic = metadata_topic_at(image, i);
+        for (int32_t p = 0; p < topic->partition_count && e == ERR_NONE; p++) {
             if (metadata_batch_write_count(batch) >= METADATA_RECORDS_MAX)
                 e = metadata_batch_next_write(batch);
             if (e == ERR_NONE)
-                e = add_new_leader(view, batch, image->topics[i], p);
+                e = add_new_leader(view, batch, topic, p);
         }
     }
     return e;

@@ -117,16 +117,40 @@ enum err metadata_batch_add(struct metadata_batch *b, const struct wire_message 
     return e;
 }
 
+enum err metadata_batch_add_value(struct metadata_batch *b, struct wire_bytes value)
+{
+    static const struct wire_bytes no_key = {.size = -1};
+    ASSERT(!b->is_control);
+    enum err e = b->buf == NULL ? grow(b) : ERR_NONE;
+    while (e == ERR_NONE) {
+        e = wire_builder_add(&b->builder, b->timestamp_ms, no_key, value, NULL, 0);
+        if (e != ERR_LIMIT)
+            return e;
+        e = grow(b);
+    }
+    return e;
+}
+
+enum err metadata_batch_add_control(struct metadata_batch *b, enum wire_control type,
+                                    const struct wire_message *m, const void *record)
+{
+    ASSERT(b->is_control || b->buf == NULL || b->builder.record_count == 0);
+    enum err e = b->buf == NULL ? grow(b) : ERR_NONE;
+    b->is_control = true;
+    while (e == ERR_NONE) {
+        e = wire_builder_add_control(&b->builder, b->timestamp_ms, type, m, 0, record);
+        if (e != ERR_LIMIT)
+            return e;
+        e = grow(b);
+    }
+    return e;
+}
+
 enum err metadata_batch_add_leader_change(struct metadata_batch *b,
                                           const struct wire_leader_change_message *m)
 {
-    ASSERT(b->buf == NULL);
-    enum err e = grow(b);
-    if (e != ERR_NONE)
-        return e;
-    b->is_control = true;
-    return wire_builder_add_control(&b->builder, b->timestamp_ms, WIRE_CONTROL_LEADER_CHANGE,
-                                    &wire_leader_change_message_message, 0, m);
+    return metadata_batch_add_control(b, WIRE_CONTROL_LEADER_CHANGE,
+                                      &wire_leader_change_message_message, m);
 }
 
 /* ---- and out of them ---- */
@@ -134,6 +158,8 @@ enum err metadata_batch_add_leader_change(struct metadata_batch *b,
 enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_batch *batch,
                                struct bytes in, struct arena *arena, struct errmsg *msg)
 {
+    edit->image->epoch = batch->leader_epoch;
+    edit->image->timestamp_ms = batch->max_timestamp;
     if (batch->attributes & WIRE_BATCH_CONTROL) {
         edit->image->offset = wire_batch_last_offset(batch);
         return ERR_NONE;
@@ -169,14 +195,13 @@ static enum err replay_all(const struct metadata_write *write, struct metadata_e
 }
 
 enum err metadata_batch_image(const struct metadata_write *write, struct mem *mem,
-                              const struct metadata_image *base, struct metadata_delta *delta,
-                              struct metadata_image **out, struct errmsg *msg)
+                              const struct metadata_image *base, struct metadata_image **out,
+                              struct errmsg *msg)
 {
     struct metadata_edit edit;
     enum err e = metadata_edit_begin(&edit, mem, base);
     if (e != ERR_NONE)
         return e;
-    edit.delta = delta;
     e = replay_all(write, &edit, msg);
     if (e != ERR_NONE) {
         metadata_edit_abandon(&edit);

@@ -1,61 +1,30 @@
-/* edit.c - a new image from an old one and the records between them. Pure: a topic that somebody
- * else can see is copied before it changes. */
+/* edit.c - a new image from an old one and the records between them: a row for each kind of record.
+ * Pure: what somebody else can see is copied before it changes. */
 #include "metadata/internal.h"
 
 #define RESOURCE_TOPIC 2 /* ConfigResource.Type.TOPIC */
-#define TOPIC_CAP_MIN 16
-#define DELTA_CAP_MIN 4
-
-static enum err grow(struct metadata_edit *edit)
-{
-    struct metadata_image *image = edit->image;
-    if (image->topic_count < edit->topic_cap)
-        return ERR_NONE;
-    int32_t cap = MAX(edit->topic_cap * 2, TOPIC_CAP_MIN);
-    struct metadata_topic **topics =
-        mem_realloc(image->mem, image->topics, (size_t)cap * sizeof(void *));
-    if (topics == NULL)
-        return ERR_NOMEM;
-    image->topics = topics;
-    struct metadata_topic **by_id =
-        mem_realloc(image->mem, image->by_id, (size_t)cap * sizeof(void *));
-    if (by_id == NULL)
-        return ERR_NOMEM;
-    image->by_id = by_id;
-    edit->topic_cap = cap;
-    return ERR_NONE;
-}
 
 enum err metadata_edit_begin(struct metadata_edit *edit, struct mem *mem,
                              const struct metadata_image *base)
 {
     struct metadata_image *image = mem_zalloc(mem, sizeof *image);
+    edit->image = image;
     if (image == NULL)
         return ERR_NOMEM;
-    if (base != NULL)
+    if (base == NULL) {
+        *image = (struct metadata_image){
+            .offset = -1, .producer_ids_broker = -1, .producer_ids_broker_epoch = -1};
+    } else {
         *image = *base;
-    else
-        *image = (struct metadata_image){.offset = -1, .broker = {.id = -1, .epoch = -1}};
-    int32_t count = image->topic_count;
+        metadata_map_share(&image->topics, &base->topics);
+        metadata_map_share(&image->names, &base->names);
+        metadata_map_share(&image->brokers, &base->brokers);
+        metadata_map_share(&image->kept, &base->kept);
+        if (image->before != NULL)
+            metadata_image_retain(image->before);
+    }
     image->refs = 1;
     image->mem = mem;
-    image->topics = NULL;
-    image->by_id = NULL;
-    image->topic_count = 0;
-    *edit = (struct metadata_edit){.image = image, .topic_cap = count};
-    if (count == 0)
-        return ERR_NONE;
-    image->topics = mem_array(mem, (size_t)count, sizeof(void *));
-    image->by_id = mem_array(mem, (size_t)count, sizeof(void *));
-    if (image->topics == NULL || image->by_id == NULL) {
-        metadata_edit_abandon(edit);
-        return ERR_NOMEM;
-    }
-    memcpy(image->topics, base->topics, (size_t)count * sizeof(void *));
-    memcpy(image->by_id, base->by_id, (size_t)count * sizeof(void *));
-    image->topic_count = count;
-    for (int32_t i = 0; i < count; i++)
-        metadata_topic_retain(image->topics[i]);
     return ERR_NONE;
 }
 
@@ -63,6 +32,8 @@ struct metadata_image *metadata_edit_finish(struct metadata_edit *edit)
 {
     struct metadata_image *image = edit->image;
     ASSERT(image->refs == 1);
+    ASSERT(image->topic_count == metadata_map_count(&image->topics));
+    ASSERT(image->topic_count == metadata_map_count(&image->names));
     edit->image = NULL;
     return image;
 }
@@ -75,386 +46,531 @@ void metadata_edit_abandon(struct metadata_edit *edit)
 
 /* ---- topics ---- */
 
-static void insert_at(struct metadata_topic **array, int32_t count, int32_t at,
-                      struct metadata_topic *topic)
-{
-    memmove(array + at + 1, array + at, (size_t)(count - at) * sizeof(void *));
-    array[at] = topic;
-}
-
-static void remove_at(struct metadata_topic **array, int32_t count, int32_t at)
-{
-    memmove(array + at, array + at + 1, (size_t)(count - at - 1) * sizeof(void *));
-}
-
-static enum err add_setting(struct metadata_topic *topic, int32_t at, struct bytes key,
-                            struct bytes value)
-{
-    size_t size = (size_t)(topic->setting_count + 1) * sizeof *topic->settings;
-    struct metadata_setting *settings = mem_realloc(topic->mem, topic->settings, size);
-    if (settings == NULL)
-        return ERR_NOMEM;
-    topic->settings = settings;
-    char *key_text = mem_text(topic->mem, (const char *)key.data, key.size);
-    char *value_text = mem_text(topic->mem, (const char *)value.data, value.size);
-    if (key_text == NULL || value_text == NULL) {
-        mem_free(topic->mem, key_text);
-        mem_free(topic->mem, value_text);
-        return ERR_NOMEM;
-    }
-    memmove(settings + at + 1, settings + at,
-            (size_t)(topic->setting_count - at) * sizeof *settings);
-    settings[at] = (struct metadata_setting){.key = key_text, .value = value_text};
-    topic->setting_count++;
-    return ERR_NONE;
-}
-
-static void remove_setting(struct metadata_topic *topic, int32_t at)
-{
-    mem_free(topic->mem, topic->settings[at].key);
-    mem_free(topic->mem, topic->settings[at].value);
-    memmove(topic->settings + at, topic->settings + at + 1,
-            (size_t)(topic->setting_count - at - 1) * sizeof *topic->settings);
-    topic->setting_count--;
-}
-
-/* Room for one more: arrays have the next power of two, so no capacity need be kept. */
-static enum err grow_partitions(struct metadata_topic *topic)
-{
-    int32_t count = topic->partition_count;
-    if (count != 0 && (count & (count - 1)) != 0)
-        return ERR_NONE;
-    size_t cap = count == 0 ? 1 : (size_t)count * 2;
-    struct metadata_partition *partitions =
-        mem_realloc(topic->mem, topic->partitions, cap * sizeof *partitions);
-    if (partitions == NULL)
-        return ERR_NOMEM;
-    topic->partitions = partitions;
-    return ERR_NONE;
-}
-
-static struct metadata_topic *new_topic(struct mem *mem, struct bytes name,
-                                        const struct wire_uuid *id)
-{
-    struct metadata_topic *topic = mem_zalloc(mem, sizeof *topic);
-    if (topic == NULL)
-        return NULL;
-    *topic = (struct metadata_topic){.refs = 1, .mem = mem, .id = *id};
-    topic->name = mem_text(mem, (const char *)name.data, name.size);
-    if (topic->name == NULL) {
-        metadata_topic_release(topic);
-        return NULL;
-    }
-    return topic;
-}
-
-static struct metadata_topic *copy_topic(const struct metadata_topic *from)
-{
-    struct metadata_topic *topic = new_topic(from->mem, bytes_text(from->name), &from->id);
-    if (topic == NULL)
-        return NULL;
-    enum err e = ERR_NONE;
-    for (int32_t i = 0; i < from->partition_count && e == ERR_NONE; i++) {
-        e = grow_partitions(topic);
-        if (e == ERR_NONE)
-            topic->partitions[topic->partition_count++] = from->partitions[i];
-    }
-    for (int32_t i = 0; i < from->setting_count && e == ERR_NONE; i++)
-        e = add_setting(topic, i, bytes_text(from->settings[i].key),
-                        bytes_text(from->settings[i].value));
-    if (e == ERR_NONE)
-        return topic;
-    metadata_topic_release(topic);
-    return NULL;
-}
-
 /* The topic, such that it may be changed. *out NULL: there is none. */
 static enum err own_topic(struct metadata_image *image, const struct wire_uuid *id,
                           struct metadata_topic **out)
 {
-    int32_t at = metadata_id_index(image, id);
     *out = NULL;
-    if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, id))
+    if (metadata_find_id(image, id) == NULL)
         return ERR_NONE;
-    *out = image->by_id[at];
-    if ((*out)->refs == 1)
-        return ERR_NONE;
-    struct metadata_topic *copy = copy_topic(*out);
-    if (copy == NULL)
+    struct metadata_object **slot =
+        metadata_map_slot(&image->topics, image->mem, bytes_of(id, sizeof *id));
+    if (slot == NULL)
         return ERR_NOMEM;
-    image->by_id[at] = copy;
-    image->topics[metadata_name_index(image, bytes_text(copy->name))] = copy;
-    metadata_topic_release(*out);
-    *out = copy;
-    return ERR_NONE;
-}
-
-/* ---- what has changed ---- */
-
-void metadata_delta_init(struct metadata_delta *delta, struct mem *mem)
-{
-    *delta = (struct metadata_delta){.mem = mem};
-}
-
-void metadata_delta_free(struct metadata_delta *delta)
-{
-    mem_free(delta->mem, delta->topics);
-    metadata_delta_init(delta, delta->mem);
-}
-
-static enum err note_topic(struct metadata_delta *delta, const struct wire_uuid *id)
-{
-    if (delta == NULL)
-        return ERR_NONE;
-    if (delta->topic_count == delta->topic_cap) {
-        int32_t cap = MAX(delta->topic_cap * 2, DELTA_CAP_MIN);
-        struct wire_uuid *topics =
-            mem_realloc(delta->mem, delta->topics, (size_t)cap * sizeof *topics);
-        if (topics == NULL)
+    struct metadata_topic *topic = CONTAINER_OF(*slot, struct metadata_topic, object);
+    if (topic->object.refs > 1) {
+        struct metadata_topic *copy = metadata_topic_copy(topic);
+        if (copy == NULL)
             return ERR_NOMEM;
-        delta->topics = topics;
-        delta->topic_cap = cap;
+        metadata_topic_release(topic);
+        *slot = &copy->object;
+        topic = copy;
     }
-    delta->topics[delta->topic_count++] = *id;
+    *out = topic;
     return ERR_NONE;
 }
-
-/* ---- records of topics ---- */
 
 static struct bytes string_bytes(struct wire_string s)
 {
     return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
 }
 
-static enum err apply_topic(struct metadata_edit *edit, const struct wire_topic_record *record,
-                            struct errmsg *msg)
+/* What a row is given. */
+struct step {
+    struct metadata_image *image;
+    const struct wire_message *message;
+    const void *record; /* decoded */
+    struct wire_bytes value;
+    struct arena *arena;
+    struct errmsg *msg;
+};
+
+static enum err add_topic(struct metadata_image *image, struct bytes name,
+                          const struct wire_uuid *id)
 {
-    struct metadata_image *image = edit->image;
+    struct metadata_name *named = metadata_name_new(image->mem, name, id);
+    if (named == NULL)
+        return ERR_NOMEM;
+    struct metadata_topic *topic = metadata_topic_new(image->mem, named);
+    enum err e =
+        topic == NULL ? ERR_NOMEM : metadata_map_put(&image->names, image->mem, &named->object);
+    if (e != ERR_NONE) {
+        metadata_object_release(&named->object);
+        metadata_topic_release(topic);
+        return e;
+    }
+    e = metadata_map_put(&image->topics, image->mem, &topic->object);
+    if (e != ERR_NONE)
+        metadata_topic_release(topic);
+    else
+        image->topic_count++;
+    return e;
+}
+
+static enum err apply_topic(struct step *s)
+{
+    const struct wire_topic_record *record = s->record;
     struct bytes name = string_bytes(record->name);
     struct errmsg why = {0};
     if (metadata_topic_name_check(name, &why) != ERR_NONE)
-        return errmsg_set(msg, ERR_CORRUPT, "a topic record: %s", why.text);
-    if (metadata_find(image, name) != NULL || metadata_find_id(image, &record->topic_id) != NULL)
-        return errmsg_set(msg, ERR_CORRUPT, "topic \"%.*s\" is created twice", (int)name.size,
+        return errmsg_set(s->msg, ERR_CORRUPT, "a topic record: %s", why.text);
+    if (metadata_find(s->image, name) != NULL ||
+        metadata_find_id(s->image, &record->topic_id) != NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "topic \"%.*s\" is created twice", (int)name.size,
                           (const char *)name.data);
-    if (grow(edit) != ERR_NONE || note_topic(edit->delta, &record->topic_id) != ERR_NONE)
-        return ERR_NOMEM;
-    struct metadata_topic *topic = new_topic(image->mem, name, &record->topic_id);
+    return add_topic(s->image, name, &record->topic_id);
+}
+
+static enum err apply_remove_topic(struct step *s)
+{
+    const struct wire_remove_topic_record *record = s->record;
+    struct metadata_image *image = s->image;
+    const struct metadata_topic *topic = metadata_find_id(image, &record->topic_id);
     if (topic == NULL)
-        return ERR_NOMEM;
-    insert_at(image->topics, image->topic_count, metadata_name_index(image, name), topic);
-    insert_at(image->by_id, image->topic_count, metadata_id_index(image, &topic->id), topic);
-    image->topic_count++;
-    return ERR_NONE;
-}
-
-static enum err apply_remove(struct metadata_edit *edit,
-                             const struct wire_remove_topic_record *record, struct errmsg *msg)
-{
-    struct metadata_image *image = edit->image;
-    int32_t at = metadata_id_index(image, &record->topic_id);
-    if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, &record->topic_id))
-        return errmsg_set(msg, ERR_CORRUPT, "a topic is removed that does not exist");
-    struct metadata_topic *topic = image->by_id[at];
-    remove_at(image->topics, image->topic_count,
-              metadata_name_index(image, bytes_text(topic->name)));
-    remove_at(image->by_id, image->topic_count, at);
+        return errmsg_set(s->msg, ERR_CORRUPT, "a topic is removed that does not exist");
+    int32_t partition_count = topic->partition_count;
+    enum err e = metadata_map_remove(&image->names, image->mem, topic->named->object.key);
+    if (e == ERR_NONE)
+        e = metadata_map_remove(&image->topics, image->mem,
+                                bytes_of(&record->topic_id, sizeof record->topic_id));
+    if (e != ERR_NONE)
+        return e;
     image->topic_count--;
-    image->partition_count -= topic->partition_count;
-    metadata_topic_release(topic);
+    image->partition_count -= partition_count;
     return ERR_NONE;
 }
 
-static enum err apply_partition(struct metadata_edit *edit,
-                                const struct wire_partition_record *record, struct errmsg *msg)
+/* ---- partitions ---- */
+
+/* Puts a partition of those parts where it belongs. */
+static enum err put_partition(struct metadata_topic *topic, int32_t number,
+                              const struct metadata_parts *parts, struct errmsg *msg)
 {
+    for (int i = 0; i < METADATA_LIST_COUNT; i++) {
+        if (parts->lists[i].count > METADATA_REPLICAS_MAX)
+            return errmsg_set(msg, ERR_CORRUPT, "partition %d of topic \"%s\" has %d replicas",
+                              (int)number, topic->name, (int)parts->lists[i].count);
+    }
+    struct metadata_partition *p = metadata_partition_new(topic->mem, parts);
+    enum err e = p == NULL ? ERR_NOMEM : metadata_topic_put(topic, number, p);
+    if (e != ERR_NONE)
+        metadata_partition_release(topic->mem, p);
+    return e;
+}
+
+static struct metadata_ids list_of(const int32_t *ids, int32_t count)
+{
+    return (struct metadata_ids){.ids = ids, .count = MAX(count, 0)};
+}
+
+static enum err apply_partition(struct step *s)
+{
+    const struct wire_partition_record *record = s->record;
     struct metadata_topic *topic = NULL;
-    enum err e = own_topic(edit->image, &record->topic_id, &topic);
+    enum err e = own_topic(s->image, &record->topic_id, &topic);
     if (e != ERR_NONE)
         return e;
     if (topic == NULL)
-        return errmsg_set(msg, ERR_CORRUPT, "partition %d belongs to no topic",
+        return errmsg_set(s->msg, ERR_CORRUPT, "partition %d belongs to no topic",
                           (int)record->partition_id);
     if (record->partition_id != topic->partition_count ||
-        edit->image->partition_count == METADATA_PARTITIONS_MAX)
-        return errmsg_set(msg, ERR_CORRUPT, "partition %d of topic \"%s\" follows on %d others",
+        s->image->partition_count == METADATA_PARTITIONS_MAX)
+        return errmsg_set(s->msg, ERR_CORRUPT, "partition %d of topic \"%s\" follows on %d others",
                           (int)record->partition_id, topic->name, (int)topic->partition_count);
-    e = grow_partitions(topic);
-    if (e != ERR_NONE)
-        return e;
-    topic->partitions[topic->partition_count++] =
-        (struct metadata_partition){.leader = record->leader,
-                                    .leader_epoch = record->leader_epoch,
-                                    .partition_epoch = record->partition_epoch};
-    if (record->directories_count > 0)
-        topic->partitions[topic->partition_count - 1].directory = record->directories[0];
-    edit->image->partition_count++;
+    bool placed = record->directories_count > 0;
+    if (placed && record->directories_count != record->replicas_count)
+        return errmsg_set(s->msg, ERR_CORRUPT,
+                          "partition %d of topic \"%s\" has %d replicas in %d "
+                          "directories",
+                          (int)record->partition_id, topic->name, (int)record->replicas_count,
+                          (int)record->directories_count);
+    struct metadata_parts parts = {
+        .leader = record->leader,
+        .leader_epoch = record->leader_epoch,
+        .partition_epoch = record->partition_epoch,
+        .leader_recovery_state = record->leader_recovery_state,
+        .lists = {[METADATA_REPLICAS] = list_of(record->replicas, record->replicas_count),
+                  [METADATA_ISR] = list_of(record->isr, record->isr_count),
+                  [METADATA_ADDING] =
+                      list_of(record->adding_replicas, record->adding_replicas_count),
+                  [METADATA_REMOVING] =
+                      list_of(record->removing_replicas, record->removing_replicas_count),
+                  [METADATA_ELR] = list_of(record->eligible_leader_replicas,
+                                           record->eligible_leader_replicas_count),
+                  [METADATA_LAST_KNOWN_ELR] =
+                      list_of(record->last_known_elr, record->last_known_elr_count)},
+        .directories = placed ? record->directories : NULL};
+    e = put_partition(topic, record->partition_id, &parts, s->msg);
+    s->image->partition_count += e == ERR_NONE;
+    return e;
+}
+
+/* A list of a change: null leaves what is there. */
+static void change_list(struct metadata_ids *list, const int32_t *ids, int32_t count)
+{
+    if (count >= 0)
+        *list = list_of(ids, count);
+}
+
+/* Other replicas, and nothing said of their directories: each keeps the one that it had. */
+static enum err carry_directories(const struct metadata_partition *p, struct metadata_parts *parts,
+                                  struct arena *arena)
+{
+    const struct metadata_ids *replicas = &parts->lists[METADATA_REPLICAS];
+    struct wire_uuid *own = arena_alloc(arena, (size_t)MAX(replicas->count, 1) * sizeof *own);
+    if (own == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < replicas->count; i++)
+        own[i] = metadata_directory(p, replicas->ids[i]);
+    parts->directories = own;
     return ERR_NONE;
 }
 
-/* Naming a leader begins a leader epoch, even when it is the old one. */
-static enum err apply_partition_change(struct metadata_edit *edit,
-                                       const struct wire_partition_change_record *record,
-                                       struct errmsg *msg)
+/* PartitionRegistration.merge: naming a leader begins a leader epoch, even when it is the old one.
+ */
+static enum err change_partition(struct step *s, struct metadata_topic *topic,
+                                 const struct wire_partition_change_record *record)
 {
+    const struct metadata_partition *p = metadata_partition(topic, record->partition_id);
+    struct metadata_parts parts;
+    metadata_parts_of(p, &parts);
+    parts.partition_epoch++;
+    struct metadata_ids *lists = parts.lists;
+    change_list(&lists[METADATA_REPLICAS], record->replicas, record->replicas_count);
+    change_list(&lists[METADATA_ISR], record->isr, record->isr_count);
+    change_list(&lists[METADATA_ADDING], record->adding_replicas, record->adding_replicas_count);
+    change_list(&lists[METADATA_REMOVING], record->removing_replicas,
+                record->removing_replicas_count);
+    change_list(&lists[METADATA_ELR], record->eligible_leader_replicas,
+                record->eligible_leader_replicas_count);
+    change_list(&lists[METADATA_LAST_KNOWN_ELR], record->last_known_elr,
+                record->last_known_elr_count);
+    if (record->leader != METADATA_SAME_LEADER) {
+        parts.leader = record->leader;
+        parts.leader_epoch++;
+    }
+    if (record->leader_recovery_state >= 0)
+        parts.leader_recovery_state = record->leader_recovery_state;
+    enum err e = ERR_NONE;
+    if (record->directories_count > 0 &&
+        record->directories_count != lists[METADATA_REPLICAS].count)
+        return errmsg_set(s->msg, ERR_CORRUPT,
+                          "partition %d of topic \"%s\" has %d replicas in %d "
+                          "directories",
+                          (int)record->partition_id, topic->name,
+                          (int)lists[METADATA_REPLICAS].count, (int)record->directories_count);
+    if (record->directories_count > 0)
+        parts.directories = record->directories;
+    else if (record->replicas_count >= 0)
+        e = carry_directories(p, &parts, s->arena);
+    return e == ERR_NONE ? put_partition(topic, record->partition_id, &parts, s->msg) : e;
+}
+
+static enum err apply_partition_change(struct step *s)
+{
+    const struct wire_partition_change_record *record = s->record;
     struct metadata_topic *topic = NULL;
-    enum err e = own_topic(edit->image, &record->topic_id, &topic);
+    enum err e = own_topic(s->image, &record->topic_id, &topic);
     if (e != ERR_NONE)
         return e;
     if (topic == NULL || record->partition_id < 0 || record->partition_id >= topic->partition_count)
-        return errmsg_set(msg, ERR_CORRUPT, "partition %d changes and does not exist",
+        return errmsg_set(s->msg, ERR_CORRUPT, "partition %d changes and does not exist",
                           (int)record->partition_id);
-    struct metadata_partition *partition = &topic->partitions[record->partition_id];
-    partition->partition_epoch++;
-    if (record->directories_count > 0)
-        partition->directory = record->directories[0];
-    if (record->leader != METADATA_SAME_LEADER) {
-        partition->leader = record->leader;
-        partition->leader_epoch++;
-    }
-    return ERR_NONE;
+    return change_partition(s, topic, record);
 }
 
-static enum err apply_config(struct metadata_edit *edit, const struct wire_config_record *record,
-                             struct errmsg *msg)
+static enum err clear_elr(struct step *s, const struct metadata_topic *seen)
 {
-    if (record->resource_type != RESOURCE_TOPIC)
-        return ERR_NONE;
-    const struct metadata_topic *named =
-        metadata_find(edit->image, string_bytes(record->resource_name));
-    if (named == NULL)
-        return errmsg_set(msg, ERR_CORRUPT, "a setting belongs to no topic");
+    enum err e = ERR_NONE;
     struct metadata_topic *topic = NULL;
-    enum err e = own_topic(edit->image, &named->id, &topic);
-    if (e != ERR_NONE)
+    for (int32_t i = 0; i < seen->partition_count && e == ERR_NONE; i++) {
+        const struct metadata_partition *p = metadata_partition(seen, i);
+        if (p->counts[METADATA_ELR] == 0 && p->counts[METADATA_LAST_KNOWN_ELR] == 0)
+            continue;
+        struct wire_partition_change_record change;
+        wire_defaults(&wire_partition_change_record_message, &change);
+        change.partition_id = i;
+        change.eligible_leader_replicas_count = change.last_known_elr_count = 0;
+        e = own_topic(s->image, &seen->id, &topic);
+        if (e == ERR_NONE)
+            e = change_partition(s, topic, &change);
+        seen = topic;
+    }
+    return e;
+}
+
+/* Of one topic, or, without a name, of all (ClearElrRecord.json). */
+static enum err apply_clear_elr(struct step *s)
+{
+    const struct wire_clear_elr_record *record = s->record;
+    struct metadata_image *image = s->image;
+    enum err e = ERR_NONE;
+    if (record->topic_name.size <= 0) {
+        for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++)
+            e = clear_elr(s, metadata_topic_at(image, i));
         return e;
-    struct bytes key = string_bytes(record->name);
-    int32_t at = 0;
-    while (at < topic->setting_count &&
-           metadata_compare_names(bytes_text(topic->settings[at].key), key) < 0)
-        at++;
-    if (at < topic->setting_count && bytes_equal(bytes_text(topic->settings[at].key), key))
-        remove_setting(topic, at);
-    if (record->value.size < 0)
-        return ERR_NONE;
-    return add_setting(topic, at, key, string_bytes(record->value));
+    }
+    const struct metadata_topic *topic = metadata_find(image, string_bytes(record->topic_name));
+    if (topic == NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "the ELR of a topic is cleared that does not exist");
+    return clear_elr(s, topic);
 }
 
-/* ---- the broker and the cluster ---- */
+/* ---- what stands under a key ---- */
 
-static enum err apply_register(struct metadata_edit *edit,
-                               const struct wire_register_broker_record *record, struct errmsg *msg)
+static enum err apply_kept(struct step *s)
 {
-    struct metadata_broker *broker = &edit->image->broker;
-    *broker = (struct metadata_broker){
-        .id = record->broker_id, .epoch = record->broker_epoch, .fenced = record->fenced};
-    if (record->end_points_count == 0)
-        return ERR_NONE;
-    struct bytes host = string_bytes(record->end_points[0].host);
-    if (host.size >= sizeof broker->host)
-        return errmsg_set(msg, ERR_CORRUPT, "broker %d has a host name of %zu bytes",
-                          (int)broker->id, host.size);
-    memcpy(broker->host, host.data, host.size);
-    broker->port = record->end_points[0].port;
-    return ERR_NONE;
+    return metadata_keep(s->image, s->message, s->record, s->value, s->arena);
 }
 
-static enum err
-apply_registration_change(struct metadata_edit *edit,
-                          const struct wire_broker_registration_change_record *record,
-                          struct errmsg *msg)
+static enum err apply_config(struct step *s)
 {
-    struct metadata_broker *broker = &edit->image->broker;
-    if (record->broker_id != broker->id || record->broker_epoch != broker->epoch)
-        return errmsg_set(msg, ERR_CORRUPT, "broker %d changes and is not registered",
-                          (int)record->broker_id);
-    if (record->fenced != 0)
-        broker->fenced = record->fenced > 0;
-    return ERR_NONE;
+    const struct wire_config_record *record = s->record;
+    if (record->resource_type != RESOURCE_TOPIC)
+        return apply_kept(s);
+    const struct metadata_topic *named =
+        metadata_find(s->image, string_bytes(record->resource_name));
+    if (named == NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "a setting belongs to no topic");
+    struct metadata_topic *topic = NULL;
+    enum err e = own_topic(s->image, &named->id, &topic);
+    return e == ERR_NONE ? metadata_topic_set(topic, string_bytes(record->name), record->value) : e;
 }
 
-static enum err apply_feature(struct metadata_edit *edit,
-                              const struct wire_feature_level_record *record, struct errmsg *msg)
+static enum err apply_feature(struct step *s)
 {
-    struct bytes name = string_bytes(record->name);
-    if (!bytes_equal(name, bytes_text("metadata.version")))
-        return ERR_NONE;
-    if (record->feature_level < METADATA_VERSION_OLDEST || record->feature_level > METADATA_VERSION)
-        return errmsg_set(msg, ERR_UNSUPPORTED,
+    const struct wire_feature_level_record *record = s->record;
+    if (!bytes_equal(string_bytes(record->name), bytes_text("metadata.version")))
+        return apply_kept(s);
+    if (record->feature_level < METADATA_VERSION_OLDEST ||
+        record->feature_level > METADATA_VERSION_NEWEST)
+        return errmsg_set(s->msg, ERR_UNSUPPORTED,
                           "metadata.version is %d and this kiln understands %d to %d: "
                           "start the version that wrote it",
-                          record->feature_level, METADATA_VERSION_OLDEST, METADATA_VERSION);
-    edit->image->metadata_version = record->feature_level;
+                          record->feature_level, METADATA_VERSION_OLDEST, METADATA_VERSION_NEWEST);
+    s->image->metadata_version = record->feature_level;
     return ERR_NONE;
 }
 
-static enum err apply_producer_ids(struct metadata_edit *edit,
-                                   const struct wire_producer_ids_record *record,
-                                   struct errmsg *msg)
+static enum err apply_producer_ids(struct step *s)
 {
-    if (record->next_producer_id < edit->image->next_producer_id)
-        return errmsg_set(msg, ERR_CORRUPT, "producer ids go back from %lld to %lld",
-                          (long long)edit->image->next_producer_id,
-                          (long long)record->next_producer_id);
-    edit->image->next_producer_id = record->next_producer_id;
+    const struct wire_producer_ids_record *record = s->record;
+    struct metadata_image *image = s->image;
+    if (record->next_producer_id < image->next_producer_id)
+        return errmsg_set(s->msg, ERR_CORRUPT, "producer ids go back from %lld to %lld",
+                          (long long)image->next_producer_id, (long long)record->next_producer_id);
+    image->next_producer_id = record->next_producer_id;
+    image->producer_ids_broker = record->broker_id;
+    image->producer_ids_broker_epoch = record->broker_epoch;
     return ERR_NONE;
+}
+
+/* ---- transactions: what comes after the beginning is shown when it ends, or never (KIP-868) ----
+ */
+
+static enum err apply_begin(struct step *s)
+{
+    struct metadata_edit copy;
+    if (s->image->before != NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "a transaction begins inside of another");
+    enum err e = metadata_edit_begin(&copy, s->image->mem, s->image);
+    if (e == ERR_NONE)
+        s->image->before = metadata_edit_finish(&copy);
+    return e;
+}
+
+static enum err apply_end(struct step *s)
+{
+    if (s->image->before == NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "a transaction ends that never began");
+    metadata_image_release(s->image->before);
+    s->image->before = NULL;
+    return ERR_NONE;
+}
+
+static void swap_maps(struct metadata_map *a, struct metadata_map *b)
+{
+    struct metadata_map c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static enum err apply_abort(struct step *s)
+{
+    struct metadata_edit back;
+    struct metadata_image *image = s->image;
+    if (image->before == NULL)
+        return errmsg_set(s->msg, ERR_CORRUPT, "a transaction is aborted that never began");
+    enum err e = metadata_edit_begin(&back, image->mem, image->before);
+    if (e != ERR_NONE)
+        return e;
+    swap_maps(&image->topics, &back.image->topics);
+    swap_maps(&image->names, &back.image->names);
+    swap_maps(&image->brokers, &back.image->brokers);
+    swap_maps(&image->kept, &back.image->kept);
+    image->topic_count = back.image->topic_count;
+    image->partition_count = back.image->partition_count;
+    image->metadata_version = back.image->metadata_version;
+    image->next_producer_id = back.image->next_producer_id;
+    image->producer_ids_broker = back.image->producer_ids_broker;
+    image->producer_ids_broker_epoch = back.image->producer_ids_broker_epoch;
+    metadata_edit_abandon(&back);
+    return apply_end(s);
+}
+
+/* Nothing of it is of use to anybody. */
+static enum err apply_nothing(struct step *s)
+{
+    (void)s;
+    return ERR_NONE;
+}
+
+/* ---- brokers ---- */
+
+static enum err apply_register(struct step *s)
+{
+    return metadata_broker_put(s->image, s->record, s->msg);
+}
+
+static enum err change_broker(struct step *s, int32_t id, int64_t epoch,
+                              const struct wire_broker_registration_change_record *change)
+{
+    const struct metadata_broker *broker = metadata_find_broker(s->image, id);
+    if (broker == NULL || broker->epoch != epoch)
+        return errmsg_set(s->msg, ERR_CORRUPT, "broker %d changes and is not registered", (int)id);
+    struct wire_register_broker_record record;
+    enum err e = metadata_broker_record(broker, &record, s->arena);
+    if (e != ERR_NONE)
+        return e;
+    if (change->fenced != 0)
+        record.fenced = change->fenced > 0;
+    if (change->in_controlled_shutdown != 0)
+        record.in_controlled_shutdown = change->in_controlled_shutdown > 0;
+    if (change->log_dirs_count > 0) {
+        record.log_dirs_count = change->log_dirs_count;
+        record.log_dirs = change->log_dirs;
+    }
+    if (change->cordoned_log_dirs_count >= 0) {
+        record.cordoned_log_dirs_count = change->cordoned_log_dirs_count;
+        record.cordoned_log_dirs = change->cordoned_log_dirs;
+    }
+    return metadata_broker_put(s->image, &record, s->msg);
+}
+
+static enum err apply_registration_change(struct step *s)
+{
+    const struct wire_broker_registration_change_record *record = s->record;
+    return change_broker(s, record->broker_id, record->broker_epoch, record);
+}
+
+static enum err apply_fence(struct step *s)
+{
+    const struct wire_fence_broker_record *record = s->record;
+    struct wire_broker_registration_change_record change;
+    wire_defaults(&wire_broker_registration_change_record_message, &change);
+    change.fenced = 1;
+    return change_broker(s, record->id, record->epoch, &change);
+}
+
+static enum err apply_unfence(struct step *s)
+{
+    const struct wire_unfence_broker_record *record = s->record;
+    struct wire_broker_registration_change_record change;
+    wire_defaults(&wire_broker_registration_change_record_message, &change);
+    change.fenced = -1;
+    return change_broker(s, record->id, record->epoch, &change);
+}
+
+static enum err apply_unregister(struct step *s)
+{
+    const struct wire_unregister_broker_record *record = s->record;
+    const struct metadata_broker *broker = metadata_find_broker(s->image, record->broker_id);
+    if (broker == NULL || broker->epoch != record->broker_epoch)
+        return errmsg_set(s->msg, ERR_CORRUPT, "broker %d goes and is not registered",
+                          (int)record->broker_id);
+    uint8_t key[4];
+    put_u32(key, (uint32_t)record->broker_id);
+    return metadata_map_remove(&s->image->brokers, s->image->mem, bytes_of(key, sizeof key));
 }
 
 /* ---- one record ---- */
 
-union record {
-    struct wire_register_broker_record register_broker;
-    struct wire_topic_record topic;
-    struct wire_partition_record partition;
-    struct wire_config_record config;
-    struct wire_partition_change_record partition_change;
-    struct wire_remove_topic_record remove;
-    struct wire_feature_level_record feature;
-    struct wire_producer_ids_record producer_ids;
-    struct wire_broker_registration_change_record change;
-    struct wire_no_op_record no_op;
+static const struct row {
+    const struct wire_message *message;
+    enum err (*apply)(struct step *s);
+} rows[] = {
+    {&wire_register_broker_record_message, apply_register},
+    {&wire_unregister_broker_record_message, apply_unregister},
+    {&wire_topic_record_message, apply_topic},
+    {&wire_partition_record_message, apply_partition},
+    {&wire_config_record_message, apply_config},
+    {&wire_partition_change_record_message, apply_partition_change},
+    {&wire_fence_broker_record_message, apply_fence},
+    {&wire_unfence_broker_record_message, apply_unfence},
+    {&wire_remove_topic_record_message, apply_remove_topic},
+    {&wire_delegation_token_record_message, apply_kept},
+    {&wire_user_scram_credential_record_message, apply_kept},
+    {&wire_feature_level_record_message, apply_feature},
+    {&wire_client_quota_record_message, apply_kept},
+    {&wire_producer_ids_record_message, apply_producer_ids},
+    {&wire_broker_registration_change_record_message, apply_registration_change},
+    {&wire_access_control_entry_record_message, apply_kept},
+    {&wire_remove_access_control_entry_record_message, apply_kept},
+    {&wire_no_op_record_message, apply_nothing},
+    {&wire_zk_migration_state_record_message, apply_kept},
+    {&wire_remove_user_scram_credential_record_message, apply_kept},
+    {&wire_begin_transaction_record_message, apply_begin},
+    {&wire_end_transaction_record_message, apply_end},
+    {&wire_abort_transaction_record_message, apply_abort},
+    {&wire_remove_delegation_token_record_message, apply_kept},
+    {&wire_register_controller_record_message, apply_kept},
+    {&wire_clear_elr_record_message, apply_clear_elr},
+    {&wire_unregister_controller_record_message, apply_kept},
 };
 
-static enum err dispatch(struct metadata_edit *edit, const struct wire_message *m,
-                         const union record *record, struct errmsg *msg)
+static const struct row *row_of(const struct wire_message *m)
 {
-    if (m == &wire_register_broker_record_message)
-        return apply_register(edit, &record->register_broker, msg);
-    if (m == &wire_topic_record_message)
-        return apply_topic(edit, &record->topic, msg);
-    if (m == &wire_partition_record_message)
-        return apply_partition(edit, &record->partition, msg);
-    if (m == &wire_config_record_message)
-        return apply_config(edit, &record->config, msg);
-    if (m == &wire_partition_change_record_message)
-        return apply_partition_change(edit, &record->partition_change, msg);
-    if (m == &wire_remove_topic_record_message)
-        return apply_remove(edit, &record->remove, msg);
-    if (m == &wire_feature_level_record_message)
-        return apply_feature(edit, &record->feature, msg);
-    if (m == &wire_producer_ids_record_message)
-        return apply_producer_ids(edit, &record->producer_ids, msg);
-    if (m == &wire_broker_registration_change_record_message)
-        return apply_registration_change(edit, &record->change, msg);
-    return ERR_NONE;
+    for (int i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].message == m)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static enum err apply_parsed(struct metadata_edit *edit, struct wire_bytes value,
+                             struct arena *arena, struct errmsg *msg)
+{
+    struct wire_metadata_head head;
+    enum err e = wire_metadata_parse(value, &head, msg);
+    if (e != ERR_NONE)
+        return e;
+    const struct wire_message *m = wire_metadata_message(head.type);
+    const struct row *row = m == NULL ? NULL : row_of(m);
+    if (row == NULL)
+        return errmsg_set(msg, ERR_UNSUPPORTED,
+                          "a record of type %u, which this kiln does not know: start the version "
+                          "that wrote it",
+                          (unsigned)head.type);
+    void *record = arena_alloc(arena, MAX(m->size, 1u));
+    if (record == NULL)
+        return ERR_NOMEM;
+    e = wire_decode(m, (int)head.version, head.message, NULL, record, arena, msg);
+    if (e != ERR_NONE)
+        return e;
+    struct step s = {.image = edit->image,
+                     .message = m,
+                     .record = record,
+                     .value = value,
+                     .arena = arena,
+                     .msg = msg};
+    return row->apply(&s);
 }
 
 enum err metadata_edit_apply(struct metadata_edit *edit, int64_t offset, struct wire_bytes value,
                              struct arena *arena, struct errmsg *msg)
 {
     ASSERT(offset > edit->image->offset);
-    struct wire_metadata_head head;
-    enum err e = wire_metadata_parse(value, &head, msg);
-    if (e != ERR_NONE)
-        return errmsg_wrap(msg, e, "metadata record at offset %lld", (long long)offset);
-    const struct wire_message *m = wire_metadata_message(head.type);
-    union record record;
-    if (m != NULL) {
-        ASSERT(m->size <= sizeof record);
-        e = wire_decode(m, (int)head.version, head.message, NULL, &record, arena, msg);
-        if (e == ERR_NONE)
-            e = dispatch(edit, m, &record, msg);
-    }
+    enum err e = apply_parsed(edit, value, arena, msg);
     if (e != ERR_NONE)
         return errmsg_wrap(msg, e, "metadata record at offset %lld", (long long)offset);
     edit->image->offset = offset;

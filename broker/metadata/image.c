@@ -3,31 +3,6 @@
 #include "metadata/internal.h"
 
 /* Readers hold images that are const to them; only the count moves. */
-void metadata_topic_retain(const struct metadata_topic *topic)
-{
-    struct metadata_topic *own = (struct metadata_topic *)topic;
-    ASSERT(own->refs > 0);
-    own->refs++;
-}
-
-void metadata_topic_release(const struct metadata_topic *topic)
-{
-    struct metadata_topic *own = (struct metadata_topic *)topic;
-    if (own == NULL)
-        return;
-    ASSERT(own->refs > 0);
-    if (--own->refs > 0)
-        return;
-    for (int32_t i = 0; i < own->setting_count; i++) {
-        mem_free(own->mem, own->settings[i].key);
-        mem_free(own->mem, own->settings[i].value);
-    }
-    mem_free(own->mem, own->settings);
-    mem_free(own->mem, own->partitions);
-    mem_free(own->mem, own->name);
-    mem_free(own->mem, own);
-}
-
 void metadata_image_retain(const struct metadata_image *image)
 {
     struct metadata_image *own = (struct metadata_image *)image;
@@ -43,11 +18,17 @@ void metadata_image_release(const struct metadata_image *image)
     ASSERT(own->refs > 0);
     if (--own->refs > 0)
         return;
-    for (int32_t i = 0; i < own->topic_count; i++)
-        metadata_topic_release(own->topics[i]);
-    mem_free(own->mem, own->topics);
-    mem_free(own->mem, own->by_id);
+    metadata_map_clear(&own->topics, own->mem);
+    metadata_map_clear(&own->names, own->mem);
+    metadata_map_clear(&own->brokers, own->mem);
+    metadata_map_clear(&own->kept, own->mem);
+    metadata_image_release(own->before);
     mem_free(own->mem, own);
+}
+
+const struct metadata_image *metadata_visible(const struct metadata_image *image)
+{
+    return image->before != NULL ? image->before : image;
 }
 
 int metadata_compare_names(struct bytes a, struct bytes b)
@@ -58,51 +39,41 @@ int metadata_compare_names(struct bytes a, struct bytes b)
     return a.size < b.size ? -1 : a.size > b.size;
 }
 
-int32_t metadata_name_index(const struct metadata_image *image, struct bytes name)
+static const struct metadata_topic *topic_of(const struct metadata_image *image,
+                                             const struct metadata_object *named)
 {
-    int32_t low = 0;
-    int32_t high = image->topic_count;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        if (metadata_compare_names(bytes_text(image->topics[middle]->name), name) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-int32_t metadata_id_index(const struct metadata_image *image, const struct wire_uuid *id)
-{
-    int32_t low = 0;
-    int32_t high = image->topic_count;
-    while (low < high) {
-        int32_t middle = low + (high - low) / 2;
-        if (memcmp(&image->by_id[middle]->id, id, sizeof *id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    const struct metadata_name *name = CONTAINER_OF(named, struct metadata_name, object);
+    const struct metadata_topic *topic = metadata_find_id(image, &name->id);
+    ASSERT(topic != NULL);
+    return topic;
 }
 
 const struct metadata_topic *metadata_find(const struct metadata_image *image, struct bytes name)
 {
     if (name.size == 0)
         return NULL;
-    int32_t at = metadata_name_index(image, name);
-    if (at == image->topic_count || !bytes_equal(bytes_text(image->topics[at]->name), name))
-        return NULL;
-    return image->topics[at];
+    const struct metadata_object *named = metadata_map_find(&image->names, name);
+    return named == NULL ? NULL : topic_of(image, named);
 }
 
 const struct metadata_topic *metadata_find_id(const struct metadata_image *image,
                                               const struct wire_uuid *id)
 {
-    int32_t at = metadata_id_index(image, id);
-    if (at == image->topic_count || !wire_uuid_equal(&image->by_id[at]->id, id))
-        return NULL;
-    return image->by_id[at];
+    struct metadata_object *found = metadata_map_find(&image->topics, bytes_of(id, sizeof *id));
+    return found == NULL ? NULL : CONTAINER_OF(found, struct metadata_topic, object);
+}
+
+const struct metadata_topic *metadata_topic_at(const struct metadata_image *image, int32_t index)
+{
+    return topic_of(image, metadata_map_at(&image->names, index));
+}
+
+const struct metadata_broker *metadata_find_broker(const struct metadata_image *image, int32_t id)
+{
+    uint8_t key[4];
+    put_u32(key, (uint32_t)id);
+    struct metadata_object *found = metadata_map_find(&image->brokers, bytes_of(key, sizeof key));
+    return found == NULL ? NULL : CONTAINER_OF(found, struct metadata_broker, object);
 }
 
 static uint8_t without_dots(uint8_t c)
@@ -128,9 +99,9 @@ const struct metadata_topic *metadata_find_collision(const struct metadata_image
     for (size_t i = 0; i < name.size; i++)
         possible |= name.data[i] == '.' || name.data[i] == '_';
     for (int32_t i = 0; possible && i < image->topic_count; i++) {
-        struct bytes other = bytes_text(image->topics[i]->name);
-        if (collides(other, name) && !bytes_equal(other, name))
-            return image->topics[i];
+        const struct metadata_object *other = metadata_map_at(&image->names, i);
+        if (collides(other->key, name) && !bytes_equal(other->key, name))
+            return topic_of(image, other);
     }
     return NULL;
 }
@@ -147,4 +118,23 @@ void metadata_topic_configured(const struct metadata_topic *topic,
         if (metadata_topic_config_set(out, key, value, NULL) != ERR_NONE)
             continue;
     }
+}
+
+/* ---- what differs ---- */
+
+void metadata_delta(struct metadata_map_diff *d, const struct metadata_image *from,
+                    const struct metadata_image *to)
+{
+    metadata_map_diff(d, &from->topics, &to->topics);
+}
+
+bool metadata_delta_next(struct metadata_map_diff *d, const struct metadata_topic **before,
+                         const struct metadata_topic **after)
+{
+    struct metadata_object *a = NULL, *b = NULL;
+    if (!metadata_map_diff_next(d, &a, &b))
+        return false;
+    *before = a == NULL ? NULL : CONTAINER_OF(a, struct metadata_topic, object);
+    *after = b == NULL ? NULL : CONTAINER_OF(b, struct metadata_topic, object);
+    return true;
 }

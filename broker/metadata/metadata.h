@@ -10,6 +10,7 @@
 #define METADATA_LOG_TOPIC "__cluster_metadata"
 #define METADATA_VERSION 25                /* 4.0-IV3: the level of the records that are written */
 #define METADATA_VERSION_OLDEST 7          /* 3.3-IV3: the oldest that kiln says it understands */
+#define METADATA_VERSION_NEWEST 30         /* 4.3-IV0: the newest that it reads */
 #define METADATA_TOPIC_NAME_MAX 249        /* bytes (org.apache.kafka.common.internals.Topic) */
 #define METADATA_HOST_MAX 256              /* bytes of a host name, with its zero */
 #define METADATA_PARTITIONS_MAX 200000     /* of the cluster: a broker keeps a log for each */
@@ -82,56 +83,164 @@ void metadata_topic_config_print(const struct metadata_key *key,
 /* Why that may be no topic's name, in Kafka's words (Topic.validate). ERR_INVALID. */
 enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg) MUST_USE;
 
+/* ---- maps whose versions share what did not change ---- */
+
+/* What a map holds, as the first member of the thing itself. */
+struct metadata_object {
+    uint32_t refs;
+    struct bytes key; /* in the object's own memory */
+    void (*free)(struct metadata_object *object);
+};
+
+struct metadata_node;
+struct metadata_map {
+    struct metadata_node *root; /* NULL: empty */
+};
+
+int32_t metadata_map_count(const struct metadata_map *map);
+/* NULL: there is none of that key. O(log n). */
+struct metadata_object *metadata_map_find(const struct metadata_map *map, struct bytes key);
+/* The one of that place in the order of the keys. O(log n). */
+struct metadata_object *metadata_map_at(const struct metadata_map *map, int32_t index);
+
+#define METADATA_DIFF_DEPTH_MAX 256
+
+struct metadata_map_step {
+    const struct metadata_node *node;
+    bool alone; /* only its own entry, without what is below it */
+};
+
+/* Two maps at once, in the order of the keys: what they share is passed over, so that it takes as
+ * long as what has changed since they were one, times the depth. */
+struct metadata_map_diff {
+    struct metadata_map_step stacks[2][METADATA_DIFF_DEPTH_MAX];
+    int32_t depths[2];
+};
+
+/* Both maps stay as they are until its end. */
+void metadata_map_diff(struct metadata_map_diff *d, const struct metadata_map *from,
+                       const struct metadata_map *to);
+/* The next entry that differs: before or after is NULL where it is new, or gone. False: no more. */
+bool metadata_map_diff_next(struct metadata_map_diff *d, struct metadata_object **before,
+                            struct metadata_object **after);
+
 /* ---- the image: immutable, reference-counted ---- */
 
-struct metadata_partition {
-    int32_t leader, leader_epoch, partition_epoch; /* leader -1: none */
-    /* The log directory in which the replica is known to have been made; zero while it is not
-     * (KIP-858's UNASSIGNED). Who has that directory and not the partition has lost it. */
-    struct wire_uuid directory;
+enum metadata_list {
+    METADATA_REPLICAS,
+    METADATA_ISR,
+    METADATA_ADDING,
+    METADATA_REMOVING,
+    METADATA_ELR,
+    METADATA_LAST_KNOWN_ELR,
+    METADATA_LIST_COUNT,
 };
+
+#define METADATA_REPLICAS_MAX 1000 /* of a partition, in each of its lists */
+
+struct metadata_partition {
+    uint32_t refs;
+    int32_t leader, leader_epoch, partition_epoch; /* leader -1: none */
+    int8_t leader_recovery_state;                  /* LeaderRecoveryState: 0 recovered */
+    uint16_t counts[METADATA_LIST_COUNT];
+    int32_t ids[]; /* of brokers, list by list; behind them a directory for each replica */
+};
+
+struct metadata_ids {
+    const int32_t *ids;
+    int32_t count;
+};
+
+struct metadata_ids metadata_ids(const struct metadata_partition *p, enum metadata_list list);
+/* The log directory in which the replica is known to have been made; zero while it is not
+ * (KIP-858's UNASSIGNED), and where that broker has none. Who has that directory and not the
+ * partition has lost it. */
+struct wire_uuid metadata_directory(const struct metadata_partition *p, int32_t broker_id);
 
 struct metadata_setting {
-    char *key, *value;
+    const char *key, *value;
 };
+
+struct metadata_name;
+struct metadata_slab;
+struct metadata_settings_block;
 
 struct metadata_topic {
-    uint32_t refs;
+    struct metadata_object object; /* key: its id */
     struct mem *mem;
-    char *name;
+    const char *name; /* of named */
+    struct metadata_name *named;
     struct wire_uuid id;
-    int32_t partition_count, setting_count;
-    struct metadata_partition *partitions; /* by number */
-    struct metadata_setting *settings;     /* what was set for this topic alone, by key */
+    int32_t partition_count;
+    struct metadata_slab **slabs; /* of partitions, which versions share */
+    int32_t setting_count;
+    const struct metadata_setting *settings; /* what was set for this topic alone, by key */
+    struct metadata_settings_block *settings_block;
 };
 
+/* number is below partition_count. */
+const struct metadata_partition *metadata_partition(const struct metadata_topic *topic,
+                                                    int32_t number);
+
 struct metadata_broker {
+    struct metadata_object object; /* key: its id, big-endian */
+    struct mem *mem;
     int32_t id;
-    int64_t epoch; /* offset of its registration; -1: never registered */
-    bool fenced;
-    uint16_t port;
+    int64_t epoch; /* offset of its registration */
+    bool fenced, in_controlled_shutdown;
+    uint16_t port; /* of its first endpoint */
     char host[METADATA_HOST_MAX];
+    uint32_t size; /* of all of it, as a RegisterBrokerRecord of the newest version */
+    uint8_t record[];
+};
+
+/* A record that is not served here, as it came. */
+struct metadata_kept {
+    struct metadata_object object; /* key: its type, and what its kind is identified by */
+    struct mem *mem;
+    uint32_t size;
+    uint8_t *value; /* frame version, type, version, message */
 };
 
 struct metadata_image {
     uint32_t refs;
     struct mem *mem;
-    int64_t offset;           /* of the last record in it; -1: none */
-    int16_t metadata_version; /* finalized level; 0: none yet */
-    struct metadata_broker broker;
-    int64_t next_producer_id; /* first of the next block */
+    int64_t offset;              /* of the last record in it; -1: none */
+    int32_t epoch;               /* of the leader that wrote that, and when (ms since 1970) ... */
+    int64_t timestamp_ms;        /* ... as its batch says */
+    int16_t metadata_version;    /* finalized level; 0: none yet */
+    int64_t next_producer_id;    /* first of the next block */
+    int32_t producer_ids_broker; /* who was given the last one */
+    int64_t producer_ids_broker_epoch;
     int32_t topic_count, partition_count;
-    struct metadata_topic **topics; /* by name */
-    struct metadata_topic **by_id;
+    struct metadata_map topics;  /* by id */
+    struct metadata_map names;   /* of topics */
+    struct metadata_map brokers; /* by id */
+    struct metadata_map kept;    /* by kind and identity */
+    /* A metadata transaction is open (KIP-868): what it was before, and what readers are shown
+     * until it ends. NULL: none is. */
+    struct metadata_image *before;
 };
 
 void metadata_image_retain(const struct metadata_image *image);
 /* image may be NULL. */
 void metadata_image_release(const struct metadata_image *image);
+/* What readers may see of it: nothing of an open transaction. */
+const struct metadata_image *metadata_visible(const struct metadata_image *image);
 /* NULL when there is none. */
 const struct metadata_topic *metadata_find(const struct metadata_image *image, struct bytes name);
 const struct metadata_topic *metadata_find_id(const struct metadata_image *image,
                                               const struct wire_uuid *id);
+/* By name: index is below topic_count. */
+const struct metadata_topic *metadata_topic_at(const struct metadata_image *image, int32_t index);
+const struct metadata_broker *metadata_find_broker(const struct metadata_image *image, int32_t id);
+/* All of its registration. Strings are views into the broker, arrays the arena's. ERR_NOMEM. */
+enum err metadata_broker_record(const struct metadata_broker *broker,
+                                struct wire_register_broker_record *out,
+                                struct arena *arena) MUST_USE;
+/* What is set for a resource that is no topic (ConfigResource.Type), as text; size -1: nothing. */
+struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
+                                        struct bytes resource, struct bytes key);
 /* A topic whose name is the same once '.' and '_' are (metrics would mix them up), or NULL. */
 const struct metadata_topic *metadata_find_collision(const struct metadata_image *image,
                                                      struct bytes name);
@@ -144,32 +253,40 @@ void metadata_topic_release(const struct metadata_topic *topic);
 /* Byte order, the shorter first: the order of topics. */
 int metadata_compare_names(struct bytes a, struct bytes b);
 
+/* ---- what differs between two images ---- */
+
+/* Topics, by id. */
+void metadata_delta(struct metadata_map_diff *d, const struct metadata_image *from,
+                    const struct metadata_image *to);
+bool metadata_delta_next(struct metadata_map_diff *d, const struct metadata_topic **before,
+                         const struct metadata_topic **after);
+
+/* Partitions of one topic; before or after may be NULL. */
+struct metadata_partition_diff {
+    const struct metadata_topic *before, *after;
+    int32_t next;
+};
+void metadata_partition_diff(struct metadata_partition_diff *d, const struct metadata_topic *before,
+                             const struct metadata_topic *after);
+/* The next that differs, by its number. False: no more. */
+bool metadata_partition_diff_next(struct metadata_partition_diff *d, int32_t *number,
+                                  const struct metadata_partition **before,
+                                  const struct metadata_partition **after);
+
 /* ---- changing an image, purely ---- */
 
-/* What records have changed: topics that are new, in the order of their records. */
-struct metadata_delta {
-    struct mem *mem;
-    struct wire_uuid *topics;
-    int32_t topic_count, topic_cap;
-};
-
-void metadata_delta_init(struct metadata_delta *delta, struct mem *mem);
-void metadata_delta_free(struct metadata_delta *delta);
-
-/* A version in the making: topics are shared with base until they change. */
+/* A version in the making: all that does not change is shared with base. */
 struct metadata_edit {
     struct metadata_image *image; /* not visible to anybody yet */
-    struct metadata_delta *delta; /* what the edit writes down; NULL: nobody asks */
-    int32_t topic_cap;
 };
 
 /* base may be NULL: an empty cluster. ERR_NOMEM. */
 enum err metadata_edit_begin(struct metadata_edit *edit, struct mem *mem,
                              const struct metadata_image *base) MUST_USE;
-/* Applies one record of the log: type and version as its head says. Records of types that kiln has
- * no use for are passed over. ERR_CORRUPT (it makes no sense here; msg says why), ERR_UNSUPPORTED
- * (a newer version, or a feature level that kiln does not understand), ERR_NOMEM. After an error
- * abandon the edit. */
+/* Applies one record of the log: type and version as its head says. All that Kafka 4.3.1 has is
+ * understood, and kept where it is not served. ERR_CORRUPT (it makes no sense here; msg says why),
+ * ERR_UNSUPPORTED (a newer type or version, or a feature level that kiln does not understand),
+ * ERR_NOMEM. After an error abandon the edit. */
 enum err metadata_edit_apply(struct metadata_edit *edit, int64_t offset, struct wire_bytes value,
                              struct arena *arena, struct errmsg *msg) MUST_USE;
 /* The finished image, one reference. */
@@ -214,6 +331,11 @@ int64_t metadata_batch_write_count(const struct metadata_batch *b);
 /* ERR_NOMEM, ERR_LIMIT (the batch would become too large), else as wire_encode. */
 enum err metadata_batch_add(struct metadata_batch *b, const struct wire_message *m, int version,
                             const void *record) MUST_USE;
+/* The same of a record that is encoded already, as its value. */
+enum err metadata_batch_add_value(struct metadata_batch *b, struct wire_bytes value) MUST_USE;
+/* The batch becomes a control batch; nothing but control records goes into it. */
+enum err metadata_batch_add_control(struct metadata_batch *b, enum wire_control type,
+                                    const struct wire_message *m, const void *record) MUST_USE;
 /* The batch becomes a control batch; nothing else goes into it. */
 enum err metadata_batch_add_leader_change(struct metadata_batch *b,
                                           const struct wire_leader_change_message *m) MUST_USE;
@@ -224,13 +346,31 @@ enum err metadata_batch_next(struct metadata_batch *b) MUST_USE;
 enum err metadata_batch_next_write(struct metadata_batch *b) MUST_USE;
 /* Nothing is added any more: all is in writes. ERR_LIMIT. */
 enum err metadata_batch_finish(struct metadata_batch *b) MUST_USE;
-/* The image of base and the batches of a write, one reference; delta may be NULL. ERR_NOMEM and
+/* The image of base and the batches of a write, one reference. ERR_NOMEM and
  * those of metadata_edit_apply. */
 enum err metadata_batch_image(const struct metadata_write *write, struct mem *mem,
-                              const struct metadata_image *base, struct metadata_delta *delta,
-                              struct metadata_image **out, struct errmsg *msg) MUST_USE;
+                              const struct metadata_image *base, struct metadata_image **out,
+                              struct errmsg *msg) MUST_USE;
 /* Applies the records of a stored batch. */
 enum err metadata_batch_replay(struct metadata_edit *edit, const struct wire_batch *batch,
                                struct bytes in, struct arena *arena, struct errmsg *msg) MUST_USE;
+
+/* ---- an image as records ---- */
+
+/* Walks an image as the records that make it, in Kafka's order (MetadataImage.write): features,
+ * brokers, topics with their partitions, settings, and what is kept. Replayed on nothing they give
+ * the same image, but for the place in the log. */
+struct metadata_dump {
+    /* The dump's own. */
+    const struct metadata_image *image; /* borrowed until its end; no transaction is open in it */
+    int step;
+    int32_t index, part;
+};
+
+void metadata_dump_begin(struct metadata_dump *dump, const struct metadata_image *image);
+/* Adds up to count records to batch, and says by *more whether there are others. Errors as
+ * metadata_batch_add. */
+enum err metadata_dump_next(struct metadata_dump *dump, struct metadata_batch *batch, int32_t count,
+                            struct arena *arena, bool *more) MUST_USE;
 
 #endif

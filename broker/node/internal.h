@@ -73,6 +73,13 @@ enum broker_phase {
     BROKER_ENDED,
 };
 
+/* An image that is current, and whose new partitions are being opened. */
+struct application {
+    struct list link;
+    int64_t offset;  /* of the image */
+    int32_t pending; /* partitions that have not been tried once */
+};
+
 /* One partition's way to be opened. */
 struct opening {
     struct list link;
@@ -80,10 +87,10 @@ struct opening {
     struct replica *replica;
     struct replica_op op;
     int32_t leader_epoch;
-    struct again tries; /* by struct broker's reopens */
-    bool prepares;      /* a new topic waits for it */
-    bool told;          /* why it could not be opened */
-    bool unmarked;      /* that it has been made is not written down yet */
+    struct again tries;              /* by struct broker's reopens */
+    struct application *application; /* that waits for its first end; NULL: none */
+    bool told;                       /* why it could not be opened */
+    bool unmarked;                   /* that it has been made is not written down yet */
     struct controller_place place;
 };
 
@@ -143,11 +150,11 @@ struct broker {
     struct replica_watch replica_watch;
     struct dir_watch dir_watch;
     struct marking marking;
-    struct list to_open;     /* struct opening that wait */
-    struct list unopened;    /* that failed and will be tried again */
-    int32_t opening_count;   /* under way */
-    int32_t preparing_count; /* of new topics, not yet opened once */
-    bool preparing, starting_partitions, pumping;
+    struct list to_open;      /* struct opening that wait */
+    struct list unopened;     /* that failed and will be tried again */
+    int32_t opening_count;    /* under way */
+    struct list applications; /* struct application, the oldest image first */
+    bool starting_partitions, pumping;
     bool resting; /* nothing new is opened */
     struct env_timer reopen, retention;
     uint64_t reopens; /* that timer has fired so often */
@@ -181,8 +188,23 @@ bool broker_start_cut_short(struct broker *b);
 
 /* partitions.c */
 void broker_partitions_open_all(struct broker *b);
-void broker_partitions_prepare(struct quorum_watch *watch,
-                               const struct metadata_topic *const *topics, int32_t count);
+/* What a partition needs that this broker is to have: it is put into the set and lined up to be
+ * opened. application may be NULL. ERR_NOMEM. */
+enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
+                               int32_t partition, struct application *application) MUST_USE;
+/* Opens what is lined up, as many as may be at once. */
+void broker_partitions_pump(struct broker *b);
+/* Its leader epoch may be a new one. */
+void broker_partitions_catch_up(struct broker *b, struct replica *r);
+
+/* reconcile.c */
+/* Makes the partitions here agree with the image that has become current. */
+void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *from,
+                      const struct metadata_image *to);
+/* One of the partitions that the image waits for has been tried. application may be NULL. */
+void broker_reconcile_tried(struct broker *b, struct application *application);
+bool broker_reconcile_busy(const struct broker *b);
+
 /* Leading had been put off by a full disk. */
 void broker_partitions_led(struct quorum_watch *watch);
 void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e);

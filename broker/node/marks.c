@@ -77,7 +77,8 @@ static void submit(struct broker *b, const struct controller_place *places, int3
     memcpy(assign->directory.b, dir_id(b->dir), sizeof assign->directory.b);
     assign->places = places;
     assign->count = count;
-    quorum_submit_durable(b->quorum, &b->marking.submitted, &assign->command, on_assigned);
+    quorum_submit(b->quorum, &b->marking.submitted, &assign->command, QUORUM_COMMITTED,
+                  on_assigned);
 }
 
 void broker_marks_write(struct broker *b)

@@ -26,12 +26,13 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->trace = trace;
     b->config = *config;
     b->notes = notes;
-    b->quorum_watch = (struct quorum_watch){.prepare = broker_partitions_prepare,
+    b->quorum_watch = (struct quorum_watch){.published = broker_reconcile,
                                             .led = broker_partitions_led,
                                             .failed = broker_partitions_metadata_failed};
     broker_clients_init(b);
     list_init(&b->to_open);
     list_init(&b->unopened);
+    list_init(&b->applications);
     broker_marks_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;

@@ -2,8 +2,6 @@
  * had no room, trimmed by retention, closed. One that is corrupt is offline; the others serve. */
 #include "node/internal.h"
 
-static void pump(struct broker *b);
-
 /* ---- opening ---- */
 
 static void free_opening(struct opening *o)
@@ -12,13 +10,11 @@ static void free_opening(struct opening *o)
     mem_free(o->broker->mem, o);
 }
 
-static void prepared(struct broker *b, struct opening *o)
+static void tried(struct opening *o)
 {
-    if (!o->prepares)
-        return;
-    o->prepares = false;
-    ASSERT(b->preparing_count > 0);
-    b->preparing_count--;
+    struct application *application = o->application;
+    o->application = NULL;
+    broker_reconcile_tried(o->broker, application);
 }
 
 /* Tells whoever waits for the last one. */
@@ -26,10 +22,6 @@ static void opened_some(struct broker *b)
 {
     if (b->opening_count == 0 && list_empty(&b->to_open))
         broker_marks_write(b);
-    if (b->preparing && b->preparing_count == 0) {
-        b->preparing = false;
-        quorum_publish(b->quorum);
-    }
     if (b->starting_partitions && b->opening_count == 0 && list_empty(&b->to_open)) {
         b->starting_partitions = false;
         broker_start_partitions_done(b);
@@ -40,14 +32,14 @@ static void opened_some(struct broker *b)
 }
 
 /* The epoch in which it is to be led, as far as a full disk lets it. */
-static void catch_up(struct broker *b, struct replica *r)
+void broker_partitions_catch_up(struct broker *b, struct replica *r)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
     const struct metadata_topic *topic = metadata_find_id(image, replica_topic_id(r));
     int32_t partition = replica_partition(r);
     if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
         return;
-    int32_t epoch = topic->partitions[partition].leader_epoch;
+    int32_t epoch = metadata_partition(topic, partition)->leader_epoch;
     replica_lead(r, MAX(epoch, replica_leader_epoch(r)));
     if (replica_holds(r))
         broker_partitions_later(b);
@@ -61,7 +53,7 @@ static void catch_up_some(struct broker *b)
          r = replica_next(&b->replicas, r)) {
         left -= replica_holds(r);
         if (replica_holds(r))
-            catch_up(b, r);
+            broker_partitions_catch_up(b, r);
     }
 }
 
@@ -74,7 +66,7 @@ static void on_reopen(struct env_timer *timer)
     list_splice_back(&b->to_open, &b->unopened);
     broker_marks_write(b);
     catch_up_some(b);
-    pump(b);
+    broker_partitions_pump(b);
 }
 
 void broker_partitions_later(struct broker *b)
@@ -115,10 +107,10 @@ static void on_opened(struct replica_op *op, enum err e)
     struct opening *o = CONTAINER_OF(op, struct opening, op);
     struct broker *b = o->broker;
     b->opening_count--;
-    prepared(b, o);
+    tried(o);
     if (e == ERR_NONE) {
         tell_online(b, o);
-        catch_up(b, o->replica);
+        broker_partitions_catch_up(b, o->replica);
         if (o->unmarked)
             broker_marks_add(b, o);
         else
@@ -126,11 +118,21 @@ static void on_opened(struct replica_op *op, enum err e)
     } else {
         on_failed(b, o, e);
     }
-    pump(b);
+    broker_partitions_pump(b);
+}
+
+/* That of the current image; of a topic that is gone, the one that it had. */
+static int32_t epoch_of(const struct broker *b, struct opening *o)
+{
+    const struct metadata_image *image = quorum_current(b->quorum);
+    const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
+    if (topic != NULL && o->place.partition < topic->partition_count)
+        o->leader_epoch = metadata_partition(topic, o->place.partition)->leader_epoch;
+    return o->leader_epoch;
 }
 
 /* Starts as many as may be under way; each may end at once. */
-static void pump(struct broker *b)
+void broker_partitions_pump(struct broker *b)
 {
     if (b->pumping)
         return;
@@ -139,7 +141,7 @@ static void pump(struct broker *b)
         struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
         again(&o->tries, b->reopens);
         b->opening_count++;
-        replica_open(o->replica, &o->op, b->logs, o->leader_epoch, on_opened);
+        replica_open(o->replica, &o->op, b->logs, epoch_of(b, o), on_opened);
     }
     b->pumping = false;
     opened_some(b);
@@ -150,16 +152,15 @@ static void set_place(const struct broker *b, const struct metadata_partition *p
                       struct replica_config *config)
 {
     static const struct wire_uuid nowhere;
-    struct wire_uuid here;
+    struct wire_uuid here, there = metadata_directory(partition, (int32_t)b->config.node_id);
     memcpy(here.b, dir_id(b->dir), sizeof here.b);
-    config->made_before = wire_uuid_equal(&partition->directory, &here);
+    config->made_before = wire_uuid_equal(&there, &here);
     config->unmarked = !config->made_before;
-    config->made_elsewhere =
-        !config->made_before && !wire_uuid_equal(&partition->directory, &nowhere);
+    config->made_elsewhere = !config->made_before && !wire_uuid_equal(&there, &nowhere);
 }
 
-static enum err add(struct broker *b, const struct metadata_topic *topic, int32_t partition,
-                    bool prepares)
+enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
+                               int32_t partition, struct application *application)
 {
     struct metadata_topic_config settings;
     metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
@@ -171,29 +172,30 @@ static enum err add(struct broker *b, const struct metadata_topic *topic, int32_
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
     if (o == NULL)
         return ERR_NOMEM;
-    set_place(b, &topic->partitions[partition], &config);
+    set_place(b, metadata_partition(topic, partition), &config);
     o->place = (struct controller_place){.topic_id = topic->id, .partition = partition};
     o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
-    o->leader_epoch = topic->partitions[partition].leader_epoch;
-    o->prepares = prepares;
+    o->leader_epoch = metadata_partition(topic, partition)->leader_epoch;
     enum err e = replica_new(&o->replica, &b->replicas, b->env, b->mem, b->trace, topic->name,
                              &topic->id, partition, &config);
     if (e != ERR_NONE) {
         mem_free(b->mem, o);
         return e;
     }
-    b->preparing_count += prepares;
+    o->application = application;
+    if (application != NULL)
+        application->pending++;
     list_push_back(&b->to_open, &o->link);
     return ERR_NONE;
 }
 
-static enum err add_topic(struct broker *b, const struct metadata_topic *topic, bool prepares)
+static enum err add_topic(struct broker *b, const struct metadata_topic *topic)
 {
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < topic->partition_count && e == ERR_NONE; i++)
-        e = add(b, topic, i, prepares);
+        e = broker_partitions_add(b, topic, i, NULL);
     return e;
 }
 
@@ -227,7 +229,7 @@ void broker_partitions_open_all(struct broker *b)
     const struct metadata_image *image = quorum_current(b->quorum);
     tell_strays(b, image);
     for (int32_t i = 0; i < image->topic_count; i++) {
-        if (add_topic(b, image->topics[i], false) == ERR_NONE)
+        if (add_topic(b, metadata_topic_at(image, i)) == ERR_NONE)
             continue;
         struct errmsg msg = {{0}};
         errmsg_set(&msg, ERR_NOMEM, "out of memory with %d partitions",
@@ -236,33 +238,7 @@ void broker_partitions_open_all(struct broker *b)
         return;
     }
     b->starting_partitions = true;
-    pump(b);
-}
-
-void broker_partitions_prepare(struct quorum_watch *watch,
-                               const struct metadata_topic *const *topics, int32_t count)
-{
-    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
-    ASSERT(!b->preparing);
-    b->preparing = true;
-    for (int32_t i = 0; i < count; i++) {
-        NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partition%s", topics[i]->name,
-             (int)topics[i]->partition_count, topics[i]->partition_count == 1 ? "" : "s");
-        if (add_topic(b, topics[i], true) != ERR_NONE)
-            NOTE(b->notes, PARTITION_OFFLINE,
-                 "topic %s has partitions that are offline: out of memory", topics[i]->name);
-    }
-    pump(b);
-}
-
-static void take_epochs(struct broker *b, struct list *openings)
-{
-    const struct metadata_image *image = quorum_current(b->quorum);
-    LIST_EACH (o, openings, struct opening, link) {
-        const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
-        if (topic != NULL && o->place.partition < topic->partition_count)
-            o->leader_epoch = topic->partitions[o->place.partition].leader_epoch;
-    }
+    broker_partitions_pump(b);
 }
 
 /* Each waits for its own epoch before it takes records; those that are being opened now do so when
@@ -271,11 +247,9 @@ void broker_partitions_led(struct quorum_watch *watch)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
     b->led = true;
-    take_epochs(b, &b->to_open);
-    take_epochs(b, &b->unopened);
     for (struct replica *r = replica_first(&b->replicas); r != NULL;
          r = replica_next(&b->replicas, r))
-        catch_up(b, r);
+        broker_partitions_catch_up(b, r);
     b->replicas.holds = false;
     broker_marks_write(b);
 }
@@ -342,21 +316,17 @@ void broker_partitions_rest(struct broker *b)
     env_disarm(b->env, &b->reopen);
     env_disarm(b->env, &b->retention);
     LIST_EACH (waiting, &b->to_open, struct opening, link) {
-        prepared(b, waiting);
+        tried(waiting);
         free_opening(waiting);
     }
     LIST_EACH (failed, &b->unopened, struct opening, link) {
         free_opening(failed);
     }
-    if (b->preparing && b->preparing_count == 0) {
-        b->preparing = false;
-        quorum_publish(b->quorum);
-    }
 }
 
 bool broker_partitions_busy(const struct broker *b)
 {
-    return b->opening_count > 0 || b->preparing;
+    return b->opening_count > 0 || broker_reconcile_busy(b);
 }
 
 void broker_partitions_resign(struct broker *b)

@@ -1,5 +1,5 @@
 /* change.c - what was appended to the metadata log and is on its way to be seen: durable first,
- * then prepared, then published, in the order of the log. Nothing is answered before. */
+ * then published, in the order of the log. Nothing is answered before. */
 #include "quorum/internal.h"
 
 static struct change *change_new(struct quorum *q)
@@ -8,7 +8,6 @@ static struct change *change_new(struct quorum *q)
     if (change == NULL)
         return NULL;
     list_init(&change->link);
-    metadata_delta_init(&change->delta, q->mem);
     return change;
 }
 
@@ -16,7 +15,6 @@ static void change_free(struct quorum *q, struct change *change)
 {
     ASSERT(!list_linked(&change->link));
     metadata_image_release(change->image);
-    metadata_delta_free(&change->delta);
     mem_free(q->mem, change);
 }
 
@@ -37,8 +35,7 @@ static int16_t append_write(struct quorum *q, const struct metadata_write *write
     int64_t offset = log_end(q->log);
     struct change *change = change_new(q);
     enum err e = change == NULL ? ERR_NOMEM
-                                : metadata_batch_image(write, q->mem, q->tail, &change->delta,
-                                                       &change->image, msg);
+                                : metadata_batch_image(write, q->mem, q->tail, &change->image, msg);
     if (e != ERR_NONE) {
         ASSERT(e == ERR_NOMEM);
         if (change != NULL)
@@ -95,7 +92,7 @@ static void fail_from(struct quorum *q, uint64_t from)
         change_free(q, change);
     }
     metadata_image_release(q->tail);
-    q->tail = list_empty(&q->changes) ? q->current
+    q->tail = list_empty(&q->changes) ? q->committed
                                       : CONTAINER_OF(q->changes.prev, struct change, link)->image;
     metadata_image_retain(q->tail);
     quorum_requests_lost(q, from);
@@ -110,26 +107,42 @@ static void fail_from(struct quorum *q, uint64_t from)
 
 /* ---- going on ---- */
 
-/* The topics that it makes, as they stand in its image. */
-static const struct metadata_topic *topic_of(const struct change *change, int32_t i)
+static void tell_topics(struct quorum *q, const struct metadata_image *from,
+                        const struct metadata_image *to, int64_t offset)
 {
-    const struct metadata_topic *topic = metadata_find_id(change->image, &change->delta.topics[i]);
-    ASSERT(topic != NULL);
-    return topic;
+    struct metadata_map_diff diff;
+    const struct metadata_topic *before, *after;
+    metadata_delta(&diff, from, to);
+    while (metadata_delta_next(&diff, &before, &after)) {
+        if (before != NULL || after == NULL)
+            continue;
+        uint64_t id = hash_text(after->name);
+        TRACE(q->trace, TOPIC_ADDED, id, (uint64_t)after->partition_count, (uint64_t)offset);
+    }
+}
+
+/* Makes it the current image, as far as readers may see it. */
+static void make_current(struct quorum *q, const struct change *change)
+{
+    const struct metadata_image *from = q->current, *to = metadata_visible(change->image);
+    metadata_image_retain(change->image);
+    metadata_image_release(q->committed);
+    q->committed = change->image;
+    metadata_image_retain(to);
+    q->current = (struct metadata_image *)to;
+    tell_topics(q, from, to, change->first);
+    if (q->watch != NULL)
+        q->watch->published(q->watch, from, to);
+    else
+        q->applied = to->offset;
+    metadata_image_release(from);
 }
 
 static void publish(struct quorum *q, struct change *change)
 {
     ASSERT(q->changes.next == &change->link);
     list_remove(&change->link);
-    metadata_image_release(q->current);
-    q->current = change->image;
-    metadata_image_retain(q->current);
-    for (int32_t i = 0; i < change->delta.topic_count; i++) {
-        const struct metadata_topic *topic = topic_of(change, i);
-        uint64_t id = hash_text(topic->name);
-        TRACE(q->trace, TOPIC_ADDED, id, (uint64_t)topic->partition_count, (uint64_t)change->first);
-    }
+    make_current(q, change);
     uint64_t number = change->number;
     change_free(q, change);
     quorum_requests_published(q, number);
@@ -139,32 +152,14 @@ static void publish(struct quorum *q, struct change *change)
         quorum_op_done(q, ERR_NONE);
 }
 
-/* The owner may call quorum_publish before this returns. False: there is no memory; the owner
- * finds the partitions when the next life begins. */
-static bool prepare(struct quorum *q, const struct change *change)
-{
-    int32_t count = change->delta.topic_count;
-    const struct metadata_topic **topics = mem_array(q->mem, (size_t)count, sizeof *topics);
-    if (topics == NULL)
-        return false;
-    for (int32_t i = 0; i < count; i++)
-        topics[i] = topic_of(change, i);
-    q->preparing = true;
-    q->watch->prepare(q->watch, topics, count);
-    mem_free(q->mem, topics);
-    return true;
-}
-
 /* True when something moved. */
 static bool advance_once(struct quorum *q)
 {
     struct change *change = LIST_FIRST(&q->changes, struct change, link);
-    if (change == NULL || q->preparing || q->replay != NULL)
+    if (change == NULL || q->replay != NULL)
         return false;
     if (log_counting_end(q->log) < change->end)
         return false;
-    if (change->delta.topic_count > 0 && q->watch != NULL && prepare(q, change))
-        return !q->preparing;
     publish(q, change);
     return true;
 }
@@ -175,7 +170,6 @@ void quorum_change_advance(struct quorum *q)
     if (q->advancing)
         return;
     q->advancing = true;
-    quorum_requests_durable(q);
     while (q->advance_again) {
         q->advance_again = false;
         while (advance_once(q))
@@ -188,20 +182,9 @@ void quorum_change_advance(struct quorum *q)
     }
 }
 
-void quorum_publish(struct quorum *q)
-{
-    ASSERT(q->preparing);
-    q->preparing = false;
-    struct change *change = LIST_FIRST(&q->changes, struct change, link);
-    ASSERT(change != NULL);
-    publish(q, change);
-    quorum_change_advance(q);
-}
-
 /* What stands above end is in no log. */
 static void take_back(struct quorum *q, int64_t end)
 {
-    quorum_requests_cut(q, end);
     LIST_EACH (change, &q->changes, struct change, link) {
         if (change->end <= end)
             continue;
@@ -217,7 +200,6 @@ void quorum_change_cut(struct log_watch *watch, int64_t end)
     quorum_change_advance(q);
 }
 
-/* A change that is being prepared is durable, and stays when the log goes offline. */
 void quorum_change_moved(struct log_watch *watch, enum err e)
 {
     struct quorum *q = CONTAINER_OF(watch, struct quorum, log_watch);

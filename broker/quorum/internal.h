@@ -10,7 +10,6 @@ struct change {
     uint64_t number;
     int64_t first, end;           /* offsets: first, and behind the last */
     struct metadata_image *image; /* with it */
-    struct metadata_delta delta;  /* that it makes */
 };
 
 struct replay; /* of quorum_open */
@@ -27,14 +26,15 @@ struct quorum {
     struct log *log;
     struct log_watch log_watch;
     int32_t epoch;
-    struct metadata_image *current; /* durable and prepared */
-    struct metadata_image *tail;    /* with all changes that were appended */
-    struct list changes;            /* not yet published, oldest first */
-    uint64_t change_last;           /* number of the newest */
-    bool preparing;                 /* the owner is told of the oldest change */
+    struct metadata_image *current;   /* committed, without what an open transaction has */
+    int64_t applied;                  /* the owner has done what it can up to that offset */
+    struct metadata_image *committed; /* the same with it */
+    struct metadata_image *tail;      /* with all changes that were appended */
+    struct list changes;              /* not yet published, oldest first */
+    uint64_t change_last;             /* number of the newest */
     bool advancing, advance_again;
     struct list requests;   /* that wait until a change is published, by its number */
-    struct list durables;   /* that wait until they are durable, oldest first */
+    struct list applying;   /* that wait until an image is applied, by its offset */
     struct quorum_op *op;   /* open, close: one at a time */
     uint64_t op_change;     /* op is done when this change is published */
     struct replay *replay;  /* until all is replayed */
@@ -62,10 +62,6 @@ void quorum_op_done(struct quorum *q, enum err e);
 void quorum_requests_published(struct quorum *q, uint64_t upto);
 /* That change and all behind it never happened. */
 void quorum_requests_lost(struct quorum *q, uint64_t from);
-/* Tells those whose records are durable; and those whose records, at or above end, never will be.
- */
-void quorum_requests_durable(struct quorum *q);
-void quorum_requests_cut(struct quorum *q, int64_t end);
 void quorum_chance_init(struct quorum *q);
 /* What a command is judged by now. */
 struct controller_view quorum_view(struct quorum *q);

@@ -52,7 +52,7 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
     };
     list_init(&q->changes);
     list_init(&q->requests);
-    list_init(&q->durables);
+    list_init(&q->applying);
     quorum_chance_init(q);
     *out = q;
     return ERR_NONE;
@@ -67,8 +67,9 @@ void quorum_free(struct quorum *q)
     ASSERT(q->to_lead == NULL);
     ASSERT(list_empty(&q->changes));
     ASSERT(list_empty(&q->requests));
-    ASSERT(list_empty(&q->durables));
+    ASSERT(list_empty(&q->applying));
     metadata_image_release(q->current);
+    metadata_image_release(q->committed);
     metadata_image_release(q->tail);
     mem_free(q->mem, q);
 }
@@ -108,11 +109,14 @@ static enum err add_leader_change(struct quorum *q, struct metadata_batch *batch
     return metadata_batch_add_leader_change(batch, &message);
 }
 
-static bool was_made(const struct metadata_topic *topic, int32_t partition)
+static bool was_made(const struct quorum *q, const struct metadata_topic *topic, int32_t partition)
 {
     static const struct wire_uuid nowhere;
-    return partition < topic->partition_count &&
-           !wire_uuid_equal(&topic->partitions[partition].directory, &nowhere);
+    if (partition >= topic->partition_count)
+        return false;
+    struct wire_uuid place =
+        metadata_directory(metadata_partition(topic, partition), q->settings.controller.node_id);
+    return !wire_uuid_equal(&place, &nowhere);
 }
 
 /* A partition whose directory is not there comes back as another history, if at all. */
@@ -123,15 +127,16 @@ static bool some_are_missing(const struct quorum *q)
     int count = dir_entries(q->dir, &entries);
     int32_t missing = 0;
     for (int32_t i = 0; i < image->topic_count; i++) {
-        for (int32_t p = 0; p < image->topics[i]->partition_count; p++)
-            missing += was_made(image->topics[i], p);
+        const struct metadata_topic *topic = metadata_topic_at(image, i);
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            missing += was_made(q, topic, p);
     }
     for (int i = 0; i < count; i++) {
         struct wire_uuid id;
         memcpy(id.b, entries[i].topic_id, sizeof id.b);
         const struct metadata_topic *topic = metadata_find_id(image, &id);
         if (topic != NULL && strcmp(topic->name, entries[i].topic) == 0)
-            missing -= was_made(topic, entries[i].partition);
+            missing -= was_made(q, topic, entries[i].partition);
     }
     return missing > 0;
 }
@@ -367,9 +372,11 @@ static void on_loaded(struct log_op *op, enum err e);
 static void replay_done(struct replay *r)
 {
     struct quorum *q = r->q;
-    q->current = metadata_edit_finish(&r->edit);
-    q->tail = q->current;
+    q->tail = q->committed = metadata_edit_finish(&r->edit);
     metadata_image_retain(q->tail);
+    q->current = (struct metadata_image *)metadata_visible(q->committed);
+    metadata_image_retain(q->current);
+    q->applied = q->current->offset;
     arena_free(&r->arena);
     arena_init(&r->arena, q->mem, REPLAY_ARENA_BYTES);
     if (r->birth.made) {

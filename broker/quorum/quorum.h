@@ -25,11 +25,12 @@ struct quorum_op {
     struct errmsg msg; /* a sentence when e is not ERR_NONE */
 };
 
-/* Told of topics that have become durable, before anybody can see them; the owner gets their
- * partitions ready and calls quorum_publish. Once at a time. */
 struct quorum_watch {
-    void (*prepare)(struct quorum_watch *watch, const struct metadata_topic *const *topics,
-                    int32_t count);
+    /* The current image was from and is to. The owner makes what is there agree with it, and says
+     * so by quorum_applied, perhaps before this returns; nobody but who asked for that waits for
+     * it. */
+    void (*published)(struct quorum_watch *watch, const struct metadata_image *from,
+                      const struct metadata_image *to);
     /* It leads now, which had been put off (quorum_put_off): partitions may have new leader
      * epochs. */
     void (*led)(struct quorum_watch *watch);
@@ -56,7 +57,7 @@ struct quorum_start {
  * (quorum_put_off). Errors as log_open, ERR_UNSUPPORTED. */
 void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_start *start,
                  quorum_done *done);
-/* What is durable and prepared. Borrowed until return; retain it to keep it. */
+/* What is committed. Borrowed until return; retain it to keep it. */
 const struct metadata_image *quorum_current(const struct quorum *q);
 /* It takes commands: it leads, and nothing is wrong with its disk. */
 bool quorum_leads(const struct quorum *q);
@@ -70,8 +71,14 @@ int32_t quorum_node_id(const struct quorum *q);
 /* The log behind it, for the checkpoint of its high watermark. */
 const struct log *quorum_log(const struct quorum *q);
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
-/* The owner has prepared the topics that it was told of. */
-void quorum_publish(struct quorum *q);
+/* The owner has done what it can for all images up to the one of that offset. */
+void quorum_applied(struct quorum *q, int64_t offset);
+
+/* How far a command is to come before it is answered. */
+enum quorum_until {
+    QUORUM_COMMITTED, /* its records are, and the current image has them */
+    QUORUM_APPLIED,   /* and this broker serves what they say: its new partitions are open */
+};
 
 /* A command of the controller on its way through the log. */
 struct quorum_request;
@@ -82,18 +89,17 @@ struct quorum_request {
     int64_t first; /* offset of its first record; -1: none was appended */
     /* The quorum's own. */
     struct list link;
+    enum quorum_until until;
     uint64_t change; /* that it waits for; 0: none */
-    int64_t end;
+    int64_t offset;  /* likewise, when it is to be applied */
 };
 
 /* Lets the controller judge the command, appends what comes of it, and calls done when that is
- * committed and published, or refused, or lost; perhaps before this returns. The command says what
+ * committed, or applied, or refused, or lost; perhaps before this returns. The command says what
  * came of it. Request and command are kept in place until then. */
 void quorum_submit(struct quorum *q, struct quorum_request *request,
-                   struct controller_command *command, quorum_request_done *done);
-/* The same, and done does not wait for the image: it is called once all of it is durable. */
-void quorum_submit_durable(struct quorum *q, struct quorum_request *request,
-                           struct controller_command *command, quorum_request_done *done);
+                   struct controller_command *command, enum quorum_until until,
+                   quorum_request_done *done);
 /* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
  * done already. */
 bool quorum_cancel(struct quorum_request *request);

@@ -19,6 +19,29 @@ struct controller_view quorum_view(struct quorum *q)
         .settings = &q->settings.controller, .image = q->tail, .mem = q->mem, .chance = &q->chance};
 }
 
+/* Tells it, or lets it wait until it is applied. */
+static void committed(struct quorum *q, struct quorum_request *request)
+{
+    if (request->until == QUORUM_COMMITTED || q->applied >= q->current->offset) {
+        request->done(request);
+        return;
+    }
+    request->offset = q->current->offset;
+    list_push_back(&q->applying, &request->link);
+}
+
+void quorum_applied(struct quorum *q, int64_t offset)
+{
+    q->applied = MAX(q->applied, offset);
+    for (;;) {
+        struct quorum_request *request = LIST_FIRST(&q->applying, struct quorum_request, link);
+        if (request == NULL || request->offset > q->applied)
+            return;
+        list_remove(&request->link);
+        request->done(request);
+    }
+}
+
 /* Judges it, and appends what comes of that. False: it has failed. */
 static bool append(struct quorum *q, struct quorum_request *request)
 {
@@ -45,40 +68,24 @@ static bool append(struct quorum *q, struct quorum_request *request)
     return true;
 }
 
-static bool begin_request(struct quorum *q, struct quorum_request *request,
-                          struct controller_command *command, quorum_request_done *done)
-{
-    *request = (struct quorum_request){.command = command, .done = done, .first = -1};
-    list_init(&request->link);
-    if (quorum_leads(q))
-        return append(q, request);
-    controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
-                    "the metadata log is offline");
-    return false;
-}
-
 void quorum_submit(struct quorum *q, struct quorum_request *request,
-                   struct controller_command *command, quorum_request_done *done)
+                   struct controller_command *command, enum quorum_until until,
+                   quorum_request_done *done)
 {
-    bool began = begin_request(q, request, command, done);
+    *request = (struct quorum_request){
+        .command = command, .done = done, .first = -1, .until = until, .offset = -1};
+    list_init(&request->link);
+    bool began = quorum_leads(q) && append(q, request);
+    if (!quorum_leads(q))
+        controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
+                        "the metadata log is offline");
     struct change *oldest = LIST_FIRST(&q->changes, struct change, link);
-    bool waits = began && request->change != 0 && oldest != NULL;
-    if (waits && oldest->number <= request->change)
+    if (!began || request->change == 0)
+        done(request);
+    else if (oldest != NULL && oldest->number <= request->change)
         list_push_back(&q->requests, &request->link);
     else
-        done(request);
-}
-
-void quorum_submit_durable(struct quorum *q, struct quorum_request *request,
-                           struct controller_command *command, quorum_request_done *done)
-{
-    if (!begin_request(q, request, command, done)) {
-        done(request);
-        return;
-    }
-    request->end = log_end(q->log);
-    list_push_back(&q->durables, &request->link);
-    quorum_change_advance(q);
+        committed(q, request);
 }
 
 bool quorum_cancel(struct quorum_request *request)
@@ -98,18 +105,7 @@ void quorum_requests_published(struct quorum *q, uint64_t upto)
         if (request == NULL || request->change > upto)
             return;
         list_remove(&request->link);
-        request->done(request);
-    }
-}
-
-void quorum_requests_durable(struct quorum *q)
-{
-    for (;;) {
-        struct quorum_request *request = LIST_FIRST(&q->durables, struct quorum_request, link);
-        if (request == NULL || request->end > log_counting_end(q->log))
-            return;
-        list_remove(&request->link);
-        request->done(request);
+        committed(q, request);
     }
 }
 
@@ -131,19 +127,6 @@ void quorum_requests_lost(struct quorum *q, uint64_t from)
     list_init(&lost);
     LIST_EACH (request, &q->requests, struct quorum_request, link) {
         if (request->change < from)
-            continue;
-        list_remove(&request->link);
-        list_push_back(&lost, &request->link);
-    }
-    lose(q, &lost);
-}
-
-void quorum_requests_cut(struct quorum *q, int64_t end)
-{
-    struct list lost;
-    list_init(&lost);
-    LIST_EACH (request, &q->durables, struct quorum_request, link) {
-        if (request->end <= end)
             continue;
         list_remove(&request->link);
         list_push_back(&lost, &request->link);

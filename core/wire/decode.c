@@ -153,6 +153,7 @@ static void decode_fixed(const uint8_t *p, enum wire_type type, void *out)
         *(int32_t *)out = get_i32(p);
         return;
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         *(int64_t *)out = get_i64(p);
         return;
     case WIRE_TYPE_UUID:

@@ -94,6 +94,7 @@ static void encode_value(struct encoder *e, const struct wire_field *f, const vo
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         put_integer(e, (uint64_t)wire_integer_get(f, in), wire_type_bytes[f->type]);
         return;
     case WIRE_TYPE_UUID:

@@ -79,6 +79,7 @@ static enum err generate_value(struct generator *g, const struct wire_field *f, 
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         wire_integer_set(f, out, random_integer(g));
         return ERR_NONE;
     }

@@ -22,6 +22,15 @@ static void print_records(const struct wire_bytes *b, struct json *j, const char
     text_printf(j->out, b->size == 0 ? "\"\"" : "\"%d bytes\"", b->size);
 }
 
+static void print_double(const void *bits, struct json *j, const char *name)
+{
+    double value;
+    memcpy(&value, bits, sizeof value);
+    bool whole = value > -1e15 && value < 1e15 && value == (double)(int64_t)value;
+    json_put_name(j, name);
+    text_printf(j->out, whole ? "%.1f" : "%.17g", value);
+}
+
 static void print_value(const struct wire_field *f, int version, const void *in, struct json *j,
                         const char *name)
 {
@@ -39,6 +48,9 @@ static void print_value(const struct wire_field *f, int version, const void *in,
         return;
     case WIRE_TYPE_RECORDS:
         print_records(in, j, name);
+        return;
+    case WIRE_TYPE_FLOAT64:
+        print_double(in, j, name);
         return;
     case WIRE_TYPE_STRUCT:
         print_struct(f->part, version, in, j, name);

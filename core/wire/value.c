@@ -3,9 +3,10 @@
 #include "wire/field.h"
 
 const uint8_t wire_type_bytes[] = {
-    [WIRE_TYPE_BOOL] = 1,    [WIRE_TYPE_INT8] = 1,   [WIRE_TYPE_INT16] = 2, [WIRE_TYPE_UINT16] = 2,
-    [WIRE_TYPE_INT32] = 4,   [WIRE_TYPE_INT64] = 8,  [WIRE_TYPE_UUID] = 16, [WIRE_TYPE_STRING] = 0,
-    [WIRE_TYPE_RECORDS] = 0, [WIRE_TYPE_STRUCT] = 0,
+    [WIRE_TYPE_BOOL] = 1,   [WIRE_TYPE_INT8] = 1,    [WIRE_TYPE_INT16] = 2,
+    [WIRE_TYPE_UINT16] = 2, [WIRE_TYPE_INT32] = 4,   [WIRE_TYPE_INT64] = 8,
+    [WIRE_TYPE_UUID] = 16,  [WIRE_TYPE_STRING] = 0,  [WIRE_TYPE_RECORDS] = 0,
+    [WIRE_TYPE_STRUCT] = 0, [WIRE_TYPE_FLOAT64] = 8,
 };
 
 int64_t wire_integer_get(const struct wire_field *f, const void *value)
@@ -22,6 +23,7 @@ int64_t wire_integer_get(const struct wire_field *f, const void *value)
     case WIRE_TYPE_INT32:
         return *(const int32_t *)value;
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         return *(const int64_t *)value;
     case WIRE_TYPE_END:
     case WIRE_TYPE_UUID:
@@ -52,6 +54,7 @@ void wire_integer_set(const struct wire_field *f, void *value, int64_t v)
         *(int32_t *)value = (int32_t)v;
         return;
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         *(int64_t *)value = v;
         return;
     case WIRE_TYPE_END:
@@ -87,6 +90,7 @@ static void reset_value(const struct wire_field *f, void *value)
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         wire_integer_set(f, value, f->fallback);
         return;
     }
@@ -146,6 +150,7 @@ bool wire_field_unset(const struct wire_field *f, const void *at)
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         return wire_integer_get(f, value) == f->fallback;
     }
     UNREACHABLE();
@@ -178,6 +183,7 @@ static bool equal_value(const struct wire_field *f, const void *a, const void *b
     case WIRE_TYPE_UINT16:
     case WIRE_TYPE_INT32:
     case WIRE_TYPE_INT64:
+    case WIRE_TYPE_FLOAT64:
         return wire_integer_get(f, a) == wire_integer_get(f, b);
     }
     UNREACHABLE();

@@ -64,8 +64,9 @@ enum err wire_uuid_parse(struct bytes text, struct wire_uuid *out) MUST_USE;
 #define WIRE_C_UINT16 uint16_t
 #define WIRE_C_INT32 int32_t
 #define WIRE_C_INT64 int64_t
+#define WIRE_C_FLOAT64 int64_t /* the bits of a double: nothing here reckons with it */
 #define WIRE_C_STRING struct wire_string
-#define WIRE_C_RECORDS struct wire_bytes
+#define WIRE_C_RECORDS struct wire_bytes /* also plain bytes, which look the same */
 #define WIRE_C_UUID struct wire_uuid
 
 #define BEGIN(key, oldest, newest, flexible) struct WIRE_NAME(wire_, M, ) {

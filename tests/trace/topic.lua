@@ -1,5 +1,5 @@
 -- golden: whole
-scenario "a topic is told of when its metadata is durable and its partitions are open"
+scenario "a topic is told of when its metadata is durable, and served when its partitions are open"
 
 local cluster = Cluster {}
 local orders = cluster:topic { name = "orders" }

@@ -43,8 +43,8 @@ void box_decide(struct box *box, struct controller_command *command)
     assert_ok(metadata_batch_finish(&box->batch));
     for (int32_t i = 0; i < box->batch.write_count; i++) {
         struct metadata_image *next = NULL;
-        assert_ok(metadata_batch_image(&box->batch.writes[i], &box->mem.mem, box->image, NULL,
-                                       &next, NULL));
+        assert_ok(
+            metadata_batch_image(&box->batch.writes[i], &box->mem.mem, box->image, &next, NULL));
         metadata_image_release(box->image);
         box->image = next;
     }

@@ -104,11 +104,11 @@ TEST(a_node_registers_where_its_record_stands)
     assert_int_equal(c.command.code, 0);
     assert_int_equal(box.records, 3); /* behind the feature level */
     assert_int_equal(box.image->metadata_version, METADATA_VERSION);
-    assert_int_equal(box.image->broker.epoch, 1);
-    assert_false(box.image->broker.fenced);
+    assert_int_equal(metadata_find_broker(box.image, 1)->epoch, 1);
+    assert_false(metadata_find_broker(box.image, 1)->fenced);
     box_decide(&box, &c.command);
     assert_int_equal(box.records, 2);
-    assert_int_equal(box.image->broker.epoch, 3);
+    assert_int_equal(metadata_find_broker(box.image, 1)->epoch, 3);
     box_done(&box);
 }
 
@@ -128,8 +128,9 @@ TEST(new_leader_epochs_take_as_many_writes_as_they_must)
     for (int i = 0; i < 3; i++)
         assert_true(box.batch.writes[i].record_count <= METADATA_RECORDS_MAX);
     for (int32_t i = 0; i < box.image->topic_count; i++) {
+        const struct metadata_topic *topic = metadata_topic_at(box.image, i);
         for (int32_t p = 0; p < METADATA_RECORDS_MAX - 1; p++)
-            assert_int_equal(box.image->topics[i]->partitions[p].leader_epoch, 1);
+            assert_int_equal(metadata_partition(topic, p)->leader_epoch, 1);
     }
     box_done(&box);
 }
@@ -139,7 +140,7 @@ TEST(places_of_topics_that_are_gone_are_passed_over)
     struct box box;
     box_init(&box);
     assert_int_equal(box_create(&box, "orders", 1), 0);
-    struct controller_place places[2] = {{.topic_id = box.image->topics[0]->id},
+    struct controller_place places[2] = {{.topic_id = metadata_topic_at(box.image, 0)->id},
                                          {.topic_id = {{1, 2, 3}}}};
     struct controller_assign_directories c;
     controller_assign_directories_init(&c);
@@ -149,7 +150,9 @@ TEST(places_of_topics_that_are_gone_are_passed_over)
     box_decide(&box, &c.command);
     assert_int_equal(c.command.code, 0);
     assert_int_equal(box.records, 1);
-    assert_true(wire_uuid_equal(&box.image->topics[0]->partitions[0].directory, &c.directory));
+    const struct metadata_partition *p = metadata_partition(metadata_topic_at(box.image, 0), 0);
+    struct wire_uuid place = metadata_directory(p, 1);
+    assert_true(wire_uuid_equal(&place, &c.directory));
     box_done(&box);
 }
 

@@ -118,6 +118,20 @@ TEST(topics_are_found_by_name_and_by_id)
     teardown(&f);
 }
 
+TEST(dots_and_underscores_collide)
+{
+    struct fixture f;
+    setup(&f);
+    assert_ok(apply_topic(&f, "a.b_c", 1));
+    struct metadata_image *image = version(&f);
+    assert_non_null(metadata_find_collision(image, bytes_text("a_b.c")));
+    assert_null(metadata_find_collision(image, bytes_text("a.b_c")));
+    assert_null(metadata_find_collision(image, bytes_text("a.b-c")));
+    assert_null(metadata_find_collision(image, bytes_text("abc")));
+    metadata_image_release(image);
+    teardown(&f);
+}
+
 TEST(a_later_version_leaves_the_earlier_one_alone)
 {
     struct fixture f;
@@ -132,11 +146,11 @@ TEST(a_later_version_leaves_the_earlier_one_alone)
     const struct metadata_topic *old = metadata_find(before, bytes_text("orders"));
     const struct metadata_topic *new = metadata_find(after, bytes_text("orders"));
     assert_int_equal(old->partition_count, 1);
-    assert_int_equal(old->partitions[0].leader_epoch, 0);
+    assert_int_equal(metadata_partition(old, 0)->leader_epoch, 0);
     assert_int_equal(old->setting_count, 0);
     assert_int_equal(new->partition_count, 2);
-    assert_int_equal(new->partitions[0].leader_epoch, 1);
-    assert_int_equal(new->partitions[0].partition_epoch, 1);
+    assert_int_equal(metadata_partition(new, 0)->leader_epoch, 1);
+    assert_int_equal(metadata_partition(new, 0)->partition_epoch, 1);
     assert_int_equal(before->partition_count, 1);
     assert_int_equal(after->partition_count, 2);
     metadata_image_release(before);
@@ -190,8 +204,8 @@ TEST(settings_override_defaults_until_they_are_deleted)
     assert_ok(apply_config(&f, "a", "retention.ms", "7"));
     assert_ok(apply_config(&f, "a", "segment.bytes", NULL));
     struct metadata_image *image = version(&f);
-    metadata_topic_configured(image->topics[0], &defaults, &config);
-    assert_int_equal(image->topics[0]->setting_count, 1);
+    metadata_topic_configured(metadata_topic_at(image, 0), &defaults, &config);
+    assert_int_equal(metadata_topic_at(image, 0)->setting_count, 1);
     assert_int_equal(config.retention_ms, 7);
     assert_int_equal(config.segment_bytes, defaults.segment_bytes);
     metadata_image_release(image);
@@ -214,9 +228,9 @@ TEST(a_feature_level_of_another_age_is_refused_with_a_sentence)
     struct fixture f;
     setup(&f);
     struct wire_feature_level_record record = {.name = wire_text("metadata.version"),
-                                               .feature_level = METADATA_VERSION + 1};
+                                               .feature_level = METADATA_VERSION_NEWEST + 1};
     assert_int_equal(apply(&f, &wire_feature_level_record_message, 0, &record), ERR_UNSUPPORTED);
-    assert_non_null(strstr(f.msg.text, "metadata.version is 26"));
+    assert_non_null(strstr(f.msg.text, "metadata.version is 31"));
     teardown(&f);
 }
 
@@ -249,7 +263,7 @@ TEST(registration_and_unfencing_make_a_broker)
     record.end_points_count = 1;
     record.rack = WIRE_NULL_STRING;
     assert_ok(apply(&f, &wire_register_broker_record_message, 3, &record));
-    assert_true(f.edit.image->broker.fenced);
+    assert_true(metadata_find_broker(f.edit.image, 1)->fenced);
     struct wire_broker_registration_change_record change;
     wire_defaults(&wire_broker_registration_change_record_message, &change);
     change.broker_id = 1;
@@ -259,9 +273,9 @@ TEST(registration_and_unfencing_make_a_broker)
                      ERR_CORRUPT);
     change.broker_epoch = 17;
     assert_ok(apply(&f, &wire_broker_registration_change_record_message, 1, &change));
-    assert_false(f.edit.image->broker.fenced);
-    assert_string_equal(f.edit.image->broker.host, "localhost");
-    assert_int_equal(f.edit.image->broker.port, 9092);
+    assert_false(metadata_find_broker(f.edit.image, 1)->fenced);
+    assert_string_equal(metadata_find_broker(f.edit.image, 1)->host, "localhost");
+    assert_int_equal(metadata_find_broker(f.edit.image, 1)->port, 9092);
     teardown(&f);
 }
 
@@ -291,4 +305,83 @@ TEST(every_allocation_of_an_edit_may_fail)
         if (!failed)
             break;
     }
+}
+
+/* ---- transactions ---- */
+
+static enum err apply_mark(struct fixture *f, const struct wire_message *m)
+{
+    struct wire_begin_transaction_record record = {.name = WIRE_NULL_STRING};
+    return apply(f, m, 0, &record);
+}
+
+TEST(readers_see_all_of_a_transaction_or_nothing)
+{
+    struct fixture f;
+    setup(&f);
+    assert_ok(apply_topic(&f, "before", 1));
+    assert_ok(apply_mark(&f, &wire_begin_transaction_record_message));
+    assert_ok(apply_topic(&f, "inside", 2));
+    struct metadata_image *open = version(&f);
+    assert_ok(apply_topic(&f, "later", 3));
+    assert_int_equal(metadata_visible(open)->topic_count, 1);
+    assert_int_equal(open->topic_count, 2);
+    assert_ok(apply_mark(&f, &wire_end_transaction_record_message));
+    struct metadata_image *ended = version(&f);
+    assert_ptr_equal(metadata_visible(ended), ended);
+    assert_int_equal(ended->topic_count, 3);
+    assert_int_equal(metadata_visible(open)->topic_count, 1);
+    metadata_image_release(open);
+    metadata_image_release(ended);
+    teardown(&f);
+}
+
+TEST(an_aborted_transaction_leaves_nothing)
+{
+    struct fixture f;
+    setup(&f);
+    assert_ok(apply_topic(&f, "kept", 1));
+    assert_ok(apply_partition(&f, 1, 0));
+    assert_ok(apply_mark(&f, &wire_begin_transaction_record_message));
+    assert_int_equal(apply_mark(&f, &wire_begin_transaction_record_message), ERR_CORRUPT);
+    assert_ok(apply_topic(&f, "lost", 2));
+    assert_ok(apply_partition(&f, 1, 1));
+    assert_ok(apply_config(&f, "kept", "retention.ms", "5"));
+    assert_ok(apply_mark(&f, &wire_abort_transaction_record_message));
+    assert_int_equal(apply_mark(&f, &wire_abort_transaction_record_message), ERR_CORRUPT);
+    assert_int_equal(apply_mark(&f, &wire_end_transaction_record_message), ERR_CORRUPT);
+    struct metadata_image *image = version(&f);
+    assert_int_equal(image->topic_count, 1);
+    assert_int_equal(image->partition_count, 1);
+    assert_int_equal(metadata_topic_at(image, 0)->setting_count, 0);
+    assert_null(metadata_find(image, bytes_text("lost")));
+    metadata_image_release(image);
+    teardown(&f);
+}
+
+/* ---- what a change of a partition costs ---- */
+
+TEST(a_change_of_one_partition_does_not_copy_its_topic)
+{
+    struct fixture f;
+    setup(&f);
+    assert_ok(apply_topic(&f, "wide", 1));
+    for (int32_t i = 0; i < 5000; i++)
+        assert_ok(apply_partition(&f, 1, i));
+    struct metadata_image *before = version(&f);
+    int64_t live_count = f.mem.mem.live_count;
+    assert_ok(apply_leader(&f, 1, 4321, 1));
+    assert_true(f.mem.mem.live_count - live_count < 10);
+    struct metadata_image *after = version(&f);
+    struct metadata_partition_diff diff;
+    const struct metadata_partition *was, *is;
+    int32_t number;
+    metadata_partition_diff(&diff, metadata_topic_at(before, 0), metadata_topic_at(after, 0));
+    assert_true(metadata_partition_diff_next(&diff, &number, &was, &is));
+    assert_int_equal(number, 4321);
+    assert_int_equal(is->leader_epoch, was->leader_epoch + 1);
+    assert_false(metadata_partition_diff_next(&diff, &number, &was, &is));
+    metadata_image_release(before);
+    metadata_image_release(after);
+    teardown(&f);
 }

@@ -27,15 +27,3 @@ TEST(a_name_has_at_most_249_bytes)
     assert_ok(metadata_topic_name_check(bytes_of(name, 249), NULL));
     assert_int_equal(metadata_topic_name_check(bytes_of(name, 250), NULL), ERR_INVALID);
 }
-
-TEST(dots_and_underscores_collide)
-{
-    char name[] = "a.b_c";
-    struct metadata_topic topic = {.refs = 1, .name = name};
-    struct metadata_topic *topics[] = {&topic};
-    struct metadata_image image = {.topic_count = 1, .topics = topics, .by_id = topics};
-    assert_non_null(metadata_find_collision(&image, bytes_text("a_b.c")));
-    assert_null(metadata_find_collision(&image, bytes_text("a.b_c")));
-    assert_null(metadata_find_collision(&image, bytes_text("a.b-c")));
-    assert_null(metadata_find_collision(&image, bytes_text("abc")));
-}

@@ -8,9 +8,8 @@ static void on_time(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, reopen);
     assert_false(list_empty(&b->unopened));
-    b->preparing_count++; /* of a topic that is never ready */
     list_splice_back(&b->to_open, &b->unopened);
-    broker_partitions_prepare(&b->quorum_watch, NULL, 0);
+    broker_partitions_pump(b);
 }
 
 static void open_for_ever(void *arg)

@@ -15,9 +15,9 @@ static struct rig {
     struct mem mem;
     struct world *world;
     uint32_t node;
-    bool clean, hold; /* hold: topics are prepared only when the test says so */
+    bool clean, hold; /* hold: images are applied only when the test says so */
     enum err opened;
-    int open_count, prepare_count, led_count, failed_count, closed_count;
+    int open_count, published_count, led_count, failed_count, closed_count;
     int32_t epoch;
     int64_t leaked;
     struct world_sink sink;
@@ -113,15 +113,15 @@ static void on_dir_open(struct dir_op *op, enum err e)
     quorum_open(life->quorum, &life->op, &start, on_open);
 }
 
-static void prepare(struct quorum_watch *watch, const struct metadata_topic *const *topics,
-                    int32_t count)
+static void published(struct quorum_watch *watch, const struct metadata_image *from,
+                      const struct metadata_image *to)
 {
     struct life *life = CONTAINER_OF(watch, struct life, watch);
-    assert_true(count > 0);
-    assert_null(metadata_find(quorum_current(life->quorum), bytes_text(topics[0]->name)));
-    rig->prepare_count++;
+    assert_true(from->offset < to->offset);
+    assert_ptr_equal(to, quorum_current(life->quorum));
+    rig->published_count++;
     if (!rig->hold)
-        quorum_publish(life->quorum);
+        quorum_applied(life->quorum, to->offset);
 }
 
 static void led(struct quorum_watch *watch)
@@ -144,7 +144,7 @@ static enum err start(struct world_seat *seat)
     if (life == NULL)
         return ERR_NOMEM;
     life->seat = seat;
-    life->watch = (struct quorum_watch){.prepare = prepare, .led = led, .failed = failed};
+    life->watch = (struct quorum_watch){.published = published, .led = led, .failed = failed};
     seat->self = life;
     rig->life = life;
     struct dir_config config = {.path = "data",
@@ -193,29 +193,29 @@ static void do_assign(struct life *life)
     controller_assign_directories_init(&assigned);
     assigned.places = &place;
     assigned.count = 1;
-    quorum_submit_durable(life->quorum, &assigning, &assigned.command, on_place);
+    quorum_submit(life->quorum, &assigning, &assigned.command, QUORUM_COMMITTED, on_place);
     assigned_early += assigned_count;
 }
 
 static void draw_id(struct life *life, struct draw *draw)
 {
     controller_allocate_producer_ids_init(&draw->op);
-    quorum_submit(life->quorum, &draw->submitted, &draw->op.command, on_id);
+    quorum_submit(life->quorum, &draw->submitted, &draw->op.command, QUORUM_COMMITTED, on_id);
 }
 
-/* "create": life->create; "id": one producer id; "publish". */
+/* "create": life->create; "id": one producer id; "applied". */
 static void command(struct world_seat *seat, uint64_t id, struct bytes text)
 {
     struct life *life = seat->self;
     if (bytes_equal(text, bytes_text("create")))
         quorum_submit(life->quorum, &life->create->submitted, &life->create->op.command,
-                      on_created);
+                      QUORUM_APPLIED, on_created);
     else if (bytes_equal(text, bytes_text("id")))
         draw_id(life, &life->ids[life->id_count++]);
     else if (bytes_equal(text, bytes_text("assign")))
         do_assign(life);
     else
-        quorum_publish(life->quorum);
+        quorum_applied(life->quorum, quorum_current(life->quorum)->offset);
     world_reply(seat, id, bytes_text(""));
 }
 
@@ -304,6 +304,11 @@ static const struct metadata_topic *topic(const char *name)
     return metadata_find(quorum_current(rig->life->quorum), bytes_text(name));
 }
 
+static int32_t leader_epoch(const char *name, int32_t partition)
+{
+    return metadata_partition(topic(name), partition)->leader_epoch;
+}
+
 static void draw_ids(int count)
 {
     for (int i = 0; i < count; i++)
@@ -338,14 +343,14 @@ TEST(a_broker_is_registered_where_its_record_stands)
 {
     struct rig r;
     setup(&r, 3);
-    const struct metadata_broker *broker = &quorum_current(r.life->quorum)->broker;
+    const struct metadata_broker *broker = metadata_find_broker(quorum_current(r.life->quorum), 1);
     assert_int_equal(broker->epoch, 2); /* behind LeaderChange and the feature level */
     assert_false(broker->fenced);
     assert_string_equal(broker->host, "somewhere");
     assert_int_equal(broker->port, 9092);
     shut();
     boot();
-    broker = &quorum_current(r.life->quorum)->broker;
+    broker = metadata_find_broker(quorum_current(r.life->quorum), 1);
     assert_int_equal(broker->epoch, 5); /* behind LeaderChange alone */
     assert_false(broker->fenced);
     teardown();
@@ -369,7 +374,7 @@ TEST(all_partitions_get_a_new_leader_epoch_after_an_unclean_end)
     boot();
     for (int i = 0; i < 2; i++) {
         for (int p = 0; p < METADATA_RECORDS_MAX - 1; p++)
-            assert_int_equal(topic(names[i])->partitions[p].leader_epoch, 1);
+            assert_int_equal(leader_epoch(names[i], p), 1);
     }
     teardown();
 }
@@ -385,21 +390,21 @@ TEST(topics_survive_and_their_leader_epoch_tells_of_an_unclean_end)
         run(500);
         assert_true(c.done);
         assert_int_equal(c.topics[0].code, 0);
-        assert_int_equal(r.prepare_count, 1);
         assert_int_equal(topic("orders")->partition_count, 2);
         struct wire_uuid id = topic("orders")->id;
         shut();
         boot();
-        assert_int_equal(topic("bills")->partitions[1].leader_epoch, 0);
+        assert_int_equal(leader_epoch("bills", 1), 0);
         lose_power();
         boot();
         assert_true(wire_uuid_equal(&topic("orders")->id, &id));
-        assert_int_equal(topic("orders")->partitions[1].leader_epoch, 1);
+        assert_int_equal(leader_epoch("orders", 1), 1);
         teardown();
     }
 }
 
-TEST(nobody_sees_a_topic_before_it_is_prepared)
+/* Everybody sees it; only who asked for it waits until it is served. */
+TEST(an_image_does_not_wait_for_the_partitions_that_it_wants)
 {
     struct rig r;
     struct create first = {0};
@@ -409,19 +414,19 @@ TEST(nobody_sees_a_topic_before_it_is_prepared)
     r.hold = true;
     create(&first, names, 1);
     run(500);
-    assert_int_equal(r.prepare_count, 1);
+    assert_non_null(topic("orders"));
     assert_false(first.done);
-    assert_null(topic("orders"));
-    /* Who asks for the same topic meanwhile waits for it, too. */
+    /* Who asks for the same topic meanwhile waits for it, too; who asks for something else not. */
     create(&second, names, 1);
+    draw_ids(1);
     run(500);
     assert_false(second.done);
-    order("publish");
+    assert_int_equal(r.id_count, 1);
+    order("applied");
     run(10);
     assert_true(first.done);
     assert_true(second.done);
     assert_int_equal(second.topics[0].code, WIRE_ERROR_TOPIC_ALREADY_EXISTS);
-    assert_non_null(topic("orders"));
     teardown();
 }
 
@@ -545,7 +550,7 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
         setup(&r, 50);
         create(&c, names, 1);
         run(500);
-        int32_t leader_epoch = topic("orders")->partitions[0].leader_epoch;
+        int32_t epoch_before = leader_epoch("orders", 0);
         lose_power();
         char full[64];
         snprintf(full, sizeof full, "at 0s node 0 disk full bytes=%d", room);
@@ -556,7 +561,7 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
             once_led = !quorum_put_off(r.life->quorum);
             if (once_led)
                 break;
-            assert_int_equal(topic("orders")->partitions[0].leader_epoch, leader_epoch);
+            assert_int_equal(leader_epoch("orders", 0), epoch_before);
             create(&refused, others, 1);
             draw_ids(1);
             run(1500);
@@ -573,7 +578,7 @@ TEST(a_full_disk_puts_leading_off_and_all_that_is_known_is_served)
         run(3000);
         assert_false(quorum_put_off(r.life->quorum));
         assert_int_equal(r.led_count, !once_led);
-        assert_true(topic("orders")->partitions[0].leader_epoch > leader_epoch);
+        assert_true(leader_epoch("orders", 0) > epoch_before);
         draw_ids(1);
         run(500);
         assert_true(r.id_count >= 1);

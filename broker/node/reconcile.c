@@ -1,0 +1,125 @@
+/* reconcile.c - makes the partitions of this broker agree with the image: what is wanted beside
+ * what is there, and a row for each of the four. The image never waits for it: a slow disk holds up
+ * who asked for a topic, and nobody else. */
+#include "node/internal.h"
+
+/* One partition that an image changes. */
+struct difference {
+    const struct metadata_topic *topic; /* as it is; as it was, where it is gone */
+    int32_t number;
+    struct replica *replica; /* NULL: there is none here */
+    struct application *application;
+};
+
+static void open_it(struct broker *b, const struct difference *d)
+{
+    if (broker_partitions_add(b, d->topic, d->number, d->application) != ERR_NONE)
+        NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: out of memory",
+             d->topic->name, (int)d->number);
+}
+
+static void become(struct broker *b, const struct difference *d)
+{
+    broker_partitions_catch_up(b, d->replica);
+}
+
+/* It serves no longer; its files stay, and are told of when the broker starts. */
+static void let_go(struct broker *b, const struct difference *d)
+{
+    (void)b;
+    replica_resign(d->replica);
+}
+
+static void leave_alone(struct broker *b, const struct difference *d)
+{
+    (void)b;
+    (void)d;
+}
+
+typedef void action(struct broker *b, const struct difference *d);
+static action *const actions[2][2] = {
+    /* is there:      no           yes */
+    [true] = {/*  wanted */ open_it, become},
+    [false] = {/* not    */ leave_alone, let_go},
+};
+
+static bool is_wanted(const struct broker *b, const struct metadata_partition *p)
+{
+    if (p == NULL)
+        return false;
+    struct metadata_ids replicas = metadata_ids(p, METADATA_REPLICAS);
+    for (int32_t i = 0; i < replicas.count; i++) {
+        if (replicas.ids[i] == b->config.node_id)
+            return true;
+    }
+    return false;
+}
+
+static void reconcile_topic(struct broker *b, const struct metadata_topic *before,
+                            const struct metadata_topic *after, struct application *application)
+{
+    struct metadata_partition_diff diff;
+    const struct metadata_partition *was, *is;
+    struct difference d = {.topic = after != NULL ? after : before, .application = application};
+    if (before == NULL)
+        NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partition%s", after->name,
+             (int)after->partition_count, after->partition_count == 1 ? "" : "s");
+    metadata_partition_diff(&diff, before, after);
+    while (metadata_partition_diff_next(&diff, &d.number, &was, &is)) {
+        d.replica = replica_find(&b->replicas, &d.topic->id, d.number);
+        actions[is_wanted(b, is)][d.replica != NULL](b, &d);
+    }
+}
+
+/* All that is applied is told in the order of the images. */
+static void tell_applied(struct broker *b)
+{
+    for (;;) {
+        struct application *oldest = LIST_FIRST(&b->applications, struct application, link);
+        if (oldest == NULL || oldest->pending > 0)
+            return;
+        int64_t offset = oldest->offset;
+        list_remove(&oldest->link);
+        mem_free(b->mem, oldest);
+        quorum_applied(b->quorum, offset);
+    }
+}
+
+void broker_reconcile_tried(struct broker *b, struct application *application)
+{
+    if (application == NULL)
+        return;
+    ASSERT(application->pending > 0);
+    if (--application->pending == 0)
+        tell_applied(b);
+}
+
+bool broker_reconcile_busy(const struct broker *b)
+{
+    return !list_empty(&b->applications);
+}
+
+/* While the broker starts or rests nothing is begun: the partitions of the whole image are opened
+ * when the metadata are, in this life or the next. */
+void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *from,
+                      const struct metadata_image *to)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
+    struct metadata_map_diff diff;
+    const struct metadata_topic *before, *after;
+    struct application *application = mem_zalloc(b->mem, sizeof *application);
+    if (b->resting || b->phase == BROKER_OPENING || application == NULL) {
+        mem_free(b->mem, application);
+        quorum_applied(b->quorum, to->offset);
+        return;
+    }
+    application->offset = to->offset;
+    application->pending = 1; /* of this function */
+    list_init(&application->link);
+    list_push_back(&b->applications, &application->link);
+    metadata_delta(&diff, from, to);
+    while (metadata_delta_next(&diff, &before, &after))
+        reconcile_topic(b, before, after, application);
+    broker_partitions_pump(b);
+    broker_reconcile_tried(b, application);
+}
