@@ -12,12 +12,16 @@ void controller_decide(const struct controller_view *view, struct controller_com
                        struct metadata_batch *batch)
 {
     ASSERT(command->verb < CONTROLLER_VERB_COUNT);
-    int64_t before = metadata_batch_count(batch);
     command->code = WIRE_ERROR_NONE;
     command->msg = (struct errmsg){0};
     command->rests_on_image = false;
-    verbs[command->verb]->decide(view, command, batch);
-    ASSERT(!command->rests_on_image || metadata_batch_count(batch) >= before);
+    struct controller_view now = *view;
+    now.image = metadata_visible(view->image);
+    if (now.image != view->image)
+        command->code = controller_code_of(controller_abort(batch));
+    if (command->code == WIRE_ERROR_NONE)
+        verbs[command->verb]->decide(&now, command, batch);
+    ASSERT(!batch->in_transaction || command->code != WIRE_ERROR_NONE);
 }
 
 void controller_lost(struct controller_command *command, const struct metadata_image *image,

@@ -2,6 +2,8 @@
  * before, and what may be is one batch. Pure. */
 #include "controller/internal.h"
 
+#define RECORD_BYTES 96 /* of a partition of one replica, and no more */
+
 /* What a checked topic will be. */
 struct plan {
     struct controller_new_topic *topic;
@@ -295,7 +297,7 @@ static enum err add_partition(const struct controller_view *view, struct metadat
     record.partition_epoch = 0;
     record.directories = &directory;
     record.directories_count = 1;
-    return metadata_batch_add(batch, &wire_partition_record_message, 2, &record);
+    return controller_add(batch, &wire_partition_record_message, 2, &record);
 }
 
 /* Topic, then its settings, then its partitions (ReplicationControlManager). */
@@ -305,7 +307,7 @@ static enum err add_records(const struct controller_view *view, struct metadata_
     struct wire_string name = {.data = (const char *)plan->topic->name.data,
                                .size = (int32_t)plan->topic->name.size};
     struct wire_topic_record topic = {.name = name, .topic_id = plan->id};
-    enum err e = metadata_batch_add(batch, &wire_topic_record_message, 0, &topic);
+    enum err e = controller_add(batch, &wire_topic_record_message, 0, &topic);
     for (int32_t i = 0; i < plan->topic->config_count && e == ERR_NONE; i++) {
         struct wire_config_record record = {
             .resource_type = 2,
@@ -313,7 +315,7 @@ static enum err add_records(const struct controller_view *view, struct metadata_
             .name = plan->topic->configs[i].name,
             .value = plan->topic->configs[i].value,
         };
-        e = metadata_batch_add(batch, &wire_config_record_message, 0, &record);
+        e = controller_add(batch, &wire_config_record_message, 0, &record);
     }
     for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++)
         e = add_partition(view, batch, plan, i);
@@ -394,6 +396,19 @@ static enum err add_all(const struct controller_view *view, struct controller_cr
     return e;
 }
 
+/* Names and settings that they bring; what a record has besides is small. */
+static int64_t bytes_of_all(const struct controller_create_topics *c)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < c->topic_count; i++) {
+        const struct controller_new_topic *topic = &c->topics[i];
+        sum += (int64_t)topic->name.size * (1 + topic->config_count);
+        for (int32_t k = 0; k < topic->config_count && topic->code == WIRE_ERROR_NONE; k++)
+            sum += topic->configs[k].name.size + topic->configs[k].value.size;
+    }
+    return sum;
+}
+
 static void judge(const struct controller_view *view, struct controller_create_topics *c,
                   struct plan *plans, struct metadata_batch *batch)
 {
@@ -401,7 +416,14 @@ static void judge(const struct controller_view *view, struct controller_create_t
     bool exists = false;
     check_all(view, c, plans, &record_count, &exists);
     c->command.rests_on_image = exists;
-    enum err e = c->validate_only ? ERR_NONE : add_all(view, c, plans, batch);
+    enum err e = ERR_NONE;
+    if (!c->validate_only)
+        e = controller_expect(batch, record_count, bytes_of_all(c) + record_count * RECORD_BYTES,
+                              "new topics");
+    if (e == ERR_NONE && !c->validate_only)
+        e = add_all(view, c, plans, batch);
+    if (e == ERR_NONE)
+        e = controller_end(batch);
     c->command.code = controller_code_of(e);
     if (e != ERR_NONE)
         fail_all(c, c->command.code, wire_error_text(c->command.code));

@@ -19,6 +19,20 @@ struct verb {
 extern const struct verb controller_verb_register, controller_verb_create_topics,
     controller_verb_assign_directories, controller_verb_allocate_producer_ids;
 
+/* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
+
+/* That so many records, of so many bytes, will be added. What does not fit into one batch becomes a
+ * metadata transaction, which readers see whole or not at all. Errors as metadata_batch_add. */
+enum err controller_expect(struct metadata_batch *batch, int64_t record_count, int64_t bytes,
+                           const char *name) MUST_USE;
+/* As metadata_batch_add; in a transaction a full batch is followed by another one. */
+enum err controller_add(struct metadata_batch *batch, const struct wire_message *m, int version,
+                        const void *record) MUST_USE;
+/* All has been added. */
+enum err controller_end(struct metadata_batch *batch) MUST_USE;
+/* Somebody began a transaction and did not come to its end: it never happened. */
+enum err controller_abort(struct metadata_batch *batch) MUST_USE;
+
 /* A random id of version 4 (RFC 4122) for that use. */
 struct wire_uuid controller_draw_uuid(struct controller_chance *chance, const char *site,
                                       uint64_t key);

@@ -4,6 +4,7 @@
 #include "controller/internal.h"
 
 #define REGISTER_VERSION 3
+#define NEW_LEADER_BYTES 40 /* of a record, and no more */
 #define REGISTRATION_CHANGE_VERSION 2
 
 void controller_register_init(struct controller_register *c)
@@ -69,25 +70,23 @@ static enum err add_new_leader(const struct controller_view *view, struct metada
     record.partition_id = partition;
     record.topic_id = topic->id;
     record.leader = view->settings->node_id;
-    return metadata_batch_add(batch, &wire_partition_change_record_message,
-                              PARTITION_CHANGE_VERSION, &record);
+    return controller_add(batch, &wire_partition_change_record_message, PARTITION_CHANGE_VERSION,
+                          &record);
 }
 
-/* A new leader epoch for every partition; what is too much for one batch goes into further ones. */
+/* A new leader epoch for every partition, or for none. */
 static enum err add_new_leaders(const struct controller_view *view, struct metadata_batch *batch)
 {
     const struct metadata_image *image = view->image;
-    enum err e = ERR_NONE;
+    enum err e = controller_expect(batch, image->partition_count,
+                                   image->partition_count * NEW_LEADER_BYTES, "new leader epochs");
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++) {
         const struct metadata_topic *topic = metadata_topic_at(image, i);
         for (int32_t p = 0; p < topic->partition_count && e == ERR_NONE; p++) {
-            if (metadata_batch_write_count(batch) >= METADATA_RECORDS_MAX)
-                e = metadata_batch_next_write(batch);
-            if (e == ERR_NONE)
-                e = add_new_leader(view, batch, topic, p);
+            e = add_new_leader(view, batch, topic, p);
         }
     }
-    return e;
+    return e == ERR_NONE ? controller_end(batch) : e;
 }
 
 static void decide(const struct controller_view *view, struct controller_command *command,

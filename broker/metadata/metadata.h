@@ -312,6 +312,7 @@ struct metadata_batch {
     int64_t record_count;                              /* of all batches that are finished */
     struct metadata_write writes[METADATA_WRITES_MAX]; /* finished */
     int32_t write_count;
+    bool in_transaction; /* the controller's: what is added belongs to a metadata transaction */
     /* The batch's own. */
     struct buf *buf; /* NULL: nothing was added to this write yet */
     size_t start;    /* of the batch that is being built; before it stand finished ones */

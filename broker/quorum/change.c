@@ -128,6 +128,8 @@ static void make_current(struct quorum *q, const struct change *change)
     metadata_image_retain(change->image);
     metadata_image_release(q->committed);
     q->committed = change->image;
+    if (to == from) /* a transaction goes on */
+        return;
     metadata_image_retain(to);
     q->current = (struct metadata_image *)to;
     tell_topics(q, from, to, change->first);

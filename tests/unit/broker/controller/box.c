@@ -10,7 +10,7 @@ static uint64_t draw(struct controller_chance *chance, const char *site, uint64_
 
 void box_init(struct box *box)
 {
-    *box = (struct box){.chance.draw = draw};
+    *box = (struct box){.chance.draw = draw, .writes_max = METADATA_WRITES_MAX};
     test_mem_init(&box->mem);
     box->settings.node_id = 1;
     box->settings.partition_count_default = 2;
@@ -41,7 +41,7 @@ void box_decide(struct box *box, struct controller_command *command)
     if (command->code != WIRE_ERROR_NONE)
         return;
     assert_ok(metadata_batch_finish(&box->batch));
-    for (int32_t i = 0; i < box->batch.write_count; i++) {
+    for (int32_t i = 0; i < MIN(box->batch.write_count, box->writes_max); i++) {
         struct metadata_image *next = NULL;
         assert_ok(
             metadata_batch_image(&box->batch.writes[i], &box->mem.mem, box->image, &next, NULL));

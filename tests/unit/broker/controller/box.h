@@ -14,6 +14,7 @@ struct box {
     struct metadata_image *image; /* with all that was decided */
     struct metadata_batch batch;  /* of the last command, finished */
     int64_t records;              /* that it added */
+    int32_t writes_max;           /* of a command, which reach the log */
 };
 
 void box_init(struct box *box);

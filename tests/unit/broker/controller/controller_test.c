@@ -112,7 +112,7 @@ TEST(a_node_registers_where_its_record_stands)
     box_done(&box);
 }
 
-TEST(new_leader_epochs_take_as_many_writes_as_they_must)
+TEST(new_leader_epochs_that_are_too_many_for_a_batch_are_a_transaction)
 {
     struct box box;
     box_init(&box);
@@ -127,11 +127,79 @@ TEST(new_leader_epochs_take_as_many_writes_as_they_must)
     assert_int_equal(box.batch.write_count, 3);
     for (int i = 0; i < 3; i++)
         assert_true(box.batch.writes[i].record_count <= METADATA_RECORDS_MAX);
+    /* And registration, beginning and end: readers see all of them or none. */
+    assert_int_equal(box.records, 2 * (METADATA_RECORDS_MAX - 1) + 2 + 2 + 1);
+    assert_null(box.image->before);
     for (int32_t i = 0; i < box.image->topic_count; i++) {
         const struct metadata_topic *topic = metadata_topic_at(box.image, i);
         for (int32_t p = 0; p < METADATA_RECORDS_MAX - 1; p++)
             assert_int_equal(metadata_partition(topic, p)->leader_epoch, 1);
     }
+    box_done(&box);
+}
+
+/* The leader that began it wrote one batch of it and went. */
+TEST(a_transaction_that_was_not_ended_is_aborted_first)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", METADATA_RECORDS_MAX - 1), 0);
+    assert_int_equal(box_create(&box, "bills", METADATA_RECORDS_MAX - 1), 0);
+    struct controller_register c;
+    controller_register_init(&c);
+    c.host = "somewhere";
+    c.bump_leaders = true;
+    box.writes_max = 2;
+    box_decide(&box, &c.command);
+    assert_non_null(box.image->before);
+    const struct metadata_topic *seen = metadata_topic_at(metadata_visible(box.image), 0);
+    assert_int_equal(metadata_partition(seen, 0)->leader_epoch, 0);
+    box.writes_max = METADATA_WRITES_MAX;
+    struct controller_allocate_producer_ids ids;
+    controller_allocate_producer_ids_init(&ids);
+    box_decide(&box, &ids.command);
+    assert_int_equal(ids.command.code, 0);
+    assert_int_equal(box.records, 2);
+    assert_null(box.image->before);
+    for (int32_t p = 0; p < METADATA_RECORDS_MAX - 1; p++)
+        assert_int_equal(metadata_partition(metadata_topic_at(box.image, 0), p)->leader_epoch, 0);
+    box_done(&box);
+}
+
+/* Few records may be too many bytes. */
+TEST(topics_with_long_settings_are_a_transaction)
+{
+    struct box box;
+    box_init(&box);
+    static char value[20000];
+    memset(value, '1', sizeof value - 1);
+    static const char key[] = "leader.replication.throttled.replicas";
+    memcpy(value, "0:", 2);
+    static struct controller_new_topic topics[600];
+    static char names[600][8];
+    struct wire_create_topics_request_config config = {.name = wire_text(key),
+                                                       .value = wire_text(value)};
+    for (int i = 0; i < 600; i++) {
+        memcpy(names[i], "t000", 5);
+        names[i][1] = (char)('0' + i / 100);
+        names[i][2] = (char)('0' + i / 10 % 10);
+        names[i][3] = (char)('0' + i % 10);
+        topics[i] = (struct controller_new_topic){.name = bytes_text(names[i]),
+                                                  .partition_count = 1,
+                                                  .replication_factor = 1,
+                                                  .configs = &config,
+                                                  .config_count = 1};
+    }
+    struct controller_create_topics c;
+    controller_create_topics_init(&c);
+    c.topics = topics;
+    c.topic_count = 600;
+    box_decide(&box, &c.command);
+    assert_int_equal(topics[599].code, 0);
+    assert_int_equal(box.records, 3 * 600 + 2);
+    assert_int_equal(box.batch.write_count, 2);
+    assert_int_equal(box.image->topic_count, 600);
+    assert_null(box.image->before);
     box_done(&box);
 }
 

@@ -379,6 +379,38 @@ TEST(all_partitions_get_a_new_leader_epoch_after_an_unclean_end)
     teardown();
 }
 
+/* Whenever the power goes while they are written: the transaction is whole, or never was. */
+TEST(new_leader_epochs_are_all_there_or_none_of_them)
+{
+    int seen[2] = {0};
+    for (uint64_t seed = 100; seed < 116; seed++) {
+        struct rig r;
+        struct create c[2] = {0};
+        const char *names[] = {"orders", "bills"};
+        setup(&r, seed);
+        for (int i = 0; i < 2; i++) {
+            create(&c[i], &names[i], 1);
+            c[i].topics[0].partition_count = METADATA_RECORDS_MAX - 1;
+            run(500);
+        }
+        lose_power();
+        world_start(r.world, r.node);
+        world_run_until(r.world, world_now(r.world) + (int64_t)(seed - 99) * NS_PER_MS);
+        lose_power();
+        boot();
+        int32_t epoch = leader_epoch("orders", 0);
+        assert_true(epoch == 1 || epoch == 2);
+        seen[epoch - 1]++;
+        for (int p = 0; p < METADATA_RECORDS_MAX - 1; p++) {
+            assert_int_equal(leader_epoch("orders", p), epoch);
+            assert_int_equal(leader_epoch("bills", p), epoch);
+        }
+        teardown();
+    }
+    assert_true(seen[0] > 0);
+    assert_true(seen[1] > 0);
+}
+
 TEST(topics_survive_and_their_leader_epoch_tells_of_an_unclean_end)
 {
     for (uint64_t seed = 10; seed < 30; seed++) {
