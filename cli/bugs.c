@@ -409,6 +409,7 @@ int cli_bugs(int argc, char **argv)
         {"--swarm-seeds", CLI_INT, &h.swarm_seeds, 1, 1000000, NULL,
          "seeds of the swarm claim (1000)"},
         {"--jobs", CLI_INT, &h.jobs, 1, HUNT_JOBS_MAX, NULL, "processes at once (all cores)"},
+        CAMPAIGN_NODES_OPTION(h.mode),
         {"--no-swarm", CLI_FLAG, &h.skip_swarm, 0, 0, NULL, "their own schedules alone"},
         {"--scenarios", CLI_TEXT, &h.scenarios, 0, 0, NULL, "where the schedules are (scenarios)"},
         {"--json", CLI_FLAG, &h.json, 0, 0, NULL, "one object a bug, a line each"},

@@ -24,24 +24,13 @@ static const struct {
     {{.plain = true, .poison = 0xa5}, {"LC_ALL=C", "TZ=America/St_Johns", NULL}},
 };
 
-static struct campaign_mode mode_of(int side, bool files)
-{
-    return (struct campaign_mode){.files = files, .memory = sides[side].memory};
-}
+static const char *const nodes_words[] = {"inline", "threads", "processes"};
 
-/* Runs as one of the sides; prints the hash. */
-static int be_side(const struct campaign_script *script, uint64_t seed, int side, bool files,
-                   const char *steps, int64_t wall_max_ns)
+/* The first side is what the others are compared with, and so as plain as can be. */
+static struct campaign_mode mode_of(int side, bool files, int nodes)
 {
-    struct campaign_mode mode = mode_of(side, files);
-    mode.steps_path = steps;
-    struct script_result result;
-    campaign_limit_wall(wall_max_ns);
-    campaign_run_here(script, seed, &mode, &result, NULL);
-    printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
-    if (result.verdict != SCRIPT_HELD)
-        fprintf(stderr, "%s: %s\n", script_verdict_name(result.verdict), result.why);
-    return result.verdict == SCRIPT_WRONG ? CLI_USAGE : CLI_OK;
+    return (struct campaign_mode){
+        .files = files, .nodes = side == 0 ? SCRIPT_INLINE : nodes, .memory = sides[side].memory};
 }
 
 /* How all sides are run, but for what differs. */
@@ -49,9 +38,27 @@ struct pair {
     const char *path; /* of the scenario */
     uint64_t seed;
     bool files;
+    int nodes;              /* enum script_nodes, of all sides but the first */
     const char *wall;       /* --wall, as it was given; or NULL */
     char dir[CLI_PATH_MAX]; /* for all that a side may leave behind */
 };
+
+/* Runs as one of the sides; prints the hash. */
+static int be_side(const struct campaign_script *script, int side, const struct pair *pair,
+                   const char *steps, int64_t wall_max_ns)
+{
+    struct campaign_mode mode = mode_of(side, pair->files, pair->nodes);
+    mode.steps_path = steps;
+    struct script_result result;
+    campaign_limit_wall(wall_max_ns);
+    campaign_run_here(script, pair->seed, &mode, &result, NULL);
+    printf("%016" PRIx64 " %d\n", result.hash, (int)result.verdict);
+    if (result.verdict != SCRIPT_HELD)
+        fprintf(stderr, "%s: %s\n", script_verdict_name(result.verdict), result.why);
+    if (result.verdict == SCRIPT_CRASHED)
+        return CLI_CRASHED;
+    return result.verdict == SCRIPT_WRONG ? CLI_USAGE : CLI_OK;
+}
 
 /* Starts this program anew, so that the system lays it out anew. -1: it did not end well. */
 static int run_side(const struct pair *pair, int side, const char *steps)
@@ -70,6 +77,8 @@ static int run_side(const struct pair *pair, int side, const char *steps)
                                          seed_text,
                                          "--disk",
                                          pair->files ? "files" : "memory",
+                                         "--nodes",
+                                         nodes_words[pair->nodes],
                                          "--side",
                                          side_text,
                                          "--steps",
@@ -91,14 +100,14 @@ static int run_side(const struct pair *pair, int side, const char *steps)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void show_step(const struct campaign_script *script, uint64_t seed, int side, bool files,
+static void show_step(const struct campaign_script *script, const struct pair *pair, int side,
                       int64_t step)
 {
-    struct campaign_mode mode = mode_of(side, files);
+    struct campaign_mode mode = mode_of(side, pair->files, pair->nodes);
     mode.show_step = step;
     struct campaign_outcome outcome;
     fprintf(stderr, "side %d:\n", side);
-    campaign_run_child(script, seed, &mode, &outcome);
+    campaign_run_child(script, pair->seed, &mode, &outcome);
     campaign_outcome_free(&outcome);
 }
 
@@ -118,9 +127,10 @@ static int first_different(const struct bytes found[SIDES], int64_t *at)
 }
 
 /* What the steps of the sides say. The last entry is none of an event (watch.h). */
-static int compare(const struct campaign_script *script, uint64_t seed, bool files,
+static int compare(const struct campaign_script *script, const struct pair *pair,
                    const struct bytes found[SIDES])
 {
+    uint64_t seed = pair->seed;
     int64_t at, count = (int64_t)(found[0].size / WATCH_STEP_BYTES) - 1;
     int other = first_different(found, &at);
     bool only_seen = at == count + 1 && found[0].size == found[other].size;
@@ -134,7 +144,7 @@ static int compare(const struct campaign_script *script, uint64_t seed, bool fil
         cli_wrap(stderr, "", 4,
                  "every step is the same, but not the rows of the trace or the verdict");
     for (int i = 0; at > 0 && !only_seen && i <= other; i += other)
-        show_step(script, seed, i, files, at);
+        show_step(script, pair, i, at);
     return at == 0 ? CLI_OK : CLI_DIFFERED;
 }
 
@@ -157,7 +167,7 @@ static int verify(const struct campaign_script *script, struct pair *pair)
     cli_remove_tree(pair->dir);
     int exit = CLI_CRASHED;
     if (good)
-        exit = compare(script, pair->seed, pair->files, found);
+        exit = compare(script, pair, found);
     else if (side_exit == CLI_USAGE)
         exit = CLI_USAGE; /* it has told why */
     else if (side_exit != 0)
@@ -174,9 +184,11 @@ int cli_verify(int argc, char **argv)
     int64_t seed = 1, side = -1, wall_max_ns = 0;
     int disk = 0;
     const char *steps = NULL, *wall = NULL;
+    struct campaign_mode mode = {0};
     const struct cli_option options[] = {
         {"--seed", CLI_INT, &seed, 0, INT64_MAX, NULL, "the seed (1)"},
         {"--disk", CLI_CHOICE, &disk, 0, 0, "memory|files", "where simulated disks live (memory)"},
+        CAMPAIGN_NODES_OPTION(mode),
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
          "real time after which a side is killed and counts as crashed (10m)"},
         {"--side", CLI_INT, &side, 0, SIDES - 1, NULL, "run one side alone"},
@@ -186,7 +198,7 @@ int cli_verify(int argc, char **argv)
         "kiln verify SCENARIO... | DIR [OPTIONS]",
         "Runs a seed three times, in processes with other addresses, another order of memory, "
         "other contents of fresh memory and another environment, and compares the hash after "
-        "every event.\n"
+        "every event. With --nodes the first of them still has its nodes inline.\n"
         "Exit: 0 the same, 4 different (the first event that differs is named), 6 crashed, 64 "
         "usage.",
         options, COUNT_OF(options), NULL};
@@ -199,13 +211,13 @@ int cli_verify(int argc, char **argv)
         return cli_complain("which scenario? usage: %s", usage.synopsis);
     if (!cli_parse_time("--wall", wall, &wall_max_ns))
         return CLI_USAGE;
-    struct pair pair = {.seed = (uint64_t)seed, .files = disk == 1, .wall = wall};
+    struct pair pair = {
+        .seed = (uint64_t)seed, .files = disk == 1, .nodes = mode.nodes, .wall = wall};
     if (!campaign_load(&scripts, words.word, words.count))
         return CLI_USAGE;
     exit = scripts.wrong_count > 0 ? CLI_USAGE : scripts.count == 0 ? CLI_NOTHING : CLI_OK;
     for (int i = 0; i < scripts.count; i++) {
-        int one = side >= 0 ? be_side(&scripts.at[i], pair.seed, (int)side, pair.files, steps,
-                                      wall_max_ns)
+        int one = side >= 0 ? be_side(&scripts.at[i], (int)side, &pair, steps, wall_max_ns)
                             : verify(&scripts.at[i], &pair);
         exit = campaign_graver((enum cli_exit)exit, (enum cli_exit)one);
     }

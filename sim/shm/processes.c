@@ -22,6 +22,7 @@ struct processes {
     struct shm_area area;
     int64_t handler_ms_max;
     int64_t guest_count;
+    cpu_set_t cpus; /* where this process was allowed to run */
 };
 
 struct process {
@@ -184,7 +185,8 @@ static enum half_fate tell_end(struct process *p, int status)
     if (WIFSIGNALED(status))
         (void)errmsg_set(why, ERR_IO, "SIG%s", sigabbrev_np(WTERMSIG(status)));
     else
-        (void)errmsg_set(why, ERR_IO, "its process ended with status %d", WEXITSTATUS(status));
+        (void)errmsg_set(why, ERR_IO, "its process ended with status %d; why stands on stderr",
+                         WEXITSTATUS(status));
     return HALF_BROKE;
 }
 
@@ -287,6 +289,7 @@ static void processes_free(struct half_host *host)
 {
     struct processes *all = CONTAINER_OF(host, struct processes, host);
     ASSERT(all->guest_count == 0);
+    shm_unpin(&all->cpus);
     shm_area_free(&all->area);
     mem_free(all->mem, all);
 }
@@ -316,9 +319,11 @@ enum err shm_processes_new(struct half_host **out, struct mem *mem, int64_t hand
     all->mem = mem;
     all->handler_ms_max = handler_ms_max == 0 ? SHM_HANDLER_MS_MAX : handler_ms_max;
     enum err e = shm_area_new(&all->area);
-    if (e != ERR_NONE)
+    if (e != ERR_NONE) {
         mem_free(mem, all);
-    else
-        *out = &all->host;
-    return e;
+        return e;
+    }
+    shm_pin(&all->cpus);
+    *out = &all->host;
+    return ERR_NONE;
 }

@@ -10,6 +10,7 @@ struct threads {
     struct half_host host;
     struct mem *mem;
     int64_t guest_count;
+    cpu_set_t cpus; /* where this thread was allowed to run */
 };
 
 enum call {
@@ -178,6 +179,7 @@ static void threads_free(struct half_host *host)
 {
     struct threads *all = CONTAINER_OF(host, struct threads, host);
     ASSERT(all->guest_count == 0);
+    shm_unpin(&all->cpus);
     mem_free(all->mem, all);
 }
 
@@ -202,6 +204,7 @@ enum err shm_threads_new(struct half_host **out, struct mem *mem)
     if (all == NULL)
         return ERR_NOMEM;
     *all = (struct threads){.host = {.impl = &impl.half}, .mem = mem};
+    shm_pin(&all->cpus);
     *out = &all->host;
     return ERR_NONE;
 }

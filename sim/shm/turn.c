@@ -26,3 +26,22 @@ bool shm_turn_await(struct shm_turn *turn, enum shm_side side, int64_t ms)
             return atomic_load_explicit(&turn->whose, memory_order_acquire) == (uint32_t)side;
     }
 }
+
+/* Without the right to do so things only take longer. */
+void shm_pin(cpu_set_t *before)
+{
+    cpu_set_t here;
+    int cpu = sched_getcpu();
+    CPU_ZERO(before);
+    (void)sched_getaffinity(0, sizeof *before, before);
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&here);
+    CPU_SET((size_t)cpu, &here);
+    (void)sched_setaffinity(0, sizeof here, &here);
+}
+
+void shm_unpin(const cpu_set_t *before)
+{
+    (void)sched_setaffinity(0, sizeof *before, before);
+}

@@ -300,7 +300,7 @@ TEST(a_crash_is_told_with_its_event)
 
 TEST(a_process_that_ends_by_itself_is_told)
 {
-    assert_told("exit", "its process ended with status 7");
+    assert_told("exit", "its process ended with status 7; why stands on stderr");
 }
 
 TEST(a_handler_that_never_returns_is_told)
