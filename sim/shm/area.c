@@ -79,10 +79,15 @@ const char *shm_area_take_answer(const struct shm_area *area, struct half_log *l
 {
     const struct shm_head *head = area->head;
     int32_t extent_count = head->extent_count;
-    *state = head->state;
+    const uint8_t *has_timer = (const uint8_t *)&head->state.has_timer;
     world_half_log_clear(log);
-    if (head->log_size > SHM_LOG_BYTES_MAX || extent_count < 0)
+    if (*has_timer > 1)
+        return "it neither has a timer nor has it none";
+    *state = head->state;
+    if (head->log_size > SHM_LOG_BYTES_MAX)
         return "its log has no end";
+    if (extent_count < 0 || extent_count > WORLD_FLIGHTS_MAX)
+        return "its log has more sends than a node may have in flight";
     if (state->row_count > WORLD_TRACE_ROWS)
         return "it wrote more rows than there is room for";
     memcpy(rows, head->rows, state->row_count * sizeof *rows);
