@@ -19,6 +19,15 @@
 #define RANGE_SHIFT (RANGE_SIZE * WORLD_NODES_MAX * RANGE_TRIES)
 /* Larger blocks of jemalloc begin at a random offset in their page unless aligned. */
 #define ALIGNED_FROM 14336
+/* Small blocks that were given back are kept by size, and the last one is the next that is taken:
+ * most of what a handler allocates is small and gone when it returns. */
+#define KEPT_STEP 16
+#define KEPT_CLASSES 65
+
+/* Lies in the block that is kept. */
+struct kept {
+    struct kept *next;
+};
 
 struct arena_below {
     struct below below;
@@ -31,6 +40,9 @@ struct arena_below {
     uint32_t lives;
     unsigned arena, cache;
     int flags;
+    bool keeps; /* else whoever looks for freed blocks would find what is written into them */
+    struct kept *kept[KEPT_CLASSES];
+    uint8_t class_of[KEPT_CLASSES]; /* of a size in steps, rounded up: of the block that it gets */
 };
 
 static struct arena_below *of_hooks(extent_hooks_t *hooks)
@@ -166,10 +178,18 @@ static void burn_pages(struct arena_below *b)
     ASSERT(burnt != NULL); /* of an empty heap */
 }
 
+static void keep_nothing(struct arena_below *b)
+{
+    memset(b->kept, 0, sizeof b->kept);
+    for (size_t i = 1; i < KEPT_CLASSES; i++)
+        b->class_of[i] = (uint8_t)(nallocx(i * KEPT_STEP, 0) / KEPT_STEP);
+}
+
 static enum err arena_begin(struct below *below)
 {
     struct arena_below *b = of_below(below);
     choose_half(b);
+    keep_nothing(b);
     if (mprotect(b->half, WORLD_NODE_BYTES_MAX, PROT_READ | PROT_WRITE) != 0)
         return ERR_NOMEM;
     extent_hooks_t *hooks = &b->hooks;
@@ -216,9 +236,22 @@ static int flags_for(const struct arena_below *b, size_t size)
     return size > ALIGNED_FROM ? b->flags | MALLOCX_ALIGN(PAGE_BYTES) : b->flags;
 }
 
+/* NULL: no block of that size is kept. */
+static void *take_kept(struct arena_below *b, size_t size)
+{
+    size_t steps = (size + KEPT_STEP - 1) / KEPT_STEP;
+    struct kept **first = steps < KEPT_CLASSES ? &b->kept[b->class_of[steps]] : NULL;
+    struct kept *kept = first != NULL ? *first : NULL;
+    if (kept != NULL)
+        *first = kept->next;
+    return kept;
+}
+
 static void *arena_take(struct below *below, size_t size)
 {
-    return mallocx(size, flags_for(of_below(below), size));
+    struct arena_below *b = of_below(below);
+    void *kept = take_kept(b, size);
+    return kept != NULL ? kept : mallocx(size, flags_for(b, size));
 }
 
 static void *arena_retake(struct below *below, void *p, size_t size)
@@ -228,7 +261,15 @@ static void *arena_retake(struct below *below, void *p, size_t size)
 
 static void arena_give(struct below *below, void *p)
 {
-    dallocx(p, of_below(below)->flags);
+    struct arena_below *b = of_below(below);
+    size_t class = b->keeps ? sallocx(p, 0) / KEPT_STEP : KEPT_CLASSES;
+    if (class >= KEPT_CLASSES) {
+        dallocx(p, b->flags);
+        return;
+    }
+    struct kept *kept = p;
+    kept->next = b->kept[class];
+    b->kept[class] = kept;
 }
 
 static size_t arena_size(void *p)
@@ -256,6 +297,7 @@ enum err world_arena_new(struct below **out, const struct world_heap_options *op
     b->node = options->node;
     b->slot = options->memory.range;
     b->displaced = options->memory.displaced;
+    b->keeps = options->memory.poison == 0 && !options->memory.shuffle;
     b->rng.state = (uint64_t)options->memory.range << 32 | options->node;
     enum err e = take_range(b);
     if (e != ERR_NONE)
