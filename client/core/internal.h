@@ -58,6 +58,7 @@ struct client_metadata {
     struct list nodes;
     int32_t node_count;
     struct hmap topics;
+    struct client_topic *topic_last; /* that client_topic_of gave; none is ever forgotten */
     int32_t controller;
     int32_t
         candidate; /* the node that is asked for what any node may answer; 0 with !has_candidate */

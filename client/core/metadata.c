@@ -173,9 +173,12 @@ static void ask_at_once(struct client *c)
 
 struct client_topic *client_topic_of(struct client *c, const char *name)
 {
-    struct client_topic *topic = client_topic_find(c, name);
-    if (topic != NULL)
+    struct client_topic *topic = c->metadata.topic_last;
+    if (topic != NULL && strcmp(topic->name, name) == 0)
         return topic;
+    topic = client_topic_find(c, name);
+    if (topic != NULL)
+        return c->metadata.topic_last = topic;
     if (c->metadata.topics.count >= CLIENT_TOPICS_MAX || strlen(name) >= CLIENT_TOPIC_NAME_MAX)
         return NULL;
     topic = mem_zalloc(c->mem, sizeof *topic);

@@ -56,7 +56,17 @@ void trace_name(struct trace *t, uint64_t id, const char *text)
     trace_put(t, TRACE_NAME, args, TRACE_ARGS_MAX);
 }
 
+uint64_t trace_topic(const char *topic)
+{
+    return hash_text(topic);
+}
+
+uint64_t trace_partition_of(uint64_t topic, int32_t partition)
+{
+    return hash_combine(topic, (uint64_t)partition);
+}
+
 uint64_t trace_partition(const char *topic, int32_t partition)
 {
-    return hash_combine(hash_text(topic), (uint64_t)partition);
+    return trace_partition_of(trace_topic(topic), partition);
 }

@@ -68,5 +68,8 @@ struct trace_row *trace_take(struct trace *t);
 void trace_name(struct trace *t, uint64_t id, const char *text);
 /* The id of a topic's partition in every trace: the same on brokers and clients. */
 uint64_t trace_partition(const char *topic, int32_t partition);
+/* The same in two steps, for those who say it of one topic again and again. */
+uint64_t trace_topic(const char *topic);
+uint64_t trace_partition_of(uint64_t topic, int32_t partition);
 
 #endif

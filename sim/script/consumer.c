@@ -11,6 +11,7 @@
 struct consumer {
     struct world_seat *seat;
     struct workload_config config;
+    uint64_t topic; /* as rows call it */
     struct loop_client client;
     struct loop_close closing;
     struct loop_poll poll;
@@ -30,9 +31,9 @@ static bool left_out(const struct consumer *c, int32_t partition)
     return (c->config.except >> partition & 1) != 0;
 }
 
-static uint64_t id_of(const struct client_assignment *a)
+static uint64_t id_of(const struct consumer *c, const struct client_assignment *a)
 {
-    return trace_partition(a->topic, a->partition);
+    return trace_partition_of(c->topic, a->partition);
 }
 
 static void poll_again(struct consumer *c);
@@ -61,7 +62,7 @@ static void tell_final(struct consumer *c)
     for (int32_t i = 0; i < c->config.partitions; i++) {
         struct client_assignment *a = &c->assigned[i];
         if (!left_out(c, i))
-            TRACE(c->seat->trace, FINAL_READ, id_of(a), (uint64_t)MAX(a->log_start, 0),
+            TRACE(c->seat->trace, FINAL_READ, id_of(c, a), (uint64_t)MAX(a->log_start, 0),
                   (uint64_t)c->end[i]);
     }
     TRACE(c->seat->trace, CLIENT_DONE, c->read_count, 0);
@@ -70,7 +71,7 @@ static void tell_final(struct consumer *c)
 
 static void write_record(struct consumer *c, const struct client_fetched *r)
 {
-    TRACE(c->seat->trace, POLL_RECORD, c->op, id_of(r->assignment), (uint64_t)r->offset,
+    TRACE(c->seat->trace, POLL_RECORD, c->op, id_of(c, r->assignment), (uint64_t)r->offset,
           script_workload_value_vid(r->value), script_workload_key_digest(r->key),
           script_workload_digest(r->value), (uint64_t)r->timestamp_ms);
     c->read_count++;
@@ -85,7 +86,7 @@ static void take_notice(struct consumer *c, const struct client_poll *p)
     case CLIENT_NOTICE_STARTED:
     case CLIENT_NOTICE_RESET:
     case CLIENT_NOTICE_TRUNCATED:
-        TRACE(trace, ASSIGN, id_of(p->notice_assignment), (uint64_t)p->notice_to,
+        TRACE(trace, ASSIGN, id_of(c, p->notice_assignment), (uint64_t)p->notice_to,
               (uint64_t)p->notice);
         return;
     case CLIENT_NOTICE_CORRUPT:
@@ -260,6 +261,7 @@ static enum err start(struct world_seat *seat)
         mem_free(seat->mem, c);
         return e;
     }
+    c->topic = trace_topic(c->config.topic);
     script_workload_name_partitions(seat->trace, c->config.topic, c->config.partitions);
     if (c->config.final)
         ask_next_end(c);

@@ -20,6 +20,7 @@ struct slot {
 struct producer {
     struct world_seat *seat;
     struct workload_config config;
+    uint64_t topic; /* as rows call it */
     struct loop_client client;
     struct loop_close closing;
     struct env_timer timer;
@@ -60,7 +61,7 @@ static void tell_when_done(struct producer *p)
 static void write_outcome(struct producer *p, struct slot *slot)
 {
     const struct client_send *s = &slot->send.send;
-    uint64_t at = trace_partition(p->config.topic, MAX(s->partition_placed, 0));
+    uint64_t at = trace_partition_of(p->topic, MAX(s->partition_placed, 0));
     uint64_t code = (uint64_t)(s->op.code != 0 ? s->op.code : -(int64_t)s->op.err);
     switch (s->op.outcome) {
     case CLIENT_OK:
@@ -121,7 +122,7 @@ static void send_one(struct producer *p)
     slot->partition = 0;
     if (p->config.keys > 0) {
         int32_t at = client_partition_of(s->key, (int32_t)p->config.partitions);
-        slot->partition = trace_partition(p->config.topic, at);
+        slot->partition = trace_partition_of(p->topic, at);
     }
     TRACE(p->seat->trace, PRODUCE_INVOKE, slot->partition, slot->vid,
           script_workload_key_digest(s->key), script_workload_digest(s->value), p->flags);
@@ -229,6 +230,7 @@ static enum err start(struct world_seat *seat)
     p->flags = promise(&client);
     p->target = p->config.records < 0 ? UINT64_MAX : (uint64_t)p->config.records;
     p->due_ns = env_now(seat->env);
+    p->topic = trace_topic(p->config.topic);
     script_workload_name_partitions(seat->trace, p->config.topic, p->config.partitions);
     send_some(p);
     tell_when_done(p);
