@@ -90,9 +90,11 @@ static void *make(struct tables *t, size_t size)
 
 struct part *check_tables_part(struct tables *t, uint64_t id)
 {
+    if (t->part_last != NULL && t->part_last->id == id)
+        return t->part_last;
     struct hmap_node *found = hmap_find(&t->parts, hash_mix(id), &id);
     if (found != NULL)
-        return CONTAINER_OF(found, struct part, node);
+        return t->part_last = CONTAINER_OF(found, struct part, node);
     if (!grow(t, &t->part_list, &t->part_cap, t->part_count + 1, sizeof *t->part_list))
         return NULL;
     struct part *part = make(t, sizeof *part);
@@ -125,10 +127,14 @@ struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint6
 {
     uint64_t key[3] = {a, b, c};
     uint64_t hash = hash_combine(hash_combine(hash_mix(a), b), c);
+    struct place **last = &t->places_last[hash & (PLACES_LAST - 1)];
+    *fresh = false;
+    if (*last != NULL && (*last)->node.hash == hash && place_equal(key, &(*last)->node))
+        return *last;
     struct hmap_node *found = hmap_find(&t->places, hash, key);
-    *fresh = found == NULL;
     if (found != NULL)
-        return CONTAINER_OF(found, struct place, node);
+        return *last = CONTAINER_OF(found, struct place, node);
+    *fresh = true;
     struct place *place = make(t, sizeof *place);
     if (place == NULL)
         return NULL;

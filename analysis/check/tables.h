@@ -77,13 +77,17 @@ struct place {
     uint64_t sequence, offset, op, cut_count;
 };
 
+#define PLACES_LAST 8 /* a power of two */
+
 struct tables {
     struct mem *mem;
     struct hmap sessions, parts, places;
     struct part **part_list;
     uint32_t part_count, part_cap;
     struct session *last;
-    bool failed; /* out of memory */
+    struct part *part_last;
+    struct place *places_last[PLACES_LAST]; /* found last, by their hash; none is ever removed */
+    bool failed;                            /* out of memory */
 };
 
 enum err check_tables_init(struct tables *t, struct mem *mem) MUST_USE;
