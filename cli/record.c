@@ -29,16 +29,16 @@ static void end_pieces(struct record *r, uint64_t number)
         r->pieces[r->piece_count++] = (struct record_piece){r->hash, r->time_ns};
 }
 
-static void on_step(struct world_sink *sink, const struct world_step_info *info)
+static void on_chain(struct world_sink *sink, uint64_t event, int64_t time_ns, uint64_t hash)
 {
     struct record *r = CONTAINER_OF(sink, struct recorder, sink)->record;
-    end_pieces(r, info->number);
+    end_pieces(r, event);
     if (r->step_count < RECORD_STEPS_MAX)
-        r->steps[r->step_count] = info->hash;
+        r->steps[r->step_count] = hash;
     r->step_count++;
-    r->hash = info->hash;
-    r->events = info->number;
-    r->time_ns = info->time_ns;
+    r->hash = hash;
+    r->events = event;
+    r->time_ns = time_ns;
 }
 
 static void on_row(struct world_sink *sink, const struct trace_row *row)
@@ -73,7 +73,7 @@ void recorder_start(struct recorder *recorder, struct record *record,
                     struct script_options *options)
 {
     *recorder = (struct recorder){
-        .sink = {.row = on_row, .step = on_step}, .fired = {.fired = on_fired}, .record = record};
+        .sink = {.row = on_row, .chain = on_chain}, .fired = {.fired = on_fired}, .record = record};
     mem_system(&recorder->mem);
     if (record == NULL)
         return;

@@ -203,7 +203,8 @@ struct world {
     uint8_t *inbox;             /* what comes with a completion, on its way into the node */
     size_t inbox_cap;
     struct world_sink *sinks[WORLD_SINKS_MAX];
-    int32_t sink_count;
+    struct world_sink *chained[WORLD_SINKS_MAX]; /* those with `chain` */
+    int32_t sink_count, chained_count;
     bool step_wanted; /* some sink wants steps */
     bool halted;
     bool broken;      /* a node came to no good end: nothing happens any more */

@@ -46,6 +46,8 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
     uint64_t result = hash_combine((uint64_t)e << 56 ^ n, digest);
     world->hash = hash_combine(world->hash ^ when, result + number);
     world->what = what;
+    for (int32_t i = 0; i < world->chained_count; i++)
+        world->chained[i]->chain(world->chained[i], world->event_count, world->now_ns, world->hash);
     if (!world->step_wanted)
         return;
     struct world_step_info info = {
@@ -91,6 +93,8 @@ void world_add_sink(struct world *world, struct world_sink *sink)
     ASSERT(world->sink_count < WORLD_SINKS_MAX);
     world->sinks[world->sink_count++] = sink;
     world->step_wanted = world->step_wanted || sink->step != NULL;
+    if (sink->chain != NULL)
+        world->chained[world->chained_count++] = sink;
 }
 
 static void tell_row(struct world *world, const struct trace_row *row)

@@ -85,6 +85,8 @@ struct world_break {
 struct world_sink {
     void (*row)(struct world_sink *sink, const struct trace_row *row);
     void (*step)(struct world_sink *sink, const struct world_step_info *info);
+    /* Of each step the hash alone, and the event that it belongs to. */
+    void (*chain)(struct world_sink *sink, uint64_t event, int64_t time_ns, uint64_t hash);
     void (*reply)(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply);
     void (*exited)(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count);
     /* A handler of that node came to no good end: nothing will happen in this world any more. */
