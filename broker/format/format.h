@@ -31,6 +31,11 @@ void format_name_print(char name[FORMAT_NAME_MAX], int64_t offset, enum format_f
 /* The files of a segment: its log first, then what is derived from it. */
 #define FORMAT_SEGMENT_FILES 5
 void format_segment_name(char name[FORMAT_NAME_MAX], int64_t base, int32_t file);
+/* A snapshot of a metadata log (KIP-630): all below that offset, whose last record is of that
+ * epoch.
+ */
+void format_checkpoint_name(char name[FORMAT_NAME_MAX], int64_t offset, int32_t epoch);
+bool format_checkpoint_parse(const char *name, int64_t *offset, int32_t *epoch);
 /* "orders-7" is topic "orders", partition 7; false for all other names. topic is a view. */
 bool format_dir_name_parse(const char *name, struct bytes *topic, int32_t *partition);
 

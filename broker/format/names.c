@@ -51,6 +51,33 @@ void format_segment_name(char name[FORMAT_NAME_MAX], int64_t base, int32_t file)
     text_fit(name + size, FORMAT_NAME_MAX - size, "%s", files[file].suffix);
 }
 
+#define EPOCH_DIGITS 10
+#define CHECKPOINT_SUFFIX ".checkpoint"
+
+void format_checkpoint_name(char name[FORMAT_NAME_MAX], int64_t offset, int32_t epoch)
+{
+    ASSERT(offset >= 0);
+    ASSERT(epoch >= 0);
+    text_fit(name, FORMAT_NAME_MAX, "%0*lld-%0*d" CHECKPOINT_SUFFIX, FORMAT_OFFSET_DIGITS,
+             (long long)offset, EPOCH_DIGITS, (int)epoch);
+}
+
+bool format_checkpoint_parse(const char *name, int64_t *offset, int32_t *epoch)
+{
+    int64_t number;
+    const char *behind = name + FORMAT_OFFSET_DIGITS + 1 + EPOCH_DIGITS;
+    if (strlen(name) != FORMAT_OFFSET_DIGITS + 1 + EPOCH_DIGITS + sizeof CHECKPOINT_SUFFIX - 1 ||
+        name[FORMAT_OFFSET_DIGITS] != '-' || strcmp(behind, CHECKPOINT_SUFFIX) != 0)
+        return false;
+    if (text_parse_int(bytes_of(name, FORMAT_OFFSET_DIGITS), offset) != ERR_NONE || *offset < 0 ||
+        text_parse_int(bytes_of(name + FORMAT_OFFSET_DIGITS + 1, EPOCH_DIGITS), &number) !=
+            ERR_NONE ||
+        number < 0 || number > INT32_MAX)
+        return false;
+    *epoch = (int32_t)number;
+    return true;
+}
+
 bool format_dir_name_parse(const char *name, struct bytes *topic, int32_t *partition)
 {
     const char *dash = strrchr(name, '-');

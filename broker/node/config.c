@@ -106,6 +106,8 @@ static const struct config_row rows[] = {
             "with flush.policy = os, what was written is synced after so many bytes"),
     INT_ROW("log.flush.interval.ms", log_flush_interval_ms, 1, INT64_MAX, "10000",
             "or after so long"),
+    INT_ROW("metadata.log.max.record.bytes.between.snapshots", metadata_snapshot_bytes, 1,
+            INT64_MAX, "20971520", "the metadata get another snapshot after so many bytes"),
     INT_ROW("max.connections", max_connections, 1, INT32_MAX, "10000",
             "connections at once; further ones wait to be accepted"),
     INT_ROW("connections.max.idle.ms", connections_max_idle_ms, -1, INT64_MAX, "600000",

@@ -37,6 +37,7 @@ struct broker_config {
     int64_t log_dir_slow_ms;
     int64_t log_open_files_max, log_checkpoint_bytes, log_checkpoint_ms;
     int64_t log_flush_interval_bytes, log_flush_interval_ms;
+    int64_t metadata_snapshot_bytes; /* of records after which the metadata get another snapshot */
     /* Clients. */
     int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
     int64_t queued_max_request_bytes, fetch_max_bytes;

@@ -72,6 +72,8 @@ static void open_metadata(struct broker *b)
 {
     struct quorum_settings settings = {
         .dir = b->config.log_dirs,
+        .segment_bytes = QUORUM_SEGMENT_BYTES,
+        .snapshot_bytes = b->config.metadata_snapshot_bytes,
         .controller = {.node_id = (int32_t)b->config.node_id,
                        .partition_count_default = (int32_t)b->config.num_partitions,
                        .acks_are_durable = b->config.flush_policy == LOG_FLUSH_ACK},

@@ -52,6 +52,7 @@ static int16_t append_write(struct quorum *q, const struct metadata_write *write
         return appended.code;
     }
     ASSERT(appended.first == offset);
+    change->bytes = write->size;
     queue(q, change, &appended);
     return WIRE_ERROR_NONE;
 }
@@ -145,9 +146,11 @@ static void publish(struct quorum *q, struct change *change)
     ASSERT(q->changes.next == &change->link);
     list_remove(&change->link);
     make_current(q, change);
+    q->unsnapped_bytes += change->bytes;
     uint64_t number = change->number;
     change_free(q, change);
     quorum_requests_published(q, number);
+    quorum_snapshot_consider(q);
     if (q->lead_change != 0 && q->lead_change <= number)
         quorum_led(q);
     if (q->op != NULL && q->op_change != 0 && q->op_change <= number)
@@ -178,7 +181,8 @@ void quorum_change_advance(struct quorum *q)
             ;
     }
     q->advancing = false;
-    if (q->closing && !q->closed && !q->leading && list_empty(&q->changes)) {
+    if (q->closing && !q->closed && !q->leading && list_empty(&q->changes) &&
+        !quorum_snapshot_busy(q)) {
         q->closed = true;
         quorum_closing_go_on(q);
     }

@@ -2,7 +2,9 @@
 #ifndef KILN_QUORUM_INTERNAL_H
 #define KILN_QUORUM_INTERNAL_H
 
+#include "format/format.h"
 #include "quorum/quorum.h"
+#include "steps/steps.h"
 
 /* One write that is appended and not published yet. */
 struct change {
@@ -10,6 +12,49 @@ struct change {
     uint64_t number;
     int64_t first, end;           /* offsets: first, and behind the last */
     struct metadata_image *image; /* with it */
+    uint32_t bytes;               /* of the log */
+};
+
+/* ---- snapshots (KIP-630) ---- */
+
+#define SNAPSHOTS_SEEN_MAX 64 /* of those that are found, the newest */
+
+struct snapshot_id {
+    int64_t offset; /* behind all that it holds */
+    int32_t epoch;  /* of the last of that */
+};
+
+/* snapshot.c: one that is being written. */
+struct snapshot {
+    struct steps steps;
+    struct env_timer yield;
+    struct waiter *waiter;
+    struct metadata_dump dump;
+    const struct metadata_image *image; /* retained; NULL: none is being written */
+    struct arena arena;
+    struct text text; /* the file */
+    int64_t record_count;
+    struct dir_file_write write;
+    char path[ENV_PATH_MAX], name[FORMAT_NAME_MAX];
+};
+
+/* load.c: the newest one that is whole, when a life begins. */
+struct load {
+    struct steps steps;
+    struct quorum *q;
+    struct metadata_edit *edit; /* that it goes into */
+    struct arena *arena;
+    struct env_timer yield;
+    struct waiter *waiter, *done;
+    struct dir_get get;
+    struct errmsg msg; /* why one that was found is none */
+    uint64_t names_size, at;
+    char *names;
+    struct snapshot_id found[SNAPSHOTS_SEEN_MAX]; /* the oldest first */
+    int32_t found_count, tried;
+    bool loaded, footed;
+    struct snapshot_id id; /* of the one that was loaded */
+    char path[ENV_PATH_MAX], name[FORMAT_NAME_MAX];
 };
 
 struct replay; /* of quorum_open */
@@ -43,6 +88,10 @@ struct quorum {
     bool resting;           /* no attempt begins any more */
     bool put_off, leading;  /* by a full disk; an attempt to write what comes first is under way */
     struct env_timer again; /* the next attempt */
+    struct snapshot snapshot;
+    struct snapshot_id snapshots[SNAPSHOTS_SEEN_MAX]; /* that are there, the oldest first */
+    int32_t snapshot_count;
+    int64_t unsnapped_bytes; /* of the log, behind the newest of them */
     struct log_op log_closing;
     bool closing, closed, offline;
 };
@@ -56,6 +105,17 @@ void quorum_change_advance(struct quorum *q);
 void quorum_change_moved(struct log_watch *watch, enum err e);
 void quorum_change_cut(struct log_watch *watch, int64_t end);
 void quorum_op_done(struct quorum *q, enum err e);
+
+/* snapshot.c */
+/* Begins one, when so much has been published since the last. */
+void quorum_snapshot_consider(struct quorum *q);
+bool quorum_snapshot_busy(const struct quorum *q);
+
+/* load.c */
+/* Reads the newest snapshot that is whole into load->edit, and tells done: with ERR_NONE also when
+ * there is none; with ERR_CORRUPT, load->msg, when only broken ones are there and the log does not
+ * begin at 0. Errors as dir_get. */
+void quorum_load(struct load *load, struct waiter *done);
 
 /* request.c */
 /* Tells those who waited for that change and the ones before it. */

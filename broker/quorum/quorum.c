@@ -19,6 +19,8 @@ struct replay {
     struct log_op log_op;
     struct log_read read;
     struct metadata_edit edit;
+    struct load load;
+    struct waiter loaded;
     struct arena arena;
     struct env_op io;
     struct dir_file_write write;
@@ -443,12 +445,27 @@ static void on_loaded(struct log_op *op, enum err e)
         return;
     }
     e = apply_loaded(r, &q->op->msg);
+    q->unsnapped_bytes += r->read.bytes;
     int64_t next = r->read.next_offset;
     log_read_release(&r->read);
     if (e != ERR_NONE)
         fail(r, e);
     else
         load_next(r, next);
+}
+
+/* What the snapshot holds is not read from the log again. */
+static void on_snapshot_loaded(struct waiter *waiter, enum err e)
+{
+    struct replay *r = CONTAINER_OF(waiter, struct replay, loaded);
+    struct quorum *q = r->q;
+    if (e != ERR_NONE) {
+        q->op->msg = r->load.msg;
+        fail(r, e);
+        return;
+    }
+    ASSERT(r->edit.image->offset + 1 >= log_start(q->log));
+    load_next(r, r->edit.image->offset + 1);
 }
 
 static void on_log_open(struct log_op *op, enum err e)
@@ -461,11 +478,11 @@ static void on_log_open(struct log_op *op, enum err e)
         fail(r, e);
         return;
     }
-    e = metadata_edit_begin(&r->edit, q->mem, NULL);
-    if (e != ERR_NONE)
-        fail(r, e);
-    else
-        load_next(r, log_start(q->log));
+    r->loaded.done = on_snapshot_loaded;
+    r->load.q = q;
+    r->load.edit = &r->edit;
+    r->load.arena = &r->arena;
+    quorum_load(&r->load, &r->loaded);
 }
 
 void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_start *start,
@@ -500,12 +517,12 @@ void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_sta
                                   .name = STATE_NAME,
                                   .bytes = bytes_of(r->text.data, r->text.size)};
     struct log_config config = {
-        .segment_bytes = 1 << 30,
+        .segment_bytes = q->settings.segment_bytes,
         .segment_ms = INT64_MAX,
         .segment_index_bytes = 10 << 20,
         .index_interval_bytes = 4096,
         .retention_ms = -1,
-        .retention_bytes = -1,
+        .retention_bytes = 0, /* all that is below the limit of log_retain */
         .file_delete_delay_ms = 60000,
         .max_message_bytes = METADATA_BATCH_BYTES_MAX,
         .timestamp_before_max_ms = INT64_MAX,
@@ -533,6 +550,7 @@ void quorum_closing_go_on(struct quorum *q)
 {
     ASSERT(q->closing);
     ASSERT(!q->leading);
+    ASSERT(!quorum_snapshot_busy(q));
     ASSERT(list_empty(&q->changes));
     env_disarm(q->env, &q->again);
     if (q->put_off)

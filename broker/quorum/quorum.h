@@ -9,12 +9,14 @@
 #include "controller/controller.h"
 #include "log/log.h"
 
-#define QUORUM_LOG_TOPIC METADATA_LOG_TOPIC
+#define QUORUM_SEGMENT_BYTES (2 * METADATA_BATCH_BYTES_MAX)
 
 struct quorum;
 
 struct quorum_settings {
-    const char *dir; /* the log directory's path */
+    const char *dir;        /* the log directory's path */
+    int64_t segment_bytes;  /* of the log; a batch must fit into one */
+    int64_t snapshot_bytes; /* of records after which another snapshot is written */
     struct controller_settings controller;
 };
 
@@ -103,6 +105,11 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
 /* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
  * done already. */
 bool quorum_cancel(struct quorum_request *request);
+
+/* How many snapshots are kept: the log is, too, from the older of them on. */
+#define QUORUM_SNAPSHOTS_KEPT 2
+/* The log from its start on needs no more than that: all below is in a snapshot. */
+int64_t quorum_snapshot_offset(const struct quorum *q);
 
 /* Waits for what is in flight and closes the log; changes that come later are refused. Also after
  * an open that failed. done is called perhaps before this returns. */

@@ -224,6 +224,15 @@ TEST(places_of_topics_that_are_gone_are_passed_over)
     box_done(&box);
 }
 
+TEST(more_partitions_than_a_request_may_ask_for_are_refused)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", METADATA_RECORDS_MAX), WIRE_ERROR_POLICY_VIOLATION);
+    assert_int_equal(box.records, 0);
+    box_done(&box);
+}
+
 /* Whichever allocation fails, nothing leaks and the command says so. */
 TEST(every_allocation_of_a_decision_may_fail)
 {
