@@ -416,11 +416,14 @@ static void judge(const struct controller_view *view, struct controller_create_t
     bool exists = false;
     check_all(view, c, plans, &record_count, &exists);
     c->command.rests_on_image = exists;
-    enum err e = ERR_NONE;
-    if (!c->validate_only)
-        e = controller_expect(batch, record_count, bytes_of_all(c) + record_count * RECORD_BYTES,
-                              "new topics");
-    if (e == ERR_NONE && !c->validate_only)
+    bool some = false;
+    for (int32_t i = 0; i < c->topic_count; i++)
+        some |= c->topics[i].code == WIRE_ERROR_NONE;
+    if (!some || c->validate_only)
+        return;
+    enum err e = controller_expect(batch, record_count,
+                                   bytes_of_all(c) + record_count * RECORD_BYTES, "new topics");
+    if (e == ERR_NONE)
         e = add_all(view, c, plans, batch);
     if (e == ERR_NONE)
         e = controller_end(batch);
