@@ -5,11 +5,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "shm/area.h"
 #include "shm/shm.h"
 #include "unit/sim/world/programs.h"
+
+#define HANDLER_MS_MAX 300
 
 enum where {
     INLINE,
@@ -29,7 +33,7 @@ static struct half_host *open_place(struct place *place, enum where where)
     if (where == THREADS)
         assert_ok(shm_threads_new(&place->host, &place->mem));
     if (where == PROCESSES)
-        assert_ok(shm_processes_new(&place->host, &place->mem, 300));
+        assert_ok(shm_processes_new(&place->host, &place->mem, HANDLER_MS_MAX));
     return place->host;
 }
 
@@ -170,6 +174,27 @@ static void exit_as_told(struct world_seat *seat)
     world_exit(seat, ERR_NONE);
 }
 
+/* As in a debugger, for twice as long as a handler may take. */
+static void be_traced(void)
+{
+    struct timespec begun, now;
+    int64_t ms = 0;
+    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    while (ms < 2 * HANDLER_MS_MAX) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        ms = (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000;
+    }
+}
+
+/* One byte behind a block of its heap. */
+static void write_beyond(struct world_seat *seat)
+{
+    volatile uint8_t *block = mem_alloc(seat->mem, 16);
+    volatile size_t beyond = 16;
+    block[beyond] = 1;
+}
+
 /* "who": its identity. Anything else is an end of its own kind. */
 static void obey_odd(struct world_seat *seat, uint64_t id, struct bytes command)
 {
@@ -177,6 +202,10 @@ static void obey_odd(struct world_seat *seat, uint64_t id, struct bytes command)
     pthread_getname_np(pthread_self(), identity.name, sizeof identity.name);
     if (bytes_equal(command, bytes_text("who")))
         world_reply(seat, id, bytes_of((const uint8_t *)&identity, sizeof identity));
+    else if (bytes_equal(command, bytes_text("traced")))
+        be_traced();
+    else if (bytes_equal(command, bytes_text("beyond")))
+        write_beyond(seat);
     else if (bytes_equal(command, bytes_text("abort")))
         abort();
     else if (bytes_equal(command, bytes_text("exit")))
@@ -306,6 +335,27 @@ TEST(a_process_that_ends_by_itself_is_told)
 TEST(a_handler_that_never_returns_is_told)
 {
     assert_told("forever", "its handler had not returned after 0.3 s");
+}
+
+#ifdef __SANITIZE_ADDRESS__
+TEST(a_finding_of_a_sanitizer_is_told)
+{
+    assert_told("beyond", "its process ended with status 1; why stands on stderr");
+}
+#endif
+
+TEST(a_handler_that_a_debugger_holds_is_waited_for)
+{
+    struct stage stage;
+    struct place place;
+    stage_open(&stage, &(struct world_config){.host = open_place(&place, PROCESSES)});
+    stage_add(&stage, &odd, "held", "");
+    (void)ask_who(&stage, 0);
+    assert_true(world_command(stage.world, 0, 1, bytes_text("traced")));
+    assert_int_equal(world_run_until(stage.world, SECOND_NS), WORLD_IDLE);
+    (void)ask_who(&stage, 0);
+    stage_close(&stage);
+    close_place(&place);
 }
 
 /* ---- the area ---- */
