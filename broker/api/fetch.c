@@ -11,29 +11,16 @@
 #define LEADER_HINT_SINCE 16 /* KIP-951 */
 
 enum phase {
-    PHASE_SCANNING, /* looks at every partition once */
-    PHASE_WAITING,  /* there is too little */
-    PHASE_READING,
+    PHASE_READING,  /* one partition after the other: what is there */
+    PHASE_WAITING,  /* that was too little */
     PHASE_ANSWERED, /* nothing wakes it any more */
 };
 
-struct item;
-
-struct reading {
-    struct replica_read read;
-    struct item *item;
-};
-
 struct item {
+    struct replica_fetch fetch; /* zeroed: there is no replica to ask */
     struct fetch *owner;
     const struct wire_fetch_request_partition *in;
     struct wire_fetch_response_partition *out;
-    struct replica *replica;
-    struct replica_wait wait;
-    struct reading *read; /* once it was read */
-    uint64_t bytes_seen;  /* of its log, when it was looked at last */
-    bool some;            /* a read would bring something */
-    bool diverged;        /* what the asker read last is not in this log (KIP-320, E-3) */
 };
 
 struct fetch {
@@ -43,182 +30,77 @@ struct fetch {
     int32_t item_count;
     enum phase phase;
     struct env_timer deadline;
-    bool expired, failed, was_read;
-    bool some;  /* of any partition */
-    bool known; /* at least one of the partitions is */
+    bool expired, failed, again; /* it reads for the second time */
+    bool known;                  /* at least one of the partitions is */
+    bool rest;                   /* there is more than was read: waiting would not bring it */
     int32_t bytes_min, bytes_max;
-    int64_t bytes;     /* read */
-    int64_t potential; /* appended since to what has been read or looked at */
+    int64_t bytes;  /* read */
+    uint64_t since; /* bytes that came since, or while it read */
     int32_t part_count;
 };
 
-static void go_on(struct fetch *s);
-
-/* ---- looking ---- */
-
-static void on_woken(struct replica_wait *wait);
-
-/* Whether the epoch in which the asker read last ended, here, before what it asks for: then it read
- * what this log does not hold, and is told from where on. */
-static int16_t check_epoch(struct item *item)
-{
-    item->diverged = false;
-    if (item->in->last_fetched_epoch < 0)
-        return WIRE_ERROR_NONE;
-    struct wire_fetch_response_epoch_end end = {.epoch = -1, .end_offset = -1};
-    int16_t code =
-        replica_epoch_end(item->replica, item->in->last_fetched_epoch, &end.epoch, &end.end_offset);
-    if (code != WIRE_ERROR_NONE)
-        return code;
-    if (end.end_offset < 0 || item->in->fetch_offset < replica_log_start(item->replica))
-        return WIRE_ERROR_OFFSET_OUT_OF_RANGE;
-    item->diverged =
-        end.epoch < item->in->last_fetched_epoch || end.end_offset < item->in->fetch_offset;
-    if (item->diverged) {
-        item->out->diverging_epoch = end;
-        item->some = false;
-    }
-    return WIRE_ERROR_NONE;
-}
-
-static void look(struct item *item)
-{
-    struct fetch *s = item->owner;
-    int16_t code = replica_check(item->replica, MAX(item->in->current_leader_epoch, -1));
-    if (code == WIRE_ERROR_NONE || code == WIRE_ERROR_KAFKA_STORAGE_ERROR)
-        code = check_epoch(item);
-    if (code == WIRE_ERROR_NONE && !item->diverged)
-        code = replica_readable(item->replica, item->in->fetch_offset, &item->some);
-    item->out->error_code = code;
-    s->failed |= code != WIRE_ERROR_NONE || item->diverged;
-    s->some |= item->some;
-    item->bytes_seen = replica_bytes(item->replica);
-}
-
-static void wait_for(struct item *item)
-{
-    if (item->replica == NULL || list_linked(&item->wait.link))
-        return;
-    replica_wait(item->replica, &item->wait);
-}
-
-/* Counts what came since. */
-static void look_again(struct item *item)
-{
-    uint64_t seen = item->bytes_seen;
-    look(item);
-    if (item->bytes_seen > seen)
-        item->owner->potential += (int64_t)(item->bytes_seen - seen);
-}
-
-static void on_woken(struct replica_wait *wait)
-{
-    struct item *item = CONTAINER_OF(wait, struct item, wait);
-    struct fetch *s = item->owner;
-    look_again(item);
-    if (s->phase != PHASE_READING)
-        wait_for(item);
-    if (s->phase == PHASE_WAITING)
-        go_on(s);
-}
-
-static void scan(struct request *r, int32_t index)
-{
-    struct item *item = &CONTAINER_OF(r, struct fetch, request)->items[index];
-    if (item->replica == NULL)
-        return;
-    look(item);
-    wait_for(item);
-}
-
-static void on_scanned(struct request *r)
-{
-    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
-    s->phase = PHASE_WAITING;
-    go_on(s);
-}
-
 /* ---- reading ---- */
 
-static void release_reads(struct fetch *s)
+static void note_code(struct item *item)
 {
-    for (int32_t i = 0; i < s->item_count; i++) {
-        if (s->items[i].read != NULL)
-            replica_read_release(&s->items[i].read->read);
-    }
+    const struct replica_fetch *f = &item->fetch;
+    item->out->error_code = f->code;
+    item->owner->failed |= f->code != WIRE_ERROR_NONE || f->diverging_end >= 0;
 }
 
-static void on_read(struct replica_read *read)
+static void count(struct item *item)
 {
-    struct item *item = CONTAINER_OF(read, struct reading, read)->item;
     struct fetch *s = item->owner;
-    item->out->error_code = read->code;
-    s->failed |= read->code != WIRE_ERROR_NONE;
-    if (read->held && read->log.bytes > 0) {
-        s->bytes += read->log.bytes;
-        s->part_count += 1 + read->log.part_count;
-    }
-    api_join_release(&s->request);
+    const struct replica_fetch *f = &item->fetch;
+    s->rest |= f->some;
+    if (f->read == NULL || f->read->bytes == 0)
+        return;
+    s->bytes += f->read->bytes;
+    s->part_count += 1 + f->read->part_count;
 }
 
-/* Posts the read of a partition where there is something to read and room for it. */
-static void post_read(struct request *r, int32_t index)
+static void on_fetched(struct replica_fetch *f)
+{
+    struct item *item = CONTAINER_OF(f, struct item, fetch);
+    note_code(item);
+    count(item);
+    api_join_release(&item->owner->request);
+}
+
+/* A partition from which there is no room left is looked at. */
+static void post(struct request *r, int32_t index)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
     struct item *item = &s->items[index];
+    struct replica_fetch *f = &item->fetch;
     int64_t left = s->bytes_max - s->bytes;
-    bool room = s->bytes == 0 || (left > 0 && s->part_count <= PARTS_MAX);
-    if (item->replica == NULL || !item->some || !room)
+    if (f->replica == NULL)
         return;
-    if (item->read == NULL)
-        item->read = api_request_alloc(r, 1, sizeof *item->read);
-    if (item->read == NULL)
-        return; /* the next fetch will bring it */
-    item->read->read = (struct replica_read){
-        .offset = item->in->fetch_offset,
-        .bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->in->partition_max_bytes, 0)),
-        .at_least_one = s->bytes == 0,
-    };
-    item->read->item = item;
-    item->bytes_seen = replica_bytes(item->replica);
+    if (s->again && !f->some) {
+        count(item);
+        return;
+    }
+    f->at_least_one = s->bytes == 0;
+    f->bytes_max = 0;
+    if (s->part_count <= PARTS_MAX)
+        f->bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->in->partition_max_bytes, 0));
     api_join_hold(r);
-    replica_read(item->replica, &item->read->read, on_read);
+    replica_fetch(f);
 }
 
 /* ---- waiting ---- */
 
-static bool must_end(const struct fetch *s)
-{
-    return s->expired || s->failed || s->request.conn == NULL;
-}
+static void go_on(struct fetch *s);
 
-static bool enough(const struct fetch *s)
+static void on_woken(struct replica_fetch *f, uint64_t bytes)
 {
-    if (must_end(s))
-        return true;
-    return s->was_read ? s->bytes + s->potential >= s->bytes_min : s->some;
-}
-
-/* A second read was made because there was enough; when it brings less (the end of a segment lies
- * between), the next fetch brings the rest. */
-static bool read_is_enough(struct fetch *s)
-{
-    bool again = s->was_read;
-    s->was_read = true;
-    return again || must_end(s) || s->bytes >= s->bytes_min;
-}
-
-/* What came while the last partitions were read counts too. */
-static void wait_again(struct fetch *s)
-{
-    s->phase = PHASE_WAITING;
-    for (int32_t i = 0; i < s->item_count; i++) {
-        struct item *item = &s->items[i];
-        if (item->replica == NULL)
-            continue;
-        look_again(item);
-        wait_for(item);
-    }
+    struct item *item = CONTAINER_OF(f, struct item, fetch);
+    struct fetch *s = item->owner;
+    s->since += bytes;
+    if (s->phase != PHASE_WAITING)
+        return;
+    note_code(item);
+    go_on(s);
 }
 
 static void on_deadline(struct env_timer *timer)
@@ -243,16 +125,16 @@ static void fill(struct fetch *s, struct item *item)
     out->records = (struct wire_bytes){.size = 0};
     bool unknown = is_unknown(out->error_code);
     out->aborted_transactions_count = in->isolation_level == 0 && !unknown ? -1 : 0;
-    if (item->replica == NULL || !replica_is_open(item->replica) ||
-        out->error_code != WIRE_ERROR_NONE)
+    const struct replica_fetch *f = &item->fetch;
+    if (f->replica == NULL || out->error_code != WIRE_ERROR_NONE)
         return;
-    struct replica_read *read = item->read == NULL ? NULL : &item->read->read;
-    bool held = read != NULL && read->held;
-    out->high_watermark = held ? read->high_watermark : replica_high_watermark(item->replica);
-    out->last_stable_offset = out->high_watermark;
-    out->log_start_offset = replica_log_start(item->replica);
-    if (held)
-        out->records.size = (int32_t)read->log.bytes;
+    out->high_watermark = f->high_watermark;
+    out->last_stable_offset = f->last_stable_offset;
+    out->log_start_offset = f->log_start;
+    out->diverging_epoch = (struct wire_fetch_response_epoch_end){.epoch = f->diverging_epoch,
+                                                                  .end_offset = f->diverging_end};
+    if (f->read != NULL && f->diverging_end < 0)
+        out->records.size = (int32_t)f->read->bytes;
 }
 
 /* The encoded bytes with the ranges of files in their gaps. */
@@ -273,7 +155,7 @@ static bool lay_out(struct fetch *s)
         size_t upto = r->out.gaps[gap++].offset;
         parts[count++] = (struct env_part){.data = r->out.data + at, .size = upto - at};
         at = upto;
-        const struct log_read *log = &s->items[i].read->read.log;
+        const struct log_read *log = s->items[i].fetch.read;
         for (int32_t k = 0; k < log->part_count; k++)
             parts[count++] = log->parts[k];
     }
@@ -286,19 +168,11 @@ static bool lay_out(struct fetch *s)
     return true;
 }
 
-/* The answer may be on its way for long: whatever comes meanwhile is for the next fetch. */
-static void wait_no_more(struct fetch *s)
-{
-    s->phase = PHASE_ANSWERED;
-    env_disarm(s->request.api->env, &s->deadline);
-    for (int32_t i = 0; i < s->item_count; i++)
-        replica_unwait(&s->items[i].wait);
-}
-
 static void answer(struct fetch *s)
 {
     struct request *r = &s->request;
-    wait_no_more(s);
+    s->phase = PHASE_ANSWERED; /* it may be on its way for long: what comes is for the next one */
+    env_disarm(r->api->env, &s->deadline);
     for (int32_t i = 0; i < s->item_count; i++)
         fill(s, &s->items[i]);
     if (!api_request_encode(r, &s->body))
@@ -309,42 +183,50 @@ static void answer(struct fetch *s)
         api_request_break(r, ERR_NOMEM);
 }
 
+/* ---- from one to the next ---- */
+
 static void on_all_read(struct request *r)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
-    if (read_is_enough(s)) {
-        answer(s);
-        return;
-    }
-    wait_again(s);
+    s->phase = PHASE_WAITING;
     go_on(s);
 }
 
 /* One partition after the other, for each takes from what the ones before it left. */
 static void read_all(struct fetch *s)
 {
-    release_reads(s);
     s->phase = PHASE_READING;
     s->bytes = 0;
-    s->potential = 0;
+    s->since = 0;
+    s->rest = false;
     s->part_count = 0;
     api_join(&s->request, &(struct join){.count = s->item_count,
                                          .window_max = 1,
                                          .step_max = API_PARTITIONS_PER_STEP,
-                                         .post = post_read,
+                                         .post = post,
                                          .done = on_all_read});
 }
 
-/* Waits on, or ends the wait. At most two reads come of it (read_is_enough). */
+/* Nothing is waited for any more. When there is more than was read, waiting would not bring it: the
+ * rest is of another segment, or does not fit. */
+static bool must_end(const struct fetch *s)
+{
+    return s->again || s->failed || s->rest || s->request.conn == NULL;
+}
+
+/* Waits on, or ends the wait. At most two reads come of it: a second one is made because there is
+ * enough by then, or because the time is over. */
 static void go_on(struct fetch *s)
 {
     ASSERT(s->phase == PHASE_WAITING);
-    if (!enough(s))
-        return;
-    if (s->request.conn == NULL || !s->some)
+    bool over = s->expired && s->since == 0;
+    bool enough = s->bytes + (int64_t)s->since >= s->bytes_min;
+    if (s->bytes >= s->bytes_min || must_end(s) || over) {
         answer(s);
-    else
+    } else if (enough || s->expired) {
+        s->again = true;
         read_all(s);
+    }
 }
 
 /* ---- the request ---- */
@@ -358,7 +240,7 @@ static bool from_replica(const struct wire_fetch_request *in)
 /* No partition has a follower: who says that it is one has not heard of the assignment yet. */
 static int16_t refuse_replica(struct item *item)
 {
-    item->replica = NULL;
+    replica_fetch_end(&item->fetch);
     return item->in->current_leader_epoch >= 0 ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH
                                                : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
 }
@@ -389,9 +271,16 @@ static void prepare_item(struct fetch *s, struct item *item, const struct metada
         .preferred_read_replica = -1,
     };
     item->owner = s;
-    item->wait.woken = on_woken;
-    list_init(&item->wait.link);
-    int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &item->replica);
+    struct replica *replica = NULL;
+    int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &replica);
+    if (replica != NULL) {
+        replica_fetch_init(&item->fetch, replica);
+        item->fetch.offset = in->fetch_offset;
+        item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
+        item->fetch.last_epoch = in->last_fetched_epoch;
+        item->fetch.done = on_fetched;
+        item->fetch.woken = on_woken;
+    }
     if (code == WIRE_ERROR_NONE && from_replica(s->request.body))
         code = refuse_replica(item);
     item->out->error_code = code;
@@ -499,11 +388,7 @@ static void begin(struct request *r)
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));
     }
-    api_join(r, &(struct join){.count = s->item_count,
-                               .window_max = 1,
-                               .step_max = API_PARTITIONS_PER_STEP,
-                               .post = scan,
-                               .done = on_scanned});
+    read_all(s);
 }
 
 static void hurry(struct request *r)
@@ -519,8 +404,7 @@ static void drop(struct request *r)
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
     env_disarm(r->api->env, &s->deadline);
     for (int32_t i = 0; i < s->item_count; i++)
-        replica_unwait(&s->items[i].wait);
-    release_reads(s);
+        replica_fetch_end(&s->items[i].fetch);
 }
 
 const struct handler api_handler_fetch = {

@@ -204,8 +204,8 @@ void api_join_release(struct request *r);
  * before. NULL: there is none, and *unknown is the code that says so. */
 const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
                                                const struct wire_uuid *id, int16_t *unknown);
-/* The partition's replica on this broker. 0, or Kafka's code when there is none. topic may be NULL:
- * the code is then unknown. */
+/* The partition's replica on this broker, borrowed: replica_hold it over a wait. 0, or Kafka's code
+ * when there is none. topic may be NULL: the code is then unknown. */
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,
                          int32_t partition, int16_t unknown, struct replica **out);
 /* The timeout that a client asked for, as a deadline. */

@@ -84,6 +84,8 @@ static void prepare_item(struct list_offsets *s, struct item *item, const struct
     *item = (struct item){.owner = s, .in = place->row, .out = out};
     out->error_code = api_request_find(r, topic, place->number,
                                        WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+    if (item->replica != NULL)
+        replica_hold(item->replica);
     /* Two questions about one partition have no two places in an answer. */
     if (place->twice)
         out->error_code = WIRE_ERROR_INVALID_REQUEST;
@@ -156,8 +158,16 @@ static void begin(struct request *r)
                                .done = finish});
 }
 
+static void drop(struct request *r)
+{
+    struct list_offsets *s = CONTAINER_OF(r, struct list_offsets, request);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_let_go(s->items[i].replica);
+}
+
 const struct handler api_handler_list_offsets = {
     .key = 2,
     .state_size = sizeof(struct list_offsets),
     .begin = begin,
+    .drop = drop,
 };

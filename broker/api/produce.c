@@ -194,6 +194,8 @@ static void prepare_item(struct produce *s, struct item *item,
     struct wire_bytes batch = in->records;
     if (code == WIRE_ERROR_NONE)
         code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
+    if (item->replica != NULL)
+        replica_hold(item->replica);
     if (code == WIRE_ERROR_NONE)
         code = check_records(&s->request, in->records, &batch.size, &why);
     item->op.batch = records_slice(&s->request, batch);
@@ -395,6 +397,8 @@ static void drop(struct request *r)
     struct produce *s = CONTAINER_OF(r, struct produce, request);
     ASSERT(s->turn.next == NULL || !list_linked(&s->turn));
     env_disarm(r->api->env, &s->deadline);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_let_go(s->items[i].replica);
 }
 
 const struct handler api_handler_produce = {

@@ -502,6 +502,7 @@ static void advance(struct log *log)
         if (!append->done)
             break;
         log->written_end = append->end;
+        log->written_bytes += append->slice.size;
         free_append(append);
     }
     if (log->written_end == before)

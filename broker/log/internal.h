@@ -163,6 +163,7 @@ struct log {
     struct log_cursor cursors[LOG_CURSORS_MAX];
     int32_t cursor_next;
 
+    uint64_t written_bytes, round_bytes, durable_bytes; /* of this life, up to those ends */
     int64_t round_end;  /* what had been written when the round of syncs began */
     int64_t synced_end; /* what has been synced; it is durable as far as its epochs are */
 

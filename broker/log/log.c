@@ -51,6 +51,13 @@ int64_t log_counting_end(const struct log *log)
     return log_waits_for_sync(log) ? log->durable_end : log->written_end;
 }
 
+uint64_t log_counting_bytes(const struct log *log)
+{
+    bool durable =
+        log_waits_for_sync(log) && !KNOWN_BUG(ack_without_sync) && !KNOWN_BUG(shown_before_durable);
+    return durable ? log->durable_bytes : log->written_bytes;
+}
+
 void log_note_high_watermark(struct log *log, int64_t offset)
 {
     ASSERT(offset <= log->end);
@@ -108,6 +115,7 @@ void log_move_durable(struct log *log)
     if (end <= log->durable_end || dir_status(log->dir) != ERR_NONE)
         return;
     log->durable_end = end;
+    log->durable_bytes = log->round_bytes;
     TRACE(log->set->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
     log_told(log, ERR_NONE);
 }

@@ -134,6 +134,9 @@ int64_t log_written_end(const struct log *log); /* completed appends */
 int64_t log_durable_end(const struct log *log);
 /* The end that counts for acknowledgements under the directory's flush policy. */
 int64_t log_counting_end(const struct log *log);
+/* Bytes that have been appended in this life and have come to count: what came between two moments
+ * is the difference. */
+uint64_t log_counting_bytes(const struct log *log);
 /* The high watermark that is written to replication-offset-checkpoint from now on. */
 void log_note_high_watermark(struct log *log, int64_t offset);
 uint64_t log_bytes(const struct log *log);

@@ -55,6 +55,7 @@ static void on_round(struct dir_member *m)
     struct log *log = log_of(m);
     log_touch(log);
     log->round_end = log->written_end;
+    log->round_bytes = log->written_bytes;
     for (int32_t i = MAX(log_segment_index(log, log->durable_end), 0); i < log->segment_count; i++)
         dir_writer_sync(&log->segments[i]->disk);
 }

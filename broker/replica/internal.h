@@ -42,7 +42,10 @@ struct replica {
     struct list checking; /* struct replica_produce whose batches the log is looking at */
     struct list written;  /* acks=0, 1: struct replica_produce, by last offset */
     struct list counted;  /* acks=all */
-    struct list waits;    /* struct replica_wait */
+    struct list fetches;  /* struct replica_fetch */
+    int32_t reader_count; /* of them, that hold something of the log */
+    int32_t holders;      /* replica_hold */
+    bool gone;            /* replica_free: the last of them frees it */
 };
 
 void replica_move(struct replica *r, enum role role);
@@ -55,5 +58,11 @@ void replica_produce_advance(struct replica *r);
 /* What stands at or above end was taken back. */
 void replica_produce_cut(struct log_watch *watch, int64_t end);
 void replica_wake_all(struct replica *r);
+/* A code of Kafka for how an operation of the log ended. */
+int16_t replica_code_of(enum err e);
+/* replica_check, but an offline log still serves what it holds (S-5 stops writes, not reads). */
+int16_t replica_check_readable(const struct replica *r, int32_t leader_epoch);
+/* Nobody reads any more. */
+void replica_read_last(struct replica *r);
 
 #endif

@@ -96,7 +96,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
     list_init(&r->checking);
     list_init(&r->written);
     list_init(&r->counted);
-    list_init(&r->waits);
+    list_init(&r->fetches);
     hmap_insert(&set->map, hash_key(topic_id, partition), &r->node);
     *out = r;
     return ERR_NONE;
@@ -109,8 +109,26 @@ void replica_free(struct replica *r)
     ASSERT(list_empty(&r->checking));
     ASSERT(list_empty(&r->written));
     ASSERT(list_empty(&r->counted));
-    ASSERT(list_empty(&r->waits));
     hmap_remove(&r->set->map, &r->node);
+    r->gone = true;
+    replica_hold(r);
+    replica_let_go(r);
+}
+
+struct replica *replica_hold(struct replica *r)
+{
+    r->holders++;
+    return r;
+}
+
+void replica_let_go(struct replica *r)
+{
+    if (r == NULL)
+        return;
+    ASSERT(r->holders > 0);
+    if (--r->holders > 0 || !r->gone)
+        return;
+    ASSERT(list_empty(&r->fetches));
     mem_free(r->mem, r->topic);
     mem_free(r->mem, r);
 }
@@ -340,7 +358,13 @@ void replica_close(struct replica *r, struct replica_op *op, replica_done *done)
     op->done = done;
     op->msg = (struct errmsg){{0}};
     r->op = op;
-    log_close(r->log, &r->log_op, on_closed);
+    replica_read_last(r);
+}
+
+void replica_read_last(struct replica *r)
+{
+    if (r->role == ROLE_CLOSING && r->reader_count == 0)
+        log_close(r->log, &r->log_op, on_closed);
 }
 
 void replica_retain(struct replica *r)
@@ -391,17 +415,15 @@ int64_t replica_log_start(const struct replica *r)
     return replica_is_open(r) ? log_start(r->log) : -1;
 }
 
-uint64_t replica_bytes(const struct replica *r)
-{
-    return replica_is_open(r) ? log_bytes(r->log) : 0;
-}
-
 static int16_t check_role(const struct replica *r)
 {
     switch (r->role) {
     case ROLE_LEADER:
         return WIRE_ERROR_NONE;
     case ROLE_CLOSED:
+        if (r->gone)
+            return WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+        return WIRE_ERROR_KAFKA_STORAGE_ERROR;
     case ROLE_OPENING:
     case ROLE_OFFLINE:
         return WIRE_ERROR_KAFKA_STORAGE_ERROR;
@@ -412,12 +434,23 @@ static int16_t check_role(const struct replica *r)
     UNREACHABLE();
 }
 
-int16_t replica_check(const struct replica *r, int32_t leader_epoch)
+static int16_t check_epoch(const struct replica *r, int32_t leader_epoch)
 {
-    int16_t code = check_role(r);
-    if (code != WIRE_ERROR_NONE || leader_epoch == -1)
-        return code;
+    if (leader_epoch == -1)
+        return WIRE_ERROR_NONE;
     if (leader_epoch < r->leader_epoch)
         return WIRE_ERROR_FENCED_LEADER_EPOCH;
     return leader_epoch > r->leader_epoch ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH : WIRE_ERROR_NONE;
+}
+
+int16_t replica_check(const struct replica *r, int32_t leader_epoch)
+{
+    int16_t code = check_role(r);
+    return code == WIRE_ERROR_NONE ? check_epoch(r, leader_epoch) : code;
+}
+
+int16_t replica_check_readable(const struct replica *r, int32_t leader_epoch)
+{
+    bool holds = r->role == ROLE_OFFLINE && r->log != NULL;
+    return holds ? WIRE_ERROR_NONE : replica_check(r, leader_epoch);
 }

@@ -73,10 +73,15 @@ void replica_lead(struct replica *r, int32_t leader_epoch);
 void replica_mark(struct replica *r);
 /* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */
 void replica_resign(struct replica *r);
-/* Closes the log. Nothing may be read from it any more; what waits has been resigned. */
+/* Closes the log, once what has been read from it is let go of; what waits has been resigned. */
 void replica_close(struct replica *r, struct replica_op *op, replica_done *done);
-/* Takes it out of the set and frees it. Not open, nothing in flight. */
+/* Takes it out of the set: nobody finds it any more. Not open, nothing in flight. It is freed when
+ * nobody holds it. */
 void replica_free(struct replica *r);
+/* Who keeps a replica over a wait holds it. */
+struct replica *replica_hold(struct replica *r);
+/* NULL is harmless. */
+void replica_let_go(struct replica *r);
 
 const char *replica_topic(const struct replica *r);
 int32_t replica_partition(const struct replica *r);
@@ -91,8 +96,6 @@ int16_t replica_check(const struct replica *r, int32_t leader_epoch);
 bool replica_is_open(const struct replica *r);
 int64_t replica_high_watermark(const struct replica *r);
 int64_t replica_log_start(const struct replica *r);
-/* Bytes of its log: what has been appended between two moments is the difference. */
-uint64_t replica_bytes(const struct replica *r);
 /* Age and size: deletes old segments, never at or above the high watermark. */
 void replica_retain(struct replica *r);
 
@@ -129,44 +132,51 @@ void replica_produce_cancel(struct replica_produce *p, int16_t code);
 
 /* ---- fetch ---- */
 
-struct replica_read;
-typedef void replica_read_done(struct replica_read *read);
-struct replica_read {
+/* What one asker wants of one partition: it looks, reads what it may, and hears of what comes later
+ * until it ends. Consumers are served so now, followers and coordinators will be. */
+struct replica_fetch;
+typedef void replica_fetch_done(struct replica_fetch *f);
+struct replica_fetch {
     /* in */
     int64_t offset;
-    int32_t bytes_max;
-    bool at_least_one;
-    /* out: code, and in log the parts and bytes; the parts stay until replica_read_release */
+    int32_t leader_epoch; /* that the asker believes in; -1: none */
+    int32_t last_epoch;   /* in which it read what stands before offset; -1: it does not say */
+    int32_t bytes_max;    /* whole batches of so many bytes */
+    bool at_least_one;    /* the first batch comes whole even when it is larger */
+    replica_fetch_done *done;
+    /* What may be read, or what it would be told, is not what it was: code and what stands behind
+     * it are new, unless a read is under way, which ends so; and so many bytes more may be read
+     * than when it was told last. It may end any fetch of any replica. */
+    void (*woken)(struct replica_fetch *f, uint64_t bytes);
+    /* out. code: 0; FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER,
+     * OFFSET_OUT_OF_RANGE (also for a last_epoch of which nothing is known), KAFKA_STORAGE_ERROR,
+     * CORRUPT_MESSAGE, UNKNOWN_SERVER_ERROR (no memory) */
     int16_t code;
-    int64_t high_watermark, log_start;
-    struct log_read log;
+    bool some; /* it may read more than it was given */
+    /* -1: it has no log open */
+    int64_t high_watermark, last_stable_offset, log_start;
+    /* The asker read what this log does not hold (KIP-320, E-3): the greatest epoch up to its own,
+     * and where that ended here; it is given nothing. -1, -1: it did not. */
+    int32_t diverging_epoch;
+    int64_t diverging_end;
+    /* What was read; NULL: nothing. It stays until the next replica_fetch or the end. */
+    const struct log_read *read;
     /* the replica's own */
-    replica_read_done *done;
     struct replica *replica;
-    bool held;
-};
-
-/* Whether a read would bring anything: 0, or the code that it would end with (OFFSET_OUT_OF_RANGE
- * and those of replica_check), and what it may read up to. */
-int16_t replica_readable(const struct replica *r, int64_t offset, bool *some);
-/* Where the greatest leader epoch up to that one ended, for those who read in it last (KIP-101,
- * LeaderEpochFileCache.endOffsetFor): *found and the offset behind its last record; both -1 when
- * nothing is known of so late an epoch. 0, or a code of replica_check. */
-int16_t replica_epoch_end(const struct replica *r, int32_t epoch, int32_t *found, int64_t *end);
-/* Reads whole batches below the high watermark. done may be called before this returns. */
-void replica_read(struct replica *r, struct replica_read *read, replica_read_done *done);
-/* Harmless when nothing is held. */
-void replica_read_release(struct replica_read *read);
-
-/* Waits for the high watermark to move, or for the partition to be led no more. Embedded in its
- * owner; woken may remove any waiter of any replica. */
-struct replica_wait {
     struct list link;
-    void (*woken)(struct replica_wait *wait);
+    struct reading *reading;
+    uint64_t bytes_seen;
+    bool stale; /* something has changed while it reads */
 };
-/* Zero a waiter once, then list_init its link. */
-void replica_wait(struct replica *r, struct replica_wait *wait);
-void replica_unwait(struct replica_wait *wait);
+
+/* Sets replica, which stays, whatever becomes of the partition, until replica_fetch_end. Set what
+ * is in afterwards. */
+void replica_fetch_init(struct replica_fetch *f, struct replica *r);
+/* Looks and reads, also again. done may be called before this returns. Between the two calls f is
+ * not to be ended. */
+void replica_fetch(struct replica_fetch *f);
+/* Lets go of what was read; it hears of nothing any more. Also for a zeroed one. */
+void replica_fetch_end(struct replica_fetch *f);
 
 /* ---- offsets by time ---- */
 

@@ -28,8 +28,9 @@ struct produce {
 };
 
 struct asker {
-    struct replica_wait wait;
-    int count;
+    struct replica_fetch fetch;
+    int count, reads;
+    uint64_t bytes;
 };
 
 struct life {
@@ -43,6 +44,7 @@ struct life {
     struct replica_op op;
     struct produce produces[OPS_MAX];
     struct asker waiter;
+    bool closed;
 };
 
 static const struct wire_uuid topic_id = {.b = {7, 7}};
@@ -53,7 +55,8 @@ static void on_settled(struct dir_op *op, enum err e)
 {
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
     struct world_seat *seat = life->seat;
-    replica_free(life->replica);
+    if (life->replica != NULL)
+        replica_free(life->replica);
     replica_set_free(&life->set);
     log_set_free(life->logs);
     dir_free(life->dir);
@@ -73,14 +76,19 @@ static void on_dir_closed(struct dir_op *op, enum err e)
 {
     (void)e;
     struct life *life = CONTAINER_OF(op, struct life, dir_op);
+    if (life->replica == NULL || !replica_is_open(life->replica)) {
+        dir_settle(life->dir, &life->dir_op, on_settled);
+        return;
+    }
     replica_close(life->replica, &life->op, on_closed);
 }
 
 static void stop(struct world_seat *seat)
 {
     struct life *life = seat->self;
-    replica_unwait(&life->waiter.wait);
-    replica_resign(life->replica);
+    replica_fetch_end(&life->waiter.fetch);
+    if (life->replica != NULL)
+        replica_resign(life->replica);
     dir_close(life->dir, true, &life->dir_op, on_dir_closed);
 }
 
@@ -119,7 +127,6 @@ static enum err start(struct world_seat *seat)
         return ERR_NOMEM;
     life->seat = seat;
     life->watch.tell = tell;
-    list_init(&life->waiter.wait.link);
     seat->self = life;
     rig->life = life;
     assert_ok(replica_set_init(&life->set, seat->mem, &life->watch));
@@ -167,9 +174,36 @@ static void produce(struct life *life, int slot, int16_t acks, int32_t sequence)
     buf_release(buf);
 }
 
-static void on_woken(struct replica_wait *wait)
+static void on_woken(struct replica_fetch *f, uint64_t bytes)
 {
-    CONTAINER_OF(wait, struct asker, wait)->count++;
+    struct asker *asker = CONTAINER_OF(f, struct asker, fetch);
+    asker->count++;
+    asker->bytes += bytes;
+}
+
+static void on_fetched(struct replica_fetch *f)
+{
+    CONTAINER_OF(f, struct asker, fetch)->reads++;
+}
+
+static void on_fetched_late(struct replica_fetch *f)
+{
+    assert_null(f->read);
+}
+
+/* Whether a consumer may read something there; 0, or the code that it gets. */
+static int16_t readable(struct life *life, int64_t offset, bool *some)
+{
+    struct asker asker = {0};
+    replica_fetch_init(&asker.fetch, life->replica);
+    asker.fetch.offset = offset;
+    asker.fetch.done = on_fetched;
+    replica_fetch(&asker.fetch);
+    assert_int_equal(asker.reads, 1); /* it looks only, and that is done at once */
+    *some = asker.fetch.some;
+    int16_t code = asker.fetch.code;
+    replica_fetch_end(&asker.fetch);
+    return code;
 }
 
 /* What the test orders is done inside of the node's event. */
@@ -310,8 +344,40 @@ static void resign(struct life *life)
 
 static void wait(struct life *life)
 {
-    life->waiter.wait.woken = on_woken;
-    replica_wait(life->replica, &life->waiter.wait);
+    struct replica_fetch *f = &life->waiter.fetch;
+    replica_fetch_init(f, life->replica);
+    f->done = on_fetched;
+    f->woken = on_woken;
+    replica_fetch(f);
+    assert_int_equal(life->waiter.reads, 1);
+    assert_false(f->some);
+}
+
+static void read_all(struct life *life)
+{
+    struct replica_fetch *f = &life->waiter.fetch;
+    replica_fetch_init(f, life->replica);
+    f->bytes_max = 1 << 20;
+    f->done = on_fetched;
+    f->woken = on_woken;
+    replica_fetch(f);
+}
+
+static void on_closed_early(struct replica_op *op, enum err e)
+{
+    assert_ok(e);
+    CONTAINER_OF(op, struct life, op)->closed = true;
+}
+
+static void resign_and_close(struct life *life)
+{
+    replica_resign(life->replica);
+    replica_close(life->replica, &life->op, on_closed_early);
+}
+
+static void end_fetch(struct life *life)
+{
+    replica_fetch_end(&life->waiter.fetch);
 }
 
 static void wait_and_produce(struct life *life)
@@ -319,7 +385,7 @@ static void wait_and_produce(struct life *life)
     wait(life);
     produce(life, 0, -1, -1);
     bool some;
-    assert_int_equal(replica_readable(life->replica, 0, &some), 0);
+    assert_int_equal(readable(life, 0, &some), 0);
     assert_false(some);
 }
 
@@ -349,10 +415,12 @@ TEST(nothing_may_be_read_before_the_high_watermark_passes_it)
     setup(&r, 11);
     order(wait_and_produce, 500);
     assert_int_equal(r.life->waiter.count, 1);
+    assert_int_equal(r.life->waiter.bytes, sent(0)->op.batch.size);
+    assert_true(r.life->waiter.fetch.some);
     bool some;
-    assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+    assert_int_equal(readable(r.life, 0, &some), 0);
     assert_true(some);
-    assert_int_equal(replica_readable(r.life->replica, 4, &some), WIRE_ERROR_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(readable(r.life, 4, &some), WIRE_ERROR_OFFSET_OUT_OF_RANGE);
     teardown();
 }
 
@@ -414,7 +482,7 @@ TEST(a_full_disk_refuses_and_space_brings_the_partition_back)
     assert_true(sent(0)->done);
     assert_int_equal(sent(0)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     bool some;
-    assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+    assert_int_equal(readable(r.life, 0, &some), 0);
     assert_true(some);
     world_heal(r.world);
     run(5000);
@@ -437,7 +505,7 @@ TEST(a_partition_whose_epoch_a_full_disk_does_not_take_serves_and_takes_nothing)
     for (int life = 0; life < 3; life++) {
         boot();
         bool some;
-        assert_int_equal(replica_readable(r.life->replica, 0, &some), 0);
+        assert_int_equal(readable(r.life, 0, &some), 0);
         assert_true(some);
         assert_true(replica_holds(r.life->replica));
         assert_int_equal(r.life->set.holding_count, 1);
@@ -486,7 +554,54 @@ TEST(who_leads_no_longer_answers_everybody)
     order(resign, 10);
     assert_int_equal(sent(0)->op.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
     assert_int_equal(r.life->waiter.count, 1);
+    assert_int_equal(r.life->waiter.fetch.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
     assert_int_equal(replica_check(r.life->replica, -1), WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    teardown();
+}
+
+/* What was read is on its way to somebody slow. */
+TEST(a_close_waits_for_what_has_been_read)
+{
+    struct rig r;
+    setup(&r, 37);
+    order(produce_all, 500);
+    order(read_all, 500);
+    const struct replica_fetch *f = &r.life->waiter.fetch;
+    assert_non_null(f->read);
+    assert_int_equal(f->read->next_offset, 3);
+    assert_false(f->some);
+    order(resign_and_close, 500);
+    assert_false(r.life->closed);
+    assert_int_equal(f->code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(f->read->next_offset, 3);
+    order(end_fetch, 500);
+    assert_true(r.life->closed);
+    teardown();
+}
+
+/* The topic is deleted while a request is about to ask. */
+TEST(who_holds_a_replica_that_is_gone_is_told_that_it_leads_no_more)
+{
+    struct rig r;
+    setup(&r, 38);
+    order(wait, 10);
+    order(resign_and_close, 500);
+    assert_true(r.life->closed);
+    struct replica *replica = replica_hold(r.life->replica);
+    order(end_fetch, 0);
+    world_sit(r.world, r.node);
+    replica_free(replica);
+    assert_null(replica_find(&r.life->set, &topic_id, 0));
+    assert_int_equal(replica_check(replica, -1), WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    struct replica_fetch late;
+    replica_fetch_init(&late, replica);
+    late.done = on_fetched_late;
+    replica_fetch(&late);
+    assert_int_equal(late.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    replica_fetch_end(&late);
+    replica_let_go(replica);
+    r.life->replica = NULL;
+    world_rise(r.world, r.node);
     teardown();
 }
 

@@ -1,0 +1,209 @@
+/* fetch.c - records out of the partition, and those who wait for more: never above the high
+ * watermark, which a power loss cannot take back. */
+#include "replica/internal.h"
+
+struct reading {
+    struct log_read log;
+    struct replica_fetch *fetch;
+};
+
+/* ---- looking ---- */
+
+/* The exclusive end of what a consumer may see. */
+static int64_t readable_end(const struct replica *r)
+{
+    if (KNOWN_BUG(shown_before_durable))
+        return MAX(log_written_end(r->log), r->high_watermark);
+    return r->high_watermark;
+}
+
+/* Whether the epoch in which the asker read last ended, here, before what it asks for: then it read
+ * what this log does not hold, and is told from where on (LeaderEpochFileCache.endOffsetFor). */
+static int16_t look_epoch(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    int32_t epoch = -1;
+    int64_t end = -1;
+    if (f->last_epoch < 0)
+        return WIRE_ERROR_NONE;
+    log_epoch_end(r->log, f->last_epoch, &epoch, &end);
+    if (end < 0 || f->offset < log_start(r->log))
+        return WIRE_ERROR_OFFSET_OUT_OF_RANGE;
+    if (epoch < f->last_epoch || end < f->offset) {
+        f->diverging_epoch = epoch;
+        f->diverging_end = end;
+    }
+    return WIRE_ERROR_NONE;
+}
+
+static int16_t look_code(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    int16_t code = replica_check_readable(r, f->leader_epoch);
+    if (code == WIRE_ERROR_NONE)
+        code = look_epoch(f);
+    if (code != WIRE_ERROR_NONE || f->diverging_end >= 0)
+        return code;
+    if (f->offset < log_start(r->log) || f->offset > log_end(r->log))
+        return WIRE_ERROR_OFFSET_OUT_OF_RANGE;
+    return WIRE_ERROR_NONE;
+}
+
+static void look(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    bool open = replica_is_open(r);
+    f->diverging_epoch = -1;
+    f->diverging_end = -1;
+    f->code = look_code(f);
+    int64_t from = f->read != NULL ? f->read->next_offset : f->offset;
+    f->some = f->code == WIRE_ERROR_NONE && f->diverging_end < 0 && from < readable_end(r);
+    f->high_watermark = f->last_stable_offset = open ? r->high_watermark : -1;
+    f->log_start = replica_log_start(r);
+}
+
+/* ---- reading ---- */
+
+int16_t replica_code_of(enum err e)
+{
+    switch (e) {
+    case ERR_NONE:
+        return WIRE_ERROR_NONE;
+    case ERR_RANGE:
+        return WIRE_ERROR_OFFSET_OUT_OF_RANGE;
+    case ERR_CORRUPT:
+        return WIRE_ERROR_CORRUPT_MESSAGE;
+    case ERR_NOMEM:
+        return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
+    default:
+        return WIRE_ERROR_KAFKA_STORAGE_ERROR;
+    }
+}
+
+static void release(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    struct reading *reading = f->reading;
+    if (reading == NULL)
+        return;
+    if (f->read != NULL)
+        log_read_release(&reading->log);
+    f->read = NULL;
+    f->reading = NULL;
+    mem_free(r->mem, reading);
+    r->reader_count--;
+    replica_read_last(r);
+}
+
+static void on_read(struct log_op *op, enum err e)
+{
+    struct log_read *log = CONTAINER_OF(op, struct log_read, op);
+    struct replica_fetch *f = CONTAINER_OF(log, struct reading, log)->fetch;
+    struct replica *r = f->replica;
+    f->code = replica_code_of(e);
+    f->some = false;
+    if (e == ERR_NONE) {
+        f->read = log;
+        f->some = log->next_offset < readable_end(r);
+    }
+    if (f->read != NULL && log->bytes > 0)
+        TRACE(r->trace, SERVE, r->trace_id, (uint64_t)f->offset, (uint64_t)log->next_offset,
+              (uint64_t)f->high_watermark);
+    if (e == ERR_NONE && f->stale)
+        look(f); /* it may be led no more */
+    if (f->code != WIRE_ERROR_NONE)
+        release(f);
+    f->done(f);
+}
+
+static void read_some(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    f->reading = mem_zalloc(r->mem, sizeof *f->reading);
+    if (f->reading == NULL) {
+        f->some = false; /* not now: a later fetch will bring it */
+        f->done(f);
+        return;
+    }
+    r->reader_count++;
+    f->stale = false;
+    f->reading->fetch = f;
+    struct log_read *log = &f->reading->log;
+    log->offset = f->offset;
+    log->offset_end = readable_end(r);
+    log->bytes_max = f->bytes_max;
+    log->at_least_one = f->at_least_one;
+    log_read(r->log, log, on_read);
+}
+
+/* ---- waiting ---- */
+
+static uint64_t readable_bytes(const struct replica *r)
+{
+    if (!replica_is_open(r))
+        return 0;
+    return log_counting_bytes(r->log);
+}
+
+/* Each once; who looks again meanwhile is told the next time. */
+void replica_wake_all(struct replica *r)
+{
+    struct list woken;
+    uint64_t bytes = readable_bytes(r);
+    list_init(&woken);
+    list_splice_back(&woken, &r->fetches);
+    replica_hold(r);
+    struct list *link;
+    while ((link = list_pop_front(&woken)) != NULL) {
+        struct replica_fetch *f = CONTAINER_OF(link, struct replica_fetch, link);
+        list_push_back(&r->fetches, link);
+        uint64_t more = bytes > f->bytes_seen ? bytes - f->bytes_seen : 0;
+        f->bytes_seen = bytes;
+        f->stale = f->reading != NULL && f->read == NULL; /* a read is under way, and looks later */
+        if (!f->stale)
+            look(f);
+        f->woken(f, more);
+    }
+    replica_let_go(r);
+}
+
+/* ---- a fetch ---- */
+
+void replica_fetch_init(struct replica_fetch *f, struct replica *r)
+{
+    *f = (struct replica_fetch){.replica = replica_hold(r),
+                                .leader_epoch = -1,
+                                .last_epoch = -1,
+                                .high_watermark = -1,
+                                .last_stable_offset = -1,
+                                .log_start = -1,
+                                .diverging_epoch = -1,
+                                .diverging_end = -1};
+    list_init(&f->link);
+}
+
+void replica_fetch(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    release(f);
+    if (!list_linked(&f->link))
+        list_push_back(&r->fetches, &f->link);
+    f->bytes_seen = readable_bytes(r);
+    look(f);
+    if (f->some && (f->bytes_max > 0 || f->at_least_one))
+        read_some(f);
+    else
+        f->done(f);
+}
+
+void replica_fetch_end(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    if (r == NULL)
+        return;
+    ASSERT(f->reading == NULL || f->read != NULL);
+    list_remove(&f->link);
+    release(f);
+    f->replica = NULL;
+    replica_let_go(r);
+}
