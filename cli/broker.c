@@ -11,7 +11,7 @@
 #include "node/node.h"
 #include "posix/posix.h"
 
-#define TRACE_ROWS 4096
+#define TRACE_WORDS 40960
 #define KEYS_MAX 256
 #define CONFIG_FILE_BYTES_MAX (1 << 20)
 /* How often the disk and the loop are looked at, and what is worth telling. */
@@ -36,7 +36,7 @@ struct serving {
     struct posix_hook hook;
     struct posix_signals signals;
     struct trace trace;
-    struct trace_row rows[TRACE_ROWS];
+    uint64_t rows[TRACE_WORDS];
     struct broker_config config;
     struct broker *broker;
     struct broker_op starting, stopping;
@@ -170,7 +170,7 @@ static enum err configure(struct broker_config *config, const char *path, const 
 static void after_event(struct posix_hook *hook)
 {
     struct serving *s = CONTAINER_OF(hook, struct serving, hook);
-    s->trace.tail = s->trace.head; /* nobody reads it yet */
+    trace_clear(&s->trace); /* nobody reads it yet */
 }
 
 static void look_at_disk(struct serving *s)
@@ -281,7 +281,7 @@ static int serve(struct serving *s)
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
     struct errmsg msg = {{0}};
     posix_heap(&s->mem);
-    trace_init(&s->trace, s->rows, TRACE_ROWS, false);
+    trace_init(&s->trace, s->rows, TRACE_WORDS, false);
     s->hook.after_event = after_event;
     s->signals.fire = on_signal;
     NOTE(&notes, STARTING, "version %s, data in %s", KILN_VERSION, s->config.log_dirs);

@@ -156,6 +156,7 @@ struct campaign_child {
     int64_t start_ns, wall_max_ns;
     char own_dir[CLI_PATH_MAX]; /* of its disks, which may outlive it; empty: none */
     struct record *record;
+    char trace[CLI_PATH_MAX]; /* that it writes; empty: none */
     uint8_t *data;
     size_t size, cap;
 };
@@ -257,6 +258,8 @@ struct campaign_child *campaign_fork(const struct campaign_script *script, uint6
     if (child == NULL)
         return NULL;
     child->wall_max_ns = wall_max(mode->wall_max_ns);
+    if (mode->trace_path != NULL)
+        snprintf(child->trace, sizeof child->trace, "%s", mode->trace_path);
     own.record = child->record = record_new(); /* without memory for it, the run goes without */
     if (make_own_dir(child, &own) && start_child(child, script, seed, &own))
         return child;
@@ -320,6 +323,8 @@ static void describe_crash(const struct campaign_child *c, int status,
     r->events = record->events;
     r->faults = record->fault_count;
     outcome->plan = record_plan(record);
+    if (c->trace[0] != 0 && !record_finish_trace(c->record, f, c->trace))
+        cli_complain("the end of the trace %s could not be written: %s", c->trace, strerror(errno));
 }
 
 /* Of a node in a process of its own: the run is there to tell the rest. */

@@ -112,7 +112,7 @@ static void keep_beside(const struct job *job, const struct campaign_outcome *o)
     campaign_beside(job->replay, ".steps", path);
     record_write_steps(o->record, path);
     campaign_beside(job->replay, ".trace", path);
-    if (o->crashed && record_write_trace(o->record, path))
+    if (o->crashed && record_write_trace(o->record, &o->result.findings[0], path))
         print_command("         the last rows: ", "trace", path);
 }
 

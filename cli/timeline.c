@@ -82,7 +82,7 @@ static void put_line(struct history_lines *lines, const struct trace_row *first,
 {
     struct timeline *t = CONTAINER_OF(lines, struct timeline, lines);
     t->line_count += first->kind != TRACE_FINDING;
-    bool known = first->cause == t->number && t->cause[0] != 0;
+    bool known = first->event == t->number && t->cause[0] != 0;
     fprintf(stderr, "%-22s -> %s\n", known ? t->cause : "", line);
 }
 

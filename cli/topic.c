@@ -6,7 +6,7 @@
 #include "client/loop/loop.h"
 #include "posix/posix.h"
 
-#define TRACE_ROWS 1024
+#define TRACE_WORDS 8192
 #define TIMEOUT_NS                                                                                 \
     (10 * 1000000000ll) /* of everything together, unless --timeout says otherwise                 \
                          */
@@ -39,7 +39,7 @@ struct topic_verb {
     struct posix_env *door;
     struct posix_hook hook;
     struct trace trace;
-    struct trace_row rows[TRACE_ROWS];
+    uint64_t rows[TRACE_WORDS];
     struct loop_client client;
     struct loop_close closing;
     struct loop_create_topic create;
@@ -166,10 +166,12 @@ static void on_giving_up(struct env_timer *timer)
 /* The client goes on trying for as long as it is let. */
 static void on_client_row(struct topic_verb *v, const struct trace_row *row)
 {
-    bool down = row->kind == TRACE_CLIENT_ERROR && row->arg[0] == 0 && row->arg[1] < ERR_COUNT;
-    if (!down || v->ending)
+    if (row->kind != TRACE_CLIENT_ERROR || v->ending)
         return;
-    v->down = (enum err)row->arg[1];
+    const struct trace_CLIENT_ERROR *is = TRACE_AS(row, CLIENT_ERROR);
+    if (is->code != 0 || is->err >= ERR_COUNT)
+        return;
+    v->down = (enum err)is->err;
     v->down_count++;
     if (nobody_there(v)) {
         env_arm(&v->door->env, &v->giving_up, env_now(&v->door->env));
@@ -388,7 +390,7 @@ static int run(struct topic_verb *v)
             v->servers);
     config.api_timeout_ms = MAX(v->timeout_ns / 1000000, 1);
     mem_system(&v->mem);
-    trace_init(&v->trace, v->rows, TRACE_ROWS, false);
+    trace_init(&v->trace, v->rows, TRACE_WORDS, false);
     v->hook.after_event = after_event;
     v->giving_up.fire = on_giving_up;
     e = posix_new(&v->door, &v->mem, NULL, &v->hook, &msg);

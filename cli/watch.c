@@ -1,35 +1,73 @@
 /* watch.c - sinks that write files. */
 #include <errno.h>
 #include <inttypes.h>
+#include "cli/record.h"
 #include "cli/watch.h"
 
-static void put_row(void *context, const struct trace_row *row)
+/* What a crash leaves of the file is whole, and what it does not have yet stands in the record. */
+static void tell_record(struct watch *w)
 {
-    history_row(context, row);
+    if (w->record == NULL || fflush(w->trace) != 0)
+        return;
+    w->record->trace_words = w->words;
+    w->record->trace_bytes = (uint64_t)ftello(w->trace);
 }
 
-/* A finding as rows, behind those that showed it: what an earlier run of the same found. */
+static void put_row(struct watch *w, const struct trace_row *row)
+{
+    uint64_t sunk = history_rows_sunk(w->writer);
+    history_row(w->writer, row);
+    if (sunk != history_rows_sunk(w->writer))
+        tell_record(w);
+}
+
+/* A finding as a row, behind those that showed it: what an earlier run of the same found. */
+static void put_finding(struct watch *w, const struct script_finding *f)
+{
+    struct trace_whole whole;
+    struct text line;
+    text_init(&line, w->mem);
+    script_finding_print(f, &line);
+    trace_make(&whole, TRACE_FINDING, NULL, line.failed ? f->what : line.data);
+    whole.row.time_ns = f->time_ns;
+    whole.row.node = f->node_id;
+    put_row(w, &whole.row);
+    text_free(&line);
+}
+
 static void put_findings(struct watch *w, int64_t before_ns)
 {
     for (int32_t i = 0; w->found != NULL && i < w->found->finding_count; i++) {
         const struct script_finding *f = &w->found->findings[i];
-        struct trace_row like = {.time_ns = f->time_ns, .node = f->node_id, .kind = TRACE_FINDING};
-        struct text line;
-        if (f->time_ns < w->told_ns || f->time_ns >= before_ns)
-            continue;
-        text_init(&line, w->mem);
-        script_finding_print(f, &line);
-        history_put_text(&like, line.failed ? f->what : line.data, put_row, w->writer);
-        text_free(&line);
+        if (f->time_ns >= w->told_ns && f->time_ns < before_ns)
+            put_finding(w, f);
     }
     w->told_ns = MAX(w->told_ns, before_ns);
 }
 
+static void put_own_row(struct watch *w, const struct trace_row *row)
+{
+    put_findings(w, row->time_ns);
+    put_row(w, row);
+    w->words += TRACE_HEAD_WORDS + row->width;
+}
+
 static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
+    put_own_row(CONTAINER_OF(sink, struct watch, trace_sink), row);
+}
+
+static void on_event(struct world_sink *sink, const struct world_step_info *info)
+{
     struct watch *w = CONTAINER_OF(sink, struct watch, trace_sink);
-    put_findings(w, row->time_ns);
-    history_row(w->writer, row);
+    struct trace_whole name;
+    struct edges_event event;
+    if (edges_must_name(&w->edges, info)) {
+        edges_name(&w->edges, info, &name);
+        put_own_row(w, &name.row);
+    }
+    edges_event(&w->edges, info, &event);
+    put_own_row(w, &event.row);
 }
 
 static uint64_t digest_of(const struct script_result *r)
@@ -93,14 +131,16 @@ static bool complain(struct script_result *result, const char *what, const char 
 bool watch_open(struct watch *w, struct mem *mem, const struct campaign_mode *mode,
                 struct script_options *options, struct script_result *result)
 {
-    *w = (struct watch){.trace_sink = {.row = on_row},
+    *w = (struct watch){.trace_sink = {.row = on_row, .event = on_event},
                         .steps_sink = {.step = on_step},
                         .mem = mem,
+                        .record = mode->record,
                         .found = mode->found};
     if (mode->trace_path != NULL) {
         w->trace = fopen(mode->trace_path, "wb");
         if (w->trace == NULL || history_open(&w->writer, mem, to_file, w) != ERR_NONE)
             return complain(result, "trace", mode->trace_path);
+        tell_record(w);
         options->sinks[options->sink_count++] = &w->trace_sink;
     }
     if (mode->steps_path != NULL) {

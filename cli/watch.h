@@ -4,12 +4,14 @@
 #define KILN_CLI_WATCH_H
 
 #include <stdio.h>
-#include "cli/campaign.h"
-#include "history/history.h"
+#include "cli/edges.h"
 
 struct watch {
     struct world_sink trace_sink, steps_sink;
     struct mem *mem;
+    struct record *record; /* is told how far the trace file has come; may be NULL */
+    struct edges edges;
+    uint64_t words;                    /* of rows, without what was found */
     const struct script_result *found; /* what goes into the trace at its place; may be NULL */
     int64_t told_ns;                   /* what was found before is there */
     struct history_writer *writer;

@@ -54,14 +54,15 @@ static void check_ends(struct check *c, const struct trace_row *row, struct repl
 /* Recovery has decided what this life begins with. */
 static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = check_tables_part(&c->tables, row->arg[0]);
+    const struct trace_LOG_OPEN *is = TRACE_AS(row, LOG_OPEN);
+    struct part *part = check_tables_part(&c->tables, is->partition);
     bool power = c->power_loss_ns >= r->opened_ns;
     /* A damaged disk may lose what it had, whatever its syncs said. */
     uint64_t power_from = !power ? NOTHING : c->damaged ? 0 : r->durable;
     uint64_t end_was = r->end;
     r->opened_ns = row->time_ns;
-    r->start = row->arg[1];
-    r->end = r->written = row->arg[2];
+    r->start = is->start;
+    r->end = r->written = is->end;
     r->durable = r->watermark = r->start;
     r->incarnation = row->incarnation;
     check_sender_cut(c, r);
@@ -82,23 +83,25 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
 
 static void on_append(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    if (row->arg[1] != r->end)
-        check_note(c, CHECK_OFFSET_GAP, row, about_log(r, row->arg[1]), false,
-                   "append at %" PRIu64 " on a log that ends at %" PRIu64, row->arg[1], r->end);
-    r->end = row->arg[2] + 1;
+    const struct trace_LOG_APPEND *is = TRACE_AS(row, LOG_APPEND);
+    if (is->first != r->end)
+        check_note(c, CHECK_OFFSET_GAP, row, about_log(r, is->first), false,
+                   "append at %" PRIu64 " on a log that ends at %" PRIu64, is->first, r->end);
+    r->end = is->last + 1;
     check_sender_append(c, row, r);
 }
 
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = check_tables_part(&c->tables, row->arg[0]);
+    const struct trace_LOG_CUT *is = TRACE_AS(row, LOG_CUT);
+    struct part *part = check_tables_part(&c->tables, is->partition);
     /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left of what the life
      * before had. */
     if (r->incarnation != row->incarnation)
         return;
     if (part != NULL)
-        check_cut_records(c, row, part, row->arg[1], NOTHING);
-    r->end = row->arg[1];
+        check_cut_records(c, row, part, is->end, NOTHING);
+    r->end = is->end;
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);
     check_sender_cut(c, r);
@@ -108,23 +111,25 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
  * broker's clock says. */
 static void check_age(struct check *c, const struct trace_row *row, const struct replica *r)
 {
+    const struct trace_LOG_START *is = TRACE_AS(row, LOG_START);
     int64_t retention_ms = c->contract.retention_ms;
     int64_t true_ms = c->contract.wall_base_ms + row->time_ns / 1000000;
-    int64_t greatest_ms = (int64_t)row->arg[4];
-    bool by_time = row->arg[3] == 1;
+    int64_t greatest_ms = is->max_timestamp;
+    bool by_time = is->reason == 1;
     if (by_time && (retention_ms < 0 || true_ms - greatest_ms < retention_ms))
-        check_note(c, CHECK_YOUNG_DELETED, row, about_log(r, row->arg[1]), false,
+        check_note(c, CHECK_YOUNG_DELETED, row, about_log(r, is->start), false,
                    "its youngest record was %" PRId64 " ms old", true_ms - greatest_ms);
 }
 
 static void on_start(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    struct part *part = check_tables_part(&c->tables, row->arg[0]);
-    if (row->arg[1] < r->start)
-        check_note(c, CHECK_START_BACK, row, about_log(r, row->arg[1]), false,
-                   "%" PRIu64 " after %" PRIu64, row->arg[1], r->start);
+    const struct trace_LOG_START *is = TRACE_AS(row, LOG_START);
+    struct part *part = check_tables_part(&c->tables, is->partition);
+    if (is->start < r->start)
+        check_note(c, CHECK_START_BACK, row, about_log(r, is->start), false,
+                   "%" PRIu64 " after %" PRIu64, is->start, r->start);
     check_age(c, row, r);
-    r->start = row->arg[1];
+    r->start = is->start;
     if (part != NULL && r->start > part->start)
         check_tables_expire(&c->tables, part, r->start);
     check_ends(c, row, r);
@@ -132,7 +137,8 @@ static void on_start(struct check *c, const struct trace_row *row, struct replic
 
 static void on_watermark(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    uint64_t to = row->arg[1];
+    const struct trace_HIGH_WATERMARK *is = TRACE_AS(row, HIGH_WATERMARK);
+    uint64_t to = is->offset;
     uint64_t counting = c->contract.durable_acks ? r->durable : r->written;
     if (to < r->watermark)
         check_note(c, CHECK_WATERMARK_BACK, row, about_log(r, to), false,
@@ -145,31 +151,34 @@ static void on_watermark(struct check *c, const struct trace_row *row, struct re
 
 static void on_ack(struct check *c, const struct trace_row *row, struct replica *r)
 {
+    const struct trace_ACK *is = (const struct trace_ACK *)(row + 1); /* or of a DUPLICATE */
     struct host *host = find_host(c, row->node);
-    int64_t acks = (int64_t)row->arg[3];
-    if (acks == -1 && row->arg[2] >= r->watermark)
-        check_note(c, CHECK_EARLY_ACK, row, about_log(r, row->arg[2]), false,
-                   "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64,
-                   row->arg[2], r->watermark);
+    int64_t acks = is->acks;
+    if (acks == -1 && is->last >= r->watermark)
+        check_note(c, CHECK_EARLY_ACK, row, about_log(r, is->last), false,
+                   "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64, is->last,
+                   r->watermark);
     if (host != NULL && host->dir_offline && acks != 0)
-        check_note(c, CHECK_ACK_AFTER_FAILED_SYNC, row, about_log(r, row->arg[2]), false,
-                   "offsets %" PRIu64 " to %" PRIu64, row->arg[1], row->arg[2]);
+        check_note(c, CHECK_ACK_AFTER_FAILED_SYNC, row, about_log(r, is->last), false,
+                   "offsets %" PRIu64 " to %" PRIu64, is->first, is->last);
 }
 
 static void on_serve(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    if (row->arg[2] > r->watermark)
-        check_note(c, CHECK_EARLY_SERVE, row, about_log(r, row->arg[2]), false,
-                   "served up to %" PRIu64 " with the high watermark at %" PRIu64, row->arg[2],
+    const struct trace_SERVE *is = TRACE_AS(row, SERVE);
+    if (is->to > r->watermark)
+        check_note(c, CHECK_EARLY_SERVE, row, about_log(r, is->to), false,
+                   "served up to %" PRIu64 " with the high watermark at %" PRIu64, is->to,
                    r->watermark);
 }
 
 /* No crash and no loss of power explains a bad batch where good ones were durable. */
 static void on_offline(struct check *c, const struct trace_row *row, struct replica *r)
 {
-    if (row->arg[2] == ERR_CORRUPT && !c->damaged)
+    const struct trace_LOG_OFFLINE *is = TRACE_AS(row, LOG_OFFLINE);
+    if (is->err == ERR_CORRUPT && !c->damaged)
         check_note(c, CHECK_UNHARMED_CORRUPT, row, about_log(r, CHECK_NO_OFFSET), false,
-                   "at position %" PRIu64 " of a file", row->arg[1]);
+                   "at position %" PRId64 " of a file", is->position);
 }
 
 static void on_replica_row(struct check *c, const struct trace_row *row, struct replica *r)
@@ -204,11 +213,11 @@ static void on_replica_row(struct check *c, const struct trace_row *row, struct 
         on_offline(c, row, r);
         break;
     case TRACE_LOG_WRITTEN:
-        r->written = row->arg[1];
+        r->written = TRACE_AS(row, LOG_WRITTEN)->end;
         check_ends(c, row, r);
         break;
     case TRACE_LOG_DURABLE:
-        r->durable = row->arg[1];
+        r->durable = TRACE_AS(row, LOG_DURABLE)->end;
         check_ends(c, row, r);
         break;
     default:
@@ -216,22 +225,34 @@ static void on_replica_row(struct check *c, const struct trace_row *row, struct 
     }
 }
 
+/* Without a descriptor or memory for it no sync was tried, and the next round may be believed. */
+static bool is_failed_sync(const struct trace_row *row)
+{
+    if (row->kind != TRACE_SYNC_DONE)
+        return false;
+    uint64_t err = TRACE_AS(row, SYNC_DONE)->err;
+    return err != ERR_NONE && err != ERR_TOOMANY && err != ERR_NOMEM;
+}
+
+static void on_refused(struct check *c, const struct trace_row *row)
+{
+    const struct trace_REQUEST_REFUSED *is = TRACE_AS(row, REQUEST_REFUSED);
+    if (!c->contract.hostile_clients)
+        check_note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false,
+                   "reason %" PRId64 ", size %" PRId64, is->reason, is->size);
+}
+
 static void on_host_row(struct check *c, const struct trace_row *row)
 {
     struct host *host = find_host(c, row->node);
     if (host == NULL)
         return;
-    /* Without a descriptor or memory for it no sync was tried, and the next round may be believed.
-     */
-    bool untried = row->arg[1] == ERR_TOOMANY || row->arg[1] == ERR_NOMEM;
-    bool failed_sync = row->kind == TRACE_SYNC_DONE && row->arg[1] != ERR_NONE && !untried;
     if (row->kind == TRACE_NODE_START)
         host->dir_offline = false;
-    else if (row->kind == TRACE_DIR_OFFLINE || failed_sync)
+    else if (row->kind == TRACE_DIR_OFFLINE || is_failed_sync(row))
         host->dir_offline = true;
-    else if (row->kind == TRACE_REQUEST_REFUSED && !c->contract.hostile_clients)
-        check_note(c, CHECK_UNEXPECTED_CLOSE, row, (struct about){0}, false,
-                   "reason %" PRId64 ", size %" PRId64, (int64_t)row->arg[0], (int64_t)row->arg[1]);
+    else if (row->kind == TRACE_REQUEST_REFUSED)
+        on_refused(c, row);
 }
 
 /* Faults that change or take what a disk holds, by the hash of their name. */
@@ -244,6 +265,13 @@ static bool is_damage(uint64_t fault)
             return true;
     }
     return false;
+}
+
+/* The first column of every row that is about one. */
+static uint64_t partition_of(const struct trace_row *row)
+{
+    ASSERT(trace_kinds[row->kind].columns[0].type == TRACE_PARTITION);
+    return trace_words(row)[0];
 }
 
 void check_broker_row(struct check *c, const struct trace_row *row)
@@ -261,13 +289,13 @@ void check_broker_row(struct check *c, const struct trace_row *row)
     case TRACE_NACK:
     case TRACE_LOG_OFFLINE:
     case TRACE_SERVE: {
-        struct replica *r = find_replica(c, row->node, row->arg[0]);
+        struct replica *r = find_replica(c, row->node, partition_of(row));
         if (r != NULL)
             on_replica_row(c, row, r);
         break;
     }
     case TRACE_FAULT:
-        c->damaged |= is_damage(row->arg[0]);
+        c->damaged |= is_damage(TRACE_AS(row, FAULT)->site);
         break;
     case TRACE_NODE_START:
     case TRACE_SYNC_DONE:

@@ -38,8 +38,9 @@ static bool order_promised(const struct value *v)
 
 static void on_invoke(struct check *c, const struct trace_row *row)
 {
-    struct value *v = check_tables_send(&c->tables, row->arg[1]);
-    struct part *part = row->arg[0] == 0 ? NULL : check_tables_part(&c->tables, row->arg[0]);
+    const struct trace_PRODUCE_INVOKE *is = TRACE_AS(row, PRODUCE_INVOKE);
+    struct value *v = check_tables_send(&c->tables, is->vid);
+    struct part *part = is->partition == 0 ? NULL : check_tables_part(&c->tables, is->partition);
     c->counts.sent++;
     if (v == NULL) {
         c->error = c->tables.failed ? ERR_NOMEM : ERR_INVALID;
@@ -49,8 +50,8 @@ static void on_invoke(struct check *c, const struct trace_row *row)
     v->at_ns = row->time_ns;
     v->offset = part == NULL ? 0 : part->acked_end;
     v->part = part == NULL ? NO_PART : part->index;
-    v->body = (uint32_t)row->arg[3];
-    v->flags = (uint8_t)row->arg[4];
+    v->body = (uint32_t)is->body;
+    v->flags = (uint8_t)is->flags;
 }
 
 /* The record's second place: allowed where nobody promised to send it once. */
@@ -146,9 +147,10 @@ static bool is_of_the_life_before(const struct check *c, const struct part *part
 
 static void on_ok(struct check *c, const struct trace_row *row)
 {
-    uint64_t vid = row->arg[1];
-    uint64_t offset = row->arg[2];
-    struct part *part = check_tables_part(&c->tables, row->arg[0]);
+    const struct trace_PRODUCE_OK *is = TRACE_AS(row, PRODUCE_OK);
+    uint64_t vid = is->vid;
+    uint64_t offset = is->offset;
+    struct part *part = check_tables_part(&c->tables, is->partition);
     bool gone;
     struct value *v = check_tables_value(&c->tables, vid, &gone);
     c->counts.acked++;
@@ -168,25 +170,29 @@ static void on_ok(struct check *c, const struct trace_row *row)
 
 static void on_not_ok(struct check *c, const struct trace_row *row, enum value_state state)
 {
+    /* An UNKNOWN has the columns of a FAIL. */
+    const struct trace_PRODUCE_FAIL *is = (const struct trace_PRODUCE_FAIL *)(row + 1);
     bool gone;
-    struct value *v = check_tables_value(&c->tables, row->arg[1], &gone);
+    struct value *v = check_tables_value(&c->tables, is->vid, &gone);
     c->counts.failed += state == VALUE_FAIL;
     c->counts.unknown += state == VALUE_UNKNOWN;
     if (v == NULL)
         return;
     if (state == VALUE_FAIL && v->state & VALUE_SEEN)
-        check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(row->arg[0], v->offset, row->arg[1]),
-                   false, "refused with code %d after it was read", (int)(int64_t)row->arg[2]);
-    settle(c, v, row->arg[1], state);
+        check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(is->partition, v->offset, is->vid),
+                   false, "refused with code %d after it was read", (int)is->code);
+    settle(c, v, is->vid, state);
 }
 
 static void on_assign(struct check *c, const struct trace_row *row)
 {
+    const struct trace_ASSIGN *is = TRACE_AS(row, ASSIGN);
     bool fresh;
-    struct place *at = check_tables_place(&c->tables, row->node, row->arg[0], PLACE_READER, &fresh);
+    struct place *at =
+        check_tables_place(&c->tables, row->node, is->partition, PLACE_READER, &fresh);
     if (at == NULL)
         return;
-    at->offset = row->arg[1]; /* the offset that must come next; NO_OFFSET: any */
+    at->offset = is->offset; /* the offset that must come next; NO_OFFSET: any */
     at->op = 0;
 }
 
@@ -194,8 +200,9 @@ static void on_assign(struct check *c, const struct trace_row *row)
  */
 static void check_position(struct check *c, const struct trace_row *row, struct part *part)
 {
-    uint64_t op = row->arg[0];
-    uint64_t offset = row->arg[2];
+    const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
+    uint64_t op = is->op;
+    uint64_t offset = is->offset;
     bool fresh;
     struct place *at = check_tables_place(&c->tables, row->node, part->id, PLACE_READER, &fresh);
     if (at == NULL)
@@ -204,11 +211,11 @@ static void check_position(struct check *c, const struct trace_row *row, struct 
     bool known = !fresh && at->offset != NO_OFFSET;
     if (known && offset < at->offset)
         check_note(c, inside ? CHECK_INTERNAL_NONMONOTONIC_POLL : CHECK_NONMONOTONIC_POLL, row,
-                   about(part->id, offset, row->arg[3]), false,
+                   about(part->id, offset, is->vid), false,
                    "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
     if (known && offset > at->offset && offset > part->start)
         check_note(c, inside ? CHECK_INTERNAL_POLL_SKIP : CHECK_POLL_SKIP, row,
-                   about(part->id, offset, row->arg[3]), false,
+                   about(part->id, offset, is->vid), false,
                    "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
     at->offset = offset + 1;
     at->op = op;
@@ -217,8 +224,9 @@ static void check_position(struct check *c, const struct trace_row *row, struct 
 static void check_key_order(struct check *c, const struct trace_row *row, struct part *part,
                             const struct value *v)
 {
-    uint64_t vid = row->arg[3];
-    uint64_t key = row->arg[4];
+    const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
+    uint64_t vid = is->vid;
+    uint64_t key = is->key;
     if (key == 0 || !order_promised(v))
         return;
     uint64_t who = hash_combine(hash_combine(row->node, vid >> CHECK_SEQUENCE_BITS), key);
@@ -229,18 +237,19 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
         return;
     fresh |= last->cut_count != part->cut_count;
     last->cut_count = part->cut_count;
-    if (!fresh && row->arg[2] > last->offset && vid < last->sequence)
-        check_note(c, CHECK_KEY_ORDER, row, about(part->id, row->arg[2], vid), false,
+    if (!fresh && is->offset > last->offset && vid < last->sequence)
+        check_note(c, CHECK_KEY_ORDER, row, about(part->id, is->offset, vid), false,
                    "sent before the record at offset %" PRIu64 ", read behind it", last->offset);
     last->sequence = vid;
-    last->offset = row->arg[2];
+    last->offset = is->offset;
 }
 
 static void on_read(struct check *c, const struct trace_row *row)
 {
-    uint64_t offset = row->arg[2];
-    uint64_t vid = row->arg[3];
-    struct part *part = check_tables_part(&c->tables, row->arg[1]);
+    const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
+    uint64_t offset = is->offset;
+    uint64_t vid = is->vid;
+    struct part *part = check_tables_part(&c->tables, is->partition);
     c->counts.read++;
     if (part == NULL)
         return;
@@ -257,10 +266,10 @@ static void on_read(struct check *c, const struct trace_row *row)
                        "%" PRIx64 " at offset %" PRIu64 " was never sent", vid, offset);
         return;
     }
-    if ((uint32_t)row->arg[5] != v->body)
+    if ((uint32_t)is->body != v->body)
         check_note(c, CHECK_CORRUPT_PAYLOAD, row, about(part->id, offset, vid), false,
-                   "at offset %" PRIu64 ": digest %08x, sent with %08x", offset,
-                   (uint32_t)row->arg[5], v->body);
+                   "at offset %" PRIu64 ": digest %08x, sent with %08x", offset, (uint32_t)is->body,
+                   v->body);
     if (v->state & VALUE_FAIL)
         check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(part->id, offset, vid), false,
                    "refused, but read at offset %" PRIu64, offset);
@@ -273,11 +282,12 @@ static void on_read(struct check *c, const struct trace_row *row)
 
 static void on_final_read(struct check *c, const struct trace_row *row)
 {
-    struct part *part = check_tables_part(&c->tables, row->arg[0]);
+    const struct trace_FINAL_READ *is = TRACE_AS(row, FINAL_READ);
+    struct part *part = check_tables_part(&c->tables, is->partition);
     if (part == NULL)
         return;
     part->final = true;
-    part->final_end = row->arg[2];
+    part->final_end = is->end;
     c->counts.final_reads++;
 }
 
@@ -296,14 +306,16 @@ static struct topic *find_topic(struct check *c, uint64_t id)
     return topic;
 }
 
+/* Of those that begin with a topic. */
 static void on_topic(struct check *c, const struct trace_row *row)
 {
+    uint64_t id = trace_words(row)[0];
     /* The row without a topic ends a listing: what was not seen since it began is not there. */
-    if (row->arg[0] == 0) {
+    if (id == 0) {
         c->topics_listed = true;
         return;
     }
-    struct topic *topic = find_topic(c, row->arg[0]);
+    struct topic *topic = find_topic(c, id);
     if (topic == NULL)
         return;
     if (row->kind == TRACE_TOPIC_SEEN) {
@@ -324,13 +336,15 @@ static void on_node_start(struct check *c)
 
 static void on_producer_id(struct check *c, const struct trace_row *row)
 {
+    const struct trace_PRODUCER_ID_GIVEN *is = TRACE_AS(row, PRODUCER_ID_GIVEN);
     bool fresh;
-    if (check_tables_place(&c->tables, row->arg[0], row->arg[1], PLACE_PRODUCER_ID, &fresh) == NULL)
+    if (check_tables_place(&c->tables, is->producer_id, is->epoch, PLACE_PRODUCER_ID, &fresh) ==
+        NULL)
         return;
     c->counts.producer_ids++;
     if (!fresh)
-        check_note(c, CHECK_PRODUCER_ID_TWICE, row, about(0, 0, row->arg[0]), false,
-                   "producer id %" PRIu64 " epoch %" PRIu64, row->arg[0], row->arg[1]);
+        check_note(c, CHECK_PRODUCER_ID_TWICE, row, about(0, 0, is->producer_id), false,
+                   "producer id %" PRId64 " epoch %" PRId64, is->producer_id, is->epoch);
 }
 
 void check_client_row(struct check *c, const struct trace_row *row)

@@ -25,15 +25,15 @@ static struct sender *find_sender(struct check *c, const struct replica *r, uint
 
 void check_sender_append(struct check *c, const struct trace_row *row, const struct replica *r)
 {
-    if ((int64_t)row->arg[4] < 0)
+    const struct trace_LOG_APPEND *is = TRACE_AS(row, LOG_APPEND);
+    if (is->producer_id < 0)
         return;
-    struct sender *s = find_sender(c, r, row->arg[4], true);
+    struct sender *s = find_sender(c, r, is->producer_id, true);
     if (s == NULL)
         return;
     if (s->count == SENDER_WINDOW)
         memmove(&s->batches[0], &s->batches[1], (size_t)--s->count * sizeof s->batches[0]);
-    s->batches[s->count++] =
-        (struct sender_batch){.last = row->arg[2], .crc = (uint32_t)row->arg[3]};
+    s->batches[s->count++] = (struct sender_batch){.last = is->last, .crc = (uint32_t)is->crc};
 }
 
 void check_sender_cut(struct check *c, const struct replica *r)
@@ -48,15 +48,16 @@ void check_sender_cut(struct check *c, const struct replica *r)
 
 void check_sender_nack(struct check *c, const struct trace_row *row, const struct replica *r)
 {
-    if (row->arg[1] != OUT_OF_ORDER_SEQUENCE_NUMBER)
+    const struct trace_NACK *is = TRACE_AS(row, NACK);
+    if (is->code != OUT_OF_ORDER_SEQUENCE_NUMBER)
         return;
-    const struct sender *s = find_sender(c, r, row->arg[2], false);
+    const struct sender *s = find_sender(c, r, is->producer_id, false);
     for (uint32_t i = 0; s != NULL && i < s->count; i++) {
         const struct sender_batch *batch = &s->batches[i];
         struct about about = {.partition = r->key[1], .offset = batch->last};
-        if (batch->crc == (uint32_t)row->arg[4] && batch->last >= r->start)
+        if (batch->crc == (uint32_t)is->crc && batch->last >= r->start)
             check_note(c, CHECK_DUPLICATE_REFUSED, row, about, false,
-                       "producer %" PRIu64 ", sequence %" PRIu64 ", which ends at offset %" PRIu64,
-                       row->arg[2], row->arg[3], batch->last);
+                       "producer %" PRId64 ", sequence %" PRId64 ", which ends at offset %" PRIu64,
+                       is->producer_id, is->sequence, batch->last);
     }
 }

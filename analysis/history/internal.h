@@ -11,13 +11,16 @@ enum history_column {
     COLUMN_NODE,
     COLUMN_INCARNATION,
     COLUMN_TIME,
-    COLUMN_CAUSE,
+    COLUMN_EVENT,
     HISTORY_COLUMN_COUNT
 };
 
-#define HISTORY_RAW_ROW_MAX ((HISTORY_COLUMN_COUNT + TRACE_ARGS_MAX) * HISTORY_VARINT_MAX)
-#define HISTORY_RAW_MAX (HISTORY_BLOCK_ROWS * HISTORY_RAW_ROW_MAX)
-#define HISTORY_ROWS_MIN 64 /* that there is room for at least, where there is room at all */
+#define HISTORY_BLOCK_ROWS (HISTORY_BLOCK_WORDS / TRACE_HEAD_WORDS)
+/* Each word of a row is a varint at most, or 8 bytes of its text. */
+#define HISTORY_RAW_SIZE(rows, words)                                                              \
+    ((rows)*HISTORY_COLUMN_COUNT * HISTORY_VARINT_MAX + (words)*HISTORY_VARINT_MAX)
+#define HISTORY_RAW_MAX HISTORY_RAW_SIZE(HISTORY_BLOCK_ROWS, HISTORY_BLOCK_WORDS)
+#define HISTORY_WORDS_MIN 512 /* that there is room for at least, where there is room at all */
 
 /* A buffer that grows with the blocks that come, for most traces are short. */
 struct history_room {
@@ -42,6 +45,10 @@ static inline enum err history_room_for(struct history_room *room, struct mem *m
 /* Bytes of a trace as text in a line: what would end the line, or steer a terminal, is a '?'. */
 char history_plain(char c);
 
+/* A column as a member of an object. */
+void history_put_column(struct json *j, const struct history_names *names,
+                        const struct trace_column *column, uint64_t value);
+
 static inline uint64_t history_field(const struct trace_row *row, enum history_column column)
 {
     switch (column) {
@@ -53,8 +60,8 @@ static inline uint64_t history_field(const struct trace_row *row, enum history_c
         return row->incarnation;
     case COLUMN_TIME:
         return (uint64_t)row->time_ns;
-    case COLUMN_CAUSE:
-        return row->cause;
+    case COLUMN_EVENT:
+        return row->event;
     case HISTORY_COLUMN_COUNT:
         break;
     }

@@ -2,39 +2,15 @@
  * It only reads rows. */
 #include "history/internal.h"
 
-bool history_is_text(const struct trace_row *row)
-{
-    return row->kind == TRACE_SAY || row->kind == TRACE_FINDING;
-}
-
-bool history_text_goes_on(const struct trace_row *row)
-{
-    return history_is_text(row) && memchr(row->arg, 0, sizeof row->arg) == NULL;
-}
-
-void history_put_text(const struct trace_row *like, const char *text,
-                      void (*put)(void *context, const struct trace_row *row), void *context)
-{
-    struct trace_row row = *like;
-    size_t size = strlen(text) + 1; /* the zero ends it, be it in a row of its own */
-    ASSERT(history_is_text(like));
-    for (size_t at = 0; at < size; at += sizeof row.arg) {
-        memset(row.arg, 0, sizeof row.arg);
-        memcpy(row.arg, text + at, MIN(size - at, sizeof row.arg));
-        put(context, &row);
-    }
-}
-
 enum err history_lines_start(struct history_lines *l)
 {
     ASSERT(l->put != NULL);
-    text_init(&l->line, l->mem);
+    l->told.event = 0;
     return history_names_new(&l->names, l->mem);
 }
 
 void history_lines_end(struct history_lines *l)
 {
-    text_free(&l->line);
     history_names_free(l->names);
     l->names = NULL;
 }
@@ -55,9 +31,11 @@ static bool names_partition(const char *name, const char *wanted)
 static bool speaks_of(const struct history_lines *l, const struct trace_row *row)
 {
     const struct trace_kind_info *info = &trace_kinds[row->kind];
-    for (int i = 0; i < info->arg_count; i++) {
-        bool names = strcmp(info->args[i], "partition") == 0 || strcmp(info->args[i], "topic") == 0;
-        if (names && names_partition(history_name(l->names, row->arg[i]), l->filter.partition))
+    for (int i = 0; i < info->column_count; i++) {
+        uint8_t type = info->columns[i].type;
+        bool names = type == TRACE_PARTITION || type == TRACE_TOPIC;
+        const char *name = names ? history_name(l->names, trace_words(row)[i]) : NULL;
+        if (names_partition(name, l->filter.partition))
             return true;
     }
     return false;
@@ -71,6 +49,8 @@ static bool is_wanted(const struct history_lines *l, const struct trace_row *row
         return false;
     if (row->kind == TRACE_FINDING)
         return true;
+    if (row->kind == TRACE_EVENT && !f->events)
+        return false;
     const char *node = history_name(l->names, row->node);
     if (f->node != NULL && (node == NULL || strcmp(node, f->node) != 0))
         return false;
@@ -79,36 +59,21 @@ static bool is_wanted(const struct history_lines *l, const struct trace_row *row
 
 /* ---- objects ---- */
 
-static bool is_label(const char *label, const char *const *labels)
+static void put_event(struct json *j, const struct history_lines *l, const struct trace_EVENT *is)
 {
-    for (; *labels != NULL; labels++) {
-        if (strcmp(label, *labels) == 0)
-            return true;
-    }
-    return false;
+    const char *what = history_name(l->names, is->what);
+    json_put_int(j, "cause", is->cause);
+    if (is->since != is->cause)
+        json_put_int(j, "since", is->since);
+    if (what != NULL)
+        json_put_string(j, "told", what);
 }
 
-static void put_argument(struct json *j, const struct history_names *names, const char *label,
-                         uint64_t v)
-{
-    static const char *const hashes[] = {"partition", "topic", "kind", "site", "action",
-                                         "vid",       "key",   "body", "crc",  NULL};
-    const char *name = v > UINT32_MAX ? history_name(names, v) : NULL;
-    if (name != NULL)
-        json_put_string(j, label, name);
-    else if (strcmp(label, "err") == 0 && v < ERR_COUNT)
-        json_put_string(j, label, err_name((enum err)v));
-    else if (is_label(label, hashes))
-        json_put_hex(j, label, v);
-    else
-        json_put_int(j, label, (int64_t)v);
-}
-
-/* text: of a sentence, put together; else the arguments say all. */
 static void print_object(const struct history_lines *l, const struct trace_row *row,
-                         const char *sentence, struct text *out)
+                         struct text *out)
 {
     const struct trace_kind_info *info = &trace_kinds[row->kind];
+    const struct trace_EVENT *is = history_lines_event(l, row);
     const char *node = history_name(l->names, row->node);
     struct json j;
     json_put_init(&j, out);
@@ -119,64 +84,42 @@ static void print_object(const struct history_lines *l, const struct trace_row *
     else if (row->node != UINT32_MAX)
         json_put_int(&j, "node", row->node);
     json_put_int(&j, "life", row->incarnation);
-    json_put_uint(&j, "event", row->cause);
+    json_put_uint(&j, "event", row->event);
+    if (is != NULL && row->kind != TRACE_EVENT)
+        put_event(&j, l, is);
     json_put_string(&j, "row", info->name);
-    if (history_is_text(row))
-        json_put_string(&j, "text", sentence);
-    for (int i = 0; i < info->arg_count && !history_is_text(row); i++)
-        put_argument(&j, l->names, info->args[i], row->arg[i]);
+    for (int i = 0; i < info->column_count; i++)
+        history_put_column(&j, l->names, &info->columns[i], trace_words(row)[i]);
+    if (info->has_text)
+        json_put_string(&j, "text", trace_text(row));
     json_put_end(&j);
-}
-
-static void put_object(struct history_lines *l, const struct trace_row *row, const char *sentence)
-{
-    struct text object;
-    text_init(&object, l->mem);
-    print_object(l, row, sentence, &object);
-    l->put(l, row, object.failed ? "" : object.data);
-    text_free(&object);
 }
 
 /* ---- rows ---- */
 
-static void emit(struct history_lines *l)
+const struct trace_EVENT *history_lines_event(const struct history_lines *l,
+                                              const struct trace_row *row)
 {
-    const char *line = l->line.failed || l->line.data == NULL ? "" : l->line.data;
-    if (l->as_json)
-        put_object(l, &l->first, line);
-    else
-        l->put(l, &l->first, line);
-}
-
-static void add_piece(struct history_lines *l, const struct trace_row *row)
-{
-    const char *piece = (const char *)row->arg;
-    for (size_t i = 0; i < sizeof row->arg && piece[i] != 0; i++) {
-        char c = l->as_json ? piece[i] : history_plain(piece[i]);
-        text_add(&l->line, &c, 1);
-    }
+    bool of_it = row->kind != TRACE_FINDING && row->event == l->told.event;
+    return of_it && row->event != 0 ? &l->told.is : NULL;
 }
 
 void history_lines_row(struct history_lines *l, const struct trace_row *row)
 {
+    struct text line;
     ASSERT(l->names != NULL);
     history_names_row(l->names, row);
-    if (row->kind == TRACE_NAME)
-        return;
-    bool goes_on = l->open && row->kind == l->first.kind;
-    if (!goes_on) {
-        l->first = *row;
-        l->wanted = is_wanted(l, row);
+    if (row->kind == TRACE_EVENT) {
+        l->told.event = row->event;
+        l->told.is = *TRACE_AS(row, EVENT);
     }
-    l->open = history_text_goes_on(row);
-    if (!l->wanted)
+    if (row->kind == TRACE_NAME || !is_wanted(l, row))
         return;
-    if (goes_on || (l->as_json && history_is_text(row)))
-        add_piece(l, row);
-    else if (!l->as_json)
-        history_print(row, l->names, &l->line);
-    if (l->open)
-        return;
-    emit(l);
-    text_free(&l->line);
+    text_init(&line, l->mem);
+    if (l->as_json)
+        print_object(l, row, &line);
+    else
+        history_print(row, l->names, &line);
+    l->put(l, row, line.failed || line.data == NULL ? "" : line.data);
+    text_free(&line);
 }

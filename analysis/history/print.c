@@ -1,13 +1,11 @@
-/* print.c - a row as a line for people. */
+/* print.c - a row as a line for people, its columns by what their types say. */
 #include <inttypes.h>
 #include "history/internal.h"
-
-#define NAME_SIZE (8 * (TRACE_ARGS_MAX - 1))
 
 struct name {
     struct hmap_node node;
     uint64_t id;
-    char text[NAME_SIZE + 1];
+    char text[];
 };
 
 struct history_names {
@@ -53,15 +51,15 @@ char history_plain(char c)
 /* A name that finds no memory is printed as its number. */
 void history_names_row(struct history_names *names, const struct trace_row *row)
 {
-    if (row->kind != TRACE_NAME || history_name(names, row->arg[0]) != NULL)
+    if (row->kind != TRACE_NAME || history_name(names, TRACE_AS(row, NAME)->id) != NULL)
         return;
-    struct name *name = mem_zalloc(names->mem, sizeof *name);
+    const char *text = trace_text(row);
+    struct name *name = mem_zalloc(names->mem, sizeof *name + strlen(text) + 1);
     if (name == NULL)
         return;
-    name->id = row->arg[0];
-    memcpy(name->text, &row->arg[1], NAME_SIZE);
-    for (char *c = name->text; *c != 0; c++)
-        *c = history_plain(*c);
+    name->id = TRACE_AS(row, NAME)->id;
+    for (size_t i = 0; text[i] != 0; i++)
+        name->text[i] = history_plain(text[i]);
     hmap_insert(&names->map, hash_mix(name->id), &name->node);
 }
 
@@ -71,39 +69,34 @@ const char *history_name(const struct history_names *names, uint64_t id)
     return found == NULL ? NULL : CONTAINER_OF(found, struct name, node)->text;
 }
 
-static bool is_one_of(const char *word, const char *const *words)
+/* Small numbers name nodes; those of everything else are hashes. */
+static const char *name_of(enum trace_type type, uint64_t v, const struct history_names *names)
 {
-    for (; *words != NULL; words++) {
-        if (strcmp(word, *words) == 0)
-            return true;
-    }
-    return false;
+    bool may =
+        type == TRACE_PARTITION || type == TRACE_TOPIC || type == TRACE_ID || type == TRACE_NAMED;
+    return may && names != NULL && v > UINT32_MAX ? history_name(names, v) : NULL;
 }
 
-static void print_argument(const char *label, uint64_t v, const struct history_names *names,
-                           struct text *out)
+static void print_column(const struct trace_column *column, uint64_t v,
+                         const struct history_names *names, struct text *out)
 {
-    static const char *const ids[] = {"partition", "topic", "id", "kind", "site", "action", NULL};
-    static const char *const hex[] = {"vid", "key", "body", "crc", NULL};
-    /* Small numbers name nodes; those of everything else are hashes. */
-    bool has_name = names != NULL && v > UINT32_MAX && is_one_of(label, ids);
-    const char *name = has_name ? history_name(names, v) : NULL;
+    enum trace_type type = (enum trace_type)column->type;
+    const char *name = name_of(type, v, names);
     if (name != NULL)
         text_printf(out, " %s", name);
-    else if (strcmp(label, "err") == 0 && v < ERR_COUNT)
+    else if (type == TRACE_ERR && v < ERR_COUNT)
         text_printf(out, " %s", err_text((enum err)v));
-    else if (is_one_of(label, hex))
-        text_printf(out, " %s %" PRIx64, label, v);
+    else if (type == TRACE_BITS)
+        text_printf(out, " %s %" PRIx64, column->name, v);
     else
-        text_printf(out, " %s %" PRId64, label, (int64_t)v);
+        text_printf(out, " %s %" PRId64, column->name, (int64_t)v);
 }
 
-static void print_sentence(const struct trace_row *row, struct text *out)
+static void print_text(const char *text, struct text *out)
 {
-    const char *text = (const char *)row->arg;
     text_add(out, ": ", 2);
-    for (size_t i = 0; i < sizeof row->arg && text[i] != 0; i++) {
-        char c = history_plain(text[i]);
+    for (; *text != 0; text++) {
+        char c = history_plain(*text);
         text_add(out, &c, 1);
     }
 }
@@ -118,12 +111,28 @@ void history_print(const struct trace_row *row, const struct history_names *name
     else
         text_printf(out, "node %-5" PRIu32, row->node);
     text_printf(out, " %s", info->text);
-    if (row->kind == TRACE_NAME)
-        return;
-    if (history_is_text(row)) {
-        print_sentence(row, out);
+    if (info->has_text) { /* which says it all */
+        print_text(trace_text(row), out);
         return;
     }
-    for (int i = 0; i < info->arg_count; i++)
-        print_argument(info->args[i], row->arg[i], names, out);
+    for (int i = 0; i < info->column_count; i++)
+        print_column(&info->columns[i], trace_words(row)[i], names, out);
+}
+
+/* ---- objects ---- */
+
+void history_put_column(struct json *j, const struct history_names *names,
+                        const struct trace_column *column, uint64_t v)
+{
+    enum trace_type type = (enum trace_type)column->type;
+    const char *name = name_of(type, v, names);
+    bool hash = type == TRACE_PARTITION || type == TRACE_TOPIC || type == TRACE_NAMED;
+    if (name != NULL)
+        json_put_string(j, column->name, name);
+    else if (type == TRACE_ERR && v < ERR_COUNT)
+        json_put_string(j, column->name, err_name((enum err)v));
+    else if (hash || type == TRACE_BITS)
+        json_put_hex(j, column->name, v);
+    else
+        json_put_int(j, column->name, (int64_t)v);
 }

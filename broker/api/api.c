@@ -233,7 +233,7 @@ int16_t api_request_find(const struct request *r, const struct metadata_topic *t
 static void refuse(struct api *api, struct conn *conn, const struct wire_request_header *header,
                    enum refusal why, uint32_t size, const char *sentence)
 {
-    TRACE(api->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    TRACE(api->trace, REQUEST_REFUSED, .reason = why, .size = size);
     if (why != REFUSED_STOPPING)
         api_refusals_tell(&api->refusals, conn, header, (int)why, sentence);
     conn_close(conn, why == REFUSED_MEMORY ? ERR_NOMEM : ERR_CORRUPT);

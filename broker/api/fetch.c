@@ -259,6 +259,7 @@ static void hint_leader(struct item *item, const struct metadata_topic *topic)
 static void prepare_item(struct fetch *s, struct item *item, const struct metadata_topic *topic,
                          int16_t unknown)
 {
+    const struct wire_fetch_request *asked = s->request.body;
     const struct wire_fetch_request_partition *in = item->in;
     *item->out = (struct wire_fetch_response_partition){
         .partition_index = in->partition,
@@ -277,6 +278,7 @@ static void prepare_item(struct fetch *s, struct item *item, const struct metada
         replica_fetch_init(&item->fetch, replica);
         item->fetch.offset = in->fetch_offset;
         item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
+        item->fetch.isolation = asked->isolation_level;
         item->fetch.last_epoch = in->last_fetched_epoch;
         item->fetch.done = on_fetched;
         item->fetch.woken = on_woken;

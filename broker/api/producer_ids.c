@@ -45,8 +45,8 @@ static void ask_for_block(struct producer_ids *ids)
     quorum_submit(ids->quorum, &ids->request, &ids->allocate.command, QUORUM_COMMITTED, on_block);
     if (ids->request.first < 0)
         return;
-    TRACE(ids->trace, PRODUCER_IDS_BLOCK, (uint64_t)ids->allocate.first,
-          CONTROLLER_PRODUCER_ID_BLOCK, (uint64_t)ids->request.first);
+    TRACE(ids->trace, PRODUCER_IDS_BLOCK, .first = ids->allocate.first,
+          .count = CONTROLLER_PRODUCER_ID_BLOCK, .metadata_offset = ids->request.first);
     if (KNOWN_BUG(producer_ids_before_durable))
         begin_block(ids, ids->allocate.first);
 }
@@ -61,7 +61,7 @@ static void serve(struct producer_ids *ids)
         }
         struct list *link = list_pop_front(&ids->waiting);
         int64_t id = ids->next++;
-        TRACE(ids->trace, PRODUCER_ID_GIVEN, (uint64_t)id, 0);
+        TRACE(ids->trace, PRODUCER_ID_GIVEN, .producer_id = id, .epoch = 0);
         finish(CONTAINER_OF(link, struct producer_id, link), WIRE_ERROR_NONE, id);
     }
 }

@@ -62,7 +62,7 @@ void dir_commit_mark(struct dir_member *m, enum dir_turn turn)
 
 static void end_round(struct dir *dir)
 {
-    TRACE(dir->trace, SYNC_DONE, dir->round, (uint64_t)dir->round_err);
+    TRACE(dir->trace, SYNC_DONE, .round = dir->round, .err = dir->round_err);
     dir->round_running = false;
     if (dir->round_short)
         env_arm(dir->env, &dir->round_timer, env_now(dir->env) + DIR_SHORT_MS * 1000000ll);
@@ -244,7 +244,7 @@ void dir_commit_kick(struct dir *dir)
         dir->round_running = dir->round_pending > 0;
         if (dir->round_running) {
             dir_work_begins(dir);
-            TRACE(dir->trace, SYNC_START, dir->round, (uint64_t)files);
+            TRACE(dir->trace, SYNC_START, .round = dir->round, .files = files);
         }
     }
 }

@@ -177,7 +177,7 @@ static void go_offline(struct dir *dir, enum err e, const struct errmsg *why)
 {
     ASSERT(dir->status == ERR_NONE);
     dir->status = ERR_OFFLINE;
-    TRACE(dir->trace, DIR_OFFLINE, (uint64_t)e);
+    TRACE(dir->trace, DIR_OFFLINE, .err = e);
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
     dir_writers_next(dir);
@@ -501,7 +501,7 @@ static enum steps_flow open_take_points(struct steps *steps)
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (o->dir->points_wrong[kind])
-        TRACE(o->dir->trace, LOG_REBUILT, 0, DIR_REBUILT_POINTS, (uint64_t)kind);
+        TRACE(o->dir->trace, LOG_REBUILT, .partition = 0, .what = DIR_REBUILT_POINTS, .base = kind);
     if (++o->kind < DIR_POINTS_COUNT)
         return steps_go(steps, OPEN_POINTS);
     return STEPS_NEXT;

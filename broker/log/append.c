@@ -175,7 +175,7 @@ enum err log_roll(struct log *log, int64_t base)
     log_active(log)->next = base;
     log_segments_push(log, segment);
     log_snapshot_want(log); /* S-7 */
-    TRACE(log->set->trace, LOG_ROLL, log->id, (uint64_t)segment->base);
+    TRACE(log->set->trace, LOG_ROLL, .partition = log->id, .base = segment->base);
     return ERR_NONE;
 }
 
@@ -326,6 +326,14 @@ static void assign_place(const struct log *log, struct format_note *note, uint8_
     note->base = log->end;
 }
 
+/* As LOG_APPEND tells it. */
+static int64_t transaction_of(const struct format_note *note)
+{
+    if ((note->attributes & WIRE_BATCH_TRANSACTIONAL) == 0)
+        return 0;
+    return note->marker < 0 ? 1 : 2 + note->marker;
+}
+
 static void assign_batch(struct log *log, struct format_note *note, const struct log_incoming *in)
 {
     struct log_segment *active = log_active(log);
@@ -338,8 +346,12 @@ static void assign_batch(struct log *log, struct format_note *note, const struct
     active->size += note->size;
     log->bytes += note->size;
     active->next = log->end = note->last + 1;
-    TRACE(log->set->trace, LOG_APPEND, log->id, (uint64_t)note->base, (uint64_t)note->last,
-          note->crc, (uint64_t)note->producer_id, (uint64_t)note->base_sequence, note->size);
+    TRACE(log->set->trace, LOG_APPEND, .partition = log->id, .first = note->base,
+          .last = note->last, .crc = note->crc, .producer_id = note->producer_id,
+          .sequence = note->base_sequence, .bytes = note->size,
+          .producer_epoch = note->producer_epoch,
+          .leader_epoch = in->as_is || in->leader_epoch < 0 ? note->leader_epoch : in->leader_epoch,
+          .transaction = transaction_of(note));
 }
 
 static void assign(struct log *log, struct log_append *append, const struct log_incoming *in)
@@ -507,7 +519,7 @@ static void advance(struct log *log)
     }
     if (log->written_end == before)
         return;
-    TRACE(log->set->trace, LOG_WRITTEN, log->id, (uint64_t)log->written_end);
+    TRACE(log->set->trace, LOG_WRITTEN, .partition = log->id, .end = log->written_end);
     log_commit(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);
@@ -590,7 +602,8 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     if (format_epochs_cut(&log->epochs, end + 1)) /* one that begins here may have been announced */
         log_epochs_were_cut(log);
     log_recent_clear(log);
-    TRACE(log->set->trace, LOG_CUT, log->id, (uint64_t)end, (uint64_t)was, LOG_CUT_FAILED);
+    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = end, .was = was,
+          .reason = LOG_CUT_FAILED, .leader_epoch = log_latest_epoch(log));
     log_repair_begin(log, e);
     if (log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, end);

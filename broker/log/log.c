@@ -116,7 +116,7 @@ void log_move_durable(struct log *log)
         return;
     log->durable_end = end;
     log->durable_bytes = log->round_bytes;
-    TRACE(log->set->trace, LOG_DURABLE, log->id, (uint64_t)log->durable_end);
+    TRACE(log->set->trace, LOG_DURABLE, .partition = log->id, .end = log->durable_end);
     log_told(log, ERR_NONE);
 }
 
@@ -143,7 +143,7 @@ void log_offline(struct log *log, enum err e, int64_t position)
     log->status = e;
     if (log->why.text[0] == 0)
         errmsg_set(&log->why, e, "%s%s", err_text(e), dir_advice(e));
-    TRACE(log->set->trace, LOG_OFFLINE, log->id, (uint64_t)position, (uint64_t)e);
+    TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = position, .err = e);
     log_told(log, e);
     log_wake_admissions(log);
 }

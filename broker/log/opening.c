@@ -408,8 +408,8 @@ static enum steps_flow open_take_epochs(struct steps *steps)
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
-        TRACE(log->set->trace, LOG_REBUILT, log->id, LOG_REBUILT_EPOCHS,
-              (uint64_t)log->segments[0]->base);
+        TRACE(log->set->trace, LOG_REBUILT, .partition = log->id, .what = LOG_REBUILT_EPOCHS,
+              .base = log->segments[0]->base);
     o->snapshot = log->snapshot_count;
     return STEPS_NEXT;
 }

@@ -263,9 +263,9 @@ static enum steps_flow retain_move(struct steps *steps)
     if (log->start_next > log->start) {
         int64_t was = log->start;
         log->start = log->start_next;
-        TRACE(log->set->trace, LOG_START, log->id, (uint64_t)log->start, (uint64_t)was,
-              r->by_time ? LOG_START_TIME : LOG_START_SIZE, (uint64_t)r->greatest,
-              (uint64_t)r->wall_ms);
+        TRACE(log->set->trace, LOG_START, .partition = log->id, .start = log->start, .was = was,
+              .reason = r->by_time ? LOG_START_TIME : LOG_START_SIZE, .max_timestamp = r->greatest,
+              .wall = r->wall_ms);
     }
     return STEPS_NEXT;
 }

@@ -86,7 +86,7 @@ struct opening {
     struct broker *broker;
     struct replica *replica;
     struct replica_op op;
-    int32_t leader_epoch;
+    struct replica_epochs epochs;
     struct again tries;              /* by struct broker's reopens */
     struct application *application; /* that waits for its first end; NULL: none */
     bool told;                       /* why it could not be opened */

@@ -31,6 +31,11 @@ static void opened_some(struct broker *b)
         broker_stop_go_on(b);
 }
 
+static struct replica_epochs epochs_of(const struct metadata_partition *p)
+{
+    return (struct replica_epochs){.leader = p->leader_epoch, .partition = p->partition_epoch};
+}
+
 /* The epoch in which it is to be led, as far as a full disk lets it. */
 void broker_partitions_catch_up(struct broker *b, struct replica *r)
 {
@@ -39,8 +44,9 @@ void broker_partitions_catch_up(struct broker *b, struct replica *r)
     int32_t partition = replica_partition(r);
     if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
         return;
-    int32_t epoch = metadata_partition(topic, partition)->leader_epoch;
-    replica_lead(r, MAX(epoch, replica_leader_epoch(r)));
+    struct replica_epochs epochs = epochs_of(metadata_partition(topic, partition));
+    epochs.leader = MAX(epochs.leader, replica_leader_epoch(r));
+    replica_lead(r, epochs);
     if (replica_holds(r))
         broker_partitions_later(b);
 }
@@ -121,14 +127,14 @@ static void on_opened(struct replica_op *op, enum err e)
     broker_partitions_pump(b);
 }
 
-/* That of the current image; of a topic that is gone, the one that it had. */
-static int32_t epoch_of(const struct broker *b, struct opening *o)
+/* Those of the current image; of a topic that is gone, the ones that it had. */
+static struct replica_epochs present_epochs(const struct broker *b, struct opening *o)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
     const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
     if (topic != NULL && o->place.partition < topic->partition_count)
-        o->leader_epoch = metadata_partition(topic, o->place.partition)->leader_epoch;
-    return o->leader_epoch;
+        o->epochs = epochs_of(metadata_partition(topic, o->place.partition));
+    return o->epochs;
 }
 
 /* Starts as many as may be under way; each may end at once. */
@@ -141,7 +147,7 @@ void broker_partitions_pump(struct broker *b)
         struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
         again(&o->tries, b->reopens);
         b->opening_count++;
-        replica_open(o->replica, &o->op, b->logs, epoch_of(b, o), on_opened);
+        replica_open(o->replica, &o->op, b->logs, present_epochs(b, o), on_opened);
     }
     b->pumping = false;
     opened_some(b);
@@ -177,7 +183,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
     o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
-    o->leader_epoch = metadata_partition(topic, partition)->leader_epoch;
+    o->epochs = epochs_of(metadata_partition(topic, partition));
     enum err e = replica_new(&o->replica, &b->replicas, b->env, b->mem, b->trace, topic->name,
                              &topic->id, partition, &config);
     if (e != ERR_NONE) {

@@ -50,8 +50,8 @@ void broker_start_partitions_done(struct broker *b)
     broker_move(b, BROKER_SERVING);
     broker_partitions_begin_retention(b);
     broker_clients_accept(b);
-    TRACE(b->trace, BROKER_READY, (uint64_t)b->config.node_id, broker_port(b),
-          (uint64_t)(env_now(b->env) - b->started_ns));
+    TRACE(b->trace, BROKER_READY, .broker = b->config.node_id, .port = broker_port(b),
+          .took_ns = (env_now(b->env) - b->started_ns));
     end_start(b, ERR_NONE);
 }
 

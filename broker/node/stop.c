@@ -14,7 +14,7 @@ static void tell_stopped(struct broker *b)
 static void ended(struct broker *b)
 {
     broker_move(b, BROKER_ENDED);
-    TRACE(b->trace, BROKER_STOPPED, (uint64_t)b->config.node_id, b->failed == ERR_NONE);
+    TRACE(b->trace, BROKER_STOPPED, .broker = b->config.node_id, .clean = b->failed == ERR_NONE);
     struct broker_op *starting = b->starting;
     struct broker_op *stopping = b->stopping;
     enum err failed = b->failed;

@@ -118,7 +118,8 @@ static void tell_topics(struct quorum *q, const struct metadata_image *from,
         if (before != NULL || after == NULL)
             continue;
         uint64_t id = hash_text(after->name);
-        TRACE(q->trace, TOPIC_ADDED, id, (uint64_t)after->partition_count, (uint64_t)offset);
+        TRACE(q->trace, TOPIC_ADDED, .topic = id, .partitions = after->partition_count,
+              .metadata_offset = offset);
     }
 }
 

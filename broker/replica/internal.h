@@ -31,10 +31,10 @@ struct replica {
     struct log_op log_op;
     struct replica_op *op; /* of opening or closing */
     uint64_t trace_id;
-    int32_t leader_epoch;
-    int32_t epoch_next; /* that is being noted */
-    bool holds, noting; /* no records are taken; replica_lead is under way */
-    bool full;          /* the disk had no room for the epoch, and was told to be full */
+    int32_t leader_epoch, partition_epoch;
+    struct replica_epochs next; /* that are being noted */
+    bool holds, noting;         /* no records are taken; replica_lead is under way */
+    bool full;                  /* the disk had no room for the epoch, and was told to be full */
     struct dir *dir;
     struct log_op epoch_op;
     int64_t high_watermark;

@@ -2,20 +2,30 @@
  * is acknowledged before the end that its acks asks for has passed it. */
 #include "replica/internal.h"
 
+static void tell_answer(const struct replica_produce *p)
+{
+    const struct replica *r = p->replica;
+    struct trace_ACK ack = {.partition = r->trace_id,
+                            .first = p->first_offset,
+                            .last = p->last_offset,
+                            .acks = p->acks,
+                            .producer_id = p->producer_id,
+                            .sequence = p->base_sequence,
+                            .producer_epoch = p->producer_epoch,
+                            .leader_epoch = r->leader_epoch};
+    if (p->code != WIRE_ERROR_NONE)
+        TRACE(r->trace, NACK, .partition = r->trace_id, .code = p->code,
+              .producer_id = p->producer_id, .sequence = p->base_sequence, .crc = p->crc,
+              .producer_epoch = p->producer_epoch, .leader_epoch = r->leader_epoch);
+    else
+        trace_put(r->trace, p->duplicate ? TRACE_DUPLICATE : TRACE_ACK, &ack, sizeof ack);
+}
+
 static void finish(struct replica_produce *p, int16_t code)
 {
     struct replica *r = p->replica;
     p->code = code;
-    uint64_t id = (uint64_t)p->producer_id;
-    uint64_t sequence = (uint64_t)(int64_t)p->base_sequence;
-    if (code != WIRE_ERROR_NONE)
-        TRACE(r->trace, NACK, r->trace_id, (uint64_t)(int64_t)code, id, sequence, p->crc);
-    else if (p->duplicate)
-        TRACE(r->trace, DUPLICATE, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
-              (uint64_t)(int64_t)p->acks, id, sequence);
-    else
-        TRACE(r->trace, ACK, r->trace_id, (uint64_t)p->first_offset, (uint64_t)p->last_offset,
-              (uint64_t)(int64_t)p->acks, id, sequence);
+    tell_answer(p);
     SOMETIMES(r->trace, DUPLICATE_ANSWERED, code == WIRE_ERROR_NONE && p->duplicate);
     p->done(p);
 }
@@ -98,6 +108,7 @@ static void note_producer(struct replica_produce *p)
     ASSERT(p->batch.size >= WIRE_BATCH_HEAD);
     p->crc = get_u32(p->batch.data + 17);
     p->producer_id = get_i64(p->batch.data + 43);
+    p->producer_epoch = get_i16(p->batch.data + 51);
     p->base_sequence = get_i32(p->batch.data + 53);
 }
 

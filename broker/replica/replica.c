@@ -155,8 +155,10 @@ static void lead(struct replica *r)
     r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
     r->epoch_start = log_end(r->log);
     log_note_high_watermark(r->log, r->high_watermark);
-    TRACE(r->trace, LEADER_ON, r->trace_id, (uint64_t)r->leader_epoch, (uint64_t)r->epoch_start);
-    TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)r->high_watermark);
+    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .leader_epoch = r->leader_epoch,
+          .end = r->epoch_start, .partition_epoch = r->partition_epoch);
+    TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .offset = r->high_watermark,
+          .leader_epoch = r->leader_epoch);
     end_op(r, ERR_NONE);
 }
 
@@ -233,33 +235,36 @@ static void on_open(struct log_op *op, enum err e)
 }
 
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
-                  int32_t leader_epoch, replica_done *done)
+                  struct replica_epochs epochs, replica_done *done)
 {
     ASSERT(r->op == NULL);
     replica_move(r, ROLE_OPENING);
     op->done = done;
     op->msg = (struct errmsg){{0}};
     r->op = op;
-    r->leader_epoch = leader_epoch;
+    r->leader_epoch = epochs.leader;
+    r->partition_epoch = epochs.partition;
     r->dir = log_set_dir(logs);
     r->birth = (struct log_birth){.known = r->config.made_before,
                                   .elsewhere = r->config.made_elsewhere,
                                   .unmarked = r->config.unmarked,
-                                  .leader_epoch = leader_epoch};
+                                  .leader_epoch = epochs.leader};
     log_open(logs, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
              &r->watch, &r->log_op, on_open);
 }
 
 /* ---- leading ---- */
 
-static void begin_epoch(struct replica *r, int32_t leader_epoch)
+static void begin_epoch(struct replica *r, struct replica_epochs epochs)
 {
-    ASSERT(leader_epoch > r->leader_epoch);
+    ASSERT(epochs.leader > r->leader_epoch);
     ASSERT(log_written_end(r->log) == log_end(r->log));
-    TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
-    r->leader_epoch = leader_epoch;
+    TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+    r->leader_epoch = epochs.leader;
+    r->partition_epoch = epochs.partition;
     r->epoch_start = log_end(r->log);
-    TRACE(r->trace, LEADER_ON, r->trace_id, (uint64_t)r->leader_epoch, (uint64_t)r->epoch_start);
+    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .leader_epoch = r->leader_epoch,
+          .end = r->epoch_start, .partition_epoch = r->partition_epoch);
 }
 
 static void on_noted(struct log_op *op, enum err e)
@@ -272,22 +277,22 @@ static void on_noted(struct log_op *op, enum err e)
         wait_for_room(r);
     if (e != ERR_NONE || r->role != ROLE_LEADER)
         return;
-    if (r->epoch_next > r->leader_epoch)
-        begin_epoch(r, r->epoch_next);
+    if (r->next.leader > r->leader_epoch)
+        begin_epoch(r, r->next);
     hold_no_more(r, true);
     replica_wake_all(r);
 }
 
-void replica_lead(struct replica *r, int32_t leader_epoch)
+void replica_lead(struct replica *r, struct replica_epochs epochs)
 {
-    bool has_begun = leader_epoch == r->leader_epoch && !r->holds;
+    bool has_begun = epochs.leader == r->leader_epoch && !r->holds;
     if (r->role != ROLE_LEADER || r->noting || has_begun)
         return;
-    ASSERT(leader_epoch >= r->leader_epoch);
+    ASSERT(epochs.leader >= r->leader_epoch);
     hold(r);
     r->noting = true;
-    r->epoch_next = leader_epoch;
-    log_assign_epoch(r->log, leader_epoch, &r->epoch_op, on_noted);
+    r->next = epochs;
+    log_assign_epoch(r->log, epochs.leader, &r->epoch_op, on_noted);
 }
 
 bool replica_holds(const struct replica *r)
@@ -305,13 +310,14 @@ void replica_moved(struct log_watch *watch, enum err e)
     if (moved) {
         r->high_watermark = counting;
         log_note_high_watermark(r->log, counting);
-        TRACE(r->trace, HIGH_WATERMARK, r->trace_id, (uint64_t)counting);
+        TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .offset = counting,
+              .leader_epoch = r->leader_epoch);
     }
     replica_produce_advance(r);
     if (e != ERR_NONE && r->role == ROLE_LEADER) {
         replica_move(r, ROLE_OFFLINE);
         r->error = e;
-        TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
         tell(r, true, log_status_text(r->log));
         replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     }
@@ -332,7 +338,7 @@ void replica_resign(struct replica *r)
     if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
         return;
     if (r->role == ROLE_LEADER)
-        TRACE(r->trace, LEADER_OFF, r->trace_id, (uint64_t)r->leader_epoch);
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
     replica_move(r, ROLE_RESIGNED);
     r->error = ERR_OFFLINE;
     replica_produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);

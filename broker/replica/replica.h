@@ -57,18 +57,22 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
                      struct mem *mem, struct trace *trace, const char *topic,
                      const struct wire_uuid *topic_id, int32_t partition,
                      const struct replica_config *config) MUST_USE;
-/* Opens the log and leads it in leader_epoch, which the log notes durably when it is new (P-1).
+/* Both of what metadata say of a partition. */
+struct replica_epochs {
+    int32_t leader, partition;
+};
+/* Opens the log and leads it in epochs.leader, which the log notes durably when it is new (P-1).
  * What a full disk does not take of that can wait: replica_holds. Errors as log_open; the replica
  * then answers KAFKA_STORAGE_ERROR, and may be opened again. */
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
-                  int32_t leader_epoch, replica_done *done);
+                  struct replica_epochs epochs, replica_done *done);
 /* It leads, and serves what it has, but takes no records, because its leader epoch is not durable
  * (P-1). */
 bool replica_holds(const struct replica *r);
-/* Leads in that epoch from now on, the present one or a later one: takes no records until the log
- * has noted it durably. When a full disk does not take that, it goes on holding, and this may be
- * called again. Harmless on one that does not lead. */
-void replica_lead(struct replica *r, int32_t leader_epoch);
+/* Leads in epochs.leader from now on, the present one or a later one: takes no records until the
+ * log has noted it durably. When a full disk does not take that, it goes on holding, and this may
+ * be called again. Harmless on one that does not lead. */
+void replica_lead(struct replica *r, struct replica_epochs epochs);
 /* That it was made here is durable: log_mark. Harmless on one that is not open. */
 void replica_mark(struct replica *r);
 /* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */
@@ -120,6 +124,7 @@ struct replica_produce {
     struct list link;
     int64_t last_offset, producer_id;
     int32_t base_sequence;
+    int16_t producer_epoch;
     uint32_t crc;
     bool duplicate;
 };
@@ -143,6 +148,7 @@ struct replica_fetch {
     int32_t last_epoch;   /* in which it read what stands before offset; -1: it does not say */
     int32_t bytes_max;    /* whole batches of so many bytes */
     bool at_least_one;    /* the first batch comes whole even when it is larger */
+    int8_t isolation;     /* level, as it was asked for; for the trace */
     replica_fetch_done *done;
     /* What may be read, or what it would be told, is not what it was: code and what stands behind
      * it are new, unless a read is under way, which ends so; and so many bytes more may be read

@@ -127,6 +127,6 @@ enum err client_call_decode(struct client *c, const struct client_call *call, st
     enum err e =
         wire_decode(api->response, call->request.api_version, body, NULL, out, &c->arena, &msg);
     if (e != ERR_NONE)
-        TRACE(c->trace, CLIENT_ERROR, (uint64_t)call->request.api_key, (uint64_t)e);
+        TRACE(c->trace, CLIENT_ERROR, .code = call->request.api_key, .err = e);
     return e;
 }

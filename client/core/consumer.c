@@ -195,7 +195,7 @@ void client_assignments_asked(struct client *c, struct client_assignment *const 
                               int32_t count, enum err e)
 {
     if (e != ERR_NONE)
-        TRACE(c->trace, CLIENT_ERROR, 0, (uint64_t)e);
+        TRACE(c->trace, CLIENT_ERROR, .code = 0, .err = e);
     for (int32_t i = 0; i < count; i++) {
         asking[i]->in_flight = e == ERR_NONE;
         if (e != ERR_NONE)

@@ -251,7 +251,7 @@ static bool understood(struct client *c, const struct client_call *call, struct 
     if (client_call_decode(c, call, slice_bytes(body), response) != ERR_NONE)
         return false;
     if (response->error_code != 0)
-        TRACE(c->trace, CLIENT_ERROR, (uint64_t)response->error_code, 0);
+        TRACE(c->trace, CLIENT_ERROR, .code = response->error_code, .err = 0);
     return response->error_code == 0;
 }
 

@@ -142,7 +142,7 @@ void client_lane_down(struct client *c, const struct client_event *ev)
         c->metadata.rotation++;
     }
     if (ev->err != ERR_NONE)
-        TRACE(c->trace, CLIENT_ERROR, 0, (uint64_t)ev->err);
+        TRACE(c->trace, CLIENT_ERROR, .code = 0, .err = ev->err);
     client_metadata_want(c);
 }
 
@@ -295,7 +295,7 @@ void client_metadata_pump(struct client *c)
         return;
     enum err e = ask(c, node);
     if (e != ERR_NONE) {
-        TRACE(c->trace, CLIENT_ERROR, 3, (uint64_t)e);
+        TRACE(c->trace, CLIENT_ERROR, .code = 3, .err = e);
         failed(c);
         client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
         return;

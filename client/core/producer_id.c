@@ -36,7 +36,7 @@ void client_producer_id_pump(struct client *c)
         return;
     enum err e = ask(c, node);
     if (e != ERR_NONE) {
-        TRACE(c->trace, CLIENT_ERROR, 22, (uint64_t)e);
+        TRACE(c->trace, CLIENT_ERROR, .code = 22, .err = e);
         failed(c);
         client_arm(c, &p->id_timer, CLIENT_TIMER_PRODUCER_ID, p->id_retry_ns);
         return;
@@ -54,7 +54,7 @@ static void set_id(struct client *c, int64_t producer_id, int16_t producer_epoch
 {
     c->producer.producer_id = producer_id;
     c->producer.producer_epoch = producer_epoch;
-    TRACE(c->trace, PRODUCER_ID, (uint64_t)producer_id, (uint64_t)producer_epoch);
+    TRACE(c->trace, PRODUCER_ID, .producer_id = producer_id, .epoch = producer_epoch);
 }
 
 void client_producer_id_answer(struct client *c, struct client_call *call, struct bytes body)
@@ -66,7 +66,7 @@ void client_producer_id_answer(struct client *c, struct client_call *call, struc
         e = ERR_CORRUPT;
     if (e != ERR_NONE || response.error_code != 0) {
         if (e == ERR_NONE)
-            TRACE(c->trace, CLIENT_ERROR, (uint64_t)response.error_code, 0);
+            TRACE(c->trace, CLIENT_ERROR, .code = response.error_code, .err = 0);
         failed(c);
         return;
     }

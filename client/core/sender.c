@@ -230,7 +230,7 @@ static enum err send_one(struct client *c, struct client_node *node)
 /* A broker that speaks no version of Produce that kiln does, or no memory: the queues wait. */
 static void stall(struct client *c, struct client_node *node, enum err e)
 {
-    TRACE(c->trace, CLIENT_ERROR, 0, (uint64_t)e);
+    TRACE(c->trace, CLIENT_ERROR, .code = 0, .err = e);
     while (!list_empty(&node->ready)) {
         struct client_queue *q = LIST_FIRST(&node->ready, struct client_queue, ready);
         struct client_batch *b = LIST_FIRST(&q->waiting, struct client_batch, link);

@@ -127,7 +127,7 @@ static bool must_wait_for_send(const struct conn *conn)
 
 static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
 {
-    TRACE(conn->trace, REQUEST_REFUSED, (uint64_t)why, (uint64_t)size);
+    TRACE(conn->trace, REQUEST_REFUSED, .reason = why, .size = size);
     if (conn->owner->refused != NULL)
         conn->owner->refused(conn, why, size);
     conn_close(conn, ERR_CORRUPT);
@@ -137,7 +137,7 @@ static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
 static void no_memory(struct conn *conn, enum err e)
 {
     if (conn->role == CONN_SERVER)
-        TRACE(conn->trace, REQUEST_REFUSED, CONN_REFUSED_MEMORY, have(conn));
+        TRACE(conn->trace, REQUEST_REFUSED, .reason = CONN_REFUSED_MEMORY, .size = have(conn));
     conn_close(conn, e);
 }
 

@@ -109,6 +109,7 @@ static void empty_backlog(struct net *net, struct net_listener *listener, bool s
     while (!list_empty(&listener->backlog)) {
         struct net_end *end = LIST_FIRST(&listener->backlog, struct net_end, waiting);
         struct net_end *peer = net_peer(end);
+        peer->ended_by = net->event;
         if (peer->state != END_IS_GONE && !silent)
             net_end_travel(net, peer, END_RST, end->node, peer->node);
         net_end_leave(net, end, LEAVE_SILENT);
@@ -148,6 +149,8 @@ static struct net_op *accept_one(struct net *net, struct net_listener *listener)
     listener->backlog_count--;
     end->handle = handle;
     end->state = END_IS_OPEN;
+    uint64_t event = end->stream->connected_by;
+    listener->accepting->cause = (struct net_cause){event, event};
     return net_end_complete(&listener->accepting, ERR_NONE, handle);
 }
 
@@ -176,6 +179,7 @@ enum err net_connect(struct net *net, uint32_t node, uint32_t to, uint16_t port,
         return ERR_NOMEM;
     uint64_t identity = fault_draw(net->options.dice, node, USE_STREAM, (uint64_t)to << 16 | port);
     stream->port = port;
+    stream->connected_by = net->event;
     net_end_init(net, stream, 0, node, identity);
     net_end_init(net, stream, 1, to, identity);
     struct net_end *end = &stream->end[0];
@@ -218,6 +222,7 @@ static struct net_op *fail(struct net *net, struct net_end *end, enum err e)
 {
     struct net_end *server = net_peer(end);
     struct net_op *done = net_end_complete(&end->connecting, e, 0);
+    server->ended_by = net->event;
     if (server->state != END_IS_GONE)
         net_end_travel(net, server, END_RST, end->node, server->node);
     net_end_leave(net, end, LEAVE_SILENT);

@@ -37,8 +37,9 @@ struct segment {
     struct list link;
     struct buf *buf; /* NULL: the orderly end */
     uint32_t offset, size;
-    int64_t at_ns; /* not before */
-    uint64_t key;  /* of the send that it is a part of */
+    int64_t at_ns;  /* not before */
+    uint64_t key;   /* of the send that it is a part of */
+    uint64_t event; /* in which it was sent */
 };
 
 enum end_state {
@@ -70,15 +71,17 @@ struct net_end {
     uint64_t window, in_use; /* bytes that may be sent and not read by the peer; that are */
     struct buf *pending;     /* of the send: what the window has not admitted yet */
     uint32_t pending_at, pending_size;
-    uint64_t send_key;
+    uint64_t send_key, send_event;
+    uint64_t ended_by; /* the event in which its peer left, or the stream was broken */
     struct net_event events[END_EVENT_COUNT];
 };
 
 struct net_stream {
     struct net_end end[2]; /* who connected, who accepted */
     uint16_t port;
-    bool lost;     /* forgotten by what stands between: nothing arrives any more */
-    bool answered; /* the handshake is on its way back */
+    uint64_t connected_by; /* the event */
+    bool lost;             /* forgotten by what stands between: nothing arrives any more */
+    bool answered;         /* the handshake is on its way back */
     bool refused;
 };
 
@@ -123,6 +126,7 @@ struct net {
     struct mem *mem;
     struct net_options options;
     int64_t now_ns;
+    uint64_t event; /* of the owner, that is under way */
     uint64_t sequence;
     int64_t busy_count;
     struct heap events;

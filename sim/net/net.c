@@ -93,10 +93,12 @@ void net_step(struct net *net, struct net_op **done)
                              (enum end_event)event->kind);
 }
 
-void net_set_now(struct net *net, int64_t now_ns)
+void net_set_now(struct net *net, int64_t now_ns, uint64_t event)
 {
     ASSERT(now_ns >= net->now_ns);
+    ASSERT(event >= net->event);
     net->now_ns = now_ns;
+    net->event = event;
 }
 
 bool net_busy(const struct net *net)
@@ -345,6 +347,7 @@ void net_reset_link(struct net *net, uint32_t a, uint32_t b)
         struct net_end *peer = net_peer(end);
         if (peer->node != b || peer->state == END_IS_GONE)
             continue;
+        end->ended_by = peer->ended_by = net->event;
         net_end_travel(net, end, END_RST, b, a);
         net_end_travel(net, peer, END_RST, a, b);
     }

@@ -16,11 +16,18 @@
 struct net;
 struct net_end;
 
+/* What made an operation end: the event in which the last of its bytes was sent, or its peer closed
+ * or connected, and the one in which the first of its bytes was. 0: nobody but its own node. */
+struct net_cause {
+    uint64_t last, first;
+};
+
 /* An operation in flight, embedded in its owner's record of it. net_step hands it back when it is
  * complete. */
 struct net_op {
     enum err err;
     uint64_t n;
+    struct net_cause cause; /* of an accept, and of a receive once it was taken or has failed */
     /* The net's own. */
     struct net_end *end;
     uint64_t size;
@@ -58,8 +65,9 @@ struct net_moment {
 bool net_next(const struct net *net, struct net_moment *moment);
 /* Lives through the next moment. *done: the operation that it completed, or NULL. */
 void net_step(struct net *net, struct net_op **done);
-/* The owner's clock; every call below happens at that time. It never goes back. */
-void net_set_now(struct net *net, int64_t now_ns);
+/* The owner's clock, and what it calls the event that happens then (for struct net_cause); every
+ * call below is made in it. Neither goes back. */
+void net_set_now(struct net *net, int64_t now_ns, uint64_t event);
 /* Something is on its way: bytes, a handshake, a completion. */
 bool net_busy(const struct net *net);
 

@@ -162,6 +162,7 @@ static bool admit(struct net *net, struct net_end *end)
         if (segment == NULL)
             return false;
         segment->key = end->send_key;
+        segment->event = end->send_event;
         bits = hash_mix(bits + 1);
         put_on_wire(net, end, segment, bits);
         at = ends[i];
@@ -179,6 +180,7 @@ static bool admit(struct net *net, struct net_end *end)
 static void break_both(struct net *net, struct net_end *end)
 {
     struct net_end *peer = net_peer(end);
+    end->ended_by = peer->ended_by = net->event;
     net_end_reset(net, end);
     if (peer->state != END_IS_GONE)
         net_end_travel(net, peer, END_RST, end->node, peer->node);
@@ -226,6 +228,7 @@ void net_send(struct net *net, uint32_t node, uint64_t stream, struct buf *buf, 
     end->pending_at = 0;
     end->pending_size = size;
     end->send_key = key;
+    end->send_event = net->event;
     if (end->broken || end->timed_out) {
         drop_pending(end);
         net_end_soon(net, end, END_SENT);
@@ -286,6 +289,9 @@ uint64_t net_take(struct net *net, struct net_op *op, uint8_t *buffer)
         uint32_t size = (uint32_t)MIN(left, segment->size);
         if (buffer != NULL)
             memcpy(buffer + (op->n - left), segment->buf->data + segment->offset, size);
+        if (op->cause.first == 0)
+            op->cause.first = segment->event;
+        op->cause.last = segment->event;
         uint64_t where = (uint64_t)segment->offset << 32 | size;
         digest = hash_combine(hash_combine(digest, segment->key), where);
         left -= size;
@@ -338,6 +344,7 @@ void net_drop(struct net *net, uint32_t node, uint64_t stream)
 {
     struct net_end *end = open_end(net, node, stream);
     struct net_end *peer = net_peer(end);
+    peer->ended_by = net->event;
     if (peer->state != END_IS_GONE)
         net_end_travel(net, peer, END_RST, end->node, peer->node);
     net_end_leave(net, end, LEAVE_SILENT);
@@ -385,9 +392,11 @@ static void say_goodbye(struct net *net, struct net_end *end, enum leave leave)
     bool unread = end->unread > 0 && leave == LEAVE_KILLED;
     struct segment *segment = unread ? NULL : new_segment(net, NULL, 0, 0);
     if (segment != NULL) {
+        segment->event = net->event;
         put_on_wire(net, end, segment, net_end_draw(end, END_CLOSE));
         return;
     }
+    peer->ended_by = net->event;
     uint64_t bits = net_end_draw(end, END_RST);
     int64_t at_ns = net->now_ns + net_link_delay(net, end->node, peer->node, bits);
     net_schedule(net, &peer->events[END_RST], MAX(at_ns, end->wire_at_ns), hash_mix(bits));
@@ -463,6 +472,7 @@ static struct net_op *complete_receive(struct net *net, struct net_end *end)
                      : end->timed_out ? ERR_TIMEOUT
                      : end->at_end    ? ERR_EOF
                                       : ERR_NONE;
+        end->receiving->cause = (struct net_cause){end->ended_by, end->ended_by};
         return e == ERR_NONE ? NULL : net_end_complete(&end->receiving, e, 0);
     }
     uint64_t bits = net_end_draw(end, END_READY);
@@ -493,6 +503,7 @@ static struct segment *carried(struct net *net, struct net_end *end, struct net_
         return head;
     }
     part->key = head->key;
+    part->event = head->event;
     head->offset += chunk;
     head->size -= chunk;
     return part;
@@ -502,6 +513,7 @@ static struct segment *carried(struct net *net, struct net_end *end, struct net_
 static void turned_away(struct net *net, struct net_end *end)
 {
     struct net_end *peer = net_peer(end);
+    end->ended_by = LIST_FIRST(&end->wire, struct segment, link)->event;
     drop_wire(net, end);
     if (end->state != END_IS_GONE)
         net_end_travel(net, end, END_RST, peer->node, end->node);
@@ -531,10 +543,12 @@ static struct net_op *on_arrive(struct net *net, struct net_end *end)
     struct segment *segment = carried(net, end, link);
     peer->at_end = peer->at_end || segment->buf == NULL;
     peer->unread += segment->size;
-    if (segment->buf == NULL)
+    if (segment->buf == NULL) {
+        peer->ended_by = segment->event;
         drop_segment(net, segment);
-    else
+    } else {
         list_push_back(&peer->arrived, &segment->link);
+    }
     struct segment *next = LIST_FIRST(&end->wire, struct segment, link);
     if (next != NULL)
         net_schedule(net, event, next->at_ns, net_end_draw(end, END_ARRIVE));

@@ -34,10 +34,10 @@ static void on_created(struct loop_create_topic *op)
         return;
     char text[ERRMSG_SIZE + 64];
     if (c->op.outcome == CLIENT_OK) {
-        TRACE(a->seat->trace, TOPIC_CREATE_OK, topic, (uint64_t)c->partition_count);
+        TRACE(a->seat->trace, TOPIC_CREATE_OK, .topic = topic, .partitions = c->partition_count);
         snprintf(text, sizeof text, "ok");
     } else {
-        TRACE(a->seat->trace, TOPIC_CREATE_FAIL, topic, (uint64_t)c->op.code);
+        TRACE(a->seat->trace, TOPIC_CREATE_FAIL, .topic = topic, .code = c->op.code);
         snprintf(text, sizeof text, "%s %d %s", client_outcome_name(c->op.outcome), c->op.code,
                  c->message);
     }
@@ -85,7 +85,8 @@ static void create_topic(struct admin *a, char *words)
     a->create.done = on_created;
     trace_name(a->seat->trace, hash_text(c->topic), c->topic);
     script_workload_name_partitions(a->seat->trace, c->topic, partitions);
-    TRACE(a->seat->trace, TOPIC_CREATE_INVOKE, hash_text(c->topic), (uint64_t)partitions);
+    TRACE(a->seat->trace, TOPIC_CREATE_INVOKE, .topic = hash_text(c->topic),
+          .partitions = partitions);
     loop_create_topic(&a->client, &a->create);
 }
 
@@ -99,9 +100,9 @@ static void on_topics(struct loop_topics *op)
     snprintf(text, sizeof text, "failed %d", t->op.code);
     if (t->op.outcome == CLIENT_OK) {
         for (int32_t i = 0; i < t->topic_count; i++)
-            TRACE(a->seat->trace, TOPIC_SEEN, hash_text(t->topics[i].name),
-                  (uint64_t)t->topics[i].partition_count);
-        TRACE(a->seat->trace, TOPIC_SEEN, 0, 0);
+            TRACE(a->seat->trace, TOPIC_SEEN, .topic = hash_text(t->topics[i].name),
+                  .partitions = t->topics[i].partition_count);
+        TRACE(a->seat->trace, TOPIC_SEEN, .topic = 0, .partitions = 0);
         snprintf(text, sizeof text, "ok %d", t->topic_count);
         client_topics_free(t);
     }

@@ -12,15 +12,9 @@ struct seated {
     bool bugged; /* a known bug is on: it is for the checks to see, not for the broker's asserts */
 };
 
-/* A sentence of any length as rows of 56 bytes; the last one ends with a zero. */
 static void say(struct seated *s, const char *sentence)
 {
-    size_t size = strlen(sentence) + 1;
-    for (size_t at = 0; at < size; at += sizeof(uint64_t) * TRACE_ARGS_MAX) {
-        uint64_t args[TRACE_ARGS_MAX] = {0};
-        memcpy(args, sentence + at, MIN(size - at, sizeof args));
-        trace_put(s->seat->trace, TRACE_SAY, args, TRACE_ARGS_MAX);
-    }
+    trace_put_text(s->seat->trace, TRACE_SAY, NULL, sentence);
 }
 
 static void on_note(struct notes *notes, enum note_kind kind, const char *sentence)

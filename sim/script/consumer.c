@@ -62,18 +62,19 @@ static void tell_final(struct consumer *c)
     for (int32_t i = 0; i < c->config.partitions; i++) {
         struct client_assignment *a = &c->assigned[i];
         if (!left_out(c, i))
-            TRACE(c->seat->trace, FINAL_READ, id_of(c, a), (uint64_t)MAX(a->log_start, 0),
-                  (uint64_t)c->end[i]);
+            TRACE(c->seat->trace, FINAL_READ, .partition = id_of(c, a),
+                  .start = MAX(a->log_start, 0), .end = c->end[i]);
     }
-    TRACE(c->seat->trace, CLIENT_DONE, c->read_count, 0);
+    TRACE(c->seat->trace, CLIENT_DONE, .count = c->read_count, .unfinished = 0);
     c->told = true;
 }
 
 static void write_record(struct consumer *c, const struct client_fetched *r)
 {
-    TRACE(c->seat->trace, POLL_RECORD, c->op, id_of(c, r->assignment), (uint64_t)r->offset,
-          script_workload_value_vid(r->value), script_workload_key_digest(r->key),
-          script_workload_digest(r->value), (uint64_t)r->timestamp_ms);
+    TRACE(c->seat->trace, POLL_RECORD, .op = c->op, .partition = id_of(c, r->assignment),
+          .offset = r->offset, .vid = script_workload_value_vid(r->value),
+          .key = script_workload_key_digest(r->key), .body = script_workload_digest(r->value),
+          .timestamp = r->timestamp_ms, .leader_epoch = r->leader_epoch);
     c->read_count++;
 }
 
@@ -86,12 +87,12 @@ static void take_notice(struct consumer *c, const struct client_poll *p)
     case CLIENT_NOTICE_STARTED:
     case CLIENT_NOTICE_RESET:
     case CLIENT_NOTICE_TRUNCATED:
-        TRACE(trace, ASSIGN, id_of(c, p->notice_assignment), (uint64_t)p->notice_to,
-              (uint64_t)p->notice);
+        TRACE(trace, ASSIGN, .partition = id_of(c, p->notice_assignment), .offset = p->notice_to,
+              .flags = p->notice);
         return;
     case CLIENT_NOTICE_CORRUPT:
     case CLIENT_NOTICE_FAILED:
-        TRACE(trace, POLL_FAIL, c->op, (uint64_t)p->notice_code);
+        TRACE(trace, POLL_FAIL, .op = c->op, .code = p->notice_code);
         /* Reading has stopped; whoever wants to go on assigns anew. */
         p->notice_assignment->start = CLIENT_START_OFFSET;
         p->notice_assignment->start_at = p->notice_from;
@@ -109,12 +110,12 @@ static void on_polled(struct loop_poll *op)
         return;
     bool failed = p->op.outcome != CLIENT_OK;
     if (failed)
-        TRACE(c->seat->trace, POLL_FAIL, c->op, (uint64_t)p->op.code);
+        TRACE(c->seat->trace, POLL_FAIL, .op = c->op, .code = p->op.code);
     for (int32_t i = 0; !failed && i < p->record_count; i++)
         write_record(c, &p->records[i]);
     if (!failed) {
         take_notice(c, p);
-        TRACE(c->seat->trace, POLL_OK, c->op, (uint64_t)p->record_count);
+        TRACE(c->seat->trace, POLL_OK, .op = c->op, .count = p->record_count);
     }
     bool corrupt = p->notice == CLIENT_NOTICE_CORRUPT || p->notice == CLIENT_NOTICE_FAILED;
     if (c->config.final && has_read_all(c)) {
@@ -165,7 +166,7 @@ static void poll_again(struct consumer *c)
     p->record_max = (int32_t)c->config.poll_records;
     p->wait_ms = POLL_WAIT_MS;
     c->poll.done = on_polled;
-    TRACE(c->seat->trace, POLL_INVOKE, ++c->op);
+    TRACE(c->seat->trace, POLL_INVOKE, .op = ++c->op);
     loop_poll(&c->client, &c->poll);
 }
 

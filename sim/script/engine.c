@@ -265,23 +265,21 @@ static enum err spawn_prelude(struct script *s, const char *name)
 
 static void take_sentence(struct script_node *node, const struct trace_row *row)
 {
-    const char *text = (const char *)row->arg;
-    size_t size = strnlen(text, sizeof row->arg);
-    size_t room = sizeof node->said - node->said_size;
-    bool last = size < sizeof row->arg;
-    if (size + last > room)
+    const char *text = trace_text(row);
+    size_t size = strlen(text);
+    if (size + 1 > sizeof node->said - node->said_size)
         return;
     memcpy(node->said + node->said_size, text, size);
     node->said_size += size;
-    if (last)
-        node->said[node->said_size++] = '\n';
+    node->said[node->said_size++] = '\n';
 }
 
 static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
     struct script *s = CONTAINER_OF(sink, struct script, sink);
     check_row(s->check, row);
-    history_names_row(s->names, row);
+    if (row->kind == TRACE_NAME)
+        history_names_row(s->names, row);
     s->row_count[row->kind]++;
     if (row->node >= s->node_count)
         return;
@@ -367,6 +365,7 @@ static bool make_world(struct script *s)
         return false;
     struct world_config config = {.seed = o->seed,
                                   .disk_dir = o->disk_dir,
+                                  .rows = o->rows,
                                   .plan = &s->plan,
                                   .plan_only = o->plan_only,
                                   .fired = o->fired,

@@ -54,7 +54,7 @@ static void tell_when_done(struct producer *p)
     if (p->command != 0)
         answer_command(p);
     if (!p->told)
-        TRACE(p->seat->trace, CLIENT_DONE, p->done, p->unfinished);
+        TRACE(p->seat->trace, CLIENT_DONE, .count = p->done, .unfinished = p->unfinished);
     p->told = true;
 }
 
@@ -65,14 +65,14 @@ static void write_outcome(struct producer *p, struct slot *slot)
     uint64_t code = (uint64_t)(s->op.code != 0 ? s->op.code : -(int64_t)s->op.err);
     switch (s->op.outcome) {
     case CLIENT_OK:
-        TRACE(p->seat->trace, PRODUCE_OK, at, slot->vid, (uint64_t)s->offset,
-              (uint64_t)s->timestamp_stored_ms);
+        TRACE(p->seat->trace, PRODUCE_OK, .partition = at, .vid = slot->vid, .offset = s->offset,
+              .timestamp = s->timestamp_stored_ms);
         return;
     case CLIENT_FAILED:
-        TRACE(p->seat->trace, PRODUCE_FAIL, at, slot->vid, code);
+        TRACE(p->seat->trace, PRODUCE_FAIL, .partition = at, .vid = slot->vid, .code = code);
         return;
     case CLIENT_UNKNOWN:
-        TRACE(p->seat->trace, PRODUCE_UNKNOWN, at, slot->vid, code);
+        TRACE(p->seat->trace, PRODUCE_UNKNOWN, .partition = at, .vid = slot->vid, .code = code);
         return;
     }
     UNREACHABLE();
@@ -124,8 +124,9 @@ static void send_one(struct producer *p)
         int32_t at = client_partition_of(s->key, (int32_t)p->config.partitions);
         slot->partition = trace_partition_of(p->topic, at);
     }
-    TRACE(p->seat->trace, PRODUCE_INVOKE, slot->partition, slot->vid,
-          script_workload_key_digest(s->key), script_workload_digest(s->value), p->flags);
+    TRACE(p->seat->trace, PRODUCE_INVOKE, .partition = slot->partition, .vid = slot->vid,
+          .key = script_workload_key_digest(s->key), .body = script_workload_digest(s->value),
+          .flags = p->flags);
     loop_send(&p->client, &slot->send);
 }
 

@@ -39,6 +39,7 @@ struct script_options {
     int64_t time_max_ns;        /* virtual; 0: what the script says, or SCRIPT_TIME_MAX_NS */
     int64_t until_ns;           /* replay: stop there without a verdict; 0: run to the end */
     struct world_memory memory; /* verify: as in world_config */
+    uint64_t *rows;             /* as in world_config; may be NULL */
     struct world_sink *sinks[WORLD_SINKS_MAX - 2];
     int32_t sink_count;
     struct fault_watch *fired; /* as in world_config; may be NULL */

@@ -74,8 +74,20 @@ static const char *take_extents(const struct shm_area *area, int32_t count, stru
     return NULL;
 }
 
-const char *shm_area_take_answer(const struct shm_area *area, struct half_log *log,
-                                 struct trace_row *rows, struct half_state *state)
+static void take_rows(uint64_t *rows, const uint64_t *from, uint32_t size)
+{
+    memcpy(rows, from, size * sizeof *rows);
+    if (size < WORLD_TRACE_WORDS)
+        rows[size] = TRACE_END;
+}
+
+void shm_area_take_rows(const struct shm_area *area, uint64_t *rows)
+{
+    take_rows(rows, area->head->rows, trace_rows_left(area->head->rows, WORLD_TRACE_WORDS));
+}
+
+const char *shm_area_take_answer(const struct shm_area *area, struct half_log *log, uint64_t *rows,
+                                 struct half_state *state)
 {
     const struct shm_head *head = area->head;
     int32_t extent_count = head->extent_count;
@@ -88,9 +100,9 @@ const char *shm_area_take_answer(const struct shm_area *area, struct half_log *l
         return "its log has no end";
     if (extent_count < 0 || extent_count > WORLD_FLIGHTS_MAX)
         return "its log has more sends than a node may have in flight";
-    if (state->row_count > WORLD_TRACE_ROWS)
+    if (state->rows_size > WORLD_TRACE_WORDS)
         return "it wrote more rows than there is room for";
-    memcpy(rows, head->rows, state->row_count * sizeof *rows);
+    take_rows(rows, head->rows, state->rows_size);
     log->size = head->log_size;
     return take_extents(area, extent_count, log);
 }

@@ -23,7 +23,7 @@ struct shm_head {
     struct half_lasting lasting;
     uint64_t log_size;
     int32_t extent_count; /* in area.extents: a size, then bytes padded to 8 */
-    struct trace_row rows[WORLD_TRACE_ROWS];
+    uint64_t rows[WORLD_TRACE_WORDS];
 };
 
 struct shm_area {
@@ -42,7 +42,9 @@ void shm_area_put_answer(struct shm_area *area, const struct half_log *log);
 /* The world's side: what the node left there becomes log (whose data stays in the area), rows and
  * state. NULL, or what is wrong with it: its code may have written anything there. ERR_NOMEM of
  * extents is an assertion. */
-const char *shm_area_take_answer(const struct shm_area *area, struct half_log *log,
-                                 struct trace_row *rows, struct half_state *state);
+const char *shm_area_take_answer(const struct shm_area *area, struct half_log *log, uint64_t *rows,
+                                 struct half_state *state);
+/* Of a node that gave no answer: the rows that it had written. */
+void shm_area_take_rows(const struct shm_area *area, uint64_t *rows);
 
 #endif

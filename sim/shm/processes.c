@@ -253,6 +253,8 @@ static enum half_fate process_run(struct half_guest *guest, const struct half_ev
     area->head->refuse_no_more = p->refuse_no_more;
     shm_turn_give(turn, SHM_NODE);
     enum half_fate fate = await_answer(p, turn);
+    if (fate == HALF_BROKE)
+        shm_area_take_rows(area, p->options.rows);
     if (fate != HALF_RAN)
         return fate;
     if (area->head->begun != ERR_NONE)

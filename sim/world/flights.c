@@ -37,7 +37,7 @@ static struct flight *new_flight(struct world_node *node, uint64_t id,
         .node = node,
         .id = id,
         .number = node->op_count,
-        .cause = node->world->event_count,
+        .cause = world_cause(node->world->event_count),
         .verb = ask->verb,
         .flags = ask->flags,
         .port = ask->port,
@@ -80,7 +80,7 @@ void world_fly(struct flight *flight, int64_t delay_ns)
     world->pending_count += !flight->pending;
     flight->pending = true;
     world_schedule(world, &flight->moment, world->now_ns + delay_ns, priority);
-    flight->moment.cause = flight->cause;
+    flight->moment.cause = flight->cause.last;
 }
 
 static const char *const done_names[ENV_VERB_COUNT] = {

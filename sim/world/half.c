@@ -54,7 +54,7 @@ void world_half_enter(struct world_half *half, const struct half_event *event)
         world_heap_seal(half->heap, false);
     half->runs = true;
     world_half_log_clear(half->options.log);
-    half->trace.head = half->trace.tail = 0; /* the next handler finds the ring's warm end */
+    trace_clear(&half->trace); /* the next handler finds the warm end of its memory */
     half->env.now_ns = event->now_ns;
     half->env.wall_ms = event->wall_ms;
     half->time_ns = event->time_ns;
@@ -75,7 +75,7 @@ void world_half_leave(struct world_half *half, struct half_state *state)
     half->runs = false;
     struct heap_node *first = heap_min(&half->timers);
     *state = (struct half_state){
-        .row_count = half->trace.head,
+        .rows_size = half->trace.head,
         .has_timer = first != NULL,
         .live_count = half->seat.mem->live_count,
         .heap_bytes = world_heap_bytes(half->heap),
@@ -223,7 +223,7 @@ enum err world_half_new(struct world_half **out, const struct half_options *opti
     half->options = *options;
     memcpy(half->name, options->name, strlen(options->name));
     half->options.name = half->name;
-    trace_init(&half->trace, options->rows, WORLD_TRACE_ROWS, true);
+    trace_init(&half->trace, options->rows, WORLD_TRACE_WORDS, true);
     fault_points_init(&half->points, options->engine, options->node, refused);
     fault_chance_init(&half->chance, options->mem, options->seed, options->node);
     struct world_heap_options heap = {

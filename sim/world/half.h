@@ -47,7 +47,7 @@ struct half_record {
     enum err err;
     uint64_t id;        /* of the command, or what HALF_DONE calls the operation */
     uint64_t size;      /* of what follows this struct, without its padding */
-    uint64_t row_count; /* rows that the handler wrote before */
+    uint64_t rows_size; /* words of rows that the handler wrote before */
 };
 
 /* What follows the record of an operation: this, its paths, its parts, and their bytes. */
@@ -96,7 +96,7 @@ void world_half_asked_of(const struct half_record *record, struct half_asked *as
 
 /* What a handler leaves behind beside the log. */
 struct half_state {
-    uint32_t row_count; /* in the ring of rows, from its begin */
+    uint32_t rows_size; /* words of rows, from the begin of their memory */
     bool has_timer;     /* one is armed: the earliest */
     int64_t deadline_ns;
     uint64_t timer_sequence;
@@ -119,7 +119,7 @@ struct half_options {
     uint64_t seed;
     const struct fault_engine *engine; /* what the plan says of refused allocations */
     struct half_log *log;
-    struct trace_row *rows; /* WORLD_TRACE_ROWS of them */
+    uint64_t *rows; /* of its trace: WORLD_TRACE_WORDS */
     struct world_memory memory;
 };
 
@@ -182,7 +182,8 @@ struct half_host_impl {
                       struct env_disk disk);
     void (*end)(struct half_guest *guest);
     /* Log, rows and state are as the handler left them where it ran to its end. A guest that did
-     * not is only to be ended. */
+     * not is only to be ended; the rows of its last handler are there (trace_rows_left) where it
+     * broke. */
     enum half_fate (*run)(struct half_guest *guest, const struct half_event *event,
                           struct half_state *state);
     void (*refuse_at)(struct half_guest *guest, uint32_t rate);

@@ -30,15 +30,16 @@ static void tell(struct world *world, const struct fault_line *line)
     struct world_node *node = world->nodes[index];
     bool is_point = line->kind == FAULT_FAIL;
     int64_t bit = is_point ? FAULT_KIND_COUNT + line->param[FAULT_P_SITE] : line->kind;
-    uint64_t id = hash_text(name_of(line));
+    struct trace_FAULT columns = {.site = hash_text(name_of(line)), .kind = line->kind};
+    struct text text;
     if ((world->named >> bit & 1) == 0)
-        world_emit_name(world, node, id, name_of(line));
+        world_emit_name(node, columns.site, name_of(line));
     world->named |= 1ull << bit;
-    uint64_t key = on_link ? (uint64_t)line->from << 32 | (uint32_t)line->to : line->nodes;
-    if (is_point)
-        key = (uint64_t)line->param[FAULT_P_KEY];
-    EMIT(world, node, FAULT, id, key, (uint64_t)line->kind, (uint64_t)line->for_ns,
-         (uint64_t)line->param[FAULT_P_COUNT]);
+    text_init(&text, world->mem);
+    fault_line_print(line, &world->engine.fired.names, &text);
+    ASSERT(!text.failed); /* of the simulator itself, not of a node */
+    world_emit(node, TRACE_FAULT, &columns, text.data);
+    text_free(&text);
 }
 
 void world_tell_fired(struct world *world)
@@ -104,7 +105,7 @@ static void lose_power(struct world_node *node, struct harm *harm)
     if (choice == 0)
         choice = hash_combine(world->config.seed, fault_line_id(&harm->line));
     world->power_loss_count++;
-    EMIT(world, node, POWER_LOSS, choice);
+    EMIT(node, POWER_LOSS, .choice = (int64_t)choice);
     note_struck(world, harm);
     bool was_down = node->life == WORLD_DOWN;
     kill_node(node, harm, true);
@@ -115,13 +116,13 @@ static void lose_power(struct world_node *node, struct harm *harm)
     ASSERT(e == ERR_NONE); /* of the simulator itself, not of a node */
     world_note_disk(node);
     if (loss.lost_count > 0)
-        EMIT(world, node, DISK_LOST, loss.bytes_lost, loss.files_lost);
+        EMIT(node, DISK_LOST, .bytes = loss.bytes_lost, .files = loss.files_lost);
 }
 
 static void move_clock(struct world_node *node, int64_t by_ns)
 {
     node->wall_offset_ms += by_ns / 1000000;
-    EMIT(node->world, node, CLOCK_JUMP, (uint64_t)(by_ns / 1000000));
+    EMIT(node, CLOCK_JUMP, .by_ms = by_ns / 1000000);
 }
 
 static void start_struck(struct world *world, struct harm *harm)

@@ -52,9 +52,9 @@ struct flight {
     struct list of_node; /* in the order of submission */
     struct list in_file; /* appends of one file */
     struct world_node *node;
-    uint64_t id;     /* what the node's half calls it */
-    uint64_t number; /* of the life's operations */
-    uint64_t cause;
+    uint64_t id;            /* what the node's half calls it */
+    uint64_t number;        /* of the life's operations */
+    struct net_cause cause; /* in which it was asked for; of what came, in which that was sent */
     /* What was asked, copied. */
     uint8_t verb;
     uint16_t flags, port;
@@ -198,14 +198,14 @@ struct world {
     struct world_node *nodes[WORLD_NODES_MAX];
     uint32_t node_count;
     struct world_node *current; /* whose handler runs */
-    struct trace_row *rows;     /* one ring for all: only one handler runs at a time */
+    uint64_t *rows;             /* one memory for all: only one handler runs at a time */
     struct half_log log;        /* likewise */
     uint8_t *inbox;             /* what comes with a completion, on its way into the node */
     size_t inbox_cap;
     struct world_sink *sinks[WORLD_SINKS_MAX];
     struct world_sink *chained[WORLD_SINKS_MAX]; /* those with `chain` */
     int32_t sink_count, chained_count;
-    bool step_wanted; /* some sink wants steps */
+    bool step_wanted, event_wanted; /* by some sink */
     bool halted;
     bool broken;      /* a node came to no good end: nothing happens any more */
     const char *what; /* the newest note */
@@ -227,20 +227,33 @@ void world_schedule(struct world *world, struct world_moment *moment, int64_t at
                     uint64_t priority);
 void world_unschedule(struct world *world, struct world_moment *moment);
 void world_note(struct world_node *node, const char *what, uint32_t kind, uint64_t number,
-                uint64_t digest, enum err e, uint64_t n, uint64_t cause);
-void world_emit(struct world *world, struct world_node *node, enum trace_kind kind,
-                const uint64_t *args, int count);
-#define EMIT(world, node, kind, ...)                                                               \
-    world_emit((world), (node), TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                     \
-               (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+                uint64_t digest, enum err e, uint64_t n, struct net_cause cause);
+/* That one event, and nothing before it. */
+static inline struct net_cause world_cause(uint64_t event)
+{
+    return (struct net_cause){event, event};
+}
+/* A row of the world's own about a node; text is NULL for a kind that has none. */
+void world_emit(struct world_node *node, enum trace_kind kind, const void *columns,
+                const char *text);
+#define EMIT(node, kind, ...)                                                                      \
+    world_emit((node), TRACE_##kind, &(const struct trace_##kind){__VA_ARGS__}, NULL)
+/* Whose it is and when. */
+static inline void world_stamp_row(const struct world_node *node, struct trace_row *row)
+{
+    row->time_ns = node->world->now_ns;
+    row->event = node->world->event_count;
+    row->node = node->index;
+    row->incarnation = (uint16_t)node->incarnation;
+}
 /* The chain takes in what the node's disk holds. */
 void world_note_disk(struct world_node *node);
-/* Rows that are stamped: the chain of rows, then who watches. */
-void world_tell_rows(struct world *world, const struct trace_row *rows, uint64_t count);
+/* So many words of rows that are stamped: the chain of rows, then who watches. */
+void world_tell_rows(struct world *world, uint64_t *rows, uint32_t size);
 /* What is drawn once a world, and so needs no count. */
 uint64_t world_draw_once(const struct world *world, uint32_t node, enum world_use use,
                          uint64_t key);
-void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text);
+void world_emit_name(struct world_node *node, uint64_t id, const char *text);
 
 /* lives: node.c */
 void world_node_free(struct world_node *node);

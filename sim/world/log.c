@@ -35,7 +35,7 @@ void *world_half_log_add(struct world_half *half, enum half_record_type type, ui
     reserve(log, all);
     struct half_record *record = (struct half_record *)(log->data + log->size);
     *record = (struct half_record){
-        .type = type, .err = err, .id = id, .size = size, .row_count = half->trace.head};
+        .type = type, .err = err, .id = id, .size = size, .rows_size = half->trace.head};
     log->size += all;
     return record + 1;
 }

@@ -10,18 +10,14 @@
 /* ---- handlers ---- */
 
 /* Rows of a handler are told when all that it asked for is under way. */
-static void tell_rows(struct world_node *node, uint64_t count)
+static void tell_rows(struct world_node *node, uint32_t size)
 {
     struct world *world = node->world;
-    ASSERT(count <= WORLD_TRACE_ROWS);
-    for (uint64_t i = 0; i < count; i++) {
-        struct trace_row *row = &world->rows[i];
-        row->time_ns = world->now_ns;
-        row->cause = world->event_count;
-        row->node = node->index;
-        row->incarnation = (uint16_t)node->incarnation;
-    }
-    world_tell_rows(world, world->rows, count);
+    uint32_t at = 0;
+    ASSERT(size <= WORLD_TRACE_WORDS);
+    for (struct trace_row *row; (row = trace_next(world->rows, size, &at)) != NULL;)
+        world_stamp_row(node, row);
+    world_tell_rows(world, world->rows, size);
 }
 
 static void on_replied(struct world_node *node, const struct half_record *record)
@@ -29,7 +25,8 @@ static void on_replied(struct world_node *node, const struct half_record *record
     struct world *world = node->world;
     struct bytes reply = bytes_of((const uint8_t *)(record + 1), record->size);
     world_note(node, "reply", NOTE_LETTER + LETTER_REPLY, record->id,
-               hash_digest(reply.data, reply.size), ERR_NONE, reply.size, world->event_count);
+               hash_digest(reply.data, reply.size), ERR_NONE, reply.size,
+               world_cause(world->event_count));
     (void)world_letter(world, node, LETTER_REPLY, record->id, reply);
 }
 
@@ -60,6 +57,8 @@ static void break_down(struct world_node *node, enum half_fate fate, const char 
         .why = why,
         .lacked = fate == HALF_LACKED,
     };
+    if (fate == HALF_BROKE)
+        tell_rows(node, trace_rows_left(world->rows, WORLD_TRACE_WORDS));
     world->broken = world->halted = true;
     for (int32_t i = 0; i < world->sink_count; i++)
         if (world->sinks[i]->broke != NULL)
@@ -105,12 +104,12 @@ static bool obey(struct world_node *node, const struct half_record *record)
 static void read_log(struct world_node *node)
 {
     const struct half_log *log = &node->world->log;
-    uint64_t rows = node->state.row_count;
+    uint32_t rows = node->state.rows_size;
     size_t at = 0;
     for (const struct half_record *record; (record = world_half_log_next(log, &at)) != NULL;) {
         if (obey(node, record))
             continue;
-        rows = record->row_count;
+        rows = (uint32_t)record->rows_size;
         break;
     }
     if (node->world->broken)
@@ -188,10 +187,10 @@ static void on_start(struct world_node *node, uint64_t cause)
         return;
     const char *kind = node->program->kind;
     uint64_t id = hash_text(kind);
-    world_note(node, "start", NOTE_LETTER + LETTER_START, 0, id, ERR_NONE, 0, cause);
-    world_emit_name(node->world, node, node->index, node->name);
-    world_emit_name(node->world, node, id, kind);
-    EMIT(node->world, node, NODE_START, id);
+    world_note(node, "start", NOTE_LETTER + LETTER_START, 0, id, ERR_NONE, 0, world_cause(cause));
+    world_emit_name(node, node->index, node->name);
+    world_emit_name(node, id, kind);
+    EMIT(node, NODE_START, .kind = id);
     world_handle(node, &(struct half_event){.type = HALF_START});
 }
 
@@ -232,7 +231,7 @@ static void on_reply(struct world *world, struct world_node *node, const struct 
 
 static void on_stop(struct world_node *node, uint64_t cause)
 {
-    world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, cause);
+    world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, world_cause(cause));
     world_handle(node, &(struct half_event){.type = HALF_STOP});
 }
 
@@ -240,7 +239,8 @@ static void on_command(struct world_node *node, const struct letter *letter)
 {
     struct bytes bytes = bytes_of(letter->bytes, letter->size);
     world_note(node, "command", NOTE_LETTER + LETTER_COMMAND, letter->id,
-               hash_digest(bytes.data, bytes.size), ERR_NONE, bytes.size, letter->moment.cause);
+               hash_digest(bytes.data, bytes.size), ERR_NONE, bytes.size,
+               world_cause(letter->moment.cause));
     world_handle(node,
                  &(struct half_event){.type = HALF_COMMAND, .id = letter->id, .bytes = bytes});
 }
@@ -292,7 +292,7 @@ void world_wake(struct world_node *node)
 {
     ASSERT(node->state.has_timer);
     world_note(node, "timer", NOTE_TIMER, node->state.timer_sequence, 0, ERR_NONE, 0,
-               node->wake.cause);
+               world_cause(node->wake.cause));
     world_handle(node, &(struct half_event){.type = HALF_TIMER});
 }
 
@@ -308,7 +308,7 @@ void world_pause_now(struct world_node *node, int64_t until_ns)
     if (node->life != WORLD_UP)
         return;
     node->life = WORLD_PAUSED;
-    EMIT(node->world, node, NODE_PAUSE, (uint64_t)until_ns);
+    EMIT(node, NODE_PAUSE, .until_ns = until_ns);
     world_update_wake(node);
 }
 
@@ -343,7 +343,7 @@ static void check_leaks(struct world_node *node)
     node->wanted = node->wanted && !clean;
     if (node->ending != ENDING_EXIT)
         return;
-    EMIT(world, node, NODE_EXIT, (uint64_t)node->exit_err);
+    EMIT(node, NODE_EXIT, .err = node->exit_err);
     for (int32_t i = 0; i < world->sink_count; i++)
         if (world->sinks[i]->exited != NULL)
             world->sinks[i]->exited(world->sinks[i], node->index, node->exit_err, leaked);
@@ -377,7 +377,7 @@ void world_bury(struct world_node *node, bool power)
     node->life = WORLD_DOWN;
     if (node->ending != ENDING_EXIT) {
         world->kill_count++;
-        EMIT(world, node, NODE_KILL, node->op_count);
+        EMIT(node, NODE_KILL, .at_op = node->op_count);
     }
     check_leaks(node);
     drop_operations(node);

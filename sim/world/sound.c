@@ -108,15 +108,13 @@ static const char *refusal_fault(const struct world_node *node, const struct hal
 /* ---- the log ---- */
 
 struct seen {
-    uint64_t row_count;
+    uint32_t rows_at; /* words of rows, up to the record */
     int64_t ask_count, reply_count;
     bool exits;
 };
 
 static const char *counts_fault(const struct world_node *node, const struct seen *seen)
 {
-    if (seen->row_count > node->state.row_count)
-        return "its log has a record behind more rows than there are";
     if (node->flight_count + seen->ask_count >= WORLD_FLIGHTS_MAX)
         return "its log has more operations than a node may have in flight";
     if (node->world->letter_count + seen->reply_count >= WORLD_LETTERS_MAX)
@@ -124,14 +122,26 @@ static const char *counts_fault(const struct world_node *node, const struct seen
     return NULL;
 }
 
+/* Whether rows end where the record says that it stands among them. */
+static bool stands_between_rows(const struct world_node *node, uint64_t rows_size,
+                                struct seen *seen)
+{
+    if (rows_size > node->state.rows_size)
+        return false;
+    while (seen->rows_at < rows_size)
+        (void)trace_next(node->world->rows, node->state.rows_size, &seen->rows_at);
+    return seen->rows_at == rows_size;
+}
+
 static const char *record_fault(const struct world_node *node, const struct half_record *record,
                                 struct seen *seen)
 {
     if (seen->exits)
         return "its log goes on behind its exit";
-    if (record->err < 0 || record->err >= ERR_COUNT || record->row_count < seen->row_count)
-        return "its log has a record with no such error, or before rows that were written";
-    seen->row_count = record->row_count;
+    if (record->err < 0 || record->err >= ERR_COUNT)
+        return "its log has a record with no such error";
+    if (!stands_between_rows(node, record->rows_size, seen))
+        return "its log has a record that stands between no two rows";
     seen->ask_count += record->type == HALF_ASKS;
     seen->reply_count += record->type == HALF_REPLIES;
     seen->exits = record->type == HALF_EXITS;
@@ -152,11 +162,17 @@ static const char *record_fault(const struct world_node *node, const struct half
 
 static const char *rows_fault(const struct world_node *node)
 {
-    if (node->state.row_count > WORLD_TRACE_ROWS)
+    uint32_t left = node->state.rows_size;
+    const uint64_t *at = node->world->rows;
+    if (left > WORLD_TRACE_WORDS)
         return "it wrote more rows than there is room for";
-    for (uint32_t i = 0; i < node->state.row_count; i++)
-        if (node->world->rows[i].kind >= TRACE_KIND_COUNT)
-            return "it wrote a row of no kind";
+    while (left > 0) {
+        const struct trace_row *row = (const struct trace_row *)at;
+        if (!trace_is_sound(row, left))
+            return "it wrote a row that is none";
+        left -= (uint32_t)(trace_row_size(row) / sizeof *at);
+        at += trace_row_size(row) / sizeof *at;
+    }
     return NULL;
 }
 

@@ -182,5 +182,7 @@ void world_stream_land(struct flight *flight)
         e = take(flight);
     if (e == ERR_NONE && flight->verb == ENV_ACCEPT)
         e = greet(flight);
+    if (flight->net.cause.last != 0)
+        flight->cause = flight->net.cause;
     world_finish(flight, e, flight->net.n);
 }

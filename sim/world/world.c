@@ -35,10 +35,16 @@ void world_schedule(struct world *world, struct world_moment *moment, int64_t at
 
 /* ---- the chain ---- */
 
+/* What a node's handler runs for; all else is what it asks for, or the world's own. */
+static bool delivers(uint32_t kind)
+{
+    return kind >= NOTE_DONE && kind <= NOTE_TIMER && kind != NOTE_LETTER + LETTER_REPLY;
+}
+
 /* Everything that crosses the boundary between a node and the world passes here, and nothing else:
  * so the hash is the same with any allocator, compiler, kind of disk and set of watchers. */
 void world_note(struct world_node *node, const char *what, uint32_t kind, uint64_t number,
-                uint64_t digest, enum err e, uint64_t n, uint64_t cause)
+                uint64_t digest, enum err e, uint64_t n, struct net_cause cause)
 {
     struct world *world = node->world;
     uint64_t who = (uint64_t)node->index << 48 | (uint64_t)node->lives << 16 | kind;
@@ -48,11 +54,15 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
     world->what = what;
     for (int32_t i = 0; i < world->chained_count; i++)
         world->chained[i]->chain(world->chained[i], world->event_count, world->now_ns, world->hash);
-    if (!world->step_wanted)
+    bool is_event = delivers(kind);
+    if (!world->step_wanted && !(is_event && world->event_wanted))
         return;
     struct world_step_info info = {
         .number = world->event_count,
-        .cause = cause,
+        .cause = cause.last,
+        .since = cause.first,
+        .delivers = is_event,
+        .kind = kind,
         .time_ns = world->now_ns,
         .node = node->index,
         .incarnation = node->incarnation,
@@ -63,16 +73,19 @@ void world_note(struct world_node *node, const char *what, uint32_t kind, uint64
         .digest = digest,
         .hash = world->hash,
     };
-    for (int32_t i = 0; i < world->sink_count; i++)
+    for (int32_t i = 0; i < world->sink_count; i++) {
         if (world->sinks[i]->step != NULL)
             world->sinks[i]->step(world->sinks[i], &info);
+        if (is_event && world->sinks[i]->event != NULL)
+            world->sinks[i]->event(world->sinks[i], &info);
+    }
 }
 
 /* What nobody reads later would pass otherwise. */
 void world_note_disk(struct world_node *node)
 {
     world_note(node, "disk", NOTE_DISK, node->op_count, disk_digest(node->disk), ERR_NONE, 0,
-               node->world->event_count);
+               world_cause(node->world->event_count));
 }
 
 void world_seal(struct world *world)
@@ -93,46 +106,45 @@ void world_add_sink(struct world *world, struct world_sink *sink)
     ASSERT(world->sink_count < WORLD_SINKS_MAX);
     world->sinks[world->sink_count++] = sink;
     world->step_wanted = world->step_wanted || sink->step != NULL;
+    world->event_wanted = world->event_wanted || sink->event != NULL;
     if (sink->chain != NULL)
         world->chained[world->chained_count++] = sink;
 }
 
-static void tell_row(struct world *world, const struct trace_row *row)
+static void tell_one_by_one(struct world_sink *sink, uint64_t *rows, uint32_t size)
 {
-    for (int32_t i = 0; i < world->sink_count; i++)
-        if (world->sinks[i]->row != NULL)
-            world->sinks[i]->row(world->sinks[i], row);
+    uint32_t at = 0;
+    for (const struct trace_row *row; (row = trace_next(rows, size, &at)) != NULL;)
+        sink->row(sink, row);
 }
 
 /* What rows say is what the boundary's chain does not have. */
-void world_tell_rows(struct world *world, const struct trace_row *rows, uint64_t count)
+void world_tell_rows(struct world *world, uint64_t *rows, uint32_t size)
 {
-    if (count == 0)
+    if (size == 0)
         return;
-    world->rows_hash = hash_combine(world->rows_hash, hash_digest(rows, count * sizeof *rows));
-    for (uint64_t i = 0; i < count; i++)
-        tell_row(world, &rows[i]);
+    world->rows_hash = hash_combine(world->rows_hash, hash_digest(rows, size * sizeof *rows));
+    for (int32_t i = 0; i < world->sink_count; i++) {
+        struct world_sink *sink = world->sinks[i];
+        if (sink->rows != NULL)
+            sink->rows(sink, rows, size);
+        if (sink->row != NULL)
+            tell_one_by_one(sink, rows, size);
+    }
 }
 
-/* What the world itself says of a node. */
-void world_emit(struct world *world, struct world_node *node, enum trace_kind kind,
-                const uint64_t *args, int count)
+void world_emit(struct world_node *node, enum trace_kind kind, const void *columns,
+                const char *text)
 {
-    ASSERT(count == trace_kinds[kind].arg_count);
-    struct trace_row row = {.time_ns = world->now_ns,
-                            .cause = world->event_count,
-                            .node = node->index,
-                            .incarnation = (uint16_t)node->incarnation,
-                            .kind = (uint16_t)kind};
-    memcpy(row.arg, args, (size_t)count * sizeof *args);
-    world_tell_rows(world, &row, 1);
+    struct trace_whole whole;
+    trace_make(&whole, kind, columns, text);
+    world_stamp_row(node, &whole.row);
+    world_tell_rows(node->world, (uint64_t *)&whole, TRACE_HEAD_WORDS + whole.row.width);
 }
 
-void world_emit_name(struct world *world, struct world_node *node, uint64_t id, const char *text)
+void world_emit_name(struct world_node *node, uint64_t id, const char *text)
 {
-    uint64_t args[TRACE_ARGS_MAX] = {id};
-    memcpy(args + 1, text, MIN(strlen(text), sizeof args - sizeof args[0]));
-    world_emit(world, node, TRACE_NAME, args, TRACE_ARGS_MAX);
+    world_emit(node, TRACE_NAME, &(const struct trace_NAME){.id = id}, text);
 }
 
 /* ---- time ---- */
@@ -149,7 +161,7 @@ static void begin_event(struct world *world, int64_t at_ns)
     ASSERT(!world->sealed);
     world->now_ns = at_ns;
     world->event_count++;
-    net_set_now(world->net, at_ns);
+    net_set_now(world->net, at_ns, world->event_count);
 }
 
 static void step_net(struct world *world, int64_t at_ns)
@@ -238,7 +250,7 @@ enum world_end world_run_until(struct world *world, int64_t time_ns)
             return WORLD_HALTED;
     struct net_moment net;
     world->now_ns = MAX(world->now_ns, time_ns);
-    net_set_now(world->net, world->now_ns);
+    net_set_now(world->net, world->now_ns, world->event_count);
     bool idle = heap_empty(&world->moments) && !net_next(world->net, &net);
     return idle ? WORLD_IDLE : WORLD_REACHED;
 }
@@ -322,7 +334,9 @@ static enum err build(struct world *world)
     if (e == ERR_NONE)
         e = world_harm_init(world);
     world->log.mem = world->mem;
-    world->rows = mem_alloc(world->mem, WORLD_TRACE_ROWS * sizeof *world->rows);
+    world->rows = config->rows;
+    if (world->rows == NULL)
+        world->rows = mem_alloc(world->mem, WORLD_TRACE_WORDS * sizeof *world->rows);
     return world->rows == NULL ? ERR_NOMEM : e;
 }
 
@@ -367,7 +381,8 @@ void world_free(struct world *world)
     net_free(world->net);
     fault_engine_free(&world->engine);
     fault_dice_free(&world->dice);
-    mem_free(world->mem, world->rows);
+    if (world->rows != world->config.rows)
+        mem_free(world->mem, world->rows);
     mem_free(world->mem, world->inbox);
     world_half_log_free(&world->log);
     mem_free(world->mem, world);

@@ -12,9 +12,10 @@
 #define WORLD_NODES_MAX FAULT_NODES_MAX
 #define WORLD_NAME_MAX 32 /* bytes of a node's name, with its zero */
 #define WORLD_SINKS_MAX 8
+#define WORLD_STEP_KINDS 74               /* of what crosses the boundary */
 #define WORLD_FLIGHTS_MAX 65536           /* operations in flight of one node */
 #define WORLD_LETTERS_MAX 65536           /* commands, replies, starts and stops under way */
-#define WORLD_TRACE_ROWS 16384            /* that one handler may write */
+#define WORLD_TRACE_WORDS (160 << 10)     /* of rows that one handler may write */
 #define WORLD_NODE_BYTES_MAX (1ull << 30) /* of one node's heap */
 
 struct world;
@@ -60,7 +61,11 @@ void world_reply(struct world_seat *seat, uint64_t id, struct bytes reply);
 /* One event or submission, as the hash chain saw it. */
 struct world_step_info {
     uint64_t number; /* of the event; submissions have the number of their event */
-    uint64_t cause;  /* the event in which this one was asked for */
+    uint64_t cause;  /* the event in which this one was asked for; of bytes, a connection or its
+                        end that came from a peer, in which that sent it */
+    uint64_t since;  /* of bytes: in which the first of them was sent; else as cause */
+    bool delivers;   /* a handler runs for it: the one step that is what the event is */
+    uint32_t kind;   /* a number for what, below WORLD_STEP_KINDS */
     int64_t time_ns;
     uint32_t node, incarnation;
     const char *what; /* "submit send", "done receive", "timer", "command", "start" ... */
@@ -84,7 +89,11 @@ struct world_break {
  * act it asks for a world_call. */
 struct world_sink {
     void (*row)(struct world_sink *sink, const struct trace_row *row);
+    /* The same, all of a handler at once: so many words of rows, one behind the other. */
+    void (*rows)(struct world_sink *sink, const uint64_t *rows, uint32_t size);
     void (*step)(struct world_sink *sink, const struct world_step_info *info);
+    /* Of the steps those that deliver, alone. */
+    void (*event)(struct world_sink *sink, const struct world_step_info *info);
     /* Of each step the hash alone, and the event that it belongs to. */
     void (*chain)(struct world_sink *sink, uint64_t event, int64_t time_ns, uint64_t hash);
     void (*reply)(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply);
@@ -121,6 +130,8 @@ struct world_config {
     bool assert_leaks;     /* a clean end that leaves memory behind is our bug at once */
     struct world_memory memory;
     struct half_host *host; /* where nodes run (half.h), borrowed until world_free; NULL: here */
+    uint64_t *rows; /* WORLD_TRACE_WORDS for those of a handler until they are told: in memory that
+                       outlives the process they outlive a crash (trace_rows_left). NULL: its own */
 };
 
 #define WORLD_DISK_BYTES (64ll << 30)

@@ -39,6 +39,48 @@ grep -aqE '^checkpoint 1000 [0-9a-f]{16}$' "$replay" || die "the replay file has
 grep -q orders-0 rows.txt || die "the last rows do not name orders-0"
 printf 'ok  a crash leaves its plan, its hash so far and its last rows\n'
 
+# With --trace every row is there, from the first one to the last event: what a run of the same that goes on writes first. The run
+# that looks for what is found ends first.
+rm -rf failures disks
+"$kiln" run "$script" --seed 3 --trace crashed.trace >said.txt 2>&1 &
+parent=$!
+await_child() {
+    for _ in $(seq 600); do
+        child=$(pgrep -P "$parent" | head -1)
+        [[ -n $child && $child != "${other:-}" ]] && eval "$1" && return
+        kill -0 "$parent" 2>/dev/null || break
+        timeout 0.05 tail -f /dev/null
+    done
+    die "the run has no process as it should: $(cat said.txt)"
+}
+await_child 'timeout 0.5 tail -f /dev/null; true'
+kill -KILL "$child" || die "the run has ended already: $(cat said.txt)"
+other=$child
+await_child '[[ -n $(find crashed.trace -size +200k 2>/dev/null) ]]'
+kill -KILL "$child" || die "the run has ended already: $(cat said.txt)"
+wait "$parent"
+[[ $? -eq 6 ]] || die "a run with --trace that crashed ended otherwise: $(cat said.txt)"
+"$kiln" trace crashed.trace --json >crashed.json || die "the trace of a crash is read with $?"
+python3 - "$kiln" "$script" "$(ls failures/*.replay)" <<'END' || die "the trace of a crash does not have every row"
+import json, re, subprocess, sys
+kiln, script, replay = sys.argv[1:]
+crashed = [json.loads(line) for line in open("crashed.json")]
+finding = crashed.pop()
+assert finding["row"] == "FINDING" and finding["text"].startswith("CRASH"), finding
+events = int(re.search(rb"^events (\d+)$", open(replay, "rb").read(), re.M).group(1))
+seconds = int(crashed[-1]["time_s"]) + 1
+subprocess.run([kiln, "run", script, "--seed", "3", "--time", f"{seconds}s", "--trace", "whole.trace"], capture_output=True)
+whole = subprocess.run([kiln, "trace", "whole.trace", "--json"], capture_output=True, text=True).stdout
+whole = [row for row in map(json.loads, whole.splitlines()) if row["row"] != "FINDING"]
+assert crashed == whole[:len(crashed)], next((a, b) for a, b in zip(crashed, whole) if a != b)
+behind = whole[len(crashed)]["event"]
+assert crashed[-1]["event"] <= events <= behind, (crashed[-1]["event"], events, behind)
+faults = [row["text"] for row in crashed if row["row"] == "FAULT"]
+plan = open(replay.replace(".replay", ".plan")).read()
+assert faults and all(line in plan for line in faults), (faults, plan)
+END
+printf 'ok  a crash leaves every row and every fault in the file of --trace\n'
+
 # From here on a run that ends.
 rm -rf failures
 "$kiln" run "$script" --seed 3 --time 20s >said.txt 2>&1

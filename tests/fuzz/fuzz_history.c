@@ -7,22 +7,25 @@
 
 #define BLOCK_HEAD 16
 
+/* Rows one behind the other. */
 struct rows {
     struct mem mem;
-    struct trace_row *at;
-    size_t count, cap;
+    uint64_t *words;
+    uint32_t size, cap, at; /* at: how far they have been compared */
 };
 
 static bool keep_row(void *context, const struct trace_row *row)
 {
     struct rows *rows = context;
+    uint32_t words = (uint32_t)(TRACE_HEAD_WORDS + row->width);
     ASSERT(row->kind < TRACE_KIND_COUNT);
-    if (rows->count == rows->cap) {
-        rows->cap = MAX(rows->cap * 2, 64u);
-        rows->at = mem_realloc(&rows->mem, rows->at, rows->cap * sizeof *rows->at);
-        ASSERT(rows->at != NULL);
+    while (rows->size + words > rows->cap) {
+        rows->cap = MAX(rows->cap * 2, 1024u);
+        rows->words = mem_realloc(&rows->mem, rows->words, rows->cap * sizeof *rows->words);
+        ASSERT(rows->words != NULL);
     }
-    rows->at[rows->count++] = *row;
+    memcpy(rows->words + rows->size, row, trace_row_size(row));
+    rows->size += words;
     return true;
 }
 
@@ -35,45 +38,51 @@ static enum err to_text(void *context, struct bytes bytes)
 static bool same_row(void *context, const struct trace_row *row)
 {
     struct rows *rows = context;
-    ASSERT(rows->count < rows->cap);
-    ASSERT(memcmp(&rows->at[rows->count], row, sizeof *row) == 0);
-    rows->count++;
+    const struct trace_row *first = trace_next(rows->words, rows->size, &rows->at);
+    ASSERT(first != NULL);
+    ASSERT(first->width == row->width);
+    ASSERT(memcmp(first, row, trace_row_size(row)) == 0);
     return true;
 }
 
-static void check_again(const struct rows *rows, struct mem *mem)
+static void check_again(struct rows *rows, struct mem *mem)
 {
     struct history_writer *writer;
     struct text file;
+    uint32_t at = 0;
+    uint64_t unknown;
     text_init(&file, mem);
     enum err e = history_open(&writer, mem, to_text, &file);
     ASSERT(e == ERR_NONE);
-    for (size_t i = 0; i < rows->count; i++)
-        history_row(writer, &rows->at[i]);
+    for (const struct trace_row *row; (row = trace_next(rows->words, rows->size, &at)) != NULL;)
+        history_row(writer, row);
     e = history_close(writer);
     ASSERT(e == ERR_NONE);
-    struct rows read = {.at = rows->at, .cap = rows->count};
-    e = history_read(mem, bytes_of(file.data, file.size), same_row, &read, NULL);
+    e = history_read(mem, bytes_of(file.data, file.size), same_row, rows, &unknown, NULL);
     ASSERT(e == ERR_NONE);
-    ASSERT(read.count == rows->count);
+    ASSERT(rows->at == rows->size);
+    ASSERT(unknown == 0);
     text_free(&file);
 }
 
-static void check_print(const struct rows *rows, struct mem *mem)
+static void put_line(struct history_lines *lines, const struct trace_row *row, const char *line)
 {
-    struct history_names *names;
-    enum err e = history_names_new(&names, mem);
+    (void)lines;
+    ASSERT(row->kind != TRACE_NAME);
+    ASSERT(line[0] != 0);
+    ASSERT(strchr(line, '\n') == NULL);
+}
+
+static void check_print(struct rows *rows, struct mem *mem, bool as_json)
+{
+    struct history_lines lines = {
+        .mem = mem, .put = put_line, .as_json = as_json, .filter = {.events = true}};
+    uint32_t at = 0;
+    enum err e = history_lines_start(&lines);
     ASSERT(e == ERR_NONE);
-    for (size_t i = 0; i < rows->count; i++) {
-        struct text line;
-        text_init(&line, mem);
-        history_names_row(names, &rows->at[i]);
-        history_print(&rows->at[i], names, &line);
-        ASSERT(line.size > 0);
-        ASSERT(memchr(line.data, '\n', line.size) == NULL);
-        text_free(&line);
-    }
-    history_names_free(names);
+    for (const struct trace_row *row; (row = trace_next(rows->words, rows->size, &at)) != NULL;)
+        history_lines_row(&lines, row);
+    history_lines_end(&lines);
 }
 
 static void check_file(struct bytes file)
@@ -81,12 +90,13 @@ static void check_file(struct bytes file)
     struct rows rows = {0};
     struct errmsg msg = {{0}};
     mem_system(&rows.mem);
-    enum err e = history_read(&rows.mem, file, keep_row, &rows, &msg);
+    enum err e = history_read(&rows.mem, file, keep_row, &rows, NULL, &msg);
     ASSERT(e == ERR_NONE || e == ERR_CORRUPT);
     ASSERT((e == ERR_NONE) == (msg.text[0] == 0));
     check_again(&rows, &rows.mem);
-    check_print(&rows, &rows.mem);
-    mem_free(&rows.mem, rows.at);
+    check_print(&rows, &rows.mem, false);
+    check_print(&rows, &rows.mem, true);
+    mem_free(&rows.mem, rows.words);
     ASSERT(rows.mem.live_count == 0);
 }
 

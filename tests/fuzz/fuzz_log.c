@@ -145,13 +145,17 @@ static void put_record(const struct half_event *event, uint32_t node)
 
 static void put_rows(struct shm_head *head)
 {
-    uint32_t count = take_byte() % 4;
+    uint32_t count = take_byte() % 4, size = 0;
     for (uint32_t i = 0; i < count; i++) {
-        head->rows[i] = (struct trace_row){.kind = take_byte()};
-        for (int arg = 0; arg < TRACE_ARGS_MAX; arg++)
-            head->rows[i].arg[arg] = take_byte();
+        struct trace_row *row = (struct trace_row *)(head->rows + size);
+        uint8_t kind = take_byte() % TRACE_KIND_COUNT;
+        *row = (struct trace_row){.kind = kind, .width = trace_kinds[kind].column_count};
+        row->width = (uint8_t)(row->width + trace_kinds[kind].has_text);
+        size += TRACE_HEAD_WORDS;
+        for (int word = 0; word < row->width; word++)
+            head->rows[size++] = take_byte();
     }
-    head->state.row_count = count;
+    head->state.rows_size = size;
 }
 
 /* Bytes anywhere in it become other ones. */
@@ -161,7 +165,7 @@ static void bend(struct shm_head *head)
         uint8_t *const regions[] = {fuzz.area.log, fuzz.area.extents, (uint8_t *)&head->state,
                                     (uint8_t *)&head->rows[0], (uint8_t *)&head->log_size};
         const uint32_t sizes[] = {(uint32_t)MAX(fuzz.log.size, 1), 4096, sizeof head->state,
-                                  4 * sizeof head->rows[0],
+                                  40 * sizeof head->rows[0],
                                   sizeof head->log_size + sizeof head->extent_count};
         uint8_t which = take_byte() % COUNT_OF(regions);
         uint32_t at = take_number(MIN(sizes[which], 65536));

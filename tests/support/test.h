@@ -27,6 +27,22 @@ void test_register(struct test_case *test);
     }                                                                                              \
     static void sentence(__attribute__((unused)) void **state)
 
+/* A row of the trace that a test keeps, without its text. */
+struct test_row {
+    struct trace_row row;
+    uint64_t arg[TRACE_COLUMNS_MAX];
+};
+
+static inline void test_row_keep(struct test_row *kept, const struct trace_row *row)
+{
+    kept->row = *row;
+    memcpy(kept->arg, trace_words(row), trace_kinds[row->kind].column_count * sizeof kept->arg[0]);
+}
+
+/* What stands in a column of it: TEST_COLUMN(&kept, LOG_OPEN, end). */
+#define TEST_COLUMN(kept, kind, column)                                                            \
+    (((const struct trace_##kind *)trace_columns(&(kept)->row, TRACE_##kind))->column)
+
 #define assert_ok(expression) assert_int_equal((expression), ERR_NONE)
 
 /* Reads tests/<path> whole into malloc'ed memory; fails the test when it cannot. */

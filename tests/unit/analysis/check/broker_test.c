@@ -72,7 +72,8 @@ TEST(a_log_that_is_corrupt_on_a_damaged_disk_is_none)
         struct run r;
         durable(&r);
         SAY(&r, BROKER, LOG_OFFLINE, P, 0, ERR_IO);
-        SAY(&r, BROKER, FAULT, hash_text(damages[i]), 0, 0, 0, 0);
+        say(&r, BROKER, TRACE_FAULT, &(const struct trace_FAULT){.site = hash_text(damages[i])},
+            damages[i]);
         SAY(&r, BROKER, LOG_OFFLINE, P, 4096, ERR_CORRUPT);
         expect_only(&r, CHECK_CODE_COUNT);
     }

@@ -27,16 +27,17 @@ static void begin_history(struct run *r, int64_t retention_ms)
     assert_ok(check_new(&r->check, &r->mem.mem, &contract));
 }
 
-static void say(struct run *r, uint32_t node, enum trace_kind kind, const uint64_t *args, int count)
+static void say(struct run *r, uint32_t node, enum trace_kind kind, const void *columns)
 {
-    struct trace_row row = {.time_ns = r->now_ns += 1000000, .node = node, .kind = (uint16_t)kind};
-    memcpy(row.arg, args, (size_t)count * sizeof *args);
-    check_row(r->check, &row);
+    struct trace_whole whole;
+    trace_make(&whole, kind, columns, NULL);
+    whole.row.time_ns = r->now_ns += 1000000;
+    whole.row.node = node;
+    check_row(r->check, &whole.row);
 }
 
 #define SAY(r, node, kind, ...)                                                                    \
-    say(r, node, TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                                    \
-        (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+    say(r, node, TRACE_##kind, &(const struct trace_##kind){__VA_ARGS__})
 
 /* A leader's log of count records, written, durable and shown. */
 static void log_of(struct run *r, uint64_t count)

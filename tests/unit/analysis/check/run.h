@@ -32,21 +32,19 @@ static inline void durable(struct run *r)
     begin(r, (struct check_contract){.durable_acks = true, .retention_ms = -1});
 }
 
-static inline void say(struct run *r, uint32_t node, enum trace_kind kind, const uint64_t *args,
-                       int count)
+static inline void say(struct run *r, uint32_t node, enum trace_kind kind, const void *columns,
+                       const char *text)
 {
-    struct trace_row row = {.time_ns = r->now_ns++,
-                            .node = node,
-                            .incarnation = r->incarnation,
-                            .kind = (uint16_t)kind};
-    assert_int_equal(count, trace_kinds[kind].arg_count);
-    memcpy(row.arg, args, (size_t)count * sizeof *args);
-    check_row(r->check, &row);
+    struct trace_whole whole;
+    trace_make(&whole, kind, columns, text);
+    whole.row.time_ns = r->now_ns++;
+    whole.row.node = node;
+    whole.row.incarnation = r->incarnation;
+    check_row(r->check, &whole.row);
 }
 
 #define SAY(r, node, kind, ...)                                                                    \
-    say(r, node, TRACE_##kind, (const uint64_t[]){__VA_ARGS__},                                    \
-        (int)(sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)))
+    say(r, node, TRACE_##kind, &(const struct trace_##kind){__VA_ARGS__}, NULL)
 
 static inline void end(struct run *r)
 {

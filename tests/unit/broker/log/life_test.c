@@ -146,7 +146,7 @@ TEST(retention_by_size_keeps_what_fits)
     assert_true(rig_count(rig, "data/orders-0", ".log.deleted") > 0);
     rig_run(rig, 2 * SECOND_NS);
     assert_int_equal(rig_count(rig, "data/orders-0", ".deleted"), 0);
-    assert_int_equal(rig->last[TRACE_LOG_START].arg[3], LOG_START_SIZE);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_START], LOG_START, reason), LOG_START_SIZE);
     int64_t start = log_start(rig->log);
     assert_int_equal(rig_read_all(rig, 80, 3000, false), 80 - start);
     rig_kill(rig);
@@ -187,7 +187,7 @@ TEST(retention_by_age_takes_even_the_segment_that_is_written_to)
     rig_run(rig, 2 * SECOND_NS);
     assert_int_equal(log_start(rig->log), 40);
     assert_int_equal(log_bytes(rig->log), 0);
-    assert_int_equal(rig->last[TRACE_LOG_START].arg[3], LOG_START_TIME);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_START], LOG_START, reason), LOG_START_TIME);
     fill(rig, 1, WALL_MS(rig));
     assert_int_equal(rig_read_all(rig, 42, 3000, false), 2);
     rig_ok(rig, rig_close(rig));
@@ -497,7 +497,7 @@ TEST(a_hole_above_the_recovery_point_is_cut_and_kept)
     rig_ok(rig, rig_open_log(rig));
     int64_t end = log_end(rig->log);
     assert_int_equal(end, 10);
-    assert_int_equal(rig->last[TRACE_LOG_CUT].arg[3], LOG_CUT_HOLE);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_CUT], LOG_CUT, reason), LOG_CUT_HOLE);
     assert_non_null(strstr(log_notice(rig->log), "offset 10"));
     size_t kept_size;
     uint8_t *kept = rig_file(rig, "data/orders-0/00000000000000000000.log.cut-10", &kept_size);
@@ -538,7 +538,8 @@ TEST(a_wrong_epoch_checkpoint_is_rebuilt_from_the_log)
     flip(rig, "data/orders-0/leader-epoch-checkpoint", 4);
     rig_ok(rig, rig_open_dir(rig));
     rig_ok(rig, rig_open_log(rig));
-    assert_int_equal(rig->last[TRACE_LOG_REBUILT].arg[1], LOG_REBUILT_EPOCHS);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_REBUILT], LOG_REBUILT, what),
+                     LOG_REBUILT_EPOCHS);
     assert_int_equal(log_latest_epoch(rig->log), 0);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
@@ -565,7 +566,8 @@ TEST(a_wrong_index_is_built_again_from_the_log)
     rig->msg = h.read.op.msg;
     rig_ok(rig, h.e);
     log_read_release(&h.read);
-    assert_int_equal(rig->last[TRACE_LOG_REBUILT].arg[1], LOG_REBUILT_INDEX);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_REBUILT], LOG_REBUILT, what),
+                     LOG_REBUILT_INDEX);
     rig_run(rig, 5 * SECOND_NS);
     uint8_t *healed = rig_file(rig, "data/orders-0/00000000000000000000.index", &after);
     assert_int_equal(size, after);

@@ -204,9 +204,10 @@ static bool folder_cannot_be_opened(uint64_t seed)
     while (rig_open_files(rig) < 2)
         assert_true(rig_step(rig));
     int more = fill(rig, fillers + count);
-    for (int i = 0; i < 1000 && rig->last[TRACE_SYNC_DONE].arg[1] == ERR_NONE; i++)
+    for (int i = 0;
+         i < 1000 && TEST_COLUMN(&rig->last[TRACE_SYNC_DONE], SYNC_DONE, err) == ERR_NONE; i++)
         assert_true(rig_step(rig));
-    bool met = rig->last[TRACE_SYNC_DONE].arg[1] == ERR_TOOMANY;
+    bool met = TEST_COLUMN(&rig->last[TRACE_SYNC_DONE], SYNC_DONE, err) == ERR_TOOMANY;
     assert_true(!met || log_durable_end(rig->log) == 1);
     rig_run(rig, 100000000);
     assert_ok(dir_status(rig->dir));

@@ -15,7 +15,7 @@ struct real {
     struct posix_env *posix;
     struct posix_hook hook;
     struct trace trace;
-    struct trace_row rows[1024];
+    uint64_t rows[10240];
     char root[64];
     struct dir *dir;
     struct log_set *logs;

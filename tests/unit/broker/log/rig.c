@@ -15,13 +15,13 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
     struct rig *rig = CONTAINER_OF(sink, struct rig, sink);
     rig->rows[row->kind]++;
-    rig->last[row->kind] = *row;
+    test_row_keep(&rig->last[row->kind], row);
     if (getenv("RIG_TRACE") == NULL || row->kind == TRACE_NAME)
         return;
     const struct trace_kind_info *info = &trace_kinds[row->kind];
     printf("%lld %s", (long long)row->time_ns, info->name);
-    for (int i = 0; i < info->arg_count; i++)
-        printf(" %s=%lld", info->args[i], (long long)row->arg[i]);
+    for (int i = 0; i < info->column_count; i++)
+        printf(" %s=%lld", info->columns[i].name, (long long)trace_words(row)[i]);
     printf("\n");
 }
 

@@ -38,7 +38,7 @@ struct rig {
     int cuts, moves;
     struct errmsg msg; /* of the last operation that failed */
     uint64_t rows[TRACE_KIND_COUNT];
-    struct trace_row last[TRACE_KIND_COUNT];
+    struct test_row last[TRACE_KIND_COUNT];
     /* What was appended: body of each offset in the latest attempt. */
     uint64_t bodies[RIG_RECORDS_MAX];
     int64_t durable; /* the greatest durable end ever shown, over all lives */

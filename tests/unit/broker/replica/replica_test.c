@@ -106,7 +106,8 @@ static void on_dir_open(struct dir_op *op, enum err e)
     assert_ok(e);
     assert_ok(replica_new(&life->replica, &life->set, seat->env, seat->mem, seat->trace, "orders",
                           &topic_id, 0, &rig->config));
-    replica_open(life->replica, &life->op, life->logs, rig->open_count + 3, on_open);
+    replica_open(life->replica, &life->op, life->logs,
+                 (struct replica_epochs){.leader = rig->open_count + 3}, on_open);
 }
 
 static void tell(struct replica_watch *watch, const struct replica *r, bool offline,
@@ -329,12 +330,14 @@ static void cancel_first(struct life *life)
 
 static void lead_again(struct life *life)
 {
-    replica_lead(life->replica, replica_leader_epoch(life->replica));
+    replica_lead(life->replica,
+                 (struct replica_epochs){.leader = replica_leader_epoch(life->replica)});
 }
 
 static void lead_later(struct life *life)
 {
-    replica_lead(life->replica, replica_leader_epoch(life->replica) + 1);
+    replica_lead(life->replica,
+                 (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1});
 }
 
 static void resign(struct life *life)

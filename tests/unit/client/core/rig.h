@@ -12,7 +12,7 @@ struct rig {
     struct test_mem mem; /* the machine's */
     struct mem own;      /* the rig's */
     struct trace trace;
-    struct trace_row rows[256];
+    uint64_t rows[2560];
     struct client_config config;
     struct client *client;
     struct arena arena; /* of what was decoded */

@@ -18,7 +18,7 @@ struct visit {
     struct mem mem;
     struct posix_env *env;
     struct trace trace;
-    struct trace_row rows[1024];
+    uint64_t rows[10240];
     struct loop_client client;
     struct loop_close closing;
     struct loop_send sends[RECORDS];

@@ -77,11 +77,11 @@ TEST(mem_free_of_more_than_lives_dies)
 
 static void overfill(void)
 {
-    struct trace_row rows[1];
+    uint64_t rows[8];
     struct trace t;
-    trace_init(&t, rows, 1, true);
-    TRACE(&t, LOG_WRITTEN, 1, 2);
-    TRACE(&t, LOG_WRITTEN, 1, 3);
+    trace_init(&t, rows, 8, true);
+    TRACE(&t, LOG_WRITTEN, .partition = 1, .end = 2);
+    TRACE(&t, LOG_WRITTEN, .partition = 1, .end = 3);
 }
 
 TEST(trace_that_must_be_drained_dies_when_full)

@@ -118,7 +118,7 @@ void rig_open(struct rig *rig)
     struct errmsg msg = {0};
     test_mem_init(&rig->mem);
     test_mem_init(&rig->door_mem);
-    trace_init(&rig->trace, rig->rows, RIG_TRACE_ROWS, false);
+    trace_init(&rig->trace, rig->rows, RIG_TRACE_WORDS, false);
     assert_ok(posix_new(&rig->posix, &rig->door_mem.mem, NULL, NULL, &msg));
     rig->env = &rig->posix->env;
     rig->real_door = rig->env->door;

@@ -8,7 +8,7 @@
 #include "posix/posix.h"
 
 #define RIG_FRAMES_MAX 256
-#define RIG_TRACE_ROWS 64
+#define RIG_TRACE_WORDS 640
 
 struct rig_frame {
     struct conn_request *request; /* NULL once it was answered or cancelled */
@@ -32,7 +32,7 @@ struct rig {
     const struct env_door *real_door;
     int send_count;
     struct trace trace;
-    struct trace_row rows[RIG_TRACE_ROWS];
+    uint64_t rows[RIG_TRACE_WORDS];
     struct conn conn;
     struct conn_limits limits;
     env_stream raw;

@@ -161,7 +161,7 @@ static void expect_refusal(uint32_t size, uint64_t reason)
     struct trace_row *row = trace_take(&rig.trace);
     assert_non_null(row);
     assert_int_equal(row->kind, TRACE_REQUEST_REFUSED);
-    assert_int_equal(row->arg[0], reason);
+    assert_int_equal(TRACE_AS(row, REQUEST_REFUSED)->reason, reason);
     rig_expect_end(&rig);
     rig_end(&rig);
 }

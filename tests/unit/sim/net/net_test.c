@@ -65,7 +65,7 @@ static void run(struct pair *pair, int64_t for_ns)
     while (step(pair, until_ns))
         ;
     pair->now_ns = until_ns;
-    net_set_now(pair->net, until_ns);
+    net_set_now(pair->net, until_ns, 0);
 }
 
 static enum err wait(struct pair *pair, struct call *call)
@@ -663,7 +663,7 @@ TEST(dropped_streams_and_deaths_in_any_state_leave_nothing)
             assert_ok(net_connect(pair.net, i % 2, 1, PORT, &calls[i].op));
         for (uint64_t i = 0; i < seed % 60; i++)
             step(&pair, INT64_MAX);
-        net_set_now(pair.net, pair.now_ns);
+        net_set_now(pair.net, pair.now_ns, 0);
         for (uint32_t i = 1; i < 8; i++)
             if (calls[i].done && calls[i].op.err == ERR_NONE &&
                 net_is_open(pair.net, i % 2, calls[i].op.n))

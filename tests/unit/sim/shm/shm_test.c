@@ -61,7 +61,7 @@ static void want_more(struct env_timer *timer)
     h->held = mem_alloc(h->seat->mem, 1 + random_below(bits, 5000));
     SOMETIMES(h->seat->trace, RECOVERY_CUT_TAIL, h->held == NULL);
     if (h->held == NULL)
-        TRACE(h->seat->trace, LOG_ROLL, bits, 0);
+        TRACE(h->seat->trace, LOG_ROLL, .partition = bits, .base = 0);
     env_arm(env, timer, env_now(env) + MS_NS);
 }
 
@@ -202,7 +202,9 @@ static void obey_odd(struct world_seat *seat, uint64_t id, struct bytes command)
     pthread_getname_np(pthread_self(), identity.name, sizeof identity.name);
     if (bytes_equal(command, bytes_text("who")))
         world_reply(seat, id, bytes_of((const uint8_t *)&identity, sizeof identity));
-    else if (bytes_equal(command, bytes_text("traced")))
+    else
+        TRACE(seat->trace, LOG_CUT, .partition = id, .end = 5, .was = 9);
+    if (bytes_equal(command, bytes_text("traced")))
         be_traced();
     else if (bytes_equal(command, bytes_text("beyond")))
         write_beyond(seat);
@@ -310,6 +312,10 @@ static void assert_told(const char *command, const char *why)
     assert_false(ward.broke.lacked);
     assert_string_equal(ward.what, "command");
     assert_string_equal(ward.why, why);
+    /* What its last handler wrote before that is told. */
+    assert_int_equal(stage.rows[TRACE_LOG_CUT], 1);
+    assert_int_equal(TEST_COLUMN(&stage.last[TRACE_LOG_CUT], LOG_CUT, was), 9);
+    assert_int_equal(stage.last[TRACE_LOG_CUT].row.event, ward.broke.event);
     assert_true(stage_hash(&stage) != before);
     /* Nothing happens behind it. */
     uint64_t after = stage_hash(&stage);
@@ -360,7 +366,7 @@ TEST(a_handler_that_a_debugger_holds_is_waited_for)
 
 /* ---- the area ---- */
 
-static struct trace_row rows[WORLD_TRACE_ROWS];
+static uint64_t rows[WORLD_TRACE_WORDS];
 
 TEST(an_answer_that_cannot_be_is_refused)
 {
@@ -371,9 +377,9 @@ TEST(an_answer_that_cannot_be_is_refused)
     assert_ok(shm_area_new(&area));
     struct half_log log = {.mem = &mem, .data = area.log, .fixed = true};
     assert_null(shm_area_take_answer(&area, &log, rows, &left));
-    area.head->state.row_count = WORLD_TRACE_ROWS + 1;
+    area.head->state.rows_size = WORLD_TRACE_WORDS + 1;
     assert_non_null(shm_area_take_answer(&area, &log, rows, &left));
-    area.head->state.row_count = 0;
+    area.head->state.rows_size = 0;
     area.head->log_size = SHM_LOG_BYTES_MAX + 1;
     assert_non_null(shm_area_take_answer(&area, &log, rows, &left));
     area.head->log_size = 0;

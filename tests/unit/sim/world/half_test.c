@@ -9,7 +9,7 @@ struct rig {
     struct mem mem;
     struct fault_engine engine;
     struct half_log log;
-    struct trace_row rows[WORLD_TRACE_ROWS];
+    uint64_t rows[WORLD_TRACE_WORDS];
     struct world_half *half;
     struct half_state state;
 };
@@ -98,7 +98,7 @@ static void ask_much(struct world_seat *seat)
         {.data = take(seat, "tail!", 5), .size = 5},
     };
     env_rename(seat->env, new_op(seat), take(seat, "from", 5), take(seat, "to", 3), done);
-    TRACE(seat->trace, LOG_DURABLE, 1, 2);
+    TRACE(seat->trace, LOG_DURABLE, .partition = 1, .end = 2);
     env_send(seat->env, new_op(seat), 77, take(seat, parts, sizeof parts), 3, done);
     world_reply(seat, 12, bytes_of(take(seat, "answer", 6), 6));
     world_exit(seat, ERR_IO);
@@ -119,7 +119,7 @@ TEST(the_log_needs_nothing_of_the_node)
     assert_string_equal(asked.path_to, "to");
     const struct half_record *send = next_of(&at, HALF_ASKS);
     world_half_asked_of(send, &asked);
-    assert_int_equal(send->row_count, 1);
+    assert_int_equal(send->rows_size, TRACE_HEAD_WORDS + sizeof(struct trace_LOG_DURABLE) / 8);
     assert_int_equal(asked.ask->verb, ENV_SEND);
     assert_int_equal(asked.ask->handle, 77);
     assert_int_equal(asked.ask->size, 59);
@@ -137,7 +137,7 @@ TEST(the_log_needs_nothing_of_the_node)
     assert_memory_equal(reply + 1, "answer", 6);
     assert_int_equal(next_of(&at, HALF_EXITS)->err, ERR_IO);
     assert_null(world_half_log_next(&rig.log, &at));
-    assert_int_equal(rig.state.row_count, 1);
+    assert_int_equal(rig.state.rows_size, TRACE_HEAD_WORDS + sizeof(struct trace_LOG_DURABLE) / 8);
     close_rig();
 }
 
@@ -326,7 +326,7 @@ static enum err start_speaking(struct world_seat *seat)
     static struct env_op ops[3];
     memset(ops, 0, sizeof ops); /* of an earlier life */
     for (uint64_t i = 0; i < 3; i++) {
-        TRACE(seat->trace, LOG_DURABLE, 1, i);
+        TRACE(seat->trace, LOG_DURABLE, .partition = 1, .end = i);
         env_make_dir(seat->env, &ops[i], "dir", done);
         world_reply(seat, i, bytes_of(NULL, 0));
     }

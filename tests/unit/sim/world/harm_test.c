@@ -15,10 +15,10 @@ static void watch_writer(struct world_sink *sink, const struct trace_row *row)
 {
     struct durable *durable = CONTAINER_OF(sink, struct durable, sink);
     if (row->kind == TRACE_LOG_DURABLE)
-        durable->promised = row->arg[1];
+        durable->promised = TRACE_AS(row, LOG_DURABLE)->end;
     if (row->kind != TRACE_LOG_OPEN)
         return;
-    durable->opened = row->arg[2];
+    durable->opened = TRACE_AS(row, LOG_OPEN)->end;
     durable->broken = durable->broken || durable->opened < durable->promised;
     durable->lives++;
 }
@@ -38,7 +38,7 @@ TEST(killed_at_any_operation_nothing_durable_is_lost)
             world_run_until(stage.world, world_now(stage.world) + 5 * SECOND_NS);
             assert_int_equal(world_node_life(stage.world, 0), WORLD_DOWN);
             assert_int_equal(stage.rows[TRACE_NODE_KILL], life + 1);
-            assert_int_equal(stage.last[TRACE_NODE_KILL].arg[0], op - 1);
+            assert_int_equal(TEST_COLUMN(&stage.last[TRACE_NODE_KILL], NODE_KILL, at_op), op - 1);
             assert_int_equal(world_node_op_count(stage.world, 0), op - 1);
             world_start(stage.world, 0);
         }
@@ -161,17 +161,17 @@ TEST(a_clock_jump_moves_the_wall_alone)
     stage_add(&stage, &ticker_program, "clock", "");
     stage_add(&other, &ticker_program, "clock", "");
     world_run_until(stage.world, SECOND_NS);
-    uint64_t before_ms = stage.last[TRACE_LOG_ROLL].arg[1];
+    uint64_t before_ms = TEST_COLUMN(&stage.last[TRACE_LOG_ROLL], LOG_ROLL, base);
     world_clock_jump(stage.world, 0, year_ns);
     world_run_until(stage.world, 2 * SECOND_NS);
     world_run_until(other.world, 2 * SECOND_NS);
-    uint64_t after_ms = stage.last[TRACE_LOG_ROLL].arg[1];
+    uint64_t after_ms = TEST_COLUMN(&stage.last[TRACE_LOG_ROLL], LOG_ROLL, base);
     assert_true(after_ms - before_ms > (uint64_t)(year_ns / MS_NS));
     assert_true(stage.rows[TRACE_LOG_ROLL] == other.rows[TRACE_LOG_ROLL]);
     assert_int_equal(stage.rows[TRACE_CLOCK_JUMP], 1);
     world_heal(stage.world);
     world_run_until(stage.world, 3 * SECOND_NS);
-    assert_true(stage.last[TRACE_LOG_ROLL].arg[1] - before_ms < 3000);
+    assert_true(TEST_COLUMN(&stage.last[TRACE_LOG_ROLL], LOG_ROLL, base) - before_ms < 3000);
     stage_close(&stage);
     stage_close(&other);
 }
@@ -406,7 +406,8 @@ TEST(a_flipped_bit_is_found_by_the_reader)
     world_kill(stage.world, 0, 0);
     world_start(stage.world, 0);
     world_run_until(stage.world, 20 * SECOND_NS);
-    assert_int_equal(stage.last[TRACE_LOG_OPEN].arg[2], 2); /* the third record is wrong */
+    assert_int_equal(TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end),
+                     2); /* the third record is wrong */
     assert_int_equal(world_fired(stage.world)->lines[0].kind, FAULT_DISK_FLIP);
     stage_close(&stage);
 }
@@ -434,10 +435,10 @@ TEST(an_evicted_page_shows_the_medium)
         assert_int_equal(stage.exit_err, ERR_IO);
         world_heal(stage.world);
         harm_link(&stage, "at 0s node 0 disk evict");
-        uint64_t promised = stage.last[TRACE_LOG_DURABLE].arg[1];
+        uint64_t promised = TEST_COLUMN(&stage.last[TRACE_LOG_DURABLE], LOG_DURABLE, end);
         world_run_until(stage.world, 3 * SECOND_NS);
-        assert_true(stage.last[TRACE_LOG_OPEN].arg[2] >= promised);
-        shorter += stage.last[TRACE_LOG_OPEN].arg[2] == promised;
+        assert_true(TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end) >= promised);
+        shorter += TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end) == promised;
         stage_close(&stage);
     }
     assert_in_range(shorter, 1, 20);
@@ -450,17 +451,17 @@ TEST(a_lost_disk_is_empty_and_a_swapped_one_is_the_other)
     stage_add(&stage, &writer_program, "one", "");
     stage_add(&stage, &ticker_program, "two", "");
     world_run_until(stage.world, SECOND_NS);
-    uint64_t durable = stage.last[TRACE_LOG_DURABLE].arg[1];
+    uint64_t durable = TEST_COLUMN(&stage.last[TRACE_LOG_DURABLE], LOG_DURABLE, end);
     assert_true(durable > 10);
     harm_link(&stage, "at 0s node 0 disk swap with=1");
     world_run_until(stage.world, 2 * SECOND_NS);
-    assert_int_equal(stage.last[TRACE_LOG_OPEN].arg[2], 0);
+    assert_int_equal(TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end), 0);
     harm_link(&stage, "at 0s node 0 disk swap with=1");
     world_run_until(stage.world, 3 * SECOND_NS);
-    assert_true(stage.last[TRACE_LOG_OPEN].arg[2] >= durable);
+    assert_true(TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end) >= durable);
     harm_link(&stage, "at 0s node 0 disk lose");
     world_run_until(stage.world, 4 * SECOND_NS);
-    assert_int_equal(stage.last[TRACE_LOG_OPEN].arg[2], 0);
+    assert_int_equal(TEST_COLUMN(&stage.last[TRACE_LOG_OPEN], LOG_OPEN, end), 0);
     stage_close(&stage);
 }
 

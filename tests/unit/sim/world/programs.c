@@ -371,7 +371,7 @@ static void tick_fire(struct env_timer *timer)
     struct tick *tick = CONTAINER_OF(timer, struct tick, timer);
     int64_t now_ns = env_now(tick->seat->env);
     ASSERT(now_ns >= timer->deadline_ns);
-    TRACE(tick->seat->trace, LOG_ROLL, tick->index, (uint64_t)env_wall(tick->seat->env));
+    TRACE(tick->seat->trace, LOG_ROLL, .partition = tick->index, .base = env_wall(tick->seat->env));
     tick_arm(tick);
 }
 
@@ -433,7 +433,7 @@ static void writer_on_synced(struct env_op *op, enum err e, uint64_t n)
         world_exit(writer->seat, e);
         return;
     }
-    TRACE(writer->seat->trace, LOG_DURABLE, 1, writer->records);
+    TRACE(writer->seat->trace, LOG_DURABLE, .partition = 1, .end = writer->records);
     if (writer->stopping)
         env_close_file(writer->seat->env, op, writer->file, writer_on_closed);
     else
@@ -479,7 +479,8 @@ static void writer_on_cut(struct env_op *op, enum err e, uint64_t n)
         return;
     }
     writer->records = writer->checked;
-    TRACE(writer->seat->trace, LOG_OPEN, 1, 0, writer->records, 0, 0);
+    TRACE(writer->seat->trace, LOG_OPEN, .partition = 1, .start = 0, .end = writer->records,
+          .recovery_point = 0, .clean = 0);
     env_sync_dir(writer->seat->env, op, "dir", writer_on_dir_synced);
 }
 
@@ -571,8 +572,8 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
 {
     struct stage *stage = CONTAINER_OF(sink, struct stage, sink);
     stage->rows[row->kind]++;
-    stage->last[row->kind] = *row;
-    stage->rows_hash = hash_bytes(row, sizeof *row, stage->rows_hash);
+    test_row_keep(&stage->last[row->kind], row);
+    stage->rows_hash = hash_bytes(row, trace_row_size(row), stage->rows_hash);
 }
 
 static void on_reply(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply)

@@ -33,7 +33,7 @@ struct stage {
     struct world_sink sink;
     uint64_t rows[TRACE_KIND_COUNT];
     uint64_t rows_hash;
-    struct trace_row last[TRACE_KIND_COUNT];
+    struct test_row last[TRACE_KIND_COUNT];
     uint32_t reply_count;
     uint8_t reply[256];
     size_t reply_size;

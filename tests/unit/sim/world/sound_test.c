@@ -91,7 +91,7 @@ static void say_much(struct world_seat *seat, uint64_t id, struct bytes command)
     (void)command;
     memset(&opening, 0, sizeof opening);
     memset(&connecting, 0, sizeof connecting);
-    TRACE(seat->trace, LOG_ROLL, 1, 2);
+    TRACE(seat->trace, LOG_ROLL, .partition = 1, .base = 2);
     env_open_file(seat->env, &opening, "file", ENV_OPEN_CREATE | ENV_OPEN_WRITE, ignore);
     env_connect(seat->env, &connecting, "node", 7, ignore);
     world_reply(seat, id, bytes_text("reply"));
@@ -179,25 +179,25 @@ BEND(cut_short)
 BEND(rows_ahead)
 {
     (void)left;
-    record_at(log, 2)->row_count = 2;
+    record_at(log, 2)->rows_size += 1;
 }
 
 BEND(rows_behind)
 {
     (void)left;
-    record_at(log, 1)->row_count = 0;
+    record_at(log, 1)->rows_size = 0;
 }
 
 BEND(too_many_rows)
 {
     (void)log;
-    left->row_count = WORLD_TRACE_ROWS + 1;
+    left->rows_size = WORLD_TRACE_WORDS + 1;
 }
 
 BEND(row_of_no_kind)
 {
     (void)log, (void)left;
-    liar.options.rows[0].kind = TRACE_KIND_COUNT;
+    ((struct trace_row *)liar.options.rows)->kind = TRACE_KIND_COUNT;
 }
 
 BEND(more_behind_exit)
@@ -223,10 +223,10 @@ TEST(broken_records_are_told)
     assert_non_null(strstr(told(no_error), "no such error"));
     assert_string_equal(told(too_long), "its log ends within a record");
     assert_string_equal(told(cut_short), "its log ends within a record");
-    assert_non_null(strstr(told(rows_ahead), "behind more rows than there are"));
-    assert_non_null(strstr(told(rows_behind), "before rows that were written"));
+    assert_non_null(strstr(told(rows_ahead), "stands between no two rows"));
+    assert_non_null(strstr(told(rows_behind), "stands between no two rows"));
     assert_non_null(strstr(told(too_many_rows), "more rows than there is room for"));
-    assert_string_equal(told(row_of_no_kind), "it wrote a row of no kind");
+    assert_string_equal(told(row_of_no_kind), "it wrote a row that is none");
     assert_string_equal(told(more_behind_exit), "its log goes on behind its exit");
     assert_string_equal(told(refusal), "its log has a refused allocation that is none");
 }

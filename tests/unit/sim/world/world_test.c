@@ -1,6 +1,8 @@
 /* world_test.c - one seed, one history: time, the chain, what must not matter to it, streams. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "programs.h"
 
@@ -400,7 +402,7 @@ static enum err show_address(struct world_seat *seat)
     ASSERT(block != NULL);
     *block = 1;
     seat->self = block;
-    TRACE(seat->trace, LOG_ROLL, (uint64_t)(uintptr_t)block, 0);
+    TRACE(seat->trace, LOG_ROLL, .partition = (uintptr_t)block, .base = 0);
     return ERR_NONE;
 }
 
@@ -417,7 +419,7 @@ TEST(lives_do_not_share_addresses)
         for (int life = 0; life < 3; life++) {
             world_start(stage.world, 0);
             world_run_until(stage.world, world_now(stage.world) + MS_NS);
-            seen[life] = stage.last[TRACE_LOG_ROLL].arg[0];
+            seen[life] = TEST_COLUMN(&stage.last[TRACE_LOG_ROLL], LOG_ROLL, partition);
             world_kill(stage.world, 0, 0);
         }
         assert_true(seen[0] != seen[1]);
@@ -532,4 +534,121 @@ TEST(the_next_life_may_run_another_program)
     world_run_until(stage.world, 3 * SECOND_NS);
     assert_true(stage.rows[TRACE_LOG_ROLL] > 10);
     stage_close(&stage);
+}
+
+/* ---- causes ---- */
+
+#define EVENTS_MAX (1 << 18)
+
+/* Which node each event was of; what came from another node was caused by one of its. */
+struct causes {
+    struct world_sink sink;
+    uint8_t *node_of; /* + 1 */
+    uint64_t receives, accepts, ends, several, wrong;
+};
+
+static void note_cause(struct world_sink *sink, const struct world_step_info *info)
+{
+    struct causes *c = CONTAINER_OF(sink, struct causes, sink);
+    if (!info->delivers)
+        return;
+    assert_true(info->number < EVENTS_MAX);
+    c->node_of[info->number] = (uint8_t)(info->node + 1);
+    bool receives = strcmp(info->what, "done receive") == 0;
+    bool accepts = strcmp(info->what, "done accept") == 0;
+    bool came = (receives && (info->err == ERR_NONE || info->err == ERR_EOF)) ||
+                (accepts && info->err == ERR_NONE);
+    c->wrong += info->cause >= info->number || info->since > info->cause;
+    if (!came)
+        return;
+    uint32_t from = c->node_of[info->cause];
+    c->wrong += from == 0 || from == info->node + 1 || c->node_of[info->since] != from;
+    c->receives += receives && info->err == ERR_NONE;
+    c->ends += receives && info->err == ERR_EOF;
+    c->accepts += accepts;
+    c->several += info->since != info->cause;
+}
+
+/* Also in pieces, over a window that is full, and when the peer leaves. */
+TEST(what_comes_from_a_node_was_caused_by_an_event_of_that_node)
+{
+    uint64_t several = 0, ends = 0;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct stage stage;
+        struct causes causes = {.sink = {.step = note_cause}};
+        causes.node_of = calloc(EVENTS_MAX, 1);
+        stage_open(&stage, &(struct world_config){.seed = seed});
+        world_add_sink(stage.world, &causes.sink);
+        stage_add(&stage, &echo_program, "server", "");
+        stage_add(&stage, &pinger_program, "near", "server 200 300");
+        stage_add(&stage, &pinger_program, "far", "server 20 200000");
+        world_run_until(stage.world, SECOND_NS / 5);
+        world_stop(stage.world, 1); /* its machine closes what it had open */
+        world_run_until(stage.world, 4 * SECOND_NS);
+        assert_true(causes.receives > 200);
+        assert_true(causes.accepts >= 2);
+        assert_int_equal(causes.wrong, 0);
+        several += causes.several;
+        ends += causes.ends;
+        stage_close(&stage);
+        free(causes.node_of);
+    }
+    assert_true(several > 0);
+    assert_true(ends > 0);
+}
+
+/* ---- a crash ---- */
+
+static void write_some(struct world_seat *seat)
+{
+    TRACE(seat->trace, LOG_CUT, .partition = 1, .end = 5, .was = 9);
+    trace_put_text(seat->trace, TRACE_SAY, NULL, "this is the end");
+}
+
+static enum err write_and_crash(struct world_seat *seat)
+{
+    write_some(seat);
+    abort();
+}
+
+/* Its rows lie in the same memory, and one more behind them. */
+static enum err write_more(struct world_seat *seat)
+{
+    write_some(seat);
+    write_some(seat);
+    return ERR_NONE;
+}
+
+static const struct world_program writing_program = {.kind = "write", .start = write_more};
+
+static const struct world_program crashing_program = {.kind = "crash", .start = write_and_crash};
+
+TEST(rows_of_a_handler_that_crashes_are_left)
+{
+    uint64_t *rows = mmap(NULL, WORLD_TRACE_WORDS * sizeof *rows, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(rows != MAP_FAILED);
+    pid_t child = fork();
+    if (child == 0) {
+        struct stage stage;
+        stage_open(&stage, &(struct world_config){.rows = rows});
+        stage_add(&stage, &writing_program, "before", "");
+        world_run_until(stage.world, SECOND_NS);
+        stage_add(&stage, &crashing_program, "one", "");
+        world_run_until(stage.world, 2 * SECOND_NS);
+        _exit(0);
+    }
+    int status = 0;
+    assert_true(waitpid(child, &status, 0) == child);
+    assert_true(WIFSIGNALED(status));
+    uint32_t at = 0, size = trace_rows_left(rows, WORLD_TRACE_WORDS);
+    const struct trace_row *row = trace_next(rows, size, &at);
+    assert_non_null(row);
+    assert_int_equal(TRACE_AS(row, LOG_CUT)->was, 9);
+    assert_int_equal(row->event, 0); /* nobody has told it yet */
+    row = trace_next(rows, size, &at);
+    assert_non_null(row);
+    assert_string_equal(trace_text(row), "this is the end");
+    assert_null(trace_next(rows, size, &at));
+    munmap(rows, WORLD_TRACE_WORDS * sizeof *rows);
 }
