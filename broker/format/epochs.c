@@ -51,6 +51,31 @@ int32_t format_epochs_at(const struct format_epochs *epochs, int64_t offset)
     return i == 0 ? -1 : epochs->rows[i - 1].epoch;
 }
 
+void format_epochs_end_of(const struct format_epochs *epochs, int64_t log_end, int32_t epoch,
+                          int32_t *found, int64_t *end)
+{
+    int32_t i = epochs->count; /* the first of a later epoch */
+    *found = -1;
+    *end = -1;
+    while (i > 0 && epochs->rows[i - 1].epoch > epoch)
+        i--;
+    if (i == epochs->count && (i == 0 || epochs->rows[i - 1].epoch != epoch))
+        return;
+    *found = i == 0 ? epoch : epochs->rows[i - 1].epoch;
+    *end = i == epochs->count ? log_end : epochs->rows[i].start;
+}
+
+/* An epoch that only the leader knows says no more than its own end does. */
+int64_t format_epochs_common(const struct format_epochs *epochs, int64_t log_end, int32_t epoch,
+                             int64_t epoch_end)
+{
+    int32_t found;
+    int64_t end;
+    format_epochs_end_of(epochs, log_end, epoch, &found, &end);
+    int64_t common = MIN(epoch_end, log_end);
+    return end < 0 ? common : MIN(common, end);
+}
+
 void format_epochs_free(struct format_epochs *epochs)
 {
     mem_free(epochs->mem, epochs->rows);

@@ -88,6 +88,15 @@ bool format_epochs_cut(struct format_epochs *epochs, int64_t end);
 /* -1 when there is none. */
 int32_t format_epochs_latest(const struct format_epochs *epochs);
 int32_t format_epochs_at(const struct format_epochs *epochs, int64_t offset);
+/* E-2, of a log that ends at log_end. Where the greatest epoch up to that one ended: *found and the
+ * offset behind it. An epoch before all that is known ended where those began. Both -1: it is later
+ * than all that is known. */
+void format_epochs_end_of(const struct format_epochs *epochs, int64_t log_end, int32_t epoch,
+                          int32_t *found, int64_t *end);
+/* E-4, of a follower's log that ends at log_end, whose leader has answered that what it asked for
+ * diverges after that epoch, which ended there: up to where the two may be the same. */
+int64_t format_epochs_common(const struct format_epochs *epochs, int64_t log_end, int32_t epoch,
+                             int64_t epoch_end);
 
 /* meta.properties. */
 struct format_meta {

@@ -149,16 +149,12 @@ int32_t log_latest_epoch(const struct log *log)
 
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end)
 {
-    const struct format_epochs *epochs = &log->epochs;
-    int32_t i = epochs->count; /* the first of a later epoch */
-    *found = -1;
-    *end = -1;
-    while (i > 0 && epochs->rows[i - 1].epoch > epoch)
-        i--;
-    if (i == epochs->count && (i == 0 || epochs->rows[i - 1].epoch != epoch))
-        return;
-    *found = i == 0 ? epoch : epochs->rows[i - 1].epoch;
-    *end = i == epochs->count ? log->end : epochs->rows[i].start;
+    format_epochs_end_of(&log->epochs, log->end, epoch, found, end);
+}
+
+const struct format_epochs *log_epochs(const struct log *log)
+{
+    return &log->epochs;
 }
 
 int32_t log_epoch_at(const struct log *log, int64_t offset)

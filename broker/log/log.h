@@ -304,5 +304,7 @@ int32_t log_epoch_at(const struct log *log, int64_t offset);
 /* E-2. Where the greatest epoch up to that one ended: *found and the offset behind it. An epoch
  * before all that is known ended where those began. Both -1: it is later than all that is known. */
 void log_epoch_end(const struct log *log, int32_t epoch, int32_t *found, int64_t *end);
+/* All that is known of them, until something is appended, assigned or truncated. */
+const struct format_epochs *log_epochs(const struct log *log);
 
 #endif

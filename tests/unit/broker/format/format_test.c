@@ -113,6 +113,57 @@ TEST(epochs_give_way_and_are_cut)
     assert_int_equal(mem.live_count, 0);
 }
 
+/* Two logs that were one until their leaders parted, as (epoch, first offset). */
+static void make_epochs(struct format_epochs *epochs, struct mem *mem, const int64_t *rows,
+                        int count)
+{
+    *epochs = (struct format_epochs){.mem = mem};
+    assert_ok(format_epochs_reserve(epochs, count));
+    for (int i = 0; i < count; i++)
+        assert_true(format_epochs_assign(epochs, (int32_t)rows[2 * i], rows[2 * i + 1]));
+}
+
+TEST(where_an_epoch_ends)
+{
+    static const int64_t rows[] = {1, 5, 3, 10, 4, 20};
+    static const int64_t expected[][3] = {{0, 0, 5},  {1, 1, 10}, {2, 1, 10},
+                                          {3, 3, 20}, {4, 4, 33}, {5, -1, -1}};
+    struct mem mem;
+    struct format_epochs epochs;
+    int32_t found;
+    int64_t end;
+    mem_system(&mem);
+    make_epochs(&epochs, &mem, rows, 3);
+    for (int i = 0; i < COUNT_OF(expected); i++) {
+        format_epochs_end_of(&epochs, 33, (int32_t)expected[i][0], &found, &end);
+        assert_int_equal(found, expected[i][1]);
+        assert_int_equal(end, expected[i][2]);
+    }
+    format_epochs_free(&epochs);
+    format_epochs_end_of(&epochs, 0, 0, &found, &end);
+    assert_int_equal(found, -1);
+    assert_int_equal(end, -1);
+    assert_int_equal(mem.live_count, 0);
+}
+
+/* KIP-279: the follower does not know the leader's epoch 2, nor the leader its 3. */
+TEST(what_two_logs_have_in_common)
+{
+    static const int64_t follower[] = {1, 0, 3, 20};
+    struct mem mem;
+    struct format_epochs epochs;
+    mem_system(&mem);
+    make_epochs(&epochs, &mem, follower, 2);
+    assert_int_equal(format_epochs_common(&epochs, 30, 2, 25), 20); /* 2 ended there */
+    assert_int_equal(format_epochs_common(&epochs, 30, 1, 12), 12);
+    assert_int_equal(format_epochs_common(&epochs, 30, 1, 25), 20);
+    assert_int_equal(format_epochs_common(&epochs, 30, 3, 40), 30); /* never ahead */
+    assert_int_equal(format_epochs_common(&epochs, 30, 7, 22), 22); /* all it knows is older */
+    assert_int_equal(format_epochs_common(&epochs, 30, 0, 4), 0);
+    format_epochs_free(&epochs);
+    assert_int_equal(mem.live_count, 0);
+}
+
 TEST(epoch_checkpoints_must_ascend)
 {
     static const char *const files[] = {"0\n2\n0 0\n0 5\n", "0\n2\n1 5\n2 5\n", "0\n1\n-1 0\n",
