@@ -225,6 +225,10 @@ void format_index_return(struct format_index *index, struct format_index_mark ma
 /* Forgets entries whose batch begins at or behind position, and the seal. The greatest timestamp is
  * then that of the last entry: what stands behind it must be added again. */
 void format_index_cut(struct format_index *index, uint64_t position);
+/* Takes over what from has of batches that begin below position; the same of it must be added again
+ * as after format_index_cut. Into an empty one of the same base. ERR_NOMEM. */
+enum err format_index_take(struct format_index *index, const struct format_index *from,
+                           uint64_t position) MUST_USE;
 bool format_index_full(const struct format_index *index, int64_t bytes_max);
 /* The last entry whose offset is <= offset; NULL: none. */
 const struct format_index_entry *format_index_floor(const struct format_index *index,
@@ -289,6 +293,8 @@ struct format_producer_undo {
 enum err format_producers_init(struct format_producers *producers, struct mem *mem) MUST_USE;
 void format_producers_free(struct format_producers *producers);
 void format_producers_clear(struct format_producers *producers);
+/* All of from, instead of what was there; from is freed. */
+void format_producers_take(struct format_producers *producers, struct format_producers *from);
 struct format_producer *format_producers_find(const struct format_producers *producers, int64_t id);
 /* All of them, one after the other, while none is added or forgotten; the first after NULL, NULL
  * after the last. */

@@ -138,6 +138,24 @@ void format_index_cut(struct format_index *index, uint64_t position)
     }
 }
 
+enum err format_index_take(struct format_index *index, const struct format_index *from,
+                           uint64_t position)
+{
+    ASSERT(index->count == 0);
+    ASSERT(index->base == from->base);
+    enum err e = format_index_reserve(index, MAX(from->count, from->time_count));
+    if (e != ERR_NONE)
+        return e;
+    index->count = from->count;
+    index->time_count = from->time_count;
+    if (from->count > 0)
+        memcpy(index->entries, from->entries, (size_t)from->count * sizeof *from->entries);
+    if (from->time_count > 0)
+        memcpy(index->times, from->times, (size_t)from->time_count * sizeof *from->times);
+    format_index_cut(index, position);
+    return ERR_NONE;
+}
+
 bool format_index_full(const struct format_index *index, int64_t bytes_max)
 {
     return index->count >= bytes_max / FORMAT_INDEX_ENTRY_SIZE ||

@@ -59,6 +59,18 @@ void format_producers_clear(struct format_producers *producers)
     ASSERT(producers->map.count == 0);
 }
 
+void format_producers_take(struct format_producers *producers, struct format_producers *from)
+{
+    format_producers_free(producers);
+    producers->mem = from->mem;
+    hmap_take(&producers->map, &from->map);
+    list_init(&producers->silent);
+    list_init(&producers->open);
+    list_splice_back(&producers->silent, &from->silent);
+    list_splice_back(&producers->open, &from->open);
+    from->mem = NULL;
+}
+
 void format_producers_free(struct format_producers *producers)
 {
     if (producers->mem == NULL)

@@ -18,7 +18,8 @@ static void start(struct log *log);
 static void on_retry(struct env_timer *timer)
 {
     struct log *log = CONTAINER_OF(timer, struct log, epochs_retry);
-    if (log->status == ERR_NONE && log->closing == NULL && log_epochs_limit(log) != INT64_MAX)
+    if (log->status == ERR_NONE && log->closing == NULL && log->truncation == NULL &&
+        log_epochs_limit(log) != INT64_MAX)
         log_epochs_write(log, NULL);
 }
 
@@ -123,6 +124,10 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
     if (log->status != ERR_NONE) {
         op->msg = log->why;
         done(op, log->status);
+        return;
+    }
+    if (log->truncation != NULL) {
+        done(op, errmsg_set(&op->msg, ERR_BUSY, "%s is being truncated", log->path));
         return;
     }
     if (log->epochs_durable && format_epochs_latest(&log->epochs) >= epoch) {

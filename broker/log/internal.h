@@ -110,13 +110,15 @@ struct log_cursor {
 enum log_state {
     LOG_OPENING,
     LOG_OPEN,
-    LOG_REPAIRING, /* a write failed; appends are refused */
+    LOG_REPAIRING,  /* a write failed; appends are refused */
+    LOG_TRUNCATING, /* or begins anew; so are they */
     LOG_CLOSING,
 };
 
 struct log_opening;
 struct log_birth_work;
 struct log_repair;
+struct log_truncation;
 struct log_sealing;
 struct log_retention;
 
@@ -144,6 +146,9 @@ struct log {
     int64_t recovery_point; /* that a checkpoint holds, or will */
     int64_t recovery_next;  /* that the checkpoint being written holds */
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
+    int64_t point_limit;    /* no checkpoint may claim more: the log is being cut there */
+    uint64_t
+        generation; /* counts truncations: what began in an earlier one may be of another log */
     int64_t high_watermark;
     struct format_epochs epochs;
     struct format_producers producers;
@@ -188,6 +193,8 @@ struct log {
     struct log_sealing *sealing;
     struct log_retention *retention;
     struct log_repair *repair;
+    struct log_truncation *truncation;
+    enum err write_failed;   /* of a log that is truncated, which does what a repair would do */
     struct list epoch_waits; /* log_assign_epoch, for the next write of the checkpoint */
     int32_t epoch_durable;   /* the checkpoint on disk knows where all up to it begin; -1: none */
     struct env_timer epochs_retry;
@@ -202,6 +209,7 @@ struct log {
     /* Whoever waits for something of the log: called when it may have come. NULL: nobody. */
     void (*admit)(struct log *log);
     void (*repair_next)(struct log *log);
+    void (*truncate_next)(struct log *log);
     void (*close_next)(struct log *log);
 };
 
@@ -338,7 +346,7 @@ void log_commit(struct log *log);
 void log_move_durable(struct log *log);
 /* A process has ended: log_close, or the close of the directory, may go on. */
 void log_settle(struct log *log);
-/* Something that the repair waits for has ended. */
+/* Something that the repair, or a truncation, waits for has ended. */
 void log_wake_repair(struct log *log);
 /* What waits to be let in may be, or is to be refused. */
 void log_wake_admissions(struct log *log);
@@ -449,6 +457,13 @@ bool log_repair_runs(const struct log *log);
 bool log_repair_comes(const struct log *log);
 /* Gives it up, unless it is at work just now. */
 void log_repair_stop(struct log *log);
+/* The same, for a truncation that does its work, too; what the write failed with. */
+enum err log_repair_take_over(struct log *log) MUST_USE;
+
+/* truncate.c */
+bool log_truncation_runs(const struct log *log);
+/* It runs, or somebody will remind it. */
+bool log_truncation_comes(const struct log *log);
 
 /* seal.c: what is written in the background about segments: indexes and snapshots */
 void log_seal(struct log *log);

@@ -5,8 +5,9 @@
 
 static const struct state states[] = {
     [LOG_OPENING] = {"opening", TO(LOG_OPEN)},
-    [LOG_OPEN] = {"open", TO(LOG_REPAIRING) | TO(LOG_CLOSING)},
-    [LOG_REPAIRING] = {"repairing", TO(LOG_OPEN) | TO(LOG_CLOSING)},
+    [LOG_OPEN] = {"open", TO(LOG_REPAIRING) | TO(LOG_TRUNCATING) | TO(LOG_CLOSING)},
+    [LOG_REPAIRING] = {"repairing", TO(LOG_OPEN) | TO(LOG_TRUNCATING) | TO(LOG_CLOSING)},
+    [LOG_TRUNCATING] = {"truncating", TO(LOG_OPEN) | TO(LOG_CLOSING)},
     [LOG_CLOSING] = {"closing", 0},
 };
 
@@ -61,7 +62,12 @@ uint64_t log_counting_bytes(const struct log *log)
 void log_note_high_watermark(struct log *log, int64_t offset)
 {
     ASSERT(offset <= log->end);
-    log->high_watermark = MAX(log->high_watermark, offset);
+    log->high_watermark = offset;
+}
+
+uint64_t log_generation(const struct log *log)
+{
+    return log->generation;
 }
 
 uint64_t log_bytes(const struct log *log)
@@ -202,7 +208,8 @@ static void end_look(struct log *log)
  * and no repair takes it back. */
 static bool still_active(const struct log *log)
 {
-    return log->looked.file == log_active(log)->disk.file && log->repair == NULL;
+    return log->looked.file == log_active(log)->disk.file && log->repair == NULL &&
+           log->truncation == NULL;
 }
 
 /* The segment's file is not there: is its directory? */
@@ -293,11 +300,15 @@ void log_wake_repair(struct log *log)
 {
     if (log->repair_next != NULL)
         log->repair_next(log);
+    if (log->truncate_next != NULL)
+        log->truncate_next(log);
 }
 
 void log_settle(struct log *log)
 {
     log_touch(log);
+    if (log->truncate_next != NULL)
+        log->truncate_next(log);
     if (log->close_next != NULL)
         log->close_next(log);
     else

@@ -50,7 +50,7 @@ struct log_op {
  *   durable is not known to be stored and must never be acknowledged. The last act of an event.
  * cut: a write failed (a full disk). What stood at or above end is not in the log and never will
  *   be; its offsets are given again to others. Whoever waits for one of them is refused, at once.
- *   Appends are refused until the log has repaired itself; reads go on. */
+ *   Appends are refused until the log has repaired itself; reads go on. Or the log is truncated. */
 struct log_watch {
     void (*moved)(struct log_watch *watch, enum err e);
     void (*cut)(struct log_watch *watch, int64_t end);
@@ -61,10 +61,13 @@ enum log_cut_reason {
     LOG_CUT_TORN = 1, /* recovery found a torn tail */
     LOG_CUT_HOLE,     /* recovery found a bad batch, and good ones behind it */
     LOG_CUT_FAILED,   /* a write failed */
+    LOG_CUT_ASKED,    /* log_truncate */
+    LOG_CUT_RESET,    /* log_reset */
 };
 enum log_start_reason {
     LOG_START_TIME = 1, /* retention.ms */
     LOG_START_SIZE,     /* retention.bytes */
+    LOG_START_ASKED,    /* log_reset, log_advance_start */
 };
 enum log_rebuilt {
     LOG_REBUILT_INDEX = 1, /* base: of its segment */
@@ -137,8 +140,12 @@ int64_t log_counting_end(const struct log *log);
 /* Bytes that have been appended in this life and have come to count: what came between two moments
  * is the difference. */
 uint64_t log_counting_bytes(const struct log *log);
-/* The high watermark that is written to replication-offset-checkpoint from now on. */
+/* The high watermark that is written to replication-offset-checkpoint from now on; it may go down,
+ * as a truncation below it does by itself. */
 void log_note_high_watermark(struct log *log, int64_t offset);
+/* Counts truncations. Who waits for an offset to be durable, or holds bytes that a read gave, is
+ * talking of another log when it has changed meanwhile. */
+uint64_t log_generation(const struct log *log);
 uint64_t log_bytes(const struct log *log);
 uint64_t log_trace_id(const struct log *log);
 /* ERR_NONE, ERR_OFFLINE (the directory's: S-5), ERR_CORRUPT ...; the text is a sentence, or "". */
@@ -195,6 +202,21 @@ struct log_taken {
 enum err log_append_as_is(struct log *log, struct slice batches, int32_t leader_epoch,
                           struct log_taken *out, struct errmsg *msg) MUST_USE;
 
+/* Ends the log at an offset: E-5, all of it in one step. Where that lies inside of a batch the log
+ * ends where the batch begins (a follower is told where batches begin), and when that is below the
+ * log start it is reset to the log start. Epochs that begin there or later are forgotten, also when
+ * the log ends there already (KAFKA-10706). High watermark and recovery point go down with it. What
+ * is under way is waited for; appends are refused meanwhile, and log_watch.cut is told in the same
+ * event in which the log ends there. Durable when done.
+ * ERR_RANGE: it lies below the log start: log_reset is what is wanted. ERR_BUSY: another one is
+ * under way. ERR_NOSPACE, ERR_IO, ERR_NOMEM ...: the log is as it was, unless log_status says that
+ * it is offline: then it may end there or later after a restart, never with a hole. ERR_CORRUPT:
+ * a bad batch, the log is offline. ERR_OFFLINE: it was already, or is being closed. */
+void log_truncate(struct log *log, int64_t to, struct log_op *op, log_done *done);
+/* Nothing of it stays, and it begins anew, empty, at an offset that may be anywhere. As
+ * log_truncate; a crash may also leave it empty where it began before. */
+void log_reset(struct log *log, int64_t start, struct log_op *op, log_done *done);
+
 #define LOG_RECORD_ERRORS_MAX 128 /* records of a batch that are named as refused */
 #define LOG_NO_TIMESTAMP (-1)     /* of a record */
 
@@ -248,6 +270,7 @@ struct log_read {
     int32_t part_count;
     int64_t bytes;
     int64_t next_offset; /* behind the last whole batch in it; == offset when there is none */
+    uint64_t generation; /* log_generation when it began */
     /* the log's own */
     struct log *log;
     struct log_segment *segment; /* whose file is held until the read is released */
@@ -259,7 +282,8 @@ struct log_read {
  * next one. The first may begin below offset;
  * what is given never comes from two segments. ERR_RANGE: offset is below log_start or above
  * log_end. ERR_IO, ERR_CORRUPT (a batch's CRC or head is wrong: the log is offline from then on),
- * ERR_NOMEM. A failed sync stops writes, not reads (S-5). offset >= offset_end gives no bytes. A
+ * ERR_NOMEM, ERR_CANCELLED (the log has been truncated meanwhile; files that were given are cut
+ * then, too). A failed sync stops writes, not reads (S-5). offset >= offset_end gives no bytes. A
  * cached position makes the sequential case free of reads; bytes found at start are checked before
  * they are given for the first time in this life. */
 void log_read(struct log *log, struct log_read *read, log_done *done);
@@ -295,7 +319,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done);
 void log_retain(struct log *log, int64_t limit, int64_t wall_ms);
 
 /* From the log's end on a new epoch begins (E-1). Durable when done; at once when it has begun
- * already and is durable. */
+ * already and is durable. ERR_BUSY: the log is being truncated. */
 void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_done *done);
 /* -1 when there is none. */
 int32_t log_latest_epoch(const struct log *log);

@@ -47,7 +47,8 @@ static void on_missing(struct dir_member *m, const char *path)
 static bool may_sync(const struct dir_member *m)
 {
     const struct log *log = log_of(m);
-    return !log_repair_runs(log) && log->status != ERR_NOTFOUND && log->unnamed_base < 0;
+    return !log_repair_runs(log) && !log_truncation_runs(log) && log->status != ERR_NOTFOUND &&
+           log->unnamed_base < 0;
 }
 
 static void on_round(struct dir_member *m)
@@ -110,11 +111,12 @@ static int64_t point(struct dir_member *m, enum dir_points_kind kind)
     switch (kind) {
     case DIR_POINTS_RECOVERY:
         log->recovery_next = MAX(log->recovery_point, log->durable_end);
+        log->recovery_next = MIN(log->recovery_next, log->point_limit);
         return log->recovery_next;
     case DIR_POINTS_START:
         return log->start_next;
     default:
-        return log->high_watermark;
+        return MIN(log->high_watermark, log->point_limit);
     }
 }
 
@@ -122,7 +124,7 @@ static void on_point_written(struct dir_member *m, enum dir_points_kind kind)
 {
     struct log *log = log_of(m);
     if (kind == DIR_POINTS_RECOVERY)
-        log->recovery_point = MAX(log->recovery_point, log->recovery_next);
+        log->recovery_point = log->recovery_next;
 }
 
 /* ---- the clean end ---- */
@@ -139,7 +141,8 @@ static bool is_quiet(const struct dir_member *m)
 {
     const struct log *log = log_of(m);
     return is_durable(log) && log->sealing == NULL && log->retention == NULL &&
-           !log->epochs_writing && (log->repair == NULL || log->busy == 0);
+           log->truncation == NULL && !log->epochs_writing &&
+           (log->repair == NULL || log->busy == 0);
 }
 
 static bool is_whole(const struct dir_member *m)

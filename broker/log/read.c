@@ -10,6 +10,7 @@ struct log_reading {
     struct log_read *read;
     struct log *log;
     struct log_segment *segment; /* counted among its readers */
+    uint64_t generation;         /* in which it began */
     struct dir_hold hold;
     struct log_walk walk;
     bool found; /* position is that of the batch that holds the offset */
@@ -159,10 +160,18 @@ static enum steps_flow found_at(struct log_reading *r, uint64_t position)
     return steps_go(&r->steps, READ_LOAD);
 }
 
+/* What it has read may be of the log that this one was. */
+static bool is_stale(const struct log_reading *r)
+{
+    return r->generation != r->log->generation;
+}
+
 static enum steps_flow read_look(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     const struct format_scan *scan = &r->walk.scan;
+    if (is_stale(r))
+        return steps_fail(steps, ERR_CANCELLED);
     if (index_lied(r)) {
         if (log_index_known(r->segment))
             log_index_distrust(r->segment);
@@ -251,6 +260,8 @@ static enum steps_flow read_give(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     const struct format_scan *scan = &r->walk.scan;
+    if (is_stale(r))
+        return steps_fail(steps, ERR_CANCELLED);
     if (scan->note_count == 0 && scan->large_left > 0) {
         /* Not even the first one fits. */
         uint32_t size = scan->large.size;
@@ -317,6 +328,7 @@ static void read_through_memory(struct log *log, struct log_read *read)
     }
     r->read = read;
     r->log = log;
+    r->generation = log->generation;
     read->own = r;
     log->busy++;
     steps_start(&r->steps, log_env(log), read_steps, ended);
@@ -366,6 +378,7 @@ static bool begin(struct log *log, struct log_read *read, log_done *done)
     read->bytes = 0;
     read->next_offset = read->offset;
     read->log = log;
+    read->generation = log->generation;
     read->segment = NULL;
     read->hold.held = false;
     read->own = NULL;

@@ -157,7 +157,8 @@ static void ended(struct steps *steps, enum err e)
     } else {
         SOMETIMES(log->set->trace, REPAIRED_AFTER_FULL_DISK, r->cause == ERR_NOSPACE);
         free_repair(log, true);
-        log_move(log, LOG_OPEN);
+        if (log->state == LOG_REPAIRING)
+            log_move(log, LOG_OPEN);
         log_segment_clean(active);
     }
     if (log->status == ERR_NONE && log->written_end > log->durable_end)
@@ -182,7 +183,8 @@ static bool ready(const struct log *log)
 static void repair_next(struct log *log)
 {
     struct log_repair *r = log->repair;
-    if (r == NULL || r->running || env_armed(&r->timer) || log->status != ERR_NONE || !ready(log))
+    if (r == NULL || r->running || env_armed(&r->timer) || log->status != ERR_NONE ||
+        log->truncation != NULL || !ready(log))
         return;
     r->running = true;
     r->drops = (struct again){0}; /* time has passed */
@@ -203,7 +205,16 @@ bool log_repair_runs(const struct log *log)
 bool log_repair_comes(const struct log *log)
 {
     const struct log_repair *r = log->repair;
-    return r == NULL || r->running || env_armed(&r->timer) || !ready(log);
+    return r == NULL || r->running || env_armed(&r->timer) || log->truncation != NULL ||
+           !ready(log);
+}
+
+enum err log_repair_take_over(struct log *log)
+{
+    enum err cause = log->repair->cause;
+    ASSERT(!log->repair->running);
+    free_repair(log, false);
+    return cause;
 }
 
 void log_repair_stop(struct log *log)
@@ -229,6 +240,10 @@ void log_repair_begin(struct log *log, enum err e)
         log_move(log, LOG_REPAIRING);
     if (e == ERR_CORRUPT) {
         log_offline(log, e, (int64_t)log_active(log)->size);
+        return;
+    }
+    if (log->truncation != NULL) {
+        log->write_failed = e;
         return;
     }
     if (log->repair != NULL)

@@ -122,7 +122,8 @@ static enum steps_flow seal_choose(struct steps *steps)
     struct log_sealing *s = sealing_of(steps);
     s->target = choose(s->log, &s->segment);
     /* A repair may put an end to segments: what is full now may be written to again. */
-    if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL)
+    if (s->target == TARGET_NONE || s->log->status != ERR_NONE || s->log->repair != NULL ||
+        s->log->truncation != NULL)
         return steps_go(steps, STEPS_END);
     again(&s->rounds, s->saved);
     hold(s);
@@ -328,7 +329,8 @@ void log_seal(struct log *log)
 {
     struct log_segment *segment;
     if (log->sealing != NULL || log->status != ERR_NONE || log->closing != NULL ||
-        log->state == LOG_OPENING || log->repair != NULL || env_armed(&log->retry))
+        log->state == LOG_OPENING || log->repair != NULL || log->truncation != NULL ||
+        env_armed(&log->retry))
         return;
     /* Between two segments, too: a broker that is killed late in a large one starts as quickly. */
     if (log->bytes_since_snapshot >= LOG_SNAPSHOT_BYTES)

@@ -20,6 +20,7 @@ struct log_seeking {
     struct log_seek *seek;
     struct log *log;
     struct log_segment *segment;
+    uint64_t generation; /* of the log in which it began */
     struct dir_hold hold;
     struct log_walk walk;
     int64_t base; /* of the segment being looked at */
@@ -169,6 +170,8 @@ static enum steps_flow seek_look(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     const struct format_scan *scan = &s->walk.scan;
+    if (s->generation != s->log->generation)
+        return steps_fail(steps, ERR_CANCELLED);
     for (int32_t i = 0; i < scan->note_count; i++) {
         if (log_segment_over(s->segment, scan->notes[i].base))
             return next_segment(s);
@@ -235,6 +238,8 @@ static enum steps_flow seek_record(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     const struct format_scan *scan = &s->walk.scan;
+    if (s->generation != s->log->generation)
+        return steps_fail(steps, ERR_CANCELLED);
     if (scan->note_count != 1) {
         log_bad_batch(s->segment, s->note.position, scan->msg.text);
         return steps_fail(steps, ERR_CORRUPT);
@@ -317,6 +322,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     }
     s->seek = seek;
     s->log = log;
+    s->generation = log->generation;
     s->timestamp = seek->timestamp_ms;
     s->base = log->segments[MAX(log_segment_index(log, log->start), 0)]->base;
     s->best_timestamp = NOTHING_SEEN;

@@ -145,13 +145,13 @@ void log_segment_unread(struct log_segment *segment)
 
 /* ---- indexes of older segments, in memory while there is room ---- */
 
-/* Nothing that is not in the files may be dropped. */
+/* Nothing that is not in the files may be dropped. Where the log is cut, an index is made anew. */
 static const struct state index_states[] = {
     [LOG_INDEX_ON_DISK] = {"on disk", TO(LOG_INDEX_MADE) | TO(LOG_INDEX_READ)},
     [LOG_INDEX_WRONG] = {"wrong", TO(LOG_INDEX_MADE)},
     [LOG_INDEX_MADE] = {"made", TO(LOG_INDEX_SAVED)},
-    [LOG_INDEX_SAVED] = {"saved", TO(LOG_INDEX_ON_DISK)},
-    [LOG_INDEX_READ] = {"read", TO(LOG_INDEX_ON_DISK) | TO(LOG_INDEX_WRONG)},
+    [LOG_INDEX_SAVED] = {"saved", TO(LOG_INDEX_ON_DISK) | TO(LOG_INDEX_MADE)},
+    [LOG_INDEX_READ] = {"read", TO(LOG_INDEX_ON_DISK) | TO(LOG_INDEX_WRONG) | TO(LOG_INDEX_MADE)},
 };
 
 void log_index_move(struct log_segment *segment, enum log_index_state next)

@@ -8,7 +8,8 @@
 /* What was begun behind the place where a failed write has cut the log waits for the repair. */
 static bool is_cut_off(const struct log *log, const struct log_segment *s)
 {
-    return s->base > log->end && (log->repair != NULL || log->status != ERR_NONE);
+    return s->base > log->end &&
+           (log->repair != NULL || log->truncation != NULL || log->status != ERR_NONE);
 }
 
 /* Bytes are assigned, then written, then synced; what is under way has a place and an open file. */
@@ -33,6 +34,7 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     if (log_index_known(s) && s->index_saved_count > 0)
         ASSERT(s->index.entries[s->index_saved_count - 1].position < disk->synced);
     ASSERT(s->size > 0 || s->first_timestamp < 0);
+    ASSERT(s->checked.count == 0 || s->checked.rows[s->checked.count - 1].to <= s->size);
     ASSERT(!s->sealing || s->readers > 0);
     ASSERT(!s->retired);
 }
@@ -42,6 +44,16 @@ static void assert_place_is_used(const struct log_segment *s)
 {
     ASSERT(s->disk.state != DIR_WRITER_HELD || s->disk.synced < s->disk.written ||
            s->disk.syncing || s->appending > 0 || !list_empty(&s->waiting));
+}
+
+/* Readers have stopped where the log still goes. */
+static void assert_cursors(const struct log *log)
+{
+    for (int32_t i = 0; i < LOG_CURSORS_MAX; i++) {
+        const struct log_cursor *cursor = &log->cursors[i];
+        ASSERT(cursor->segment == NULL || cursor->offset <= log->end);
+        ASSERT(cursor->segment == NULL || cursor->position <= cursor->segment->size);
+    }
 }
 
 /* Segments ascend and join; the last one is written to. */
@@ -99,7 +111,8 @@ static void assert_ends(const struct log *log)
     ASSERT(log->durable_end <= log->synced_end);
     ASSERT(log->synced_end <= log->written_end);
     ASSERT(log->written_end <= log->end);
-    ASSERT(log->recovery_point <= log->recovery_next);
+    ASSERT(log->recovery_point <= log->recovery_next || log->point_limit != INT64_MAX);
+    ASSERT(log->recovery_point <= log->durable_end);
     ASSERT(log->recovery_next <= log->durable_end);
     ASSERT(log->high_watermark <= log->end);
     ASSERT(!log->member.in_round || log->round_end <= log->written_end);
@@ -131,11 +144,17 @@ static void assert_snapshots(const struct log *log)
 static void assert_processes(const struct log *log)
 {
     bool open = log->state == LOG_OPEN;
-    ASSERT(open || log->state == LOG_REPAIRING || log->state == LOG_CLOSING);
+    ASSERT(open || log->state == LOG_REPAIRING || log->state == LOG_TRUNCATING ||
+           log->state == LOG_CLOSING);
+    ASSERT(log->truncation == NULL || !open);
+    ASSERT(log->state != LOG_TRUNCATING || log->truncation != NULL);
+    ASSERT(log->truncation != NULL || log->point_limit == INT64_MAX);
+    ASSERT(log_truncation_comes(log));
     ASSERT((log->closing != NULL) == (log->state == LOG_CLOSING));
     ASSERT(log->repair == NULL || !open || log->status != ERR_NONE);
     ASSERT(log->state != LOG_REPAIRING || log->repair != NULL || log->status != ERR_NONE);
-    ASSERT(log->busy >= (log->sealing != NULL) + (log->retention != NULL) + log_repair_runs(log));
+    ASSERT(log->busy >= (log->sealing != NULL) + (log->retention != NULL) + log_repair_runs(log) +
+                            (log->truncation != NULL));
     ASSERT(log->status != ERR_NONE || dir_status(log->dir) == ERR_NONE);
     ASSERT(log->status != ERR_NONE || log_repair_comes(log));
 }
@@ -154,6 +173,7 @@ void log_assert(const struct log *log, bool whole)
         return;
     assert_processes(log);
     assert_segments(log, whole);
+    assert_cursors(log);
     assert_ends(log);
     assert_epochs(log, whole);
     if (log->status != ERR_NONE) /* what was under way ends in disorder */

@@ -19,6 +19,15 @@ void hmap_free(struct hmap *map)
     *map = (struct hmap){0};
 }
 
+void hmap_take(struct hmap *map, struct hmap *from)
+{
+    ASSERT(map->buckets == NULL);
+    *map = *from;
+    list_init(&map->order);
+    list_splice_back(&map->order, &from->order);
+    *from = (struct hmap){0};
+}
+
 static struct hmap_node **bucket_of(const struct hmap *map, uint64_t hash)
 {
     return &map->buckets[hash & (map->bucket_count - 1)];

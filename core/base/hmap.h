@@ -28,6 +28,8 @@ struct hmap {
 enum err hmap_init(struct hmap *map, struct mem *mem, hmap_equal *equal) MUST_USE;
 /* Frees the buckets; the nodes are the caller's. Harmless on a zeroed map. */
 void hmap_free(struct hmap *map);
+/* All of from, into what is no map (any more); from is none then. */
+void hmap_take(struct hmap *map, struct hmap *from);
 /* Never fails: without memory to grow, the chains become longer. The key must not be there yet. */
 void hmap_insert(struct hmap *map, uint64_t hash, struct hmap_node *node);
 void hmap_remove(struct hmap *map, struct hmap_node *node);

@@ -52,7 +52,9 @@ void leader_append(struct leader *l)
     assert_true(l->count < LEADER_BATCHES_MAX);
     assert_true(l->size + 4096 < LEADER_BYTES_MAX);
     head.base_offset = l->end;
-    if (l->gaps && random_chance(rng_next(&l->rng), 1, 3))
+    /* A leader's epoch begins where its log ended. */
+    bool first = l->count == 0 || l->batches[l->count - 1].epoch != l->epoch;
+    if (l->gaps && !first && random_chance(rng_next(&l->rng), 1, 3))
         head.base_offset += (int64_t)random_below(rng_next(&l->rng), 50);
     if (kind <= 2) {
         head.producer_id = 7;
@@ -164,4 +166,42 @@ void leader_check(const struct leader *l, struct rig *rig)
         if (batch->base < end)
             assert_int_equal(log_epoch_at(rig->log, batch->base), batch->epoch);
     }
+}
+
+/* E-3: what the leader would answer. True: the logs have parted. */
+static bool parts(const struct leader *l, struct rig *rig, int64_t *to)
+{
+    int32_t last = log_latest_epoch(rig->log);
+    int64_t end = log_end(rig->log);
+    int32_t found;
+    int64_t found_end;
+    if (last < 0 && end <= l->end)
+        return false;
+    leader_epoch_end(l, last, &found, &found_end);
+    if (found == last && found_end >= end)
+        return false;
+    *to = format_epochs_common(log_epochs(rig->log), end, found, found_end);
+    return true;
+}
+
+bool leader_follow(const struct leader *l, struct rig *rig, int count, enum err *e)
+{
+    struct log_taken taken;
+    int64_t to;
+    *e = ERR_NONE;
+    for (int i = 0; rig->seat != NULL && parts(l, rig, &to); i++) {
+        assert_true(i < 20);
+        *e = rig_truncate(rig, to);
+        if (*e != ERR_NONE || rig->seat == NULL)
+            return false;
+    }
+    while (rig->seat != NULL && log_end(rig->log) < l->end) {
+        struct slice batches = leader_fetch(l, rig, leader_find(l, log_end(rig->log)), count);
+        *e = log_append_as_is(rig->log, batches, l->epoch, &taken, &rig->msg);
+        buf_release(batches.buf);
+        if (*e != ERR_NONE)
+            return false;
+        rig_step(rig);
+    }
+    return rig->seat != NULL;
 }

@@ -41,4 +41,8 @@ struct slice leader_fetch(const struct leader *l, struct rig *rig, int batch, in
  * byte, and it knows the same epochs. */
 void leader_check(const struct leader *l, struct rig *rig);
 
+/* Follows: truncates as long as the leader says that the logs have parted (E-3, E-4), then fetches
+ * so many batches at a time until it has all. False: the node went down, or e says why not. */
+bool leader_follow(const struct leader *l, struct rig *rig, int count, enum err *e);
+
 #endif

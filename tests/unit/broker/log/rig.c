@@ -195,7 +195,7 @@ void rig_heal(struct rig *rig)
 
 /* ---- lives ---- */
 
-static void on_done(struct log_op *op, enum err e)
+void rig_log_done(struct log_op *op, enum err e)
 {
     struct rig_op *done = CONTAINER_OF(op, struct rig_op, op);
     done->done = true;
@@ -265,7 +265,7 @@ enum err rig_open_log(struct rig *rig)
     struct rig_op op = {0};
     rig->watch = (struct log_watch){.moved = on_moved, .cut = on_cut};
     log_open(rig->logs, &rig->log, "orders", 0, rig->topic_id, &rig->config, &rig->birth,
-             &rig->watch, &op.op, on_done);
+             &rig->watch, &op.op, rig_log_done);
     return finish(rig, &op);
 }
 
@@ -274,6 +274,20 @@ enum err rig_boot(struct rig *rig)
     rig_start(rig);
     enum err e = rig_open_dir(rig);
     return e == ERR_NONE ? rig_open_log(rig) : e;
+}
+
+enum err rig_truncate(struct rig *rig, int64_t to)
+{
+    struct rig_op op = {0};
+    log_truncate(rig->log, to, &op.op, rig_log_done);
+    return finish(rig, &op);
+}
+
+enum err rig_reset(struct rig *rig, int64_t start)
+{
+    struct rig_op op = {0};
+    log_reset(rig->log, start, &op.op, rig_log_done);
+    return finish(rig, &op);
 }
 
 enum err rig_close(struct rig *rig)
@@ -288,7 +302,7 @@ enum err rig_close(struct rig *rig)
         rig->durable = MAX(rig->durable, log_durable_end(rig->log));
         struct log *log = rig->log;
         rig->log = NULL;
-        log_close(log, &closed.op, on_done);
+        log_close(log, &closed.op, rig_log_done);
         assert_ok(finish(rig, &closed));
         for (int i = 0; i < 64; i++) /* files are closed in the background */
             if (world_quiet(rig->world) || !rig_step(rig))

@@ -72,12 +72,17 @@ bool rig_until_durable(struct rig *rig);
 void rig_harm(struct rig *rig, const char *line);
 void rig_heal(struct rig *rig);
 
+/* Completions of a struct rig_op. */
+void rig_log_done(struct log_op *op, enum err e);
 /* Opens the directory and the partition; ERR_OFFLINE also when the node went down. */
 void rig_dir_done(struct dir_op *op, enum err e);
 enum err rig_open_dir(struct rig *rig);
 void rig_free_dir(struct rig *rig);
 enum err rig_open_log(struct rig *rig);
 enum err rig_boot(struct rig *rig); /* start and both */
+/* ERR_OFFLINE also when the node went down. */
+enum err rig_truncate(struct rig *rig, int64_t to);
+enum err rig_reset(struct rig *rig, int64_t start);
 /* Clean end: directory, log, node. */
 enum err rig_close(struct rig *rig);
 /* The node will die at the k-th operation that it starts from now on. */
