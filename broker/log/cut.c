@@ -31,6 +31,7 @@ static enum steps_flow cut_look(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     o->search_at = o->cut_at + 1;
+    o->cut_was = MAX(o->end, MAX(log_active(o->log)->base, o->log->high_watermark));
     for (int32_t i = o->segment + 1; i < o->log->segment_count; i++)
         o->hole |= o->log->segments[i]->size > 0;
     if (o->hole)
@@ -258,7 +259,7 @@ static enum steps_flow cut_end(struct steps *steps)
     if (o->fresh == NULL)
         segment->next = o->end;
     SOMETIMES(log->set->trace, RECOVERY_CUT_TAIL, true);
-    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = o->end, .was = o->end,
+    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = o->end, .was = o->cut_was,
           .reason = o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN, .leader_epoch = log_latest_epoch(log));
     if (o->hole)
         leave_notice(o);

@@ -72,6 +72,7 @@ struct log_opening {
     /* The cut. */
     bool cutting, hole, moved; /* moved: segments behind it */
     uint64_t cut_at;           /* in the segment being looked at */
+    int64_t cut_was;           /* where the log had ended, as far as anything says */
     struct errmsg cut_why;
     struct format_search search;
     uint64_t search_at, kept;
