@@ -146,6 +146,8 @@ struct log {
     int64_t recovery_point; /* that a checkpoint holds, or will */
     int64_t recovery_next;  /* that the checkpoint being written holds */
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
+    int64_t start_asked;    /* that one, too, if it is greater: somebody waits for it; -1: nobody */
+    int32_t advances;       /* who do */
     int64_t point_limit;    /* no checkpoint may claim more: the log is being cut there */
     uint64_t
         generation; /* counts truncations: what began in an earlier one may be of another log */

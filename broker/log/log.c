@@ -23,6 +23,11 @@ int64_t log_start(const struct log *log)
     return log->start;
 }
 
+int64_t log_local_start(const struct log *log)
+{
+    return log->start;
+}
+
 int64_t log_end(const struct log *log)
 {
     return log->end;

@@ -129,7 +129,10 @@ void log_mark(struct log *log);
  * is when done is called and the log is freed), then emptied. */
 void log_delete(struct log *log, struct log_op *op, log_done *done);
 
-int64_t log_start(const struct log *log);       /* log start offset */
+int64_t log_start(const struct log *log); /* log start offset */
+/* The first offset that is on this disk: reads begin here. Behind the log start once older records
+ * are elsewhere, too; no place for them is served yet, so the two are the same. */
+int64_t log_local_start(const struct log *log);
 int64_t log_end(const struct log *log);         /* log end offset: what has been assigned */
 int64_t log_written_end(const struct log *log); /* completed appends */
 /* Synced in this life, or known to be durable when it was opened: what stood above the recovery
@@ -216,6 +219,15 @@ void log_truncate(struct log *log, int64_t to, struct log_op *op, log_done *done
 /* Nothing of it stays, and it begins anew, empty, at an offset that may be anywhere. As
  * log_truncate; a crash may also leave it empty where it began before. */
 void log_reset(struct log *log, int64_t start, struct log_op *op, log_done *done);
+
+/* The log start moves on to an offset, inside of a segment or a batch, too; what is below it is not
+ * read any more, and retention removes whole segments. Durable when done (it is in
+ * log-start-offset-checkpoint first); at once when the log begins there or later already. Whether
+ * it may pass the high watermark is the caller's to know. ERR_RANGE: the log ends below. ERR_BUSY:
+ * it is being truncated or closed. ERR_CANCELLED: a write has failed meanwhile, and it ends below.
+ * ERR_NOSPACE and others as dir_file_put: it begins where it did, though a later life may begin
+ * there. */
+void log_advance_start(struct log *log, int64_t to, struct log_op *op, log_done *done);
 
 #define LOG_RECORD_ERRORS_MAX 128 /* records of a batch that are named as refused */
 #define LOG_NO_TIMESTAMP (-1)     /* of a record */

@@ -114,7 +114,7 @@ static int64_t point(struct dir_member *m, enum dir_points_kind kind)
         log->recovery_next = MIN(log->recovery_next, log->point_limit);
         return log->recovery_next;
     case DIR_POINTS_START:
-        return log->start_next;
+        return MAX(log->start_next, log->start_asked);
     default:
         return MIN(log->high_watermark, log->point_limit);
     }

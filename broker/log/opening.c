@@ -569,6 +569,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                         .unnamed_base = -1,
                         .epoch_durable = -1,
                         .point_limit = INT64_MAX,
+                        .start_asked = -1,
                         .left_end = -1};
     list_init(&log->link);
     list_init(&log->touched);

@@ -386,9 +386,10 @@ static bool begin(struct log *log, struct log_read *read, log_done *done)
     if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
         read->op.msg = log->why;
         e = log->status;
-    } else if (read->offset < log->start || read->offset > log->end) {
+    } else if (read->offset < log_local_start(log) || read->offset > log->end) {
         e = errmsg_set(&read->op.msg, ERR_RANGE, "offset %lld is not within %lld and %lld",
-                       (long long)read->offset, (long long)log->start, (long long)log->end);
+                       (long long)read->offset, (long long)log_local_start(log),
+                       (long long)log->end);
     } else if (read->offset < end_of(read) && read->bytes_max >= 0) {
         return true;
     }

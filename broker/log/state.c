@@ -107,6 +107,7 @@ static void assert_ends(const struct log *log)
 {
     ASSERT(log->segments[0]->base <= log->start);
     ASSERT(log->start <= log->start_next);
+    ASSERT((log->advances > 0) == (log->start_asked >= 0));
     ASSERT(log->start <= log->end);
     ASSERT(log->durable_end <= log->synced_end);
     ASSERT(log->synced_end <= log->written_end);

@@ -158,6 +158,7 @@ static void cut_ends(struct log_truncation *t)
     log->left_end = -1;
     if (t->reset)
         log->start = log->start_next = t->end;
+    ASSERT(log->advances == 0);
 }
 
 /* Epochs, producers and what is known of them beside the log. */
@@ -511,7 +512,7 @@ static void end_truncation(struct log_truncation *t, enum err e)
 static bool is_quiet(const struct log *log)
 {
     if (!list_empty(&log->in_flight) || log->member.in_round || log->sealing != NULL ||
-        log->retention != NULL || log->epochs_writing || log_repair_runs(log))
+        log->retention != NULL || log->advances > 0 || log->epochs_writing || log_repair_runs(log))
         return false;
     for (int32_t i = 0; i < log->segment_count; i++) {
         if (log->segments[i]->disk.state == DIR_WRITER_WAITS)

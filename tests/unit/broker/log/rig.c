@@ -290,6 +290,13 @@ enum err rig_reset(struct rig *rig, int64_t start)
     return finish(rig, &op);
 }
 
+enum err rig_advance(struct rig *rig, int64_t to)
+{
+    struct rig_op op = {0};
+    log_advance_start(rig->log, to, &op.op, rig_log_done);
+    return finish(rig, &op);
+}
+
 enum err rig_close(struct rig *rig)
 {
     struct rig_op op = {0};

@@ -83,6 +83,7 @@ enum err rig_boot(struct rig *rig); /* start and both */
 /* ERR_OFFLINE also when the node went down. */
 enum err rig_truncate(struct rig *rig, int64_t to);
 enum err rig_reset(struct rig *rig, int64_t start);
+enum err rig_advance(struct rig *rig, int64_t to);
 /* Clean end: directory, log, node. */
 enum err rig_close(struct rig *rig);
 /* The node will die at the k-th operation that it starts from now on. */

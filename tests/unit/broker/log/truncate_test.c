@@ -89,7 +89,7 @@ static void part_and_follow(uint64_t seed, bool gaps)
 
 TEST(a_follower_equals_its_leader_however_often_they_part)
 {
-    for (uint64_t seed = 1; seed <= 100; seed++)
+    for (uint64_t seed = 1; seed <= 60; seed++)
         part_and_follow(seed, seed % 2 == 0);
 }
 
@@ -174,7 +174,7 @@ TEST(a_truncation_inside_of_a_batch_ends_where_it_begins)
     leave(rig, l);
 }
 
-TEST(a_truncation_below_the_start_is_a_reset)
+TEST(a_truncation_below_the_start_is_refused)
 {
     struct rig *rig = rig_of(1, false);
     struct leader *l = two_epochs(rig, 30, 30);
@@ -356,14 +356,14 @@ static void die_at_every_operation(uint64_t seed, bool gaps, bool power)
 
 TEST(a_kill_at_every_operation_of_a_truncation)
 {
-    for (uint64_t seed = 1; seed <= 4; seed++)
-        die_at_every_operation(seed, seed > 2, false);
+    die_at_every_operation(1, false, false);
+    die_at_every_operation(2, true, false);
 }
 
 TEST(a_power_loss_at_every_operation_of_a_truncation)
 {
-    for (uint64_t seed = 1; seed <= 4; seed++)
-        die_at_every_operation(seed, seed > 2, true);
+    die_at_every_operation(1, false, true);
+    die_at_every_operation(2, true, true);
 }
 
 /* ---- resets ---- */
@@ -472,7 +472,7 @@ TEST(a_power_loss_at_every_operation_of_a_reset)
 {
     for (int which = 0; which < 4; which++)
         die_at_every_operation_of_a_reset(which, true, 0);
-    for (uint64_t seed = 100; seed < 500; seed += 100)
+    for (uint64_t seed = 100; seed < 300; seed += 100)
         die_at_every_operation_of_a_reset(1, true, seed);
 }
 
@@ -526,7 +526,7 @@ TEST(a_truncation_on_a_disk_that_fails_loses_nothing_silently)
     };
     for (int i = 0; i < COUNT_OF(harms); i++) {
         int failures = 0;
-        for (uint64_t seed = 1; seed <= 30; seed++)
+        for (uint64_t seed = 1; seed <= 20; seed++)
             fail_in_the_midst(seed, harms[i], &failures);
         if (failures == 0)
             fail_msg("%s has harmed nobody", harms[i]);
