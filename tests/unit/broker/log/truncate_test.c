@@ -127,9 +127,9 @@ TEST(a_truncation_takes_all_that_knows_of_the_end_with_it)
     assert_true(log_generation(rig->log) > generation);
     assert_int_equal(rig->cut_end, to);
     assert_int_equal(rig->cuts, 1);
-    assert_int_equal(rig->last[TRACE_LOG_CUT].arg[1], to);
-    assert_int_equal(rig->last[TRACE_LOG_CUT].arg[2], l->end);
-    assert_int_equal(rig->last[TRACE_LOG_CUT].arg[3], LOG_CUT_ASKED);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_CUT], LOG_CUT, end), to);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_CUT], LOG_CUT, was), l->end);
+    assert_int_equal(TEST_COLUMN(&rig->last[TRACE_LOG_CUT], LOG_CUT, reason), LOG_CUT_ASKED);
     assert_int_equal(rig_count(rig, "data/orders-0", ".log"), rig->log->segment_count);
     assert_int_equal(rig_count(rig, "data/orders-0", ".index"), rig->log->segment_count - 1);
     for (int i = 0; i < rig->log->snapshot_count; i++)
@@ -610,7 +610,7 @@ TEST(a_truncation_ends_before_its_directory_is_closed)
         assert_true(op.done);
         assert_ok(op.e);
         rig_ok(rig, rig_boot(rig));
-        assert_true(rig->last[TRACE_LOG_OPEN].arg[4]); /* clean */
+        assert_true(TEST_COLUMN(&rig->last[TRACE_LOG_OPEN], LOG_OPEN, clean)); /* clean */
         assert_int_equal(log_end(rig->log), l->end);
         check_all(l, rig);
         leave(rig, l);
