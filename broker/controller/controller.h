@@ -11,9 +11,9 @@
 
 struct controller_settings {
     int32_t node_id;
-    struct metadata_topic_config topic_defaults;
+    struct metadata_topic_config
+        topic_defaults;              /* of the broker's file; see metadata_cluster_keys */
     int32_t partition_count_default; /* num.partitions */
-    bool acks_are_durable;           /* flush.policy = ack */
 };
 
 /* Where chance comes from: 64 random bits for that use and key (env_random). */

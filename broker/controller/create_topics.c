@@ -196,8 +196,9 @@ static enum err check_null_values(struct controller_new_topic *topic)
 /* In Kafka's order: values that are not there, keys that nobody knows, values, and all together. */
 static int16_t check_configs(const struct controller_view *view, struct controller_new_topic *topic)
 {
-    struct metadata_topic_config config = view->settings->topic_defaults;
+    struct metadata_topic_config config;
     struct errmsg first = {0};
+    metadata_cluster_defaults(view->image, &view->settings->topic_defaults, &config);
     enum err e = check_null_values(topic);
     for (int32_t i = 0; i < topic->config_count && e == ERR_NONE; i++) {
         struct errmsg msg = {0};
@@ -215,7 +216,7 @@ static int16_t check_configs(const struct controller_view *view, struct controll
         e = ERR_INVALID;
     }
     if (e == ERR_NONE)
-        e = metadata_topic_config_check(&config, view->settings->acks_are_durable, &topic->msg);
+        e = metadata_topic_config_check(&config, &topic->msg);
     return e == ERR_NONE ? WIRE_ERROR_NONE : WIRE_ERROR_INVALID_CONFIG;
 }
 

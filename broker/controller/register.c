@@ -3,6 +3,7 @@
  * Pure. */
 #include "controller/internal.h"
 
+#define RESOURCE_BROKER 4 /* ConfigResource.Type.BROKER; without a name: all of them */
 #define REGISTER_VERSION 3
 #define NEW_LEADER_BYTES 40 /* of a record, and no more */
 #define REGISTRATION_CHANGE_VERSION 2
@@ -74,6 +75,31 @@ static enum err add_new_leader(const struct controller_view *view, struct metada
                           &record);
 }
 
+/* What the cluster has no default of yet gets the one of the file of the broker that makes it. */
+static enum err add_cluster_defaults(const struct controller_view *view,
+                                     struct metadata_batch *batch)
+{
+    enum err e = ERR_NONE;
+    for (int i = 0; i < metadata_cluster_key_count && e == ERR_NONE; i++) {
+        struct bytes name = bytes_text(metadata_cluster_keys[i]);
+        struct text value;
+        if (metadata_find_config(view->image, RESOURCE_BROKER, bytes_text(""), name).size >= 0)
+            continue;
+        text_init(&value, view->mem);
+        metadata_topic_config_print(metadata_topic_key(name), &view->settings->topic_defaults,
+                                    &value);
+        struct wire_config_record record = {
+            .resource_type = RESOURCE_BROKER,
+            .resource_name = wire_text(""),
+            .name = wire_text(metadata_cluster_keys[i]),
+            .value = {.data = value.data, .size = (int32_t)value.size}};
+        e = value.failed ? ERR_NOMEM
+                         : metadata_batch_add(batch, &wire_config_record_message, 0, &record);
+        text_free(&value);
+    }
+    return e;
+}
+
 /* A new leader epoch for every partition, or for none. */
 static enum err add_new_leaders(const struct controller_view *view, struct metadata_batch *batch)
 {
@@ -98,6 +124,8 @@ static void decide(const struct controller_view *view, struct controller_command
         e = add_feature_levels(batch);
     if (e == ERR_NONE)
         e = add_registration(view, c, batch);
+    if (e == ERR_NONE)
+        e = add_cluster_defaults(view, batch);
     if (e == ERR_NONE && c->bump_leaders)
         e = add_new_leaders(view, batch);
     command->code = controller_code_of(e);

@@ -38,6 +38,7 @@ struct metadata_topic_config {
     int64_t compression_type, compression_gzip_level, compression_lz4_level, compression_zstd_level;
     int64_t cleanup_policy, remote_storage_enable;
     int64_t flush_messages, flush_ms, min_compaction_lag_ms, max_compaction_lag_ms;
+    int64_t flush_policy; /* 0 ack: acknowledged means synced; 1 os: in the page cache */
 };
 
 enum metadata_key_type {
@@ -63,7 +64,10 @@ struct metadata_key {
 /* All of them, by name: the answer to CreateTopics has this order. */
 extern const struct metadata_key metadata_topic_keys[];
 extern const int metadata_topic_key_count;
-/* NULL: Kafka has none of that name. */
+/* What kiln has besides: answers to Kafka's clients do not list it. */
+extern const struct metadata_key metadata_own_keys[];
+extern const int metadata_own_key_count;
+/* Of both. NULL: there is none of that name. */
 const struct metadata_key *metadata_topic_key(struct bytes name);
 
 /* Kafka's defaults. */
@@ -73,9 +77,9 @@ void metadata_topic_config_init(struct metadata_topic_config *config);
 enum err metadata_topic_config_set(struct metadata_topic_config *config, struct bytes name,
                                    struct bytes value, struct errmsg *msg) MUST_USE;
 /* What all values together may not be. ERR_INVALID: they contradict each other. ERR_UNSUPPORTED:
- * they promise what is not served yet; acks_are_durable: an acknowledged record is on the disk. */
+ * they promise what is not served yet. */
 enum err metadata_topic_config_check(const struct metadata_topic_config *config,
-                                     bool acks_are_durable, struct errmsg *msg) MUST_USE;
+                                     struct errmsg *msg) MUST_USE;
 /* The value of a key as text, where the topic did not set it. */
 void metadata_topic_config_print(const struct metadata_key *key,
                                  const struct metadata_topic_config *config, struct text *out);
@@ -241,6 +245,14 @@ enum err metadata_broker_record(const struct metadata_broker *broker,
 /* What is set for a resource that is no topic (ConfigResource.Type), as text; size -1: nothing. */
 struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
                                         struct bytes resource, struct bytes key);
+/* The settings that brokers must not disagree about (KAFKA-16540): the cluster's default of each is
+ * in the metadata log, as ConfigRecord of all brokers. */
+extern const char *const metadata_cluster_keys[];
+extern const int metadata_cluster_key_count;
+/* base, and over it what the cluster has of those. */
+void metadata_cluster_defaults(const struct metadata_image *image,
+                               const struct metadata_topic_config *base,
+                               struct metadata_topic_config *out);
 /* A topic whose name is the same once '.' and '_' are (metrics would mix them up), or NULL. */
 const struct metadata_topic *metadata_find_collision(const struct metadata_image *image,
                                                      struct bytes name);

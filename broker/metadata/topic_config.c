@@ -73,6 +73,14 @@ const struct metadata_key metadata_topic_keys[] = {
 };
 const int metadata_topic_key_count = COUNT_OF(metadata_topic_keys);
 
+const struct metadata_key metadata_own_keys[] = {
+    WORD_ROW("flush.policy", FIELD(flush_policy), "ack|os", "ack"),
+};
+const int metadata_own_key_count = COUNT_OF(metadata_own_keys);
+
+const char *const metadata_cluster_keys[] = {"flush.policy", "min.insync.replicas"};
+const int metadata_cluster_key_count = COUNT_OF(metadata_cluster_keys);
+
 #define NEAR_MAX 4 /* edits; what is further away is no slip of the finger */
 
 const struct metadata_key *metadata_topic_key(struct bytes name)
@@ -80,6 +88,10 @@ const struct metadata_key *metadata_topic_key(struct bytes name)
     for (int i = 0; i < metadata_topic_key_count; i++) {
         if (bytes_equal(name, bytes_text(metadata_topic_keys[i].name)))
             return &metadata_topic_keys[i];
+    }
+    for (int i = 0; i < metadata_own_key_count; i++) {
+        if (bytes_equal(name, bytes_text(metadata_own_keys[i].name)))
+            return &metadata_own_keys[i];
     }
     return NULL;
 }
@@ -136,8 +148,7 @@ enum err metadata_topic_config_set(struct metadata_topic_config *config, struct 
     return e;
 }
 
-enum err metadata_topic_config_check(const struct metadata_topic_config *config,
-                                     bool acks_are_durable, struct errmsg *msg)
+enum err metadata_topic_config_check(const struct metadata_topic_config *config, struct errmsg *msg)
 {
     if (config->min_compaction_lag_ms > config->max_compaction_lag_ms)
         return errmsg_set(msg, ERR_INVALID,
@@ -154,7 +165,7 @@ enum err metadata_topic_config_check(const struct metadata_topic_config *config,
                           "cleanup.policy=compact is not served yet: this version of kiln removes "
                           "old segments whole; ask for cleanup.policy=delete");
     bool flushes = config->flush_messages != INT64_MAX || config->flush_ms != INT64_MAX;
-    if (flushes && !acks_are_durable)
+    if (flushes && config->flush_policy != 0)
         return errmsg_set(
             msg, ERR_UNSUPPORTED,
             "flush.messages and flush.ms are not served yet where flush.policy is os; "

@@ -307,6 +307,7 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->file_delete_delay_ms = config->log_segment_delete_delay_ms;
     out->max_message_bytes = config->message_max_bytes;
     out->min_insync_replicas = config->min_insync_replicas;
+    out->flush_policy = config->flush_policy;
     out->message_timestamp_before_max_ms = config->log_message_timestamp_before_max_ms;
     out->message_timestamp_after_max_ms = config->log_message_timestamp_after_max_ms;
     out->message_timestamp_type = config->log_message_timestamp_type;

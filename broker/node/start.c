@@ -57,11 +57,31 @@ void broker_start_partitions_done(struct broker *b)
 
 /* ---- the metadata ---- */
 
+/* What the cluster has decided counts, whatever stands in a broker's file. */
+static void tell_overruled(struct broker *b)
+{
+    struct metadata_topic_config own;
+    const struct metadata_topic_config *cluster = quorum_topic_defaults(b->quorum);
+    broker_config_topic_defaults(&b->config, &own);
+    if (own.flush_policy != cluster->flush_policy)
+        NOTE(b->notes, CONFIG_IGNORED,
+             "flush.policy is %s in this cluster, and what this broker's configuration says is "
+             "passed over",
+             cluster->flush_policy == 0 ? "ack" : "os");
+    if (own.min_insync_replicas != cluster->min_insync_replicas)
+        NOTE(b->notes, CONFIG_IGNORED,
+             "min.insync.replicas is %lld in this cluster, and what this broker's configuration "
+             "says is passed over",
+             (long long)cluster->min_insync_replicas);
+}
+
 static void on_quorum_open(struct quorum_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, quorum_op);
     b->led = e == ERR_NONE && !quorum_put_off(b->quorum);
     b->replicas.holds = e == ERR_NONE && !b->led;
+    if (e == ERR_NONE)
+        tell_overruled(b);
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
     else if (!broker_start_cut_short(b))
@@ -75,8 +95,7 @@ static void open_metadata(struct broker *b)
         .segment_bytes = QUORUM_SEGMENT_BYTES,
         .snapshot_bytes = b->config.metadata_snapshot_bytes,
         .controller = {.node_id = (int32_t)b->config.node_id,
-                       .partition_count_default = (int32_t)b->config.num_partitions,
-                       .acks_are_durable = b->config.flush_policy == LOG_FLUSH_ACK},
+                       .partition_count_default = (int32_t)b->config.num_partitions},
     };
     broker_config_topic_defaults(&b->config, &settings.controller.topic_defaults);
     struct errmsg msg = {{0}};
@@ -151,7 +170,7 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
     };
     e = dir_new(&b->dir, b->env, b->mem, b->trace, &config);
     if (e == ERR_NONE)
-        e = log_set_new(&b->logs, b->dir, (enum log_flush)c->flush_policy);
+        e = log_set_new(&b->logs, b->dir, LOG_FLUSH_OS);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");
 }
 

@@ -39,6 +39,7 @@ struct log_config broker_log_config(const struct metadata_topic_config *config,
         .codec_level = level_of(config, codec),
         .segment_bytes =
             MAX(own ? config->internal_segment_bytes : config->segment_bytes, SEGMENT_BYTES_MIN),
+        .always_sync = config->flush_policy == 0,
         .segment_ms = config->segment_ms,
         .segment_index_bytes = MAX(config->segment_index_bytes, SEGMENT_INDEX_BYTES_MIN),
         .index_interval_bytes = config->index_interval_bytes,

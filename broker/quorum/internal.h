@@ -71,7 +71,8 @@ struct quorum {
     struct log *log;
     struct log_watch log_watch;
     int32_t epoch;
-    struct metadata_image *current;   /* committed, without what an open transaction has */
+    struct metadata_image *current; /* committed, without what an open transaction has */
+    struct metadata_topic_config topic_defaults; /* of the current image */
     int64_t applied;                  /* the owner has done what it can up to that offset */
     struct metadata_image *committed; /* the same with it */
     struct metadata_image *tail;      /* with all changes that were appended */

@@ -378,6 +378,8 @@ static void replay_done(struct replay *r)
     metadata_image_retain(q->tail);
     q->current = (struct metadata_image *)metadata_visible(q->committed);
     metadata_image_retain(q->current);
+    metadata_cluster_defaults(q->current, &q->settings.controller.topic_defaults,
+                              &q->topic_defaults);
     q->applied = q->current->offset;
     arena_free(&r->arena);
     arena_init(&r->arena, q->mem, REPLAY_ARENA_BYTES);
@@ -599,5 +601,5 @@ const struct log *quorum_log(const struct quorum *q)
 
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q)
 {
-    return &q->settings.controller.topic_defaults;
+    return &q->topic_defaults;
 }

@@ -102,13 +102,62 @@ TEST(a_node_registers_where_its_record_stands)
     c.port = 9092;
     box_decide(&box, &c.command);
     assert_int_equal(c.command.code, 0);
-    assert_int_equal(box.records, 3); /* behind the feature level */
+    assert_int_equal(box.records, 5); /* behind the feature level; and what the cluster decides */
     assert_int_equal(box.image->metadata_version, METADATA_VERSION);
     assert_int_equal(metadata_find_broker(box.image, 1)->epoch, 1);
     assert_false(metadata_find_broker(box.image, 1)->fenced);
     box_decide(&box, &c.command);
     assert_int_equal(box.records, 2);
-    assert_int_equal(metadata_find_broker(box.image, 1)->epoch, 3);
+    assert_int_equal(metadata_find_broker(box.image, 1)->epoch, 5);
+    box_done(&box);
+}
+
+/* KAFKA-16540: brokers must not disagree about how safe a record is. */
+TEST(what_the_cluster_decides_comes_from_the_file_that_made_it)
+{
+    struct box box;
+    struct metadata_topic_config config;
+    box_init(&box);
+    box.settings.topic_defaults.min_insync_replicas = 3;
+    struct controller_register c;
+    controller_register_init(&c);
+    c.host = "somewhere";
+    box_decide(&box, &c.command);
+    box.settings.topic_defaults.min_insync_replicas = 1;
+    box.settings.topic_defaults.flush_policy = 1;
+    box.settings.topic_defaults.segment_bytes = 12345678;
+    box_decide(&box, &c.command);
+    assert_int_equal(box.records, 2);
+    metadata_cluster_defaults(box.image, &box.settings.topic_defaults, &config);
+    assert_int_equal(config.min_insync_replicas, 3);
+    assert_int_equal(config.flush_policy, 0);
+    assert_int_equal(config.segment_bytes, 12345678);
+    box_done(&box);
+}
+
+/* flush.messages means nothing where an acknowledged record is in the page cache. */
+TEST(a_topic_has_a_flush_policy_of_its_own)
+{
+    struct box box;
+    box_init(&box);
+    struct wire_create_topics_request_config configs[] = {
+        {.name = wire_text("flush.policy"), .value = wire_text("os")},
+        {.name = wire_text("flush.messages"), .value = wire_text("1")}};
+    struct controller_create_topics c;
+    for (int count = 0; count <= 2; count++) {
+        struct controller_new_topic topic = {.name = bytes_text("orders"),
+                                             .partition_count = 1,
+                                             .replication_factor = 1,
+                                             .configs = configs + (count == 0),
+                                             .config_count = MAX(count, 1)};
+        controller_create_topics_init(&c);
+        c.command.code = 0;
+        c.topics = &topic;
+        c.topic_count = 1;
+        c.validate_only = true;
+        box_decide(&box, &c.command);
+        assert_int_equal(topic.code, count == 2 ? WIRE_ERROR_INVALID_CONFIG : 0);
+    }
     box_done(&box);
 }
 
@@ -128,7 +177,7 @@ TEST(new_leader_epochs_that_are_too_many_for_a_batch_are_a_transaction)
     for (int i = 0; i < 3; i++)
         assert_true(box.batch.writes[i].record_count <= METADATA_RECORDS_MAX);
     /* And registration, beginning and end: readers see all of them or none. */
-    assert_int_equal(box.records, 2 * (METADATA_RECORDS_MAX - 1) + 2 + 2 + 1);
+    assert_int_equal(box.records, 2 * (METADATA_RECORDS_MAX - 1) + 2 + 2 + 1 + 2);
     assert_null(box.image->before);
     for (int32_t i = 0; i < box.image->topic_count; i++) {
         const struct metadata_topic *topic = metadata_topic_at(box.image, i);

@@ -8,6 +8,15 @@ static enum err set(const char *key, const char *value, struct metadata_topic_co
     return metadata_topic_config_set(config, bytes_text(key), bytes_text(value), NULL);
 }
 
+TEST(acknowledged_means_what_the_topic_says)
+{
+    struct metadata_topic_config config;
+    metadata_topic_config_init(&config);
+    assert_true(broker_log_config(&config, 1).always_sync);
+    assert_ok(set("flush.policy", "os", &config));
+    assert_false(broker_log_config(&config, 1).always_sync);
+}
+
 TEST(without_a_policy_nothing_is_removed)
 {
     struct metadata_topic_config config;
