@@ -26,6 +26,7 @@ struct replay {
     struct dir_file_write write;
     struct text text, path;
     env_file file;
+    enum err unread; /* why quorum-state could not be read */
     int32_t epoch_seen;
     int32_t epoch; /* to lead in; 0: not chosen */
     uint8_t bytes[QUORUM_STATE_BYTES_MAX];
@@ -334,22 +335,35 @@ static void lead(struct replay *r)
     dir_file_put(q->dir, &r->write, on_state_written);
 }
 
-/* ---- quorum-state: what is not there, or not whole, says nothing; the log says the rest ---- */
+/* ---- quorum-state: a vote that cannot be read is not "no vote"; where there is none, the
+ * log says which epochs there were ---- */
 
 static void on_state_closed(struct env_op *op, enum err e, uint64_t n)
 {
     (void)e;
     (void)n;
     struct replay *r = CONTAINER_OF(op, struct replay, io);
-    if (!quorum_state_parse(bytes_of(r->bytes, r->size), &r->epoch_seen))
-        r->epoch_seen = 0;
-    lead(r);
+    struct errmsg *msg = &r->q->op->msg;
+    if (r->unread != ERR_NONE) {
+        errmsg_set(msg, r->unread, "cannot read %s: %s", r->path.data, err_text(r->unread));
+        fail(r, r->unread);
+    } else if (!quorum_state_parse(bytes_of(r->bytes, r->size), &r->epoch_seen)) {
+        errmsg_set(
+            msg, ERR_CORRUPT,
+            "%s is not whole, and says in which epochs this node has voted: put it back from "
+            "a copy",
+            r->path.data);
+        fail(r, ERR_CORRUPT);
+    } else {
+        lead(r);
+    }
 }
 
 static void on_state_read(struct env_op *op, enum err e, uint64_t n)
 {
     struct replay *r = CONTAINER_OF(op, struct replay, io);
     r->size = e == ERR_NONE ? (size_t)n : 0;
+    r->unread = e;
     env_close_file(r->q->env, &r->io, r->file, on_state_closed);
 }
 

@@ -489,22 +489,6 @@ TEST(a_request_may_name_good_and_bad_topics)
     teardown();
 }
 
-TEST(validating_makes_nothing)
-{
-    struct rig r;
-    struct create c = {.op.validate_only = true};
-    const char *names[] = {"orders"};
-    setup(&r, 5);
-    create(&c, names, 1);
-    run(100);
-    assert_true(c.done);
-    assert_int_equal(c.topics[0].code, 0);
-    assert_int_equal(c.topics[0].partition_count, 2);
-    assert_true(wire_uuid_equal(&c.topics[0].id, &(struct wire_uuid){{0}}));
-    assert_null(topic("orders"));
-    teardown();
-}
-
 /* Whenever the power goes, no id is given twice. */
 TEST(producer_ids_are_never_given_twice)
 {
@@ -631,6 +615,20 @@ TEST(a_log_that_nobody_has_led_is_not_opened_on_a_full_disk)
     run(2000);
     assert_int_equal(r.open_count, 1);
     assert_int_not_equal(r.opened, ERR_NONE);
+    teardown();
+}
+
+/* What cannot be read may name an epoch in which somebody else was voted for. */
+TEST(a_vote_that_cannot_be_read_is_not_no_vote)
+{
+    struct rig r;
+    setup(&r, 52);
+    shut();
+    harm("at 0s node 0 disk read_fails times=1 file=quorum-state");
+    world_start(r.world, r.node);
+    run(2000);
+    assert_int_equal(r.open_count, 2);
+    assert_int_equal(r.opened, ERR_IO);
     teardown();
 }
 
