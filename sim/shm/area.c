@@ -30,6 +30,7 @@ void shm_area_put_event(struct shm_area *area, const struct half_event *event)
     ASSERT(event->bytes.size <= SHM_EVENT_BYTES_MAX);
     if (event->bytes.size > 0)
         memcpy(area->event, event->bytes.data, event->bytes.size);
+    area->head->rows[0] = TRACE_END; /* it may die before it has written one */
     area->head->event = *event;
     area->head->event.bytes = bytes_of(area->event, event->bytes.size);
 }

@@ -158,7 +158,8 @@ static void process_set_program(struct half_guest *guest, const struct world_pro
     process_of(guest)->options.program = program;
 }
 
-/* Without a process the life begins all the same: its first handler tells. */
+/* The node has the next turn, so what it writes into the area as it is born is in nobody's way.
+ * Without a process the life begins all the same: its first handler tells. */
 static enum err process_begin(struct half_guest *guest, uint32_t life, struct bytes args,
                               struct env_disk disk)
 {
@@ -263,6 +264,7 @@ static enum half_fate process_run(struct half_guest *guest, const struct half_ev
     p->lasting = area->head->lasting;
     if (why == NULL)
         return HALF_RAN;
+    shm_area_take_rows(area, p->options.rows);
     (void)errmsg_set(&p->guest.why, ERR_CORRUPT, "%s", why);
     return HALF_BROKE;
 }

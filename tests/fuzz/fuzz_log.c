@@ -225,6 +225,8 @@ static enum half_fate guest_run(struct half_guest *guest, const struct half_even
         fuzz.handles[fuzz.handle_count++] = event->n;
     speak(event, g->options.node);
     const char *why = shm_area_take_answer(&fuzz.area, g->options.log, g->options.rows, state);
+    if (why != NULL)
+        shm_area_take_rows(&fuzz.area, g->options.rows);
     (void)errmsg_set(&guest->why, ERR_CORRUPT, "%s", why == NULL ? "" : why);
     return why == NULL ? HALF_RAN : HALF_BROKE;
 }

@@ -343,6 +343,30 @@ TEST(a_handler_that_never_returns_is_told)
     assert_told("forever", "its handler had not returned after 0.3 s");
 }
 
+/* It has no time to write a row; those of the handler before it are another node's. */
+TEST(a_node_that_dies_asleep_leaves_no_rows_of_others)
+{
+    struct stage stage;
+    struct place place;
+    memset(&ward, 0, sizeof ward);
+    ward.sink.broke = on_broke;
+    stage_open(&stage, &(struct world_config){.host = open_place(&place, PROCESSES)});
+    world_add_sink(stage.world, &ward.sink);
+    stage_add(&stage, &ticker_program, "ticker", "");
+    stage_add(&stage, &odd, "odd", "");
+    struct identity identity = ask_who(&stage, 1);
+    world_run_until(stage.world, SECOND_NS);
+    assert_int_equal(kill(identity.process, SIGKILL), 0);
+    assert_true(world_command(stage.world, 1, 1, bytes_text("who")));
+    assert_int_equal(world_run_until(stage.world, 2 * SECOND_NS), WORLD_HALTED);
+    assert_int_equal(ward.broke.node, 1);
+    assert_string_equal(ward.why, "SIGKILL");
+    assert_true(stage.rows[TRACE_LOG_ROLL] > 100);
+    assert_int_equal(stage.last[TRACE_LOG_ROLL].row.node, 0);
+    stage_close(&stage);
+    close_place(&place);
+}
+
 #ifdef __SANITIZE_ADDRESS__
 TEST(a_finding_of_a_sanitizer_is_told)
 {
