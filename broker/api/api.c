@@ -5,12 +5,12 @@
 #define TOPIC_ID_SINCE 13 /* of Produce and of Fetch (KIP-516) */
 
 static const struct handler *const handlers[] = {
-    &api_handler_produce,          &api_handler_fetch,
-    &api_handler_list_offsets,     &api_handler_metadata,
-    &api_handler_find_coordinator, &api_handler_api_versions,
-    &api_handler_create_topics,    &api_handler_init_producer_id,
-    &api_handler_sasl_handshake,   &api_handler_sasl_authenticate,
-    &api_handler_describe_configs,
+    &api_handler_produce,           &api_handler_fetch,
+    &api_handler_list_offsets,      &api_handler_metadata,
+    &api_handler_find_coordinator,  &api_handler_api_versions,
+    &api_handler_create_topics,     &api_handler_delete_topics,
+    &api_handler_init_producer_id,  &api_handler_sasl_handshake,
+    &api_handler_sasl_authenticate, &api_handler_describe_configs,
 };
 
 static const char over_budget[] =
@@ -213,6 +213,13 @@ const struct metadata_topic *api_request_topic(const struct request *r, struct w
     *unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     return by_id ? metadata_find_id(image, id)
                  : metadata_find(image, bytes_of(name.data, (size_t)MAX(name.size, 0)));
+}
+
+int16_t api_request_ended(const struct request *r, int16_t code)
+{
+    bool by_id = api_request_version(r) >= TOPIC_ID_SINCE;
+    bool gone = code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    return gone && by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : code;
 }
 
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,

@@ -44,7 +44,7 @@ struct fetch {
 static void note_code(struct item *item)
 {
     const struct replica_fetch *f = &item->fetch;
-    item->out->error_code = f->code;
+    item->out->error_code = api_request_ended(&item->owner->request, f->code);
     item->owner->failed |= f->code != WIRE_ERROR_NONE || f->diverging_end >= 0;
 }
 

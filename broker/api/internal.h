@@ -24,7 +24,7 @@ struct handler {
 
 extern const struct handler api_handler_produce, api_handler_fetch, api_handler_list_offsets,
     api_handler_metadata, api_handler_find_coordinator, api_handler_api_versions,
-    api_handler_create_topics, api_handler_init_producer_id, api_handler_sasl_handshake,
+    api_handler_create_topics, api_handler_delete_topics, api_handler_init_producer_id, api_handler_sasl_handshake,
     api_handler_sasl_authenticate, api_handler_describe_configs;
 
 /* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
@@ -204,6 +204,9 @@ void api_join_release(struct request *r);
  * before. NULL: there is none, and *unknown is the code that says so. */
 const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
                                                const struct wire_uuid *id, int16_t *unknown);
+/* What an operation on a partition ended with: of one that was deleted meanwhile, who asks by id is
+ * told that it is the id that nobody knows. */
+int16_t api_request_ended(const struct request *r, int16_t code);
 /* The partition's replica on this broker, borrowed: replica_hold it over a wait. 0, or Kafka's code
  * when there is none. topic may be NULL: the code is then unknown. */
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,

@@ -104,7 +104,7 @@ static void on_produced(struct replica_produce *op)
 {
     struct item *item = CONTAINER_OF(op, struct item, op);
     struct produce *s = item->owner;
-    item->out->error_code = op->code;
+    item->out->error_code = api_request_ended(&s->request, op->code);
     item->out->log_start_offset = op->log_start;
     s->failed |= op->code != WIRE_ERROR_NONE;
     if (op->code == WIRE_ERROR_NONE) {

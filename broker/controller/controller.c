@@ -4,6 +4,7 @@
 static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_REGISTER] = &controller_verb_register,
     [CONTROLLER_CREATE_TOPICS] = &controller_verb_create_topics,
+    [CONTROLLER_DELETE_TOPICS] = &controller_verb_delete_topics,
     [CONTROLLER_ASSIGN_DIRECTORIES] = &controller_verb_assign_directories,
     [CONTROLLER_ALLOCATE_PRODUCER_IDS] = &controller_verb_allocate_producer_ids,
 };

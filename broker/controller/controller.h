@@ -32,6 +32,7 @@ struct controller_view {
 enum controller_verb {
     CONTROLLER_REGISTER,
     CONTROLLER_CREATE_TOPICS,
+    CONTROLLER_DELETE_TOPICS,
     CONTROLLER_ASSIGN_DIRECTORIES,
     CONTROLLER_ALLOCATE_PRODUCER_IDS,
     CONTROLLER_VERB_COUNT,
@@ -97,6 +98,26 @@ struct controller_create_topics {
 };
 
 void controller_create_topics_init(struct controller_create_topics *c);
+
+/* ---- topics to delete, each for itself ---- */
+
+struct controller_old_topic {
+    struct bytes name;    /* in: size 0: id says which; out: in found */
+    struct wire_uuid id;  /* in, where there is no name; out: its id, where it has one */
+    int16_t code;         /* out: Kafka's; in: not 0: it is refused already, and left alone */
+    const char *sentence; /* why; NULL: the code says it */
+    /* Nothing is to be done or said: it stands there once more, and is refused there. */
+    bool omitted;
+    char found[METADATA_TOPIC_NAME_MAX + 1];
+};
+
+struct controller_delete_topics {
+    struct controller_command command;
+    struct controller_old_topic *topics; /* borrowed until its end */
+    int32_t topic_count;
+};
+
+void controller_delete_topics_init(struct controller_delete_topics *c);
 
 /* ---- in which log directory partitions have been made, durably (KIP-858) ---- */
 

@@ -17,7 +17,8 @@ struct verb {
 };
 
 extern const struct verb controller_verb_register, controller_verb_create_topics,
-    controller_verb_assign_directories, controller_verb_allocate_producer_ids;
+    controller_verb_delete_topics, controller_verb_assign_directories,
+    controller_verb_allocate_producer_ids;
 
 /* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
 

@@ -47,6 +47,7 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     list_init(&dir->ground.waits);
     list_init(&dir->members);
     list_init(&dir->removals);
+    list_init(&dir->folders);
     list_init(&dir->overwrites);
     dir_path_join(dir->redo_path, config->path, FORMAT_REDO_NAME, "");
     dir_files_init(dir);

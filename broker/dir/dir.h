@@ -453,7 +453,7 @@ void dir_overwrite(struct dir *dir, struct dir_overwrite *o, const char *path, e
 
 /* ---- what goes, in the background; what fails is left for the next start ---- */
 
-/* Unlinks the files of a folder, then the folder. */
+/* Unlinks the files of a folder, then the folder; a few of them at once. */
 void dir_remove(struct dir *dir, const char *path);
 /* Unlinks the files of a segment, which are called .deleted by now, after delay_ms. unsaid: no
  * checkpoint says yet that the log begins behind it; it is written first, and the log's own name

@@ -91,7 +91,9 @@ struct dir {
     struct list overwrites; /* one at a time, the first */
     uint8_t *redo_head;     /* of its journal */
     char redo_path[ENV_PATH_MAX];
-    struct list removals; /* files of segments that are no more */
+    struct list removals;    /* files of segments that are no more */
+    struct list folders;     /* of partitions that are no more, and wait to be emptied */
+    int32_t folders_removed; /* that are being emptied */
     struct dir_shutdown *shutdown;
     struct dir_op *settling;
 };

@@ -4,7 +4,14 @@
 
 #define NAMES_SIZE (256 << 10)
 #define SEGMENT_NAMES_SIZE (FORMAT_SEGMENT_FILES * (FORMAT_NAME_MAX + sizeof ".deleted"))
+#define FOLDERS_MAX 4            /* that are emptied at once */
 #define DELAY_MS_MAX (1ll << 42) /* a hundred years: "never" must not overflow */
+
+/* A folder that waits for its turn. */
+struct folder {
+    struct list link;
+    char path[];
+};
 
 struct removal {
     struct steps steps;
@@ -35,12 +42,16 @@ static struct removal *new_removal(struct dir *dir, const char *folder, size_t n
     return r;
 }
 
+static void next_folder(struct dir *dir);
+
 static void ended(struct steps *steps, enum err e)
 {
     struct removal *r = removal_of(steps);
     struct dir *dir = r->dir;
     (void)e;
+    dir->folders_removed -= r->whole;
     mem_free(dir->mem, r);
+    next_folder(dir);
     dir_work_ends(dir);
 }
 
@@ -92,13 +103,31 @@ static const struct step folder_steps[] = {
     {"unlink", folder_unlink}, {NULL, NULL},
 };
 
-void dir_remove(struct dir *dir, const char *path)
+static void next_folder(struct dir *dir)
 {
-    struct removal *r = new_removal(dir, path, NAMES_SIZE);
+    struct list *link;
+    if (dir->folders_removed >= FOLDERS_MAX || (link = list_pop_front(&dir->folders)) == NULL)
+        return;
+    struct folder *folder = CONTAINER_OF(link, struct folder, link);
+    struct removal *r = new_removal(dir, folder->path, NAMES_SIZE);
+    mem_free(dir->mem, folder);
     if (r == NULL)
         return;
     r->whole = true;
+    dir->folders_removed++;
     start(r, folder_steps);
+}
+
+void dir_remove(struct dir *dir, const char *path)
+{
+    size_t size = strlen(path) + 1;
+    struct folder *folder = dir->closing ? NULL : mem_alloc(dir->mem, sizeof *folder + size);
+    if (folder == NULL)
+        return;
+    memcpy(folder->path, path, size);
+    list_init(&folder->link);
+    list_push_back(&dir->folders, &folder->link);
+    next_folder(dir);
 }
 
 /* ---- a segment ---- */
@@ -148,6 +177,8 @@ static void on_due(struct env_timer *timer)
 void dir_removals_stop(struct dir *dir)
 {
     struct list *link;
+    while ((link = list_pop_front(&dir->folders)) != NULL)
+        mem_free(dir->mem, CONTAINER_OF(link, struct folder, link));
     while ((link = list_pop_front(&dir->removals)) != NULL) {
         struct removal *r = CONTAINER_OF(link, struct removal, link);
         env_disarm(dir->env, &r->timer);

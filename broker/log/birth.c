@@ -346,7 +346,7 @@ void log_birth_begin(struct log_opening *o)
         o->birth_work = w;
         w->opening = o;
         text_init(&w->epochs, mem);
-        log_unique_path(o->log, "future", w->path);
+        log_unique_path(o->log->set, o->log->topic, o->log->partition, "future", w->path);
         e = add_files(w);
         if (e != ERR_NONE)
             free_work(o);

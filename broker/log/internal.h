@@ -115,6 +115,13 @@ enum log_state {
     LOG_CLOSING,
 };
 
+enum log_deletion {
+    LOG_STAYS,
+    LOG_TO_DELETE,  /* once nothing of it is under way */
+    LOG_IS_DELETED, /* its directory gets another name */
+    LOG_DELETED,    /* it has: only who reads keeps it */
+};
+
 struct log_opening;
 struct log_birth_work;
 struct log_repair;
@@ -205,8 +212,8 @@ struct log {
     bool epochs_durable; /* the checkpoint on disk holds what memory holds, made in this life */
     struct env_timer retry;
 
-    struct log_op *closing; /* log_close or log_delete */
-    bool deleting;
+    struct log_op *closing; /* log_close or log_delete, until it is told */
+    uint8_t deletion;       /* enum log_deletion */
 
     /* Whoever waits for something of the log: called when it may have come. NULL: nobody. */
     void (*admit)(struct log *log);
@@ -341,7 +348,11 @@ void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *pat
 const char *log_name(const struct log *log);
 /* "topic-N.<32 random digits>-suffix" in the log directory: Kafka's names for what comes and goes.
  * Random, because what an earlier life left under such a name is being removed meanwhile. */
-void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX]);
+void log_unique_path(const struct log_set *set, const char *topic, int32_t partition,
+                     const char *suffix, char path[ENV_PATH_MAX]);
+/* "topic-N" in the log directory. */
+void log_path(const struct log_set *set, const char *topic, int32_t partition,
+              char path[ENV_PATH_MAX]);
 /* The log has been written to: lines it up for a round of syncs. */
 void log_commit(struct log *log);
 /* More has been synced, or an epoch has become durable: moves the durable end. */

@@ -279,16 +279,24 @@ void log_corrupt_text(struct errmsg *msg, const struct log *log, const char *pat
                path, (unsigned long long)position, what, log_name(log));
 }
 
-void log_unique_path(const struct log *log, const char *suffix, char path[ENV_PATH_MAX])
+void log_path(const struct log_set *set, const char *topic, int32_t partition,
+              char path[ENV_PATH_MAX])
+{
+    int size = snprintf(path, ENV_PATH_MAX, "%s/%s-%d", dir_path(set->dir), topic, partition);
+    ASSERT(size < ENV_PATH_MAX);
+}
+
+void log_unique_path(const struct log_set *set, const char *topic, int32_t partition,
+                     const char *suffix, char path[ENV_PATH_MAX])
 {
     char id[33];
     char number[16];
-    uint64_t high = env_random(log_env(log), "log/unique", 0);
-    uint64_t low = env_random(log_env(log), "log/unique", 1);
+    uint64_t high = env_random(set->env, "log/unique", 0);
+    uint64_t low = env_random(set->env, "log/unique", 1);
     snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
-    snprintf(number, sizeof number, "-%d.", log->partition);
+    snprintf(number, sizeof number, "-%d.", partition);
     int room = 255 - (int)(strlen(number) + 32 + 1 + strlen(suffix));
-    int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", dir_path(log->dir), room, log->topic,
+    int size = snprintf(path, ENV_PATH_MAX, "%s/%.*s%s%s-%s", dir_path(set->dir), room, topic,
                         number, id, suffix);
     ASSERT(size < ENV_PATH_MAX);
 }

@@ -125,9 +125,15 @@ void log_reconfigure(struct log *log, const struct log_config *config);
 /* That the partition was made here is durable now, so that nobody will make it anew. Until then
  * nothing of a log that was opened unmarked counts: log_counting_end is its start. */
 void log_mark(struct log *log);
-/* Closes the log, then removes the partition's directory: renamed to a "-delete" name durably (that
- * is when done is called and the log is freed), then emptied. */
+/* The log is the caller's no longer; its directory goes: forgotten by the checkpoint, renamed to a
+ * "-delete" name durably (that is when done is called, and a partition of the same name may be
+ * made), then emptied. It waits for what is in flight, and for no reader: what was read stays until
+ * it is released. Errors: the directory may be there still, and goes when it is deleted again. */
 void log_delete(struct log *log, struct log_op *op, log_done *done);
+/* The same for the directory of a partition that is not open, or could not be opened. Harmless when
+ * there is none. topic is borrowed until this returns. */
+void log_delete_closed(struct log_set *set, const char *topic, int32_t partition, struct log_op *op,
+                       log_done *done);
 
 int64_t log_start(const struct log *log); /* log start offset */
 /* The first offset that is on this disk: reads begin here. Behind the log start once older records

@@ -553,8 +553,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                            struct log_watch *watch)
 {
     char path[ENV_PATH_MAX];
-    int size = snprintf(path, sizeof path, "%s/%s-%d", dir_path(set->dir), topic, partition);
-    ASSERT(size < ENV_PATH_MAX);
+    log_path(set, topic, partition, path);
     struct log *log = mem_zalloc(set->mem, sizeof *log);
     if (log == NULL)
         return NULL;

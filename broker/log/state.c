@@ -151,7 +151,7 @@ static void assert_processes(const struct log *log)
     ASSERT(log->state != LOG_TRUNCATING || log->truncation != NULL);
     ASSERT(log->truncation != NULL || log->point_limit == INT64_MAX);
     ASSERT(log_truncation_comes(log));
-    ASSERT((log->closing != NULL) == (log->state == LOG_CLOSING));
+    ASSERT((log->closing != NULL || log->deletion == LOG_DELETED) == (log->state == LOG_CLOSING));
     ASSERT(log->repair == NULL || !open || log->status != ERR_NONE);
     ASSERT(log->state != LOG_REPAIRING || log->repair != NULL || log->status != ERR_NONE);
     ASSERT(log->busy >= (log->sealing != NULL) + (log->retention != NULL) + log_repair_runs(log) +

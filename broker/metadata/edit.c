@@ -3,12 +3,13 @@
 #include "metadata/internal.h"
 
 #define RESOURCE_TOPIC 2 /* ConfigResource.Type.TOPIC */
+#define REMOVED_CAP_MIN 16
 
 enum err metadata_edit_begin(struct metadata_edit *edit, struct mem *mem,
                              const struct metadata_image *base)
 {
     struct metadata_image *image = mem_zalloc(mem, sizeof *image);
-    edit->image = image;
+    *edit = (struct metadata_edit){.image = image};
     if (image == NULL)
         return ERR_NOMEM;
     if (base == NULL) {
@@ -78,6 +79,7 @@ static struct bytes string_bytes(struct wire_string s)
 /* What a row is given. */
 struct step {
     struct metadata_image *image;
+    struct metadata_removed *removed; /* NULL: nobody asks */
     const struct wire_message *message;
     const void *record; /* decoded */
     struct wire_bytes value;
@@ -121,6 +123,40 @@ static enum err apply_topic(struct step *s)
     return add_topic(s->image, name, &record->topic_id);
 }
 
+void metadata_removed_init(struct metadata_removed *removed, struct mem *mem)
+{
+    *removed = (struct metadata_removed){.mem = mem};
+}
+
+void metadata_removed_free(struct metadata_removed *removed)
+{
+    mem_free(removed->mem, removed->ids);
+    metadata_removed_init(removed, removed->mem);
+}
+
+bool metadata_was_removed(const struct metadata_removed *removed, const struct wire_uuid *id)
+{
+    for (int32_t i = 0; i < removed->count; i++) {
+        if (wire_uuid_equal(&removed->ids[i], id))
+            return true;
+    }
+    return false;
+}
+
+static enum err note_removed(struct metadata_removed *removed, const struct wire_uuid *id)
+{
+    if (removed->count == removed->cap) {
+        int32_t cap = MAX(removed->cap * 2, REMOVED_CAP_MIN);
+        struct wire_uuid *ids = mem_realloc(removed->mem, removed->ids, (size_t)cap * sizeof *ids);
+        if (ids == NULL)
+            return ERR_NOMEM;
+        removed->ids = ids;
+        removed->cap = cap;
+    }
+    removed->ids[removed->count++] = *id;
+    return ERR_NONE;
+}
+
 static enum err apply_remove_topic(struct step *s)
 {
     const struct wire_remove_topic_record *record = s->record;
@@ -129,6 +165,8 @@ static enum err apply_remove_topic(struct step *s)
     if (topic == NULL)
         return errmsg_set(s->msg, ERR_CORRUPT, "a topic is removed that does not exist");
     int32_t partition_count = topic->partition_count;
+    if (s->removed != NULL && note_removed(s->removed, &record->topic_id) != ERR_NONE)
+        return ERR_NOMEM;
     enum err e = metadata_map_remove(&image->names, image->mem, topic->named->object.key);
     if (e == ERR_NONE)
         e = metadata_map_remove(&image->topics, image->mem,
@@ -558,6 +596,7 @@ static enum err apply_parsed(struct metadata_edit *edit, struct wire_bytes value
     if (e != ERR_NONE)
         return e;
     struct step s = {.image = edit->image,
+                     .removed = edit->removed,
                      .message = m,
                      .record = record,
                      .value = value,

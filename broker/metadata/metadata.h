@@ -287,9 +287,22 @@ bool metadata_partition_diff_next(struct metadata_partition_diff *d, int32_t *nu
 
 /* ---- changing an image, purely ---- */
 
+/* Topics that records have removed: what is left of them on a disk may go, and nothing else that no
+ * image knows (P-16). */
+struct metadata_removed {
+    struct mem *mem;
+    struct wire_uuid *ids;
+    int32_t count, cap;
+};
+
+void metadata_removed_init(struct metadata_removed *removed, struct mem *mem);
+void metadata_removed_free(struct metadata_removed *removed);
+bool metadata_was_removed(const struct metadata_removed *removed, const struct wire_uuid *id);
+
 /* A version in the making: all that does not change is shared with base. */
 struct metadata_edit {
-    struct metadata_image *image; /* not visible to anybody yet */
+    struct metadata_image *image;     /* not visible to anybody yet */
+    struct metadata_removed *removed; /* what the edit adds to; NULL: nobody asks */
 };
 
 /* base may be NULL: an empty cluster. ERR_NOMEM. */

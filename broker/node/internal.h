@@ -6,6 +6,7 @@
 #include "node/node.h"
 
 #define OPENS_MAX 32                      /* partitions that are being opened at once */
+#define REMOVALS_MAX 32                   /* whose directories are being removed at once */
 #define REOPEN_NS (1000ll * 1000000)      /* a partition that could not be opened is tried again */
 #define LEAD_STEP 256                     /* partitions that are tried at once to begin an epoch */
 #define RETAIN_STEP 512                   /* partitions that one event of retention looks at */
@@ -84,7 +85,7 @@ struct application {
 struct opening {
     struct list link;
     struct broker *broker;
-    struct replica *replica;
+    struct replica *replica; /* with a reference: its topic may be deleted meanwhile */
     struct replica_op op;
     struct replica_epochs epochs;
     struct again tries;              /* by struct broker's reopens */
@@ -92,6 +93,20 @@ struct opening {
     bool told;                       /* why it could not be opened */
     bool unmarked;                   /* that it has been made is not written down yet */
     struct controller_place place;
+};
+
+/* One partition's way to be gone. */
+struct removal {
+    struct hmap_node node; /* by its name, until its directory has another */
+    struct list link;      /* until it begins */
+    struct broker *broker;
+    struct replica *replica; /* NULL: an earlier life left the directory */
+    struct replica_op op;
+    struct log_op log_op;
+    struct application *application; /* NULL: none */
+    struct opening *next;            /* of a partition of that name, which waits for it */
+    int32_t partition;
+    char topic[];
 };
 
 /* Partitions that have been made and whose place is not durable: some on their way into the
@@ -153,6 +168,9 @@ struct broker {
     struct list to_open;      /* struct opening that wait */
     struct list unopened;     /* that failed and will be tried again */
     int32_t opening_count;    /* under way */
+    struct hmap removals;     /* struct removal */
+    struct list to_remove;    /* those that wait */
+    int32_t removing_count;   /* under way */
     struct list applications; /* struct application, the oldest image first */
     bool starting_partitions, pumping;
     bool resting; /* nothing new is opened */
@@ -192,10 +210,25 @@ void broker_partitions_open_all(struct broker *b);
  * opened. application may be NULL. ERR_NOMEM. */
 enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
                                int32_t partition, struct application *application) MUST_USE;
+/* One that had to wait is opened, unless the broker rests. */
+void broker_partitions_line_up(struct broker *b, struct opening *o);
+void broker_partitions_free_opening(struct opening *o);
 /* Opens what is lined up, as many as may be at once. */
 void broker_partitions_pump(struct broker *b);
 /* Its leader epoch may be a new one. */
 void broker_partitions_catch_up(struct broker *b, struct replica *r);
+
+/* removals.c */
+/* ERR_NOMEM. */
+enum err broker_removals_init(struct broker *b) MUST_USE;
+void broker_removals_free(struct broker *b);
+/* Its topic is no more: refuses who asks for it, and removes its directory. */
+void broker_removals_add(struct broker *b, struct replica *r, struct application *application);
+/* A directory that an earlier life was to remove. ERR_NOMEM. */
+enum err broker_removals_add_left(struct broker *b, const char *topic, int32_t partition) MUST_USE;
+/* True: a partition of that name is being removed, and o is opened when it is gone. */
+bool broker_removals_wait(struct broker *b, struct opening *o);
+bool broker_removals_busy(const struct broker *b);
 
 /* reconcile.c */
 /* Makes the partitions here agree with the image that has become current. */

@@ -11,19 +11,17 @@ void broker_marks_init(struct broker *b)
     list_init(&b->marking.under_way);
 }
 
-static void let_go(struct broker *b, struct list *openings)
+static void let_go(struct list *openings)
 {
-    LIST_EACH (o, openings, struct opening, link) {
-        list_remove(&o->link);
-        mem_free(b->mem, o);
-    }
+    LIST_EACH (o, openings, struct opening, link)
+        broker_partitions_free_opening(o);
 }
 
 void broker_marks_free(struct broker *b)
 {
     ASSERT(!b->marking.busy);
-    let_go(b, &b->marking.waiting);
-    let_go(b, &b->marking.under_way);
+    let_go(&b->marking.waiting);
+    let_go(&b->marking.under_way);
 }
 
 void broker_marks_add(struct broker *b, struct opening *o)
@@ -46,7 +44,7 @@ static void on_assigned(struct quorum_request *submitted)
     }
     LIST_EACH (o, &b->marking.under_way, struct opening, link)
         replica_mark(o->replica);
-    let_go(b, &b->marking.under_way);
+    let_go(&b->marking.under_way);
     broker_marks_write(b);
 }
 

@@ -37,7 +37,9 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
     b->dir_watch.full = broker_partitions_full;
-    if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE) {
+    if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE ||
+        broker_removals_init(b) != ERR_NONE) {
+        replica_set_free(&b->replicas);
         mem_free(mem, b);
         return ERR_NOMEM;
     }
@@ -56,6 +58,7 @@ void broker_free(struct broker *b)
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);
     broker_partitions_free(b);
+    broker_removals_free(b);
     quorum_free(b->quorum);
     if (b->logs != NULL)
         log_set_free(b->logs);

@@ -4,9 +4,10 @@
 
 /* ---- opening ---- */
 
-static void free_opening(struct opening *o)
+void broker_partitions_free_opening(struct opening *o)
 {
     list_remove(&o->link);
+    replica_let_go(o->replica);
     mem_free(o->broker->mem, o);
 }
 
@@ -17,17 +18,25 @@ static void tried(struct opening *o)
     broker_reconcile_tried(o->broker, application);
 }
 
+/* It will not be opened: its topic is no more, or the broker rests. */
+static void give_up(struct opening *o)
+{
+    tried(o);
+    broker_partitions_free_opening(o);
+}
+
 /* Tells whoever waits for the last one. */
 static void opened_some(struct broker *b)
 {
     if (b->opening_count == 0 && list_empty(&b->to_open))
         broker_marks_write(b);
-    if (b->starting_partitions && b->opening_count == 0 && list_empty(&b->to_open)) {
+    bool opens = b->opening_count > 0 || !list_empty(&b->to_open) || broker_removals_busy(b);
+    if (b->starting_partitions && !opens) {
         b->starting_partitions = false;
         broker_start_partitions_done(b);
         return;
     }
-    if (b->phase == BROKER_DRAINING)
+    if (b->phase == BROKER_DRAINING || b->phase == BROKER_CLOSING)
         broker_stop_go_on(b);
 }
 
@@ -93,7 +102,7 @@ static void on_failed(struct broker *b, struct opening *o, enum err e)
              over ? "" : "; it is tried again every second");
     o->told = true;
     if (over) {
-        free_opening(o);
+        broker_partitions_free_opening(o);
         return;
     }
     list_push_back(&b->unopened, &o->link);
@@ -114,13 +123,15 @@ static void on_opened(struct replica_op *op, enum err e)
     struct broker *b = o->broker;
     b->opening_count--;
     tried(o);
-    if (e == ERR_NONE) {
+    if (replica_is_deleted(o->replica)) {
+        broker_partitions_free_opening(o);
+    } else if (e == ERR_NONE) {
         tell_online(b, o);
         broker_partitions_catch_up(b, o->replica);
         if (o->unmarked)
             broker_marks_add(b, o);
         else
-            free_opening(o);
+            broker_partitions_free_opening(o);
     } else {
         on_failed(b, o, e);
     }
@@ -145,12 +156,26 @@ void broker_partitions_pump(struct broker *b)
     b->pumping = true;
     while (b->opening_count < OPENS_MAX && !list_empty(&b->to_open)) {
         struct opening *o = CONTAINER_OF(list_pop_front(&b->to_open), struct opening, link);
+        if (replica_is_deleted(o->replica)) {
+            give_up(o);
+            continue;
+        }
+        if (broker_removals_wait(b, o))
+            continue;
         again(&o->tries, b->reopens);
         b->opening_count++;
         replica_open(o->replica, &o->op, b->logs, present_epochs(b, o), on_opened);
     }
     b->pumping = false;
     opened_some(b);
+}
+
+void broker_partitions_line_up(struct broker *b, struct opening *o)
+{
+    if (b->resting)
+        give_up(o);
+    else
+        list_push_back(&b->to_open, &o->link);
 }
 
 /* What the metadata log knows of its directory. */
@@ -190,6 +215,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
         mem_free(b->mem, o);
         return e;
     }
+    replica_hold(o->replica);
     o->application = application;
     if (application != NULL)
         application->pending++;
@@ -205,12 +231,14 @@ static enum err add_topic(struct broker *b, const struct metadata_topic *topic)
     return e;
 }
 
-/* Directories that hold what the metadata knows nothing of: a person must decide. */
-static void tell_strays(struct broker *b, const struct metadata_image *image)
+/* Directories that hold what the metadata knows nothing of: those of topics that were deleted go
+ * (P-16), of all others a person must decide. */
+static enum err look_at_strays(struct broker *b, const struct metadata_image *image)
 {
     const struct dir_entry *entries = NULL;
     int count = dir_entries(b->dir, &entries);
-    for (int i = 0; i < count; i++) {
+    enum err e = ERR_NONE;
+    for (int i = 0; i < count && e == ERR_NONE; i++) {
         struct wire_uuid id;
         memcpy(id.b, entries[i].topic_id, sizeof id.b);
         const struct metadata_topic *topic = metadata_find_id(image, &id);
@@ -218,7 +246,9 @@ static void tell_strays(struct broker *b, const struct metadata_image *image)
         bool named = topic != NULL && strcmp(entries[i].topic, topic->name) == 0;
         if (own || (named && entries[i].partition < topic->partition_count))
             continue;
-        if (topic != NULL && !named)
+        if (quorum_was_removed(b->quorum, &id))
+            e = broker_removals_add_left(b, entries[i].topic, entries[i].partition);
+        else if (topic != NULL && !named)
             NOTE(b->notes, PARTITION_STRAY,
                  "%s/%s-%d is a partition of topic %s by its partition.metadata: give it its name "
                  "back; it is left alone until then",
@@ -228,15 +258,16 @@ static void tell_strays(struct broker *b, const struct metadata_image *image)
                  "%s/%s-%d belongs to no topic of this cluster; it is left alone",
                  b->config.log_dirs, entries[i].topic, (int)entries[i].partition);
     }
+    return e;
 }
 
 void broker_partitions_open_all(struct broker *b)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
-    tell_strays(b, image);
-    for (int32_t i = 0; i < image->topic_count; i++) {
-        if (add_topic(b, metadata_topic_at(image, i)) == ERR_NONE)
-            continue;
+    enum err e = look_at_strays(b, image);
+    for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++)
+        e = add_topic(b, metadata_topic_at(image, i));
+    if (e != ERR_NONE) {
         struct errmsg msg = {{0}};
         errmsg_set(&msg, ERR_NOMEM, "out of memory with %d partitions",
                    (int)image->partition_count);
@@ -321,18 +352,15 @@ void broker_partitions_rest(struct broker *b)
         quorum_rest(b->quorum);
     env_disarm(b->env, &b->reopen);
     env_disarm(b->env, &b->retention);
-    LIST_EACH (waiting, &b->to_open, struct opening, link) {
-        tried(waiting);
-        free_opening(waiting);
-    }
-    LIST_EACH (failed, &b->unopened, struct opening, link) {
-        free_opening(failed);
-    }
+    LIST_EACH (waiting, &b->to_open, struct opening, link)
+        give_up(waiting);
+    LIST_EACH (failed, &b->unopened, struct opening, link)
+        broker_partitions_free_opening(failed);
 }
 
 bool broker_partitions_busy(const struct broker *b)
 {
-    return b->opening_count > 0 || broker_reconcile_busy(b);
+    return b->opening_count > 0 || broker_reconcile_busy(b) || broker_removals_busy(b);
 }
 
 void broker_partitions_resign(struct broker *b)

@@ -23,11 +23,9 @@ static void become(struct broker *b, const struct difference *d)
     broker_partitions_catch_up(b, d->replica);
 }
 
-/* It serves no longer; its files stay, and are told of when the broker starts. */
-static void let_go(struct broker *b, const struct difference *d)
+static void remove_it(struct broker *b, const struct difference *d)
 {
-    (void)b;
-    replica_resign(d->replica);
+    broker_removals_add(b, d->replica, d->application);
 }
 
 static void leave_alone(struct broker *b, const struct difference *d)
@@ -40,7 +38,7 @@ typedef void action(struct broker *b, const struct difference *d);
 static action *const actions[2][2] = {
     /* is there:      no           yes */
     [true] = {/*  wanted */ open_it, become},
-    [false] = {/* not    */ leave_alone, let_go},
+    [false] = {/* not    */ leave_alone, remove_it},
 };
 
 static bool is_wanted(const struct broker *b, const struct metadata_partition *p)
@@ -64,6 +62,8 @@ static void reconcile_topic(struct broker *b, const struct metadata_topic *befor
     if (before == NULL)
         NOTE(b->notes, TOPIC_CREATED, "topic %s was created with %d partition%s", after->name,
              (int)after->partition_count, after->partition_count == 1 ? "" : "s");
+    if (after == NULL)
+        NOTE(b->notes, TOPIC_DELETED, "topic %s was deleted", before->name);
     metadata_partition_diff(&diff, before, after);
     while (metadata_partition_diff_next(&diff, &d.number, &was, &is)) {
         d.replica = replica_find(&b->replicas, &d.topic->id, d.number);

@@ -75,6 +75,7 @@ struct quorum {
     struct metadata_topic_config topic_defaults; /* of the current image */
     int64_t applied;                  /* the owner has done what it can up to that offset */
     struct metadata_image *committed; /* the same with it */
+    struct metadata_removed removed;  /* by records that were replayed */
     struct metadata_image *tail;      /* with all changes that were appended */
     struct list changes;              /* not yet published, oldest first */
     uint64_t change_last;             /* number of the newest */

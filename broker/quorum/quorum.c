@@ -53,6 +53,7 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
         .watch = watch,
         .log_watch = {.moved = quorum_change_moved, .cut = quorum_change_cut},
     };
+    metadata_removed_init(&q->removed, mem);
     list_init(&q->changes);
     list_init(&q->requests);
     list_init(&q->applying);
@@ -74,6 +75,7 @@ void quorum_free(struct quorum *q)
     metadata_image_release(q->current);
     metadata_image_release(q->committed);
     metadata_image_release(q->tail);
+    metadata_removed_free(&q->removed);
     mem_free(q->mem, q);
 }
 
@@ -481,6 +483,7 @@ static void on_snapshot_loaded(struct waiter *waiter, enum err e)
         return;
     }
     ASSERT(r->edit.image->offset + 1 >= log_start(q->log));
+    r->edit.removed = &q->removed;
     load_next(r, r->edit.image->offset + 1);
 }
 
@@ -616,4 +619,10 @@ const struct log *quorum_log(const struct quorum *q)
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q)
 {
     return &q->topic_defaults;
+}
+
+bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id)
+{
+    return metadata_was_removed(&q->removed, topic_id) &&
+           metadata_find_id(q->current, topic_id) == NULL;
 }

@@ -73,6 +73,10 @@ int32_t quorum_node_id(const struct quorum *q);
 /* The log behind it, for the checkpoint of its high watermark. */
 const struct log *quorum_log(const struct quorum *q);
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
+/* The log says that this topic was deleted: an earlier life may have died before its directories
+ * were gone. A snapshot may stand for records only as far as they are applied (quorum_applied), for
+ * it does not say so. */
+bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id);
 /* The owner has done what it can for all images up to the one of that offset. */
 void quorum_applied(struct quorum *q, int64_t offset);
 

@@ -36,10 +36,11 @@ void quorum_applied(struct quorum *q, int64_t offset)
     for (;;) {
         struct quorum_request *request = LIST_FIRST(&q->applying, struct quorum_request, link);
         if (request == NULL || request->offset > q->applied)
-            return;
+            break;
         list_remove(&request->link);
         request->done(request);
     }
+    quorum_snapshot_consider(q);
 }
 
 /* Judges it, and appends what comes of that. False: it has failed. */

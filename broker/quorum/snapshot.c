@@ -189,6 +189,8 @@ void quorum_snapshot_consider(struct quorum *q)
     bool idle = s->image == NULL && quorum_leads(q) && !q->resting;
     if (!idle || q->unsnapped_bytes < q->settings.snapshot_bytes || q->current != q->committed)
         return;
+    if (q->applied < q->current->offset) /* what was removed may still lie about: P-16 */
+        return;
     q->unsnapped_bytes = 0;
     s->image = q->current;
     s->record_count = 0;

@@ -11,6 +11,8 @@ enum role {
     ROLE_OFFLINE, /* the log failed: what it holds is served, nothing is taken */
     ROLE_RESIGNED,
     ROLE_CLOSING,
+    ROLE_DELETING, /* its topic is no more: its directory goes */
+    ROLE_DELETED,
 };
 
 struct replica {
@@ -29,7 +31,9 @@ struct replica {
     struct log_watch watch;
     struct log_birth birth;
     struct log_op log_op;
-    struct replica_op *op; /* of opening or closing */
+    struct replica_op *op;      /* of opening, closing or removing */
+    struct replica_op *removal; /* that waits for the end of an opening */
+    struct log_set *logs;
     uint64_t trace_id;
     int32_t leader_epoch, partition_epoch;
     struct replica_epochs next; /* that are being noted */
@@ -45,7 +49,8 @@ struct replica {
     struct list fetches;  /* struct replica_fetch */
     int32_t reader_count; /* of them, that hold something of the log */
     int32_t holders;      /* replica_hold */
-    bool gone;            /* replica_free: the last of them frees it */
+    bool gone;            /* it is in no set: the last of them frees it */
+    bool deleted;         /* its topic is no more */
 };
 
 void replica_move(struct replica *r, enum role role);

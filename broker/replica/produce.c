@@ -169,6 +169,7 @@ static int64_t start_for(const struct replica *r, int16_t code)
     switch (code) {
     case WIRE_ERROR_CORRUPT_MESSAGE:
     case WIRE_ERROR_NOT_LEADER_OR_FOLLOWER:
+    case WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION:
     case WIRE_ERROR_MESSAGE_TOO_LARGE:
     case WIRE_ERROR_RECORD_LIST_TOO_LARGE:
     case WIRE_ERROR_INVALID_REQUIRED_ACKS:

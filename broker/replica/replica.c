@@ -3,12 +3,14 @@
 #include "replica/internal.h"
 
 static const struct state roles[] = {
-    [ROLE_CLOSED] = {"closed", TO(ROLE_OPENING)},
+    [ROLE_CLOSED] = {"closed", TO(ROLE_OPENING) | TO(ROLE_DELETING)},
     [ROLE_OPENING] = {"opening", TO(ROLE_LEADER) | TO(ROLE_CLOSED)},
-    [ROLE_LEADER] = {"leader", TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED)},
-    [ROLE_OFFLINE] = {"offline", TO(ROLE_RESIGNED)},
-    [ROLE_RESIGNED] = {"resigned", TO(ROLE_CLOSING)},
+    [ROLE_LEADER] = {"leader", TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
+    [ROLE_OFFLINE] = {"offline", TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
+    [ROLE_RESIGNED] = {"resigned", TO(ROLE_CLOSING) | TO(ROLE_DELETING)},
     [ROLE_CLOSING] = {"closing", TO(ROLE_CLOSED)},
+    [ROLE_DELETING] = {"deleting", TO(ROLE_DELETED)},
+    [ROLE_DELETED] = {"deleted", 0},
 };
 
 void replica_move(struct replica *r, enum role role)
@@ -141,10 +143,14 @@ static void tell(const struct replica *r, bool offline, const char *sentence)
 
 /* ---- opening ---- */
 
+static void remove_now(struct replica *r);
+
 static void end_op(struct replica *r, enum err e)
 {
     struct replica_op *op = r->op;
     r->op = NULL;
+    if (r->removal != NULL)
+        remove_now(r);
     op->done(op, e);
 }
 
@@ -373,6 +379,62 @@ void replica_read_last(struct replica *r)
         log_close(r->log, &r->log_op, on_closed);
 }
 
+/* ---- deleting ---- */
+
+void replica_delete(struct replica *r)
+{
+    ASSERT(r->holders > 0);
+    hmap_remove(&r->set->map, &r->node);
+    r->gone = r->deleted = true;
+    r->error = ERR_NOTFOUND;
+    replica_produce_fail_all(r, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    replica_wake_all(r);
+}
+
+static void on_removed(struct log_op *op, enum err e)
+{
+    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    ASSERT(!r->noting);
+    hold_no_more(r, false);
+    replica_move(r, ROLE_DELETED);
+    r->op->msg = op->msg;
+    end_op(r, e);
+}
+
+static void remove_now(struct replica *r)
+{
+    ASSERT(r->op == NULL);
+    struct log *log = r->log;
+    r->op = r->removal;
+    r->removal = NULL;
+    r->log = NULL;
+    if (r->role == ROLE_LEADER)
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+    replica_move(r, ROLE_DELETING);
+    if (log != NULL)
+        log_delete(log, &r->log_op, on_removed);
+    else
+        log_delete_closed(r->logs, r->topic, r->partition, &r->log_op, on_removed);
+}
+
+void replica_remove(struct replica *r, struct replica_op *op, struct log_set *logs,
+                    replica_done *done)
+{
+    ASSERT(r->deleted);
+    ASSERT(r->removal == NULL);
+    op->done = done;
+    op->msg = (struct errmsg){{0}};
+    r->removal = op;
+    r->logs = logs;
+    if (r->role != ROLE_OPENING)
+        remove_now(r);
+}
+
+bool replica_is_deleted(const struct replica *r)
+{
+    return r->deleted;
+}
+
 void replica_retain(struct replica *r)
 {
     if (r->role == ROLE_LEADER)
@@ -423,6 +485,8 @@ int64_t replica_log_start(const struct replica *r)
 
 static int16_t check_role(const struct replica *r)
 {
+    if (r->deleted)
+        return WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     switch (r->role) {
     case ROLE_LEADER:
         return WIRE_ERROR_NONE;
@@ -435,6 +499,8 @@ static int16_t check_role(const struct replica *r)
         return WIRE_ERROR_KAFKA_STORAGE_ERROR;
     case ROLE_RESIGNED:
     case ROLE_CLOSING:
+    case ROLE_DELETING:
+    case ROLE_DELETED:
         return WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
     }
     UNREACHABLE();

@@ -79,6 +79,14 @@ void replica_mark(struct replica *r);
 void replica_resign(struct replica *r);
 /* Closes the log, once what has been read from it is let go of; what waits has been resigned. */
 void replica_close(struct replica *r, struct replica_op *op, replica_done *done);
+/* Its topic has been deleted: takes it out of the set, and refuses what waits and what comes with
+ * UNKNOWN_TOPIC_OR_PARTITION. The caller holds it. */
+void replica_delete(struct replica *r);
+bool replica_is_deleted(const struct replica *r);
+/* Removes the directory of one that is deleted (log_delete), when an opening that is under way has
+ * ended. Once it is done, another partition of its name may be made. Not while it closes. */
+void replica_remove(struct replica *r, struct replica_op *op, struct log_set *logs,
+                    replica_done *done);
 /* Takes it out of the set: nobody finds it any more. Not open, nothing in flight. It is freed when
  * nobody holds it. */
 void replica_free(struct replica *r);

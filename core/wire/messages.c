@@ -97,6 +97,7 @@ const struct wire_api wire_apis[] = {
     API("SaslHandshake", 17, 0, sasl_handshake),
     API("ApiVersions", 18, 0, api_versions),
     API("CreateTopics", 19, 2, create_topics),
+    API("DeleteTopics", 20, 1, delete_topics),
     API("InitProducerId", 22, 0, init_producer_id),
     API("DescribeConfigs", 32, 1, describe_configs),
     API("SaslAuthenticate", 36, 0, sasl_authenticate),

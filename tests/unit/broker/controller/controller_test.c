@@ -310,3 +310,59 @@ TEST(every_allocation_of_a_decision_may_fail)
             break;
     }
 }
+
+/* ---- topics that are deleted ---- */
+
+static void delete_them(struct box *box, struct controller_delete_topics *c,
+                        struct controller_old_topic *topics, int32_t count)
+{
+    controller_delete_topics_init(c);
+    c->topics = topics;
+    c->topic_count = count;
+    box_decide(box, &c->command);
+}
+
+TEST(each_topic_that_exists_is_one_record_and_its_name_is_free_again)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", 3), 0);
+    assert_int_equal(box_create(&box, "bills", 2), 0);
+    struct wire_uuid id = metadata_find(box.image, bytes_text("bills"))->id;
+    struct controller_delete_topics c;
+    struct controller_old_topic topics[] = {
+        {.name = bytes_text("orders")}, {.name = bytes_text("nobody")}, {.id = id}};
+    delete_them(&box, &c, topics, 3);
+    assert_int_equal(box.records, 2);
+    assert_true(c.command.rests_on_image);
+    assert_int_equal(topics[0].code, 0);
+    assert_int_equal(topics[1].code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(topics[2].code, 0);
+    assert_string_equal(topics[2].found, "bills");
+    assert_int_equal(box.image->topic_count, 0);
+    assert_int_equal(box.image->partition_count, 0);
+    assert_int_equal(box_create(&box, "orders", 1), 0);
+    box_done(&box);
+}
+
+/* What was found missing because of a deletion that is lost is there. */
+TEST(a_deletion_that_is_lost_leaves_its_topics)
+{
+    struct box box;
+    box_init(&box);
+    assert_int_equal(box_create(&box, "orders", 1), 0);
+    struct metadata_image *before = box.image;
+    metadata_image_retain(before);
+    struct controller_delete_topics first, second;
+    struct controller_old_topic topics[] = {{.name = bytes_text("orders")}};
+    struct controller_old_topic again[] = {{.name = bytes_text("orders")}};
+    delete_them(&box, &first, topics, 1);
+    delete_them(&box, &second, again, 1);
+    assert_int_equal(again[0].code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    controller_lost(&first.command, before, WIRE_ERROR_KAFKA_STORAGE_ERROR, "lost");
+    controller_lost(&second.command, before, WIRE_ERROR_KAFKA_STORAGE_ERROR, "lost");
+    assert_int_equal(topics[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(again[0].code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    metadata_image_release(before);
+    box_done(&box);
+}

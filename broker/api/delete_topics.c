@@ -1,0 +1,185 @@
+/* delete_topics.c - 20: topics that are to be no more, by name or by id; answered when that is
+ * committed. Their names are free then; their directories go in the background. */
+#include "api/internal.h"
+
+struct delete_topics {
+    struct request request;
+    struct controller_delete_topics delete;
+    struct quorum_request submitted;
+    struct env_timer deadline;
+};
+
+static void fill(const struct controller_old_topic *topic,
+                 struct wire_delete_topics_response_topic *out)
+{
+    const char *sentence = topic->sentence;
+    if (sentence == NULL && topic->code != WIRE_ERROR_NONE)
+        sentence = wire_error_text(topic->code);
+    bool named = topic->name.size > 0;
+    *out = (struct wire_delete_topics_response_topic){
+        .name = named ? (struct wire_string){.data = (const char *)topic->name.data,
+                                             .size = (int32_t)topic->name.size}
+                      : WIRE_NULL_STRING,
+        .topic_id = topic->id,
+        .error_code = topic->code,
+        .error_message = sentence == NULL ? WIRE_NULL_STRING : wire_text(sentence),
+    };
+}
+
+static void answer(struct delete_topics *s)
+{
+    struct request *r = &s->request;
+    struct wire_delete_topics_response body;
+    env_disarm(r->api->env, &s->deadline);
+    wire_defaults(&wire_delete_topics_response_message, &body);
+    body.responses = api_request_alloc(r, (size_t)s->delete.topic_count, sizeof *body.responses);
+    if (body.responses == NULL) {
+        api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    for (int32_t i = 0; i < s->delete.topic_count; i++) {
+        if (!s->delete.topics[i].omitted)
+            fill(&s->delete.topics[i], &body.responses[body.responses_count++]);
+    }
+    api_request_answer(r, &body);
+}
+
+static void on_deleted(struct quorum_request *submitted)
+{
+    answer(CONTAINER_OF(submitted, struct delete_topics, submitted));
+}
+
+/* What is being deleted will be; who asked is told only that it took too long. */
+static void time_out(struct delete_topics *s)
+{
+    for (int32_t i = 0; i < s->delete.topic_count; i++) {
+        struct controller_old_topic *topic = &s->delete.topics[i];
+        if (topic->code == WIRE_ERROR_NONE) {
+            topic->code = WIRE_ERROR_REQUEST_TIMED_OUT;
+            topic->sentence = NULL;
+        }
+    }
+    answer(s);
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    struct delete_topics *s = CONTAINER_OF(timer, struct delete_topics, deadline);
+    if (quorum_cancel(&s->submitted))
+        time_out(s);
+}
+
+/* ---- what is asked for ---- */
+
+static const struct wire_uuid nothing;
+
+static struct bytes name_of(struct wire_string s)
+{
+    return bytes_of(s.data, s.size < 0 ? 0 : (size_t)s.size);
+}
+
+/* Until version 5 there are names alone. */
+static int32_t count_asked(const struct request *r)
+{
+    const struct wire_delete_topics_request *in = r->body;
+    return MAX(api_request_version(r) >= 6 ? in->topics_count : in->topic_names_count, 0);
+}
+
+/* Of an empty name, too, there is no topic. */
+static void take(struct controller_old_topic *out,
+                 const struct wire_delete_topics_request_topic *in)
+{
+    bool has_id = !wire_uuid_equal(&in->topic_id, &nothing);
+    *out = (struct controller_old_topic){.name = name_of(in->name), .id = in->topic_id};
+    if (in->name.size >= 0 && has_id) {
+        out->code = WIRE_ERROR_INVALID_REQUEST;
+        out->sentence = "You may not specify both topic name and topic id.";
+    } else if (in->name.size < 0 && !has_id) {
+        out->code = WIRE_ERROR_INVALID_REQUEST;
+        out->sentence = "Neither topic name nor id were specified.";
+    } else if (in->name.size == 0) {
+        out->code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+}
+
+/* What stands twice is refused once: where it stands last. */
+static void refuse_twice(const struct api_places *places)
+{
+    for (int32_t i = 0; i < places->count; i++) {
+        struct controller_old_topic *topic = (void *)(uintptr_t)places->items[i].row;
+        topic->omitted = false;
+        if (!places->items[i].twice)
+            continue;
+        topic->code = WIRE_ERROR_INVALID_REQUEST;
+        topic->sentence = topic->name.size > 0 ? "Duplicate topic name." : "Duplicate topic id.";
+    }
+}
+
+/* Names and ids are told apart by the number that places have for partitions. */
+static bool place_all(struct delete_topics *s, int32_t count)
+{
+    struct api_places places;
+    if (api_places_begin(&places, &s->request, count, count) != ERR_NONE)
+        return false;
+    for (int32_t i = 0; i < count; i++) {
+        struct controller_old_topic *topic = &s->delete.topics[i];
+        bool named = topic->name.size > 0;
+        if (topic->code != WIRE_ERROR_NONE)
+            continue;
+        topic->omitted = true;
+        api_places_topic(&places, named ? topic->name : bytes_of(topic->id.b, sizeof topic->id.b));
+        api_places_partition(&places, named, topic);
+    }
+    refuse_twice(&places);
+    api_places_end(&places);
+    return true;
+}
+
+static bool take_all(struct delete_topics *s)
+{
+    const struct wire_delete_topics_request *in = s->request.body;
+    int32_t count = count_asked(&s->request);
+    controller_delete_topics_init(&s->delete);
+    s->delete.topics = api_request_alloc(&s->request, (size_t)count, sizeof *s->delete.topics);
+    if (s->delete.topics == NULL)
+        return false;
+    s->delete.topic_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        struct wire_delete_topics_request_topic named = {0};
+        if (api_request_version(&s->request) < 6)
+            named.name = in->topic_names[i];
+        take(&s->delete.topics[i], api_request_version(&s->request) < 6 ? &named : &in->topics[i]);
+    }
+    return place_all(s, count);
+}
+
+static void begin(struct request *r)
+{
+    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, request);
+    const struct wire_delete_topics_request *in = r->body;
+    if (!take_all(s)) {
+        api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    /* Kafka's controller does not even begin what is late already. */
+    if (in->timeout_ms <= 0) {
+        time_out(s);
+        return;
+    }
+    s->deadline.fire = on_deadline;
+    env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
+    quorum_submit(r->api->quorum, &s->submitted, &s->delete.command, QUORUM_COMMITTED, on_deleted);
+}
+
+static void drop(struct request *r)
+{
+    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, request);
+    env_disarm(r->api->env, &s->deadline);
+}
+
+const struct handler api_handler_delete_topics = {
+    .key = 20,
+    .state_size = sizeof(struct delete_topics),
+    .begin = begin,
+    .drop = drop,
+};
