@@ -11,6 +11,8 @@ static const struct handler *const handlers[] = {
     &api_handler_create_topics,     &api_handler_delete_topics,
     &api_handler_init_producer_id,  &api_handler_sasl_handshake,
     &api_handler_sasl_authenticate, &api_handler_describe_configs,
+    &api_handler_alter_configs,     &api_handler_incremental_alter_configs,
+    &api_handler_create_partitions,
 };
 
 static const char over_budget[] =

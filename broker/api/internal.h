@@ -24,8 +24,10 @@ struct handler {
 
 extern const struct handler api_handler_produce, api_handler_fetch, api_handler_list_offsets,
     api_handler_metadata, api_handler_find_coordinator, api_handler_api_versions,
-    api_handler_create_topics, api_handler_delete_topics, api_handler_init_producer_id, api_handler_sasl_handshake,
-    api_handler_sasl_authenticate, api_handler_describe_configs;
+    api_handler_create_topics, api_handler_delete_topics, api_handler_alter_configs,
+    api_handler_incremental_alter_configs, api_handler_create_partitions,
+    api_handler_init_producer_id, api_handler_sasl_handshake, api_handler_sasl_authenticate,
+    api_handler_describe_configs;
 
 /* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
 enum refusal {

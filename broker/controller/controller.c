@@ -5,6 +5,8 @@ static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_REGISTER] = &controller_verb_register,
     [CONTROLLER_CREATE_TOPICS] = &controller_verb_create_topics,
     [CONTROLLER_DELETE_TOPICS] = &controller_verb_delete_topics,
+    [CONTROLLER_ALTER_CONFIGS] = &controller_verb_alter_configs,
+    [CONTROLLER_CREATE_PARTITIONS] = &controller_verb_create_partitions,
     [CONTROLLER_ASSIGN_DIRECTORIES] = &controller_verb_assign_directories,
     [CONTROLLER_ALLOCATE_PRODUCER_IDS] = &controller_verb_allocate_producer_ids,
 };

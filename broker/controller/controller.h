@@ -33,6 +33,8 @@ enum controller_verb {
     CONTROLLER_REGISTER,
     CONTROLLER_CREATE_TOPICS,
     CONTROLLER_DELETE_TOPICS,
+    CONTROLLER_ALTER_CONFIGS,
+    CONTROLLER_CREATE_PARTITIONS,
     CONTROLLER_ASSIGN_DIRECTORIES,
     CONTROLLER_ALLOCATE_PRODUCER_IDS,
     CONTROLLER_VERB_COUNT,
@@ -118,6 +120,64 @@ struct controller_delete_topics {
 };
 
 void controller_delete_topics_init(struct controller_delete_topics *c);
+
+/* ---- settings to change, of each resource for itself ---- */
+
+/* AlterConfigOp.OpType */
+enum controller_config_op {
+    CONTROLLER_CONFIG_SET,
+    CONTROLLER_CONFIG_DELETE, /* the default stands again */
+    CONTROLLER_CONFIG_APPEND, /* to a list */
+    CONTROLLER_CONFIG_SUBTRACT,
+    CONTROLLER_CONFIG_OP_COUNT,
+};
+
+struct controller_setting {
+    struct bytes key, value;
+    enum controller_config_op op;
+};
+
+struct controller_altered {
+    /* in: each topic once, and each key of it; code not 0: it is refused already */
+    struct bytes topic;
+    const struct controller_setting *settings;
+    int32_t setting_count;
+    /* out: */
+    int16_t code;
+    struct errmsg msg;
+};
+
+struct controller_alter_configs {
+    struct controller_command command;
+    struct controller_altered *altered; /* borrowed until its end */
+    int32_t altered_count;
+    bool replaces; /* what is not named is deleted (AlterConfigs) */
+    bool validate_only;
+};
+
+void controller_alter_configs_init(struct controller_alter_configs *c);
+
+/* ---- partitions to add, to each topic for itself ---- */
+
+struct controller_grown {
+    /* in: each topic once; code not 0: it is refused already */
+    struct bytes topic;
+    int32_t partition_count; /* that it is to have */
+    const struct wire_create_partitions_request_assignment *assignments;
+    int32_t assignment_count; /* of those that are new; -1: the controller says where they are */
+    /* out: */
+    int16_t code;
+    struct errmsg msg;
+};
+
+struct controller_create_partitions {
+    struct controller_command command;
+    struct controller_grown *topics; /* borrowed until its end */
+    int32_t topic_count;
+    bool validate_only;
+};
+
+void controller_create_partitions_init(struct controller_create_partitions *c);
 
 /* ---- in which log directory partitions have been made, durably (KIP-858) ---- */
 

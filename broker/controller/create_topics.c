@@ -67,32 +67,41 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* ReplicationControlManager.validateManualPartitionAssignment: the brokers in ascending order. */
-static int16_t check_replicas(const struct controller_view *view,
-                              struct controller_new_topic *topic,
-                              const struct wire_create_topics_request_assignment *a)
+static int16_t refuse_ids(struct errmsg *msg, int16_t code, const char *sentence)
 {
-    size_t count = (size_t)MAX(a->broker_ids_count, 0);
+    errmsg_set(msg, ERR_INVALID, "%s", sentence);
+    return code;
+}
+
+/* format has one %d. */
+#define REFUSE_ID(msg, format, id)                                                                 \
+    (errmsg_set((msg), ERR_INVALID, format, (int)(id)),                                            \
+     (int16_t)WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT)
+
+int16_t controller_check_replicas(const struct controller_view *view, const int32_t *broker_ids,
+                                  int32_t broker_count, struct errmsg *msg)
+{
+    size_t count = (size_t)MAX(broker_count, 0);
     if (count == 0)
-        return refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
-                      "The manual partition assignment includes an empty replica list.");
+        return refuse_ids(msg, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
+                          "The manual partition assignment includes an empty replica list.");
     int32_t *ids = mem_array(view->mem, count, sizeof *ids);
     if (ids == NULL)
-        return refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
-    memcpy(ids, a->broker_ids, count * sizeof *ids);
+        return refuse_ids(msg, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
+    memcpy(ids, broker_ids, count * sizeof *ids);
     enum err e = sort_stable(view->mem, ids, count, sizeof *ids, compare_ids);
     int16_t code = e == ERR_NONE ? WIRE_ERROR_NONE
-                                 : refuse(topic, WIRE_ERROR_UNKNOWN_SERVER_ERROR,
-                                          "the broker is out of memory");
+                                 : refuse_ids(msg, WIRE_ERROR_UNKNOWN_SERVER_ERROR,
+                                              "the broker is out of memory");
     for (size_t i = 0; i < count && code == WIRE_ERROR_NONE; i++) {
         if (ids[i] != view->settings->node_id)
-            code = REFUSE_ASSIGNMENT(topic,
-                                     "The manual partition assignment includes broker %d, but no "
-                                     "such broker is registered.",
-                                     ids[i]);
+            code = REFUSE_ID(msg,
+                             "The manual partition assignment includes broker %d, but no such "
+                             "broker is registered.",
+                             ids[i]);
         else if (i > 0 && ids[i - 1] == ids[i])
-            code = REFUSE_ASSIGNMENT(
-                topic, "The manual partition assignment includes the broker %d more than once.",
+            code = REFUSE_ID(
+                msg, "The manual partition assignment includes the broker %d more than once.",
                 ids[i]);
     }
     mem_free(view->mem, ids);
@@ -114,7 +123,9 @@ static int16_t check_each_assignment(const struct controller_view *view,
         if (within)
             seen[number] = true;
         consecutive &= within;
-        int16_t code = check_replicas(view, topic, &topic->assignments[i]);
+        int16_t code =
+            controller_check_replicas(view, topic->assignments[i].broker_ids,
+                                      topic->assignments[i].broker_ids_count, &topic->msg);
         if (code != WIRE_ERROR_NONE)
             return code;
     }
@@ -281,16 +292,15 @@ static struct wire_uuid draw_id(const struct controller_view *view, struct bytes
     }
 }
 
-/* In no log directory yet: that it is in one is written down when it has been made (assign.c). */
-static enum err add_partition(const struct controller_view *view, struct metadata_batch *batch,
-                              const struct plan *plan, int32_t partition)
+enum err controller_add_partition(const struct controller_view *view, struct metadata_batch *batch,
+                                  const struct wire_uuid *topic_id, int32_t partition)
 {
     struct wire_uuid directory = {{0}};
     int32_t self = view->settings->node_id;
     struct wire_partition_record record;
     wire_defaults(&wire_partition_record_message, &record);
     record.partition_id = partition;
-    record.topic_id = plan->id;
+    record.topic_id = *topic_id;
     record.replicas = record.isr = &self;
     record.replicas_count = record.isr_count = 1;
     record.leader = self;
@@ -319,7 +329,7 @@ static enum err add_records(const struct controller_view *view, struct metadata_
         e = controller_add(batch, &wire_config_record_message, 0, &record);
     }
     for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++)
-        e = add_partition(view, batch, plan, i);
+        e = controller_add_partition(view, batch, &plan->id, i);
     return e;
 }
 

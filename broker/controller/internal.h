@@ -17,8 +17,8 @@ struct verb {
 };
 
 extern const struct verb controller_verb_register, controller_verb_create_topics,
-    controller_verb_delete_topics, controller_verb_assign_directories,
-    controller_verb_allocate_producer_ids;
+    controller_verb_delete_topics, controller_verb_alter_configs, controller_verb_create_partitions,
+    controller_verb_assign_directories, controller_verb_allocate_producer_ids;
 
 /* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
 
@@ -34,6 +34,16 @@ enum err controller_end(struct metadata_batch *batch) MUST_USE;
 /* Somebody began a transaction and did not come to its end: it never happened. */
 enum err controller_abort(struct metadata_batch *batch) MUST_USE;
 
+/* Whether these brokers may have a partition, in ascending order of their ids
+ * (ReplicationControlManager.validateManualPartitionAssignment): 0, or Kafka's code with a
+ * sentence.
+ */
+int16_t controller_check_replicas(const struct controller_view *view, const int32_t *broker_ids,
+                                  int32_t broker_count, struct errmsg *msg);
+/* A new partition, in no log directory yet: that it is in one is written down when it has been made
+ * (assign.c). */
+enum err controller_add_partition(const struct controller_view *view, struct metadata_batch *batch,
+                                  const struct wire_uuid *topic_id, int32_t partition) MUST_USE;
 /* A random id of version 4 (RFC 4122) for that use. */
 struct wire_uuid controller_draw_uuid(struct controller_chance *chance, const char *site,
                                       uint64_t key);

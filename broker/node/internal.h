@@ -213,6 +213,8 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
 /* One that had to wait is opened, unless the broker rests. */
 void broker_partitions_line_up(struct broker *b, struct opening *o);
 void broker_partitions_free_opening(struct opening *o);
+/* The topic's settings have changed: its partitions here go by them. */
+void broker_partitions_reconfigure(struct broker *b, const struct metadata_topic *topic);
 /* Opens what is lined up, as many as may be at once. */
 void broker_partitions_pump(struct broker *b);
 /* Its leader epoch may be a new one. */

@@ -190,6 +190,18 @@ static void set_place(const struct broker *b, const struct metadata_partition *p
     config->made_elsewhere = !config->made_before && !wire_uuid_equal(&there, &nowhere);
 }
 
+void broker_partitions_reconfigure(struct broker *b, const struct metadata_topic *topic)
+{
+    struct metadata_topic_config settings;
+    metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
+    struct log_config log = broker_log_config(&settings, b->config.producer_id_expiration_ms);
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct replica *r = replica_find(&b->replicas, &topic->id, i);
+        if (r != NULL)
+            replica_reconfigure(r, &log, (int32_t)settings.min_insync_replicas);
+    }
+}
+
 enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
                                int32_t partition, struct application *application)
 {

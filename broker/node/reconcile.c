@@ -64,6 +64,8 @@ static void reconcile_topic(struct broker *b, const struct metadata_topic *befor
              (int)after->partition_count, after->partition_count == 1 ? "" : "s");
     if (after == NULL)
         NOTE(b->notes, TOPIC_DELETED, "topic %s was deleted", before->name);
+    if (before != NULL && after != NULL && before->settings_block != after->settings_block)
+        broker_partitions_reconfigure(b, after);
     metadata_partition_diff(&diff, before, after);
     while (metadata_partition_diff_next(&diff, &d.number, &was, &is)) {
         d.replica = replica_find(&b->replicas, &d.topic->id, d.number);

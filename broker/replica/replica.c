@@ -234,6 +234,7 @@ static void on_open(struct log_op *op, enum err e)
         return;
     }
     tell(r, false, log_notice(r->log));
+    log_reconfigure(r->log, &r->config.log); /* it may have changed meanwhile */
     if (log_latest_epoch(r->log) < r->leader_epoch)
         log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
     else
@@ -329,6 +330,15 @@ void replica_moved(struct log_watch *watch, enum err e)
     }
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
         replica_wake_all(r);
+}
+
+void replica_reconfigure(struct replica *r, const struct log_config *log,
+                         int32_t min_insync_replicas)
+{
+    r->config.log = *log;
+    r->config.min_insync_replicas = min_insync_replicas;
+    if (replica_is_open(r))
+        log_reconfigure(r->log, log);
 }
 
 void replica_mark(struct replica *r)

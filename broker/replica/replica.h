@@ -73,6 +73,9 @@ bool replica_holds(const struct replica *r);
  * log has noted it durably. When a full disk does not take that, it goes on holding, and this may
  * be called again. Harmless on one that does not lead. */
 void replica_lead(struct replica *r, struct replica_epochs epochs);
+/* What its topic sets has changed: goes by that from now on (log_reconfigure). */
+void replica_reconfigure(struct replica *r, const struct log_config *log,
+                         int32_t min_insync_replicas);
 /* That it was made here is durable: log_mark. Harmless on one that is not open. */
 void replica_mark(struct replica *r);
 /* Leads no longer: everything that waits is answered with NOT_LEADER_OR_FOLLOWER. */

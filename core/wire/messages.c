@@ -100,7 +100,10 @@ const struct wire_api wire_apis[] = {
     API("DeleteTopics", 20, 1, delete_topics),
     API("InitProducerId", 22, 0, init_producer_id),
     API("DescribeConfigs", 32, 1, describe_configs),
+    API("AlterConfigs", 33, 0, alter_configs),
     API("SaslAuthenticate", 36, 0, sasl_authenticate),
+    API("CreatePartitions", 37, 0, create_partitions),
+    API("IncrementalAlterConfigs", 44, 0, incremental_alter_configs),
 };
 const int wire_api_count = COUNT_OF(wire_apis);
 

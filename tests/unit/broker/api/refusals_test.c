@@ -42,8 +42,8 @@ TEST(a_refused_request_names_peer_client_api_version_and_reason)
          "closed the connection of client, client \"rdkafka\", API key 999 v0: Kafka has no API of "
          "that key"},
         {-1, 0, "x", "client \"x\", API key -1 v0: Kafka has no API of that key"},
-        {44, 1, "sarama",
-         "client \"sarama\", IncrementalAlterConfigs v1: this version of kiln does not serve that "
+        {29, 1, "sarama",
+         "client \"sarama\", DescribeAcls v1: this version of kiln does not serve that "
          "API yet"},
         {1, 99, "old", "client \"old\", Fetch v99: versions 4 to 18 are served"},
         {0, 2, "old", "client \"old\", Produce v2: versions 3 to 13 are served"},
