@@ -75,6 +75,8 @@ int16_t replica_code_of(enum err e)
         return WIRE_ERROR_CORRUPT_MESSAGE;
     case ERR_NOMEM:
         return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
+    case ERR_CANCELLED: /* the log was truncated under it */
+        return WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
     default:
         return WIRE_ERROR_KAFKA_STORAGE_ERROR;
     }

@@ -106,6 +106,7 @@ struct env_op {
     void (*function)(void *argument);
     /* The door's own. */
     struct list link;
+    struct env_op *door_next; /* goes with it */
     uint64_t door_id, door_done;
     enum err door_err;
 };

@@ -214,14 +214,17 @@ static int read_file(struct env_op *op)
     return 0;
 }
 
+/* Of it and those that go with it. */
 static int fill_iov(const struct env_op *op, struct iovec *iov)
 {
     int count = 0;
-    for (int i = 0; i < op->part_count; i++) {
-        const struct env_part *part = &op->parts[i];
-        ASSERT(part->data != NULL || part->size == 0); /* file ranges stand only in sends */
-        if (part->size > 0)
-            iov[count++] = (struct iovec){(void *)(uintptr_t)part->data, part->size};
+    for (; op != NULL; op = op->door_next) {
+        for (int i = 0; i < op->part_count; i++) {
+            const struct env_part *part = &op->parts[i];
+            ASSERT(part->data != NULL || part->size == 0); /* file ranges stand only in sends */
+            if (part->size > 0)
+                iov[count++] = (struct iovec){(void *)(uintptr_t)part->data, part->size};
+        }
     }
     return count;
 }
@@ -272,7 +275,11 @@ static int append_file(struct env_op *op)
     struct stat s;
     if (fstat(FIRST_FD(op->door_id), &s) != 0)
         return errno;
-    op->door_done = (uint64_t)s.st_size;
+    uint64_t end = (uint64_t)s.st_size;
+    for (struct env_op *next = op; next != NULL; next = next->door_next) {
+        next->door_done = end;
+        end += next->size;
+    }
     return write_parts(op, op->door_done);
 }
 

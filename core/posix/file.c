@@ -81,11 +81,49 @@ static void read_file(struct posix *p, struct file *file, struct env_op *op)
 
 /* ---- writing ---- */
 
+#define JOINED_LOOK_MAX 64           /* calls that are looked through for what can go with one */
+#define JOINED_BYTES_MAX (256 << 10) /* written by one call: it may catch the loop */
+
+/* The next of a list's first ones that appends to that file. */
+static struct env_op *find_append(const struct list *calls, uint64_t handle, int *looked)
+{
+    LIST_EACH (op, calls, struct env_op, link) {
+        if (++*looked > JOINED_LOOK_MAX)
+            return NULL;
+        if (op->verb == ENV_APPEND && op->handle == handle)
+            return op;
+    }
+    return NULL;
+}
+
+/* Appends that wait behind it are written with it: a call costs more than what small ones bring.
+ * Returns how many. */
+static uint64_t join_appends(struct posix *p, struct file *file, struct env_op *first)
+{
+    struct env_op *last = first;
+    uint64_t bytes = first->size, count = 0;
+    int32_t parts = first->part_count;
+    for (int looked = 0;; count++) {
+        struct env_op *next = find_append(&file->appends, first->handle, &looked);
+        if (next == NULL)
+            next = find_append(&p->calls, first->handle, &looked);
+        if (next == NULL || next->size > JOINED_BYTES_MAX - MIN(bytes, JOINED_BYTES_MAX) ||
+            next->part_count > ENV_PARTS_MAX - parts)
+            return count;
+        list_remove(&next->link);
+        last->door_next = next;
+        last = next;
+        bytes += next->size;
+        parts += next->part_count;
+    }
+}
+
 /* Whoever makes the call, an append goes before those that were started behind it: one of a file is
  * under way at a time, and the others wait in the file. */
 bool posix_file_call(struct posix *p, struct env_op *op)
 {
     struct file *file = posix_file(p, op->handle);
+    uint64_t joined = 0;
     if (op->verb == ENV_APPEND) {
         if (file->append_failed != NULL) {
             posix_finish(p, op, ERR_OFFLINE, 0);
@@ -96,11 +134,13 @@ bool posix_file_call(struct posix *p, struct env_op *op)
             return true;
         }
         file->appending = op;
+        joined = join_appends(p, file, op);
+        p->public.counters.joined_count += joined;
     }
     op->door_id = TWO_FDS(file->handle.fd, file->disk);
     if (!posix_disk_slow(p, file->disk))
         return posix_call(p, op);
-    p->public.counters.handed_count++;
+    p->public.counters.handed_count += 1 + joined;
     posix_pool_submit(&p->pool, op);
     return true;
 }
@@ -110,9 +150,16 @@ void posix_file_appended(struct posix *p, struct env_op *op)
     struct file *file = posix_file(p, op->handle);
     ASSERT(file->appending == op);
     file->appending = NULL;
-    if (op->door_err != ERR_NONE)
+    enum err e = op->door_err;
+    if (e != ERR_NONE)
         file->append_failed = op;
-    posix_finish(p, op, op->door_err, op->door_done);
+    while (op != NULL) {
+        struct env_op *behind = op->door_next;
+        op->door_next = NULL;
+        posix_finish(p, op, e, e == ERR_NONE ? op->door_done : 0);
+        e = e == ERR_NONE ? ERR_NONE : ERR_OFFLINE;
+        op = behind;
+    }
     struct list *next = list_pop_front(&file->appends);
     if (next != NULL)
         list_push_front(&p->calls, next);

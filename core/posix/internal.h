@@ -71,7 +71,7 @@ struct file {
     int32_t in_flight_count;
     bool closing;
     uint32_t disk;
-    struct env_op *appending;     /* a thread or the loop has it */
+    struct env_op *appending;     /* a thread or the loop has it, and those that go with it */
     struct list appends;          /* those behind it */
     int dir_fd;                   /* with ENV_OPEN_LOCK: of the locked directory; -1: none */
     bool nowait_refused;          /* the file system knows no RWF_NOWAIT */

@@ -27,6 +27,7 @@ struct posix_counters {
     uint64_t turn_count;        /* calls of epoll_wait */
     uint64_t blocking_count;    /* calls handed to the threads */
     uint64_t handed_count;      /* of those, writes and appends: their disk was slow */
+    uint64_t joined_count;      /* appends that were written with the one before them */
     uint64_t taken_count;       /* the loop was caught in a call, and another thread went on */
     uint64_t read_missed_count; /* reads and sends that had to wait for the disk */
     uint64_t bytes_received, bytes_sent;
