@@ -1,4 +1,5 @@
-/* topic.c - kiln topic: creates, lists and describes topics through the client library. */
+/* topic.c - kiln topic: creates, lists, describes, changes and deletes topics through the client
+ * library. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@ enum what {
     WHAT_CREATE,
     WHAT_LIST,
     WHAT_DESCRIBE,
+    WHAT_DELETE,
+    WHAT_ALTER,
 };
 
 struct topic_verb {
@@ -43,6 +46,8 @@ struct topic_verb {
     struct loop_client client;
     struct loop_close closing;
     struct loop_create_topic create;
+    struct loop_change_topic change;
+    bool grown; /* the topic has its partitions, and its settings are next */
     struct loop_topics topics;
     int32_t topic_next; /* of them, the one to show next */
     struct loop_configs configs;
@@ -325,6 +330,54 @@ static void on_created(struct loop_create_topic *op)
     go_on(v);
 }
 
+/* ---- changes ---- */
+
+static void ask_alter(struct topic_verb *v, const char *topic);
+
+static void on_changed(struct loop_change_topic *op)
+{
+    struct topic_verb *v = CONTAINER_OF(op, struct topic_verb, change);
+    const struct client_change_topic *c = &op->change;
+    const char *verb = v->what == WHAT_DELETE ? "delete" : "alter";
+    const char *past = v->what == WHAT_DELETE ? "deleted" : "altered";
+    char what[CLIENT_TOPIC_NAME_MAX + 32];
+    snprintf(what, sizeof what, "cannot %s topic %.249s", verb, c->topic);
+    if (c->op.outcome != CLIENT_OK) {
+        fail(v, &c->op, what, c->message);
+    } else if (v->what == WHAT_ALTER && c->op.kind == CLIENT_ADD_PARTITIONS && v->own_count > 0) {
+        v->grown = true;
+        ask_alter(v, c->topic);
+        return;
+    } else if (v->json) {
+        struct cli_json line;
+        struct json *j = cli_json_begin(&line);
+        json_put_string(j, past, c->topic);
+        cli_json_end(&line, stdout);
+    } else {
+        printf("%s %s\n", past, c->topic);
+    }
+    go_on(v);
+}
+
+static void ask_delete(struct topic_verb *v, const char *topic)
+{
+    v->change = (struct loop_change_topic){.change.topic = topic, .done = on_changed};
+    loop_change_topic(&v->client, &v->change, CLIENT_DELETE_TOPIC);
+}
+
+/* Its partitions first, then what is set for it. */
+static void ask_alter(struct topic_verb *v, const char *topic)
+{
+    v->change = (struct loop_change_topic){.done = on_changed};
+    struct client_change_topic *c = &v->change.change;
+    bool grows = v->partition_count > 0 && !v->grown;
+    c->topic = topic;
+    c->partition_count = (int32_t)v->partition_count;
+    c->configs = v->own;
+    c->config_count = v->own_count;
+    loop_change_topic(&v->client, &v->change, grows ? CLIENT_ADD_PARTITIONS : CLIENT_ALTER_CONFIGS);
+}
+
 /* ---- questions ---- */
 
 static void ask_topics(struct topic_verb *v, const char *topic)
@@ -349,7 +402,8 @@ static void ask_create(struct topic_verb *v, const char *topic)
 /* One topic after the other; list and describe without a name ask for all at once. */
 static void go_on(struct topic_verb *v)
 {
-    bool all = v->what != WHAT_CREATE && v->words.count == 1 && v->next_word == 1;
+    bool asks = v->what == WHAT_LIST || v->what == WHAT_DESCRIBE;
+    bool all = asks && v->words.count == 1 && v->next_word == 1;
     v->down_count = 0;
     if (v->ending) {
         return;
@@ -360,6 +414,11 @@ static void go_on(struct topic_verb *v)
         end(v);
     } else if (v->what == WHAT_CREATE) {
         ask_create(v, v->words.word[v->next_word++]);
+    } else if (v->what == WHAT_DELETE) {
+        ask_delete(v, v->words.word[v->next_word++]);
+    } else if (v->what == WHAT_ALTER) {
+        v->grown = false;
+        ask_alter(v, v->words.word[v->next_word++]);
     } else {
         ask_topics(v, v->words.word[v->next_word++]);
     }
@@ -408,13 +467,7 @@ static int run(struct topic_verb *v)
     return v->exit;
 }
 
-/* The last ones are not there yet; what they will be is told. */
 static const char *const verb_names[] = {"create", "list", "describe", "delete", "alter"};
-static const char *const verbs_to_come[] = {
-    [3] = "remove a topic and its records (DeleteTopics)",
-    [4] = "change a topic's configs and its number of partitions (IncrementalAlterConfigs, "
-          "CreatePartitions)",
-};
 
 /* -1: go on with *what; else the exit code, and why was told. */
 static int choose(const struct cli_words *words, const char *synopsis, enum what *what)
@@ -423,11 +476,8 @@ static int choose(const struct cli_words *words, const char *synopsis, enum what
     for (int i = 0; i < COUNT_OF(verb_names); i++) {
         if (strcmp(word, verb_names[i]) != 0)
             continue;
-        if (i > WHAT_DESCRIBE)
-            return cli_complain("kiln topic %s will %s; this version does not have it yet",
-                                verb_names[i], verbs_to_come[i]);
         *what = (enum what)i;
-        if (*what == WHAT_CREATE && words->count < 2)
+        if (*what != WHAT_LIST && *what != WHAT_DESCRIBE && words->count < 2)
             return cli_complain("which topic? usage: %s", synopsis);
         if (*what == WHAT_LIST && words->count > 1)
             return cli_complain("list shows all topics, and takes no name; %s topic describe %s "
@@ -463,19 +513,21 @@ int cli_topic(int argc, char **argv)
         {"--bootstrap-server", CLI_TEXT, &v->servers, 0, 0, NULL,
          "HOST:PORT of a broker: 127.0.0.1:9092"},
         {"--partitions", CLI_INT, &v->partition_count, 1, CLIENT_PARTITIONS_MAX, NULL,
-         "of a new topic; else the broker's num.partitions"},
+         "of a new topic, else the broker's num.partitions; alter: how many it is to have"},
         {"--config", CLI_SETTINGS, &v->settings, 0, 0, NULL,
-         "of a new topic, as retention.ms=60000; may be given several times"},
+         "what to set for it, as retention.ms=60000; may be given several times"},
         {"--timeout", CLI_TEXT, &timeout, 0, 0, NULL,
          "how long all of it may take, as 30s (10s); given, it also waits for a broker that "
          "starts"},
         {"--json", CLI_FLAG, &v->json, 0, 0, NULL, "one object a line"},
     };
     const struct cli_usage usage = {
-        "kiln topic create NAME... | list | describe [NAME...]",
-        "Creates, lists and describes topics of a broker that runs. A connection that is refused "
-        "and a host that is unknown end it at once. To come: delete "
-        "and alter.\n"
+        "kiln topic create NAME... | list | describe [NAME...] | alter NAME... | delete NAME...",
+        "Creates, lists, describes, alters and deletes topics of a broker that runs. What is "
+        "deleted "
+        "is gone with its records, at once. A connection that is refused and a host that is "
+        "unknown "
+        "end it at once.\n"
         "Exit: 0 done, 1 a broker refused or did not answer, 64 usage.",
         options, COUNT_OF(options), NULL};
     int exit = cli_parse(&usage, argc, argv, &v->words);
@@ -483,6 +535,8 @@ int cli_topic(int argc, char **argv)
         exit = choose(&v->words, usage.synopsis, &v->what);
     if (exit < 0 && !cli_parse_time("--timeout", timeout, &v->timeout_ns))
         exit = CLI_USAGE;
+    if (exit < 0 && v->what == WHAT_ALTER && v->partition_count < 0 && v->settings.count == 0)
+        exit = cli_complain("alter what? --partitions N, or --config KEY=VALUE");
     if (exit < 0 && !names_are_short(&v->words))
         exit = cli_complain("a topic's name has at most %d bytes", CLIENT_TOPIC_NAME_MAX - 1);
     if (exit < 0) {

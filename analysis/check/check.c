@@ -82,6 +82,10 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
                 struct about about, bool allowed, const char *format, ...)
 {
     struct check_finding *f = &c->findings[code];
+    const struct part *part =
+        about.partition == 0 ? NULL : check_tables_part(&c->tables, about.partition);
+    if (part != NULL && part->deleted)
+        return;
     f->allowed_count += allowed;
     f->count += !allowed;
     bool first = allowed ? f->count == 0 && f->allowed_count == 1 : f->count == 1;

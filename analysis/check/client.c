@@ -327,6 +327,22 @@ static void on_topic(struct check *c, const struct trace_row *row)
     topic->row = *row;
 }
 
+static void on_partition_deletion(struct check *c, const struct trace_row *row)
+{
+    uint64_t partition = TRACE_AS(row, PARTITION_DELETE_INVOKE)->partition;
+    struct part *part = check_tables_part(&c->tables, partition);
+    if (part != NULL)
+        part->deleted = part->left_out = true;
+}
+
+/* From now on it may be gone. */
+static void on_deletion(struct check *c, const struct trace_row *row)
+{
+    struct topic *topic = find_topic(c, TRACE_AS(row, TOPIC_DELETE_INVOKE)->topic);
+    if (topic != NULL)
+        topic->acked = false;
+}
+
 static void on_node_start(struct check *c)
 {
     c->topics_listed = false;
@@ -374,6 +390,12 @@ void check_client_row(struct check *c, const struct trace_row *row)
     case TRACE_TOPIC_CREATE_OK:
     case TRACE_TOPIC_SEEN:
         on_topic(c, row);
+        break;
+    case TRACE_PARTITION_DELETE_INVOKE:
+        on_partition_deletion(c, row);
+        break;
+    case TRACE_TOPIC_DELETE_INVOKE:
+        on_deletion(c, row);
         break;
     case TRACE_PRODUCER_ID_GIVEN:
         on_producer_id(c, row);

@@ -66,6 +66,7 @@ struct part {
     uint64_t lost_from, lost_to; /* what the latest loss of power took of it, */
     int64_t lost_ns;             /* and when */
     bool final;
+    bool deleted;  /* somebody asked for that: rows of both its lives have one name */
     bool left_out; /* check_leave_out */
 };
 

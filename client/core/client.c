@@ -131,6 +131,9 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_TOPICS:
     case CLIENT_CREATE_TOPIC:
     case CLIENT_CONFIGS:
+    case CLIENT_DELETE_TOPIC:
+    case CLIENT_ADD_PARTITIONS:
+    case CLIENT_ALTER_CONFIGS:
         client_op_submit(c, op);
         return;
     }
@@ -151,6 +154,9 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_TOPICS:
     case CLIENT_CREATE_TOPIC:
     case CLIENT_CONFIGS:
+    case CLIENT_DELETE_TOPIC:
+    case CLIENT_ADD_PARTITIONS:
+    case CLIENT_ALTER_CONFIGS:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

@@ -92,6 +92,9 @@ enum client_op_kind {
     CLIENT_TOPICS,
     CLIENT_CREATE_TOPIC,
     CLIENT_CONFIGS,
+    CLIENT_DELETE_TOPIC,
+    CLIENT_ADD_PARTITIONS,
+    CLIENT_ALTER_CONFIGS,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -218,6 +221,17 @@ struct client_create_topic {
     /* Out. */
     char message[ERRMSG_SIZE]; /* the broker's, or empty */
     int32_t partition_count_created;
+};
+
+/* CLIENT_DELETE_TOPIC, CLIENT_ADD_PARTITIONS, CLIENT_ALTER_CONFIGS. UNKNOWN: no answer came. */
+struct client_change_topic {
+    struct client_op op;
+    const char *topic;
+    int32_t partition_count;                   /* that it is to have */
+    const struct client_topic_config *configs; /* a value of NULL: the default again */
+    int32_t config_count;
+    /* Out. */
+    char message[ERRMSG_SIZE]; /* the broker's, or empty */
 };
 
 struct client_partition_info {

@@ -21,10 +21,17 @@ static void end(struct client *c, struct client_op *op, enum client_outcome outc
     client_op_done(c, op, outcome, code, err);
 }
 
-/* Over without an answer; only a creation leaves a doubt. */
+/* It is no question: whether it was done matters. */
+static bool changes(const struct client_op *op)
+{
+    return op->kind == CLIENT_CREATE_TOPIC || op->kind == CLIENT_DELETE_TOPIC ||
+           op->kind == CLIENT_ADD_PARTITIONS || op->kind == CLIENT_ALTER_CONFIGS;
+}
+
+/* Over without an answer; only a change leaves a doubt. */
 static void end_unanswered(struct client *c, struct client_op *op, enum err err)
 {
-    bool doubt = op->kind == CLIENT_CREATE_TOPIC && (op->maybe_done || op->call != NULL);
+    bool doubt = changes(op) && (op->maybe_done || op->call != NULL);
     end(c, op, doubt ? CLIENT_UNKNOWN : CLIENT_FAILED, op->code, err);
 }
 
@@ -75,9 +82,7 @@ static bool refused(struct client *c, struct client_op *op, int16_t code)
     if (client_code_retriable(code))
         retry_later(c, op);
     else
-        end(c, op,
-            op->maybe_done && op->kind == CLIENT_CREATE_TOPIC ? CLIENT_UNKNOWN : CLIENT_FAILED,
-            code, ERR_NONE);
+        end(c, op, op->maybe_done && changes(op) ? CLIENT_UNKNOWN : CLIENT_FAILED, code, ERR_NONE);
     return true;
 }
 
@@ -353,6 +358,131 @@ static enum err configs_answer(struct client *c, struct client_op *op, struct cl
     return e;
 }
 
+/* ---- changes of a topic that is there ---- */
+
+static void take_message(struct client_change_topic *change, struct wire_string message)
+{
+    int32_t size = MAX(0, MIN(message.size, ERRMSG_SIZE - 1));
+    if (size > 0)
+        memcpy(change->message, message.data, (size_t)size);
+    change->message[size] = 0;
+}
+
+/* That there is no such topic is final; it may be gone by an attempt whose answer was lost. */
+static void settle_change(struct client *c, struct client_op *op, int16_t code,
+                          struct wire_string message)
+{
+    take_message(CONTAINER_OF(op, struct client_change_topic, op), message);
+    bool missing = code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (missing && op->kind == CLIENT_DELETE_TOPIC && op->maybe_done)
+        end(c, op, CLIENT_OK, code, ERR_NONE);
+    else if (missing)
+        end(c, op, CLIENT_FAILED, code, ERR_NONE);
+    else if (!refused(c, op, code))
+        end(c, op, CLIENT_OK, code, ERR_NONE);
+}
+
+static enum err ask_deletion(struct client *c, const struct client_op *op, struct client_call *call)
+{
+    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
+    struct wire_delete_topics_request_topic topic = {.name = wire_text(change->topic)};
+    struct wire_string name = topic.name;
+    struct wire_delete_topics_request request;
+    wire_defaults(&wire_delete_topics_request_message, &request);
+    bool with_ids = call->request.api_version >= 6;
+    request.topics = &topic;
+    request.topics_count = with_ids;
+    request.topic_names = &name;
+    request.topic_names_count = !with_ids;
+    request.timeout_ms = (int32_t)c->config.request_timeout_ms;
+    return client_call_send(c, call, &request);
+}
+
+static enum err deletion_answer(struct client *c, struct client_op *op, struct client_call *call,
+                                struct bytes body)
+{
+    struct wire_delete_topics_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.responses_count != 1)
+        return ERR_CORRUPT;
+    settle_change(c, op, response.responses[0].error_code, response.responses[0].error_message);
+    return ERR_NONE;
+}
+
+static enum err ask_partitions(struct client *c, const struct client_op *op,
+                               struct client_call *call)
+{
+    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
+    struct wire_create_partitions_request_topic topic = {.name = wire_text(change->topic),
+                                                         .count = change->partition_count,
+                                                         .assignments_count = -1};
+    struct wire_create_partitions_request request;
+    wire_defaults(&wire_create_partitions_request_message, &request);
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.timeout_ms = (int32_t)c->config.request_timeout_ms;
+    return client_call_send(c, call, &request);
+}
+
+static enum err partitions_answer(struct client *c, struct client_op *op, struct client_call *call,
+                                  struct bytes body)
+{
+    struct wire_create_partitions_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.results_count != 1)
+        return ERR_CORRUPT;
+    settle_change(c, op, response.results[0].error_code, response.results[0].error_message);
+    return ERR_NONE;
+}
+
+#define OP_SET 0 /* AlterConfigOp.OpType */
+#define OP_DELETE 1
+
+static enum err ask_alteration(struct client *c, const struct client_op *op,
+                               struct client_call *call)
+{
+    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
+    struct wire_incremental_alter_configs_request_resource resource = {
+        .resource_type = RESOURCE_TOPIC,
+        .resource_name = wire_text(change->topic),
+        .configs_count = change->config_count};
+    struct wire_incremental_alter_configs_request request;
+    wire_defaults(&wire_incremental_alter_configs_request_message, &request);
+    resource.configs =
+        arena_alloc(&c->arena, (size_t)change->config_count * sizeof *resource.configs);
+    if (resource.configs == NULL) {
+        client_call_end(c, call);
+        return ERR_NOMEM;
+    }
+    for (int32_t i = 0; i < change->config_count; i++) {
+        const struct client_topic_config *config = &change->configs[i];
+        resource.configs[i] = (struct wire_incremental_alter_configs_request_config){
+            .name = wire_text(config->key),
+            .config_operation = config->value == NULL ? OP_DELETE : OP_SET,
+            .value = config->value == NULL ? WIRE_NULL_STRING : wire_text(config->value)};
+    }
+    request.resources = &resource;
+    request.resources_count = 1;
+    return client_call_send(c, call, &request);
+}
+
+static enum err alteration_answer(struct client *c, struct client_op *op, struct client_call *call,
+                                  struct bytes body)
+{
+    struct wire_incremental_alter_configs_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.responses_count != 1)
+        return ERR_CORRUPT;
+    settle_change(c, op, response.responses[0].error_code, response.responses[0].error_message);
+    return ERR_NONE;
+}
+
 /* ---- all of them ---- */
 
 /* What an operation of each kind asks, and what it makes of the answer. */
@@ -366,6 +496,9 @@ static const struct {
     [CLIENT_TOPICS] = {3, ask_topics, topics_answer},
     [CLIENT_CREATE_TOPIC] = {19, ask_creation, creation_answer},
     [CLIENT_CONFIGS] = {32, ask_configs, configs_answer},
+    [CLIENT_DELETE_TOPIC] = {20, ask_deletion, deletion_answer},
+    [CLIENT_ADD_PARTITIONS] = {37, ask_partitions, partitions_answer},
+    [CLIENT_ALTER_CONFIGS] = {44, ask_alteration, alteration_answer},
 };
 
 static struct client_node *node_of(struct client *c, struct client_op *op)
@@ -377,6 +510,9 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_CONFIGS:
         return client_any_node(c);
     case CLIENT_CREATE_TOPIC:
+    case CLIENT_DELETE_TOPIC:
+    case CLIENT_ADD_PARTITIONS:
+    case CLIENT_ALTER_CONFIGS:
         return controller_node(c);
     case CLIENT_SEND:
     case CLIENT_FLUSH:

@@ -69,6 +69,13 @@ static void tell(struct client_op *op)
         o->done(o);
         return;
     }
+    case CLIENT_DELETE_TOPIC:
+    case CLIENT_ADD_PARTITIONS:
+    case CLIENT_ALTER_CONFIGS: {
+        struct loop_change_topic *o = CONTAINER_OF(op, struct loop_change_topic, change.op);
+        o->done(o);
+        return;
+    }
     case CLIENT_CONFIGS: {
         struct loop_configs *o = CONTAINER_OF(op, struct loop_configs, configs.op);
         o->done(o);
@@ -215,6 +222,12 @@ void loop_topics(struct loop_client *c, struct loop_topics *op)
 void loop_create_topic(struct loop_client *c, struct loop_create_topic *op)
 {
     submit(c, &op->create.op, CLIENT_CREATE_TOPIC);
+}
+
+void loop_change_topic(struct loop_client *c, struct loop_change_topic *op,
+                       enum client_op_kind kind)
+{
+    submit(c, &op->change.op, kind);
 }
 
 void loop_configs(struct loop_client *c, struct loop_configs *op)

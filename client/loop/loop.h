@@ -43,6 +43,11 @@ struct loop_create_topic {
     void (*done)(struct loop_create_topic *op);
 };
 
+struct loop_change_topic {
+    struct client_change_topic change;
+    void (*done)(struct loop_change_topic *op);
+};
+
 struct loop_configs {
     struct client_configs configs;
     void (*done)(struct loop_configs *op);
@@ -80,6 +85,9 @@ void loop_poll(struct loop_client *c, struct loop_poll *op);
 void loop_offsets(struct loop_client *c, struct loop_offsets *op);
 void loop_topics(struct loop_client *c, struct loop_topics *op);
 void loop_create_topic(struct loop_client *c, struct loop_create_topic *op);
+/* kind: CLIENT_DELETE_TOPIC, CLIENT_ADD_PARTITIONS or CLIENT_ALTER_CONFIGS. */
+void loop_change_topic(struct loop_client *c, struct loop_change_topic *op,
+                       enum client_op_kind kind);
 void loop_configs(struct loop_client *c, struct loop_configs *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of

@@ -11,6 +11,7 @@ struct admin {
     struct loop_client client;
     struct loop_close closing;
     struct loop_create_topic create;
+    struct loop_change_topic change;
     struct loop_topics topics;
     struct client_topic_config configs[CONFIGS_MAX];
     char text[COMMAND_MAX];
@@ -90,6 +91,64 @@ static void create_topic(struct admin *a, char *words)
     loop_create_topic(&a->client, &a->create);
 }
 
+static void on_changed(struct loop_change_topic *op)
+{
+    struct admin *a = CONTAINER_OF(op, struct admin, change);
+    const struct client_change_topic *c = &op->change;
+    if (a->stopping)
+        return;
+    char text[ERRMSG_SIZE + 64];
+    if (c->op.outcome == CLIENT_OK)
+        snprintf(text, sizeof text, "ok");
+    else
+        snprintf(text, sizeof text, "%s %d %s", client_outcome_name(c->op.outcome), c->op.code,
+                 c->message);
+    answer(a, text);
+}
+
+/* "delete NAME PARTITIONS", "grow NAME PARTITIONS", "alter NAME KEY=VALUE..."; "KEY" alone: its
+ * default. */
+static void change_topic(struct admin *a, const char *verb, char *words)
+{
+    struct client_change_topic *c = &a->change.change;
+    enum client_op_kind kind = CLIENT_ALTER_CONFIGS;
+    char *name = next_word(&words);
+    int64_t partitions = 0;
+    if (name == NULL) {
+        answer(a, "malformed");
+        return;
+    }
+    c->topic = name;
+    c->configs = a->configs;
+    c->config_count = 0;
+    a->change.done = on_changed;
+    if (strcmp(verb, "alter") != 0) {
+        char *count = next_word(&words);
+        if (count == NULL || text_parse_int(bytes_text(count), &partitions) != ERR_NONE) {
+            answer(a, "malformed");
+            return;
+        }
+        c->partition_count = (int32_t)partitions;
+    }
+    if (strcmp(verb, "delete") == 0) {
+        kind = CLIENT_DELETE_TOPIC;
+        TRACE(a->seat->trace, TOPIC_DELETE_INVOKE, .topic = hash_text(name));
+        for (int32_t i = 0; i < partitions; i++)
+            TRACE(a->seat->trace, PARTITION_DELETE_INVOKE, .partition = trace_partition(name, i));
+    } else if (strcmp(verb, "grow") == 0) {
+        kind = CLIENT_ADD_PARTITIONS;
+        script_workload_name_partitions(a->seat->trace, name, partitions);
+    }
+    for (char *word = next_word(&words); word != NULL && c->config_count < CONFIGS_MAX;
+         word = next_word(&words)) {
+        char *equals = strchr(word, '=');
+        if (equals != NULL)
+            *equals++ = 0;
+        a->configs[c->config_count++] = (struct client_topic_config){.key = word, .value = equals};
+    }
+    loop_change_topic(&a->client, &a->change, kind);
+}
+
 static void on_topics(struct loop_topics *op)
 {
     struct admin *a = CONTAINER_OF(op, struct admin, topics);
@@ -123,6 +182,9 @@ static void command(struct world_seat *seat, uint64_t id, struct bytes text)
     char *verb = next_word(&words);
     if (strcmp(verb, "create") == 0) {
         create_topic(a, words);
+    } else if (strcmp(verb, "delete") == 0 || strcmp(verb, "grow") == 0 ||
+               strcmp(verb, "alter") == 0) {
+        change_topic(a, verb, words);
     } else if (strcmp(verb, "topics") == 0) {
         a->topics.done = on_topics;
         a->topics.topics.topic = NULL;

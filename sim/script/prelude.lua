@@ -466,6 +466,39 @@ cluster_word("create_topic", function(self, options)
   return done, answer
 end)
 
+-- One attempt at a change of a topic: true, or nil and what was answered.
+local function change(self, words)
+  poll_until(function() return self.booted end)
+  local answer = ask_admin(table.concat(words, " "))
+  if answer == "ok" then return true end
+  return nil, answer or "no answer"
+end
+
+cluster_word("delete_topic", function(self, options)
+  local o = check.options("delete_topic", options, { name = topic_name })
+  local partitions = PARTITIONS_MAX
+  for _, topic in ipairs(self.topics) do
+    if topic.name == o.name then partitions = topic.partitions end
+  end
+  return change(self, { "delete", o.name, tostring(partitions) })
+end)
+
+cluster_word("add_partitions", function(self, options)
+  local o = check.options("add_partitions", options, { name = topic_name, partitions = partition_count })
+  -- Whatever becomes of it, records may be there from now on.
+  for _, topic in ipairs(self.topics) do
+    if topic.name == o.name then topic.partitions = math.max(topic.partitions, o.partitions) end
+  end
+  return change(self, { "grow", o.name, tostring(o.partitions) })
+end)
+
+cluster_word("alter_topic", function(self, options)
+  local o = check.options("alter_topic", options, { name = topic_name, config = config_of })
+  local words = { "alter", o.name }
+  for k, v in pairs(o.config) do words[#words + 1] = k .. "=" .. tostring(v) end
+  return change(self, words)
+end)
+
 -- Partitions count from 0, as Kafka's.
 local function check_partition(where, topic, partition)
   return check.count(where .. ": the partition", partition, 0, topic.partitions - 1)

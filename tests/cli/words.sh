@@ -37,8 +37,8 @@ says 0 '^usage: kiln bugs' help bugs
 says 64 'no option --sed; did you mean --seed\?' run x.lua --sed 1
 says 64 'no option --partition; did you mean --partitions\?' topic create x --partition 1
 says 64 'no kiln topic lst; did you mean list\?' topic lst
-says 64 'kiln topic delete will remove .* not have it yet' topic delete x
-says 64 'kiln topic alter will change .* not have it yet' topic alter x
+says 64 'which topic' topic delete
+says 64 'alter what' topic alter x
 
 says 64 'there is no kiln log chek; did you mean check\?' log chek x
 says 64 '^kiln: check which file or directory\?' log check
