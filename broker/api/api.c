@@ -5,14 +5,24 @@
 #define TOPIC_ID_SINCE 13 /* of Produce and of Fetch (KIP-516) */
 
 static const struct handler *const handlers[] = {
-    &api_handler_produce,           &api_handler_fetch,
-    &api_handler_list_offsets,      &api_handler_metadata,
-    &api_handler_find_coordinator,  &api_handler_api_versions,
-    &api_handler_create_topics,     &api_handler_delete_topics,
-    &api_handler_init_producer_id,  &api_handler_sasl_handshake,
-    &api_handler_sasl_authenticate, &api_handler_describe_configs,
-    &api_handler_alter_configs,     &api_handler_incremental_alter_configs,
+    &api_handler_produce,
+    &api_handler_fetch,
+    &api_handler_list_offsets,
+    &api_handler_metadata,
+    &api_handler_find_coordinator,
+    &api_handler_api_versions,
+    &api_handler_create_topics,
+    &api_handler_delete_topics,
+    &api_handler_init_producer_id,
+    &api_handler_sasl_handshake,
+    &api_handler_sasl_authenticate,
+    &api_handler_describe_configs,
+    &api_handler_alter_configs,
+    &api_handler_incremental_alter_configs,
     &api_handler_create_partitions,
+    &api_handler_delete_records,
+    &api_handler_offset_for_leader_epoch,
+    &api_handler_describe_cluster,
 };
 
 static const char over_budget[] =

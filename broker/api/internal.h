@@ -22,7 +22,8 @@ struct handler {
     void (*drop)(struct request *r);
 };
 
-extern const struct handler api_handler_produce, api_handler_fetch, api_handler_list_offsets,
+extern const struct handler api_handler_delete_records, api_handler_offset_for_leader_epoch,
+    api_handler_describe_cluster, api_handler_produce, api_handler_fetch, api_handler_list_offsets,
     api_handler_metadata, api_handler_find_coordinator, api_handler_api_versions,
     api_handler_create_topics, api_handler_delete_topics, api_handler_alter_configs,
     api_handler_incremental_alter_configs, api_handler_create_partitions,

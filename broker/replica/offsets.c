@@ -57,3 +57,45 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
         done(o);
     }
 }
+
+/* ---- epochs ---- */
+
+int16_t replica_epoch_end(const struct replica *r, int32_t leader_epoch, int32_t epoch,
+                          int32_t *found, int64_t *end)
+{
+    *found = -1;
+    *end = -1;
+    int16_t code = replica_check_readable(r, leader_epoch);
+    if (code == WIRE_ERROR_NONE && epoch >= 0)
+        log_epoch_end(r->log, epoch, found, end);
+    return code;
+}
+
+/* ---- the log start ---- */
+
+static void on_trimmed(struct log_op *op, enum err e)
+{
+    struct replica_trim *t = CONTAINER_OF(op, struct replica_trim, op);
+    struct replica *r = t->replica;
+    t->code = e == ERR_NONE ? replica_check(r, -1) : replica_code_of(e);
+    if (t->code == WIRE_ERROR_NONE) {
+        t->log_start = log_start(r->log);
+        replica_wake_all(r); /* who asks for what is below it is told so */
+    }
+    t->done(t);
+}
+
+void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done)
+{
+    t->done = done;
+    t->replica = r;
+    t->log_start = -1;
+    t->code = replica_check(r, -1);
+    int64_t to = t->offset == -1 ? r->high_watermark : t->offset;
+    if (t->code == WIRE_ERROR_NONE && (to < 0 || to > r->high_watermark))
+        t->code = WIRE_ERROR_OFFSET_OUT_OF_RANGE;
+    if (t->code != WIRE_ERROR_NONE)
+        done(t);
+    else
+        log_advance_start(r->log, to, &t->op, on_trimmed);
+}

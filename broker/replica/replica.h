@@ -195,6 +195,32 @@ void replica_fetch(struct replica_fetch *f);
 /* Lets go of what was read; it hears of nothing any more. Also for a zeroed one. */
 void replica_fetch_end(struct replica_fetch *f);
 
+/* Where the greatest leader epoch up to that one ended (E-2): *found and the offset behind its last
+ * record; both -1 when nothing is known of so late an epoch. 0, or a code of replica_check for the
+ * leader epoch that the asker believes in (-1: none). */
+int16_t replica_epoch_end(const struct replica *r, int32_t leader_epoch, int32_t epoch,
+                          int32_t *found, int64_t *end);
+
+/* ---- records that are not wanted any more ---- */
+
+struct replica_trim;
+typedef void replica_trim_done(struct replica_trim *t);
+struct replica_trim {
+    /* in */
+    int64_t offset; /* that the log is to begin at; -1: the high watermark */
+    /* out. code: 0; OFFSET_OUT_OF_RANGE: beyond the high watermark; those of replica_check */
+    int16_t code;
+    int64_t log_start; /* -1 where it is not 0 */
+    /* the replica's own */
+    struct log_op op;
+    replica_trim_done *done;
+    struct replica *replica;
+};
+
+/* Moves the log start on, durably, and never back: where it is further already, that is the answer.
+ * The caller holds the replica. done may be called before this returns. */
+void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done);
+
 /* ---- offsets by time ---- */
 
 #define REPLICA_LATEST (-1)

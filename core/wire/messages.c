@@ -98,12 +98,15 @@ const struct wire_api wire_apis[] = {
     API("ApiVersions", 18, 0, api_versions),
     API("CreateTopics", 19, 2, create_topics),
     API("DeleteTopics", 20, 1, delete_topics),
+    API("DeleteRecords", 21, 0, delete_records),
     API("InitProducerId", 22, 0, init_producer_id),
+    API("OffsetForLeaderEpoch", 23, 2, offset_for_leader_epoch),
     API("DescribeConfigs", 32, 1, describe_configs),
     API("AlterConfigs", 33, 0, alter_configs),
     API("SaslAuthenticate", 36, 0, sasl_authenticate),
     API("CreatePartitions", 37, 0, create_partitions),
     API("IncrementalAlterConfigs", 44, 0, incremental_alter_configs),
+    API("DescribeCluster", 60, 0, describe_cluster),
 };
 const int wire_api_count = COUNT_OF(wire_apis);
 

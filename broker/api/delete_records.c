@@ -1,0 +1,115 @@
+/* delete_records.c - 21: partitions begin later, and what stood before is gone; answered when that
+ * is durable. */
+#include "api/internal.h"
+
+#define TRIMS_MAX 32 /* under way at once, for one request */
+
+struct item {
+    struct replica_trim op;
+    struct delete_records *owner;
+    struct wire_delete_records_response_partition *out;
+    struct replica *replica;
+};
+
+struct delete_records {
+    struct request request;
+    struct wire_delete_records_response body;
+    struct item *items;
+    int32_t item_count;
+};
+
+static void on_trimmed(struct replica_trim *op)
+{
+    struct item *item = CONTAINER_OF(op, struct item, op);
+    item->out->error_code = op->code;
+    item->out->low_watermark = op->log_start;
+    api_join_release(&item->owner->request);
+}
+
+static void post(struct request *r, int32_t index)
+{
+    struct item *item = &CONTAINER_OF(r, struct delete_records, request)->items[index];
+    if (item->replica == NULL)
+        return;
+    api_join_hold(r);
+    replica_trim(item->replica, &item->op, on_trimmed);
+}
+
+static void finish(struct request *r)
+{
+    api_request_answer(r, &CONTAINER_OF(r, struct delete_records, request)->body);
+}
+
+static bool prepare_topic(struct delete_records *s,
+                          const struct wire_delete_records_request_topic *in,
+                          struct wire_delete_records_response_topic *out)
+{
+    struct request *r = &s->request;
+    int32_t count = MAX(in->partitions_count, 0);
+    const struct metadata_topic *topic = metadata_find(
+        quorum_current(r->api->quorum), bytes_of(in->name.data, (size_t)MAX(in->name.size, 0)));
+    *out = (struct wire_delete_records_response_topic){.name = in->name};
+    out->partitions = api_request_alloc(r, (size_t)count, sizeof *out->partitions);
+    if (out->partitions == NULL)
+        return false;
+    for (; out->partitions_count < count; out->partitions_count++) {
+        const struct wire_delete_records_request_partition *asked =
+            &in->partitions[out->partitions_count];
+        struct item *item = &s->items[s->item_count++];
+        item->owner = s;
+        item->out = &out->partitions[out->partitions_count];
+        item->op.offset = asked->offset;
+        *item->out = (struct wire_delete_records_response_partition){
+            .partition_index = asked->partition_index, .low_watermark = -1};
+        item->out->error_code =
+            api_request_find(r, topic, asked->partition_index,
+                             WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+        if (item->replica != NULL)
+            replica_hold(item->replica);
+    }
+    return true;
+}
+
+static bool prepare(struct delete_records *s)
+{
+    const struct wire_delete_records_request *in = s->request.body;
+    int32_t topic_count = MAX(in->topics_count, 0);
+    int32_t count = 0;
+    wire_defaults(&wire_delete_records_response_message, &s->body);
+    for (int32_t i = 0; i < topic_count; i++)
+        count += MAX(in->topics[i].partitions_count, 0);
+    s->items = api_request_alloc(&s->request, (size_t)count, sizeof *s->items);
+    s->body.topics = api_request_alloc(&s->request, (size_t)topic_count, sizeof *s->body.topics);
+    bool good = s->items != NULL && s->body.topics != NULL;
+    for (int32_t i = 0; i < topic_count && good; i++)
+        good = prepare_topic(s, &in->topics[i], &s->body.topics[s->body.topics_count++]);
+    return good;
+}
+
+static void begin(struct request *r)
+{
+    struct delete_records *s = CONTAINER_OF(r, struct delete_records, request);
+    if (!prepare(s)) {
+        api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    api_join(r, &(struct join){.count = s->item_count,
+                               .window_max = TRIMS_MAX,
+                               .step_max = API_PARTITIONS_PER_STEP,
+                               .post = post,
+                               .done = finish});
+}
+
+static void drop(struct request *r)
+{
+    struct delete_records *s = CONTAINER_OF(r, struct delete_records, request);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_let_go(s->items[i].replica);
+}
+
+const struct handler api_handler_delete_records = {
+    .key = 21,
+    .state_size = sizeof(struct delete_records),
+    .begin = begin,
+    .drop = drop,
+};
