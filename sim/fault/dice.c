@@ -158,3 +158,11 @@ uint64_t fault_draw(struct fault_dice *dice, uint32_t node, uint64_t use, uint64
     ASSERT(node < FAULT_NODES_MAX);
     return fault_chance_draw(&dice->nodes[node], use, key);
 }
+
+uint64_t fault_draw_at(const struct fault_dice *dice, uint32_t node, uint64_t use, uint64_t key,
+                       int64_t now_ns)
+{
+    ASSERT(node < FAULT_NODES_MAX);
+    uint64_t what = hash_combine(use, key);
+    return hash_combine(hash_combine(dice->nodes[node].of_life, what), (uint64_t)now_ns);
+}

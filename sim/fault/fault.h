@@ -53,6 +53,10 @@ void fault_dice_init(struct fault_dice *dice, struct mem *mem, uint64_t seed);
 void fault_dice_free(struct fault_dice *dice);
 void fault_dice_live(struct fault_dice *dice, uint32_t node, uint32_t life);
 uint64_t fault_draw(struct fault_dice *dice, uint32_t node, uint64_t use, uint64_t key);
+/* The same by the time of the draw instead of the count, for what is drawn all the time and asks no
+ * more than to differ from one time to the next: nothing is kept. */
+uint64_t fault_draw_at(const struct fault_dice *dice, uint32_t node, uint64_t use, uint64_t key,
+                       int64_t now_ns);
 
 /* ---- fault points ---- */
 

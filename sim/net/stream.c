@@ -152,7 +152,8 @@ static bool admit(struct net *net, struct net_end *end)
     uint32_t size = (uint32_t)MIN(room, end->pending_size - end->pending_at);
     if (size == 0)
         return true;
-    uint64_t bits = fault_draw(net->options.dice, end->node, USE_SEND, end->send_key);
+    uint64_t key = hash_combine(end->send_key, end->pending_at);
+    uint64_t bits = fault_draw_at(net->options.dice, end->node, USE_SEND, key, net->now_ns);
     uint32_t ends[PIECES_MAX];
     int count = draw_pieces(net, bits, size, ends);
     uint32_t at = 0;

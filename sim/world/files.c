@@ -103,7 +103,7 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes)
     struct world_node *node = flight->node;
     struct world *world = node->world;
     int64_t mean_ns = world->disk_means_ns[flight->verb];
-    uint64_t bits = fault_draw(&world->dice, node->index, USE_DISK, flight->key);
+    uint64_t bits = fault_draw_at(&world->dice, node->index, USE_DISK, flight->key, world->now_ns);
     int64_t delay_ns = mean_ns / 4 + random_exponential(bits, mean_ns - mean_ns / 4);
     delay_ns += (int64_t)(bytes / BYTES_PER_NS);
     return 1 + delay_ns * node->slow_factor;

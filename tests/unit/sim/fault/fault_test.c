@@ -408,6 +408,27 @@ TEST(a_draw_moves_no_other)
     }
 }
 
+/* Each of the five makes another draw, and a draw changes nothing. */
+TEST(a_draw_by_time_differs_by_all_that_it_is_of_and_keeps_nothing)
+{
+    struct fault_dice dice;
+    uint64_t first, seen[4];
+    fault_dice_init(&dice, heap(), 1);
+    fault_dice_live(&dice, 1, 3);
+    first = fault_draw_at(&dice, 1, 5, 7, 11);
+    seen[0] = fault_draw_at(&dice, 2, 5, 7, 11);
+    seen[1] = fault_draw_at(&dice, 1, 6, 7, 11);
+    seen[2] = fault_draw_at(&dice, 1, 5, 8, 11);
+    seen[3] = fault_draw_at(&dice, 1, 5, 7, 12);
+    for (int i = 0; i < COUNT_OF(seen); i++)
+        assert_true(seen[i] != first);
+    assert_true(fault_draw_at(&dice, 1, 5, 7, 11) == first);
+    assert_null(dice.nodes[1].counts.young);
+    fault_dice_live(&dice, 1, 4);
+    assert_true(fault_draw_at(&dice, 1, 5, 7, 11) != first);
+    fault_dice_free(&dice);
+}
+
 /* Many keys at once share nothing either, and are counted however many there are of them. */
 TEST(every_key_has_a_count_of_its_own)
 {
