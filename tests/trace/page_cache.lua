@@ -6,7 +6,7 @@ local producer = cluster:producer { acks = "all", to = orders, records = 0 }
 local broker = cluster:broker()
 
 wait_until(function() return producer:done() end)
-producer:send(4)
+producer:send(5)
 broker:power_loss()
 sleep(millis(100))
 broker:start()
