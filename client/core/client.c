@@ -134,6 +134,7 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_DELETE_TOPIC:
     case CLIENT_ADD_PARTITIONS:
     case CLIENT_ALTER_CONFIGS:
+    case CLIENT_TRIM:
         client_op_submit(c, op);
         return;
     }
@@ -157,6 +158,7 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_DELETE_TOPIC:
     case CLIENT_ADD_PARTITIONS:
     case CLIENT_ALTER_CONFIGS:
+    case CLIENT_TRIM:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

@@ -95,6 +95,7 @@ enum client_op_kind {
     CLIENT_DELETE_TOPIC,
     CLIENT_ADD_PARTITIONS,
     CLIENT_ALTER_CONFIGS,
+    CLIENT_TRIM,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -232,6 +233,16 @@ struct client_change_topic {
     int32_t config_count;
     /* Out. */
     char message[ERRMSG_SIZE]; /* the broker's, or empty */
+};
+
+/* CLIENT_TRIM: records below an offset go. UNKNOWN: no answer came. */
+struct client_trim {
+    struct client_op op;
+    const char *topic;
+    int32_t partition;
+    int64_t offset; /* -1: all that there are */
+    /* Out. */
+    int64_t log_start;
 };
 
 struct client_partition_info {

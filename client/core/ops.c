@@ -25,7 +25,8 @@ static void end(struct client *c, struct client_op *op, enum client_outcome outc
 static bool changes(const struct client_op *op)
 {
     return op->kind == CLIENT_CREATE_TOPIC || op->kind == CLIENT_DELETE_TOPIC ||
-           op->kind == CLIENT_ADD_PARTITIONS || op->kind == CLIENT_ALTER_CONFIGS;
+           op->kind == CLIENT_ADD_PARTITIONS || op->kind == CLIENT_ALTER_CONFIGS ||
+           op->kind == CLIENT_TRIM;
 }
 
 /* Over without an answer; only a change leaves a doubt. */
@@ -88,10 +89,11 @@ static bool refused(struct client *c, struct client_op *op, int16_t code)
 
 /* ---- offsets ---- */
 
-static struct client_node *offsets_node(struct client *c, struct client_op *op)
+/* The node that leads a partition, if it is known and there. */
+static struct client_node *leader_node(struct client *c, struct client_op *op, const char *name,
+                                       int32_t partition)
 {
-    const struct client_offsets *offsets = CONTAINER_OF(op, struct client_offsets, op);
-    struct client_topic *topic = client_topic_of(c, offsets->topic);
+    struct client_topic *topic = client_topic_of(c, name);
     if (topic == NULL) {
         end(c, op, CLIENT_FAILED, 0, ERR_NOMEM);
         return NULL;
@@ -102,8 +104,14 @@ static struct client_node *offsets_node(struct client *c, struct client_op *op)
             end(c, op, CLIENT_FAILED, topic->code, ERR_NONE);
         return NULL;
     }
-    struct client_node *node = client_leader(c, topic, offsets->partition);
+    struct client_node *node = client_leader(c, topic, partition);
     return node != NULL && client_lane_ready(node, CLIENT_LANE_MAIN) ? node : NULL;
+}
+
+static struct client_node *offsets_node(struct client *c, struct client_op *op)
+{
+    const struct client_offsets *offsets = CONTAINER_OF(op, struct client_offsets, op);
+    return leader_node(c, op, offsets->topic, offsets->partition);
 }
 
 static enum err ask_offsets(struct client *c, const struct client_op *op, struct client_call *call)
@@ -483,6 +491,44 @@ static enum err alteration_answer(struct client *c, struct client_op *op, struct
     return ERR_NONE;
 }
 
+/* ---- records that are not wanted any more ---- */
+
+static struct client_node *trim_node(struct client *c, struct client_op *op)
+{
+    const struct client_trim *trim = CONTAINER_OF(op, struct client_trim, op);
+    return leader_node(c, op, trim->topic, trim->partition);
+}
+
+static enum err ask_trim(struct client *c, const struct client_op *op, struct client_call *call)
+{
+    const struct client_trim *trim = CONTAINER_OF(op, struct client_trim, op);
+    struct wire_delete_records_request_partition part = {.partition_index = trim->partition,
+                                                         .offset = trim->offset};
+    struct wire_delete_records_request_topic topic = {
+        .name = wire_text(trim->topic), .partitions = &part, .partitions_count = 1};
+    struct wire_delete_records_request request = {
+        .topics = &topic, .topics_count = 1, .timeout_ms = (int32_t)c->config.request_timeout_ms};
+    return client_call_send(c, call, &request);
+}
+
+static enum err trim_answer(struct client *c, struct client_op *op, struct client_call *call,
+                            struct bytes body)
+{
+    struct client_trim *trim = CONTAINER_OF(op, struct client_trim, op);
+    struct wire_delete_records_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.topics_count != 1 || response.topics[0].partitions_count != 1)
+        return ERR_CORRUPT;
+    const struct wire_delete_records_response_partition *in = &response.topics[0].partitions[0];
+    if (refused(c, op, in->error_code))
+        return ERR_NONE;
+    trim->log_start = in->low_watermark;
+    end(c, op, CLIENT_OK, 0, ERR_NONE);
+    return ERR_NONE;
+}
+
 /* ---- all of them ---- */
 
 /* What an operation of each kind asks, and what it makes of the answer. */
@@ -499,6 +545,7 @@ static const struct {
     [CLIENT_DELETE_TOPIC] = {20, ask_deletion, deletion_answer},
     [CLIENT_ADD_PARTITIONS] = {37, ask_partitions, partitions_answer},
     [CLIENT_ALTER_CONFIGS] = {44, ask_alteration, alteration_answer},
+    [CLIENT_TRIM] = {21, ask_trim, trim_answer},
 };
 
 static struct client_node *node_of(struct client *c, struct client_op *op)
@@ -506,6 +553,8 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     switch (op->kind) {
     case CLIENT_OFFSETS:
         return offsets_node(c, op);
+    case CLIENT_TRIM:
+        return trim_node(c, op);
     case CLIENT_TOPICS:
     case CLIENT_CONFIGS:
         return client_any_node(c);

@@ -76,6 +76,11 @@ static void tell(struct client_op *op)
         o->done(o);
         return;
     }
+    case CLIENT_TRIM: {
+        struct loop_trim *o = CONTAINER_OF(op, struct loop_trim, trim.op);
+        o->done(o);
+        return;
+    }
     case CLIENT_CONFIGS: {
         struct loop_configs *o = CONTAINER_OF(op, struct loop_configs, configs.op);
         o->done(o);
@@ -228,6 +233,11 @@ void loop_change_topic(struct loop_client *c, struct loop_change_topic *op,
                        enum client_op_kind kind)
 {
     submit(c, &op->change.op, kind);
+}
+
+void loop_trim(struct loop_client *c, struct loop_trim *op)
+{
+    submit(c, &op->trim.op, CLIENT_TRIM);
 }
 
 void loop_configs(struct loop_client *c, struct loop_configs *op)

@@ -48,6 +48,11 @@ struct loop_change_topic {
     void (*done)(struct loop_change_topic *op);
 };
 
+struct loop_trim {
+    struct client_trim trim;
+    void (*done)(struct loop_trim *op);
+};
+
 struct loop_configs {
     struct client_configs configs;
     void (*done)(struct loop_configs *op);
@@ -88,6 +93,7 @@ void loop_create_topic(struct loop_client *c, struct loop_create_topic *op);
 /* kind: CLIENT_DELETE_TOPIC, CLIENT_ADD_PARTITIONS or CLIENT_ALTER_CONFIGS. */
 void loop_change_topic(struct loop_client *c, struct loop_change_topic *op,
                        enum client_op_kind kind);
+void loop_trim(struct loop_client *c, struct loop_trim *op);
 void loop_configs(struct loop_client *c, struct loop_configs *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of

@@ -12,6 +12,7 @@ struct admin {
     struct loop_close closing;
     struct loop_create_topic create;
     struct loop_change_topic change;
+    struct loop_trim trim;
     struct loop_topics topics;
     struct client_topic_config configs[CONFIGS_MAX];
     char text[COMMAND_MAX];
@@ -149,6 +150,38 @@ static void change_topic(struct admin *a, const char *verb, char *words)
     loop_change_topic(&a->client, &a->change, kind);
 }
 
+static void on_trimmed(struct loop_trim *op)
+{
+    struct admin *a = CONTAINER_OF(op, struct admin, trim);
+    const struct client_trim *t = &op->trim;
+    if (a->stopping)
+        return;
+    char text[64];
+    if (t->op.outcome == CLIENT_OK)
+        snprintf(text, sizeof text, "ok %lld", (long long)t->log_start);
+    else
+        snprintf(text, sizeof text, "%s %d", client_outcome_name(t->op.outcome), t->op.code);
+    answer(a, text);
+}
+
+/* "trim NAME PARTITION OFFSET" */
+static void trim_partition(struct admin *a, char *words)
+{
+    char *name = next_word(&words);
+    char *partition = next_word(&words);
+    char *offset = next_word(&words);
+    int64_t number = 0;
+    a->trim.done = on_trimmed;
+    a->trim.trim.topic = name;
+    if (offset == NULL || text_parse_int(bytes_text(partition), &number) != ERR_NONE ||
+        text_parse_int(bytes_text(offset), &a->trim.trim.offset) != ERR_NONE) {
+        answer(a, "malformed");
+        return;
+    }
+    a->trim.trim.partition = (int32_t)number;
+    loop_trim(&a->client, &a->trim);
+}
+
 static void on_topics(struct loop_topics *op)
 {
     struct admin *a = CONTAINER_OF(op, struct admin, topics);
@@ -185,6 +218,8 @@ static void command(struct world_seat *seat, uint64_t id, struct bytes text)
     } else if (strcmp(verb, "delete") == 0 || strcmp(verb, "grow") == 0 ||
                strcmp(verb, "alter") == 0) {
         change_topic(a, verb, words);
+    } else if (strcmp(verb, "trim") == 0) {
+        trim_partition(a, words);
     } else if (strcmp(verb, "topics") == 0) {
         a->topics.done = on_topics;
         a->topics.topics.topic = NULL;

@@ -499,6 +499,20 @@ cluster_word("alter_topic", function(self, options)
   return change(self, words)
 end)
 
+-- One attempt: where the partition begins now, or nil and what was answered. offset -1: behind all there is.
+local function an_offset(where, v)
+  if math.type(v) ~= "integer" then wrong("%s: takes a whole number, not %s", where, shown(v)) end
+  return v
+end
+cluster_word("delete_records", function(self, options)
+  local o = check.options("delete_records", options, { topic = topic_name, partition = an_offset, offset = an_offset })
+  poll_until(function() return self.booted end)
+  local answer = ask_admin(string.format("trim %s %d %d", o.topic, o.partition or 0, o.offset or -1)) or "no answer"
+  local start = answer:match("^ok (%d+)$")
+  if start then return math.tointeger(tonumber(start)) end
+  return nil, answer
+end)
+
 -- Partitions count from 0, as Kafka's.
 local function check_partition(where, topic, partition)
   return check.count(where .. ": the partition", partition, 0, topic.partitions - 1)

@@ -23,6 +23,16 @@ tool 20 kafka-topics --bootstrap-server "$at" --create --topic made --partitions
     die "kafka-topics: $(cat "$work/out" "$work/err")"
 same "kafka-topics makes a topic" "made 2" "$("$kiln" topic list --bootstrap-server "$at" | awk '$1 == "made" {print $1, $2}')"
 
+tool 20 kafka-topics --bootstrap-server "$at" --alter --topic made --partitions 4 >"$work/out" ||
+    die "kafka-topics --alter: $(cat "$work/out" "$work/err")"
+tool 20 kafka-configs --bootstrap-server "$at" --alter --entity-type topics --entity-name made \
+    --add-config segment.bytes=2000000 --delete-config retention.ms >"$work/out" || die "kafka-configs: $(cat "$work/out" "$work/err")"
+same "kafka-topics and kafka-configs change it" "4 1" "$("$kiln" topic list --bootstrap-server "$at" | awk '$1 == "made" {print $2}') $(
+    "$kiln" topic describe made --bootstrap-server "$at" | grep -c 'segment.bytes = 2000000')"
+tool 20 kafka-topics --bootstrap-server "$at" --create --topic gone >"$work/out" || die "kafka-topics: $(cat "$work/out" "$work/err")"
+tool 20 kafka-topics --bootstrap-server "$at" --delete --topic gone >"$work/out" || die "kafka-topics --delete: $(cat "$work/out" "$work/err")"
+same "kafka-topics deletes another" "" "$("$kiln" topic list --bootstrap-server "$at" | grep gone)"
+
 same "kafka-topics lists it" made "$(tool 20 kafka-topics --bootstrap-server "$at" --list)"
 tool 20 kafka-topics --bootstrap-server "$at" --create --topic made >"$work/out" && die "a topic was made twice"
 grep -q "Topic 'made' already exists" "$work/out" "$work/err" || die "made twice: $(cat "$work/out" "$work/err")"
@@ -39,6 +49,8 @@ same "kafka-producer-perf-test sends all of it" "3000 records sent" "$(tail -1 "
 same "kafka-get-offsets knows the ends" "java:0:2000
 made:0:0
 made:1:0
+made:2:0
+made:3:0
 perf:0:3000" "$(tool 20 kafka-get-offsets --bootstrap-server "$at" | sort)"
 same "and the starts" "perf:0:0" "$(tool 20 kafka-get-offsets --bootstrap-server "$at" --topic-partitions perf:0 --time earliest)"
 
