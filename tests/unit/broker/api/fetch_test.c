@@ -418,7 +418,7 @@ TEST(a_fetch_brings_whole_batches_and_at_least_one)
         f.body.max_bytes = batch.size * limits[i][0] / 10;
         f.partition.partition_max_bytes = batch.size * limits[i][1] / 10;
         int call = help_call(&h, 1, 12, &f.body);
-        help_go(&h, 100);
+        help_go(&h, 1000);
         assert_int_equal(help_fetched(&h, call).records.size, batch.size * limits[i][2]);
     }
     help_teardown(&h);
