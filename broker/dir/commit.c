@@ -52,10 +52,11 @@ void dir_commit_mark(struct dir_member *m, enum dir_turn turn)
     struct dir *dir = m->dir;
     if (!m->in_round && (!list_linked(&m->dirty) || turn < m->turn))
         line_up(m, turn);
+    /* Also in a crowd: it may be over before a round takes this one in. */
+    if (turn == DIR_TURN_IDLE)
+        flush_later(dir);
     if (turn != DIR_TURN_IDLE || dir_writers_crowded(dir))
         dir_commit_kick(dir);
-    else
-        flush_later(dir);
 }
 
 /* ---- the end of a member's part ---- */
