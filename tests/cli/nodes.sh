@@ -51,11 +51,11 @@ find_node broker1 || die "no process broker1: $(cat said.txt)"
 find_node client1 && find_node admin && find_node client2 || die "clients have no processes: $(pgrep -P "$run" -l)"
 find_node broker1
 [[ $(find "/proc/$node/fd" -type l -printf '%f ' | xargs) =~ ^[0-2\ ]*$ ]] || die "a node has files open: $(ls -l "/proc/$node/fd")"
-kill -SEGV "$node" || die "the node has ended already: $(cat said.txt)"
+kill -ABRT "$node" || die "the node has ended already: $(cat said.txt)"
 wait "$parent"
 status=$?
 [[ $status -eq 6 ]] || die "ended with $status: $(cat said.txt)"
-grep -qE 'CRASH at [0-9.]+ s: broker1, life 0, event [0-9]+ \([a-z ]+\): SIGSEGV' said.txt || die "it said: $(cat said.txt)"
+grep -qE 'CRASH at [0-9.]+ s: broker1, life 0, event [0-9]+ \([a-z ]+\): SIGABRT' said.txt || die "it said: $(cat said.txt)"
 replay=$(ls failures/*.replay)
 stem=${replay%.replay}
 grep -q ' pause' "$stem.plan" || die "the plan of what fired is: $(cat "$stem.plan" 2>&1)"
