@@ -59,9 +59,9 @@ static void end(struct removal *m, enum err e, const char *why)
         replica_let_go(m->replica);
     struct application *application = m->application;
     mem_free(b->mem, m);
-    pump(b);
-    broker_partitions_pump(b);
     broker_reconcile_tried(b, application);
+    pump(b);
+    broker_partitions_pump(b); /* the last: a broker that drains may go on */
 }
 
 static void on_removed(struct replica_op *op, enum err e)

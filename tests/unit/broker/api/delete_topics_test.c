@@ -200,3 +200,19 @@ TEST(a_death_at_any_operation_of_a_deletion_leaves_it_there_or_gone)
         die_at(operation, &reached);
     assert_in_range(operation, 10, 500);
 }
+
+/* The last of what a stop waits for may be the end of a removal. */
+TEST(a_stop_in_the_midst_of_a_deletion_ends)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (int64_t ms = 1; ms <= 12; ms++) {
+            struct help h;
+            help_setup(&h, seed, "");
+            help_make_topic(&h);
+            struct wire_delete_topics_request_topic topic = named(HELP_TOPIC);
+            ask(&h, 6, &topic, 1);
+            help_go(&h, ms);
+            help_teardown(&h); /* it has stopped within ten seconds */
+        }
+    }
+}
