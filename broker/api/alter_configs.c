@@ -171,24 +171,34 @@ static void take_setting(struct controller_altered *altered, struct controller_s
                key.data);
 }
 
+/* One resource; what it is to have is yet to be filled in. NULL: no memory. */
+static struct controller_setting *take_resource(struct alter_configs *s, int32_t index, int8_t type,
+                                                struct wire_string name, int32_t count)
+{
+    struct controller_altered *altered = &s->alter.altered[index];
+    struct controller_setting *settings =
+        api_request_alloc(&s->request, (size_t)count, sizeof *settings);
+    if (settings == NULL)
+        return NULL;
+    *altered = (struct controller_altered){
+        .topic = bytes_from(name), .settings = settings, .setting_count = count};
+    s->types[index] = type;
+    check_type(altered, type);
+    return settings;
+}
+
 static bool take_incremental(struct alter_configs *s, int32_t *key_count)
 {
     const struct wire_incremental_alter_configs_request *in = s->request.body;
     for (int32_t i = 0; i < s->alter.altered_count; i++) {
         const struct wire_incremental_alter_configs_request_resource *resource = &in->resources[i];
-        struct controller_altered *altered = &s->alter.altered[i];
         int32_t count = MAX(resource->configs_count, 0);
         struct controller_setting *settings =
-            api_request_alloc(&s->request, (size_t)count, sizeof *settings);
+            take_resource(s, i, resource->resource_type, resource->resource_name, count);
         if (settings == NULL)
             return false;
-        *altered = (struct controller_altered){.topic = bytes_from(resource->resource_name),
-                                               .settings = settings,
-                                               .setting_count = count};
-        s->types[i] = resource->resource_type;
-        check_type(altered, s->types[i]);
         for (int32_t k = 0; k < count; k++)
-            take_setting(altered, &settings[k], resource->configs[k].name,
+            take_setting(&s->alter.altered[i], &settings[k], resource->configs[k].name,
                          resource->configs[k].config_operation, resource->configs[k].value);
         *key_count += count;
     }
@@ -200,20 +210,14 @@ static bool take_whole(struct alter_configs *s, int32_t *key_count)
     const struct wire_alter_configs_request *in = s->request.body;
     for (int32_t i = 0; i < s->alter.altered_count; i++) {
         const struct wire_alter_configs_request_resource *resource = &in->resources[i];
-        struct controller_altered *altered = &s->alter.altered[i];
         int32_t count = MAX(resource->configs_count, 0);
         struct controller_setting *settings =
-            api_request_alloc(&s->request, (size_t)count, sizeof *settings);
+            take_resource(s, i, resource->resource_type, resource->resource_name, count);
         if (settings == NULL)
             return false;
-        *altered = (struct controller_altered){.topic = bytes_from(resource->resource_name),
-                                               .settings = settings,
-                                               .setting_count = count};
-        s->types[i] = resource->resource_type;
-        check_type(altered, s->types[i]);
         for (int32_t k = 0; k < count; k++)
-            take_setting(altered, &settings[k], resource->configs[k].name, CONTROLLER_CONFIG_SET,
-                         resource->configs[k].value);
+            take_setting(&s->alter.altered[i], &settings[k], resource->configs[k].name,
+                         CONTROLLER_CONFIG_SET, resource->configs[k].value);
         *key_count += count;
     }
     return true;
