@@ -94,6 +94,7 @@ static bool start_client(struct listener *l, env_stream stream)
         .in_flight_bytes = CLIENT_IN_FLIGHT_BYTES,
         .idle_ns_max = ENV_NS_OF_MS(MAX(b->config.connections_max_idle_ms, 0)),
     };
+    client->conn.filtering = b->filtering;
     memcpy(client->conn.peer, l->peer, sizeof client->conn.peer);
     conn_start(&client->conn, CONN_SERVER, b->env, &b->client_mem.mem, b->trace, stream, &limits,
                &owner);
@@ -119,7 +120,7 @@ static void accept_next(struct listener *l)
         return;
     env_disarm(b->env, &l->accept_again);
     /* Nobody is let in who would have to wait for memory before his first byte. */
-    uint64_t needs = sizeof(struct client) + CONN_IDLE_BYTES;
+    uint64_t needs = sizeof(struct client) + conn_idle_bytes(b->filtering);
     if (!broker_budget_has(&b->client_mem, needs, CONN_ROOM_SMALL)) {
         on_full(&b->client_mem.lane);
         accept_later(l);

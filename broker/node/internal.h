@@ -187,6 +187,7 @@ struct broker {
 
     struct listener listeners[LISTENERS_MAX];
     int32_t listener_count;
+    const struct conn_filtering *filtering; /* of its clients' connections; NULL: none */
     struct budget client_mem;
     int64_t overload_told_ns; /* 0: never */
     struct list clients;

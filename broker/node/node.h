@@ -72,6 +72,10 @@ struct broker;
  * caller's and outlive the broker; notes may be NULL. ERR_NOMEM. */
 enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
                     const struct broker_config *config, struct notes *notes) MUST_USE;
+/* Before broker_start: what the bytes of its clients pass through (conn.h). filtering outlives it.
+ */
+struct conn_filtering;
+void broker_set_filtering(struct broker *broker, const struct conn_filtering *filtering);
 /* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
  * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
  * others serve. Errors: as dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;

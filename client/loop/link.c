@@ -221,7 +221,7 @@ static void on_connected(struct env_op *op, enum err e, uint64_t n)
     } else {
         struct conn_limits limits = limits_of(l);
         move(l, LINK_ASKING);
-        l->conn = (struct conn){0};
+        l->conn = (struct conn){.filtering = c->filtering};
         conn_start(&l->conn, CONN_CLIENT, c->env, c->mem, c->trace, n, &limits, &owner);
         e = loop_versions_ask(l, LOOP_API_VERSIONS);
         if (e != ERR_NONE)

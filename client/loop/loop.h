@@ -62,9 +62,11 @@ struct loop_close {
     void (*done)(struct loop_close *op);
 };
 
-/* Everything in here is the loop's own. Zeroed by its owner, in place from loop_start until
- * loop_close is done. */
+/* Zeroed by its owner, in place from loop_start until loop_close is done. */
 struct loop_client {
+    /* Before loop_start: what the bytes of its connections pass through; NULL: nothing. */
+    const struct conn_filtering *filtering;
+    /* Everything below is the loop's own. */
     struct env *env;
     struct mem *mem;
     struct trace *trace;

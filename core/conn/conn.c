@@ -42,7 +42,7 @@ static void on_timer(struct env_timer *timer)
     struct conn *conn = CONTAINER_OF(timer, struct conn, timer);
     /* A server that takes its time to answer does not make the connection idle; a client that
      * takes nothing of an answer does. */
-    bool answers = conn->request_count > 0 && !conn->sending.in_flight;
+    bool answers = conn->request_count > 0 && !conn_is_sending(conn);
     if (conn->role == CONN_SERVER && (answers || conn->waits))
         conn->moved_ns = env_now(conn->env);
     int64_t deadline_ns = next_deadline(conn);
@@ -166,14 +166,17 @@ static void have_left(struct conn *conn)
 
 static void on_sent(struct env_op *op, enum err e, uint64_t n);
 
-static void send_more(struct conn *conn)
+void conn_send_more(struct conn *conn)
 {
-    if (conn->sending.in_flight || is_closing(conn))
+    if (conn_is_sending(conn) || conn->sending.in_flight || is_closing(conn))
         return;
     int count = collect(conn);
     if (count > 0) {
         conn->moved_ns = env_now(conn->env);
-        env_send(conn->env, &conn->sending, conn->stream, conn->parts, count, on_sent);
+        if (conn->filtered != NULL)
+            conn_filter_send(conn, count);
+        else
+            env_send(conn->env, &conn->sending, conn->stream, conn->parts, count, on_sent);
         return;
     }
     have_left(conn); /* turns that were skipped */
@@ -191,10 +194,20 @@ static void on_sent(struct env_op *op, enum err e, uint64_t n)
         conn_close(conn, e);
         return;
     }
+    conn_sent(conn);
+}
+
+void conn_sent(struct conn *conn)
+{
     conn->moved_ns = env_now(conn->env);
     have_left(conn);
-    send_more(conn);
+    conn_send_more(conn);
     conn_receive_more(conn);
+}
+
+bool conn_is_sending(const struct conn *conn)
+{
+    return conn->filtered == NULL ? conn->sending.in_flight : conn_filter_is_sending(conn);
 }
 
 void conn_answer(struct conn *conn, struct conn_request *request, struct conn_answer *answer)
@@ -215,7 +228,7 @@ void conn_answer(struct conn *conn, struct conn_request *request, struct conn_an
         write_head(request);
         conn->request_bytes += request->answer_bytes;
     }
-    send_more(conn);
+    conn_send_more(conn);
     conn_receive_more(conn);
 }
 
@@ -238,7 +251,7 @@ void conn_send(struct conn *conn, struct conn_request *request, const struct env
     conn->request_count++;
     write_head(request);
     keep_time(conn);
-    send_more(conn);
+    conn_send_more(conn);
 }
 
 int32_t conn_next_correlation_id(const struct conn *conn)
@@ -268,6 +281,11 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
     list_init(&conn->asked);
     conn_lane_join(conn);
     STATE_MOVE(states, &conn->state, CONN_OPEN);
+    enum err e = conn->filtering == NULL ? ERR_NONE : conn_filter_start(conn);
+    if (e != ERR_NONE) {
+        conn_close(conn, e);
+        return;
+    }
     keep_time(conn);
     conn_receive_more(conn);
 }
@@ -295,6 +313,12 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
     (void)n;
     ASSERT(!conn->receiving.in_flight);
     ASSERT(!conn->sending.in_flight);
+    if (conn->filtered == NULL || !conn_filter_is_reading(conn))
+        conn_ended(conn);
+}
+
+void conn_ended(struct conn *conn)
+{
     STATE_MOVE(states, &conn->state, CONN_CLOSED);
     cancel_all(conn, &conn->asked);
     cancel_all(conn, &conn->requests);
@@ -302,6 +326,8 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
     ASSERT(conn->request_bytes == 0);
     buf_release(conn->in);
     conn->in = NULL;
+    if (conn->filtered != NULL)
+        conn_filter_free(conn);
     conn->owner->closed(conn, conn->error);
 }
 
@@ -314,6 +340,13 @@ void conn_close(struct conn *conn, enum err why)
     conn_lane_leave(conn);
     env_disarm(conn->env, &conn->timer);
     env_disarm(conn->env, &conn->turn);
+    if (conn->filtered == NULL || !conn_filter_farewell(conn))
+        conn_close_stream(conn);
+}
+
+void conn_close_stream(struct conn *conn)
+{
+    ASSERT(is_closing(conn));
     env_close(conn->env, &conn->closing, conn->stream, on_closed);
 }
 
@@ -325,5 +358,5 @@ void conn_drain(struct conn *conn)
     STATE_MOVE(states, &conn->state, CONN_DRAINING);
     conn_lane_leave(conn);
     env_disarm(conn->env, &conn->turn);
-    send_more(conn);
+    conn_send_more(conn);
 }

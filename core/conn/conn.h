@@ -1,5 +1,6 @@
-/* conn.h - one connection, either end, over the door: frames, their order, how many may be in
- * flight and for how long. It knows frames and correlation ids, and nothing of what is inside. */
+/* conn.h - one connection, either end, over the door: a filter if it has one, frames, their order,
+ * how many may be in flight and for how long. It knows frames and correlation ids, and nothing of
+ * what is inside. */
 #ifndef KILN_CONN_H
 #define KILN_CONN_H
 
@@ -40,6 +41,12 @@
 
 struct conn;
 struct conn_request;
+struct conn_filtered;
+
+enum conn_role {
+    CONN_SERVER,
+    CONN_CLIENT,
+};
 
 /* How much of the heap may be held for what. */
 enum conn_room {
@@ -87,6 +94,57 @@ struct conn_limits {
                                than the machine's, and no memory closes it */
 };
 
+/* ---- filters ---- */
+
+/* What may stand between a stream and its frames: TLS, say. Bytes of the stream go in and plain
+ * ones come out, and the other way; it may have bytes of its own to say (a handshake, an end). It
+ * starts no operation: the connection moves the bytes, and gives it them in pieces of at most
+ * CONN_FILTER_BYTES, so that what it holds is bounded. Shaped after OpenSSL over two memory BIOs:
+ * feed is BIO_write, read SSL_read, write SSL_write, pending and take are BIO_pending and BIO_read,
+ * finish is SSL_shutdown. */
+#define CONN_FILTER_BYTES (16 << 10)
+/* What is sent at once of a filter's bytes, and read at once of a file that passes through it. */
+#define CONN_FILTER_SEND_BYTES (32 << 10)
+/* A filter's last words have so long to leave before the stream is closed. */
+#define CONN_FILTER_FAREWELL_NS (1000ll * 1000 * 1000)
+
+struct conn_filter {
+    const struct conn_filter_kind *kind;
+};
+
+struct conn_filter_kind {
+    /* Bytes of the stream: takes all, or the beginning (*used, at least one). Only after read had
+     * nothing. ERR_CORRUPT, ERR_NOMEM. */
+    enum err (*feed)(struct conn_filter *filter, const uint8_t *bytes, size_t size, size_t *used);
+    /* Gives plain bytes, up to cap. *got 0: there are none before more was fed. ERR_EOF: the peer
+     * has said that nothing follows. ERR_CORRUPT, ERR_ACCESS (its handshake), ERR_NOMEM. */
+    enum err (*read)(struct conn_filter *filter, uint8_t *plain, size_t cap, size_t *got);
+    /* Takes plain bytes to be sent, or a beginning of them. *used 0: not before what is pending was
+     * taken, or (in a handshake) more was fed. ERR_NOMEM. */
+    enum err (*write)(struct conn_filter *filter, const uint8_t *plain, size_t size, size_t *used);
+    /* Bytes for the stream that wait to be taken. */
+    size_t (*pending)(const struct conn_filter *filter);
+    /* Gives the first of them, up to cap; returns how many. */
+    size_t (*take)(struct conn_filter *filter, uint8_t *bytes, size_t cap);
+    /* Nothing more will be written: what tells the peer so (or what was wrong with him) is pending
+     * afterwards, or nothing. Also after an error. */
+    void (*finish)(struct conn_filter *filter);
+    void (*free)(struct conn_filter *filter);
+};
+
+/* Makes the filters of a listener's or a client's connections. */
+struct conn_filtering {
+    /* All that it holds comes from mem, the connection's. NULL: no memory. */
+    struct conn_filter *(*make)(const struct conn_filtering *filtering, enum conn_role role,
+                                struct env *env, struct mem *mem);
+    uint32_t bytes; /* that a filter holds at most */
+};
+
+/* What a connection holds before its first byte. filtering: NULL, or that of its stream. */
+uint64_t conn_idle_bytes(const struct conn_filtering *filtering);
+
+/* ---- connections ---- */
+
 /* reason of REQUEST_REFUSED rows. */
 enum conn_refusal {
     CONN_REFUSED_NEGATIVE = 101, /* a size below zero */
@@ -105,8 +163,9 @@ struct conn_owner {
      * owner's again. The last thing its event does. */
     void (*answer)(struct conn *conn, struct conn_request *request, struct slice frame);
     /* Once, when the stream is closed and no operation is in flight: nothing of the connection is
-     * used any more and its memory may be freed from here. Requests not answered were cancelled
-     * first: by cancel, each. */
+     * used any more and its memory may be freed from here. ERR_EOF: the peer has ended it in good
+     * order, which with a filter is what the filter says (else ERR_RESET). Requests not answered
+     * were cancelled first: by cancel, each. */
     void (*closed)(struct conn *conn, enum err e);
     /* Server: the size of a frame cannot be right, and the connection will be closed. May be NULL.
      */
@@ -141,11 +200,6 @@ struct conn_answer {
     void (*release)(struct conn_answer *answer);
 };
 
-enum conn_role {
-    CONN_SERVER,
-    CONN_CLIENT,
-};
-
 enum conn_state {
     CONN_NONE,
     CONN_OPEN,
@@ -163,6 +217,7 @@ struct conn {
     enum conn_role role;
     env_stream stream;
     char peer[ENV_PEER_SIZE]; /* who is at the other end, for people; its owner fills it, or not */
+    const struct conn_filtering *filtering; /* its owner fills it, or not; outlives it */
     /* Everything below is the conn's own. */
     enum conn_state state;
     enum err error; /* why it closes */
@@ -183,7 +238,8 @@ struct conn {
     int32_t sending_count; /* requests that the send in flight completes */
     int32_t part_next;     /* of the first request behind those; 0: its head */
     int32_t correlation_id;
-    int64_t moved_ns; /* the last byte in either direction */
+    int64_t moved_ns;               /* the last byte in either direction */
+    struct conn_filtered *filtered; /* NULL: the stream's bytes are the frames' */
 };
 
 /* Takes over an open stream. conn is the caller's memory, zeroed; it must stay in place until
@@ -208,8 +264,8 @@ static inline bool conn_is_open(const struct conn *conn)
 {
     return conn->state == CONN_OPEN;
 }
-/* Closes: cancels what waits, then owner->closed, as a later event. Harmless when closing already.
- */
+/* Closes: cancels what waits, then owner->closed, as a later event. A filter has its last words
+ * first, where no send is in their way. Harmless when closing already. */
 void conn_close(struct conn *conn, enum err why);
 /* Server: receives no further request, answers what is in flight, then closes with ERR_NONE. */
 void conn_drain(struct conn *conn);

@@ -12,6 +12,36 @@ void conn_go_on(struct conn *conn);
 /* receive.c: a part of a frame is here, and not all of it. */
 bool conn_is_partial(const struct conn *conn);
 
+/* conn.c: all parts of what was to be sent have left. */
+void conn_sent(struct conn *conn);
+/* conn.c: something may be sent now that could not before. */
+void conn_send_more(struct conn *conn);
+/* conn.c: the stream may be closed now. */
+void conn_close_stream(struct conn *conn);
+/* conn.c: the stream is closed, and no operation is in flight. */
+void conn_ended(struct conn *conn);
+/* A send of conn.c's is under way. */
+bool conn_is_sending(const struct conn *conn);
+
+/* filter.c: a connection whose bytes pass through a filter. Its sends and receives go through
+ * conn->sending and conn->receiving like those of others. */
+/* ERR_NOMEM. */
+enum err conn_filter_start(struct conn *conn) MUST_USE;
+/* Lets go of all. No operation is in flight. */
+void conn_filter_free(struct conn *conn);
+/* Puts plain bytes into conn->in, up to cap: how many, of those that are here. 0: a receive is in
+ * flight, or the connection closes. */
+uint64_t conn_filter_receive(struct conn *conn, uint64_t cap);
+/* Sends conn->parts; conn_sent when they have left, as a later event. */
+void conn_filter_send(struct conn *conn, int count);
+bool conn_filter_is_sending(const struct conn *conn);
+/* conn closes. True: the filter has last words, and conn_close_stream follows. */
+bool conn_filter_farewell(struct conn *conn);
+/* The stream is closed. True: conn_ended follows. */
+bool conn_filter_is_reading(struct conn *conn);
+/* What a request's answer takes on its way, beside its own bytes. */
+uint64_t conn_filter_send_bytes(const struct conn *conn);
+
 /* lane.c */
 /* True: the connection may hold that much more. partial: for a frame of which a part is here.
  * False: it waits, and goes on by itself when its turn comes. */

@@ -51,7 +51,7 @@ void conn_lane_freed(struct conn_lane *lane)
 static bool stalls(const struct conn *conn, int64_t now_ns)
 {
     int64_t still_ns = now_ns - conn->moved_ns;
-    bool unread = conn->sending.in_flight && still_ns >= CONN_UNREAD_NS_MAX;
+    bool unread = conn_is_sending(conn) && still_ns >= CONN_UNREAD_NS_MAX;
     return !conn->waits && (unread || (conn_is_partial(conn) && still_ns >= CONN_STALL_NS_MAX));
 }
 

@@ -122,7 +122,7 @@ static bool is_full(const struct conn *conn)
  * must not be given back while the door holds its bytes. */
 static bool must_wait_for_send(const struct conn *conn)
 {
-    return conn->role == CONN_CLIENT && list_empty(&conn->asked) && conn->sending.in_flight;
+    return conn->role == CONN_CLIENT && list_empty(&conn->asked) && conn_is_sending(conn);
 }
 
 static void refuse(struct conn *conn, enum conn_refusal why, int32_t size)
@@ -173,8 +173,9 @@ static void take_answer(struct conn *conn, struct slice frame)
 static bool may_take(struct conn *conn, int32_t size)
 {
     uint64_t bytes = MIN((uint64_t)size * CONN_TAKE_FACTOR, CONN_TAKE_BYTES_MAX);
+    bytes = MAX(bytes, CONN_TAKE_BYTES_MIN);
     return conn->role == CONN_CLIENT ||
-           conn_lane_admits(conn, MAX(bytes, CONN_TAKE_BYTES_MIN), false);
+           conn_lane_admits(conn, bytes + conn_filter_send_bytes(conn), false);
 }
 
 /* Takes the first frame, which is here, unless it must wait for memory. */
@@ -201,7 +202,8 @@ static void take_frame(struct conn *conn)
 
 static void on_received(struct env_op *op, enum err e, uint64_t n);
 
-static void receive(struct conn *conn)
+/* True: bytes were here already, behind the filter. */
+static bool receive(struct conn *conn)
 {
     bool split = conn->in != NULL && have(conn) > 0 && have(conn) < CONN_FRAME_HEAD;
     SOMETIMES(conn->trace, FRAME_SPLIT_IN_LENGTH, split);
@@ -209,23 +211,36 @@ static void receive(struct conn *conn)
         conn->in_start = conn->in_end;
     enum err e = make_room(conn);
     if (e == ERR_LIMIT)
-        return;
+        return false;
     if (e != ERR_NONE) {
         no_memory(conn, e);
-        return;
+        return false;
     }
     ASSERT(conn->in_end < conn->in->cap);
-    env_receive(conn->env, &conn->receiving, conn->stream, conn->in->data + conn->in_end,
-                conn->in->cap - conn->in_end, on_received);
+    uint64_t cap = conn->in->cap - conn->in_end;
+    if (conn->filtered == NULL) {
+        env_receive(conn->env, &conn->receiving, conn->stream, conn->in->data + conn->in_end, cap,
+                    on_received);
+        return false;
+    }
+    uint64_t got = conn_filter_receive(conn, cap);
+    conn->in_end += (uint32_t)got;
+    conn->in_was_full = conn->in_end == conn->in->cap;
+    return got > 0;
+}
+
+static bool may_receive(const struct conn *conn)
+{
+    return conn->state == CONN_OPEN && !conn->receiving.in_flight && !conn->waits && !is_full(conn);
 }
 
 void conn_receive_more(struct conn *conn)
 {
-    if (conn->state != CONN_OPEN || conn->receiving.in_flight || conn->waits || is_full(conn))
-        return;
-    if (!frame_is_here(conn))
-        receive(conn);
-    else if (!must_wait_for_send(conn) && !env_armed(&conn->turn))
+    while (may_receive(conn) && !frame_is_here(conn)) {
+        if (!receive(conn))
+            return;
+    }
+    if (may_receive(conn) && !must_wait_for_send(conn) && !env_armed(&conn->turn))
         env_arm(conn->env, &conn->turn, env_now(conn->env));
 }
 

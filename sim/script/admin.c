@@ -1,5 +1,6 @@
 /* admin.c - a node that creates topics and lists them when the script asks. */
 #include <stdio.h>
+#include "script/script.h"
 #include "script/workload.h"
 
 #define CONFIGS_MAX 16
@@ -260,6 +261,7 @@ static enum err start(struct world_seat *seat)
         return ERR_NOMEM;
     a->seat = seat;
     seat->self = a;
+    a->client.filtering = script_filtering();
     e = loop_start(&a->client, seat->env, seat->mem, seat->trace, &client, &msg);
     if (e != ERR_NONE)
         mem_free(seat->mem, a);

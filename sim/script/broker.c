@@ -113,6 +113,7 @@ static enum err start(struct world_seat *seat)
         mem_free(seat->mem, s);
         return e;
     }
+    broker_set_filtering(s->broker, script_filtering());
     broker_start(s->broker, &s->starting, on_started);
     return ERR_NONE;
 }

@@ -1,6 +1,7 @@
 /* consumer.c - a consumer on a node: reads all partitions of a topic, either for as long as it
  * lives or once to the end, and writes down what it read. */
 #include <stdio.h>
+#include "script/script.h"
 #include "script/workload.h"
 
 #define MILLISECOND_NS 1000000ll
@@ -253,6 +254,7 @@ static enum err start(struct world_seat *seat)
     if (c == NULL)
         return ERR_NOMEM;
     seat->self = c;
+    c->client.filtering = script_filtering();
     c->seat = seat;
     c->timer.fire = on_timer;
     enum err e = script_workload_parse(seat->args, &c->config, &client, &msg);

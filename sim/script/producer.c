@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "check/check.h"
+#include "script/script.h"
 #include "script/workload.h"
 
 #define KEY_SIZE 16
@@ -216,6 +217,7 @@ static enum err start(struct world_seat *seat)
     if (p == NULL)
         return ERR_NOMEM;
     seat->self = p;
+    p->client.filtering = script_filtering();
     p->seat = seat;
     list_init(&p->free);
     p->timer.fire = on_timer;

@@ -7,6 +7,8 @@
 #include "check/check.h"
 #include "world/world.h"
 
+struct conn_filtering;
+
 #define SCRIPT_CLAIM_MAX 160
 #define SCRIPT_TEXT_MAX 640
 
@@ -55,6 +57,9 @@ struct script_options {
 #define SCRIPT_CONDITION_MAX 200
 /* Of each check one at most, and how the script ended. */
 #define SCRIPT_FINDINGS_MAX (CHECK_CODE_COUNT + 1)
+
+/* What the bytes of brokers and clients pass through (conn.h). NULL: nothing. */
+const struct conn_filtering *script_filtering(void);
 
 /* Something that is not as it must be: what a check found, or why the script ended early. */
 struct script_finding {

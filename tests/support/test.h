@@ -58,6 +58,7 @@ struct test_mem {
     struct mem mem;
     uint64_t fail_at;
     uint64_t failed;
+    uint64_t bytes, bytes_peak; /* held, as the heap rounds them */
 };
 
 void test_mem_init(struct test_mem *mem);

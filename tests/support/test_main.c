@@ -1,6 +1,7 @@
 /* test_main.c - runs the registered cases: all, or the one named; --list prints their names. */
 #include <stdio.h>
 #include <signal.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -87,19 +88,31 @@ static bool refuse(struct test_mem *t)
     return true;
 }
 
+static void *count(struct test_mem *t, void *p)
+{
+    t->bytes += malloc_usable_size(p);
+    t->bytes_peak = MAX(t->bytes_peak, t->bytes);
+    return p;
+}
+
 static void *count_alloc(struct mem *mem, size_t size)
 {
-    return refuse(CONTAINER_OF(mem, struct test_mem, mem)) ? NULL : malloc(size);
+    struct test_mem *t = CONTAINER_OF(mem, struct test_mem, mem);
+    return refuse(t) ? NULL : count(t, malloc(size));
 }
 
 static void *count_realloc(struct mem *mem, void *p, size_t size)
 {
-    return refuse(CONTAINER_OF(mem, struct test_mem, mem)) ? NULL : realloc(p, size);
+    struct test_mem *t = CONTAINER_OF(mem, struct test_mem, mem);
+    if (refuse(t))
+        return NULL;
+    t->bytes -= malloc_usable_size(p);
+    return count(t, realloc(p, size));
 }
 
 static void count_free(struct mem *mem, void *p)
 {
-    (void)mem;
+    CONTAINER_OF(mem, struct test_mem, mem)->bytes -= malloc_usable_size(p);
     free(p);
 }
 
@@ -113,4 +126,5 @@ void test_mem_init(struct test_mem *t)
 void test_mem_done(struct test_mem *t)
 {
     assert_int_equal(t->mem.live_count, 0);
+    assert_int_equal(t->bytes, 0);
 }

@@ -1,5 +1,6 @@
 /* rig.c - see rig.h. */
 #include <stdlib.h>
+#include "support/filter/filter.h"
 #include "unit/core/conn/rig.h"
 
 #define PATIENCE_NS 10000000000ll
@@ -95,7 +96,17 @@ static uint64_t finish(struct rig *rig, struct rig_op *op)
 static void count_submit(struct env *env, struct env_op *op)
 {
     struct rig *rig = CONTAINER_OF((struct env_door *)(uintptr_t)env->door, struct rig, door);
+    struct env_op *hung = rig->hung;
     rig->send_count += op->verb == ENV_SEND;
+    if (op->verb == ENV_SEND && rig->hang_sends) {
+        rig->hung = op;
+        return;
+    }
+    if (op->verb == ENV_CLOSE && hung != NULL && hung->handle == op->handle) {
+        hung->in_flight = false;
+        rig->hung = NULL;
+        hung->done(hung, ERR_CANCELLED, 0);
+    }
     rig->real_door->submit(env, op);
 }
 
@@ -118,6 +129,7 @@ void rig_open(struct rig *rig)
     struct errmsg msg = {0};
     test_mem_init(&rig->mem);
     test_mem_init(&rig->door_mem);
+    test_mem_init(&rig->raw_mem);
     trace_init(&rig->trace, rig->rows, RIG_TRACE_WORDS, false);
     assert_ok(posix_new(&rig->posix, &rig->door_mem.mem, NULL, NULL, &msg));
     rig->env = &rig->posix->env;
@@ -132,10 +144,68 @@ void rig_open(struct rig *rig)
         rig->limits.in_flight_bytes = 100 << 20;
 }
 
-void rig_start_conn(struct rig *rig, enum conn_role role)
+void rig_start_bare(struct rig *rig, enum conn_role role)
 {
+    rig->conn.filtering = RIG_FILTERED ? &test_filtering : NULL;
     conn_start(&rig->conn, role, rig->env, &rig->mem.mem, &rig->trace, rig->conn.stream,
                &rig->limits, &owner);
+}
+
+static void flush_raw(struct rig *rig)
+{
+    uint8_t bytes[1000];
+    size_t size;
+    while ((size = rig->raw_filter->kind->take(rig->raw_filter, bytes, sizeof bytes)) > 0)
+        rig_send_raw(rig, bytes, size);
+}
+
+/* Plain bytes that the raw end has; 0: the connection has ended it, which *clean says how. */
+static size_t receive_some(struct rig *rig, void *buffer, size_t size, bool *clean)
+{
+    *clean = true;
+    if (rig->raw_filter == NULL)
+        return rig_receive_raw(rig, buffer, size);
+    const struct conn_filter_kind *kind = rig->raw_filter->kind;
+    for (;;) {
+        size_t got = 0, used = 0;
+        enum err e = kind->read(rig->raw_filter, buffer, size, &got);
+        if (e == ERR_EOF || got > 0)
+            return got;
+        assert_ok(e);
+        if (rig->raw_start == rig->raw_end) {
+            rig->raw_start = 0;
+            rig->raw_end = rig_receive_raw(rig, rig->raw_bytes, sizeof rig->raw_bytes);
+        }
+        *clean = rig->raw_end > 0;
+        if (!*clean)
+            return 0;
+        assert_ok(kind->feed(rig->raw_filter, rig->raw_bytes + rig->raw_start,
+                             rig->raw_end - rig->raw_start, &used));
+        rig->raw_start += used;
+        flush_raw(rig);
+    }
+}
+
+/* Who is the client of the handshake begins it. */
+static void shake_hands(struct rig *rig, enum conn_role role)
+{
+    uint8_t hello[TEST_FILTER_HELLO];
+    size_t used = 0;
+    rig->raw_filter = test_filtering.make(&test_filtering, role, rig->env, &rig->raw_mem.mem);
+    flush_raw(rig);
+    for (size_t got = 0; got < sizeof hello;)
+        got += rig_receive_raw(rig, hello + got, sizeof hello - got);
+    assert_ok(rig->raw_filter->kind->feed(rig->raw_filter, hello, sizeof hello, &used));
+    assert_int_equal(used, sizeof hello);
+    flush_raw(rig);
+    RIG_UNTIL(rig, rig_heard(rig));
+}
+
+void rig_start_conn(struct rig *rig, enum conn_role role)
+{
+    rig_start_bare(rig, role);
+    if (RIG_FILTERED)
+        shake_hands(rig, role == CONN_CLIENT ? CONN_SERVER : CONN_CLIENT);
 }
 
 void rig_start(struct rig *rig, enum conn_role role)
@@ -144,12 +214,21 @@ void rig_start(struct rig *rig, enum conn_role role)
     rig_start_conn(rig, role);
 }
 
-void rig_close_raw(struct rig *rig)
+void rig_cut_raw(struct rig *rig)
 {
     struct rig_op close = {0};
     rig->raw_open = false;
     env_close(rig->env, &close.op, rig->raw, op_done);
     finish(rig, &close);
+}
+
+void rig_close_raw(struct rig *rig)
+{
+    if (rig->raw_filter != NULL && rig->closed_count == 0) {
+        rig->raw_filter->kind->finish(rig->raw_filter);
+        flush_raw(rig);
+    }
+    rig_cut_raw(rig);
 }
 
 void rig_end(struct rig *rig)
@@ -161,6 +240,9 @@ void rig_end(struct rig *rig)
     assert_int_equal(rig->closed_count, 1);
     for (int i = 0; i < rig->frame_count; i++)
         buf_release(rig->frames[i].frame.buf);
+    if (rig->raw_filter != NULL)
+        rig->raw_filter->kind->free(rig->raw_filter);
+    test_mem_done(&rig->raw_mem);
     posix_free(rig->posix);
     test_mem_done(&rig->mem);
     test_mem_done(&rig->door_mem);
@@ -168,12 +250,32 @@ void rig_end(struct rig *rig)
 
 /* ---- the raw end ---- */
 
-void rig_send(struct rig *rig, const void *data, size_t size)
+bool rig_heard(const struct rig *rig)
+{
+    return rig->posix->counters.bytes_received == rig->raw_sent + rig->raw_received;
+}
+
+void rig_send_raw(struct rig *rig, const void *data, size_t size)
 {
     struct rig_op send = {0};
     struct env_part part = {.data = data, .size = size};
+    rig->raw_sent += size;
     env_send(rig->env, &send.op, rig->raw, &part, 1, op_done);
     finish(rig, &send);
+}
+
+void rig_send(struct rig *rig, const void *data, size_t size)
+{
+    if (rig->raw_filter == NULL) {
+        rig_send_raw(rig, data, size);
+        return;
+    }
+    for (size_t at = 0, used = 0; at < size; at += used) {
+        assert_ok(rig->raw_filter->kind->write(rig->raw_filter, (const uint8_t *)data + at,
+                                               size - at, &used));
+        assert_true(used > 0);
+        flush_raw(rig);
+    }
 }
 
 void rig_fill(uint8_t *bytes, uint8_t key, uint32_t size)
@@ -191,12 +293,26 @@ void rig_send_frame(struct rig *rig, uint8_t key, uint32_t size)
     free(bytes);
 }
 
+size_t rig_receive_raw(struct rig *rig, void *buffer, size_t size)
+{
+    struct rig_op receive = {0};
+    env_receive(rig->env, &receive.op, rig->raw, buffer, size, op_done);
+    RIG_UNTIL(rig, receive.done);
+    if (receive.e != ERR_NONE) {
+        assert_true(receive.e == ERR_EOF || receive.e == ERR_RESET);
+        return 0;
+    }
+    rig->raw_received += receive.n;
+    return receive.n;
+}
+
 void rig_receive(struct rig *rig, void *buffer, size_t size)
 {
     for (size_t got = 0; got < size;) {
-        struct rig_op receive = {0};
-        env_receive(rig->env, &receive.op, rig->raw, (uint8_t *)buffer + got, size - got, op_done);
-        got += finish(rig, &receive);
+        bool clean;
+        size_t some = receive_some(rig, (uint8_t *)buffer + got, size - got, &clean);
+        assert_true(some > 0);
+        got += some;
     }
 }
 
@@ -220,13 +336,12 @@ void rig_expect_frame(struct rig *rig, uint8_t key, uint32_t size)
     free(bytes);
 }
 
-void rig_expect_end(struct rig *rig)
+bool rig_expect_end(struct rig *rig)
 {
     uint8_t byte;
-    struct rig_op receive = {0};
-    env_receive(rig->env, &receive.op, rig->raw, &byte, 1, op_done);
-    RIG_UNTIL(rig, receive.done);
-    assert_true(receive.e == ERR_EOF || receive.e == ERR_RESET);
+    bool clean;
+    assert_int_equal(receive_some(rig, &byte, 1, &clean), 0);
+    return clean;
 }
 
 bool rig_is_frame(const struct rig *rig, int index, uint8_t key, uint32_t size)

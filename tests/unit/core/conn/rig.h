@@ -1,5 +1,5 @@
 /* rig.h - one connection under test and a raw stream at its other end, over a real door whose sends
- * are counted. */
+ * are counted. With RIG_FILTERED the bytes of both pass through the filter of tests/support. */
 #ifndef KILN_CONN_RIG_H
 #define KILN_CONN_RIG_H
 
@@ -7,6 +7,9 @@
 #include "conn/conn.h"
 #include "posix/posix.h"
 
+#ifndef RIG_FILTERED
+#define RIG_FILTERED 0
+#endif
 #define RIG_FRAMES_MAX 256
 #define RIG_TRACE_WORDS 640
 
@@ -31,12 +34,19 @@ struct rig {
     struct env_door door; /* counts */
     const struct env_door *real_door;
     int send_count;
+    bool hang_sends; /* those to come wait until their stream is closed */
+    struct env_op *hung;
     struct trace trace;
     uint64_t rows[RIG_TRACE_WORDS];
     struct conn conn;
     struct conn_limits limits;
     env_stream raw;
     bool raw_open;
+    uint64_t raw_sent, raw_received;
+    struct test_mem raw_mem;
+    uint8_t raw_bytes[1000]; /* for its filter */
+    size_t raw_start, raw_end;
+    struct conn_filter *raw_filter; /* NULL: what it sends is what the connection receives */
     struct rig_frame frames[RIG_FRAMES_MAX];
     int frame_count;
     int cancel_count;
@@ -55,6 +65,8 @@ void rig_end(struct rig *rig);
 /* The two halves of rig_start, for tests that fail allocations in between. */
 void rig_open(struct rig *rig);
 void rig_start_conn(struct rig *rig, enum conn_role role);
+/* For tests that speak for the raw end's filter themselves: no handshake, raw bytes. */
+void rig_start_bare(struct rig *rig, enum conn_role role);
 
 #define RIG_UNTIL(rig, cond)                                                                       \
     do {                                                                                           \
@@ -66,15 +78,22 @@ void rig_step(struct rig *rig, const char *waiting_for);
 /* Delivers what comes within a few milliseconds. */
 void rig_settle(struct rig *rig);
 
+/* All that the raw end has sent was received. */
+bool rig_heard(const struct rig *rig);
 void rig_send(struct rig *rig, const void *data, size_t size);
+void rig_send_raw(struct rig *rig, const void *data, size_t size);
+/* What comes next, up to so many bytes; 0: the connection has ended it. */
+size_t rig_receive_raw(struct rig *rig, void *buffer, size_t size);
 /* A frame of that many bytes that tell frame and place. */
 void rig_send_frame(struct rig *rig, uint8_t key, uint32_t size);
 void rig_receive(struct rig *rig, void *buffer, size_t size);
 /* Receives one frame and checks its bytes. */
 void rig_expect_frame(struct rig *rig, uint8_t key, uint32_t size);
-/* The raw end has been closed by the connection. */
-void rig_expect_end(struct rig *rig);
+/* The raw end has been closed by the connection. False: without a word of its filter. */
+bool rig_expect_end(struct rig *rig);
+/* In good order, and without a word. */
 void rig_close_raw(struct rig *rig);
+void rig_cut_raw(struct rig *rig);
 
 void rig_fill(uint8_t *bytes, uint8_t key, uint32_t size);
 bool rig_is_frame(const struct rig *rig, int index, uint8_t key, uint32_t size);

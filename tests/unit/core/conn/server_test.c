@@ -34,7 +34,7 @@ TEST(a_stream_split_anywhere_gives_the_same_frames)
         struct rig rig = {0};
         rig_start(&rig, CONN_SERVER);
         rig_send(&rig, bytes, at);
-        RIG_UNTIL(&rig, rig.posix->counters.bytes_received == at);
+        RIG_UNTIL(&rig, rig_heard(&rig));
         rig_send(&rig, bytes + at, size - at);
         expect_split_frames(&rig);
         rig_end(&rig);
@@ -49,7 +49,7 @@ TEST(a_stream_of_single_bytes_gives_the_same_frames)
     rig_start(&rig, CONN_SERVER);
     for (size_t at = 0; at < size; at++) {
         rig_send(&rig, bytes + at, 1);
-        RIG_UNTIL(&rig, rig.posix->counters.bytes_received == at + 1);
+        RIG_UNTIL(&rig, rig_heard(&rig));
     }
     expect_split_frames(&rig);
     assert_true(rig.trace.mark_count[MARK_FRAME_SPLIT_IN_LENGTH] > 0);
@@ -140,7 +140,7 @@ TEST(a_giant_length_costs_nothing_until_its_bytes_come)
     rig_settle(&rig);
     assert_int_equal(rig.conn.in->cap, CONN_IDLE_BYTES);
     rig_send(&rig, some, 3 << 20);
-    RIG_UNTIL(&rig, rig.posix->counters.bytes_received == 4 + (3 << 20));
+    RIG_UNTIL(&rig, rig_heard(&rig));
     assert_true(rig.conn.in->cap <= CONN_GROW_FACTOR * (3u << 20));
     free(some);
     rig_end(&rig);
@@ -217,7 +217,7 @@ TEST(nothing_leaves_before_the_oldest_is_answered)
     rig_answer(&rig, 2, 2, 100);
     rig_answer(&rig, 1, 1, 100);
     rig_settle(&rig);
-    assert_int_equal(rig.posix->counters.bytes_received, 3 * 24);
+    assert_true(rig_heard(&rig));
     rig_answer(&rig, 0, 0, 100);
     rig_expect_frame(&rig, 0, 100);
     rig_expect_frame(&rig, 1, 100);
@@ -411,7 +411,7 @@ TEST(draining_answers_what_is_in_flight_and_hears_no_more)
     rig_expect_frame(&rig, 1, 10);
     RIG_UNTIL(&rig, rig.closed_count == 1);
     assert_int_equal(rig.closed_err, ERR_NONE);
-    rig_expect_end(&rig);
+    assert_true(rig_expect_end(&rig));
     rig_end(&rig);
 }
 
@@ -462,7 +462,9 @@ TEST(a_client_that_takes_nothing_of_its_answer_is_idle)
     rig_end(&rig);
 }
 
-/* ---- memory that is refused ---- */
+/* ---- memory that is refused (with a filter: filter_test.c) ---- */
+
+#if !RIG_FILTERED
 
 static void serve_with_refusal(struct rig *rig)
 {
@@ -487,3 +489,4 @@ TEST(refused_memory_closes_the_connection_and_leaks_nothing)
         rig_end(&rig);
     }
 }
+#endif

@@ -1,8 +1,8 @@
 /* world_test.c - both ends of a connection in the simulated world, which delivers streams in any
  * pieces, completes operations in any order, and refuses nothing. */
 #include <stdlib.h>
-#include "support/test.h"
-#include "conn/conn.h"
+#include "support/filter/filter.h"
+#include "unit/core/conn/rig.h"
 #include "world/world.h"
 
 #define REQUESTS 40
@@ -194,6 +194,7 @@ static void converse(struct conversation *c)
     struct conn_limits limits = {.frame_bytes_max = REQUEST_BYTES_MAX,
                                  .in_flight_bytes = 4 * REQUEST_BYTES_MAX};
     struct world_seat *seat = c->seat;
+    c->client.filtering = c->server.filtering = RIG_FILTERED ? &test_filtering : NULL;
     conn_start(&c->client, CONN_CLIENT, seat->env, seat->mem, seat->trace, c->streams[0], &limits,
                &owner);
     conn_start(&c->server, CONN_SERVER, seat->env, seat->mem, seat->trace, c->streams[1], &limits,
