@@ -5,7 +5,7 @@
 
 static struct about about_log(const struct replica *r, uint64_t offset)
 {
-    return (struct about){.partition = r->key[1], .offset = offset};
+    return (struct about){.partition = r->part->id, .offset = offset};
 }
 
 static struct host *find_host(struct check *c, uint64_t id)
@@ -23,10 +23,10 @@ static struct host *find_host(struct check *c, uint64_t id)
     return host;
 }
 
-static struct replica *find_replica(struct check *c, uint64_t node, uint64_t partition)
+static struct replica *find_replica(struct check *c, uint64_t node, struct part *part)
 {
-    uint64_t key[2] = {node, partition};
-    uint64_t hash = hash_combine(node, partition);
+    uint64_t key[2] = {node, part->index};
+    uint64_t hash = hash_combine(node, part->index);
     struct hmap_node *found = hmap_find(&c->replicas, hash, key);
     if (found != NULL)
         return CONTAINER_OF(found, struct replica, node);
@@ -36,6 +36,7 @@ static struct replica *find_replica(struct check *c, uint64_t node, uint64_t par
         return NULL;
     }
     memcpy(r->key, key, sizeof key);
+    r->part = part;
     hmap_insert(&c->replicas, hash, &r->node);
     return r;
 }
@@ -55,7 +56,7 @@ static void check_ends(struct check *c, const struct trace_row *row, struct repl
 static void on_open(struct check *c, const struct trace_row *row, struct replica *r)
 {
     const struct trace_LOG_OPEN *is = TRACE_AS(row, LOG_OPEN);
-    struct part *part = check_tables_part(&c->tables, is->partition);
+    struct part *part = r->part;
     bool power = c->power_loss_ns >= r->opened_ns;
     /* A damaged disk may lose what it had, whatever its syncs said. */
     uint64_t power_from = !power ? NOTHING : c->damaged ? 0 : r->durable;
@@ -66,8 +67,7 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     r->durable = r->watermark = r->start;
     r->incarnation = row->incarnation;
     check_sender_cut(c, r);
-    if (part == NULL)
-        return;
+    check_topic_open(c, row, part);
     check_cut_records(c, row, part, r->end, power_from);
     if (power && r->end < end_was) {
         part->lost_from = r->end;
@@ -94,13 +94,12 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r)
 {
     const struct trace_LOG_CUT *is = TRACE_AS(row, LOG_CUT);
-    struct part *part = check_tables_part(&c->tables, is->partition);
+    struct part *part = r->part;
     /* Before LOG_OPEN it is recovery that cuts; LOG_OPEN then says what is left of what the life
      * before had. */
     if (r->incarnation != row->incarnation)
         return;
-    if (part != NULL)
-        check_cut_records(c, row, part, is->end, NOTHING);
+    check_cut_records(c, row, part, is->end, NOTHING);
     r->end = is->end;
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);
@@ -124,13 +123,13 @@ static void check_age(struct check *c, const struct trace_row *row, const struct
 static void on_start(struct check *c, const struct trace_row *row, struct replica *r)
 {
     const struct trace_LOG_START *is = TRACE_AS(row, LOG_START);
-    struct part *part = check_tables_part(&c->tables, is->partition);
+    struct part *part = r->part;
     if (is->start < r->start)
         check_note(c, CHECK_START_BACK, row, about_log(r, is->start), false,
                    "%" PRIu64 " after %" PRIu64, is->start, r->start);
     check_age(c, row, r);
     r->start = is->start;
-    if (part != NULL && r->start > part->start)
+    if (r->start > part->start)
         check_tables_expire(&c->tables, part, r->start);
     check_ends(c, row, r);
 }
@@ -267,13 +266,6 @@ static bool is_damage(uint64_t fault)
     return false;
 }
 
-/* The first column of every row that is about one. */
-static uint64_t partition_of(const struct trace_row *row)
-{
-    ASSERT(trace_kinds[row->kind].columns[0].type == TRACE_PARTITION);
-    return trace_words(row)[0];
-}
-
 void check_broker_row(struct check *c, const struct trace_row *row)
 {
     switch (row->kind) {
@@ -289,7 +281,8 @@ void check_broker_row(struct check *c, const struct trace_row *row)
     case TRACE_NACK:
     case TRACE_LOG_OFFLINE:
     case TRACE_SERVE: {
-        struct replica *r = find_replica(c, row->node, partition_of(row));
+        struct part *part = check_part_of(c, row);
+        struct replica *r = part == NULL ? NULL : find_replica(c, row->node, part);
         if (r != NULL)
             on_replica_row(c, row, r);
         break;

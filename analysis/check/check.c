@@ -22,11 +22,6 @@ static bool sender_equal(const void *key, const struct hmap_node *node)
     return memcmp(CONTAINER_OF(node, struct sender, node)->key, key, 3 * sizeof(uint64_t)) == 0;
 }
 
-static bool topic_equal(const void *key, const struct hmap_node *node)
-{
-    return CONTAINER_OF(node, struct topic, node)->id == *(const uint64_t *)key;
-}
-
 static bool init_maps(struct check *c)
 {
     if (hmap_init(&c->replicas, c->mem, replica_equal) != ERR_NONE)
@@ -34,8 +29,6 @@ static bool init_maps(struct check *c)
     if (hmap_init(&c->senders, c->mem, sender_equal) != ERR_NONE)
         return false;
     if (hmap_init(&c->hosts, c->mem, host_equal) != ERR_NONE)
-        return false;
-    if (hmap_init(&c->topics, c->mem, topic_equal) != ERR_NONE)
         return false;
     return check_tables_init(&c->tables, c->mem) == ERR_NONE;
 }
@@ -72,7 +65,6 @@ void check_free(struct check *c)
     FREE_ALL(c, &c->replicas, struct replica);
     FREE_ALL(c, &c->senders, struct sender);
     FREE_ALL(c, &c->hosts, struct host);
-    FREE_ALL(c, &c->topics, struct topic);
     if (c->tables.mem != NULL)
         check_tables_free(&c->tables);
     mem_free(c->mem, c);
@@ -82,10 +74,6 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
                 struct about about, bool allowed, const char *format, ...)
 {
     struct check_finding *f = &c->findings[code];
-    const struct part *part =
-        about.partition == 0 ? NULL : check_tables_part(&c->tables, about.partition);
-    if (part != NULL && part->deleted)
-        return;
     f->allowed_count += allowed;
     f->count += !allowed;
     bool first = allowed ? f->count == 0 && f->allowed_count == 1 : f->count == 1;
@@ -101,10 +89,37 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
     va_end(args);
 }
 
+/* The first column of that type; 0 where there is none. */
+static uint64_t column_of(const struct trace_row *row, enum trace_type type)
+{
+    const struct trace_kind_info *info = &trace_kinds[row->kind];
+    for (int i = 0; i < info->column_count; i++) {
+        if (info->columns[i].type == type)
+            return trace_words(row)[i];
+    }
+    return 0;
+}
+
+uint64_t check_partition_of(const struct trace_row *row)
+{
+    return column_of(row, TRACE_PARTITION);
+}
+
+uint64_t check_topic_id_of(const struct trace_row *row)
+{
+    return column_of(row, TRACE_TOPIC_ID);
+}
+
+struct part *check_part_of(struct check *c, const struct trace_row *row)
+{
+    return check_tables_part(&c->tables, check_partition_of(row), check_topic_id_of(row));
+}
+
 void check_row(struct check *c, const struct trace_row *row)
 {
     ASSERT(!c->ended);
     check_client_row(c, row);
+    check_topic_row(c, row);
     if (row->kind >= TRACE_LOG_OPEN) /* before it stand those of clients */
         check_broker_row(c, row);
     if (c->tables.failed)
@@ -113,10 +128,12 @@ void check_row(struct check *c, const struct trace_row *row)
 
 enum err check_leave_out(struct check *c, uint64_t partition)
 {
-    struct part *part = check_tables_part(&c->tables, partition);
-    if (part == NULL)
+    struct part_name *name = check_tables_part_name(&c->tables, partition);
+    if (name == NULL)
         return ERR_NOMEM;
-    part->left_out = true;
+    name->left_out = true;
+    for (struct part *part = name->newest; part != NULL; part = part->older)
+        part->left_out = true;
     return ERR_NONE;
 }
 

@@ -65,7 +65,10 @@ enum check_gravity {
     X(L12, UNEXPECTED_CLOSE, RULE, "a broker refused a well-formed connection")                    \
     X(L13, DUPLICATE_REFUSED, REPEATS,                                                             \
       "one of a producer's last five batches was refused as out of order")                         \
-    X(L14, UNHARMED_CORRUPT, CORRUPTS, "a log was called corrupt on a disk that nobody had damaged")
+    X(L14, UNHARMED_CORRUPT, CORRUPTS,                                                             \
+      "a log was called corrupt on a disk that nobody had damaged")                                \
+    X(L15, TOPIC_RETURNED, CORRUPTS, "a topic that was deleted is there again")                    \
+    X(L16, OTHER_TOPIC, CORRUPTS, "records of a topic stand in another one of its name")
 
 enum check_code {
 #define X(code, name, gravity, text) CHECK_##name,

@@ -40,7 +40,7 @@ static void on_invoke(struct check *c, const struct trace_row *row)
 {
     const struct trace_PRODUCE_INVOKE *is = TRACE_AS(row, PRODUCE_INVOKE);
     struct value *v = check_tables_send(&c->tables, is->vid);
-    struct part *part = is->partition == 0 ? NULL : check_tables_part(&c->tables, is->partition);
+    struct part *part = is->partition == 0 ? NULL : check_part_of(c, row);
     c->counts.sent++;
     if (v == NULL) {
         c->error = c->tables.failed ? ERR_NOMEM : ERR_INVALID;
@@ -111,7 +111,7 @@ static void check_send_order(struct check *c, const struct trace_row *row, struc
     uint64_t sequence = vid & ((1ull << CHECK_SEQUENCE_BITS) - 1);
     bool fresh;
     struct place *last =
-        check_tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->id, PLACE_SENT, &fresh);
+        check_tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->index, PLACE_SENT, &fresh);
     if (last == NULL || !order_promised(v))
         return;
     fresh |= last->cut_count != part->cut_count;
@@ -145,21 +145,42 @@ static bool is_of_the_life_before(const struct check *c, const struct part *part
            loss_allowed(c, v, true);
 }
 
+/* Where an answer says that the record stands. A client that sent it to the name of a topic which
+ * was removed meanwhile does not know which of the two took it: NULL. When it had been removed
+ * before that, it was the one that has the name now. */
+static struct part *part_of_answer(struct check *c, const struct trace_row *row,
+                                   const struct value *v)
+{
+    struct part *part = check_part_of(c, row);
+    if (part == NULL || !part->removed)
+        return part;
+    struct part *newest = check_tables_part(&c->tables, part->id, 0);
+    return part->removed_ns < v->at_ns && !newest->removed ? newest : NULL;
+}
+
 static void on_ok(struct check *c, const struct trace_row *row)
 {
     const struct trace_PRODUCE_OK *is = TRACE_AS(row, PRODUCE_OK);
     uint64_t vid = is->vid;
     uint64_t offset = is->offset;
-    struct part *part = check_tables_part(&c->tables, is->partition);
     bool gone;
     struct value *v = check_tables_value(&c->tables, vid, &gone);
     c->counts.acked++;
-    if (v == NULL || part == NULL)
+    if (v == NULL)
         return;
+    struct part *part = part_of_answer(c, row, v);
+    if (part == NULL) {
+        if (!(v->state & VALUE_PLACED))
+            v->part = NO_PART;
+        settle(c, v, vid, VALUE_OK);
+        return;
+    }
     bool late = is_of_the_life_before(c, part, v, offset);
     v->at_ns = late ? part->lost_ns : row->time_ns;
-    if (v->part == NO_PART)
+    if (!(v->state & VALUE_PLACED) && v->part != part->index) {
         v->part = part->index;
+        v->offset = 0; /* what had been acknowledged there when it was sent is not known */
+    }
     /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
     if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset)) {
         check_send_order(c, row, part, v, vid, offset);
@@ -187,9 +208,11 @@ static void on_not_ok(struct check *c, const struct trace_row *row, enum value_s
 static void on_assign(struct check *c, const struct trace_row *row)
 {
     const struct trace_ASSIGN *is = TRACE_AS(row, ASSIGN);
+    struct part *part = check_part_of(c, row);
     bool fresh;
     struct place *at =
-        check_tables_place(&c->tables, row->node, is->partition, PLACE_READER, &fresh);
+        part == NULL ? NULL
+                     : check_tables_place(&c->tables, row->node, part->index, PLACE_READER, &fresh);
     if (at == NULL)
         return;
     at->offset = is->offset; /* the offset that must come next; NO_OFFSET: any */
@@ -204,7 +227,7 @@ static void check_position(struct check *c, const struct trace_row *row, struct 
     uint64_t op = is->op;
     uint64_t offset = is->offset;
     bool fresh;
-    struct place *at = check_tables_place(&c->tables, row->node, part->id, PLACE_READER, &fresh);
+    struct place *at = check_tables_place(&c->tables, row->node, part->index, PLACE_READER, &fresh);
     if (at == NULL)
         return;
     bool inside = at->op == op;
@@ -231,8 +254,8 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
         return;
     uint64_t who = hash_combine(hash_combine(row->node, vid >> CHECK_SEQUENCE_BITS), key);
     bool fresh;
-    struct place *last =
-        check_tables_place(&c->tables, part->id, who, PLACE_KEY | key << PLACE_KEY_SHIFT, &fresh);
+    struct place *last = check_tables_place(&c->tables, part->index, who,
+                                            PLACE_KEY | key << PLACE_KEY_SHIFT, &fresh);
     if (last == NULL)
         return;
     fresh |= last->cut_count != part->cut_count;
@@ -244,14 +267,21 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
     last->offset = is->offset;
 }
 
+static bool is_of_removed(const struct check *c, const struct part *part, const struct value *v)
+{
+    return v->state & VALUE_PLACED && v->state & VALUE_OK && v->part != part->index &&
+           c->tables.part_list[v->part]->removed;
+}
+
 static void on_read(struct check *c, const struct trace_row *row)
 {
     const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
     uint64_t offset = is->offset;
     uint64_t vid = is->vid;
-    struct part *part = check_tables_part(&c->tables, is->partition);
+    struct part *part = check_part_of(c, row);
     c->counts.read++;
-    if (part == NULL)
+    /* Who reads by the name of a topic that was removed may be given another one's records. */
+    if (part == NULL || part->removed)
         return;
     check_position(c, row, part);
     bool gone;
@@ -274,6 +304,13 @@ static void on_read(struct check *c, const struct trace_row *row)
         check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(part->id, offset, vid), false,
                    "refused, but read at offset %" PRIu64, offset);
     c->counts.recovered += v->state & VALUE_UNKNOWN && !(v->state & VALUE_SEEN);
+    if (is_of_removed(c, part, v)) {
+        check_note(c, CHECK_OTHER_TOPIC, row, about(part->id, offset, vid), false,
+                   "acknowledged in a topic that was removed, read at offset %" PRIu64
+                   " of another one of its name",
+                   offset);
+        return;
+    }
     if (!place_value(c, row, part, v, vid, offset))
         return;
     v->state |= VALUE_SEEN;
@@ -283,71 +320,12 @@ static void on_read(struct check *c, const struct trace_row *row)
 static void on_final_read(struct check *c, const struct trace_row *row)
 {
     const struct trace_FINAL_READ *is = TRACE_AS(row, FINAL_READ);
-    struct part *part = check_tables_part(&c->tables, is->partition);
+    struct part *part = check_part_of(c, row);
     if (part == NULL)
         return;
     part->final = true;
     part->final_end = is->end;
     c->counts.final_reads++;
-}
-
-static struct topic *find_topic(struct check *c, uint64_t id)
-{
-    struct hmap_node *found = hmap_find(&c->topics, hash_mix(id), &id);
-    if (found != NULL)
-        return CONTAINER_OF(found, struct topic, node);
-    struct topic *topic = mem_zalloc(c->mem, sizeof *topic);
-    if (topic == NULL) {
-        c->error = ERR_NOMEM;
-        return NULL;
-    }
-    topic->id = id;
-    hmap_insert(&c->topics, hash_mix(id), &topic->node);
-    return topic;
-}
-
-/* Of those that begin with a topic. */
-static void on_topic(struct check *c, const struct trace_row *row)
-{
-    uint64_t id = trace_words(row)[0];
-    /* The row without a topic ends a listing: what was not seen since it began is not there. */
-    if (id == 0) {
-        c->topics_listed = true;
-        return;
-    }
-    struct topic *topic = find_topic(c, id);
-    if (topic == NULL)
-        return;
-    if (row->kind == TRACE_TOPIC_SEEN) {
-        topic->seen = true;
-        return;
-    }
-    c->counts.topics_acked++;
-    topic->acked = true;
-    topic->row = *row;
-}
-
-static void on_partition_deletion(struct check *c, const struct trace_row *row)
-{
-    uint64_t partition = TRACE_AS(row, PARTITION_DELETE_INVOKE)->partition;
-    struct part *part = check_tables_part(&c->tables, partition);
-    if (part != NULL)
-        part->deleted = part->left_out = true;
-}
-
-/* From now on it may be gone. */
-static void on_deletion(struct check *c, const struct trace_row *row)
-{
-    struct topic *topic = find_topic(c, TRACE_AS(row, TOPIC_DELETE_INVOKE)->topic);
-    if (topic != NULL)
-        topic->acked = false;
-}
-
-static void on_node_start(struct check *c)
-{
-    c->topics_listed = false;
-    LIST_EACH (topic, &c->topics.order, struct topic, node.order)
-        topic->seen = false;
 }
 
 static void on_producer_id(struct check *c, const struct trace_row *row)
@@ -387,21 +365,8 @@ void check_client_row(struct check *c, const struct trace_row *row)
     case TRACE_FINAL_READ:
         on_final_read(c, row);
         break;
-    case TRACE_TOPIC_CREATE_OK:
-    case TRACE_TOPIC_SEEN:
-        on_topic(c, row);
-        break;
-    case TRACE_PARTITION_DELETE_INVOKE:
-        on_partition_deletion(c, row);
-        break;
-    case TRACE_TOPIC_DELETE_INVOKE:
-        on_deletion(c, row);
-        break;
     case TRACE_PRODUCER_ID_GIVEN:
         on_producer_id(c, row);
-        break;
-    case TRACE_NODE_START:
-        on_node_start(c);
         break;
     case TRACE_POWER_LOSS:
         c->power_loss_ns = row->time_ns;
@@ -460,7 +425,7 @@ static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
     struct part *part = v->part == NO_PART ? NULL : c->tables.part_list[v->part];
     bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
     struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
-    if (acks && part != NULL && part->final && part->start == 0)
+    if (acks && part != NULL && part->final && !part->removed && part->start == 0)
         lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->at_ns);
 }
 
@@ -474,7 +439,10 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
     }
     struct part *part = c->tables.part_list[v->part];
     struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
-    if (part->left_out)
+    if (part->left_out || part->removed)
+        return;
+    const struct topic *topic = check_tables_topic_of(&c->tables, part->topic_id);
+    if (!part->final && topic != NULL && topic->asked_to_go)
         return;
     if (part->final)
         lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid,
@@ -492,16 +460,5 @@ void check_judge_records(struct check *c)
                 judge_value(c, &page->values[i & (PAGE_COUNT - 1)],
                             s->id << CHECK_SEQUENCE_BITS | i);
         }
-    }
-}
-
-void check_judge_topics(struct check *c)
-{
-    if (!c->topics_listed)
-        return;
-    LIST_EACH (topic, &c->topics.order, struct topic, node.order) {
-        if (topic->acked && !topic->seen)
-            check_note(c, CHECK_LOST_TOPIC, &topic->row, about(topic->id, CHECK_NO_OFFSET, 0),
-                       false, "created %.3f s into the run", (double)topic->row.time_ns / 1e9);
     }
 }

@@ -54,7 +54,7 @@ void check_sender_nack(struct check *c, const struct trace_row *row, const struc
     const struct sender *s = find_sender(c, r, is->producer_id, false);
     for (uint32_t i = 0; s != NULL && i < s->count; i++) {
         const struct sender_batch *batch = &s->batches[i];
-        struct about about = {.partition = r->key[1], .offset = batch->last};
+        struct about about = {.partition = r->part->id, .offset = batch->last};
         if (batch->crc == (uint32_t)is->crc && batch->last >= r->start)
             check_note(c, CHECK_DUPLICATE_REFUSED, row, about, false,
                        "producer %" PRId64 ", sequence %" PRId64 ", which ends at offset %" PRIu64,

@@ -6,9 +6,14 @@ static bool session_equal(const void *key, const struct hmap_node *node)
     return CONTAINER_OF(node, struct session, node)->id == *(const uint64_t *)key;
 }
 
-static bool part_equal(const void *key, const struct hmap_node *node)
+static bool part_name_equal(const void *key, const struct hmap_node *node)
 {
-    return CONTAINER_OF(node, struct part, node)->id == *(const uint64_t *)key;
+    return CONTAINER_OF(node, struct part_name, node)->id == *(const uint64_t *)key;
+}
+
+static bool topic_name_equal(const void *key, const struct hmap_node *node)
+{
+    return CONTAINER_OF(node, struct topic_name, node)->name == *(const uint64_t *)key;
 }
 
 static bool place_equal(const void *key, const struct hmap_node *node)
@@ -20,7 +25,8 @@ enum err check_tables_init(struct tables *t, struct mem *mem)
 {
     *t = (struct tables){.mem = mem};
     if (hmap_init(&t->sessions, mem, session_equal) != ERR_NONE ||
-        hmap_init(&t->parts, mem, part_equal) != ERR_NONE ||
+        hmap_init(&t->part_names, mem, part_name_equal) != ERR_NONE ||
+        hmap_init(&t->topic_names, mem, topic_name_equal) != ERR_NONE ||
         hmap_init(&t->places, mem, place_equal) != ERR_NONE) {
         check_tables_free(t);
         return ERR_NOMEM;
@@ -44,22 +50,39 @@ static void free_part(struct mem *mem, struct part *p)
     mem_free(mem, p);
 }
 
+static void free_topic_name(struct mem *mem, struct topic_name *n)
+{
+    for (struct topic *topic = n->newest; topic != NULL;) {
+        struct topic *older = topic->older;
+        mem_free(mem, topic);
+        topic = older;
+    }
+    mem_free(mem, n);
+}
+
 void check_tables_free(struct tables *t)
 {
     if (t->sessions.buckets != NULL) {
         LIST_EACH (s, &t->sessions.order, struct session, node.order)
             free_session(t->mem, s);
     }
-    if (t->parts.buckets != NULL) {
-        LIST_EACH (p, &t->parts.order, struct part, node.order)
-            free_part(t->mem, p);
+    for (uint32_t i = 0; i < t->part_count; i++)
+        free_part(t->mem, t->part_list[i]);
+    if (t->part_names.buckets != NULL) {
+        LIST_EACH (n, &t->part_names.order, struct part_name, node.order)
+            mem_free(t->mem, n);
+    }
+    if (t->topic_names.buckets != NULL) {
+        LIST_EACH (n, &t->topic_names.order, struct topic_name, node.order)
+            free_topic_name(t->mem, n);
     }
     if (t->places.buckets != NULL) {
         LIST_EACH (l, &t->places.order, struct place, node.order)
             mem_free(t->mem, l);
     }
     hmap_free(&t->sessions);
-    hmap_free(&t->parts);
+    hmap_free(&t->part_names);
+    hmap_free(&t->topic_names);
     hmap_free(&t->places);
     mem_free(t->mem, t->part_list);
 }
@@ -88,23 +111,101 @@ static void *make(struct tables *t, size_t size)
     return p;
 }
 
-struct part *check_tables_part(struct tables *t, uint64_t id)
+struct part_name *check_tables_part_name(struct tables *t, uint64_t id)
 {
-    if (t->part_last != NULL && t->part_last->id == id)
-        return t->part_last;
-    struct hmap_node *found = hmap_find(&t->parts, hash_mix(id), &id);
+    if (t->part_name_last != NULL && t->part_name_last->id == id)
+        return t->part_name_last;
+    struct hmap_node *found = hmap_find(&t->part_names, hash_mix(id), &id);
     if (found != NULL)
-        return t->part_last = CONTAINER_OF(found, struct part, node);
+        return t->part_name_last = CONTAINER_OF(found, struct part_name, node);
+    struct part_name *name = make(t, sizeof *name);
+    if (name == NULL)
+        return NULL;
+    name->id = id;
+    hmap_insert(&t->part_names, hash_mix(id), &name->node);
+    return name;
+}
+
+static struct part *new_part(struct tables *t, struct part_name *name, uint64_t topic_id)
+{
     if (!grow(t, &t->part_list, &t->part_cap, t->part_count + 1, sizeof *t->part_list))
         return NULL;
     struct part *part = make(t, sizeof *part);
     if (part == NULL)
         return NULL;
-    part->id = id;
+    part->id = name->id;
+    part->topic_id = topic_id;
     part->index = t->part_count;
+    part->left_out = name->left_out;
+    part->older = name->newest;
+    name->newest = part;
     t->part_list[t->part_count++] = part;
-    hmap_insert(&t->parts, hash_mix(id), &part->node);
     return part;
+}
+
+struct part *check_tables_part(struct tables *t, uint64_t id, uint64_t topic_id)
+{
+    struct part_name *name = check_tables_part_name(t, id);
+    if (name == NULL)
+        return NULL;
+    struct part *newest = name->newest;
+    if (newest != NULL && newest->topic_id == 0)
+        newest->topic_id = topic_id;
+    if (newest != NULL && topic_id == 0)
+        return newest;
+    for (struct part *part = newest; part != NULL; part = part->older) {
+        if (part->topic_id == topic_id)
+            return part;
+    }
+    return new_part(t, name, topic_id);
+}
+
+struct topic_name *check_tables_topic_name(struct tables *t, uint64_t id)
+{
+    struct hmap_node *found = hmap_find(&t->topic_names, hash_mix(id), &id);
+    if (found != NULL)
+        return CONTAINER_OF(found, struct topic_name, node);
+    struct topic_name *name = make(t, sizeof *name);
+    if (name == NULL)
+        return NULL;
+    name->name = id;
+    hmap_insert(&t->topic_names, hash_mix(id), &name->node);
+    return name;
+}
+
+struct topic *check_tables_topic(struct tables *t, uint64_t id, uint64_t topic_id)
+{
+    struct topic_name *name = check_tables_topic_name(t, id);
+    if (name == NULL)
+        return NULL;
+    struct topic *newest = name->newest;
+    if (newest != NULL && newest->id == 0)
+        newest->id = topic_id;
+    if (newest != NULL && topic_id == 0)
+        return newest;
+    for (struct topic *topic = newest; topic != NULL; topic = topic->older) {
+        if (topic->id == topic_id)
+            return topic;
+    }
+    struct topic *topic = make(t, sizeof *topic);
+    if (topic == NULL)
+        return NULL;
+    topic->id = topic_id;
+    topic->older = newest;
+    topic->asked_to_go = name->deletions > 0;
+    name->newest = topic;
+    return topic;
+}
+
+struct topic *check_tables_topic_of(struct tables *t, uint64_t topic_id)
+{
+    LIST_EACH (name, &t->topic_names.order, struct topic_name, node.order) {
+        for (struct topic *topic = name->newest; topic != NULL; topic = topic->older) {
+            if (topic->id == topic_id && topic_id != 0)
+                return topic;
+        }
+    }
+    return NULL;
 }
 
 struct session *check_tables_session(struct tables *t, uint64_t id)
@@ -247,4 +348,43 @@ void check_tables_expire(struct tables *t, struct part *part, uint64_t start)
     part->start = start;
     if (part->page_count > 0)
         drop_pages(t, part);
+}
+
+/* An acknowledged record has been where it belonged. Any other may yet be sent again, to the next
+ * topic of that name. */
+static void forget_slot(struct tables *t, uint64_t vid)
+{
+    bool gone;
+    struct value *v = check_tables_value(t, vid, &gone);
+    if (v == NULL)
+        return;
+    if (v->state & VALUE_OK)
+        expire_slot(t, vid);
+    else
+        v->state &= (uint8_t) ~(VALUE_PLACED | VALUE_SEEN);
+}
+
+static void remove_part(struct tables *t, struct part *part)
+{
+    for (uint32_t i = 0; i < part->page_count; i++) {
+        for (uint32_t k = 0; part->pages[i] != NULL && k < PAGE_COUNT; k++) {
+            if (part->pages[i]->vid[k] != 0)
+                forget_slot(t, part->pages[i]->vid[k] - 1);
+        }
+        mem_free(t->mem, part->pages[i]);
+        part->pages[i] = NULL;
+    }
+    part->page_count = 0;
+    part->removed = true;
+}
+
+void check_tables_remove(struct tables *t, uint64_t topic_id, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < t->part_count; i++) {
+        struct part *part = t->part_list[i];
+        if (part->topic_id != topic_id || topic_id == 0 || part->removed)
+            continue;
+        remove_part(t, part);
+        part->removed_ns = now_ns;
+    }
 }

@@ -50,10 +50,30 @@ struct slot_page {
     uint64_t vid[PAGE_COUNT]; /* vid + 1; 0: nothing seen there */
 };
 
-/* One partition as clients see it. */
-struct part {
+/* One topic that a name had; those that had it one after the other are chained, the newest first.
+ */
+struct topic {
+    uint64_t id;          /* trace_topic_id(); 0: nobody has said it yet */
+    struct topic *older;  /* of that name */
+    struct trace_row row; /* of the first answer that said it is there */
+    bool acked, seen;
+    bool asked_to_go;    /* somebody wants it deleted: it may be gone from now on */
+    bool removed;        /* the metadata log says so: it is */
+    uint64_t removed_on; /* the nodes that have said it, a bit each */
+};
+
+struct topic_name {
     struct hmap_node node;
-    uint64_t id;
+    uint64_t name;
+    struct topic *newest;
+    uint32_t deletions; /* that may still be done: not answered, or never to be */
+};
+
+/* One partition of one topic as clients see it. Rows that do not say of which topic are taken to
+ * speak of the newest that has the name. */
+struct part {
+    uint64_t id, topic_id; /* as rows call them; topic_id 0: nobody has said it yet */
+    struct part *older;    /* of that name */
     uint32_t index;
     struct slot_page **pages; /* of offsets from page_first on */
     uint64_t page_first;
@@ -66,8 +86,17 @@ struct part {
     uint64_t lost_from, lost_to; /* what the latest loss of power took of it, */
     int64_t lost_ns;             /* and when */
     bool final;
-    bool deleted;  /* somebody asked for that: rows of both its lives have one name */
-    bool left_out; /* check_leave_out */
+    bool opened;        /* some node has opened a log of it */
+    bool removed;       /* with its topic, */
+    int64_t removed_ns; /* and when the metadata log said so first */
+    bool left_out;      /* check_leave_out */
+};
+
+struct part_name {
+    struct hmap_node node;
+    uint64_t id;
+    struct part *newest;
+    bool left_out; /* whichever topic has the name */
 };
 
 /* The last sent, by session and partition; the position of a reader, by node and partition; the
@@ -82,11 +111,11 @@ struct place {
 
 struct tables {
     struct mem *mem;
-    struct hmap sessions, parts, places;
+    struct hmap sessions, part_names, topic_names, places;
     struct part **part_list;
     uint32_t part_count, part_cap;
     struct session *last;
-    struct part *part_last;
+    struct part_name *part_name_last;
     struct place *places_last[PLACES_LAST]; /* found last, by their hash; none is ever removed */
     bool failed;                            /* out of memory */
 };
@@ -94,7 +123,15 @@ struct tables {
 enum err check_tables_init(struct tables *t, struct mem *mem) MUST_USE;
 void check_tables_free(struct tables *t);
 /* NULL: out of memory, and failed is set. */
-struct part *check_tables_part(struct tables *t, uint64_t id);
+struct part_name *check_tables_part_name(struct tables *t, uint64_t id);
+/* topic_id 0: of the newest topic of that name. */
+struct part *check_tables_part(struct tables *t, uint64_t id, uint64_t topic_id);
+struct topic_name *check_tables_topic_name(struct tables *t, uint64_t name);
+struct topic *check_tables_topic(struct tables *t, uint64_t name, uint64_t topic_id);
+/* NULL: nobody has named it. */
+struct topic *check_tables_topic_of(struct tables *t, uint64_t topic_id);
+/* The topic is gone: what its partitions held needs no more attention. */
+void check_tables_remove(struct tables *t, uint64_t topic_id, int64_t now_ns);
 struct session *check_tables_session(struct tables *t, uint64_t id);
 /* Zeroed when new; *fresh says so. */
 struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh);

@@ -116,7 +116,8 @@ void history_print(const struct trace_row *row, const struct history_names *name
         return;
     }
     for (int i = 0; i < info->column_count; i++)
-        print_column(&info->columns[i], trace_words(row)[i], names, out);
+        if (info->columns[i].type != TRACE_TOPIC_ID) /* the name says it, and objects do */
+            print_column(&info->columns[i], trace_words(row)[i], names, out);
 }
 
 /* ---- objects ---- */
@@ -126,7 +127,8 @@ void history_put_column(struct json *j, const struct history_names *names,
 {
     enum trace_type type = (enum trace_type)column->type;
     const char *name = name_of(type, v, names);
-    bool hash = type == TRACE_PARTITION || type == TRACE_TOPIC || type == TRACE_NAMED;
+    bool hash = type == TRACE_PARTITION || type == TRACE_TOPIC || type == TRACE_NAMED ||
+                type == TRACE_TOPIC_ID;
     if (name != NULL)
         json_put_string(j, column->name, name);
     else if (type == TRACE_ERR && v < ERR_COUNT)

@@ -19,8 +19,8 @@ static void move_start(struct log *log, int64_t to)
     log->start_next = MAX(log->start_next, to);
     log->high_watermark = MAX(log->high_watermark, to);
     log_touch(log);
-    TRACE(log->set->trace, LOG_START, .partition = log->id, .start = to, .was = was,
-          .reason = LOG_START_ASKED, .max_timestamp = -1, .wall = -1);
+    TRACE(log->set->trace, LOG_START, .partition = log->id, .topic_id = log->topic_trace,
+          .start = to, .was = was, .reason = LOG_START_ASKED, .max_timestamp = -1, .wall = -1);
 }
 
 static void on_written(struct waiter *waiter, enum err e)

@@ -175,7 +175,8 @@ enum err log_roll(struct log *log, int64_t base)
     log_active(log)->next = base;
     log_segments_push(log, segment);
     log_snapshot_want(log); /* S-7 */
-    TRACE(log->set->trace, LOG_ROLL, .partition = log->id, .base = segment->base);
+    TRACE(log->set->trace, LOG_ROLL, .partition = log->id, .topic_id = log->topic_trace,
+          .base = segment->base);
     return ERR_NONE;
 }
 
@@ -346,9 +347,9 @@ static void assign_batch(struct log *log, struct format_note *note, const struct
     active->size += note->size;
     log->bytes += note->size;
     active->next = log->end = note->last + 1;
-    TRACE(log->set->trace, LOG_APPEND, .partition = log->id, .first = note->base,
-          .last = note->last, .crc = note->crc, .producer_id = note->producer_id,
-          .sequence = note->base_sequence, .bytes = note->size,
+    TRACE(log->set->trace, LOG_APPEND, .partition = log->id, .topic_id = log->topic_trace,
+          .first = note->base, .last = note->last, .crc = note->crc,
+          .producer_id = note->producer_id, .sequence = note->base_sequence, .bytes = note->size,
           .producer_epoch = note->producer_epoch,
           .leader_epoch = in->as_is || in->leader_epoch < 0 ? note->leader_epoch : in->leader_epoch,
           .transaction = transaction_of(note));
@@ -519,7 +520,8 @@ static void advance(struct log *log)
     }
     if (log->written_end == before)
         return;
-    TRACE(log->set->trace, LOG_WRITTEN, .partition = log->id, .end = log->written_end);
+    TRACE(log->set->trace, LOG_WRITTEN, .partition = log->id, .topic_id = log->topic_trace,
+          .end = log->written_end);
     log_commit(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);
@@ -602,8 +604,8 @@ void log_cut_back(struct log *log, int64_t end, enum err e)
     if (format_epochs_cut(&log->epochs, end + 1)) /* one that begins here may have been announced */
         log_epochs_were_cut(log);
     log_recent_clear(log);
-    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = end, .was = was,
-          .reason = LOG_CUT_FAILED, .leader_epoch = log_latest_epoch(log));
+    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .topic_id = log->topic_trace, .end = end,
+          .was = was, .reason = LOG_CUT_FAILED, .leader_epoch = log_latest_epoch(log));
     log_repair_begin(log, e);
     if (log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, end);

@@ -106,8 +106,8 @@ static enum steps_flow cut_decide(struct steps *steps)
     const struct log_segment *segment = log_opening_segment(o);
     if (o->hole && !o->recovery_known) {
         log_corrupt_text(&o->op->msg, log, segment->disk.file->path, o->cut_at, o->cut_why.text);
-        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = o->cut_at,
-              .err = ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
+              .position = o->cut_at, .err = ERR_CORRUPT);
         return steps_fail(steps, ERR_CORRUPT);
     }
     if (!o->hole || o->cut_at == segment->size)
@@ -259,8 +259,9 @@ static enum steps_flow cut_end(struct steps *steps)
     if (o->fresh == NULL)
         segment->next = o->end;
     SOMETIMES(log->set->trace, RECOVERY_CUT_TAIL, true);
-    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = o->end, .was = o->cut_was,
-          .reason = o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN, .leader_epoch = log_latest_epoch(log));
+    TRACE(log->set->trace, LOG_CUT, .partition = log->id, .topic_id = log->topic_trace,
+          .end = o->end, .was = o->cut_was, .reason = o->hole ? LOG_CUT_HOLE : LOG_CUT_TORN,
+          .leader_epoch = log_latest_epoch(log));
     if (o->hole)
         leave_notice(o);
     return STEPS_NEXT;

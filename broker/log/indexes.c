@@ -87,7 +87,7 @@ static enum steps_flow load_hold(struct steps *steps)
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
     TRACE(segment->log->set->trace, LOG_REBUILT, .partition = segment->log->id,
-          .what = LOG_REBUILT_INDEX, .base = segment->base);
+          .topic_id = segment->log->topic_trace, .what = LOG_REBUILT_INDEX, .base = segment->base);
     format_index_free(&segment->index);
     segment->index_saved_count = segment->times_saved_count = 0;
     segment->index_crc = segment->times_crc = 0;

@@ -139,7 +139,7 @@ struct log {
     int32_t partition;
     struct wire_uuid topic_id;
     char *path;
-    uint64_t id;
+    uint64_t id, topic_trace; /* as rows call it */
     struct log_config config;
     struct log_watch *watch;
     uint8_t state; /* enum log_state */

@@ -127,7 +127,8 @@ void log_move_durable(struct log *log)
         return;
     log->durable_end = end;
     log->durable_bytes = log->round_bytes;
-    TRACE(log->set->trace, LOG_DURABLE, .partition = log->id, .end = log->durable_end);
+    TRACE(log->set->trace, LOG_DURABLE, .partition = log->id, .topic_id = log->topic_trace,
+          .end = log->durable_end);
     log_told(log, ERR_NONE);
 }
 
@@ -154,7 +155,8 @@ void log_offline(struct log *log, enum err e, int64_t position)
     log->status = e;
     if (log->why.text[0] == 0)
         errmsg_set(&log->why, e, "%s%s", err_text(e), dir_advice(e));
-    TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = position, .err = e);
+    TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
+          .position = position, .err = e);
     log_told(log, e);
     log_wake_admissions(log);
 }

@@ -313,7 +313,7 @@ static enum steps_flow open_identity(struct steps *steps)
     log_opening_drop_got(o);
     if (e != ERR_NONE)
         return steps_fail(steps, errmsg_wrap(msg, e, "%s", o->path));
-    if (wire_uuid_equal(&id, &o->log->topic_id))
+    if (wire_uuid_equal(&id, &o->log->topic_id) || KNOWN_BUG(topic_known_by_name))
         return STEPS_NEXT;
     wire_uuid_print(&o->log->topic_id, mine);
     wire_uuid_print(&id, theirs);
@@ -408,8 +408,8 @@ static enum steps_flow open_take_epochs(struct steps *steps)
     if (e != ERR_NONE && e != ERR_CORRUPT)
         return steps_fail(steps, e);
     if (!o->epochs_known && log->segments[log->segment_count - 1]->size > 0)
-        TRACE(log->set->trace, LOG_REBUILT, .partition = log->id, .what = LOG_REBUILT_EPOCHS,
-              .base = log->segments[0]->base);
+        TRACE(log->set->trace, LOG_REBUILT, .partition = log->id, .topic_id = log->topic_trace,
+              .what = LOG_REBUILT_EPOCHS, .base = log->segments[0]->base);
     o->snapshot = log->snapshot_count;
     return STEPS_NEXT;
 }
@@ -561,6 +561,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                         .dir = set->dir,
                         .partition = partition,
                         .id = trace_partition(topic, partition),
+                        .topic_trace = trace_topic_id(topic_id),
                         .config = *config,
                         .watch = watch,
                         .state = LOG_OPENING,

@@ -184,10 +184,11 @@ static void begin(struct log_opening *o)
         log->bytes += log->segments[i]->size;
     log_move(log, LOG_OPEN);
     dir_member_join(&log->member);
-    TRACE(log->set->trace, LOG_OPEN, .partition = log->id, .start = log->start, .end = log->end,
-          .recovery_point = o->recovery_point, .clean = dir_clean(dir) && log->clean,
-          .leader_epoch = log_latest_epoch(log));
-    TRACE(log->set->trace, LOG_DURABLE, .partition = log->id, .end = log->durable_end);
+    TRACE(log->set->trace, LOG_OPEN, .partition = log->id, .topic_id = log->topic_trace,
+          .start = log->start, .end = log->end, .recovery_point = o->recovery_point,
+          .clean = dir_clean(dir) && log->clean, .leader_epoch = log_latest_epoch(log));
+    TRACE(log->set->trace, LOG_DURABLE, .partition = log->id, .topic_id = log->topic_trace,
+          .end = log->durable_end);
     if (o->epochs_changed)
         log_epochs_write(log, NULL);
     if (!log->clean)
@@ -221,8 +222,8 @@ static void ended(struct steps *steps, enum err e)
     struct log *log = o->log;
     if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *active = log_active(log);
-        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = active->size,
-              .err = ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
+              .position = active->size, .err = ERR_CORRUPT);
         e = too_short(o);
     }
     if (e != ERR_NONE && o->op->msg.text[0] == 0)

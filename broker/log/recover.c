@@ -41,8 +41,8 @@ static enum steps_flow gap(struct log_opening *o)
     const struct log_segment *segment = log_opening_segment(o);
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         const struct log_segment *before = log->segments[o->segment - 1];
-        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = before->size,
-              .err = ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
+              .position = before->size, .err = ERR_CORRUPT);
         if (o->end < segment->base)
             return steps_fail(&o->steps, log_missing_text(&o->op->msg, log, o->end, segment->base));
         log_corrupt_text(&o->op->msg, log, segment->disk.file->path, 0,
@@ -234,8 +234,8 @@ static bool misled(struct log_opening *o)
     if (scan->large_left > 0 && scan->large.last == floor_last)
         return false;
     o->index_fits = false;
-    TRACE(log->set->trace, LOG_REBUILT, .partition = log->id, .what = LOG_REBUILT_INDEX,
-          .base = log_opening_segment(o)->base);
+    TRACE(log->set->trace, LOG_REBUILT, .partition = log->id, .topic_id = log->topic_trace,
+          .what = LOG_REBUILT_INDEX, .base = log_opening_segment(o)->base);
     return true;
 }
 
@@ -258,8 +258,8 @@ static enum steps_flow bad(struct log_opening *o)
     if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
         log_corrupt_text(&o->op->msg, log, log_opening_segment(o)->disk.file->path, scan->bad_at,
                          scan->msg.text);
-        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .position = scan->bad_at,
-              .err = ERR_CORRUPT);
+        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
+              .position = scan->bad_at, .err = ERR_CORRUPT);
         return steps_fail(&o->steps, ERR_CORRUPT);
     }
     if (!KNOWN_BUG(torn_tail_kept) || !log_cut_keep(o))

@@ -263,7 +263,8 @@ static enum steps_flow retain_move(struct steps *steps)
     if (log->start_next > log->start) {
         int64_t was = log->start;
         log->start = log->start_next;
-        TRACE(log->set->trace, LOG_START, .partition = log->id, .start = log->start, .was = was,
+        TRACE(log->set->trace, LOG_START, .partition = log->id, .topic_id = log->topic_trace,
+              .start = log->start, .was = was,
               .reason = r->by_time ? LOG_START_TIME : LOG_START_SIZE, .max_timestamp = r->greatest,
               .wall = r->wall_ms);
     }

@@ -179,7 +179,7 @@ static enum steps_flow seam_judge(struct steps *steps)
     dir_let_go(&o->hold);
     o->walk.end = 0; /* the next segment's walk begins anew */
     if (o->end < next) {
-        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id,
+        TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
               .position = log_opening_segment(o)->size, .err = ERR_CORRUPT);
         return steps_fail(steps, log_missing_text(&o->op->msg, log, o->end, next));
     }

@@ -199,12 +199,13 @@ static enum steps_flow cut_memory(struct steps *steps)
     cut_knowledge(t);
     log_touch(log);
     if (was != log->end || t->reset)
-        TRACE(log->set->trace, LOG_CUT, .partition = log->id, .end = log->end, .was = was,
-              .reason = t->reset ? LOG_CUT_RESET : LOG_CUT_ASKED,
+        TRACE(log->set->trace, LOG_CUT, .partition = log->id, .topic_id = log->topic_trace,
+              .end = log->end, .was = was, .reason = t->reset ? LOG_CUT_RESET : LOG_CUT_ASKED,
               .leader_epoch = log_latest_epoch(log));
     if (log->start != start_was)
-        TRACE(log->set->trace, LOG_START, .partition = log->id, .start = log->start,
-              .was = start_was, .reason = LOG_START_ASKED, .max_timestamp = -1, .wall = -1);
+        TRACE(log->set->trace, LOG_START, .partition = log->id, .topic_id = log->topic_trace,
+              .start = log->start, .was = start_was, .reason = LOG_START_ASKED, .max_timestamp = -1,
+              .wall = -1);
     if (t->files && log->watch != NULL && log->watch->cut != NULL)
         log->watch->cut(log->watch, log->end);
     return steps_go(steps, t->files ? CUT_GONE : CUT_EPOCHS);

@@ -115,11 +115,14 @@ static void tell_topics(struct quorum *q, const struct metadata_image *from,
     const struct metadata_topic *before, *after;
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after)) {
-        if (before != NULL || after == NULL)
-            continue;
-        uint64_t id = hash_text(after->name);
-        TRACE(q->trace, TOPIC_ADDED, .topic = id, .partitions = after->partition_count,
-              .metadata_offset = offset);
+        if (after == NULL)
+            TRACE(q->trace, TOPIC_REMOVED, .topic = hash_text(before->name),
+                  .partitions = before->partition_count, .metadata_offset = offset,
+                  .topic_id = trace_topic_id(before->id.b));
+        else if (before == NULL)
+            TRACE(q->trace, TOPIC_ADDED, .topic = hash_text(after->name),
+                  .partitions = after->partition_count, .metadata_offset = offset,
+                  .topic_id = trace_topic_id(after->id.b));
     }
 }
 

@@ -109,9 +109,9 @@ static void on_read(struct log_op *op, enum err e)
         f->some = log->next_offset < readable_end(r);
     }
     if (f->read != NULL && log->bytes > 0)
-        TRACE(r->trace, SERVE, .partition = r->trace_id, .from = f->offset, .to = log->next_offset,
-              .high_watermark = f->high_watermark, .leader_epoch = r->leader_epoch,
-              .isolation = f->isolation);
+        TRACE(r->trace, SERVE, .partition = r->trace_id, .topic_id = r->topic_trace,
+              .from = f->offset, .to = log->next_offset, .high_watermark = f->high_watermark,
+              .leader_epoch = r->leader_epoch, .isolation = f->isolation);
     if (e == ERR_NONE && f->stale)
         look(f); /* it may be led no more */
     if (f->code != WIRE_ERROR_NONE)

@@ -34,7 +34,7 @@ struct replica {
     struct replica_op *op;      /* of opening, closing or removing */
     struct replica_op *removal; /* that waits for the end of an opening */
     struct log_set *logs;
-    uint64_t trace_id;
+    uint64_t trace_id, topic_trace; /* as rows call it */
     int32_t leader_epoch, partition_epoch;
     struct replica_epochs next; /* that are being noted */
     bool holds, noting;         /* no records are taken; replica_lead is under way */

@@ -6,6 +6,7 @@ static void tell_answer(const struct replica_produce *p)
 {
     const struct replica *r = p->replica;
     struct trace_ACK ack = {.partition = r->trace_id,
+                            .topic_id = r->topic_trace,
                             .first = p->first_offset,
                             .last = p->last_offset,
                             .acks = p->acks,
@@ -14,7 +15,7 @@ static void tell_answer(const struct replica_produce *p)
                             .producer_epoch = p->producer_epoch,
                             .leader_epoch = r->leader_epoch};
     if (p->code != WIRE_ERROR_NONE)
-        TRACE(r->trace, NACK, .partition = r->trace_id, .code = p->code,
+        TRACE(r->trace, NACK, .partition = r->trace_id, .topic_id = r->topic_trace, .code = p->code,
               .producer_id = p->producer_id, .sequence = p->base_sequence, .crc = p->crc,
               .producer_epoch = p->producer_epoch, .leader_epoch = r->leader_epoch);
     else

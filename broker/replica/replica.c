@@ -89,6 +89,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         .error = ERR_OFFLINE,
         .watch = {.moved = replica_moved, .cut = replica_produce_cut},
         .trace_id = trace_partition(topic, partition),
+        .topic_trace = trace_topic_id(topic_id->b),
         .leader_epoch = -1,
     };
     if (r->topic == NULL) {
@@ -161,10 +162,11 @@ static void lead(struct replica *r)
     r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
     r->epoch_start = log_end(r->log);
     log_note_high_watermark(r->log, r->high_watermark);
-    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .leader_epoch = r->leader_epoch,
-          .end = r->epoch_start, .partition_epoch = r->partition_epoch);
-    TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .offset = r->high_watermark,
-          .leader_epoch = r->leader_epoch);
+    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .leader_epoch = r->leader_epoch, .end = r->epoch_start,
+          .partition_epoch = r->partition_epoch);
+    TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .offset = r->high_watermark, .leader_epoch = r->leader_epoch);
     end_op(r, ERR_NONE);
 }
 
@@ -266,12 +268,14 @@ static void begin_epoch(struct replica *r, struct replica_epochs epochs)
 {
     ASSERT(epochs.leader > r->leader_epoch);
     ASSERT(log_written_end(r->log) == log_end(r->log));
-    TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+    TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .leader_epoch = r->leader_epoch);
     r->leader_epoch = epochs.leader;
     r->partition_epoch = epochs.partition;
     r->epoch_start = log_end(r->log);
-    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .leader_epoch = r->leader_epoch,
-          .end = r->epoch_start, .partition_epoch = r->partition_epoch);
+    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .leader_epoch = r->leader_epoch, .end = r->epoch_start,
+          .partition_epoch = r->partition_epoch);
 }
 
 static void on_noted(struct log_op *op, enum err e)
@@ -317,14 +321,15 @@ void replica_moved(struct log_watch *watch, enum err e)
     if (moved) {
         r->high_watermark = counting;
         log_note_high_watermark(r->log, counting);
-        TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .offset = counting,
-              .leader_epoch = r->leader_epoch);
+        TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .topic_id = r->topic_trace,
+              .offset = counting, .leader_epoch = r->leader_epoch);
     }
     replica_produce_advance(r);
     if (e != ERR_NONE && r->role == ROLE_LEADER) {
         replica_move(r, ROLE_OFFLINE);
         r->error = e;
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
+              .leader_epoch = r->leader_epoch);
         tell(r, true, log_status_text(r->log));
         replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     }
@@ -354,7 +359,8 @@ void replica_resign(struct replica *r)
     if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
         return;
     if (r->role == ROLE_LEADER)
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
+              .leader_epoch = r->leader_epoch);
     replica_move(r, ROLE_RESIGNED);
     r->error = ERR_OFFLINE;
     replica_produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
@@ -419,7 +425,8 @@ static void remove_now(struct replica *r)
     r->removal = NULL;
     r->log = NULL;
     if (r->role == ROLE_LEADER)
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .leader_epoch = r->leader_epoch);
+        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
+              .leader_epoch = r->leader_epoch);
     replica_move(r, ROLE_DELETING);
     if (log != NULL)
         log_delete(log, &r->log_op, on_removed);

@@ -163,6 +163,7 @@ struct client_assignment *client_item_take(struct client_item *item)
     item->answered = true;
     ASSERT(a->in_flight);
     a->in_flight = false;
+    memcpy(a->topic_id, item->topic_id, sizeof a->topic_id);
     return a->version == item->version ? a : NULL;
 }
 
@@ -185,9 +186,11 @@ enum err client_call_items(struct client *c, struct client_call *call,
     if (call->items == NULL)
         return ERR_NOMEM;
     call->item_count = count;
-    for (int32_t i = 0; i < count; i++)
-        call->items[i] =
-            (struct client_item){.assignment = asking[i], .version = asking[i]->version};
+    for (int32_t i = 0; i < count; i++) {
+        struct client_item *item = &call->items[i];
+        *item = (struct client_item){.assignment = asking[i], .version = asking[i]->version};
+        memcpy(item->topic_id, asking[i]->of->id, sizeof item->topic_id);
+    }
     return ERR_NONE;
 }
 

@@ -9,6 +9,7 @@
 
 /* Limits with names. */
 #define CLIENT_TOPIC_NAME_MAX 250     /* bytes of a topic's name, with its zero (Kafka: 249) */
+#define CLIENT_TOPIC_ID 16            /* bytes of an id (KIP-516) */
 #define CLIENT_HOST_MAX 256           /* bytes of a host's name, with its zero */
 #define CLIENT_BOOTSTRAP_MAX 16       /* addresses in bootstrap.servers */
 #define CLIENT_NODES_MAX 1024         /* brokers that metadata may name */
@@ -143,6 +144,7 @@ struct client_send {
      * the broker knows only that it is a duplicate. */
     int32_t partition_placed;
     int64_t offset, timestamp_stored_ms;
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* that the topic had when the record left last; or zeros */
     /* The machine's own. */
     struct list in_batch, by_order;
     uint64_t number;
@@ -162,8 +164,10 @@ struct client_fetched {
     struct client_assignment *assignment;
     int64_t offset, timestamp_ms;
     int32_t leader_epoch;
-    struct bytes key, value; /* borrowed until the next poll is submitted or the assignment ends */
-    struct bytes headers;    /* encoded: wire_record_headers takes them off one by one */
+    const uint8_t *topic_id; /* that the topic had when it was asked for the record; or zeros */
+    /* With the topic's id borrowed until the next poll is submitted or the assignment ends. */
+    struct bytes key, value;
+    struct bytes headers; /* encoded: wire_record_headers takes them off one by one */
     int32_t header_count;
 };
 
@@ -205,6 +209,7 @@ struct client_offsets {
     /* Out; offset -1: no record is that young. */
     int64_t offset, offset_timestamp_ms;
     int32_t leader_epoch;
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* that the topic had when it was asked last; or zeros */
 };
 
 struct client_topic_config {
@@ -222,6 +227,7 @@ struct client_create_topic {
     /* Out. */
     char message[ERRMSG_SIZE]; /* the broker's, or empty */
     int32_t partition_count_created;
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* zeros where the broker does not say */
 };
 
 /* CLIENT_DELETE_TOPIC, CLIENT_ADD_PARTITIONS, CLIENT_ALTER_CONFIGS. UNKNOWN: no answer came. */
@@ -252,7 +258,7 @@ struct client_partition_info {
 
 struct client_topic_info {
     char name[CLIENT_TOPIC_NAME_MAX];
-    uint8_t topic_id[16];
+    uint8_t topic_id[CLIENT_TOPIC_ID];
     int16_t code;
     bool internal;
     int32_t partition_count;
@@ -304,6 +310,7 @@ struct client_assignment {
      * passes over what is no record (control batches, gaps). */
     int64_t position;
     int64_t high_watermark, log_start; /* as the last answer said; -1 at first */
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* that the topic had when that was asked; zeros at first */
     /* The machine's own. */
     struct list link, chunks;
     struct client_topic *of;
@@ -423,6 +430,8 @@ struct client_node *client_node_find(struct client *c, int32_t id);
 const struct client_config *client_config_of(const struct client *c);
 /* -1 when nothing is known yet. */
 int32_t client_partition_count(const struct client *c, const char *topic);
+/* As the last Metadata said (KIP-516), which may lag behind a deletion; zeros while nobody said. */
+void client_topic_id(const struct client *c, const char *topic, uint8_t id[CLIENT_TOPIC_ID]);
 /* Bytes that accepted records hold of buffer.memory. */
 int64_t client_producer_buffered(const struct client *c);
 /* Bytes fetched and not yet polled. */

@@ -172,6 +172,7 @@ static enum err keep(struct client *c, struct client_assignment *a, struct slice
         chunk->bytes = slice_of(buf, (uint32_t)(data - buf->data), (uint32_t)size);
     }
     chunk->assignment = a;
+    memcpy(chunk->topic_id, a->topic_id, sizeof chunk->topic_id);
     chunk->queued = (int64_t)size;
     list_init(&chunk->link);
     list_push_back(&a->chunks, &chunk->link);

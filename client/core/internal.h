@@ -44,7 +44,8 @@ struct client_partition {
 struct client_topic {
     struct hmap_node node;
     char name[CLIENT_TOPIC_NAME_MAX];
-    int32_t partition_count; /* 0: not known yet */
+    uint8_t id[CLIENT_TOPIC_ID]; /* of the topic that has the name now; zeros: not known */
+    int32_t partition_count;     /* 0: not known yet */
     struct client_partition *partitions;
     bool asked;           /* of metadata, at least once */
     int16_t code;         /* what metadata said last */
@@ -84,6 +85,7 @@ enum client_call_kind {
 struct client_item {
     struct client_assignment *assignment; /* NULL: no longer assigned */
     uint32_t version;
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* when it was asked */
     bool answered;
 };
 
@@ -112,8 +114,9 @@ struct client_batch {
     int64_t deadline_ns, linger_ns, retry_ns;
     int32_t attempt_count;
     int32_t base_sequence;
-    int16_t code;   /* that the last answer brought */
-    bool closed;    /* takes no more records */
+    int16_t code;                      /* that the last answer brought */
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* of its topic when it left last */
+    bool closed;                       /* takes no more records */
     bool sequenced; /* has its place in (producer id, epoch): every attempt is the same bytes */
     bool flying;
     bool maybe_stored; /* an attempt ended without an answer that says it is not */
@@ -170,11 +173,12 @@ struct client_chunk {
     struct client_assignment *assignment; /* NULL: lent */
     const struct client_assignment *lent_from;
     struct slice bytes;
-    size_t at;                     /* of the next batch */
-    int64_t queued;                /* bytes that it counts for */
-    bool inside;                   /* records goes on */
-    size_t inside_size;            /* of the batch that records are of, as it came */
-    struct client_chunk *unpacked; /* it decompressed, when it was compressed; else NULL */
+    uint8_t topic_id[CLIENT_TOPIC_ID]; /* of its topic when it was asked for */
+    size_t at;                         /* of the next batch */
+    int64_t queued;                    /* bytes that it counts for */
+    bool inside;                       /* records goes on */
+    size_t inside_size;                /* of the batch that records are of, as it came */
+    struct client_chunk *unpacked;     /* it decompressed, when it was compressed; else NULL */
     struct wire_records records;
 };
 

@@ -200,6 +200,13 @@ int32_t client_partition_count(const struct client *c, const char *topic)
     return t == NULL || t->partition_count == 0 ? -1 : t->partition_count;
 }
 
+void client_topic_id(const struct client *c, const char *topic, uint8_t id[CLIENT_TOPIC_ID])
+{
+    const struct client_topic *t = client_topic_find(c, topic);
+    static const uint8_t none[CLIENT_TOPIC_ID];
+    memcpy(id, t == NULL ? none : t->id, CLIENT_TOPIC_ID);
+}
+
 struct client_node *client_leader(struct client *c, struct client_topic *topic, int32_t partition)
 {
     struct client_node *node = NULL;
@@ -348,6 +355,26 @@ static bool grow(struct client *c, struct client_topic *topic, int32_t count)
     return true;
 }
 
+/* Another topic has the name now: its leader epochs begin anew, and what was read of the one before
+ * it is nothing that its logs have to agree with (KAFKA-12257). */
+static void learn_id(struct client *c, struct client_topic *topic, const struct wire_uuid *id)
+{
+    static const struct wire_uuid none;
+    struct wire_uuid before;
+    memcpy(before.b, topic->id, sizeof before.b);
+    if (wire_uuid_equal(id, &before) || wire_uuid_equal(id, &none))
+        return;
+    memcpy(topic->id, id->b, sizeof topic->id);
+    if (wire_uuid_equal(&before, &none))
+        return;
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        topic->partitions[i].leader_epoch = -1;
+    LIST_EACH (a, &c->consumer.assignments, struct client_assignment, link) {
+        if (a->of == topic)
+            a->leader_epoch = -1;
+    }
+}
+
 /* Takes what the answer says of one partition, unless it is older than what is known (KIP-320). */
 static bool learn_partition(struct client_topic *topic,
                             const struct wire_metadata_response_partition *in)
@@ -375,6 +402,7 @@ static bool learn_topic(struct client *c, const struct wire_metadata_response_to
         return in->error_code != 0 && !client_code_retriable(in->error_code);
     if (!grow(c, topic, count))
         return false;
+    learn_id(c, topic, &in->topic_id);
     bool whole = true;
     for (int32_t i = 0; i < count; i++)
         whole &= learn_partition(topic, &in->partitions[i]);

@@ -110,7 +110,8 @@ static struct client_node *leader_node(struct client *c, struct client_op *op, c
 
 static struct client_node *offsets_node(struct client *c, struct client_op *op)
 {
-    const struct client_offsets *offsets = CONTAINER_OF(op, struct client_offsets, op);
+    struct client_offsets *offsets = CONTAINER_OF(op, struct client_offsets, op);
+    client_topic_id(c, offsets->topic, offsets->topic_id);
     return leader_node(c, op, offsets->topic, offsets->partition);
 }
 
@@ -282,6 +283,7 @@ static enum err creation_answer(struct client *c, struct client_op *op, struct c
         memcpy(create->message, in->error_message.data, (size_t)size);
     create->message[size] = 0;
     create->partition_count_created = in->num_partitions;
+    memcpy(create->topic_id, in->topic_id.b, sizeof create->topic_id);
     /* It is there, and an earlier attempt of ours whose answer was lost may have made it. */
     bool ours = in->error_code == WIRE_ERROR_TOPIC_ALREADY_EXISTS && op->maybe_done;
     if (!ours && refused(c, op, in->error_code))

@@ -48,14 +48,14 @@ static void stop(struct client *c, struct client_assignment *a, enum client_noti
 
 /* ---- what is handed out ---- */
 
-static void give(struct client_poll *poll, struct client_assignment *a, const struct wire_record *r,
-                 int32_t leader_epoch)
+static void give(struct client_poll *poll, struct client_chunk *chunk, const struct wire_record *r)
 {
     poll->records[poll->record_count++] = (struct client_fetched){
-        .assignment = a,
+        .assignment = chunk->assignment,
         .offset = r->offset,
         .timestamp_ms = r->timestamp_ms,
-        .leader_epoch = leader_epoch,
+        .leader_epoch = chunk->records.batch.leader_epoch,
+        .topic_id = chunk->topic_id,
         .key = {.data = r->key.data, .size = (size_t)MAX(r->key.size, 0)},
         .value = {.data = r->value.data, .size = (size_t)MAX(r->value.size, 0)},
         .headers = r->headers,
@@ -132,7 +132,7 @@ static bool take_record(struct client *c, struct client_assignment *a, struct cl
     }
     if (r.offset < a->position) /* the fetch began inside of the batch */
         return true;
-    give(poll, a, &r, chunk->records.batch.leader_epoch);
+    give(poll, chunk, &r);
     a->position = r.offset + 1;
     if (chunk->records.left == 0)
         leave_batch(c, a, chunk);

@@ -79,6 +79,7 @@ void client_batch_tell(struct client *c, struct client_batch *b, enum client_out
             send->offset = base_offset + index;
         if (timestamp_ms >= 0)
             send->timestamp_stored_ms = timestamp_ms;
+        memcpy(send->topic_id, b->topic_id, sizeof send->topic_id);
         index++;
         tell(c, send, outcome, code, err);
     }
@@ -285,6 +286,7 @@ void client_producer_submit(struct client *c, struct client_send *send)
     list_push_back(&c->producer.order, &send->by_order);
     send->partition_placed = -1;
     send->offset = -1;
+    memset(send->topic_id, 0, sizeof send->topic_id);
     send->timestamp_stored_ms = send->timestamp_ms >= 0 ? send->timestamp_ms : c->wall_ms;
     struct client_topic *topic = client_topic_of(c, send->topic);
     send->waits_for = topic;

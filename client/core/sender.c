@@ -185,6 +185,7 @@ static void take_off(struct client *c, struct client_call *call)
         q->flying_count++;
         b->flying = true;
         b->attempt_count++;
+        memcpy(b->topic_id, q->topic->id, sizeof b->topic_id);
     }
     LIST_EACH (b, &call->batches, struct client_batch, in_call)
         client_queue_update(c, b->queue);

@@ -1,5 +1,6 @@
 /* trace.c - the buffer of rows and the tables of what they mean. */
 #include <string.h>
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/trace.h"
 
@@ -168,4 +169,9 @@ uint64_t trace_partition_of(uint64_t topic, int32_t partition)
 uint64_t trace_partition(const char *topic, int32_t partition)
 {
     return trace_partition_of(trace_topic(topic), partition);
+}
+
+uint64_t trace_topic_id(const uint8_t id[16])
+{
+    return get_u64(id) ^ get_u64(id + 8);
 }

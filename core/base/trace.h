@@ -16,8 +16,9 @@ enum trace_type {
     TRACE_NAMED,     /* the hash of a word that a NAME row tells */
     TRACE_OFFSET,    /* UINT64_MAX: none */
     TRACE_NUMBER,
-    TRACE_BITS, /* a digest, or a number by which something is known: hexadecimal */
-    TRACE_ERR,  /* enum err */
+    TRACE_BITS,     /* a digest, or a number by which something is known: hexadecimal */
+    TRACE_ERR,      /* enum err */
+    TRACE_TOPIC_ID, /* trace_topic_id(); 0: not known */
 };
 
 /* Each kind is a struct of its columns, a word each: trace_rows.def. */
@@ -29,6 +30,7 @@ enum trace_type {
 #define TRACE_NUMBER_WORD int64_t
 #define TRACE_BITS_WORD uint64_t
 #define TRACE_ERR_WORD uint64_t
+#define TRACE_TOPIC_ID_WORD uint64_t
 
 #define C(type, name) TRACE_##type##_WORD name;
 #define ROW(name, text, ...)                                                                       \
@@ -184,5 +186,8 @@ uint64_t trace_partition(const char *topic, int32_t partition);
 /* The same in two steps, for those who say it of one topic again and again. */
 uint64_t trace_topic(const char *topic);
 uint64_t trace_partition_of(uint64_t topic, int32_t partition);
+/* What rows say of Kafka's id of a topic (KIP-516): another for another topic of the same name. 0
+ * of the id that is all zeros, which nobody has. */
+uint64_t trace_topic_id(const uint8_t id[16]);
 
 #endif

@@ -37,7 +37,8 @@ static void on_created(struct loop_create_topic *op)
         return;
     char text[ERRMSG_SIZE + 64];
     if (c->op.outcome == CLIENT_OK) {
-        TRACE(a->seat->trace, TOPIC_CREATE_OK, .topic = topic, .partitions = c->partition_count);
+        TRACE(a->seat->trace, TOPIC_CREATE_OK, .topic = topic, .partitions = c->partition_count,
+              .topic_id = trace_topic_id(c->topic_id));
         snprintf(text, sizeof text, "ok");
     } else {
         TRACE(a->seat->trace, TOPIC_CREATE_FAIL, .topic = topic, .code = c->op.code);
@@ -97,6 +98,9 @@ static void on_changed(struct loop_change_topic *op)
 {
     struct admin *a = CONTAINER_OF(op, struct admin, change);
     const struct client_change_topic *c = &op->change;
+    if (c->op.kind == CLIENT_DELETE_TOPIC)
+        TRACE(a->seat->trace, TOPIC_DELETE_END, .topic = hash_text(c->topic),
+              .known = c->op.outcome != CLIENT_UNKNOWN, .code = c->op.code);
     if (a->stopping)
         return;
     char text[ERRMSG_SIZE + 64];
@@ -135,8 +139,6 @@ static void change_topic(struct admin *a, const char *verb, char *words)
     if (strcmp(verb, "delete") == 0) {
         kind = CLIENT_DELETE_TOPIC;
         TRACE(a->seat->trace, TOPIC_DELETE_INVOKE, .topic = hash_text(name));
-        for (int32_t i = 0; i < partitions; i++)
-            TRACE(a->seat->trace, PARTITION_DELETE_INVOKE, .partition = trace_partition(name, i));
     } else if (strcmp(verb, "grow") == 0) {
         kind = CLIENT_ADD_PARTITIONS;
         script_workload_name_partitions(a->seat->trace, name, partitions);
@@ -194,7 +196,8 @@ static void on_topics(struct loop_topics *op)
     if (t->op.outcome == CLIENT_OK) {
         for (int32_t i = 0; i < t->topic_count; i++)
             TRACE(a->seat->trace, TOPIC_SEEN, .topic = hash_text(t->topics[i].name),
-                  .partitions = t->topics[i].partition_count);
+                  .partitions = t->topics[i].partition_count,
+                  .topic_id = trace_topic_id(t->topics[i].topic_id));
         TRACE(a->seat->trace, TOPIC_SEEN, .topic = 0, .partitions = 0);
         snprintf(text, sizeof text, "ok %d", t->topic_count);
         client_topics_free(t);

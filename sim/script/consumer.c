@@ -64,7 +64,8 @@ static void tell_final(struct consumer *c)
         struct client_assignment *a = &c->assigned[i];
         if (!left_out(c, i))
             TRACE(c->seat->trace, FINAL_READ, .partition = id_of(c, a),
-                  .start = MAX(a->log_start, 0), .end = c->end[i]);
+                  .start = MAX(a->log_start, 0), .end = c->end[i],
+                  .topic_id = trace_topic_id(a->topic_id));
     }
     TRACE(c->seat->trace, CLIENT_DONE, .count = c->read_count, .unfinished = 0);
     c->told = true;
@@ -75,7 +76,8 @@ static void write_record(struct consumer *c, const struct client_fetched *r)
     TRACE(c->seat->trace, POLL_RECORD, .op = c->op, .partition = id_of(c, r->assignment),
           .offset = r->offset, .vid = script_workload_value_vid(r->value),
           .key = script_workload_key_digest(r->key), .body = script_workload_digest(r->value),
-          .timestamp = r->timestamp_ms, .leader_epoch = r->leader_epoch);
+          .timestamp = r->timestamp_ms, .leader_epoch = r->leader_epoch,
+          .topic_id = trace_topic_id(r->topic_id));
     c->read_count++;
 }
 
@@ -89,7 +91,7 @@ static void take_notice(struct consumer *c, const struct client_poll *p)
     case CLIENT_NOTICE_RESET:
     case CLIENT_NOTICE_TRUNCATED:
         TRACE(trace, ASSIGN, .partition = id_of(c, p->notice_assignment), .offset = p->notice_to,
-              .flags = p->notice);
+              .flags = p->notice, .topic_id = trace_topic_id(p->notice_assignment->topic_id));
         return;
     case CLIENT_NOTICE_CORRUPT:
     case CLIENT_NOTICE_FAILED:

@@ -63,17 +63,20 @@ static void write_outcome(struct producer *p, struct slot *slot)
 {
     const struct client_send *s = &slot->send.send;
     uint64_t at = trace_partition_of(p->topic, MAX(s->partition_placed, 0));
+    uint64_t topic_id = trace_topic_id(s->topic_id);
     uint64_t code = (uint64_t)(s->op.code != 0 ? s->op.code : -(int64_t)s->op.err);
     switch (s->op.outcome) {
     case CLIENT_OK:
         TRACE(p->seat->trace, PRODUCE_OK, .partition = at, .vid = slot->vid, .offset = s->offset,
-              .timestamp = s->timestamp_stored_ms);
+              .timestamp = s->timestamp_stored_ms, .topic_id = topic_id);
         return;
     case CLIENT_FAILED:
-        TRACE(p->seat->trace, PRODUCE_FAIL, .partition = at, .vid = slot->vid, .code = code);
+        TRACE(p->seat->trace, PRODUCE_FAIL, .partition = at, .vid = slot->vid, .code = code,
+              .topic_id = topic_id);
         return;
     case CLIENT_UNKNOWN:
-        TRACE(p->seat->trace, PRODUCE_UNKNOWN, .partition = at, .vid = slot->vid, .code = code);
+        TRACE(p->seat->trace, PRODUCE_UNKNOWN, .partition = at, .vid = slot->vid, .code = code,
+              .topic_id = topic_id);
         return;
     }
     UNREACHABLE();

@@ -558,6 +558,34 @@ TEST(metadata_of_an_older_leader_epoch_is_not_believed)
     rig_done(&r);
 }
 
+/* KAFKA-12257: the leader epochs of a topic that was made anew say nothing of the one before it. */
+TEST(metadata_of_another_topic_of_that_name_is_believed)
+{
+    struct rig r;
+    struct client_send send;
+    rig_init(&r, "enable.idempotence", "false", NULL);
+    r.topic_id = 1;
+    rig_send(&r, &send, "t", 0, "x");
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    rig_answer_leader(&r, "t", 0, 7);
+    rig_up(&r, 0, CLIENT_LANE_MAIN);
+    struct client_request *first = rig_take(&r, 0);
+    r.topic_id = 2;
+    rig_produced(&r, first, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, -1);
+    rig_pass(&r, 150);
+    rig_produced(&r, rig_take(&r, 0), 0, 0);
+    assert_int_equal(send.topic_id[15], 1); /* as far as the client knew when it left */
+    rig_answer_leader(&r, "t", -1, 0);
+    rig_send(&r, &send, "t", 0, "x");
+    assert_int_equal(rig_count(&r, 0), 0);
+    rig_pass(&r, 1500);
+    rig_answer_leader(&r, "t", 0, 1);
+    rig_produced(&r, rig_take(&r, 0), 0, 0);
+    assert_int_equal(send.op.outcome, CLIENT_OK);
+    assert_int_equal(send.topic_id[15], 2);
+    rig_done(&r);
+}
+
 /* Two topics of two partitions each; all led by broker 0. */
 static void answer_two_topics(struct rig *r)
 {

@@ -188,6 +188,7 @@ static void answer_metadata(struct rig *r, const char *topic, int16_t code,
                                                .partitions_count = count,
                                                .partitions = parts,
                                                .topic_authorized_operations = INT32_MIN};
+    one.topic_id.b[15] = r->topic_id;
     struct wire_metadata_response answer;
     wire_defaults(&wire_metadata_response_message, &answer);
     answer.brokers_count = 1;

@@ -22,6 +22,7 @@ struct rig {
     struct list requests; /* not yet answered, oldest first */
     struct client_op *done[RIG_DONE_MAX];
     int done_count;
+    uint8_t topic_id;  /* of every topic in metadata, its last byte */
     bool forgets_done; /* there are more than the rig has room for */
 };
 

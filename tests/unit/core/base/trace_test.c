@@ -32,7 +32,7 @@ TEST(trace_gives_rows_back_in_order)
 
 TEST(trace_that_is_full_loses_rows_and_counts_them)
 {
-    uint64_t words[2 * (TRACE_HEAD_WORDS + 2) + 4];
+    uint64_t words[2 * (TRACE_HEAD_WORDS + 3) + 4];
     struct trace t;
     trace_init(&t, words, COUNT_OF(words), false);
     for (uint64_t i = 0; i < 5; i++)
@@ -87,7 +87,7 @@ TEST(a_row_is_as_wide_as_its_kind)
     trace_init(&t, words, WORDS, true);
     TRACE(&t, LOG_CUT, .partition = 3, .was = 8);
     const struct trace_row *row = trace_take(&t);
-    assert_int_equal(row->width, 5);
+    assert_int_equal(row->width, 6);
     assert_int_equal(trace_row_size(row), sizeof(struct trace_row) + sizeof(struct trace_LOG_CUT));
     assert_int_equal(TRACE_AS(row, LOG_CUT)->end, 0);
     trace_make(&whole, TRACE_SAY, NULL, "");
@@ -100,12 +100,12 @@ TEST(a_row_of_others_is_sound_or_it_is_not)
     struct trace_whole whole;
     uint32_t words = TRACE_HEAD_WORDS + TRACE_WIDTH_MAX;
     trace_make(&whole, TRACE_LOG_CUT, &(const struct trace_LOG_CUT){.end = 1}, NULL);
-    assert_true(trace_is_sound(&whole.row, TRACE_HEAD_WORDS + 5));
-    assert_false(trace_is_sound(&whole.row, TRACE_HEAD_WORDS + 4));
+    assert_true(trace_is_sound(&whole.row, TRACE_HEAD_WORDS + 6));
+    assert_false(trace_is_sound(&whole.row, TRACE_HEAD_WORDS + 5));
     assert_false(trace_is_sound(&whole.row, TRACE_HEAD_WORDS - 1));
-    whole.row.width = 6;
+    whole.row.width = 7;
     assert_false(trace_is_sound(&whole.row, words));
-    whole.row.width = 5;
+    whole.row.width = 6;
     whole.row.kind = TRACE_KIND_COUNT;
     assert_false(trace_is_sound(&whole.row, words));
     trace_make(&whole, TRACE_SAY, NULL, "1234567");
