@@ -100,6 +100,20 @@ static void refuse(struct controller_altered *altered, const char *sentence)
     errmsg_set(&altered->msg, ERR_INVALID, "%s", sentence);
 }
 
+/* 0, or the code for who may not change that (ControllerApis.authorizeAlterResource). */
+static int16_t check_access(const struct request *r, struct bytes name, int8_t type)
+{
+    if (type == RESOURCE_TOPIC && !api_may(r, API_ALTER_CONFIGS, API_TOPIC, name))
+        return WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    if (type == RESOURCE_GROUP && !api_may(r, API_ALTER_CONFIGS, API_GROUP, name))
+        return WIRE_ERROR_GROUP_AUTHORIZATION_FAILED;
+    bool cluster = type == RESOURCE_BROKER || type == RESOURCE_BROKER_LOGGER ||
+                   type == RESOURCE_CLIENT_METRICS;
+    if (cluster && !api_may_cluster(r, API_ALTER_CONFIGS))
+        return WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+    return WIRE_ERROR_NONE;
+}
+
 static void check_type(struct controller_altered *altered, int8_t type)
 {
     switch (type) {
@@ -158,13 +172,15 @@ static void take_setting(struct controller_altered *altered, struct controller_s
 {
     *out = (struct controller_setting){
         .key = bytes_from(key), .value = bytes_from(value), .op = CONTROLLER_CONFIG_SET};
+    if (altered->code != WIRE_ERROR_NONE)
+        return;
     if (op < 0 || op >= CONTROLLER_CONFIG_OP_COUNT) {
         altered->code = WIRE_ERROR_INVALID_REQUEST;
         errmsg_set(&altered->msg, ERR_INVALID, "Unknown operation type %d", op);
         return;
     }
     out->op = (enum controller_config_op)op;
-    if (value.size >= 0 || out->op == CONTROLLER_CONFIG_DELETE || altered->code != WIRE_ERROR_NONE)
+    if (value.size >= 0 || out->op == CONTROLLER_CONFIG_DELETE)
         return;
     altered->code = WIRE_ERROR_INVALID_REQUEST;
     errmsg_set(&altered->msg, ERR_INVALID, "Null value not supported for : %.*s", (int)key.size,
@@ -183,7 +199,11 @@ static struct controller_setting *take_resource(struct alter_configs *s, int32_t
     *altered = (struct controller_altered){
         .topic = bytes_from(name), .settings = settings, .setting_count = count};
     s->types[index] = type;
-    check_type(altered, type);
+    altered->code = check_access(&s->request, altered->topic, type);
+    if (altered->code == WIRE_ERROR_NONE)
+        check_type(altered, type);
+    else
+        errmsg_set(&altered->msg, ERR_ACCESS, "%s", wire_error_text(altered->code));
     return settings;
 }
 

@@ -2,8 +2,6 @@
  * closes its connection and nothing else. */
 #include "api/internal.h"
 
-#define TOPIC_ID_SINCE 13 /* of Produce and of Fetch (KIP-516) */
-
 static const struct handler *const handlers[] = {
     &api_handler_produce,
     &api_handler_fetch,
@@ -217,19 +215,9 @@ int64_t api_request_deadline(const struct request *r, int32_t timeout_ms)
     return env_now(r->api->env) + wait_ms * 1000000;
 }
 
-const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
-                                               const struct wire_uuid *id, int16_t *unknown)
-{
-    const struct metadata_image *image = quorum_current(r->api->quorum);
-    bool by_id = api_request_version(r) >= TOPIC_ID_SINCE;
-    *unknown = by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    return by_id ? metadata_find_id(image, id)
-                 : metadata_find(image, bytes_of(name.data, (size_t)MAX(name.size, 0)));
-}
-
 int16_t api_request_ended(const struct request *r, int16_t code)
 {
-    bool by_id = api_request_version(r) >= TOPIC_ID_SINCE;
+    bool by_id = api_request_version(r) >= API_TOPIC_ID_SINCE;
     bool gone = code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     return gone && by_id ? WIRE_ERROR_UNKNOWN_TOPIC_ID : code;
 }
@@ -352,7 +340,7 @@ static void serve(struct request *r, size_t at)
     request_free(r);
 }
 
-void api_request(struct api *api, const struct api_listener *listener, struct conn *conn,
+void api_request(struct api *api, const struct api_caller *caller, struct conn *conn,
                  struct conn_request *on, struct slice frame)
 {
     struct wire_request_header header;
@@ -375,7 +363,8 @@ void api_request(struct api *api, const struct api_listener *listener, struct co
         return;
     }
     r->header = header;
-    r->listener = listener;
+    r->caller = *caller;
+    r->caller.client_id = bytes_of(header.client_id.data, (size_t)MAX(header.client_id.size, 0));
     serve(r, used);
 }
 

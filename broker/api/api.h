@@ -18,7 +18,56 @@
 
 struct api;
 
+/* ---- who asks ---- */
+
+/* The way by which a client came, and the address at which it finds this broker again. */
+struct api_listener {
+    const char *name; /* "PLAINTEXT" */
+    const char *host;
+    uint16_t port;
+};
+
+#define API_ANONYMOUS "User:ANONYMOUS"
+
+/* Who asks. principal and client id together are what a quota counts under (KIP-55). */
+struct api_caller {
+    const struct api_listener *listener; /* by which he came */
+    const char *principal;               /* "User:NAME" */
+    struct bytes client_id;              /* as the request says; empty: it says nothing */
+};
+
+/* AclOperation's codes (KIP-11). */
+enum api_operation {
+    API_READ = 3,
+    API_WRITE = 4,
+    API_CREATE = 5,
+    API_DELETE = 6,
+    API_ALTER = 7,
+    API_DESCRIBE = 8,
+    API_CLUSTER_ACTION = 9,
+    API_DESCRIBE_CONFIGS = 10,
+    API_ALTER_CONFIGS = 11,
+    API_IDEMPOTENT_WRITE = 12,
+};
+
+/* ResourceType's codes. */
+enum api_resource {
+    API_TOPIC = 2,
+    API_GROUP = 3,
+    API_CLUSTER = 4, /* there is one, API_CLUSTER_NAME */
+    API_TRANSACTIONAL_ID = 5,
+};
+#define API_CLUSTER_NAME "kafka-cluster"
+
+/* Who may do what. Pure, and at once: it is asked for each topic of a request. */
+struct api_access {
+    /* name.data NULL: whether there is any of that kind. */
+    bool (*may)(const struct api_access *access, const struct api_caller *caller,
+                enum api_operation operation, enum api_resource resource, struct bytes name);
+};
+
 struct api_settings {
+    const struct api_access *access; /* NULL: everybody may do everything */
     const char *cluster_id;
     bool auto_create_topics;
     int64_t fetch_bytes_max; /* fetch.max.bytes */
@@ -28,16 +77,10 @@ struct api_settings {
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
                  struct notes *notes, struct quorum *quorum, struct replica_set *replicas,
                  const struct api_settings *settings) MUST_USE;
-/* The way by which a client came, and the address at which it finds this broker again. */
-struct api_listener {
-    const char *name; /* "PLAINTEXT" */
-    const char *host;
-    uint16_t port;
-};
-
-/* A frame came (conn_owner.request) by a listener, which outlives the connection. It is answered
- * with conn_answer, now or later; a frame that breaks the protocol closes the connection. */
-void api_request(struct api *api, const struct api_listener *listener, struct conn *conn,
+/* A frame came (conn_owner.request) from that caller; it is copied, and what it points to outlives
+ * the connection. It is answered with conn_answer, now or later; a frame that breaks the protocol
+ * closes the connection. */
+void api_request(struct api *api, const struct api_caller *caller, struct conn *conn,
                  struct conn_request *request, struct slice frame);
 /* A frame of that size is none, and conn is about to be closed (conn_owner.refused). */
 void api_refuse_frame(struct api *api, struct conn *conn, enum conn_refusal why, int32_t size);

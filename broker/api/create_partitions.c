@@ -102,6 +102,8 @@ static bool take_all(struct create_partitions *s)
         };
         int32_t before = places.count;
         api_places_topic(&places, grown->topic);
+        if (!api_may(&s->request, API_ALTER, API_TOPIC, grown->topic))
+            grown->code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
         if (places.topic_count > before) {
             api_places_partition(&places, 0, grown);
             continue;

@@ -80,6 +80,12 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
         return true;
     }
     out->topic_id = topic->id;
+    /* What it is like is told to who may ask for that, too (KIP-525). */
+    if (!api_may(r, API_DESCRIBE_CONFIGS, API_TOPIC, topic->name)) {
+        out->topic_config_error_code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+        out->configs_count = -1;
+        return true;
+    }
     out->num_partitions = topic->partition_count;
     out->replication_factor = 1;
     return api_request_version(r) < 5 || describe(r, in, out);
@@ -145,6 +151,13 @@ static void on_deadline(struct env_timer *timer)
         time_out(s);
 }
 
+static void refuse(struct controller_new_topic *topic)
+{
+    topic->refused = true;
+    topic->code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    errmsg_set(&topic->msg, ERR_ACCESS, "Authorization failed.");
+}
+
 static void begin(struct request *r)
 {
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
@@ -157,6 +170,7 @@ static void begin(struct request *r)
         return;
     }
     s->create.topic_count = count;
+    bool all = api_may_cluster(r, API_CREATE);
     s->create.validate_only = in->validate_only;
     for (int32_t i = 0; i < count; i++) {
         const struct wire_create_topics_request_topic *topic = &in->topics[i];
@@ -169,6 +183,8 @@ static void begin(struct request *r)
             .configs = topic->configs,
             .config_count = topic->configs_count,
         };
+        if (!all && !api_may(r, API_CREATE, API_TOPIC, s->create.topics[i].name))
+            refuse(&s->create.topics[i]);
     }
     /* Kafka's controller does not even begin what is late already. */
     if (in->timeout_ms <= 0) {

@@ -46,8 +46,9 @@ static bool prepare_topic(struct delete_records *s,
 {
     struct request *r = &s->request;
     int32_t count = MAX(in->partitions_count, 0);
-    const struct metadata_topic *topic = metadata_find(
-        quorum_current(r->api->quorum), bytes_of(in->name.data, (size_t)MAX(in->name.size, 0)));
+    int16_t unknown;
+    const struct metadata_topic *topic = api_request_topic_named(
+        r, API_DELETE, bytes_of(in->name.data, (size_t)MAX(in->name.size, 0)), &unknown);
     *out = (struct wire_delete_records_response_topic){.name = in->name};
     out->partitions = api_request_alloc(r, (size_t)count, sizeof *out->partitions);
     if (out->partitions == NULL)
@@ -62,8 +63,7 @@ static bool prepare_topic(struct delete_records *s,
         *item->out = (struct wire_delete_records_response_partition){
             .partition_index = asked->partition_index, .low_watermark = -1};
         item->out->error_code =
-            api_request_find(r, topic, asked->partition_index,
-                             WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+            api_request_find(r, topic, asked->partition_index, unknown, &item->replica);
         if (item->replica != NULL)
             replica_hold(item->replica);
     }

@@ -102,6 +102,55 @@ static void take(struct controller_old_topic *out,
     }
 }
 
+/* What nobody has is unknown at once: the controller does not ask again who may delete what was
+ * made meanwhile. */
+static void check_named(const struct request *r, struct controller_old_topic *topic)
+{
+    bool is_there = metadata_find(quorum_current(r->api->quorum), topic->name) != NULL;
+    if (!api_may(r, API_DESCRIBE, API_TOPIC, topic->name))
+        topic->code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    else if (!is_there)
+        topic->code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    else if (!api_may(r, API_DELETE, API_TOPIC, topic->name))
+        topic->code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+/* The name is told to who may know it. */
+static void check_by_id(const struct request *r, struct controller_old_topic *topic)
+{
+    const struct metadata_topic *found =
+        metadata_find_id(quorum_current(r->api->quorum), &topic->id);
+    if (found == NULL) {
+        topic->code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
+        return;
+    }
+    struct bytes name = bytes_text(found->name);
+    if (api_may(r, API_DELETE, API_TOPIC, name))
+        return;
+    topic->code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    if (!api_may(r, API_DESCRIBE, API_TOPIC, name))
+        return;
+    memcpy(topic->found, name.data, name.size);
+    topic->name = bytes_of(topic->found, name.size);
+}
+
+/* Who may delete any topic, or each one that he asks for (ControllerApis.deleteTopics). */
+static void check_access(struct delete_topics *s)
+{
+    const struct request *r = &s->request;
+    if (api_may_cluster(r, API_DELETE))
+        return;
+    for (int32_t i = 0; i < s->delete.topic_count; i++) {
+        struct controller_old_topic *topic = &s->delete.topics[i];
+        if (topic->code != WIRE_ERROR_NONE || topic->omitted)
+            continue;
+        if (topic->name.size > 0)
+            check_named(r, topic);
+        else
+            check_by_id(r, topic);
+    }
+}
+
 /* What stands twice is refused once: where it stands last. */
 static void refuse_twice(const struct api_places *places)
 {
@@ -161,6 +210,7 @@ static void begin(struct request *r)
         api_request_break(r, ERR_NOMEM);
         return;
     }
+    check_access(s);
     /* Kafka's controller does not even begin what is late already. */
     if (in->timeout_ms <= 0) {
         time_out(s);

@@ -6,18 +6,6 @@
 #define ENDPOINT_BROKER 1
 #define ENDPOINT_CONTROLLER 2
 
-/* All that may be done with a cluster, for nobody is kept from anything (AclOperation's codes). */
-#define CREATE (1 << 5)
-#define ALTER (1 << 7)
-#define DESCRIBE (1 << 8)
-#define CLUSTER_ACTION (1 << 9)
-#define DESCRIBE_CONFIGS (1 << 10)
-#define ALTER_CONFIGS (1 << 11)
-#define IDEMPOTENT_WRITE (1 << 12)
-#define ALL                                                                                        \
-    (CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | DESCRIBE_CONFIGS | ALTER_CONFIGS |               \
-     IDEMPOTENT_WRITE)
-
 static int16_t check(const struct wire_describe_cluster_request *in, struct errmsg *msg)
 {
     if (in->endpoint_type == ENDPOINT_BROKER)
@@ -41,8 +29,8 @@ static void begin(struct request *r)
     wire_defaults(&wire_describe_cluster_response_message, &body);
     struct wire_describe_cluster_response_broker self = {
         .broker_id = quorum_node_id(r->api->quorum),
-        .host = wire_text(r->listener->host),
-        .port = r->listener->port,
+        .host = wire_text(r->caller.listener->host),
+        .port = r->caller.listener->port,
         .rack = WIRE_NULL_STRING,
     };
     body.error_code = check(in, &msg);
@@ -56,7 +44,7 @@ static void begin(struct request *r)
     body.brokers = &self;
     body.brokers_count = 1;
     if (in->include_cluster_authorized_operations)
-        body.cluster_authorized_operations = ALL;
+        body.cluster_authorized_operations = api_cluster_operations(r);
     api_request_answer(r, &body);
 }
 

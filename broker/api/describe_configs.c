@@ -4,6 +4,7 @@
 
 /* ConfigResource.Type, ConfigEntry.ConfigSource and ConfigType of Kafka's. */
 #define RESOURCE_TOPIC 2
+#define RESOURCE_GROUP 32
 #define SOURCE_TOPIC 1
 #define SOURCE_DEFAULT 5
 
@@ -105,6 +106,21 @@ static bool describe_topic(struct request *r,
     return true;
 }
 
+/* 0, or the code for who may not see that (ConfigHelper.handleDescribeConfigsRequest). */
+static int16_t check_access(const struct request *r, struct bytes name, int8_t type)
+{
+    if (type == RESOURCE_TOPIC)
+        return api_may(r, API_DESCRIBE_CONFIGS, API_TOPIC, name)
+                   ? WIRE_ERROR_NONE
+                   : WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    if (type == RESOURCE_GROUP)
+        return api_may(r, API_DESCRIBE_CONFIGS, API_GROUP, name)
+                   ? WIRE_ERROR_NONE
+                   : WIRE_ERROR_GROUP_AUTHORIZATION_FAILED;
+    return api_may_cluster(r, API_DESCRIBE_CONFIGS) ? WIRE_ERROR_NONE
+                                                    : WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+}
+
 static bool describe_resource(struct request *r,
                               const struct wire_describe_configs_request_resource *in,
                               struct wire_describe_configs_response_result *out)
@@ -115,6 +131,11 @@ static bool describe_resource(struct request *r,
         .resource_type = in->resource_type,
         .resource_name = in->resource_name,
     };
+    out->error_code = check_access(r, name, in->resource_type);
+    if (out->error_code != WIRE_ERROR_NONE) {
+        out->error_message = wire_text(wire_error_text(out->error_code));
+        return true;
+    }
     if (in->resource_type != RESOURCE_TOPIC) {
         out->error_code = WIRE_ERROR_INVALID_REQUEST;
         out->error_message =

@@ -115,7 +115,8 @@ static void on_deadline(struct env_timer *timer)
 
 static bool is_unknown(int16_t code)
 {
-    return code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION || code == WIRE_ERROR_UNKNOWN_TOPIC_ID;
+    return code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION || code == WIRE_ERROR_UNKNOWN_TOPIC_ID ||
+           code == WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
 }
 
 static void fill(struct fetch *s, struct item *item)
@@ -313,7 +314,9 @@ static int32_t prepare_row(struct fetch *s, const struct api_places *places, int
         out->topic = (struct wire_string){.data = (const char *)first->topic.data,
                                           .size = (int32_t)first->topic.size};
     int16_t unknown;
-    const struct metadata_topic *topic = api_request_topic(r, out->topic, &out->topic_id, &unknown);
+    enum api_operation operation = from_replica(r->body) ? API_CLUSTER_ACTION : API_READ;
+    const struct metadata_topic *topic =
+        api_request_topic(r, operation, out->topic, &out->topic_id, &unknown);
     out->partitions = api_request_alloc(r, (size_t)(end - at), sizeof *out->partitions);
     if (out->partitions == NULL)
         return -1;

@@ -69,6 +69,7 @@ void api_refusals_end(struct refusals *r);
  * reasons apart. */
 void api_refusals_tell(struct refusals *r, const struct conn *conn,
                        const struct wire_request_header *header, int why, const char *sentence);
+#define API_TOPIC_ID_SINCE 13 /* of Produce and of Fetch (KIP-516) */
 #define API_NAME_SIZE 40
 #define API_KEYS_KNOWN 93 /* of Kafka 4.3.1, from 0 on */
 /* "Fetch"; "API key 999" where Kafka has none of that key. */
@@ -134,10 +135,10 @@ struct request {
     struct mem *mem; /* of itself and all that it holds; outlives the connection */
     const struct handler *handler;
     const struct wire_api *kind;
-    const struct api_listener *listener; /* by which it came */
-    struct conn *conn;                   /* NULL: nobody waits */
-    struct conn_request *on;             /* likewise */
-    struct slice frame;                  /* retained */
+    struct api_caller caller;
+    struct conn *conn;       /* NULL: nobody waits */
+    struct conn_request *on; /* likewise */
+    struct slice frame;      /* retained */
     struct wire_request_header header;
     void *body; /* decoded */
     struct arena arena;
@@ -203,10 +204,28 @@ void api_join(struct request *r, const struct join *join);
 void api_join_hold(struct request *r);
 /* The request may be gone afterwards. */
 void api_join_release(struct request *r);
+/* access.c. Each API asks before it acts or tells: what it asks of whom is the table of
+ * docs/protocol.md. */
+bool api_may(const struct request *r, enum api_operation operation, enum api_resource resource,
+             struct bytes name);
+bool api_may_cluster(const struct request *r, enum api_operation operation);
+/* All that may be done with it: a bit for each operation. */
+int32_t api_operations(const struct request *r, enum api_resource resource, struct bytes name);
+/* The same of the cluster: nothing, for who may not see it. */
+int32_t api_cluster_operations(const struct request *r);
+
 /* The topic that a request means, by its id since version 13 of Produce and Fetch, by its name
- * before. NULL: there is none, and *unknown is the code that says so. */
-const struct metadata_topic *api_request_topic(const struct request *r, struct wire_string name,
-                                               const struct wire_uuid *id, int16_t *unknown);
+ * before, for who is to do that with it (API_CLUSTER_ACTION: with the cluster). NULL: there is
+ * none, or he may not, and *code says which: of a name that he may not use he does not learn
+ * whether it exists. */
+const struct metadata_topic *api_request_topic(const struct request *r,
+                                               enum api_operation operation,
+                                               struct wire_string name, const struct wire_uuid *id,
+                                               int16_t *code);
+/* The same, by its name. */
+const struct metadata_topic *api_request_topic_named(const struct request *r,
+                                                     enum api_operation operation,
+                                                     struct bytes name, int16_t *code);
 /* What an operation on a partition ended with: of one that was deleted meanwhile, who asks by id is
  * told that it is the id that nobody knows. */
 int16_t api_request_ended(const struct request *r, int16_t code);

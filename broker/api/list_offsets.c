@@ -73,8 +73,9 @@ static void prepare_item(struct list_offsets *s, struct item *item, const struct
                          struct wire_list_offsets_response_partition *out)
 {
     struct request *r = &s->request;
+    int16_t code;
     const struct metadata_topic *topic =
-        metadata_find(quorum_current(r->api->quorum), place->topic);
+        api_request_topic_named(r, API_DESCRIBE, place->topic, &code);
     *out = (struct wire_list_offsets_response_partition){
         .partition_index = place->number,
         .timestamp = -1,
@@ -82,12 +83,11 @@ static void prepare_item(struct list_offsets *s, struct item *item, const struct
         .leader_epoch = -1,
     };
     *item = (struct item){.owner = s, .in = place->row, .out = out};
-    out->error_code = api_request_find(r, topic, place->number,
-                                       WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, &item->replica);
+    out->error_code = api_request_find(r, topic, place->number, code, &item->replica);
     if (item->replica != NULL)
         replica_hold(item->replica);
     /* Two questions about one partition have no two places in an answer. */
-    if (place->twice)
+    if (place->twice && code != WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED)
         out->error_code = WIRE_ERROR_INVALID_REQUEST;
 }
 

@@ -5,11 +5,6 @@
 #define TOPIC_IDS_SINCE                                                                            \
     12 /* ids in a request; versions 10 and 11 have the field, but no use of it */
 
-/* Nobody is refused anything yet, so an asker may do whatever can be done (AclOperation's codes).
- */
-#define TOPIC_OPERATIONS (1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11)
-#define CLUSTER_OPERATIONS (1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12)
-
 #define AUTO_CREATE_MAX 100 /* topics of one request; who asks for more asks again */
 
 struct metadata_state {
@@ -19,6 +14,7 @@ struct metadata_state {
     struct quorum_request submitted;
     int32_t node_id;
     int32_t *asked; /* rows of the request that are answered, each topic once; NULL: all topics */
+    int32_t *shown; /* those of the image that he may see; NULL: all of them */
     struct wire_metadata_response body;
     int32_t topic_index, partition_index; /* the next to describe */
 };
@@ -65,8 +61,22 @@ static void describe_partition(struct metadata_state *s, const struct metadata_t
     };
 }
 
+/* Who may make topics by asking for them. */
+static bool may_create(const struct request *r, struct bytes name)
+{
+    return api_may_cluster(r, API_CREATE) || api_may(r, API_CREATE, API_TOPIC, name);
+}
+
+static bool creates(const struct request *r)
+{
+    const struct wire_metadata_request *in = r->body;
+    return r->api->settings.auto_create_topics && in->allow_auto_topic_creation && !all_topics(r);
+}
+
 static int16_t code_of_missing(const struct metadata_state *s, struct wire_string name)
 {
+    if (creates(&s->request) && !may_create(&s->request, string_bytes(name)))
+        return WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
     for (int32_t i = 0; i < s->create.topic_count; i++) {
         if (!bytes_equal(s->create.topics[i].name, string_bytes(name)))
             continue;
@@ -86,37 +96,54 @@ static bool by_id(const struct wire_metadata_request_topic *asked)
     return !wire_uuid_equal(&asked->topic_id, &zero);
 }
 
+/* Of a topic whose name he may not know the answer says nothing but what he said himself. */
+static const struct metadata_topic *find_asked(const struct metadata_state *s,
+                                               const struct wire_metadata_request_topic *asked,
+                                               struct wire_metadata_response_topic *out)
+{
+    const struct request *r = &s->request;
+    const struct metadata_topic *topic;
+    bool named = !by_id(asked);
+    if (named) {
+        out->name = asked->name.size < 0 ? wire_text("") : asked->name;
+        topic = metadata_find(s->image, string_bytes(out->name));
+    } else {
+        out->topic_id = asked->topic_id;
+        out->name = WIRE_NULL_STRING;
+        out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
+        topic = metadata_find_id(s->image, &out->topic_id);
+    }
+    if (!named && topic == NULL)
+        return NULL;
+    struct bytes name = named ? string_bytes(out->name) : bytes_text(topic->name);
+    if (!api_may(r, API_DESCRIBE, API_TOPIC, name)) {
+        out->error_code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+        return NULL;
+    }
+    if (topic == NULL)
+        out->error_code = code_of_missing(s, out->name);
+    return topic;
+}
+
 /* The topic that the answer's i-th row is about; NULL: there is none, and out says so. */
 static const struct metadata_topic *find_topic(const struct metadata_state *s, int32_t i,
                                                struct wire_metadata_response_topic *out)
 {
     const struct wire_metadata_request *in = s->request.body;
-    const struct wire_metadata_request_topic *asked =
-        s->asked == NULL ? NULL : &in->topics[s->asked[i]];
     *out = (struct wire_metadata_response_topic){.topic_authorized_operations = INT32_MIN};
-    const struct metadata_topic *topic = NULL;
-    if (asked == NULL) {
-        topic = metadata_topic_at(s->image, i);
-    } else if (by_id(asked)) {
-        out->topic_id = asked->topic_id;
-        out->name = WIRE_NULL_STRING;
-        out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_ID;
-        topic = metadata_find_id(s->image, &out->topic_id);
-    } else {
-        out->name = asked->name.size < 0 ? wire_text("") : asked->name;
-        topic = metadata_find(s->image, string_bytes(out->name));
-        out->error_code = topic == NULL ? code_of_missing(s, out->name) : WIRE_ERROR_NONE;
-        if (in->include_topic_authorized_operations)
-            out->topic_authorized_operations = TOPIC_OPERATIONS;
+    const struct metadata_topic *topic =
+        s->asked != NULL ? find_asked(s, &in->topics[s->asked[i]], out)
+                         : metadata_topic_at(s->image, s->shown == NULL ? i : s->shown[i]);
+    if (topic != NULL) {
+        out->error_code = WIRE_ERROR_NONE;
+        out->name = wire_text(topic->name);
+        out->topic_id = topic->id;
+        out->is_internal = is_internal(topic);
     }
-    if (topic == NULL)
-        return NULL;
-    out->error_code = WIRE_ERROR_NONE;
-    out->name = wire_text(topic->name);
-    out->topic_id = topic->id;
-    out->is_internal = is_internal(topic);
-    if (in->include_topic_authorized_operations)
-        out->topic_authorized_operations = TOPIC_OPERATIONS;
+    bool refused = out->error_code == WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    if (in->include_topic_authorized_operations && out->name.size >= 0 && !refused)
+        out->topic_authorized_operations =
+            api_operations(&s->request, API_TOPIC, string_bytes(out->name));
     return topic;
 }
 
@@ -172,15 +199,34 @@ static void resume(struct env_timer *yield)
     describe(CONTAINER_OF(r, struct metadata_state, request));
 }
 
-/* What a row of the request means: a topic's name, or an id that nobody has. */
+/* What a row of the request means: a topic's name, or an id that nobody has, or none that he may
+ * know the name of. */
 static struct bytes meaning(const struct metadata_state *s,
                             const struct wire_metadata_request_topic *asked)
 {
     if (!by_id(asked))
         return string_bytes(asked->name);
     const struct metadata_topic *topic = metadata_find_id(s->image, &asked->topic_id);
-    return topic == NULL ? bytes_of(asked->topic_id.b, sizeof asked->topic_id.b)
-                         : bytes_text(topic->name);
+    bool known =
+        topic != NULL && api_may(&s->request, API_DESCRIBE, API_TOPIC, bytes_text(topic->name));
+    return known ? bytes_text(topic->name) : bytes_of(asked->topic_id.b, sizeof asked->topic_id.b);
+}
+
+/* Who asks for all topics is told of those that he may see. False: no memory. */
+static bool choose_all(struct metadata_state *s)
+{
+    int32_t count = s->image->topic_count;
+    s->body.topics_count = count;
+    if (s->request.api->settings.access == NULL)
+        return true;
+    s->body.topics_count = 0;
+    s->shown = api_request_alloc(&s->request, (size_t)count, sizeof *s->shown);
+    for (int32_t i = 0; i < count && s->shown != NULL; i++) {
+        struct bytes name = bytes_text(metadata_topic_at(s->image, i)->name);
+        if (api_may(&s->request, API_DESCRIBE, API_TOPIC, name))
+            s->shown[s->body.topics_count++] = i;
+    }
+    return s->shown != NULL;
 }
 
 /* A topic that is asked for twice is answered once. False: no memory. */
@@ -188,9 +234,8 @@ static bool choose_topics(struct metadata_state *s)
 {
     const struct wire_metadata_request *in = s->request.body;
     struct api_places places;
-    s->body.topics_count = s->image->topic_count;
     if (all_topics(&s->request))
-        return true;
+        return choose_all(s);
     s->body.topics_count = 0;
     s->asked = api_request_alloc(&s->request, (size_t)in->topics_count, sizeof *s->asked);
     if (s->asked == NULL || api_places_begin(&places, &s->request, in->topics_count, 0) != ERR_NONE)
@@ -223,14 +268,14 @@ static void answer(struct metadata_state *s)
     s->body.brokers_count = 1;
     s->body.brokers[0] = (struct wire_metadata_response_broker){
         .node_id = s->node_id,
-        .host = wire_text(r->listener->host),
-        .port = r->listener->port,
+        .host = wire_text(r->caller.listener->host),
+        .port = r->caller.listener->port,
         .rack = WIRE_NULL_STRING,
     };
     s->body.cluster_id = wire_text(r->api->settings.cluster_id);
     s->body.controller_id = s->node_id;
     if (in->include_cluster_authorized_operations)
-        s->body.cluster_authorized_operations = CLUSTER_OPERATIONS;
+        s->body.cluster_authorized_operations = api_cluster_operations(r);
     describe(s);
 }
 
@@ -265,6 +310,8 @@ static bool collect_missing(struct metadata_state *s)
         if (by_id(&in->topics[i]) || metadata_topic_name_check(name, NULL) != ERR_NONE)
             continue;
         if (metadata_find(image, name) != NULL || collected(s, name))
+            continue;
+        if (!api_may(&s->request, API_DESCRIBE, API_TOPIC, name) || !may_create(&s->request, name))
             continue;
         s->create.topics[s->create.topic_count++] = (struct controller_new_topic){
             .name = name, .partition_count = -1, .replication_factor = -1};
@@ -308,13 +355,11 @@ static void refuse(struct metadata_state *s, int16_t code)
 static void begin(struct request *r)
 {
     struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
-    const struct wire_metadata_request *in = r->body;
     if (asks_too_early(r)) {
         refuse(s, WIRE_ERROR_INVALID_REQUEST);
         return;
     }
-    bool create = r->api->settings.auto_create_topics && in->allow_auto_topic_creation;
-    if (create && !all_topics(r) && !collect_missing(s)) {
+    if (creates(r) && !collect_missing(s)) {
         api_request_break(r, ERR_NOMEM);
         return;
     }

@@ -190,7 +190,7 @@ static void prepare_item(struct produce *s, struct item *item,
     list_init(&item->op.link);
     int16_t code = s->refused_with;
     const char *why =
-        code == 0 ? NULL : "a transactional batch in a request without a transactional id";
+        code == 0 ? NULL : "a transactional batch without a transactional id that may be used";
     struct wire_bytes batch = in->records;
     if (code == WIRE_ERROR_NONE)
         code = api_request_find(&s->request, topic, in->index, unknown, &item->replica);
@@ -239,7 +239,7 @@ static bool lay_out(struct produce *s, const struct api_places *places)
             return false;
         int16_t unknown;
         const struct metadata_topic *topic =
-            api_request_topic(r, rows[t]->name, &rows[t]->topic_id, &unknown);
+            api_request_topic(r, API_WRITE, rows[t]->name, &rows[t]->topic_id, &unknown);
         struct item *item = &s->items[s->item_count++];
         item->out = &rows[t]->partition_responses[rows[t]->partition_responses_count++];
         prepare_item(s, item, places->items[i].row, topic, unknown);
@@ -254,11 +254,14 @@ static bool is_transactional(struct wire_bytes records)
            (get_u16(records.data + 21) & WIRE_BATCH_TRANSACTIONAL) != 0;
 }
 
-/* Transactional records under nobody's id are refused with all that came with them
- * (KafkaApis.handleProduceRequest). */
-static int16_t check_transactional(const struct wire_produce_request *in)
+/* Transactional records under nobody's id, or one that is another's, are refused with all that came
+ * with them (KafkaApis.handleProduceRequest). */
+static int16_t check_transactional(const struct request *r)
 {
-    if (in->transactional_id.size >= 0)
+    const struct wire_produce_request *in = r->body;
+    struct wire_string id = in->transactional_id;
+    if (id.size >= 0 &&
+        api_may(r, API_WRITE, API_TRANSACTIONAL_ID, bytes_of(id.data, (size_t)id.size)))
         return WIRE_ERROR_NONE;
     for (int32_t i = 0; i < in->topic_data_count; i++) {
         const struct wire_produce_request_topic *topic = &in->topic_data[i];
@@ -277,7 +280,7 @@ static bool prepare(struct produce *s)
     bool by_id = api_request_version(r) >= TOPIC_IDS_SINCE;
     struct api_places places;
     wire_defaults(&wire_produce_response_message, &s->body);
-    s->refused_with = check_transactional(in);
+    s->refused_with = check_transactional(r);
     int32_t count = 0;
     for (int32_t i = 0; i < in->topic_data_count; i++)
         count += MAX(in->topic_data[i].partition_data_count, 0);

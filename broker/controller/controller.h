@@ -85,6 +85,7 @@ struct controller_new_topic {
     int32_t assignment_count;
     const struct wire_create_topics_request_config *configs;
     int32_t config_count;
+    bool refused; /* who asks may not: code and msg say so, and it is left alone */
     /* out: */
     int16_t code; /* Kafka's */
     struct errmsg msg;

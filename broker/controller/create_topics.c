@@ -450,7 +450,8 @@ static void decide(const struct controller_view *view, struct controller_command
         CONTAINER_OF(command, struct controller_create_topics, command);
     struct plan *plans = mem_array(view->mem, (size_t)MAX(c->topic_count, 1), sizeof *plans);
     for (int32_t i = 0; i < c->topic_count; i++) {
-        c->topics[i].code = WIRE_ERROR_NONE;
+        if (!c->topics[i].refused)
+            c->topics[i].code = WIRE_ERROR_NONE;
         c->topics[i].id = (struct wire_uuid){{0}};
     }
     if (plans == NULL || refuse_repeated(view, c) != ERR_NONE)

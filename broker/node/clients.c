@@ -42,7 +42,7 @@ void broker_clients_init(struct broker *b)
 static void on_request(struct conn *conn, struct conn_request *request, struct slice frame)
 {
     struct client *client = client_of(conn);
-    api_request(client->broker->api, &client->listener->told, conn, request, frame);
+    api_request(client->broker->api, &client->caller, conn, request, frame);
 }
 
 static void on_cancel(struct conn *conn, struct conn_request *request, enum err e)
@@ -84,7 +84,7 @@ static bool start_client(struct listener *l, env_stream stream)
     if (client == NULL)
         return false;
     client->broker = b;
-    client->listener = l;
+    client->caller = (struct api_caller){.listener = &l->told, .principal = API_ANONYMOUS};
     list_init(&client->link);
     list_push_back(&b->clients, &client->link);
     b->client_count++;

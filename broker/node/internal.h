@@ -132,7 +132,7 @@ struct listener {
 struct client {
     struct list link;
     struct broker *broker;
-    const struct listener *listener; /* by which it came */
+    struct api_caller caller; /* who it is */
     struct conn conn;
 };
 
@@ -187,6 +187,7 @@ struct broker {
 
     struct listener listeners[LISTENERS_MAX];
     int32_t listener_count;
+    const struct api_access *access;        /* who may do what; NULL: everybody everything */
     const struct conn_filtering *filtering; /* of its clients' connections; NULL: none */
     struct budget client_mem;
     int64_t overload_told_ns; /* 0: never */

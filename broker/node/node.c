@@ -47,6 +47,12 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     return ERR_NONE;
 }
 
+void broker_set_access(struct broker *b, const struct api_access *access)
+{
+    ASSERT(b->phase == BROKER_NEW);
+    b->access = access;
+}
+
 void broker_set_filtering(struct broker *b, const struct conn_filtering *filtering)
 {
     ASSERT(b->phase == BROKER_NEW);

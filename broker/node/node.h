@@ -72,6 +72,9 @@ struct broker;
  * caller's and outlive the broker; notes may be NULL. ERR_NOMEM. */
 enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struct trace *trace,
                     const struct broker_config *config, struct notes *notes) MUST_USE;
+/* Before broker_start: who may do what (api.h). access outlives it. */
+struct api_access;
+void broker_set_access(struct broker *broker, const struct api_access *access);
 /* Before broker_start: what the bytes of its clients pass through (conn.h). filtering outlives it.
  */
 struct conn_filtering;

@@ -35,6 +35,7 @@ void broker_start_partitions_done(struct broker *b)
     if (broker_start_cut_short(b))
         return;
     struct api_settings settings = {
+        .access = b->access,
         .cluster_id = dir_cluster_id(b->dir),
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,

@@ -73,6 +73,8 @@ static enum err broker_begin(struct world_seat *seat)
     enum err e = config_parse(&broker_config_table, &config, seat->args, "test", NULL, &msg);
     if (e == ERR_NONE)
         e = broker_new(&life->broker, seat->env, seat->mem, seat->trace, &config, &life->notes);
+    if (e == ERR_NONE)
+        broker_set_access(life->broker, current->access);
     if (e != ERR_NONE)
         return e;
     running = life->broker;

@@ -3,6 +3,7 @@
 #ifndef KILN_SUPPORT_BROKER_HELP_H
 #define KILN_SUPPORT_BROKER_HELP_H
 
+#include "api/api.h"
 #include "conn/conn.h"
 #include "node/node.h"
 #include "support/test.h"
@@ -31,6 +32,7 @@ struct help {
     bool is_closed;
     struct world_sink sink;
     struct arena arena;
+    const struct api_access *access; /* of brokers that start from now on */
     /* What brokers told. */
     enum err started, stopped;
     int start_count, stop_count;
