@@ -3,6 +3,7 @@
 #ifndef KILN_CLI_CAMPAIGN_H
 #define KILN_CLI_CAMPAIGN_H
 
+#include <sys/types.h>
 #include "cli/cli.h"
 #include "history/history.h"
 #include "script/script.h"
@@ -79,6 +80,9 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
 void campaign_run_child(const struct campaign_script *script, uint64_t seed,
                         const struct campaign_mode *mode, struct campaign_outcome *outcome);
 
+/* From now on this process dies when its parent does, however that ends: nobody would hear of what
+ * it comes to. The nodes of a run that are processes of their own die with it, likewise. */
+void campaign_die_with(pid_t parent);
 /* From now on this process dies after that much of the machine's time. 0: CAMPAIGN_WALL_NS. */
 void campaign_limit_wall(int64_t wall_max_ns);
 

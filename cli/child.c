@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -178,6 +179,13 @@ static int64_t wall_max(int64_t given_ns)
     return given_ns > 0 ? given_ns : CAMPAIGN_WALL_NS;
 }
 
+void campaign_die_with(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(CLI_CRASHED); /* it died before that was said */
+}
+
 /* An alarm needs nobody to watch, and strikes within a handler, too. */
 void campaign_limit_wall(int64_t wall_max_ns)
 {
@@ -238,8 +246,10 @@ static bool start_child(struct campaign_child *c, const struct campaign_script *
         return false;
     fflush(NULL);
     c->start_ns = wall_ns();
+    pid_t parent = getpid();
     c->pid = fork();
     if (c->pid == 0) {
+        campaign_die_with(parent);
         close(fds[0]);
         be_child(fds[1], script, seed, mode);
     }

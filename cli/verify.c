@@ -68,8 +68,9 @@ static int run_side(const struct pair *pair, int side, const char *steps)
     snprintf(side_text, sizeof side_text, "%d", side);
     snprintf(folder, sizeof folder, "TMPDIR=%s", pair->dir);
     fflush(NULL);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
+        campaign_die_with(parent); /* which goes on in the program that it becomes */
         const char *const arguments[] = {"kiln",
                                          "verify",
                                          pair->path,
