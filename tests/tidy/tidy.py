@@ -77,6 +77,7 @@ PURE = {
     "broker/format": ("core/wire",), "broker/raft": ("core/wire", "broker/format"),
     "broker/inspect": ("core/wire", "broker/format"),
     "analysis/check": ("analysis/history",),
+    "analysis/explain": (), "analysis/report": (),
 }
 PURE_LIBC = set("""memcpy memmove memset memcmp memchr memrchr strlen strnlen strcmp strncmp strchr
     strrchr strchrnul strstr strspn strcspn strpbrk panic __stack_chk_fail _GLOBAL_OFFSET_TABLE_
