@@ -206,7 +206,7 @@ end
 
 -- ---- things with words of their own ---------------------------------------------------------------
 
--- A class whose objects know their fields and methods and nothing else.
+-- A class whose objects know their fields and methods and nothing else; what gives it a method; and its methods by name.
 function check.class(kind)
   local class, methods = { __name = kind }, {}
   class.__index = function(_, key)
@@ -225,7 +225,7 @@ function check.class(kind)
       return body(self, ...)
     end
   end
-  return class, method
+  return class, method, methods
 end
 
 -- Variables that are not there. Words are there before any script.

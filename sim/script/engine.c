@@ -55,6 +55,9 @@ static void end_task(struct task *task)
 static void start_finish(struct script *s)
 {
     s->finishing = true;
+    if (s->options->heard != NULL)
+        s->options->heard(s->options->heard_context, s->world == NULL ? 0 : world_now(s->world), "",
+                          "");
     /* A script that waits for nothing has no world yet. */
     if (s->only_claim || !script_boot(s))
         return;
@@ -127,7 +130,8 @@ void script_place(lua_State *lua, char *place, size_t size)
 /* Behind "prelude.lua:12: ", which tells a person nothing. */
 static const char *without_prelude(const char *text)
 {
-    static const char *const own[] = {"prelude.lua:", "closed.lua:", "checks.lua:", "expect.lua:"};
+    static const char *const own[] = {
+        "prelude.lua:", "closed.lua:", "checks.lua:", "expect.lua:", "transcript.lua:"};
     for (int i = 0; i < COUNT_OF(own); i++) {
         size_t size = strlen(own[i]);
         if (strncmp(text, own[i], size) != 0)

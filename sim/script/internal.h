@@ -103,6 +103,8 @@ enum err script_open_lua(struct script *s, struct errmsg *msg) MUST_USE;
 /* primitives.c, looks.c: fill the table on top of the stack. */
 void script_add_primitives(lua_State *lua);
 void script_add_looks(lua_State *lua);
+/* Adds heard() where somebody listens. */
+void script_add_ear(lua_State *lua);
 struct script *script_of(lua_State *lua);
 
 /* looks.c: a word is near another when fewer of its letters than that must change. */

@@ -100,3 +100,20 @@ void script_add_looks(lua_State *lua)
                                          {"source", get_source},    {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);
 }
+
+/* heard(time_ns, variable, statement): a word that the script said (transcript.lua). */
+static int hear(lua_State *lua)
+{
+    const struct script_options *o = script_of(lua)->options;
+    o->heard(o->heard_context, luaL_checkinteger(lua, 1), luaL_checkstring(lua, 2),
+             luaL_checkstring(lua, 3));
+    return 0;
+}
+
+void script_add_ear(lua_State *lua)
+{
+    if (script_of(lua)->options->heard == NULL)
+        return;
+    lua_pushcfunction(lua, hear);
+    lua_setfield(lua, -2, "heard");
+}

@@ -6,6 +6,7 @@
 #include "script/closed_lua.h"
 #include "script/expect_lua.h"
 #include "script/prelude_lua.h"
+#include "script/transcript_lua.h"
 
 #define STRING_HEAD 64 /* of a string in memory, at most */
 
@@ -120,10 +121,12 @@ static int open_state(lua_State *lua)
     lua_newtable(lua);
     script_add_primitives(lua);
     script_add_looks(lua);
+    script_add_ear(lua);
     lua_setfield(lua, LUA_REGISTRYINDEX, "kiln");
     remove_globals(lua);
     run_with_kiln(lua, checks_lua, sizeof checks_lua);
     run_with_kiln(lua, expect_lua, sizeof expect_lua);
+    run_with_kiln(lua, transcript_lua, sizeof transcript_lua);
     run_with_kiln(lua, prelude_lua, sizeof prelude_lua);
     return 0;
 }

@@ -163,7 +163,7 @@ function swarm(options)
   kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {})
 end
 
-local Node, node_word = check.class("node")
+local Node, node_word, node_methods = check.class("node")
 Node.__tostring = function(node) return node.name end
 Node.__concat = function(a, b) return tostring(a) .. tostring(b) end
 
@@ -230,12 +230,16 @@ node_word("disk", function(self, what, options)
 end)
 
 -- Its life has begun when this returns; whether it still goes on is another question.
+local function start_node(node)
+  local lives = kiln.lives(node.id)
+  kiln.start(node.id)
+  local deadline = kiln.now() + 1000000000
+  while not node:alive() and kiln.lives(node.id) == lives and kiln.now() < deadline do kiln.sleep(100000) end
+end
+
 node_word("start", function(self, ...)
   check.nothing("start", ...)
-  local lives = kiln.lives(self.id)
-  kiln.start(self.id)
-  local deadline = kiln.now() + 1000000000
-  while not self:alive() and kiln.lives(self.id) == lives and kiln.now() < deadline do kiln.sleep(100000) end
+  start_node(self)
 end)
 
 local function stop_node(node)
@@ -252,8 +256,9 @@ end)
 
 node_word("restart", function(self, ...)
   check.nothing("restart", ...)
-  self:stop()
-  self:start()
+  must_run("restart", self)
+  stop_node(self)
+  start_node(self)
 end)
 
 node_word("alive", function(self) return kiln.alive(self.id) end)
@@ -317,7 +322,7 @@ function reached(mark) return kiln.reached(check.text("reached", mark)) end
 -- ---- the cluster --------------------------------------------------------------------------------
 
 local cluster
-local Cluster_, cluster_word = check.class("cluster")
+local Cluster_, cluster_word, cluster_methods = check.class("cluster")
 local Topic, topic_word = check.class("topic")
 Cluster_.__tostring = function() return "the cluster" end
 Topic.__tostring = function(topic) return "the topic " .. shown(topic.name) end
@@ -565,7 +570,7 @@ local function add_client(self, kind, options, args, topic)
   local node = new_node(kind, name, client_args(kind, options, args))
   node.topic, node.records = topic, options.records or false
   self.clients[#self.clients + 1] = node
-  if self.booted then node:start() end
+  if self.booted then start_node(node) end
   return node
 end
 
@@ -621,7 +626,7 @@ end
 function kiln.setup()
   for _, topic in ipairs(cluster.topics) do create_surely(topic) end
   cluster.booted = true
-  for _, client in ipairs(cluster.clients) do client:start() end
+  for _, client in ipairs(cluster.clients) do start_node(client) end
 end
 
 -- What an operator does once the harm is over: whoever is down is started, and a directory that went offline comes back by
@@ -631,7 +636,7 @@ local function operate()
     if not broker:alive() then
       kiln.start(broker.id)
     elseif kiln.offline(broker.id) then
-      broker:stop()
+      stop_node(broker)
     end
   end
 end
@@ -686,9 +691,9 @@ local function read_everything()
   for _, topic in ipairs(cluster.topics) do
     local args = { topic = topic.name, partitions = topic.partitions, final = true, except = topic.except }
     local reader = new_node("consumer", reader_name(topic), client_args("consumer", {}, args))
-    reader:start()
+    start_node(reader)
     must(function() return reader:done() end, function() return where_it_stands(topic, reader) end)
-    reader:stop()
+    stop_node(reader)
   end
 end
 
@@ -723,4 +728,11 @@ function kiln.finish()
   stop_all()
 end
 
+if kiln.heard then
+  kiln.transcribe(cluster_methods, node_methods, {
+    [Cluster_] = function() return "cluster" end,
+    [Topic] = function(topic) return topic.name end,
+    [Node] = function(node) return node.name end,
+  }, function() return "client" .. #cluster.clients + 1 end)
+end
 check.globals()

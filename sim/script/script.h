@@ -48,6 +48,11 @@ struct script_options {
     /* What the script prints; may be NULL. */
     void (*print)(void *context, int64_t time_ns, const char *text);
     void *print_context;
+    /* Each statement of the script but its harm, as it comes (transcript.lua has the marks in it):
+     * its virtual time, or -1 before the world began; the variable that holds what it makes, or
+     * empty. An empty statement is the end of the script. May be NULL. */
+    void (*heard)(void *context, int64_t time_ns, const char *variable, const char *statement);
+    void *heard_context;
 };
 
 #define SCRIPT_TIME_MAX_NS (24ll * 3600 * 1000000000)

@@ -224,7 +224,7 @@ static const struct {
      "wait_until(function() return broker:alive() end, seconds(10))"},
     {"p:pause(seconds(1))", "orders.lua:7: pause: client1 does not run yet; wait until it does, as "
                             "wait_until(function() return producer:alive() end, seconds(10))"},
-    {"b:restart()", "orders.lua:7: stop: broker1 does not run yet; wait until it does, as "
+    {"b:restart()", "orders.lua:7: restart: broker1 does not run yet; wait until it does, as "
                     "wait_until(function() return broker:alive() end, seconds(10))"},
     {"reset(p, b)", "orders.lua:7: reset: client1 does not run yet; wait until it does, as "
                     "wait_until(function() return producer:alive() end, seconds(10))"},
