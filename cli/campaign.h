@@ -51,6 +51,7 @@ struct campaign_mode {
     struct world_memory memory; /* verify's other circumstances */
     const char *bug;            /* the known bug that is on; NULL: none */
     struct record *record;      /* what the run has come to so far (record.h); NULL: nobody asks */
+    bool listen;                /* to the script's statements (record.h) */
 };
 
 /* --nodes, of a struct campaign_mode by name. */
@@ -95,6 +96,8 @@ struct campaign_child *campaign_fork(const struct campaign_script *script, uint6
 int campaign_child_fd(const struct campaign_child *child);
 /* Takes what is there. True: it has ended, *outcome is filled, and child is freed. */
 bool campaign_child_read(struct campaign_child *child, struct campaign_outcome *outcome);
+/* Ends it unheard; child is freed. */
+void campaign_child_end(struct campaign_child *child);
 
 enum cli_exit campaign_exit(const struct campaign_outcome *outcome);
 /* The graver of two. */

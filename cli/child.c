@@ -138,7 +138,7 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     }
     if (mode->files)
         options.disk_dir = own ? own_dir : mode->data_dir;
-    recorder_start(&recorder, mode->record, &options);
+    recorder_start(&recorder, mode->record, mode->listen, &options);
     if (watch_open(&watch, &mem, mode, &options, result)) {
         script_run(&mem, script->path, script->source, &options, result, &fired);
         watch_close(&watch, result);
@@ -377,6 +377,15 @@ bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outc
     close(c->fd);
     free_child(c);
     return true;
+}
+
+void campaign_child_end(struct campaign_child *c)
+{
+    kill(c->pid, SIGKILL);
+    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    close(c->fd);
+    free_child(c);
 }
 
 void campaign_outcome_free(struct campaign_outcome *outcome)

@@ -30,6 +30,7 @@ int cli_topic(int argc, char **argv);
 int cli_log(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_shrink(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_bugs(int argc, char **argv);
 int cli_trace(int argc, char **argv);

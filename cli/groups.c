@@ -8,7 +8,7 @@
 
 /* Two runs rarely have the same offsets and times: a number is a number. Not so a crash, whose line
  * of the source is its cause, nor an expect but for what it found. */
-static void cause_of(const struct script_finding *f, char cause[SCRIPT_TEXT_MAX])
+void groups_cause(const struct script_finding *f, char cause[SCRIPT_TEXT_MAX])
 {
     bool exact = strcmp(f->code, "CRASH") == 0 || strcmp(f->code, "SCRIPT") == 0 || f->line > 0;
     size_t at = 0, found_size = strlen(f->found), size = strlen(f->what);
@@ -28,7 +28,7 @@ static void cause_of(const struct script_finding *f, char cause[SCRIPT_TEXT_MAX]
 static struct group *find_group(struct groups *g, const struct script_finding *f)
 {
     char cause[SCRIPT_TEXT_MAX];
-    cause_of(f, cause);
+    groups_cause(f, cause);
     for (int i = 0; i < g->count; i++) {
         if (strcmp(g->at[i].code, f->code) == 0 && strcmp(g->at[i].cause, cause) == 0)
             return &g->at[i];

@@ -11,6 +11,7 @@ static const struct cli_verb verbs[] = {
 #endif
     {"run", cli_run, "run scenarios in the simulated world"},
     {"replay", cli_replay, "repeat a failed run exactly"},
+    {"shrink", cli_shrink, "make the least scenario of a failed run"},
     {"trace", cli_trace, "show what a trace file holds (kiln run --trace)"},
     {"verify", cli_verify,
      "run a seed twice under different circumstances and compare every event"},

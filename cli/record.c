@@ -1,4 +1,5 @@
 /* record.c - keeps what a run has come to where its end cannot take it. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -143,7 +144,21 @@ static void on_fired(struct fault_watch *watch, const struct fault_line *line,
     text_free(&text);
 }
 
-void recorder_start(struct recorder *recorder, struct record *record,
+static void on_heard(void *context, int64_t time_ns, const char *variable, const char *statement)
+{
+    struct record *r = context;
+    size_t room = RECORD_HEARD_MAX - r->heard_size;
+    if (statement[0] == 0) {
+        r->heard_all = room > 0;
+        r->end_ns = time_ns;
+        return;
+    }
+    int n = snprintf(r->heard + r->heard_size, room, "%" PRId64 "\t%s\t%s\n", time_ns, variable,
+                     statement);
+    r->heard_size += (uint32_t)MIN((size_t)MAX(n, 0), room);
+}
+
+void recorder_start(struct recorder *recorder, struct record *record, bool listen,
                     struct script_options *options)
 {
     *recorder = (struct recorder){.sink = {.rows = on_rows, .chain = on_chain, .event = on_event},
@@ -158,6 +173,8 @@ void recorder_start(struct recorder *recorder, struct record *record,
     options->fired = &recorder->fired;
     options->rows = record->untold;
     panic_leaves(record->panic, sizeof record->panic);
+    options->heard = listen ? on_heard : NULL;
+    options->heard_context = record;
 }
 
 /* ---- reading ---- */

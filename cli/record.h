@@ -14,6 +14,7 @@
     16384 /* words of the last rows, twice; more than one block of a trace file */
 #define RECORD_NAMES_MAX 4096 /* words of NAME rows, the first ones */
 #define RECORD_PANIC_MAX 256
+#define RECORD_HEARD_MAX (4 << 20) /* bytes of text */
 
 struct record_piece {
     uint64_t hash;   /* of the chain after RECORD_PIECE_EVENTS events more */
@@ -33,8 +34,10 @@ struct record {
     uint64_t hash, events;
     int64_t time_ns;
     uint64_t fault_count, step_count;
-    uint32_t piece_count, names_size, plan_size;
-    bool nothing_shown;           /* the timeline's options have left no row of it */
+    uint32_t piece_count, names_size, plan_size, heard_size;
+    bool heard_all;     /* the script has come to its end, and all of it stands in heard */
+    int64_t end_ns;     /* when that was */
+    bool nothing_shown; /* the timeline's options have left no row of it */
     char panic[RECORD_PANIC_MAX]; /* what the assertion said; or empty */
     struct record_piece pieces[RECORD_PIECES_MAX];
     /* Of the file that --trace names: the words of rows that it has, and its bytes until there. */
@@ -47,6 +50,8 @@ struct record {
     uint64_t untold[WORLD_TRACE_WORDS];
     struct fault_names nodes;         /* as they were when the last fault fired */
     char plan[RECORD_PLAN_MAX];       /* a line for each fault that fired */
+    char heard[RECORD_HEARD_MAX];     /* a line a statement: its time, a tab, its variable, a tab,
+                                         its text (script.h) */
     uint64_t steps[RECORD_STEPS_MAX]; /* the chain's hash after each */
 };
 
@@ -64,8 +69,8 @@ struct recorder {
     struct mem mem;
 };
 
-/* record may be NULL: then nothing is written. */
-void recorder_start(struct recorder *recorder, struct record *record,
+/* record may be NULL: then nothing is written. listen: to the script's statements, too. */
+void recorder_start(struct recorder *recorder, struct record *record, bool listen,
                     struct script_options *options);
 
 /* Where panic() leaves its text, too; NULL: nowhere. */

@@ -1,5 +1,6 @@
 /* run.c - kiln run: campaigns. Every claim with every seed, a table of what held, and a replay file
  * for what did not. */
+#include <errno.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "cli/junit.h"
 #include "cli/record.h"
 #include "cli/table.h"
 
@@ -31,7 +33,9 @@ struct run {
     int64_t jobs;
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
     int64_t checked_count, unjudged_count; /* of these */
-    bool json, list, verbose, progress;
+    bool json, list, verbose, progress, shrinks;
+    const char *junit_path; /* NULL: nobody asked */
+    struct junit junit;
     bool nothing_shown; /* of the run that was looked at */
     struct campaign_view view;
     struct campaign_outcome found; /* by the run before the one that is looked at */
@@ -116,6 +120,14 @@ static void keep_beside(const struct job *job, const struct campaign_outcome *o)
         print_command("         the last rows: ", "trace", path);
 }
 
+/* What the run itself did not find is not found by running it. */
+static bool can_be_less(const struct campaign_outcome *o)
+{
+    enum cli_exit exit = campaign_exit(o);
+    bool failed = exit == CLI_BROKEN || exit == CLI_STUCK || exit == CLI_CRASHED;
+    return failed && strcmp(o->result.findings[0].code, "FILES") != 0;
+}
+
 static void tell_failure(struct run *r, const struct job *job, const struct campaign_outcome *o)
 {
     const struct campaign_script *script = &r->scripts.at[job->script];
@@ -129,6 +141,8 @@ static void tell_failure(struct run *r, const struct job *job, const struct camp
     keep_beside(job, o);
     campaign_replay_finish(job->replay, o);
     print_command("         again: ", "replay", job->replay);
+    if (can_be_less(o))
+        print_command("         less: ", "shrink", job->replay);
 }
 
 /* ---- real files ---- */
@@ -265,6 +279,9 @@ static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
     } else {
         tell_end(r, job, o);
     }
+    if (r->junit_path != NULL && (exit != CLI_USAGE || !told))
+        junit_add(&r->junit, &r->scripts.at[job->script], job->seed, o,
+                  exit == CLI_OK || exit == CLI_USAGE ? NULL : job->replay);
     if (exit != CLI_USAGE || !told) {
         table_add(&r->rows[job->script], o);
         r->done++;
@@ -375,6 +392,39 @@ static bool run_all(struct run *r)
     return good;
 }
 
+/* ---- what failures need ---- */
+
+#define SHRINKS_MAX 8 /* of a campaign; the greatest causes */
+#define SHRINK_FOR "60s"
+
+/* The first run of each cause, by this program. */
+static void shrink_replay(const char *replay)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        const char *const words[] = {"kiln", "shrink", replay, "--for", SHRINK_FOR, NULL};
+        campaign_die_with(parent);
+        if (dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
+            execv("/proc/self/exe", (char *const *)(uintptr_t)words);
+        _exit(CLI_CRASHED);
+    }
+    int status;
+    if (pid > 0)
+        (void)waitpid(pid, &status, 0);
+}
+
+static void shrink_all(const struct run *r)
+{
+    for (int i = 0; i < MIN(r->groups.count, SHRINKS_MAX); i++) {
+        const struct group *group = &r->groups.at[i];
+        bool own = strcmp(group->code, "INCONCLUSIVE") == 0 || strcmp(group->code, "FILES") == 0;
+        if (own || group->replay[0] == 0)
+            continue;
+        fprintf(stderr, "\n%s of %s becomes:\n", group->code, group->replay);
+        shrink_replay(group->replay);
+    }
+}
+
 /* ---- the table ---- */
 
 static void print_table(struct run *r)
@@ -434,6 +484,10 @@ static int finish(struct run *r)
         print_table(r);
     exit = campaign_graver(exit, judge_marks(r, out));
     exit = campaign_graver(exit, r->nothing_shown ? CLI_NOTHING : CLI_OK);
+    if (r->shrinks)
+        shrink_all(r);
+    if (r->junit_path != NULL && !junit_write(&r->junit, r->junit_path))
+        exit = CLI_USAGE;
     if (r->skipped > 0)
         cli_wrapf(out, 0,
                   "%" PRId64 " run%s inconclusive: neither held nor broke, and counted as skipped",
@@ -517,11 +571,24 @@ static int read_plan(struct run *r)
     return -1;
 }
 
+/* -1: yes; else the exit code, before anything has run in vain. */
+static int can_write_junit(const struct run *r)
+{
+    FILE *file = r->junit_path == NULL ? NULL : fopen(r->junit_path, "ab");
+    if (r->junit_path != NULL && file == NULL)
+        return cli_complain("cannot write %s: %s", r->junit_path, strerror(errno));
+    if (file != NULL)
+        fclose(file);
+    return -1;
+}
+
 static int read_and_run(struct run *r)
 {
     int exit = read_plan(r);
     if (exit < 0)
         exit = campaign_can_write(&r->mode);
+    if (exit < 0)
+        exit = can_write_junit(r);
     if (exit >= 0)
         return exit;
     if ((r->mode.timeline || r->mode.trace_path != NULL) &&
@@ -538,8 +605,20 @@ static int go(struct run *r)
     int exit = read_and_run(r);
     free(r->rows);
     groups_free(&r->groups);
+    junit_free(&r->junit);
     cli_free(r->plan);
     return exit;
+}
+
+/* disk: as --disk says, -1: not at all. */
+static int run_scripts(struct run *r, int disk)
+{
+    r->mode.files = disk == 1 || r->mode.data_dir != NULL || (disk < 0 && is_single(r));
+    r->verbose |= campaign_view_given(&r->view);
+    r->mode.timeline = r->verbose && is_single(r);
+    if (r->list || r->scripts.count == 0)
+        return list_claims(r);
+    return check_single(r) ? go(r) : CLI_USAGE;
 }
 
 int cli_run(int argc, char **argv)
@@ -571,6 +650,10 @@ int cli_run(int argc, char **argv)
         {"--wall", CLI_TEXT, &wall, 0, 0, NULL,
          "real time after which a run is killed and counts as crashed (10m)"},
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},
+        {"--junit", CLI_TEXT, &r.junit_path, 0, 0, NULL,
+         "write JUnit's XML to this file, for CI systems: a case a run"},
+        {"--shrink", CLI_FLAG, &r.shrinks, 0, 0, NULL,
+         "of each cause of failures make the least scenario, for a minute each"},
         {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL,
          "with this historic mistake switched on; kiln bugs lists them"},
         {"--list", CLI_FLAG, &r.list, 0, 0, NULL, "print the claims and run nothing"},
@@ -605,11 +688,7 @@ int cli_run(int argc, char **argv)
         return CLI_USAGE;
     if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
         return CLI_USAGE;
-    r.mode.files = disk == 1 || r.mode.data_dir != NULL || (disk < 0 && is_single(&r));
-    r.verbose |= campaign_view_given(&r.view);
-    r.mode.timeline = r.verbose && is_single(&r);
-    bool listed = r.list || r.scripts.count == 0;
-    exit = listed ? list_claims(&r) : !check_single(&r) ? CLI_USAGE : go(&r);
+    exit = run_scripts(&r, disk);
     campaign_unload(&r.scripts);
     return exit;
 }

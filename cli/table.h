@@ -46,6 +46,8 @@ struct groups {
     int64_t more; /* runs that found no group */
 };
 
+/* Why, but for what differs from run to run: two findings of one check and one cause are one. */
+void groups_cause(const struct script_finding *finding, char cause[SCRIPT_TEXT_MAX]);
 /* Puts a run that failed to those like it, by its worst finding. */
 void groups_add(struct groups *groups, int script, uint64_t seed, const char *replay,
                 const struct script_result *result);
