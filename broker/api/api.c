@@ -54,6 +54,11 @@ enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trac
     list_init(&api->producing);
     api_refusals_init(&api->refusals, env, notes);
     api_producer_ids_init(&api->producer_ids, quorum, trace);
+    enum err e = api_sessions_init(&api->sessions, env, mem, (int32_t)settings->fetch_sessions_max);
+    if (e != ERR_NONE) {
+        api_free(api);
+        return e;
+    }
     *out = api;
     return ERR_NONE;
 }
@@ -63,6 +68,7 @@ void api_free(struct api *api)
     if (api == NULL)
         return;
     ASSERT(list_empty(&api->requests));
+    api_sessions_free(&api->sessions);
     api_refusals_end(&api->refusals);
     mem_free(api->mem, api);
 }

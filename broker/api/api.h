@@ -70,7 +70,8 @@ struct api_settings {
     const struct api_access *access; /* NULL: everybody may do everything */
     const char *cluster_id;
     bool auto_create_topics;
-    int64_t fetch_bytes_max; /* fetch.max.bytes */
+    int64_t fetch_bytes_max;    /* fetch.max.bytes */
+    int64_t fetch_sessions_max; /* max.incremental.fetch.session.cache.slots */
 };
 
 /* ERR_NOMEM. All that is passed in outlives it. notes may be NULL. */

@@ -1,56 +1,21 @@
 /* fetch.c - 1: records out of partitions. Ranges of files go from the page cache to the socket;
- * what is asked for and not there yet is waited for. Sessions (KIP-227) are not kept: every answer
- * says that there is none, and clients then name all partitions each time. */
-#include "api/internal.h"
+ * what is asked for and not there yet is waited for. A fetch of a session (KIP-227) looks only at
+ * the partitions that it names and at those that have told the session of something new. */
+#include "api/fetch.h"
 
 /* A partition's records take the bytes before them and at most this many parts. */
 #define PARTS_PER_PARTITION (1 + COUNT_OF(((struct log_read *)0)->parts))
 #define PARTS_MAX (CONN_PARTS_MAX - 3 - PARTS_PER_PARTITION)
 
-#define TOPIC_IDS_SINCE 13   /* KIP-516 */
-#define LEADER_HINT_SINCE 16 /* KIP-951 */
-
-enum phase {
-    PHASE_READING,  /* one partition after the other: what is there */
-    PHASE_WAITING,  /* that was too little */
-    PHASE_ANSWERED, /* nothing wakes it any more */
-};
-
-struct item {
-    struct replica_fetch fetch; /* zeroed: there is no replica to ask */
-    struct fetch *owner;
-    const struct wire_fetch_request_partition *in;
-    struct wire_fetch_response_partition *out;
-};
-
-struct fetch {
-    struct request request;
-    struct wire_fetch_response body;
-    struct item *items;
-    int32_t item_count;
-    enum phase phase;
-    struct env_timer deadline;
-    bool expired, failed, again; /* it reads for the second time */
-    bool known;                  /* at least one of the partitions is */
-    bool rest;                   /* there is more than was read: waiting would not bring it */
-    int32_t bytes_min, bytes_max;
-    int64_t bytes;  /* read */
-    uint64_t since; /* bytes that came since, or while it read */
-    int32_t part_count;
-};
-
 /* ---- reading ---- */
 
-static void note_code(struct item *item)
+static void note_code(struct fetch *s, const struct fetch_item *item)
 {
-    const struct replica_fetch *f = &item->fetch;
-    item->out->error_code = api_request_ended(&item->owner->request, f->code);
-    item->owner->failed |= f->code != WIRE_ERROR_NONE || f->diverging_end >= 0;
+    s->failed |= item->fetch.code != WIRE_ERROR_NONE || item->fetch.diverging_end >= 0;
 }
 
-static void count(struct item *item)
+static void count(struct fetch *s, const struct fetch_item *item)
 {
-    struct fetch *s = item->owner;
     const struct replica_fetch *f = &item->fetch;
     s->rest |= f->some;
     if (f->read == NULL || f->read->bytes == 0)
@@ -61,29 +26,32 @@ static void count(struct item *item)
 
 static void on_fetched(struct replica_fetch *f)
 {
-    struct item *item = CONTAINER_OF(f, struct item, fetch);
-    note_code(item);
-    count(item);
-    api_join_release(&item->owner->request);
+    struct fetch_item *item = CONTAINER_OF(f, struct fetch_item, fetch);
+    struct fetch *s = item->set->fetch;
+    note_code(s, item);
+    count(s, item);
+    api_join_release(&s->request);
 }
 
 /* A partition from which there is no room left is looked at. */
 static void post(struct request *r, int32_t index)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
-    struct item *item = &s->items[index];
+    struct fetch_item *item = s->items[index];
     struct replica_fetch *f = &item->fetch;
+    const struct wire_fetch_request *in = r->body;
     int64_t left = s->bytes_max - s->bytes;
     if (f->replica == NULL)
         return;
     if (s->again && !f->some) {
-        count(item);
+        count(s, item);
         return;
     }
+    f->isolation = in->isolation_level;
     f->at_least_one = s->bytes == 0;
     f->bytes_max = 0;
     if (s->part_count <= PARTS_MAX)
-        f->bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->in->partition_max_bytes, 0));
+        f->bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->bytes_max, 0));
     api_join_hold(r);
     replica_fetch(f);
 }
@@ -94,12 +62,18 @@ static void go_on(struct fetch *s);
 
 static void on_woken(struct replica_fetch *f, uint64_t bytes)
 {
-    struct item *item = CONTAINER_OF(f, struct item, fetch);
-    struct fetch *s = item->owner;
+    struct fetch_item *item = CONTAINER_OF(f, struct fetch_item, fetch);
+    struct fetch *s = item->set->fetch;
+    if (!list_linked(&item->pending))
+        list_push_back(&item->set->pending, &item->pending);
+    if (s == NULL) { /* the session's next fetch will look */
+        replica_fetch_rest(f);
+        return;
+    }
     s->since += bytes;
     if (s->phase != PHASE_WAITING)
         return;
-    note_code(item);
+    note_code(s, item);
     go_on(s);
 }
 
@@ -113,75 +87,136 @@ static void on_deadline(struct env_timer *timer)
 
 /* ---- answering ---- */
 
-static bool is_unknown(int16_t code)
+static void end_own(struct fetch *s)
 {
-    return code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION || code == WIRE_ERROR_UNKNOWN_TOPIC_ID ||
-           code == WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    for (int32_t i = 0; i < s->own_count; i++)
+        replica_fetch_end(&s->own_items[i].fetch);
+    s->own_count = 0;
 }
 
-static void fill(struct fetch *s, struct item *item)
+static void begin_in_session(struct fetch *s);
+
+/* The session is free for the next fetch; nothing that was read stays with it. */
+static void leave(struct fetch *s)
 {
-    const struct wire_fetch_request *in = s->request.body;
-    struct wire_fetch_response_partition *out = item->out;
-    out->records = (struct wire_bytes){.size = 0};
-    bool unknown = is_unknown(out->error_code);
-    out->aborted_transactions_count = in->isolation_level == 0 && !unknown ? -1 : 0;
-    const struct replica_fetch *f = &item->fetch;
-    if (f->replica == NULL || out->error_code != WIRE_ERROR_NONE)
+    if (s->session == NULL || s->session->set.fetch != s)
         return;
-    out->high_watermark = f->high_watermark;
-    out->last_stable_offset = f->last_stable_offset;
-    out->log_start_offset = f->log_start;
-    out->diverging_epoch = (struct wire_fetch_response_epoch_end){.epoch = f->diverging_epoch,
-                                                                  .end_offset = f->diverging_end};
-    if (f->read != NULL && f->diverging_end < 0)
-        out->records.size = (int32_t)f->read->bytes;
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_read_end(replica_fetch_take(&s->items[i]->fetch));
+    s->session->set.fetch = NULL;
 }
 
-/* The encoded bytes with the ranges of files in their gaps. */
-static bool lay_out(struct fetch *s)
+/* The caller holds the session, or there is none. */
+static void begin_next(struct fetch_session *session)
+{
+    while (session != NULL && session->set.fetch == NULL && !list_empty(&session->waiting))
+        begin_in_session(CONTAINER_OF(list_pop_front(&session->waiting), struct fetch, queued));
+}
+
+static void send_it(struct fetch *s, bool filled)
 {
     struct request *r = &s->request;
-    int32_t max = s->part_count + 2;
-    struct env_part *parts = api_request_alloc(r, (size_t)max, sizeof *parts);
-    if (parts == NULL)
-        return false;
-    int32_t count = 0;
-    int32_t gap = 0;
-    size_t at = 0;
-    for (int32_t i = 0; i < s->item_count; i++) {
-        if (s->items[i].out->records.size <= 0)
-            continue;
-        ASSERT(gap < r->out.gap_count);
-        size_t upto = r->out.gaps[gap++].offset;
-        parts[count++] = (struct env_part){.data = r->out.data + at, .size = upto - at};
-        at = upto;
-        const struct log_read *log = s->items[i].fetch.read;
-        for (int32_t k = 0; k < log->part_count; k++)
-            parts[count++] = log->parts[k];
-    }
-    ASSERT(gap == r->out.gap_count);
-    if (r->out.size > at)
-        parts[count++] = (struct env_part){.data = r->out.data + at, .size = r->out.size - at};
-    ASSERT(count <= max);
-    r->answer.parts = parts;
-    r->answer.part_count = count;
-    return true;
+    if (!filled)
+        api_request_break(r, ERR_NOMEM);
+    else if (!api_request_encode(r, &s->body))
+        return;
+    else if (api_fetch_lay_out(s))
+        api_request_send(r);
+    else
+        api_request_break(r, ERR_NOMEM);
+}
+
+/* What is left of it may be on its way for long: what comes is for the next one. */
+static void end(struct fetch *s, bool filled)
+{
+    struct fetch_session *session = s->session;
+    s->phase = PHASE_ANSWERED;
+    env_disarm(s->request.api->env, &s->deadline);
+    leave(s);
+    end_own(s);
+    if (session != NULL)
+        api_session_hold(session);
+    send_it(s, filled);
+    begin_next(session);
+    api_session_let_go(session);
 }
 
 static void answer(struct fetch *s)
 {
-    struct request *r = &s->request;
-    s->phase = PHASE_ANSWERED; /* it may be on its way for long: what comes is for the next one */
-    env_disarm(r->api->env, &s->deadline);
-    for (int32_t i = 0; i < s->item_count; i++)
-        fill(s, &s->items[i]);
-    if (!api_request_encode(r, &s->body))
+    if (s->session != NULL)
+        s->body.session_id = s->session->id;
+    if (s->superseded) {
+        s->body.error_code = WIRE_ERROR_INVALID_FETCH_SESSION_EPOCH;
+        end(s, true);
+    } else {
+        end(s, api_fetch_fill(s));
+    }
+}
+
+/* The session cannot be gone on with. */
+static void refuse(struct fetch *s, int16_t code)
+{
+    s->phase = PHASE_ANSWERED;
+    s->body.error_code = code;
+    api_request_answer(&s->request, &s->body);
+}
+
+/* ---- whom to ask ---- */
+
+/* No partition has a follower: who says that it is one has not heard of the assignment yet. */
+static int16_t refuse_replica(const struct fetch_item *item)
+{
+    return item->fetch.leader_epoch >= 0 ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH
+                                         : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
+/* It asks that replica from now on; NULL: none. */
+static void ask_replica(struct fetch_item *item, struct replica *replica)
+{
+    struct replica_fetch asked = item->fetch;
+    if (replica != NULL && replica == asked.replica)
         return;
-    if (lay_out(s))
-        api_request_send(r);
-    else
-        api_request_break(r, ERR_NOMEM);
+    replica_fetch_end(&item->fetch);
+    if (replica != NULL)
+        replica_fetch_init(&item->fetch, replica);
+    item->fetch.offset = asked.offset;
+    item->fetch.leader_epoch = asked.leader_epoch;
+    item->fetch.last_epoch = asked.last_epoch;
+    item->fetch.done = on_fetched;
+    item->fetch.woken = on_woken;
+}
+
+/* Which replica to ask: where that is not known, or went wrong the last time. */
+static void resolve(struct fetch *s, struct fetch_item *item, const struct metadata_topic *topic,
+                    int16_t unknown)
+{
+    struct replica *replica = NULL;
+    int16_t code = api_request_find(&s->request, topic, item->partition, unknown, &replica);
+    if (code == WIRE_ERROR_NONE && api_fetch_from_replica(s->request.body)) {
+        code = refuse_replica(item);
+        replica = NULL;
+    }
+    ask_replica(item, replica);
+    item->refused = code;
+    s->failed |= code != WIRE_ERROR_NONE && !api_fetch_is_unknown(code);
+}
+
+static void resolve_all(struct fetch *s)
+{
+    const struct metadata_topic *topic = NULL;
+    const uint8_t *of = NULL;
+    int16_t unknown = WIRE_ERROR_NONE;
+    int32_t unknown_count = 0;
+    LIST_EACH (item, &s->set->pending, struct fetch_item, pending) {
+        if (of == NULL || of != item->topic.data)
+            topic = api_fetch_topic(s, item, &unknown);
+        of = item->topic.data;
+        if (topic == NULL || item->fetch.replica == NULL || item->fetch.code != WIRE_ERROR_NONE)
+            resolve(s, item, topic, unknown);
+        unknown_count += item->fetch.replica == NULL && api_fetch_is_unknown(item->refused);
+    }
+    size_t total = s->session != NULL ? s->session->items.count : (size_t)s->own_count;
+    s->known = (size_t)unknown_count < total;
 }
 
 /* ---- from one to the next ---- */
@@ -201,6 +236,10 @@ static void read_all(struct fetch *s)
     s->since = 0;
     s->rest = false;
     s->part_count = 0;
+    if (!api_fetch_collect(s)) {
+        end(s, false);
+        return;
+    }
     api_join(&s->request, &(struct join){.count = s->item_count,
                                          .window_max = 1,
                                          .step_max = API_PARTITIONS_PER_STEP,
@@ -212,7 +251,7 @@ static void read_all(struct fetch *s)
  * rest is of another segment, or does not fit. */
 static bool must_end(const struct fetch *s)
 {
-    return s->again || s->failed || s->rest || s->request.conn == NULL;
+    return s->again || s->failed || s->rest || s->superseded || s->request.conn == NULL;
 }
 
 /* Waits on, or ends the wait. At most two reads come of it: a second one is made because there is
@@ -226,169 +265,105 @@ static void go_on(struct fetch *s)
         answer(s);
     } else if (enough || s->expired) {
         s->again = true;
+        resolve_all(s); /* what has come to be pending meanwhile is looked at for the first time */
         read_all(s);
     }
 }
 
-/* ---- the request ---- */
+/* ---- the partitions ---- */
 
-/* Since version 15 the asker's id stands in the replica state; the other is then -1. */
-static bool from_replica(const struct wire_fetch_request *in)
+static void name_item(struct fetch_item *item, const struct wire_fetch_request_partition *in)
 {
-    return in->replica_id >= 0 || in->replica_state.replica_id >= 0;
+    item->bytes_max = in->partition_max_bytes;
+    item->fetch.offset = in->fetch_offset;
+    item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
+    item->fetch.last_epoch = in->last_fetched_epoch;
+    if (!list_linked(&item->pending))
+        list_push_back(&item->set->pending, &item->pending);
 }
 
-/* No partition has a follower: who says that it is one has not heard of the assignment yet. */
-static int16_t refuse_replica(struct item *item)
+static struct bytes name_of(const struct fetch *s, const struct wire_string *name,
+                            const struct wire_uuid *id)
 {
-    replica_fetch_end(&item->fetch);
-    return item->in->current_leader_epoch >= 0 ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH
-                                               : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+    return api_fetch_by_id(s) ? bytes_of(id->b, sizeof id->b)
+                              : bytes_of(name->data, (size_t)MAX(name->size, 0));
 }
 
-/* Whom else to ask, since version 16 (KIP-951). */
-static void hint_leader(struct item *item, const struct metadata_topic *topic)
+/* How many rows there are: no fewer than partitions. */
+static int32_t row_count(const struct wire_fetch_request *in)
 {
-    const struct metadata_partition *p = metadata_partition(topic, item->in->partition);
-    bool moved = item->out->error_code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER ||
-                 item->out->error_code == WIRE_ERROR_FENCED_LEADER_EPOCH;
-    if (moved && api_request_version(&item->owner->request) >= LEADER_HINT_SINCE)
-        item->out->current_leader = (struct wire_fetch_response_leader){
-            .leader_id = p->leader, .leader_epoch = p->leader_epoch};
+    int32_t count = 0;
+    for (int32_t i = 0; i < in->topics_count; i++)
+        count += MAX(in->topics[i].partitions_count, 0);
+    return count;
 }
 
-static void prepare_item(struct fetch *s, struct item *item, const struct metadata_topic *topic,
-                         int16_t unknown)
+/* Each partition that the request names once. False: no memory. */
+static bool name_places(struct fetch *s, struct api_places *places)
 {
-    const struct wire_fetch_request *asked = s->request.body;
-    const struct wire_fetch_request_partition *in = item->in;
-    *item->out = (struct wire_fetch_response_partition){
-        .partition_index = in->partition,
-        .high_watermark = -1,
-        .last_stable_offset = -1,
-        .log_start_offset = -1,
-        .diverging_epoch = {.epoch = -1, .end_offset = -1},
-        .current_leader = {.leader_id = -1, .leader_epoch = -1},
-        .snapshot_id = {.end_offset = -1, .epoch = -1},
-        .preferred_read_replica = -1,
-    };
-    item->owner = s;
-    struct replica *replica = NULL;
-    int16_t code = api_request_find(&s->request, topic, in->partition, unknown, &replica);
-    if (replica != NULL) {
-        replica_fetch_init(&item->fetch, replica);
-        item->fetch.offset = in->fetch_offset;
-        item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
-        item->fetch.isolation = asked->isolation_level;
-        item->fetch.last_epoch = in->last_fetched_epoch;
-        item->fetch.done = on_fetched;
-        item->fetch.woken = on_woken;
+    const struct wire_fetch_request *in = s->request.body;
+    if (api_places_begin(places, &s->request, in->topics_count, row_count(in)) != ERR_NONE)
+        return false;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        const struct wire_fetch_request_topic *topic = &in->topics[i];
+        api_places_topic(places, name_of(s, &topic->topic, &topic->topic_id));
+        for (int32_t k = 0; k < topic->partitions_count; k++)
+            api_places_partition(places, topic->partitions[k].partition, &topic->partitions[k]);
     }
-    if (code == WIRE_ERROR_NONE && from_replica(s->request.body))
-        code = refuse_replica(item);
-    item->out->error_code = code;
-    if (topic != NULL && code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER)
-        hint_leader(item, topic);
-    s->known |= !is_unknown(code);
-    s->failed |= code != WIRE_ERROR_NONE && !is_unknown(code);
+    return true;
 }
 
-static bool by_id(const struct fetch *s)
+/* Partitions that are fetched once. False: no memory. */
+static bool make_own(struct fetch *s, const struct api_places *places)
 {
-    return api_request_version(&s->request) >= TOPIC_IDS_SINCE;
-}
-
-/* The next row of the answer: partitions of one topic that follow each other, from
- * places->items[at] on. Returns behind the last of them; -1: no memory. */
-static int32_t prepare_row(struct fetch *s, const struct api_places *places, int32_t at)
-{
-    struct request *r = &s->request;
-    struct wire_fetch_response_topic *out = &s->body.responses[s->body.responses_count++];
-    const struct api_place *first = &places->items[at];
-    int32_t end = at;
-    while (end < places->count && places->items[end].topic_index == first->topic_index)
-        end++;
-    if (by_id(s))
-        memcpy(&out->topic_id, first->topic.data, sizeof out->topic_id);
-    else
-        out->topic = (struct wire_string){.data = (const char *)first->topic.data,
-                                          .size = (int32_t)first->topic.size};
-    int16_t unknown;
-    enum api_operation operation = from_replica(r->body) ? API_CLUSTER_ACTION : API_READ;
-    const struct metadata_topic *topic =
-        api_request_topic(r, operation, out->topic, &out->topic_id, &unknown);
-    out->partitions = api_request_alloc(r, (size_t)(end - at), sizeof *out->partitions);
-    if (out->partitions == NULL)
-        return -1;
-    for (; at < end; at++) {
-        struct item *item = &s->items[s->item_count++];
-        item->in = places->items[at].row;
-        item->out = &out->partitions[out->partitions_count++];
-        prepare_item(s, item, topic, unknown);
+    s->set = &s->own;
+    s->own_items = api_request_alloc(&s->request, (size_t)places->count, sizeof *s->own_items);
+    if (s->own_items == NULL)
+        return false;
+    for (; s->own_count < places->count; s->own_count++) {
+        const struct api_place *place = &places->items[s->own_count];
+        struct fetch_item *item = &s->own_items[s->own_count];
+        api_fetch_item_init(item, s->set, place->topic, place->number);
+        name_item(item, place->row);
     }
-    return end;
+    return true;
 }
 
-static void name_places(const struct fetch *s, struct api_places *places)
+/* Goes through the request's rows into the session. False: no memory, or over the limit. */
+static bool name_in_session(struct fetch *s)
 {
     const struct wire_fetch_request *in = s->request.body;
     for (int32_t i = 0; i < in->topics_count; i++) {
         const struct wire_fetch_request_topic *topic = &in->topics[i];
-        api_places_topic(places,
-                         by_id(s) ? bytes_of(topic->topic_id.b, sizeof topic->topic_id.b)
-                                  : bytes_of(topic->topic.data, (size_t)MAX(topic->topic.size, 0)));
-        for (int32_t k = 0; k < topic->partitions_count; k++)
-            api_places_partition(places, topic->partitions[k].partition, &topic->partitions[k]);
+        struct bytes name = name_of(s, &topic->topic, &topic->topic_id);
+        for (int32_t k = 0; k < topic->partitions_count; k++) {
+            struct fetch_item *item =
+                api_session_add(s->session, name, topic->partitions[k].partition);
+            if (item == NULL)
+                return false;
+            name_item(item, &topic->partitions[k]);
+        }
     }
+    for (int32_t i = 0; i < in->forgotten_topics_data_count; i++) {
+        const struct wire_fetch_request_forgotten_topic *topic = &in->forgotten_topics_data[i];
+        struct bytes name = name_of(s, &topic->topic, &topic->topic_id);
+        for (int32_t k = 0; k < topic->partitions_count; k++)
+            api_session_forget(s->session, name, topic->partitions[k]);
+    }
+    return true;
 }
 
-static bool prepare(struct fetch *s)
+/* ---- the request ---- */
+
+static void start(struct fetch *s)
 {
     struct request *r = &s->request;
     const struct wire_fetch_request *in = r->body;
-    struct api_places places;
-    int32_t count = 0;
-    for (int32_t i = 0; i < in->topics_count; i++)
-        count += MAX(in->topics[i].partitions_count, 0);
-    s->items = api_request_alloc(r, (size_t)count, sizeof *s->items);
-    s->body.responses = api_request_alloc(r, (size_t)count, sizeof *s->body.responses);
-    if (s->items == NULL || s->body.responses == NULL ||
-        api_places_begin(&places, r, in->topics_count, count) != ERR_NONE)
-        return false;
-    name_places(s, &places);
-    int32_t at = 0;
-    while (at >= 0 && at < places.count)
-        at = prepare_row(s, &places, at);
-    api_places_end(&places);
-    return at >= 0;
-}
-
-/* A full fetch begins a session (0) or wants none (-1); every other epoch goes on with one. */
-static bool goes_on_with_session(const struct wire_fetch_request *in)
-{
-    return in->session_epoch != 0 && in->session_epoch != -1;
-}
-
-static void begin(struct request *r)
-{
-    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
-    const struct wire_fetch_request *in = r->body;
-    wire_defaults(&wire_fetch_response_message, &s->body);
-    if (goes_on_with_session(in)) {
-        s->body.error_code = WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND;
-        api_request_answer(r, &s->body);
-        return;
-    }
-    s->bytes_max = (int32_t)MIN(in->max_bytes, r->api->settings.fetch_bytes_max);
-    /* More than an answer may hold would be waited for in vain. */
-    s->bytes_min = MAX(MIN(in->min_bytes, s->bytes_max), 1);
-    if (!prepare(s)) {
-        api_request_break(r, ERR_NOMEM);
-        return;
-    }
+    s->set->fetch = s;
+    resolve_all(s);
     /* Nothing is asked for that exists: nothing will come. Else the rest is waited for, or a
      * consumer with one deleted topic among many would ask without a pause. */
-    s->expired = in->max_wait_ms <= 0 || in->min_bytes <= 0 || !s->known;
+    s->expired |= in->max_wait_ms <= 0 || in->min_bytes <= 0 || !s->known;
     if (!s->expired) {
         s->deadline.fire = on_deadline;
         env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->max_wait_ms));
@@ -396,20 +371,169 @@ static void begin(struct request *r)
     read_all(s);
 }
 
+/* Without a session it is as before sessions. */
+static void start_alone(struct fetch *s)
+{
+    struct api_places places;
+    bool good = name_places(s, &places);
+    if (good) {
+        good = make_own(s, &places);
+        api_places_end(&places);
+    }
+    if (good)
+        start(s);
+    else
+        api_request_break(&s->request, ERR_NOMEM);
+}
+
+static void take_session(struct fetch *s, struct fetch_session *session)
+{
+    ASSERT(session->set.fetch == NULL);
+    s->session = api_session_hold(session);
+    s->set = &session->set;
+}
+
+static void give_up_session(struct fetch *s)
+{
+    api_session_close(s->session);
+    api_session_let_go(s->session);
+    s->session = NULL;
+}
+
+/* All partitions are named; any session of before is over. Epoch 0 asks for one, -1 does not. */
+static void begin_full(struct fetch *s)
+{
+    struct fetch_sessions *cache = &s->request.api->sessions;
+    const struct wire_fetch_request *in = s->request.body;
+    struct fetch_session *session = NULL;
+    if (in->session_id != 0)
+        session = api_session_find(cache, in->session_id);
+    if (session != NULL)
+        api_session_close(session);
+    session =
+        in->session_epoch == 0 ? api_session_new(cache, row_count(in), api_fetch_by_id(s)) : NULL;
+    if (session == NULL) {
+        start_alone(s);
+        return;
+    }
+    take_session(s, session);
+    if (name_in_session(s)) {
+        start(s);
+    } else {
+        give_up_session(s);
+        start_alone(s);
+    }
+}
+
+/* Why the request cannot go on with the session; NULL: there is none. */
+static int16_t check_session(const struct fetch *s, const struct fetch_session *session)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    if (session == NULL || !session->is_cached)
+        return WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND;
+    if (session->epoch != in->session_epoch)
+        return WIRE_ERROR_INVALID_FETCH_SESSION_EPOCH;
+    return session->by_id == api_fetch_by_id(s) ? WIRE_ERROR_NONE
+                                                : WIRE_ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
+}
+
+/* No other fetch of the session is under way. */
+static void begin_in_session(struct fetch *s)
+{
+    struct fetch_session *session = s->session;
+    int16_t code = check_session(s, session);
+    if (code != WIRE_ERROR_NONE) {
+        refuse(s, code);
+        return;
+    }
+    s->set = &session->set;
+    if (!name_in_session(s)) {
+        api_session_close(session);
+        refuse(s, WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND);
+        return;
+    }
+    if (session->items.count == 0) { /* all are forgotten: it is over */
+        give_up_session(s);
+        start_alone(s);
+        return;
+    }
+    api_session_touch(session);
+    api_session_next_epoch(session);
+    s->incremental = true;
+    start(s);
+}
+
+/* A connection's fetches are answered in their order. By another one its asker has come back, and
+ * does not wait for the answer of before any more. */
+static void queue_in_session(struct fetch *s)
+{
+    struct fetch *before = s->session->set.fetch;
+    s->phase = PHASE_QUEUED;
+    list_push_back(&s->session->waiting, &s->queued);
+    if (before->request.conn == s->request.conn)
+        return;
+    before->superseded = true;
+    if (before->phase == PHASE_WAITING)
+        go_on(before);
+}
+
+static void begin_incremental(struct fetch *s)
+{
+    const struct wire_fetch_request *in = s->request.body;
+    struct fetch_session *session = api_session_find(&s->request.api->sessions, in->session_id);
+    struct fetch *before = session == NULL ? NULL : session->set.fetch;
+    int16_t code = check_session(s, session);
+    if (before != NULL && before->request.conn == s->request.conn)
+        code = WIRE_ERROR_NONE; /* it is looked at in its turn */
+    if (code != WIRE_ERROR_NONE) {
+        refuse(s, code);
+        return;
+    }
+    s->session = api_session_hold(session);
+    if (before != NULL)
+        queue_in_session(s);
+    else
+        begin_in_session(s);
+}
+
+static void begin(struct request *r)
+{
+    struct fetch *s = CONTAINER_OF(r, struct fetch, request);
+    const struct wire_fetch_request *in = r->body;
+    wire_defaults(&wire_fetch_response_message, &s->body);
+    list_init(&s->queued);
+    list_init(&s->own.pending);
+    s->bytes_max = (int32_t)MIN(in->max_bytes, r->api->settings.fetch_bytes_max);
+    /* More than an answer may hold would be waited for in vain. */
+    s->bytes_min = MAX(MIN(in->min_bytes, s->bytes_max), 1);
+    if (in->session_epoch == 0 || in->session_epoch == -1)
+        begin_full(s);
+    else
+        begin_incremental(s);
+}
+
 static void hurry(struct request *r)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
     s->expired = true;
-    if (s->phase == PHASE_WAITING)
+    if (s->phase == PHASE_QUEUED) {
+        list_remove(&s->queued);
+        refuse(s, WIRE_ERROR_INVALID_FETCH_SESSION_EPOCH);
+    } else if (s->phase == PHASE_WAITING) {
         go_on(s);
+    }
 }
 
 static void drop(struct request *r)
 {
     struct fetch *s = CONTAINER_OF(r, struct fetch, request);
     env_disarm(r->api->env, &s->deadline);
-    for (int32_t i = 0; i < s->item_count; i++)
-        replica_fetch_end(&s->items[i].fetch);
+    end_own(s);
+    for (int32_t i = 0; i < s->given_count; i++)
+        replica_read_end(s->given[i]);
+    leave(s);
+    begin_next(s->session);
+    api_session_let_go(s->session);
 }
 
 const struct handler api_handler_fetch = {

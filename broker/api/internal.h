@@ -4,6 +4,7 @@
 #define KILN_API_INTERNAL_H
 
 #include "api/api.h"
+#include "base/heap.h"
 
 struct request;
 
@@ -99,6 +100,98 @@ void api_producer_ids_init(struct producer_ids *ids, struct quorum *quorum, stru
 /* done is called perhaps before this returns. */
 void api_producer_id(struct producer_ids *ids, struct producer_id *op, producer_id_done *done);
 
+/* ---- fetch sessions (KIP-227) ---- */
+
+/* What all sessions together may hold, in bytes. At the limit a fetch gets none, or loses the one
+ * that would grow beyond it, and its asker names all partitions each time. */
+#define API_SESSION_BYTES_MAX (64ll << 20)
+
+struct fetch; /* a request (fetch.c) */
+
+/* Partitions that are fetched together. */
+struct fetch_set {
+    struct list pending; /* struct fetch_item: that may have something new for the asker */
+    uint64_t order_last;
+    struct fetch *fetch; /* that is under way; NULL: none, what comes is for the next one */
+};
+
+/* One partition that a fetch, or a session of fetches, asks for. */
+struct fetch_item {
+    struct replica_fetch fetch; /* without a replica: there is none to ask */
+    struct fetch_set *set;
+    struct list pending; /* in the set's */
+    struct bytes topic;  /* its name or id, as the request has it */
+    int32_t partition, bytes_max;
+    int16_t refused; /* Kafka's code: why there is no replica to ask */
+    uint64_t
+        order; /* in which they are asked; in a session, who was answered goes behind the rest */
+    int64_t told_high_watermark, told_log_start; /* what the asker was told last */
+    /* The session's own. */
+    struct hmap_node node;
+    struct fetch_topic *owner;
+};
+
+struct fetch_topic {
+    struct hmap_node node;
+    int32_t item_count;
+    size_t size;
+    uint8_t name[]; /* or its id */
+};
+
+struct fetch_session {
+    struct hmap_node node;      /* in the cache, by id */
+    struct list used;           /* likewise, the one that is silent longest first */
+    struct heap_node evictable; /* likewise, when it may give way to a larger one */
+    struct fetch_sessions *cache;
+    int32_t id, epoch; /* epoch: of the next fetch */
+    int32_t weight;    /* how many partitions, when it was used last */
+    bool by_id;        /* topics are named by their ids */
+    bool is_cached;    /* else nobody finds it any more, and it goes with the fetch under way */
+    int64_t made_ns, used_ns;
+    int32_t holders;
+    struct hmap topics, items;
+    struct fetch_set set;
+    struct list waiting; /* struct fetch: that came while another one was under way */
+};
+
+struct fetch_sessions {
+    struct env *env;
+    struct mem *mem;
+    struct hmap map;
+    struct list used;
+    struct heap evictable;
+    int32_t count_max; /* max.incremental.fetch.session.cache.slots */
+    int64_t bytes;
+    uint64_t drawn;
+};
+
+/* ERR_NOMEM. */
+enum err api_sessions_init(struct fetch_sessions *cache, struct env *env, struct mem *mem,
+                           int32_t count_max) MUST_USE;
+/* No fetch may be under way. */
+void api_sessions_free(struct fetch_sessions *cache);
+/* NULL: there is none. */
+struct fetch_session *api_session_find(const struct fetch_sessions *cache, int32_t id);
+/* A new one for so many partitions, which the caller does not hold; perhaps another one gives way.
+ * NULL: there is no place, or no memory. */
+struct fetch_session *api_session_new(struct fetch_sessions *cache, int32_t size, bool by_id);
+/* It is being used. */
+void api_session_touch(struct fetch_session *session);
+void api_session_next_epoch(struct fetch_session *session);
+/* Nobody finds it any more. Harmless on one that is closed. */
+void api_session_close(struct fetch_session *session);
+struct fetch_session *api_session_hold(struct fetch_session *session);
+/* NULL is harmless. */
+void api_session_let_go(struct fetch_session *session);
+/* The partition, added behind the others when it is new. NULL: no memory. */
+struct fetch_item *api_session_add(struct fetch_session *session, struct bytes topic,
+                                   int32_t partition);
+/* Harmless when it is not there. */
+void api_session_forget(struct fetch_session *session, struct bytes topic, int32_t partition);
+/* A zeroed one becomes the last of the set. */
+void api_fetch_item_init(struct fetch_item *item, struct fetch_set *set, struct bytes topic,
+                         int32_t partition);
+
 struct api {
     struct refusals refusals;
     struct env *env;
@@ -108,6 +201,7 @@ struct api {
     struct replica_set *replicas;
     struct api_settings settings;
     struct producer_ids producer_ids;
+    struct fetch_sessions sessions;
     struct list requests;  /* struct request */
     struct list producing; /* struct produce: not all is posted yet, or nothing (produce.c) */
     bool stopping;

@@ -119,6 +119,9 @@ static const struct config_row rows[] = {
             "received until there is room, and nobody is closed for it"),
     INT_ROW("fetch.max.bytes", fetch_max_bytes, 1024, 1 << 29, "57671680",
             "bytes of the largest answer to a fetch, unless one batch alone is larger"),
+    INT_ROW("max.incremental.fetch.session.cache.slots", max_incremental_fetch_session_cache_slots,
+            0, INT32_MAX, "1000",
+            "fetch sessions at once; who gets none names all partitions in each fetch"),
 };
 
 const struct config_table broker_config_table = {.rows = rows, .count = COUNT_OF(rows)};
@@ -167,7 +170,6 @@ static const char *const foreign[] = {
     "log.roll.jitter.*",
     "max.connection.creation.rate",
     "max.connections.per.ip*",
-    "max.incremental.*",
     "max.request.partition.size.limit",
     "metadata.*",
     "metric.reporters",

@@ -39,6 +39,7 @@ void broker_start_partitions_done(struct broker *b)
         .cluster_id = dir_cluster_id(b->dir),
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,
+        .fetch_sessions_max = b->config.max_incremental_fetch_session_cache_slots,
     };
     struct errmsg msg = {{0}};
     enum err e =

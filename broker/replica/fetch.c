@@ -2,11 +2,6 @@
  * watermark, which a power loss cannot take back. */
 #include "replica/internal.h"
 
-struct reading {
-    struct log_read log;
-    struct replica_fetch *fetch;
-};
-
 /* ---- looking ---- */
 
 /* The exclusive end of what a consumer may see. */
@@ -82,25 +77,51 @@ int16_t replica_code_of(enum err e)
     }
 }
 
-static void release(struct replica_fetch *f)
+struct replica_read *replica_fetch_take(struct replica_fetch *f)
 {
-    struct replica *r = f->replica;
-    struct reading *reading = f->reading;
-    if (reading == NULL)
-        return;
-    if (f->read != NULL)
-        log_read_release(&reading->log);
-    f->read = NULL;
+    struct replica_read *reading = f->reading;
+    if (f->read == NULL)
+        return NULL;
+    reading->fetch = NULL;
     f->reading = NULL;
+    f->read = NULL;
+    return reading;
+}
+
+static void free_reading(struct replica_read *reading)
+{
+    struct replica *r = reading->replica;
     mem_free(r->mem, reading);
+    ASSERT(r->reader_count > 0);
     r->reader_count--;
     replica_read_last(r);
+    replica_let_go(r);
+}
+
+void replica_read_end(struct replica_read *reading)
+{
+    if (reading == NULL)
+        return;
+    ASSERT(reading->fetch == NULL);
+    log_read_release(&reading->log);
+    free_reading(reading);
+}
+
+static void release(struct replica_fetch *f)
+{
+    struct replica_read *reading = f->reading;
+    if (f->read != NULL) {
+        replica_read_end(replica_fetch_take(f));
+    } else if (reading != NULL) { /* it failed */
+        f->reading = NULL;
+        free_reading(reading);
+    }
 }
 
 static void on_read(struct log_op *op, enum err e)
 {
     struct log_read *log = CONTAINER_OF(op, struct log_read, op);
-    struct replica_fetch *f = CONTAINER_OF(log, struct reading, log)->fetch;
+    struct replica_fetch *f = CONTAINER_OF(log, struct replica_read, log)->fetch;
     struct replica *r = f->replica;
     f->code = replica_code_of(e);
     f->some = false;
@@ -130,6 +151,7 @@ static void read_some(struct replica_fetch *f)
     }
     r->reader_count++;
     f->stale = false;
+    f->reading->replica = replica_hold(r);
     f->reading->fetch = f;
     struct log_read *log = &f->reading->log;
     log->offset = f->offset;
@@ -197,6 +219,11 @@ void replica_fetch(struct replica_fetch *f)
         read_some(f);
     else
         f->done(f);
+}
+
+void replica_fetch_rest(struct replica_fetch *f)
+{
+    list_remove(&f->link);
 }
 
 void replica_fetch_end(struct replica_fetch *f)

@@ -181,7 +181,7 @@ struct replica_fetch {
     /* the replica's own */
     struct replica *replica;
     struct list link;
-    struct reading *reading;
+    struct replica_read *reading;
     uint64_t bytes_seen;
     bool stale; /* something has changed while it reads */
 };
@@ -192,7 +192,20 @@ void replica_fetch_init(struct replica_fetch *f, struct replica *r);
 /* Looks and reads, also again. done may be called before this returns. Between the two calls f is
  * not to be ended. */
 void replica_fetch(struct replica_fetch *f);
-/* Lets go of what was read; it hears of nothing any more. Also for a zeroed one. */
+/* It hears of nothing until the next replica_fetch. */
+void replica_fetch_rest(struct replica_fetch *f);
+/* What was read, out of the fetch, which may go on or end without it; NULL: nothing was. The log
+ * stays open until replica_read_end. */
+struct replica_read {
+    struct log_read log;
+    /* the replica's own */
+    struct replica *replica;
+    struct replica_fetch *fetch; /* that it was read for; NULL: it was taken out */
+};
+struct replica_read *replica_fetch_take(struct replica_fetch *f);
+/* NULL is harmless. */
+void replica_read_end(struct replica_read *read);
+/* Lets go of what was read and not taken; it hears of nothing any more. Also for a zeroed one. */
 void replica_fetch_end(struct replica_fetch *f);
 
 /* Where the greatest leader epoch up to that one ended (E-2): *found and the offset behind its last

@@ -240,6 +240,8 @@ static void lost(struct client *c, struct client_call *call, const struct client
         client_sender_lost(c, call, ev->err, ev->sent);
         return;
     case CLIENT_CALL_FETCH:
+        client_fetch_lost(c, call);
+        return;
     case CLIENT_CALL_POSITIONS:
         client_items_lost(c, call);
         return;

@@ -90,6 +90,7 @@ static void forget_items(struct client *c, const struct client_assignment *a)
 void client_consumer_assign(struct client *c, struct client_assignment *a)
 {
     if (a->assigned) {
+        client_session_leave(c, a);
         client_poll_release(c, a);
         forget_items(c, a);
         drop_chunks(c, a);
@@ -99,6 +100,8 @@ void client_consumer_assign(struct client *c, struct client_assignment *a)
     list_init(&a->chunks);
     list_push_back(&c->consumer.assignments, &a->link);
     a->of = NULL;
+    a->in_session = NULL;
+    a->is_asked = false;
     a->assigned = true;
     a->in_flight = false;
     a->queued_bytes = 0;
@@ -122,6 +125,7 @@ void client_consumer_unassign(struct client *c, struct client_assignment *a)
 {
     if (!a->assigned)
         return;
+    client_session_leave(c, a);
     client_poll_release(c, a);
     forget_items(c, a);
     drop_chunks(c, a);
@@ -176,6 +180,15 @@ void client_items_lost(struct client *c, struct client_call *call)
         struct client_assignment *a = waits ? client_item_take(item) : NULL;
         if (a != NULL)
             client_assignment_retry(c, a, WIRE_ERROR_NETWORK_EXCEPTION);
+    }
+}
+
+void client_items_same(struct client *c, struct client_call *call)
+{
+    c->consumer.dirty = true;
+    for (int32_t i = 0; i < call->item_count; i++) {
+        if (call->items[i].assignment != NULL && !call->items[i].answered)
+            (void)client_item_take(&call->items[i]);
     }
 }
 

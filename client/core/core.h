@@ -320,6 +320,10 @@ struct client_assignment {
     int16_t notice_code;
     uint32_t version; /* counts seeks: answers to older questions are dropped (KAFKA-8429) */
     bool assigned, in_flight, timestamp_missed;
+    struct client_node *in_session; /* whose broker has been told of it; NULL: none */
+    int64_t told_offset;            /* with these */
+    int32_t told_epoch, told_leader_epoch;
+    bool is_asked; /* by the fetch that is being made */
 };
 
 /* ---- the cluster as the client knows it ----------------------------------------------------- */
@@ -346,6 +350,14 @@ struct client_lane_state {
 #define CLIENT_APIS_MAX 128
 
 /* A broker. Bootstrap addresses are nodes with the ids -1, -2, ... */
+/* What the broker remembers of fetches (KIP-227). */
+struct client_session {
+    int32_t id;            /* 0: nothing */
+    int32_t epoch;         /* of the next fetch; 0: it says everything */
+    struct list forgotten; /* what the next fetch is to have forgotten */
+    int32_t forgotten_count;
+};
+
 struct client_node {
     struct list link; /* client_nodes */
     int32_t id;
@@ -356,7 +368,8 @@ struct client_node {
     struct client_api_version apis[CLIENT_APIS_MAX];
     int32_t api_count;
     struct list ready; /* partitions with something to send, in the order in which they got ready */
-    int64_t look_ns;   /* before then no fetch leaves while a partition of the node is left out */
+    struct client_session session;
+    int64_t look_ns; /* before then no fetch leaves while a partition of the node is left out */
 };
 
 /* ---- the machine ---------------------------------------------------------------------------- */

@@ -36,10 +36,11 @@ static bool fetchable(struct client *c, struct client_assignment *a)
     return client_assignment_due(c, a) && a->queued_bytes < c->config.partition_fetch_bytes_max;
 }
 
-static enum err describe(struct client *c, struct client_call *call, bool look,
+static enum err describe(struct client *c, struct client_call *call, struct client_node *node,
+                         struct client_assignment *const *told, int32_t told_count, bool look,
                          struct wire_fetch_request *request)
 {
-    size_t count = (size_t)call->item_count;
+    size_t count = (size_t)told_count;
     struct wire_fetch_request_partition *parts = arena_alloc(&c->arena, count * sizeof *parts);
     wire_defaults(&wire_fetch_request_message, request);
     request->topics = arena_alloc(&c->arena, count * sizeof *request->topics);
@@ -49,7 +50,7 @@ static enum err describe(struct client *c, struct client_call *call, bool look,
     request->min_bytes = (int32_t)c->config.fetch_bytes_min;
     request->max_bytes = (int32_t)c->config.fetch_bytes_max;
     for (size_t i = 0; i < count; i++) {
-        const struct client_assignment *a = call->items[i].assignment;
+        const struct client_assignment *a = told[i];
         parts[i] = (struct wire_fetch_request_partition){
             .partition = a->partition,
             .current_leader_epoch = a->of->partitions[a->partition].leader_epoch,
@@ -61,8 +62,8 @@ static enum err describe(struct client *c, struct client_call *call, bool look,
         request->topics[i] = (struct wire_fetch_request_topic){
             .topic = wire_text(a->topic), .partitions_count = 1, .partitions = &parts[i]};
     }
-    request->topics_count = (int32_t)count;
-    return ERR_NONE;
+    request->topics_count = told_count;
+    return client_session_describe(c, node, call->request.api_version, request);
 }
 
 static enum err ask(struct client *c, struct client_node *node,
@@ -73,14 +74,19 @@ static enum err ask(struct client *c, struct client_node *node,
     enum err e = client_call_new(c, CLIENT_CALL_FETCH, node, CLIENT_LANE_FETCH, 1, &call);
     if (e != ERR_NONE)
         return e;
-    e = client_call_items(c, call, asking, count);
-    if (e == ERR_NONE)
-        e = describe(c, call, look, &request);
-    if (e != ERR_NONE) {
-        client_call_end(c, call);
-        return e;
+    struct client_assignment **told = arena_alloc(&c->arena, (size_t)count * sizeof *told);
+    e = told == NULL ? ERR_NOMEM : client_call_items(c, call, asking, count);
+    if (e == ERR_NONE) {
+        int32_t told_count = client_session_tell(c, node, asking, count, told);
+        e = describe(c, call, node, told, told_count, look, &request);
     }
-    return client_call_send(c, call, &request);
+    if (e == ERR_NONE)
+        e = client_call_send(c, call, &request);
+    else
+        client_call_end(c, call);
+    if (e != ERR_NONE)
+        client_session_doubt(c, node);
+    return e;
 }
 
 /* One fetch in flight a node: the next one asks for what this one brings no news of. */
@@ -246,11 +252,17 @@ static void on_partition(struct client *c, struct client_assignment *a, struct s
     on_records(c, a, frame, in->records);
 }
 
+/* False: nothing is in it that could be used. *same: what is not in it is as it was. */
 static bool understood(struct client *c, const struct client_call *call, struct slice body,
-                       struct wire_fetch_response *response)
+                       struct wire_fetch_response *response, bool *same)
 {
-    if (client_call_decode(c, call, slice_bytes(body), response) != ERR_NONE)
+    struct client_node *node = client_node_find(c, call->request.node);
+    *same = false;
+    if (client_call_decode(c, call, slice_bytes(body), response) != ERR_NONE) {
+        client_session_doubt(c, node);
         return false;
+    }
+    *same = client_session_answer(c, node, response);
     if (response->error_code != 0)
         TRACE(c->trace, CLIENT_ERROR, .code = response->error_code, .err = 0);
     return response->error_code == 0;
@@ -259,8 +271,9 @@ static bool understood(struct client *c, const struct client_call *call, struct 
 void client_fetch_answer(struct client *c, struct client_call *call, struct slice body)
 {
     struct wire_fetch_response response;
+    bool same;
     c->consumer.dirty = true;
-    bool good = understood(c, call, body, &response);
+    bool good = understood(c, call, body, &response, &same);
     for (int32_t t = 0; good && t < response.responses_count; t++) {
         const struct wire_fetch_response_topic *topic = &response.responses[t];
         for (int32_t i = 0; i < topic->partitions_count; i++) {
@@ -271,5 +284,14 @@ void client_fetch_answer(struct client *c, struct client_call *call, struct slic
                 on_partition(c, a, body, in);
         }
     }
+    if (same)
+        client_items_same(c, call);
+    else
+        client_items_lost(c, call);
+}
+
+void client_fetch_lost(struct client *c, struct client_call *call)
+{
+    client_session_doubt(c, client_node_find(c, call->request.node));
     client_items_lost(c, call);
 }

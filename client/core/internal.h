@@ -316,6 +316,8 @@ void client_assignment_retry(struct client *c, struct client_assignment *a, int1
 void client_assignment_notice(struct client *c, struct client_assignment *a,
                               enum client_notice notice, int64_t from, int64_t to, int16_t code);
 void client_items_lost(struct client *c, struct client_call *call);
+/* What has not been answered is as it was, and may be asked about again at once. */
+void client_items_same(struct client *c, struct client_call *call);
 /* Where to go on is not known any more. */
 void client_assignment_unknown(struct client *c, struct client_assignment *a);
 /* May be asked about now. */
@@ -339,7 +341,28 @@ int64_t client_fetch_moment(struct client *c);
 void client_fetch_pump(struct client *c, struct client_node *node,
                        struct client_assignment **asking);
 void client_fetch_answer(struct client *c, struct client_call *call, struct slice body);
+void client_fetch_lost(struct client *c, struct client_call *call);
 void client_chunk_free(struct client *c, struct client_chunk *chunk);
+
+/* session.c: what a broker remembers of fetches */
+void client_session_init(struct client_session *session);
+void client_session_free(struct client *c, struct client_session *session);
+/* What the broker remembers is not known any more: the next fetch says everything. */
+void client_session_doubt(struct client *c, struct client_node *node);
+/* It will not be asked for in that session; harmless when it is in none. */
+void client_session_leave(struct client *c, struct client_assignment *a);
+/* Which of those that the next fetch asks for must be described in it; told has room for all. Those
+ * that it does not ask for are forgotten. */
+int32_t client_session_tell(struct client *c, struct client_node *node,
+                            struct client_assignment *const *asking, int32_t count,
+                            struct client_assignment **told);
+/* What a request says of the session. ERR_NOMEM. */
+enum err client_session_describe(struct client *c, struct client_node *node, int16_t version,
+                                 struct wire_fetch_request *request) MUST_USE;
+/* True: partitions that are not in the answer are as they were; or the session was lost, and with
+ * it nothing but the answer: the next fetch, at once, says everything. */
+bool client_session_answer(struct client *c, struct client_node *node,
+                           const struct wire_fetch_response *response);
 
 /* poll.c: what hands them out */
 void client_poll_submit(struct client *c, struct client_poll *poll);

@@ -27,6 +27,7 @@ static struct client_node *node_add(struct client *c, int32_t id)
     node->id = id;
     list_init(&node->link);
     list_init(&node->ready);
+    client_session_init(&node->session);
     list_push_back(&c->metadata.nodes, &node->link);
     c->metadata.node_count++;
     return node;
@@ -54,8 +55,10 @@ enum err client_metadata_init(struct client *c)
 void client_metadata_free(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    LIST_EACH (node, &m->nodes, struct client_node, link)
+    LIST_EACH (node, &m->nodes, struct client_node, link) {
+        client_session_free(c, &node->session);
         mem_free(c->mem, node);
+    }
     if (m->topics.buckets == NULL)
         return;
     LIST_EACH (topic, &m->topics.order, struct client_topic, node.order) {

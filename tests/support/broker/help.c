@@ -100,35 +100,53 @@ static const struct world_program broker_program = {
 
 /* ---- the client ---- */
 
-struct client_life {
-    struct world_seat *seat;
+/* One of its connections. */
+struct client_line {
+    struct client_life *life;
     struct env_op connecting;
     struct env_timer again;
     struct conn conn;
     bool open;
+};
+
+struct client_life {
+    struct world_seat *seat;
+    struct client_line lines[2];
     struct conn_request requests[HELP_FRAMES_MAX];
     struct env_part parts[HELP_FRAMES_MAX];
 };
+
+static void connect(struct client_line *line);
 
 static void send_next(struct client_life *life)
 {
     struct help *h = current;
     while (h->sent_count < h->call_count) {
         struct help_call *call = &h->calls[h->sent_count];
+        struct client_line *line = &life->lines[call->other];
         if (!call->together && h->done_count < h->sent_count)
             return;
+        if (!line->open) {
+            connect(line);
+            return;
+        }
         int at = h->sent_count++;
         uint8_t *frame = (uint8_t *)(uintptr_t)call->frame.data;
         if (call->frame.size >= 8)
-            put_u32(frame + 4, (uint32_t)conn_next_correlation_id(&life->conn));
+            put_u32(frame + 4, (uint32_t)conn_next_correlation_id(&line->conn));
         life->parts[at] = (struct env_part){.data = frame, .size = call->frame.size};
-        conn_send(&life->conn, &life->requests[at], &life->parts[at], 1, !call->no_answer);
+        conn_send(&line->conn, &life->requests[at], &life->parts[at], 1, !call->no_answer);
     }
+}
+
+static struct client_life *life_of(struct conn *conn)
+{
+    return CONTAINER_OF(conn, struct client_line, conn)->life;
 }
 
 static void on_answer(struct conn *conn, struct conn_request *request, struct slice frame)
 {
-    struct client_life *life = CONTAINER_OF(conn, struct client_life, conn);
+    struct client_life *life = life_of(conn);
     struct help_call *call = &current->calls[request - life->requests];
     uint8_t *copy = malloc(frame.size + 1);
     memcpy(copy, frame.data, frame.size);
@@ -139,17 +157,15 @@ static void on_answer(struct conn *conn, struct conn_request *request, struct sl
 
 static void on_cancel(struct conn *conn, struct conn_request *request, enum err e)
 {
-    struct client_life *life = CONTAINER_OF(conn, struct client_life, conn);
     (void)request;
     current->done_count++;
     if (e == ERR_NONE)
-        send_next(life);
+        send_next(life_of(conn));
 }
 
 static void on_closed(struct conn *conn, enum err e)
 {
-    struct client_life *life = CONTAINER_OF(conn, struct client_life, conn);
-    life->open = false;
+    CONTAINER_OF(conn, struct client_line, conn)->open = false;
     current->closed = e;
     current->is_closed = true;
 }
@@ -157,32 +173,31 @@ static void on_closed(struct conn *conn, enum err e)
 static const struct conn_owner owner = {
     .answer = on_answer, .cancel = on_cancel, .closed = on_closed};
 
-static void connect(struct client_life *life);
-
 static void on_again(struct env_timer *timer)
 {
-    connect(CONTAINER_OF(timer, struct client_life, again));
+    connect(CONTAINER_OF(timer, struct client_line, again));
 }
 
 static void on_connected(struct env_op *op, enum err e, uint64_t n)
 {
-    struct client_life *life = CONTAINER_OF(op, struct client_life, connecting);
+    struct client_line *line = CONTAINER_OF(op, struct client_line, connecting);
+    struct world_seat *seat = line->life->seat;
     if (e != ERR_NONE) {
-        life->again.fire = on_again;
-        env_arm(life->seat->env, &life->again, env_now(life->seat->env) + 10 * NS_PER_MS);
+        line->again.fire = on_again;
+        env_arm(seat->env, &line->again, env_now(seat->env) + 10 * NS_PER_MS);
         return;
     }
     struct conn_limits limits = {.frame_bytes_max = 64 << 20};
-    life->conn = (struct conn){0};
-    life->open = true;
-    conn_start(&life->conn, CONN_CLIENT, life->seat->env, life->seat->mem, life->seat->trace, n,
-               &limits, &owner);
-    send_next(life);
+    line->conn = (struct conn){0};
+    line->open = true;
+    conn_start(&line->conn, CONN_CLIENT, seat->env, seat->mem, seat->trace, n, &limits, &owner);
+    send_next(line->life);
 }
 
-static void connect(struct client_life *life)
+static void connect(struct client_line *line)
 {
-    env_connect(life->seat->env, &life->connecting, "broker", 9092, on_connected);
+    if (!line->connecting.in_flight && !env_armed(&line->again))
+        env_connect(line->life->seat->env, &line->connecting, "broker", 9092, on_connected);
 }
 
 static enum err client_begin(struct world_seat *seat)
@@ -191,8 +206,9 @@ static enum err client_begin(struct world_seat *seat)
     if (life == NULL)
         return ERR_NOMEM;
     life->seat = seat;
+    life->lines[0].life = life->lines[1].life = life;
     seat->self = life;
-    connect(life);
+    connect(&life->lines[0]);
     return ERR_NONE;
 }
 
@@ -201,10 +217,10 @@ static void client_command(struct world_seat *seat, uint64_t id, struct bytes co
 {
     (void)command;
     struct client_life *life = seat->self;
-    if (life->open)
+    if (life->lines[0].open)
         send_next(life);
-    else if (!life->connecting.in_flight)
-        connect(life);
+    else
+        connect(&life->lines[0]);
     world_reply(seat, id, bytes_text(""));
 }
 

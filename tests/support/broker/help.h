@@ -20,6 +20,7 @@ struct help_call {
     struct bytes answer; /* malloc'ed; size 0: none came */
     bool no_answer;      /* acks=0 */
     bool together;       /* sent without waiting for the one before */
+    bool other;          /* by a second connection */
 };
 
 struct help {

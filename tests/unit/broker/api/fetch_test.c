@@ -222,34 +222,6 @@ static int16_t fetched_alone(struct help *h, int call)
 }
 
 /* A cache of sessions may be full at any time: 0 says so, and clients then name everything anew. */
-TEST(no_fetch_gets_a_session)
-{
-    static const struct {
-        int32_t id, epoch;
-        bool refused;
-    } cases[] = {{0, 0, false}, {0, -1, false}, {7, 0, false}, {7, -1, false},
-                 {7, 3, true},  {0, 3, true},   {7, -5, true}};
-    struct help h;
-    help_setup(&h, 30, "");
-    struct wire_uuid id = help_make_topic(&h);
-    help_produce(&h, 9, -1, id, help_batch(&h, 3, -1, 0, 1000));
-    for (int16_t v = 7; v <= 18; v++) {
-        for (int i = 0; i < COUNT_OF(cases); i++) {
-            struct help_fetch f;
-            help_fetch_init(&f, id, 0);
-            f.body.session_id = cases[i].id;
-            f.body.session_epoch = cases[i].epoch;
-            int call = help_call(&h, 1, v, &f.body);
-            help_go(&h, 100);
-            if (cases[i].refused)
-                assert_int_equal(fetched_alone(&h, call), WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND);
-            else
-                assert_true(help_fetched(&h, call).records.size > 0);
-        }
-    }
-    help_teardown(&h);
-}
-
 TEST(a_fetch_with_another_leader_epoch_is_told_so)
 {
     struct help h;
