@@ -238,6 +238,10 @@ struct log_set {
     int64_t index_bytes;
     int64_t snapshot_bytes; /* of log.snapshot and log.window of all logs */
 
+    int32_t read_count; /* reads that check what they read */
+    struct list reads_waiting;
+    bool begins_reads;
+
     int32_t openings;
     struct list openings_waiting;
     bool entries_doubted; /* an entry was made, perhaps, and not synced: see ready.c */

@@ -1,13 +1,17 @@
-/* read.c - reads: a range of an open file when memory knows its ends and its bytes have been
- * checked in this life, else bytes that are read, checked and given from memory. */
+/* read.c - reads: a range of an open file. Where memory does not know its ends, or its bytes have
+ * not been checked in this life, they are read and checked first, a few reads at once: whoever
+ * takes what he asked for slowly, or not at all, holds a file and no memory. */
 #include "log/internal.h"
 
 #define READ_NOTES 512           /* batches of one read through memory */
 #define READ_BYTES_MAX (1 << 20) /* of one read through memory, but for a larger batch */
+#define READS_MAX 16             /* that have bytes in memory to check them, in a directory */
 
 struct log_reading {
     struct steps steps;
+    struct list link; /* in set->reads_waiting */
     struct log_read *read;
+    bool loads; /* the bytes are wanted in memory */
     struct log *log;
     struct log_segment *segment; /* counted among its readers */
     uint64_t generation;         /* in which it began */
@@ -230,13 +234,28 @@ static int32_t count_given(const struct log_reading *r)
     return count;
 }
 
+/* Of the file that they were read from. */
+static void give_range(struct log_reading *r)
+{
+    struct log_read *read = r->read;
+    read->parts[0].file = r->segment->disk.file->handle;
+    read->parts[0].offset = r->position;
+    bool held = dir_hold_open(&read->hold, r->segment->disk.file);
+    ASSERT(held);
+    r->segment->readers++;
+    read->segment = r->segment;
+}
+
 static void give(struct log_reading *r, int32_t count)
 {
     const struct format_note *notes = r->walk.scan.notes;
     const struct format_note *last = &notes[count - 1];
     struct log_read *read = r->read;
-    read->parts[0] = (struct env_part){.data = r->walk.buffer,
-                                       .size = last->position + last->size - r->position};
+    read->parts[0] = (struct env_part){.size = last->position + last->size - r->position};
+    if (r->loads)
+        read->parts[0].data = r->walk.buffer;
+    else
+        give_range(r);
     read->part_count = 1;
     read->bytes = (int64_t)read->parts[0].size;
     read->next_offset = last->last + 1;
@@ -289,6 +308,20 @@ static const struct step read_steps[] = {
     [READ_GIVE] = {"read", read_give},   {NULL, NULL},
 };
 
+static void begin_reading(struct log_reading *r);
+
+/* Reads that waited for others to end. */
+static void begin_waiting(struct log_set *set)
+{
+    struct list *link;
+    if (set->begins_reads)
+        return; /* one that ended at once: whoever began it goes on */
+    set->begins_reads = true;
+    while (set->read_count < READS_MAX && (link = list_pop_front(&set->reads_waiting)) != NULL)
+        begin_reading(CONTAINER_OF(link, struct log_reading, link));
+    set->begins_reads = false;
+}
+
 static void free_reading(struct log_reading *r)
 {
     struct mem *mem = r->log->set->mem;
@@ -307,31 +340,47 @@ static void ended(struct steps *steps, enum err e)
     else if (e != ERR_NONE)
         errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", steps_what(steps),
                    (long long)read->offset, log->topic, log->partition, err_text(e));
+    struct log_set *set = log->set;
     let_go(r);
-    if (read->part_count == 0) {
+    set->read_count -= !r->loads;
+    if (r->loads && read->part_count > 0) {
+        log->given_count++;
+    } else {
         free_reading(r);
         read->own = NULL;
-    } else {
-        log->given_count++;
     }
     read->op.done(&read->op, e); /* the log stays while it is busy */
     log->busy--;
     log_settle(log);
+    begin_waiting(set);
 }
 
-static void read_through_memory(struct log *log, struct log_read *read)
+static void begin_reading(struct log_reading *r)
+{
+    r->log->set->read_count += !r->loads;
+    steps_start(&r->steps, log_env(r->log), read_steps, ended);
+}
+
+static void read_through_memory(struct log *log, struct log_read *read, bool loads)
 {
     struct log_reading *r = mem_zalloc(log->set->mem, sizeof *r);
     if (r == NULL) {
         read->op.done(&read->op, errmsg_set(&read->op.msg, ERR_NOMEM, "out of memory"));
         return;
     }
+    list_init(&r->link);
     r->read = read;
     r->log = log;
     r->generation = log->generation;
+    r->loads = loads;
     read->own = r;
     log->busy++;
-    steps_start(&r->steps, log_env(log), read_steps, ended);
+    if (loads) {
+        begin_reading(r);
+        return;
+    }
+    list_push_back(&log->set->reads_waiting, &r->link);
+    begin_waiting(log->set);
 }
 
 /* ---- straight from the file ---- */
@@ -404,13 +453,13 @@ void log_read(struct log *log, struct log_read *read, log_done *done)
     if (read_direct(log, read))
         done(&read->op, ERR_NONE);
     else
-        read_through_memory(log, read);
+        read_through_memory(log, read, false);
 }
 
 void log_load(struct log *log, struct log_read *read, log_done *done)
 {
     if (begin(log, read, done))
-        read_through_memory(log, read);
+        read_through_memory(log, read, true);
 }
 
 void log_read_release(struct log_read *read)

@@ -15,6 +15,7 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
     list_init(&set->touched);
     list_init(&set->indexes);
     list_init(&set->openings_waiting);
+    list_init(&set->reads_waiting);
     *out = set;
     return ERR_NONE;
 }
@@ -22,6 +23,8 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
 void log_set_free(struct log_set *set)
 {
     ASSERT(list_empty(&set->logs));
+    ASSERT(list_empty(&set->reads_waiting));
+    ASSERT(set->read_count == 0);
     ASSERT(set->snapshot_bytes == 0);
     ASSERT(set->index_bytes == 0);
     mem_free(set->mem, set);

@@ -1,5 +1,5 @@
 """cold_reads.py fill PORT | look PORT PID LIMIT - what a broker holds for readers that ask for cold records and do not read.
-LIMIT: its queued.max.request.bytes. Expected to fail until ISSUE is done: what is read for them is not counted."""
+LIMIT: its queued.max.request.bytes."""
 import socket
 import struct
 import sys
@@ -7,12 +7,11 @@ import time
 
 import kafka_wire
 
-ISSUE = "A broker that can follow"
 TOPIC, PARTITIONS, BATCHES, BATCH_BYTES = "cold", 40, 10, 100000
 CONNECTIONS, REQUESTS_EACH = 8, 4
 FETCH_BYTES_MAX, PARTITION_BYTES_MAX = 50 << 20, 1 << 20
 SLACK_KB = 64 * 1024  # two answers that are being made, and what the heap keeps
-LOOK_SECONDS = 30
+LOOK_SECONDS = 5  # a broker that holds what it read takes less for twice the bound
 
 
 def framed(key, version, body):
@@ -42,13 +41,12 @@ def fill(port):
 
 
 def look(port, pid, limit):
-    """The greatest growth; it ends as soon as that is as wrong as it is today."""
+    """The greatest growth."""
     parts = [{"partition": i, "fetch_offset": 0, "partition_max_bytes": PARTITION_BYTES_MAX} for i in range(PARTITIONS)]
     fetch = framed(1, 11, {"max_wait_ms": 0, "min_bytes": 1, "max_bytes": FETCH_BYTES_MAX, "topics": [
         {"topic": TOPIC, "partitions": parts}]})
     kafka_wire.ask(port, 18, 0, {})
     before, right_kb = rss_kb(pid), limit // 1024 + SLACK_KB
-    wrong_kb = 2 * right_kb
     crowd = []
     for _ in range(CONNECTIONS):
         s = socket.socket()
@@ -57,17 +55,15 @@ def look(port, pid, limit):
         s.sendall(fetch * REQUESTS_EACH)
         crowd.append(s)
     most, until = 0, time.monotonic() + LOOK_SECONDS
-    while most <= wrong_kb and time.monotonic() < until:
+    while most <= right_kb and time.monotonic() < until:
         most = max(most, rss_kb(pid) - before)
         time.sleep(0.05)
     for s in crowd:
         s.close()
-    seen = f"{CONNECTIONS} readers that do not read: grown by {most} kB, where {right_kb} would be right"
-    if most <= right_kb:
-        raise SystemExit(f'it passes, unexpectedly ({seen}): "{ISSUE}" was done? then keep the bound, and take the mark away')
-    if most <= wrong_kb:
-        raise SystemExit(f'neither right nor wrong as before ({seen}), more than {wrong_kb} was expected until "{ISSUE}"')
-    print(f'expected to fail until "{ISSUE}": {seen}')
+    seen = f"{CONNECTIONS} readers that do not read: grown by {most} kB, where {right_kb} is allowed"
+    if most > right_kb:
+        raise SystemExit(f"too much: {seen}")
+    print(seen)
 
 
 def main():

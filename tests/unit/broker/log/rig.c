@@ -240,7 +240,8 @@ enum err rig_open_dir(struct rig *rig)
 {
     struct rig_op op = {0};
     struct world_seat *seat = rig->seat;
-    enum err e = dir_new(&rig->dir, seat->env, seat->mem, seat->trace, &rig->dir_config);
+    struct mem *heap = rig->heap == NULL ? seat->mem : rig->heap;
+    enum err e = dir_new(&rig->dir, seat->env, heap, seat->trace, &rig->dir_config);
     if (e != ERR_NONE)
         return e;
     e = log_set_new(&rig->logs, rig->dir, rig->flush);

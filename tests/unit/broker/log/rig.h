@@ -25,6 +25,7 @@ struct rig {
     bool idle;               /* the last step found nothing to do */
     uint64_t step_count;
     struct dir_config dir_config;
+    struct mem *heap; /* of the directory; NULL: the node's */
     enum log_flush flush;
     struct log_config config;
     uint8_t topic_id[16];

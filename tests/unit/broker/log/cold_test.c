@@ -1,0 +1,99 @@
+/* cold_test.c - reads of bytes that nobody has checked in this life: they are checked, and then
+ * given from their file, so that who holds what he read holds no memory. */
+#include <stdlib.h>
+#include "rig.h"
+
+#define BATCHES 40
+#define BATCH_BYTES 20000
+#define READERS 60
+#define BYTES_ASKED (1 << 20)
+
+struct reader {
+    struct log_read read;
+    bool done;
+    enum err e;
+};
+
+static void on_read(struct log_op *op, enum err e)
+{
+    struct reader *reader = CONTAINER_OF(op, struct reader, read.op);
+    reader->done = true;
+    reader->e = e;
+}
+
+static void begin_read(struct rig *rig, struct reader *reader, int64_t offset)
+{
+    *reader = (struct reader){.read.offset = offset,
+                              .read.offset_end = log_end(rig->log),
+                              .read.bytes_max = BYTES_ASKED,
+                              .read.at_least_one = true};
+    log_read(rig->log, &reader->read, on_read);
+}
+
+/* A log whose records are those of an earlier life. heap may be NULL. */
+static struct rig *cold_rig(uint64_t seed, struct mem *heap)
+{
+    struct rig *rig = rig_new(seed);
+    rig->heap = heap;
+    rig->config.segment_bytes = 64 << 20;
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < BATCHES; i++)
+        assert_int_equal(rig_append(rig, 1, BATCH_BYTES).verdict, LOG_APPENDED);
+    assert_true(rig_until_durable(rig));
+    rig_ok(rig, rig_close(rig));
+    rig_ok(rig, rig_boot(rig));
+    return rig;
+}
+
+TEST(who_holds_what_he_read_holds_a_file_and_no_memory)
+{
+    struct test_mem heap;
+    test_mem_init(&heap);
+    struct rig *rig = cold_rig(1, &heap.mem);
+    uint64_t before = heap.bytes;
+    heap.bytes_peak = before;
+    struct reader *readers = calloc(READERS, sizeof *readers);
+    for (int i = 0; i < READERS; i++)
+        begin_read(rig, &readers[i], i % BATCHES);
+    for (int i = 0; i < READERS; i++) {
+        assert_true(rig_until(rig, &readers[i].done));
+        assert_ok(readers[i].e);
+        assert_int_equal(readers[i].read.part_count, 1);
+        assert_null(readers[i].read.parts[0].data);
+        assert_int_equal(readers[i].read.next_offset, BATCHES);
+    }
+    assert_true(heap.bytes < before + 100000);
+    assert_true(heap.bytes_peak < before + 20 * BYTES_ASKED);
+    for (int i = 0; i < READERS; i++)
+        log_read_release(&readers[i].read);
+    assert_int_equal(rig_read_all(rig, BATCHES, 100000, false), BATCHES);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+    test_mem_done(&heap);
+    free(readers);
+}
+
+/* All of them at once, and while they wait for each other the log is closed or cut. */
+TEST(reads_that_wait_for_others_end_with_their_log)
+{
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct rig *rig = cold_rig(seed, NULL);
+        struct reader *readers = calloc(READERS, sizeof *readers);
+        for (int i = 0; i < READERS; i++)
+            begin_read(rig, &readers[i], i % BATCHES);
+        if (seed % 2 == 0)
+            rig_ok(rig, rig_truncate(rig, BATCHES / 2));
+        for (int i = 0; i < READERS; i++) {
+            assert_true(rig_until(rig, &readers[i].done));
+            if (seed % 2 == 1)
+                assert_ok(readers[i].e);
+            else
+                assert_true(readers[i].e == ERR_NONE || readers[i].e == ERR_CANCELLED ||
+                            readers[i].e == ERR_RANGE);
+            log_read_release(&readers[i].read);
+        }
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+        free(readers);
+    }
+}
