@@ -81,8 +81,7 @@ static void read_file(struct posix *p, struct file *file, struct env_op *op)
 
 /* ---- writing ---- */
 
-#define JOINED_LOOK_MAX 64           /* calls that are looked through for what can go with one */
-#define JOINED_BYTES_MAX (256 << 10) /* written by one call: it may catch the loop */
+#define JOINED_LOOK_MAX 64 /* calls that are looked through for what can go with one */
 
 /* The next of a list's first ones that appends to that file. */
 static struct env_op *find_append(const struct list *calls, uint64_t handle, int *looked)
@@ -107,7 +106,7 @@ static uint64_t join_appends(struct posix *p, struct file *file, struct env_op *
         struct env_op *next = find_append(&file->appends, first->handle, &looked);
         if (next == NULL)
             next = find_append(&p->calls, first->handle, &looked);
-        if (next == NULL || next->size > JOINED_BYTES_MAX - MIN(bytes, JOINED_BYTES_MAX) ||
+        if (next == NULL || next->size > POSIX_CALL_BYTES_MAX - MIN(bytes, POSIX_CALL_BYTES_MAX) ||
             next->part_count > ENV_PARTS_MAX - parts)
             return count;
         list_remove(&next->link);
@@ -189,6 +188,7 @@ void posix_file_submit(struct posix *p, struct env_op *op)
     case ENV_WRITE:
     case ENV_APPEND:
     case ENV_SIZE:
+        p->call_bytes += op->size;
         list_push_back(&p->calls, &op->link);
         return;
     case ENV_CLOSE_FILE:

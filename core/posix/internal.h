@@ -13,6 +13,8 @@
 #define LISTEN_BACKLOG 1024
 /* Reads up to this size are done on the loop when the page cache has the bytes. */
 #define READ_INLINE_MAX (256u << 10)
+/* Written by one call, which may catch the loop, and asked for by events before it is made. */
+#define POSIX_CALL_BYTES_MAX (256 << 10)
 /* File parts up to COPY_MAX are copied beside their neighbours into one sendmsg of at most
  * SCRATCH_SIZE copied bytes; longer ones take sendfile, FILE_CHUNK at a time. */
 #define COPY_MAX (16u << 10)
@@ -218,7 +220,8 @@ struct posix {
     int64_t turn_began_ns;
     struct list ready;      /* completed, not yet delivered */
     struct list again;      /* streams with more to send at once */
-    struct list calls;      /* writes, appends and sizes: made when the event is over */
+    struct list calls;      /* writes, appends and sizes: made when the events are over */
+    uint64_t call_bytes;    /* of what they write, since they were made last */
     struct env_op *calling; /* what the loop's own call is for */
     struct doing *doing;    /* of the thread that has the loop; one of those below */
     struct doing loop_doings[WATCH_THREADS_MAX + 1];

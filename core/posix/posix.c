@@ -363,6 +363,7 @@ bool posix_call(struct posix *p, struct env_op *op)
 static bool make_calls(struct posix *p)
 {
     struct list *l;
+    p->call_bytes = 0;
     while ((l = list_pop_front(&p->calls)) != NULL) {
         if (!posix_file_call(p, CONTAINER_OF(l, struct env_op, link)))
             return false;
@@ -430,9 +431,14 @@ static bool turn(struct posix *p, int64_t wait_ns, int *delivered)
         return false;
     p->turn_sequence = p->timer_sequence;
     p->turn_began_ns = p->public.env.now_ns;
-    while (*delivered < POSIX_TURN_EVENTS_MAX && !p->stopped && step(p)) {
-        (*delivered)++;
-        if (!make_calls(p))
+    while (*delivered < POSIX_TURN_EVENTS_MAX && !p->stopped) {
+        bool stepped = step(p);
+        *delivered += stepped;
+        if (!stepped && list_empty(&p->calls))
+            break;
+        /* What many small requests append is written at once, when nothing else is left to do. */
+        bool later = stepped && p->call_bytes < POSIX_CALL_BYTES_MAX;
+        if (!later && !make_calls(p))
             return false;
     }
     sample_now(p);

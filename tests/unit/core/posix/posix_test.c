@@ -513,23 +513,6 @@ TEST(after_a_failed_append_those_in_flight_fail_too)
     end(&f);
 }
 
-TEST(appends_of_one_turn_are_written_together)
-{
-    struct fixture f;
-    struct call calls[30] = {0};
-    struct env_part part = {.data = (const uint8_t *)"abc", .size = 3};
-    start(&f);
-    env_file file = open_file(&f, "f");
-    for (int i = 0; i < 30; i++)
-        env_append(f.env, &calls[i].op, file, &part, 1, done);
-    for (int i = 0; i < 30; i++) {
-        assert_ok(wait_for(&f, &calls[i]));
-        assert_int_equal(calls[i].n, 3 * i);
-    }
-    assert_int_equal(f.posix->counters.joined_count, 29);
-    end(&f);
-}
-
 /* Somebody tidies up; the next broker must not believe that the directory is free. */
 TEST(a_lock_holds_although_its_file_is_removed)
 {
