@@ -27,6 +27,8 @@ struct cli_verb {
 
 int cli_broker(int argc, char **argv);
 int cli_topic(int argc, char **argv);
+int cli_config(int argc, char **argv);
+int cli_cluster(int argc, char **argv);
 int cli_log(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);

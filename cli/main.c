@@ -6,7 +6,9 @@
 static const struct cli_verb verbs[] = {
 #ifndef KILN_KNOWN_BUGS
     {"broker", cli_broker, "serve Kafka clients from a directory"},
-    {"topic", cli_topic, "create, list and describe topics"},
+    {"topic", cli_topic, "create, list, describe, change, trim and delete topics"},
+    {"config", cli_config, "what is set for topics and brokers, and change it while they run"},
+    {"cluster", cli_cluster, "who belongs to the cluster, and whether all of it serves"},
     {"log", cli_log, "dump and check segment files, offline"},
 #endif
     {"run", cli_run, "run scenarios in the simulated world"},

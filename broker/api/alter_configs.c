@@ -1,19 +1,10 @@
-/* alter_configs.c - 33 and 44: what is set for topics, whole or key by key; answered when that is
- * committed and the partitions here go by it. */
+/* alter_configs.c - 33 and 44: what is set for topics and for brokers, whole or key by key;
+ * answered when that is committed and the partitions here go by it. */
 #include "api/internal.h"
 
-/* ConfigResource.Type */
-#define RESOURCE_TOPIC 2
-#define RESOURCE_BROKER 4
-#define RESOURCE_BROKER_LOGGER 8
-#define RESOURCE_CLIENT_METRICS 16
-#define RESOURCE_GROUP 32
-
 struct alter_configs {
-    struct request request;
+    struct api_commanded commanded;
     struct controller_alter_configs alter;
-    struct quorum_request submitted;
-    int8_t *types;
 };
 
 static struct bytes bytes_from(struct wire_string s)
@@ -40,9 +31,9 @@ static struct wire_string sentence_of(const struct controller_altered *altered)
                : WIRE_NULL_STRING;
 }
 
-static void answer_incremental(struct alter_configs *s)
+static void answer_incremental(struct request *r)
 {
-    struct request *r = &s->request;
+    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, commanded.request);
     struct wire_incremental_alter_configs_response body;
     wire_defaults(&wire_incremental_alter_configs_response_message, &body);
     body.responses = api_request_alloc(r, (size_t)s->alter.altered_count, sizeof *body.responses);
@@ -56,15 +47,15 @@ static void answer_incremental(struct alter_configs *s)
             (struct wire_incremental_alter_configs_response_resource){
                 .error_code = altered->code,
                 .error_message = sentence_of(altered),
-                .resource_type = s->types[body.responses_count],
-                .resource_name = string_from(altered->topic)};
+                .resource_type = altered->type,
+                .resource_name = string_from(altered->name)};
     }
     api_request_answer(r, &body);
 }
 
-static void answer_whole(struct alter_configs *s)
+static void answer_whole(struct request *r)
 {
-    struct request *r = &s->request;
+    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, commanded.request);
     struct wire_alter_configs_response body;
     wire_defaults(&wire_alter_configs_response_message, &body);
     body.responses = api_request_alloc(r, (size_t)s->alter.altered_count, sizeof *body.responses);
@@ -77,20 +68,15 @@ static void answer_whole(struct alter_configs *s)
         body.responses[body.responses_count] = (struct wire_alter_configs_response_resource){
             .error_code = altered->code,
             .error_message = sentence_of(altered),
-            .resource_type = s->types[body.responses_count],
-            .resource_name = string_from(altered->topic)};
+            .resource_type = altered->type,
+            .resource_name = string_from(altered->name)};
     }
     api_request_answer(r, &body);
 }
 
-static void on_altered(struct quorum_request *submitted)
-{
-    struct alter_configs *s = CONTAINER_OF(submitted, struct alter_configs, submitted);
-    if (is_incremental(&s->request))
-        answer_incremental(s);
-    else
-        answer_whole(s);
-}
+static const struct api_command_kind incremental = {.until = QUORUM_APPLIED,
+                                                    .answer = answer_incremental};
+static const struct api_command_kind replacing = {.until = QUORUM_APPLIED, .answer = answer_whole};
 
 /* ---- what is asked for (ConfigAdminManager.preprocess) ---- */
 
@@ -103,33 +89,69 @@ static void refuse(struct controller_altered *altered, const char *sentence)
 /* 0, or the code for who may not change that (ControllerApis.authorizeAlterResource). */
 static int16_t check_access(const struct request *r, struct bytes name, int8_t type)
 {
-    if (type == RESOURCE_TOPIC && !api_may(r, API_ALTER_CONFIGS, API_TOPIC, name))
-        return WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
-    if (type == RESOURCE_GROUP && !api_may(r, API_ALTER_CONFIGS, API_GROUP, name))
-        return WIRE_ERROR_GROUP_AUTHORIZATION_FAILED;
-    bool cluster = type == RESOURCE_BROKER || type == RESOURCE_BROKER_LOGGER ||
-                   type == RESOURCE_CLIENT_METRICS;
-    if (cluster && !api_may_cluster(r, API_ALTER_CONFIGS))
-        return WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
-    return WIRE_ERROR_NONE;
+    switch (type) {
+    case METADATA_RESOURCE_TOPIC:
+        return api_may(r, API_ALTER_CONFIGS, API_TOPIC, name)
+                   ? WIRE_ERROR_NONE
+                   : WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
+    case API_RESOURCE_GROUP:
+        return api_may(r, API_ALTER_CONFIGS, API_GROUP, name)
+                   ? WIRE_ERROR_NONE
+                   : WIRE_ERROR_GROUP_AUTHORIZATION_FAILED;
+    case METADATA_RESOURCE_BROKER:
+    case API_RESOURCE_BROKER_LOGGER:
+    case API_RESOURCE_CLIENT_METRICS:
+        return api_may_cluster(r, API_ALTER_CONFIGS) ? WIRE_ERROR_NONE
+                                                     : WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+    default:
+        return WIRE_ERROR_NONE;
+    }
 }
 
-static void check_type(struct controller_altered *altered, int8_t type)
+/* There are no loggers here whose levels could be set (ConfigAdminManager). */
+static void check_loggers(const struct request *r, struct controller_altered *altered)
 {
-    switch (type) {
-    case RESOURCE_TOPIC:
+    int64_t id;
+    int size = (int)altered->name.size;
+    const char *name = (const char *)altered->name.data;
+    altered->code = WIRE_ERROR_INVALID_REQUEST;
+    if (text_parse_int(altered->name, &id) != ERR_NONE) {
+        errmsg_set(&altered->msg, ERR_INVALID, "Node id must be an integer, but it is: %.*s", size,
+                   name);
+    } else if (id != quorum_node_id(r->api->quorum)) {
+        errmsg_set(&altered->msg, ERR_INVALID, "Unexpected node id. Expected %d, but received %.*s",
+                   (int)quorum_node_id(r->api->quorum), size, name);
+    } else if (altered->setting_count > 0) {
+        altered->code = WIRE_ERROR_INVALID_CONFIG;
+        errmsg_set(&altered->msg, ERR_NOTFOUND, "Logger %.*s does not exist!",
+                   (int)altered->settings[0].key.size, (const char *)altered->settings[0].key.data);
+    } else {
+        altered->settled = true;
+        altered->code = WIRE_ERROR_NONE;
+    }
+}
+
+static void check_type(const struct request *r, struct controller_altered *altered)
+{
+    if (altered->code != WIRE_ERROR_NONE)
         return;
-    case RESOURCE_BROKER:
-    case RESOURCE_BROKER_LOGGER:
-    case RESOURCE_CLIENT_METRICS:
-    case RESOURCE_GROUP:
-        refuse(altered, "this version of kiln alters the configuration of topics alone");
+    switch (altered->type) {
+    case METADATA_RESOURCE_TOPIC:
+    case METADATA_RESOURCE_BROKER:
+        return;
+    case API_RESOURCE_CLIENT_METRICS:
+    case API_RESOURCE_GROUP:
+        refuse(altered, "this version of kiln has neither groups nor client metrics to configure");
         return;
     default:
-        altered->code = WIRE_ERROR_INVALID_REQUEST;
-        errmsg_set(&altered->msg, ERR_INVALID, "Unknown resource type %d", type);
+        break;
+    }
+    if (altered->type == API_RESOURCE_BROKER_LOGGER && is_incremental(r)) {
+        check_loggers(r, altered);
         return;
     }
+    altered->code = WIRE_ERROR_INVALID_REQUEST;
+    errmsg_set(&altered->msg, ERR_INVALID, "Unknown resource type %d", altered->type);
 }
 
 /* Each resource once, and each of its keys. */
@@ -137,13 +159,13 @@ static bool refuse_twice(struct alter_configs *s, int32_t key_count)
 {
     struct api_places places, keys;
     int32_t count = s->alter.altered_count;
-    if (api_places_begin(&places, &s->request, count, count) != ERR_NONE)
+    if (api_places_begin(&places, &s->commanded.request, count, count) != ERR_NONE)
         return false;
-    bool good = api_places_begin(&keys, &s->request, key_count, key_count) == ERR_NONE;
+    bool good = api_places_begin(&keys, &s->commanded.request, key_count, key_count) == ERR_NONE;
     for (int32_t i = 0; i < count && good; i++) {
         struct controller_altered *altered = &s->alter.altered[i];
-        api_places_topic(&places, altered->topic);
-        api_places_partition(&places, s->types[i], altered);
+        api_places_topic(&places, altered->name);
+        api_places_partition(&places, altered->type, altered);
         for (int32_t k = 0; k < altered->setting_count; k++) {
             api_places_topic(&keys, altered->settings[k].key);
             int32_t before = keys.count;
@@ -155,8 +177,8 @@ static bool refuse_twice(struct alter_configs *s, int32_t key_count)
     for (int32_t i = 0; i < count && good; i++) {
         for (int32_t k = 0; k < places.count; k++) {
             const struct controller_altered *last = places.items[k].row;
-            if (places.items[k].twice && bytes_equal(last->topic, s->alter.altered[i].topic) &&
-                places.items[k].number == s->types[i])
+            if (places.items[k].twice && bytes_equal(last->name, s->alter.altered[i].name) &&
+                places.items[k].number == s->alter.altered[i].type)
                 refuse(&s->alter.altered[i], "Each resource must appear at most once.");
         }
     }
@@ -176,7 +198,7 @@ static void take_setting(struct controller_altered *altered, struct controller_s
         return;
     if (op < 0 || op >= CONTROLLER_CONFIG_OP_COUNT) {
         altered->code = WIRE_ERROR_INVALID_REQUEST;
-        errmsg_set(&altered->msg, ERR_INVALID, "Unknown operation type %d", op);
+        errmsg_set(&altered->msg, ERR_INVALID, "Unknown operations type %d", op);
         return;
     }
     out->op = (enum controller_config_op)op;
@@ -193,23 +215,20 @@ static struct controller_setting *take_resource(struct alter_configs *s, int32_t
 {
     struct controller_altered *altered = &s->alter.altered[index];
     struct controller_setting *settings =
-        api_request_alloc(&s->request, (size_t)count, sizeof *settings);
+        api_request_alloc(&s->commanded.request, (size_t)count, sizeof *settings);
     if (settings == NULL)
         return NULL;
     *altered = (struct controller_altered){
-        .topic = bytes_from(name), .settings = settings, .setting_count = count};
-    s->types[index] = type;
-    altered->code = check_access(&s->request, altered->topic, type);
-    if (altered->code == WIRE_ERROR_NONE)
-        check_type(altered, type);
-    else
+        .type = type, .name = bytes_from(name), .settings = settings, .setting_count = count};
+    altered->code = check_access(&s->commanded.request, altered->name, type);
+    if (altered->code != WIRE_ERROR_NONE)
         errmsg_set(&altered->msg, ERR_ACCESS, "%s", wire_error_text(altered->code));
     return settings;
 }
 
 static bool take_incremental(struct alter_configs *s, int32_t *key_count)
 {
-    const struct wire_incremental_alter_configs_request *in = s->request.body;
+    const struct wire_incremental_alter_configs_request *in = s->commanded.request.body;
     for (int32_t i = 0; i < s->alter.altered_count; i++) {
         const struct wire_incremental_alter_configs_request_resource *resource = &in->resources[i];
         int32_t count = MAX(resource->configs_count, 0);
@@ -220,6 +239,7 @@ static bool take_incremental(struct alter_configs *s, int32_t *key_count)
         for (int32_t k = 0; k < count; k++)
             take_setting(&s->alter.altered[i], &settings[k], resource->configs[k].name,
                          resource->configs[k].config_operation, resource->configs[k].value);
+        check_type(&s->commanded.request, &s->alter.altered[i]);
         *key_count += count;
     }
     return true;
@@ -227,7 +247,7 @@ static bool take_incremental(struct alter_configs *s, int32_t *key_count)
 
 static bool take_whole(struct alter_configs *s, int32_t *key_count)
 {
-    const struct wire_alter_configs_request *in = s->request.body;
+    const struct wire_alter_configs_request *in = s->commanded.request.body;
     for (int32_t i = 0; i < s->alter.altered_count; i++) {
         const struct wire_alter_configs_request_resource *resource = &in->resources[i];
         int32_t count = MAX(resource->configs_count, 0);
@@ -238,6 +258,7 @@ static bool take_whole(struct alter_configs *s, int32_t *key_count)
         for (int32_t k = 0; k < count; k++)
             take_setting(&s->alter.altered[i], &settings[k], resource->configs[k].name,
                          CONTROLLER_CONFIG_SET, resource->configs[k].value);
+        check_type(&s->commanded.request, &s->alter.altered[i]);
         *key_count += count;
     }
     return true;
@@ -247,25 +268,25 @@ static bool begin_taking(struct alter_configs *s, int32_t count)
 {
     count = MAX(count, 0);
     controller_alter_configs_init(&s->alter);
-    s->alter.altered = api_request_alloc(&s->request, (size_t)count, sizeof *s->alter.altered);
-    s->types = api_request_alloc(&s->request, (size_t)count, 1);
+    s->alter.altered =
+        api_request_alloc(&s->commanded.request, (size_t)count, sizeof *s->alter.altered);
     s->alter.altered_count = count;
-    return s->alter.altered != NULL && s->types != NULL;
+    return s->alter.altered != NULL;
 }
 
 static void submit(struct alter_configs *s, bool taken, int32_t key_count)
 {
-    struct request *r = &s->request;
+    struct request *r = &s->commanded.request;
     if (!taken || !refuse_twice(s, key_count)) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
-    quorum_submit(r->api->quorum, &s->submitted, &s->alter.command, QUORUM_APPLIED, on_altered);
+    api_command(r, is_incremental(r) ? &incremental : &replacing, &s->alter.command, 0);
 }
 
 static void begin_incremental(struct request *r)
 {
-    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, request);
+    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, commanded.request);
     const struct wire_incremental_alter_configs_request *in = r->body;
     int32_t key_count = 0;
     bool taken = begin_taking(s, in->resources_count) && take_incremental(s, &key_count);
@@ -275,7 +296,7 @@ static void begin_incremental(struct request *r)
 
 static void begin_whole(struct request *r)
 {
-    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, request);
+    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, commanded.request);
     const struct wire_alter_configs_request *in = r->body;
     int32_t key_count = 0;
     bool taken = begin_taking(s, in->resources_count) && take_whole(s, &key_count);
@@ -288,10 +309,12 @@ const struct handler api_handler_incremental_alter_configs = {
     .key = 44,
     .state_size = sizeof(struct alter_configs),
     .begin = begin_incremental,
+    .drop = api_command_drop,
 };
 
 const struct handler api_handler_alter_configs = {
     .key = 33,
     .state_size = sizeof(struct alter_configs),
     .begin = begin_whole,
+    .drop = api_command_drop,
 };

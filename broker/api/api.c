@@ -21,6 +21,11 @@ static const struct handler *const handlers[] = {
     &api_handler_delete_records,
     &api_handler_offset_for_leader_epoch,
     &api_handler_describe_cluster,
+    &api_handler_describe_log_dirs,
+    &api_handler_describe_quorum,
+    &api_handler_list_config_resources,
+    &api_handler_describe_topic_partitions,
+    &api_handler_update_features,
 };
 
 static const char over_budget[] =

@@ -66,8 +66,19 @@ struct api_access {
                 enum api_operation operation, enum api_resource resource, struct bytes name);
 };
 
+/* A key of the broker's file. */
+struct api_broker_key {
+    const char *name;
+    const char *value;    /* NULL: none */
+    const char *fallback; /* without the file; NULL: none */
+    bool given;           /* in the file, or as an option */
+    const char *help;     /* a sentence for a person */
+};
+
 struct api_settings {
     const struct api_access *access; /* NULL: everybody may do everything */
+    const char *log_dir;
+    const struct api_broker_key *broker_keys; /* in the order of metadata_broker_keys */
     const char *cluster_id;
     bool auto_create_topics;
     int64_t fetch_bytes_max;    /* fetch.max.bytes */

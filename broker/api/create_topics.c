@@ -1,15 +1,9 @@
 /* create_topics.c - 19: new topics, answered when they are durable and their partitions serve. */
 #include "api/internal.h"
 
-/* DescribeConfigs' sources, ConfigEntry.ConfigSource. */
-#define SOURCE_TOPIC 1
-#define SOURCE_DEFAULT 5
-
 struct create_topics {
-    struct request request;
+    struct api_commanded commanded;
     struct controller_create_topics create;
-    struct quorum_request submitted;
-    struct env_timer deadline;
 };
 
 /* What the request sets a key to; the last one counts. NULL: nothing. */
@@ -21,18 +15,6 @@ find_config(const struct wire_create_topics_request_topic *topic, const char *ke
             return &topic->configs[i];
     }
     return NULL;
-}
-
-static char *print_default(struct request *r, const struct metadata_key *key)
-{
-    struct text text;
-    text_init(&text, r->api->mem);
-    metadata_topic_config_print(key, quorum_topic_defaults(r->api->quorum), &text);
-    char *value = text.failed ? NULL : api_request_alloc(r, 1, text.size + 1);
-    if (value != NULL && text.size > 0)
-        memcpy(value, text.data, text.size);
-    text_free(&text);
-    return value;
 }
 
 /* Every setting of the topic and where it comes from, in the order of the keys; what was set is
@@ -50,13 +32,13 @@ static bool describe(struct request *r, const struct wire_create_topics_request_
         const struct wire_create_topics_request_config *set = find_config(topic, key->name);
         if (set == NULL && key->fallback == NULL)
             continue;
-        struct wire_string value = set != NULL ? set->value : wire_text(print_default(r, key));
-        if (value.data == NULL && set == NULL)
+        struct api_config config;
+        if (!api_config_of_topic(r, key, set != NULL ? set->value : WIRE_NULL_STRING, &config))
             return false;
         out->configs[out->configs_count++] = (struct wire_create_topics_response_config){
             .name = wire_text(key->name),
-            .value = value,
-            .config_source = set != NULL ? SOURCE_TOPIC : SOURCE_DEFAULT,
+            .value = config.value,
+            .config_source = (int8_t)config.source,
         };
     }
     return true;
@@ -95,7 +77,7 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
  * their own. */
 static bool fill_all(struct create_topics *s, struct wire_create_topics_response *body)
 {
-    struct request *r = &s->request;
+    struct request *r = &s->commanded.request;
     const struct wire_create_topics_request *in = r->body;
     struct api_places places;
     bool good = true;
@@ -113,11 +95,10 @@ static bool fill_all(struct create_topics *s, struct wire_create_topics_response
     return good;
 }
 
-static void answer(struct create_topics *s)
+static void answer(struct request *r)
 {
-    struct request *r = &s->request;
+    struct create_topics *s = CONTAINER_OF(r, struct create_topics, commanded.request);
     struct wire_create_topics_response body;
-    env_disarm(r->api->env, &s->deadline);
     wire_defaults(&wire_create_topics_response_message, &body);
     bool good = fill_all(s, &body);
     if (good)
@@ -126,14 +107,10 @@ static void answer(struct create_topics *s)
         api_request_break(r, ERR_NOMEM);
 }
 
-static void on_created(struct quorum_request *submitted)
-{
-    answer(CONTAINER_OF(submitted, struct create_topics, submitted));
-}
-
 /* What is being made will be there; who asked is told only that it took too long. */
-static void time_out(struct create_topics *s)
+static void late(struct request *r)
 {
+    struct create_topics *s = CONTAINER_OF(r, struct create_topics, commanded.request);
     for (int32_t i = 0; i < s->create.topic_count; i++) {
         struct controller_new_topic *topic = &s->create.topics[i];
         if (topic->code == WIRE_ERROR_NONE || topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS) {
@@ -141,15 +118,10 @@ static void time_out(struct create_topics *s)
             topic->msg = (struct errmsg){0};
         }
     }
-    answer(s);
 }
 
-static void on_deadline(struct env_timer *timer)
-{
-    struct create_topics *s = CONTAINER_OF(timer, struct create_topics, deadline);
-    if (quorum_cancel(&s->submitted))
-        time_out(s);
-}
+static const struct api_command_kind kind = {
+    .until = QUORUM_APPLIED, .answer = answer, .late = late};
 
 static void refuse(struct controller_new_topic *topic)
 {
@@ -160,7 +132,7 @@ static void refuse(struct controller_new_topic *topic)
 
 static void begin(struct request *r)
 {
-    struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
+    struct create_topics *s = CONTAINER_OF(r, struct create_topics, commanded.request);
     const struct wire_create_topics_request *in = r->body;
     int32_t count = MAX(in->topics_count, 0);
     controller_create_topics_init(&s->create);
@@ -186,25 +158,12 @@ static void begin(struct request *r)
         if (!all && !api_may(r, API_CREATE, API_TOPIC, s->create.topics[i].name))
             refuse(&s->create.topics[i]);
     }
-    /* Kafka's controller does not even begin what is late already. */
-    if (in->timeout_ms <= 0) {
-        time_out(s);
-        return;
-    }
-    s->deadline.fire = on_deadline;
-    env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
-    quorum_submit(r->api->quorum, &s->submitted, &s->create.command, QUORUM_APPLIED, on_created);
-}
-
-static void drop(struct request *r)
-{
-    struct create_topics *s = CONTAINER_OF(r, struct create_topics, request);
-    env_disarm(r->api->env, &s->deadline);
+    api_command(r, &kind, &s->create.command, in->timeout_ms);
 }
 
 const struct handler api_handler_create_topics = {
     .key = 19,
     .state_size = sizeof(struct create_topics),
     .begin = begin,
-    .drop = drop,
+    .drop = api_command_drop,
 };

@@ -81,8 +81,10 @@ static bool prepare(struct delete_records *s)
     s->items = api_request_alloc(&s->request, (size_t)count, sizeof *s->items);
     s->body.topics = api_request_alloc(&s->request, (size_t)topic_count, sizeof *s->body.topics);
     bool good = s->items != NULL && s->body.topics != NULL;
-    for (int32_t i = 0; i < topic_count && good; i++)
-        good = prepare_topic(s, &in->topics[i], &s->body.topics[s->body.topics_count++]);
+    for (int32_t i = 0; i < topic_count && good; i++) {
+        if (in->topics[i].partitions_count > 0) /* Kafka answers partitions */
+            good = prepare_topic(s, &in->topics[i], &s->body.topics[s->body.topics_count++]);
+    }
     return good;
 }
 

@@ -3,19 +3,30 @@
 #include "api/internal.h"
 
 struct delete_topics {
-    struct request request;
+    struct api_commanded commanded;
     struct controller_delete_topics delete;
-    struct quorum_request submitted;
-    struct env_timer deadline;
 };
+
+/* Of a code that comes without one, in Kafka's words (Errors.java). */
+static const char *sentence_of(int16_t code)
+{
+    switch (code) {
+    case WIRE_ERROR_NONE:
+        return NULL;
+    case WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+        return "This server does not host this topic-partition.";
+    case WIRE_ERROR_UNKNOWN_TOPIC_ID:
+        return "This server does not host this topic ID.";
+    default:
+        return wire_error_text(code);
+    }
+}
 
 static void fill(const struct controller_old_topic *topic,
                  struct wire_delete_topics_response_topic *out)
 {
-    const char *sentence = topic->sentence;
-    if (sentence == NULL && topic->code != WIRE_ERROR_NONE)
-        sentence = wire_error_text(topic->code);
-    bool named = topic->name.size > 0;
+    const char *sentence = topic->sentence != NULL ? topic->sentence : sentence_of(topic->code);
+    bool named = topic->name.data != NULL; /* an empty name is one, and not null */
     *out = (struct wire_delete_topics_response_topic){
         .name = named ? (struct wire_string){.data = (const char *)topic->name.data,
                                              .size = (int32_t)topic->name.size}
@@ -26,11 +37,10 @@ static void fill(const struct controller_old_topic *topic,
     };
 }
 
-static void answer(struct delete_topics *s)
+static void answer(struct request *r)
 {
-    struct request *r = &s->request;
+    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, commanded.request);
     struct wire_delete_topics_response body;
-    env_disarm(r->api->env, &s->deadline);
     wire_defaults(&wire_delete_topics_response_message, &body);
     body.responses = api_request_alloc(r, (size_t)s->delete.topic_count, sizeof *body.responses);
     if (body.responses == NULL) {
@@ -44,14 +54,10 @@ static void answer(struct delete_topics *s)
     api_request_answer(r, &body);
 }
 
-static void on_deleted(struct quorum_request *submitted)
-{
-    answer(CONTAINER_OF(submitted, struct delete_topics, submitted));
-}
-
 /* What is being deleted will be; who asked is told only that it took too long. */
-static void time_out(struct delete_topics *s)
+static void late(struct request *r)
 {
+    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, commanded.request);
     for (int32_t i = 0; i < s->delete.topic_count; i++) {
         struct controller_old_topic *topic = &s->delete.topics[i];
         if (topic->code == WIRE_ERROR_NONE) {
@@ -59,15 +65,10 @@ static void time_out(struct delete_topics *s)
             topic->sentence = NULL;
         }
     }
-    answer(s);
 }
 
-static void on_deadline(struct env_timer *timer)
-{
-    struct delete_topics *s = CONTAINER_OF(timer, struct delete_topics, deadline);
-    if (quorum_cancel(&s->submitted))
-        time_out(s);
-}
+static const struct api_command_kind kind = {
+    .until = QUORUM_COMMITTED, .answer = answer, .late = late};
 
 /* ---- what is asked for ---- */
 
@@ -137,7 +138,7 @@ static void check_by_id(const struct request *r, struct controller_old_topic *to
 /* Who may delete any topic, or each one that he asks for (ControllerApis.deleteTopics). */
 static void check_access(struct delete_topics *s)
 {
-    const struct request *r = &s->request;
+    const struct request *r = &s->commanded.request;
     if (api_may_cluster(r, API_DELETE))
         return;
     for (int32_t i = 0; i < s->delete.topic_count; i++) {
@@ -168,7 +169,7 @@ static void refuse_twice(const struct api_places *places)
 static bool place_all(struct delete_topics *s, int32_t count)
 {
     struct api_places places;
-    if (api_places_begin(&places, &s->request, count, count) != ERR_NONE)
+    if (api_places_begin(&places, &s->commanded.request, count, count) != ERR_NONE)
         return false;
     for (int32_t i = 0; i < count; i++) {
         struct controller_old_topic *topic = &s->delete.topics[i];
@@ -186,50 +187,39 @@ static bool place_all(struct delete_topics *s, int32_t count)
 
 static bool take_all(struct delete_topics *s)
 {
-    const struct wire_delete_topics_request *in = s->request.body;
-    int32_t count = count_asked(&s->request);
+    const struct wire_delete_topics_request *in = s->commanded.request.body;
+    int32_t count = count_asked(&s->commanded.request);
     controller_delete_topics_init(&s->delete);
-    s->delete.topics = api_request_alloc(&s->request, (size_t)count, sizeof *s->delete.topics);
+    s->delete.topics =
+        api_request_alloc(&s->commanded.request, (size_t)count, sizeof *s->delete.topics);
     if (s->delete.topics == NULL)
         return false;
     s->delete.topic_count = count;
     for (int32_t i = 0; i < count; i++) {
         struct wire_delete_topics_request_topic named = {0};
-        if (api_request_version(&s->request) < 6)
+        if (api_request_version(&s->commanded.request) < 6)
             named.name = in->topic_names[i];
-        take(&s->delete.topics[i], api_request_version(&s->request) < 6 ? &named : &in->topics[i]);
+        take(&s->delete.topics[i],
+             api_request_version(&s->commanded.request) < 6 ? &named : &in->topics[i]);
     }
     return place_all(s, count);
 }
 
 static void begin(struct request *r)
 {
-    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, request);
+    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, commanded.request);
     const struct wire_delete_topics_request *in = r->body;
     if (!take_all(s)) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
     check_access(s);
-    /* Kafka's controller does not even begin what is late already. */
-    if (in->timeout_ms <= 0) {
-        time_out(s);
-        return;
-    }
-    s->deadline.fire = on_deadline;
-    env_arm(r->api->env, &s->deadline, api_request_deadline(r, in->timeout_ms));
-    quorum_submit(r->api->quorum, &s->submitted, &s->delete.command, QUORUM_COMMITTED, on_deleted);
-}
-
-static void drop(struct request *r)
-{
-    struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, request);
-    env_disarm(r->api->env, &s->deadline);
+    api_command(r, &kind, &s->delete.command, in->timeout_ms);
 }
 
 const struct handler api_handler_delete_topics = {
     .key = 20,
     .state_size = sizeof(struct delete_topics),
     .begin = begin,
-    .drop = drop,
+    .drop = api_command_drop,
 };

@@ -1,160 +1,226 @@
-/* describe_configs.c - 32: what is set for a topic, and what it has of its broker. Of other
- * resources it says that they are not described yet. */
+/* describe_configs.c - 32: what a topic, this broker, or all brokers go by, and where each value
+ * comes from (ConfigHelper of Kafka's). */
 #include "api/internal.h"
 
-/* ConfigResource.Type, ConfigEntry.ConfigSource and ConfigType of Kafka's. */
-#define RESOURCE_TOPIC 2
-#define RESOURCE_GROUP 32
-#define SOURCE_TOPIC 1
-#define SOURCE_DEFAULT 5
+#define MALFORMED                                                                                  \
+    "This most likely occurs because of a request being malformed by the client library or the "   \
+    "message was sent to an incompatible broker. See the broker logs for more details."
 
-static int8_t type_of(const struct metadata_key *key)
-{
-    switch (key->type) {
-    case METADATA_KEY_BOOL:
-        return 1;
-    case METADATA_KEY_WORD:
-        return 2;
-    case METADATA_KEY_INT:
-        return 3;
-    case METADATA_KEY_LONG:
-        return 5;
-    case METADATA_KEY_DOUBLE:
-        return 6;
-    case METADATA_KEY_POLICY:
-    case METADATA_KEY_REPLICAS:
-        return 7;
-    }
-    UNREACHABLE();
-}
+/* One resource of the request, and its part of the answer. */
+struct described {
+    struct request *r;
+    const struct wire_describe_configs_request_resource *in;
+    struct wire_describe_configs_response_result *out;
+    struct bytes name;
+};
 
 /* Without keys, or with an empty list of them, all are asked for. */
-static bool is_asked(const struct wire_describe_configs_request_resource *in,
-                     const struct metadata_key *key)
+static bool is_asked(const struct described *d, struct wire_string name)
 {
-    for (int32_t i = 0; i < in->configuration_keys_count; i++) {
-        if (wire_string_equal(in->configuration_keys[i], wire_text(key->name)))
+    for (int32_t i = 0; i < d->in->configuration_keys_count; i++) {
+        if (wire_string_equal(d->in->configuration_keys[i], name))
             return true;
     }
-    return in->configuration_keys_count <= 0;
+    return d->in->configuration_keys_count <= 0;
 }
 
-static const char *find_setting(const struct metadata_topic *topic, const char *key)
+static bool make_room(struct described *d, int32_t count)
+{
+    d->out->configs = api_request_alloc(d->r, (size_t)count, sizeof *d->out->configs);
+    return d->out->configs != NULL;
+}
+
+static void add(struct described *d, struct wire_string name, const struct api_config *config)
+{
+    const struct wire_describe_configs_request *request = d->r->body;
+    bool explains = request->include_documentation && config->help != NULL;
+    d->out->configs[d->out->configs_count++] = (struct wire_describe_configs_response_config){
+        .name = name,
+        .value = config->value,
+        .read_only = config->read_only,
+        .config_source = (int8_t)config->source,
+        .is_sensitive = config->is_sensitive,
+        .synonyms_count = request->include_synonyms ? config->synonym_count : 0,
+        .synonyms = config->synonyms,
+        .config_type = config->type,
+        .documentation = explains ? wire_text(config->help) : WIRE_NULL_STRING,
+    };
+}
+
+static bool refuse(struct described *d, int16_t code, const char *before, const char *behind)
+{
+    struct errmsg msg = {0};
+    errmsg_set(&msg, ERR_INVALID, "%s%.*s%s", before, (int)d->name.size, (const char *)d->name.data,
+               behind);
+    size_t size = strlen(msg.text) + 1;
+    char *text = api_request_alloc(d->r, size, 1);
+    if (text == NULL)
+        return false;
+    memcpy(text, msg.text, size);
+    d->out->error_code = code;
+    d->out->error_message = wire_text(text);
+    return true;
+}
+
+/* ---- topics ---- */
+
+static struct wire_string find_setting(const struct metadata_topic *topic, const char *key)
 {
     for (int32_t i = 0; i < topic->setting_count; i++) {
         if (strcmp(topic->settings[i].key, key) == 0)
-            return topic->settings[i].value;
+            return wire_text(topic->settings[i].value);
     }
-    return NULL;
+    return WIRE_NULL_STRING;
 }
 
-/* NULL: no memory. The text lives as long as the request. */
-static char *keep(struct request *r, struct bytes text)
+/* False: no memory. */
+static bool describe_key(struct described *d, const struct metadata_topic *topic,
+                         const struct metadata_key *key)
 {
-    char *copy = api_request_alloc(r, text.size + 1, 1);
-    if (copy != NULL && text.size > 0)
-        memcpy(copy, text.data, text.size);
-    return copy;
-}
-
-static bool describe(struct request *r, const struct metadata_key *key, const char *set,
-                     struct wire_describe_configs_response_config *out)
-{
-    const struct wire_describe_configs_request *in = r->body;
-    struct text text;
-    text_init(&text, r->api->mem);
-    if (set == NULL)
-        metadata_topic_config_print(key, quorum_topic_defaults(r->api->quorum), &text);
-    char *value = text.failed   ? NULL
-                  : set != NULL ? keep(r, bytes_text(set))
-                                : keep(r, bytes_of(text.data, text.size));
-    text_free(&text);
-    *out = (struct wire_describe_configs_response_config){
-        .name = wire_text(key->name),
-        .value = wire_text(value),
-        .config_source = set != NULL ? SOURCE_TOPIC : SOURCE_DEFAULT,
-        .config_type = type_of(key),
-        .documentation = WIRE_NULL_STRING,
-    };
-    if (value == NULL || set == NULL || !in->include_synonyms)
-        return value != NULL;
-    out->synonyms = api_request_alloc(r, 1, sizeof *out->synonyms);
-    if (out->synonyms == NULL)
+    struct api_config config;
+    struct wire_string name = wire_text(key->name), set = find_setting(topic, key->name);
+    if ((set.size < 0 && key->fallback == NULL) || !is_asked(d, name))
+        return true;
+    if (!api_config_of_topic(d->r, key, set, &config))
         return false;
-    out->synonyms_count = 1;
-    out->synonyms[0] = (struct wire_describe_configs_response_synonym){
-        .name = out->name, .value = out->value, .source = SOURCE_TOPIC};
+    add(d, name, &config);
     return true;
 }
 
-static bool describe_topic(struct request *r,
-                           const struct wire_describe_configs_request_resource *in,
-                           const struct metadata_topic *topic,
-                           struct wire_describe_configs_response_result *out)
+static bool describe_topic(struct described *d)
 {
-    out->configs = api_request_alloc(r, (size_t)metadata_topic_key_count, sizeof *out->configs);
-    if (out->configs == NULL)
-        return false;
-    for (int i = 0; i < metadata_topic_key_count; i++) {
-        const struct metadata_key *key = &metadata_topic_keys[i];
-        const char *set = find_setting(topic, key->name);
-        if ((set == NULL && key->fallback == NULL) || !is_asked(in, key))
+    struct errmsg msg = {0};
+    if (metadata_topic_name_check(d->name, &msg) != ERR_NONE) {
+        d->name = bytes_of(NULL, 0);
+        return refuse(d, WIRE_ERROR_INVALID_TOPIC_EXCEPTION, msg.text, "");
+    }
+    const struct metadata_topic *topic = metadata_find(quorum_current(d->r->api->quorum), d->name);
+    if (topic == NULL) {
+        d->out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        return true;
+    }
+    bool good = make_room(d, metadata_topic_key_count + metadata_own_key_count);
+    for (int i = 0; i < metadata_topic_key_count && good; i++)
+        good = describe_key(d, topic, &metadata_topic_keys[i]);
+    for (int i = 0; i < metadata_own_key_count && good; i++)
+        good = describe_key(d, topic, &metadata_own_keys[i]);
+    return good;
+}
+
+/* ---- brokers ---- */
+
+/* What was set for that resource, and of a broker what kiln has no key for alone. */
+static bool describe_settings(struct described *d, struct bytes resource, bool add_them,
+                              int32_t *count)
+{
+    struct metadata_config_walk walk;
+    struct metadata_config setting;
+    struct api_config config;
+    const struct metadata_image *image = quorum_current(d->r->api->quorum);
+    metadata_config_walk_begin(&walk, image, METADATA_RESOURCE_BROKER, resource);
+    while (metadata_config_walk_next(&walk, image, &setting) &&
+           bytes_equal(setting.resource, resource)) {
+        bool known = metadata_broker_key(setting.key) != NULL;
+        struct wire_string name = {.data = (const char *)setting.key.data,
+                                   .size = (int32_t)setting.key.size};
+        if ((resource.size > 0 && known) || !is_asked(d, name))
             continue;
-        if (!describe(r, key, set, &out->configs[out->configs_count++]))
+        (*count)++;
+        if (!add_them)
+            continue;
+        if (!api_config_of_setting(d->r, &setting, &config))
             return false;
+        add(d, config.synonyms[0].name, &config);
     }
     return true;
 }
+
+static bool describe_known(struct described *d)
+{
+    struct api_config config;
+    for (int i = 0; i < metadata_broker_key_count; i++) {
+        struct wire_string name = wire_text(metadata_broker_keys[i].key.name);
+        if (!is_asked(d, name))
+            continue;
+        if (!api_config_of_broker(d->r, i, &config))
+            return false;
+        add(d, name, &config);
+    }
+    return true;
+}
+
+static bool describe_broker(struct described *d)
+{
+    int64_t id = 0;
+    int32_t node_id = quorum_node_id(d->r->api->quorum), count = 0;
+    struct errmsg expected = {0};
+    char self[METADATA_BROKER_NAME_SIZE] = "";
+    bool is_logger = d->in->resource_type == API_RESOURCE_BROKER_LOGGER;
+    if (is_logger && d->name.size == 0)
+        return refuse(d, WIRE_ERROR_INVALID_REQUEST, "Broker id must not be empty", "");
+    if (d->name.size > 0 && (text_parse_int(d->name, &id) != ERR_NONE || id != (int32_t)id))
+        return refuse(d, WIRE_ERROR_INVALID_REQUEST,
+                      "Broker id must be an integer, but it is: ", "");
+    errmsg_set(&expected, ERR_INVALID, "Unexpected broker id, expected %d%s but received ",
+               (int)node_id, is_logger ? "" : " or empty string,");
+    if (d->name.size > 0 && id != node_id)
+        return refuse(d, WIRE_ERROR_INVALID_REQUEST, expected.text, "");
+    if (is_logger) /* there are none */
+        return true;
+    bool one = d->name.size > 0;
+    if (one)
+        metadata_broker_name(node_id, self);
+    if (!describe_settings(d, bytes_text(self), false, &count) ||
+        !make_room(d, count + metadata_broker_key_count))
+        return false;
+    return (!one || describe_known(d)) && describe_settings(d, bytes_text(self), true, &count);
+}
+
+/* ---- all of it ---- */
 
 /* 0, or the code for who may not see that (ConfigHelper.handleDescribeConfigsRequest). */
-static int16_t check_access(const struct request *r, struct bytes name, int8_t type)
+static int16_t check_access(const struct described *d)
 {
-    if (type == RESOURCE_TOPIC)
-        return api_may(r, API_DESCRIBE_CONFIGS, API_TOPIC, name)
+    if (d->in->resource_type == METADATA_RESOURCE_TOPIC)
+        return api_may(d->r, API_DESCRIBE_CONFIGS, API_TOPIC, d->name)
                    ? WIRE_ERROR_NONE
                    : WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
-    if (type == RESOURCE_GROUP)
-        return api_may(r, API_DESCRIBE_CONFIGS, API_GROUP, name)
+    if (d->in->resource_type == API_RESOURCE_GROUP)
+        return api_may(d->r, API_DESCRIBE_CONFIGS, API_GROUP, d->name)
                    ? WIRE_ERROR_NONE
                    : WIRE_ERROR_GROUP_AUTHORIZATION_FAILED;
-    return api_may_cluster(r, API_DESCRIBE_CONFIGS) ? WIRE_ERROR_NONE
-                                                    : WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+    return api_may_cluster(d->r, API_DESCRIBE_CONFIGS) ? WIRE_ERROR_NONE
+                                                       : WIRE_ERROR_CLUSTER_AUTHORIZATION_FAILED;
 }
 
-static bool describe_resource(struct request *r,
-                              const struct wire_describe_configs_request_resource *in,
-                              struct wire_describe_configs_response_result *out)
+static bool describe(struct described *d)
 {
-    struct bytes name = bytes_of(in->resource_name.data, (size_t)MAX(in->resource_name.size, 0));
-    *out = (struct wire_describe_configs_response_result){
+    *d->out = (struct wire_describe_configs_response_result){
         .error_message = wire_text(""),
-        .resource_type = in->resource_type,
-        .resource_name = in->resource_name,
+        .resource_type = d->in->resource_type,
+        .resource_name = d->in->resource_name,
     };
-    out->error_code = check_access(r, name, in->resource_type);
-    if (out->error_code != WIRE_ERROR_NONE) {
-        out->error_message = wire_text(wire_error_text(out->error_code));
+    d->out->error_code = check_access(d);
+    if (d->out->error_code != WIRE_ERROR_NONE) {
+        d->out->error_message = wire_text(wire_error_text(d->out->error_code));
         return true;
     }
-    if (in->resource_type != RESOURCE_TOPIC) {
-        out->error_code = WIRE_ERROR_INVALID_REQUEST;
-        out->error_message =
-            wire_text("this version of kiln describes the configuration of topics alone");
-        return true;
+    switch (d->in->resource_type) {
+    case METADATA_RESOURCE_TOPIC:
+        return describe_topic(d);
+    case METADATA_RESOURCE_BROKER:
+    case API_RESOURCE_BROKER_LOGGER:
+        return describe_broker(d);
+    case API_RESOURCE_CLIENT_METRICS:
+    case API_RESOURCE_GROUP:
+        d->name = bytes_of(NULL, 0);
+        return refuse(d, WIRE_ERROR_INVALID_REQUEST,
+                      "this version of kiln has neither groups nor client metrics to configure",
+                      "");
+    default:
+        d->name = bytes_of(NULL, 0);
+        return refuse(d, WIRE_ERROR_INVALID_REQUEST, MALFORMED, "");
     }
-    struct errmsg msg = {0};
-    if (metadata_topic_name_check(name, &msg) != ERR_NONE) {
-        char *text = keep(r, bytes_text(msg.text));
-        out->error_code = WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
-        out->error_message = wire_text(text);
-        return text != NULL;
-    }
-    const struct metadata_topic *topic = metadata_find(quorum_current(r->api->quorum), name);
-    if (topic == NULL) {
-        out->error_code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-        return true;
-    }
-    return describe_topic(r, in, topic, out);
 }
 
 static void begin(struct request *r)
@@ -164,8 +230,13 @@ static void begin(struct request *r)
     wire_defaults(&wire_describe_configs_response_message, &body);
     body.results = api_request_alloc(r, (size_t)MAX(in->resources_count, 0), sizeof *body.results);
     bool good = body.results != NULL;
-    for (int32_t i = 0; i < in->resources_count && good; i++)
-        good = describe_resource(r, &in->resources[i], &body.results[body.results_count++]);
+    for (int32_t i = 0; i < in->resources_count && good; i++) {
+        const struct wire_describe_configs_request_resource *resource = &in->resources[i];
+        struct described d = {.r = r, .in = resource, .out = &body.results[body.results_count++]};
+        d.name =
+            bytes_of(resource->resource_name.data, (size_t)MAX(resource->resource_name.size, 0));
+        good = describe(&d);
+    }
     if (good)
         api_request_answer(r, &body);
     else

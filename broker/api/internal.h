@@ -29,7 +29,46 @@ extern const struct handler api_handler_delete_records, api_handler_offset_for_l
     api_handler_create_topics, api_handler_delete_topics, api_handler_alter_configs,
     api_handler_incremental_alter_configs, api_handler_create_partitions,
     api_handler_init_producer_id, api_handler_sasl_handshake, api_handler_sasl_authenticate,
-    api_handler_describe_configs;
+    api_handler_describe_configs, api_handler_describe_log_dirs, api_handler_describe_quorum,
+    api_handler_list_config_resources, api_handler_describe_topic_partitions,
+    api_handler_update_features;
+
+/* ConfigResource.Type, of what the metadata log keeps no settings of. */
+#define API_RESOURCE_BROKER_LOGGER 8
+#define API_RESOURCE_CLIENT_METRICS 16
+#define API_RESOURCE_GROUP 32
+
+/* It belongs to the brokers themselves. */
+bool api_is_internal(const struct metadata_topic *topic);
+
+/* ConfigEntry.ConfigSource */
+enum api_source {
+    API_SOURCE_TOPIC = 1,
+    API_SOURCE_BROKER,  /* set for this broker while it ran */
+    API_SOURCE_CLUSTER, /* set for all brokers */
+    API_SOURCE_FILE,    /* in this broker's file */
+    API_SOURCE_DEFAULT,
+};
+
+/* What is said of a key, and everything that it might have been: what counts stands first. */
+struct api_config {
+    struct wire_string value; /* size -1: none */
+    enum api_source source;
+    bool read_only, is_sensitive;
+    int8_t type; /* DescribeConfigsResponse.ConfigType */
+    const char *help;
+    struct wire_describe_configs_response_synonym *synonyms;
+    int32_t synonym_count;
+};
+
+/* configs.c: of a topic; set is what it sets itself, size -1: nothing. False: no memory. */
+bool api_config_of_topic(struct request *r, const struct metadata_key *key, struct wire_string set,
+                         struct api_config *out) MUST_USE;
+/* Of this broker: the row of metadata_broker_keys. */
+bool api_config_of_broker(struct request *r, int index, struct api_config *out) MUST_USE;
+/* Of all brokers, or of this one where kiln has no such key: one that was set. */
+bool api_config_of_setting(struct request *r, const struct metadata_config *setting,
+                           struct api_config *out) MUST_USE;
 
 /* Reasons in the trace; those above 100 are the connection's own (enum conn_refusal). */
 enum refusal {
@@ -242,6 +281,28 @@ struct request {
     struct env_timer yield;
     struct join join; /* one at a time */
 };
+
+/* A request that is a command to the controller. The API's own state begins with it. */
+struct api_command_kind {
+    enum quorum_until until;
+    void (*answer)(struct request *r);
+    /* Its time is over: what would be answered with success was not seen to be done, and may be.
+     * NULL: its API has no timeout. */
+    void (*late)(struct request *r);
+};
+
+struct api_commanded {
+    struct request request;
+    const struct api_command_kind *kind;
+    struct quorum_request submitted;
+    struct env_timer deadline;
+};
+
+/* command.c. Perhaps it is answered before this returns. command stays in place until then. */
+void api_command(struct request *r, const struct api_command_kind *kind,
+                 struct controller_command *command, int32_t timeout_ms);
+/* Of its handler: drop. */
+void api_command_drop(struct request *r);
 
 /* One partition that a request names. */
 struct api_place {

@@ -25,7 +25,7 @@ static bool all_topics(const struct request *r)
     return in->topics_count < 0 || (in->topics_count == 0 && api_request_version(r) == 0);
 }
 
-static bool is_internal(const struct metadata_topic *topic)
+bool api_is_internal(const struct metadata_topic *topic)
 {
     struct bytes name = bytes_text(topic->name);
     return bytes_equal(name, bytes_text("__consumer_offsets")) ||
@@ -138,7 +138,7 @@ static const struct metadata_topic *find_topic(const struct metadata_state *s, i
         out->error_code = WIRE_ERROR_NONE;
         out->name = wire_text(topic->name);
         out->topic_id = topic->id;
-        out->is_internal = is_internal(topic);
+        out->is_internal = api_is_internal(topic);
     }
     bool refused = out->error_code == WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
     if (in->include_topic_authorized_operations && out->name.size >= 0 && !refused)

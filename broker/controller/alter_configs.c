@@ -1,8 +1,22 @@
-/* alter_configs.c - what is set for topics: all of a topic's changes are checked together with what
- * stays, and become a record for each key that changes (ConfigurationControlManager). Pure. */
+/* alter_configs.c - what is set for topics and for brokers: all of a resource's changes are checked
+ * together with what stays, and become a record for each key that changes
+ * (ConfigurationControlManager, and DynamicBrokerConfig for brokers). Pure. */
 #include "controller/internal.h"
 
-#define RESOURCE_TOPIC 2 /* ConfigResource.Type.TOPIC */
+/* One key of a resource, as it is. */
+struct setting {
+    struct bytes key, value;
+};
+
+/* What is changed. */
+struct resource {
+    int8_t type;
+    struct bytes name;
+    const struct metadata_topic *topic; /* NULL: a broker, or all of them */
+    struct setting *settings;           /* in the view's memory */
+    int32_t setting_count;
+    char broker_name[METADATA_BROKER_NAME_SIZE];
+};
 
 /* What a key will be set to. */
 struct result {
@@ -22,13 +36,31 @@ void controller_alter_configs_init(struct controller_alter_configs *c)
     *c = (struct controller_alter_configs){.command.verb = CONTROLLER_ALTER_CONFIGS};
 }
 
-static const char *find_setting(const struct metadata_topic *topic, struct bytes key)
+static const struct setting *find_setting(const struct resource *r, struct bytes key)
 {
-    for (int32_t i = 0; i < topic->setting_count; i++) {
-        if (bytes_equal(bytes_text(topic->settings[i].key), key))
-            return topic->settings[i].value;
+    for (int32_t i = 0; i < r->setting_count; i++) {
+        if (bytes_equal(r->settings[i].key, key))
+            return &r->settings[i];
     }
     return NULL;
+}
+
+/* NULL: none that kiln has. */
+static const struct metadata_key *key_of(const struct resource *r, struct bytes name)
+{
+    if (r->type == METADATA_RESOURCE_TOPIC)
+        return metadata_topic_key(name);
+    const struct metadata_broker_key *key = metadata_broker_key(name);
+    return key == NULL ? NULL : &key->key;
+}
+
+static bool is_own_key(struct bytes name)
+{
+    for (int i = 0; i < metadata_own_key_count; i++) {
+        if (bytes_equal(bytes_text(metadata_own_keys[i].name), name))
+            return true;
+    }
+    return false;
 }
 
 /* ---- lists ---- */
@@ -76,19 +108,29 @@ static bool is_list(const struct metadata_key *key)
     return key != NULL && (key->type == METADATA_KEY_POLICY || key->type == METADATA_KEY_REPLICAS);
 }
 
-static enum err make_list(const struct controller_setting *setting, const char *before,
-                          struct result *result, struct errmsg *msg)
+static enum err refuse_list(const struct resource *r, const struct controller_setting *setting,
+                            struct errmsg *msg)
 {
-    static const char *const names[] = {
-        [CONTROLLER_CONFIG_APPEND] = "APPEND", [CONTROLLER_CONFIG_SUBTRACT] = "SUBTRACT"};
-    const struct metadata_key *key = metadata_topic_key(setting->key);
+    bool appends = setting->op == CONTROLLER_CONFIG_APPEND;
+    int size = (int)setting->key.size;
+    const char *name = (const char *)setting->key.data;
+    if (r->type == METADATA_RESOURCE_TOPIC)
+        return errmsg_set(msg, ERR_UNSUPPORTED,
+                          "Can't %s to key %.*s because its type is not LIST.",
+                          appends ? "APPEND" : "SUBTRACT", size, name);
+    return errmsg_set(msg, ERR_UNSUPPORTED, "Config value %s is not allowed for config key: %.*s",
+                      appends ? "append" : "subtract", size, name);
+}
+
+static enum err make_list(const struct resource *r, const struct controller_setting *setting,
+                          const struct setting *before, struct result *result, struct errmsg *msg)
+{
+    const struct metadata_key *key = key_of(r, setting->key);
     struct bytes nothing = bytes_of(NULL, 0);
     if (!is_list(key))
-        return errmsg_set(msg, ERR_INVALID, "Can't %s to key %.*s because its type is not LIST.",
-                          names[setting->op], (int)setting->key.size,
-                          (const char *)setting->key.data);
+        return refuse_list(r, setting, msg);
     bool adds = setting->op == CONTROLLER_CONFIG_APPEND;
-    add_parts(&result->text, bytes_text(before != NULL ? before : key->fallback),
+    add_parts(&result->text, before != NULL ? before->value : bytes_text(key->fallback),
               adds ? nothing : setting->value);
     if (adds)
         add_parts(&result->text, setting->value, nothing);
@@ -98,21 +140,20 @@ static enum err make_list(const struct controller_setting *setting, const char *
     return ERR_NONE;
 }
 
-/* ---- one topic ---- */
+/* ---- one resource ---- */
 
-static enum err resolve(const struct metadata_topic *topic,
-                        const struct controller_setting *setting, struct result *result,
-                        struct errmsg *msg)
+static enum err resolve(const struct resource *r, const struct controller_setting *setting,
+                        struct result *result, struct errmsg *msg)
 {
-    const char *before = find_setting(topic, setting->key);
+    const struct setting *before = find_setting(r, setting->key);
     enum err e = ERR_NONE;
     result->key = setting->key;
     result->is_set = setting->op != CONTROLLER_CONFIG_DELETE;
     result->value = setting->value;
     if (setting->op == CONTROLLER_CONFIG_APPEND || setting->op == CONTROLLER_CONFIG_SUBTRACT)
-        e = make_list(setting, before, result, msg);
+        e = make_list(r, setting, before, result, msg);
     result->changes = result->is_set != (before != NULL) ||
-                      (before != NULL && !bytes_equal(bytes_text(before), result->value));
+                      (before != NULL && !bytes_equal(before->value, result->value));
     return e;
 }
 
@@ -125,9 +166,15 @@ static struct result *find_result(const struct results *results, struct bytes ke
     return NULL;
 }
 
+/* Who replaces all settings of a broker and comes from Kafka knows nothing of kiln's own. */
+static bool goes(const struct resource *r, const struct results *results, struct bytes key)
+{
+    bool hidden = r->type == METADATA_RESOURCE_BROKER && is_own_key(key);
+    return find_result(results, key) == NULL && !hidden;
+}
+
 /* The room is there: for each setting of both. */
-static enum err resolve_all(const struct controller_alter_configs *c,
-                            const struct metadata_topic *topic,
+static enum err resolve_all(const struct controller_alter_configs *c, const struct resource *r,
                             const struct controller_altered *altered, struct mem *mem,
                             struct results *results, struct errmsg *msg)
 {
@@ -136,29 +183,28 @@ static enum err resolve_all(const struct controller_alter_configs *c,
         struct result *result = &results->items[results->count++];
         *result = (struct result){0};
         text_init(&result->text, mem);
-        e = resolve(topic, &altered->settings[i], result, msg);
+        e = resolve(r, &altered->settings[i], result, msg);
     }
-    for (int32_t i = 0; i < topic->setting_count && e == ERR_NONE && c->replaces; i++) {
-        struct bytes key = bytes_text(topic->settings[i].key);
-        if (find_result(results, key) == NULL)
+    for (int32_t i = 0; i < r->setting_count && e == ERR_NONE && c->replaces; i++) {
+        struct bytes key = r->settings[i].key;
+        if (goes(r, results, key))
             results->items[results->count++] = (struct result){.key = key, .changes = true};
     }
     return e;
 }
 
 /* What stays and what is set, together. */
-static enum err check(const struct controller_view *view, const struct metadata_topic *topic,
-                      const struct results *results, struct errmsg *msg)
+static enum err check_topic(const struct controller_view *view, const struct resource *r,
+                            const struct results *results, struct errmsg *msg)
 {
     struct metadata_topic_config config;
     enum err e = ERR_NONE;
-    metadata_cluster_defaults(view->image, &view->settings->topic_defaults, &config);
-    for (int32_t i = 0; i < topic->setting_count; i++) {
-        struct bytes key = bytes_text(topic->settings[i].key);
-        struct bytes value = bytes_text(topic->settings[i].value);
+    controller_topic_defaults(view, &config);
+    for (int32_t i = 0; i < r->setting_count; i++) {
         /* A log of another version may hold what this one refuses; the default stands then. */
-        if (find_result(results, key) == NULL &&
-            metadata_topic_config_set(&config, key, value, NULL) != ERR_NONE)
+        if (find_result(results, r->settings[i].key) == NULL &&
+            metadata_topic_config_set(&config, r->settings[i].key, r->settings[i].value, NULL) !=
+                ERR_NONE)
             continue;
     }
     for (int32_t i = 0; i < results->count && e == ERR_NONE; i++) {
@@ -169,20 +215,102 @@ static enum err check(const struct controller_view *view, const struct metadata_
     return e == ERR_NONE ? metadata_topic_config_check(&config, msg) : e;
 }
 
+/* ---- of brokers ---- */
+
+/* What only a broker's file may say. */
+static enum err check_dynamic(const struct results *results, struct errmsg *msg)
+{
+    struct errmsg named = {0};
+    for (int32_t i = 0; i < results->count; i++) {
+        const struct result *result = &results->items[i];
+        const struct metadata_broker_key *key = metadata_broker_key(result->key);
+        struct errmsg before = named;
+        if (key != NULL && key->scope == METADATA_READ_ONLY && result->is_set)
+            errmsg_set(&named, ERR_INVALID, "%s%s%s", before.text, before.text[0] == 0 ? "" : ", ",
+                       key->key.name);
+    }
+    return named.text[0] == 0
+               ? ERR_NONE
+               : errmsg_set(msg, ERR_INVALID, "Cannot update these configs dynamically: [%.400s]",
+                            named.text);
+}
+
+/* Kafka's sentences are about its min.insync.replicas (KIP-966); kiln has another such key. */
+static enum err check_scope(const struct resource *r, const struct result *result,
+                            const struct metadata_broker_key *key, struct errmsg *msg)
+{
+    const char *why =
+        is_own_key(result->key) ? ": brokers must not disagree about it" : " while ELR is enabled.";
+    if (key->scope != METADATA_OF_CLUSTER)
+        return ERR_NONE;
+    if (r->name.size > 0)
+        return errmsg_set(msg, ERR_UNSUPPORTED, "Broker-level %s cannot be altered%s",
+                          key->key.name, why);
+    return result->is_set ? ERR_NONE
+                          : errmsg_set(msg, ERR_UNSUPPORTED, "Cluster-level %s cannot be removed%s",
+                                       key->key.name, why);
+}
+
+/* That no topic has set what the new defaults make impossible. */
+static enum err check_topics(const struct controller_view *view,
+                             const struct metadata_topic_config *defaults, struct errmsg *msg)
+{
+    enum err e = metadata_topic_config_check(defaults, msg);
+    for (int32_t i = 0; i < view->image->topic_count && e == ERR_NONE; i++) {
+        const struct metadata_topic *topic = metadata_topic_at(view->image, i);
+        struct metadata_topic_config config;
+        if (topic->setting_count == 0)
+            continue;
+        metadata_topic_configured(topic, defaults, &config);
+        if (config.flush_policy != 0)
+            e = metadata_topic_config_check(&config, msg);
+        if (e != ERR_NONE)
+            errmsg_wrap(msg, e, "topic %s", topic->name);
+    }
+    return e;
+}
+
+static enum err check_broker(const struct controller_view *view, const struct resource *r,
+                             const struct results *results, struct errmsg *msg)
+{
+    struct metadata_broker_config config;
+    metadata_broker_configured(view->image, view->settings->node_id, &view->settings->file,
+                               &config);
+    int64_t flush_policy = config.topics.flush_policy;
+    enum err e = check_dynamic(results, msg);
+    for (int32_t i = 0; i < results->count && e == ERR_NONE; i++) {
+        const struct result *result = &results->items[i];
+        const struct metadata_broker_key *key = metadata_broker_key(result->key);
+        if (key == NULL || key->scope == METADATA_READ_ONLY)
+            continue;
+        if (result->is_set)
+            e = metadata_broker_config_set(&config, key, result->value, msg);
+        if (e == ERR_NONE)
+            e = check_scope(r, result, key, msg);
+    }
+    if (e != ERR_NONE)
+        return e;
+    return config.topics.flush_policy != flush_policy
+               ? check_topics(view, &config.topics, msg)
+               : metadata_topic_config_check(&config.topics, msg);
+}
+
+/* ---- one resource, whole ---- */
+
 static struct wire_string string_of(struct bytes b)
 {
     return (struct wire_string){.data = (const char *)b.data, .size = (int32_t)b.size};
 }
 
-static enum err add_records(const struct metadata_topic *topic, const struct results *results,
+static enum err add_records(const struct resource *r, const struct results *results,
                             struct metadata_batch *batch)
 {
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < results->count && e == ERR_NONE; i++) {
         const struct result *result = &results->items[i];
         struct wire_config_record record = {
-            .resource_type = RESOURCE_TOPIC,
-            .resource_name = wire_text(topic->name),
+            .resource_type = r->type,
+            .resource_name = string_of(r->name),
             .name = string_of(result->key),
             .value = result->is_set ? string_of(result->value) : WIRE_NULL_STRING,
         };
@@ -192,48 +320,144 @@ static enum err add_records(const struct metadata_topic *topic, const struct res
     return e;
 }
 
-/* ERR_INVALID, ERR_NOTFOUND, ERR_UNSUPPORTED: the topic's own; others: no record can be added. */
+/* ERR_INVALID, ERR_NOTFOUND, ERR_UNSUPPORTED: the resource's own; others: no record can be added.
+ */
 static enum err alter(const struct controller_view *view, const struct controller_alter_configs *c,
-                      const struct metadata_topic *topic, struct controller_altered *altered,
+                      const struct resource *r, struct controller_altered *altered,
                       struct metadata_batch *batch)
 {
     struct results results = {0};
-    size_t count = (size_t)altered->setting_count + (size_t)topic->setting_count;
+    size_t count = (size_t)altered->setting_count + (size_t)r->setting_count;
     results.items = mem_array(view->mem, MAX(count, 1u), sizeof *results.items);
     if (results.items == NULL)
         return ERR_NOMEM;
-    enum err e = resolve_all(c, topic, altered, view->mem, &results, &altered->msg);
-    if (e == ERR_NONE)
-        e = check(view, topic, &results, &altered->msg);
+    enum err e = resolve_all(c, r, altered, view->mem, &results, &altered->msg);
+    if (e == ERR_NONE && r->type == METADATA_RESOURCE_TOPIC)
+        e = check_topic(view, r, &results, &altered->msg);
+    else if (e == ERR_NONE)
+        e = check_broker(view, r, &results, &altered->msg);
     if (e == ERR_NONE && !c->validate_only)
-        e = add_records(topic, &results, batch);
+        e = add_records(r, &results, batch);
     for (int32_t i = 0; i < results.count; i++)
         text_free(&results.items[i].text);
     mem_free(view->mem, results.items);
     return e;
 }
 
+static void refuse(struct controller_altered *altered, int16_t code, const char *before,
+                   const char *behind)
+{
+    altered->code = code;
+    errmsg_set(&altered->msg, ERR_INVALID, "%s%.*s%s", before, (int)altered->name.size,
+               (const char *)altered->name.data, behind);
+}
+
+/* False: there is none of that name, which the code says. */
+static bool find_topic(const struct controller_view *view, struct controller_altered *altered,
+                       struct resource *r)
+{
+    r->topic = metadata_find(view->image, altered->name);
+    if (altered->name.size == 0)
+        refuse(altered, WIRE_ERROR_INVALID_REQUEST, "Default topic resources are not allowed.", "");
+    else if (metadata_topic_name_check(altered->name, &altered->msg) != ERR_NONE)
+        altered->code = WIRE_ERROR_INVALID_TOPIC_EXCEPTION;
+    else if (r->topic == NULL)
+        refuse(altered, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, "The topic '", "' does not exist.");
+    return r->topic != NULL;
+}
+
+/* The same. */
+static bool find_broker(const struct controller_view *view, struct controller_altered *altered,
+                        struct resource *r)
+{
+    int64_t id = 0;
+    struct errmsg expected = {0};
+    if (altered->name.size == 0)
+        return true;
+    if (text_parse_int(altered->name, &id) != ERR_NONE || id != (int32_t)id) {
+        refuse(altered, WIRE_ERROR_INVALID_REQUEST, "Node id must be an integer, but it is: ", "");
+        return false;
+    }
+    if (id != view->settings->node_id) {
+        errmsg_set(&expected, ERR_INVALID, "Unexpected broker id, expected %d, but received ",
+                   (int)view->settings->node_id);
+        refuse(altered, WIRE_ERROR_INVALID_REQUEST, expected.text, "");
+        return false;
+    }
+    metadata_broker_name((int32_t)id, r->broker_name);
+    r->name = bytes_text(r->broker_name);
+    return true;
+}
+
+static enum err take_settings(const struct controller_view *view, struct resource *r, int32_t count)
+{
+    struct metadata_config_walk walk;
+    struct metadata_config config;
+    r->settings = mem_array(view->mem, (size_t)MAX(count, 1), sizeof *r->settings);
+    if (r->settings == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; r->topic != NULL && i < count; i++)
+        r->settings[r->setting_count++] =
+            (struct setting){.key = bytes_text(r->topic->settings[i].key),
+                             .value = bytes_text(r->topic->settings[i].value)};
+    metadata_config_walk_begin(&walk, view->image, r->type, r->name);
+    while (r->setting_count < count && metadata_config_walk_next(&walk, view->image, &config))
+        r->settings[r->setting_count++] =
+            (struct setting){.key = config.key, .value = config.value};
+    return ERR_NONE;
+}
+
+static int32_t count_settings(const struct controller_view *view, const struct resource *r)
+{
+    struct metadata_config_walk walk;
+    struct metadata_config config;
+    int32_t count = 0;
+    if (r->topic != NULL)
+        return r->topic->setting_count;
+    metadata_config_walk_begin(&walk, view->image, r->type, r->name);
+    while (metadata_config_walk_next(&walk, view->image, &config) &&
+           bytes_equal(config.resource, r->name))
+        count++;
+    return count;
+}
+
+/* Kafka's broker looks at what is set for brokers before its controller does, with another code. */
+static int16_t code_of(const struct resource *r, enum err e)
+{
+    if (e == ERR_INVALID && r->type == METADATA_RESOURCE_BROKER)
+        return WIRE_ERROR_INVALID_REQUEST;
+    bool own = e == ERR_INVALID || e == ERR_NOTFOUND || e == ERR_UNSUPPORTED;
+    return own ? WIRE_ERROR_INVALID_CONFIG : controller_code_of(e);
+}
+
 static void judge(const struct controller_view *view, struct controller_alter_configs *c,
                   struct controller_altered *altered, struct metadata_batch *batch)
 {
-    int size = (int)altered->topic.size;
-    const char *name = (const char *)altered->topic.data;
-    const struct metadata_topic *topic = metadata_find(view->image, altered->topic);
-    if (size == 0) {
-        altered->code = WIRE_ERROR_INVALID_REQUEST;
-        errmsg_set(&altered->msg, ERR_INVALID, "Default topic resources are not allowed.");
+    struct resource r = {.type = altered->type, .name = altered->name};
+    bool is_topic = altered->type == METADATA_RESOURCE_TOPIC;
+    ASSERT(is_topic || altered->type == METADATA_RESOURCE_BROKER);
+    if (!(is_topic ? find_topic(view, altered, &r) : find_broker(view, altered, &r)))
         return;
-    }
-    if (topic == NULL) {
-        altered->code = WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-        errmsg_set(&altered->msg, ERR_NOTFOUND, "The topic '%.*s' does not exist.", size, name);
-        return;
-    }
-    enum err e = alter(view, c, topic, altered, batch);
-    bool own = e == ERR_INVALID || e == ERR_NOTFOUND || e == ERR_UNSUPPORTED;
-    altered->code = own ? WIRE_ERROR_INVALID_CONFIG : controller_code_of(e);
-    if (!own)
+    enum err e = take_settings(view, &r, count_settings(view, &r));
+    if (e == ERR_NONE)
+        e = alter(view, c, &r, altered, batch);
+    mem_free(view->mem, r.settings);
+    altered->code = code_of(&r, e);
+    if (e != ERR_INVALID && e != ERR_NOTFOUND && e != ERR_UNSUPPORTED)
         c->command.code = altered->code;
+}
+
+static void measure_broker(const struct controller_view *view, struct bytes name, int64_t *count,
+                           int64_t *bytes)
+{
+    struct metadata_config_walk walk;
+    struct metadata_config config;
+    metadata_config_walk_begin(&walk, view->image, METADATA_RESOURCE_BROKER, name);
+    while (metadata_config_walk_next(&walk, view->image, &config) &&
+           bytes_equal(config.resource, name)) {
+        (*count)++;
+        *bytes += (int64_t)(name.size + config.key.size + config.value.size);
+    }
 }
 
 /* How many records there may be, and how many bytes they may have. */
@@ -243,15 +467,20 @@ static void measure(const struct controller_view *view, const struct controller_
     *count = *bytes = 0;
     for (int32_t i = 0; i < c->altered_count; i++) {
         const struct controller_altered *altered = &c->altered[i];
-        const struct metadata_topic *topic = metadata_find(view->image, altered->topic);
-        if (altered->code != WIRE_ERROR_NONE || topic == NULL)
+        const struct metadata_topic *topic = metadata_find(view->image, altered->name);
+        if (altered->code != WIRE_ERROR_NONE || altered->settled)
             continue;
-        *count += altered->setting_count + topic->setting_count;
+        *count += altered->setting_count;
         for (int32_t k = 0; k < altered->setting_count; k++)
-            *bytes += (int64_t)(altered->topic.size + altered->settings[k].key.size +
+            *bytes += (int64_t)(altered->name.size + altered->settings[k].key.size +
                                 altered->settings[k].value.size);
+        if (altered->type != METADATA_RESOURCE_TOPIC)
+            measure_broker(view, altered->name, count, bytes);
+        if (altered->type != METADATA_RESOURCE_TOPIC || topic == NULL)
+            continue;
+        *count += topic->setting_count;
         for (int32_t k = 0; k < topic->setting_count; k++)
-            *bytes += (int64_t)(altered->topic.size + strlen(topic->settings[k].key) +
+            *bytes += (int64_t)(altered->name.size + strlen(topic->settings[k].key) +
                                 strlen(topic->settings[k].value));
     }
 }
@@ -278,7 +507,7 @@ static void decide(const struct controller_view *view, struct controller_command
         c->validate_only ? ERR_NONE : controller_expect(batch, count, bytes, "AlterConfigs");
     command->code = controller_code_of(e);
     for (int32_t i = 0; i < c->altered_count && command->code == WIRE_ERROR_NONE; i++) {
-        if (c->altered[i].code == WIRE_ERROR_NONE)
+        if (c->altered[i].code == WIRE_ERROR_NONE && !c->altered[i].settled)
             judge(view, c, &c->altered[i], batch);
     }
     if (command->code == WIRE_ERROR_NONE)
@@ -295,7 +524,7 @@ static void lost(struct controller_command *command, const struct metadata_image
         CONTAINER_OF(command, struct controller_alter_configs, command);
     for (int32_t i = 0; i < c->altered_count; i++) {
         if (c->altered[i].code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
-            metadata_find(image, c->altered[i].topic) != NULL)
+            metadata_find(image, c->altered[i].name) != NULL)
             c->altered[i].code = WIRE_ERROR_NONE;
     }
     fail_all(c, code, sentence);

@@ -9,6 +9,7 @@ static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_CREATE_PARTITIONS] = &controller_verb_create_partitions,
     [CONTROLLER_ASSIGN_DIRECTORIES] = &controller_verb_assign_directories,
     [CONTROLLER_ALLOCATE_PRODUCER_IDS] = &controller_verb_allocate_producer_ids,
+    [CONTROLLER_UPDATE_FEATURES] = &controller_verb_update_features,
 };
 
 void controller_decide(const struct controller_view *view, struct controller_command *command,
@@ -38,6 +39,15 @@ void controller_lost(struct controller_command *command, const struct metadata_i
     }
     command->code = code;
     errmsg_set(&command->msg, ERR_IO, "%s", sentence);
+}
+
+void controller_topic_defaults(const struct controller_view *view,
+                               struct metadata_topic_config *out)
+{
+    struct metadata_broker_config broker;
+    metadata_broker_configured(view->image, view->settings->node_id, &view->settings->file,
+                               &broker);
+    *out = broker.topics;
 }
 
 struct wire_uuid controller_draw_uuid(struct controller_chance *chance, const char *site,

@@ -11,9 +11,8 @@
 
 struct controller_settings {
     int32_t node_id;
-    struct metadata_topic_config
-        topic_defaults;              /* of the broker's file; see metadata_cluster_keys */
-    int32_t partition_count_default; /* num.partitions */
+    struct metadata_broker_config file; /* what the broker's file says */
+    int32_t partition_count_default;    /* num.partitions */
 };
 
 /* Where chance comes from: 64 random bits for that use and key (env_random). */
@@ -37,6 +36,7 @@ enum controller_verb {
     CONTROLLER_CREATE_PARTITIONS,
     CONTROLLER_ASSIGN_DIRECTORIES,
     CONTROLLER_ALLOCATE_PRODUCER_IDS,
+    CONTROLLER_UPDATE_FEATURES,
     CONTROLLER_VERB_COUNT,
 };
 
@@ -139,8 +139,10 @@ struct controller_setting {
 };
 
 struct controller_altered {
-    /* in: each topic once, and each key of it; code not 0: it is refused already */
-    struct bytes topic;
+    /* in: each resource once, and each key of it; code not 0: it is refused already */
+    int8_t type; /* METADATA_RESOURCE_TOPIC or _BROKER, or it is refused already */
+    struct bytes name;
+    bool settled; /* nothing is to be done */
     const struct controller_setting *settings;
     int32_t setting_count;
     /* out: */
@@ -196,6 +198,30 @@ struct controller_assign_directories {
 };
 
 void controller_assign_directories_init(struct controller_assign_directories *c);
+
+/* ---- feature levels: all of them change, or none ---- */
+
+/* FeatureUpdate.UpgradeType */
+enum controller_upgrade {
+    CONTROLLER_UPGRADE = 1,
+    CONTROLLER_SAFE_DOWNGRADE,
+    CONTROLLER_UNSAFE_DOWNGRADE,
+};
+
+struct controller_feature {
+    struct bytes name;
+    int16_t level;
+    enum controller_upgrade type; /* what a request says: it may be none of those */
+};
+
+struct controller_update_features {
+    struct controller_command command;
+    const struct controller_feature *features; /* borrowed until its end */
+    int32_t feature_count;
+    bool validate_only;
+};
+
+void controller_update_features_init(struct controller_update_features *c);
 
 /* ---- a block of producer ids that nobody has been given before ---- */
 

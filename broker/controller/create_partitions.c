@@ -9,7 +9,7 @@ void controller_create_partitions_init(struct controller_create_partitions *c)
 
 static int16_t check_count(struct controller_grown *grown, int32_t there)
 {
-    int32_t more = grown->partition_count - there;
+    int64_t more = (int64_t)grown->partition_count - there;
     if (more == 0)
         errmsg_set(&grown->msg, ERR_INVALID, "Topic already has %d partition(s).", (int)there);
     else if (more < 0)

@@ -209,7 +209,7 @@ static int16_t check_configs(const struct controller_view *view, struct controll
 {
     struct metadata_topic_config config;
     struct errmsg first = {0};
-    metadata_cluster_defaults(view->image, &view->settings->topic_defaults, &config);
+    controller_topic_defaults(view, &config);
     enum err e = check_null_values(topic);
     for (int32_t i = 0; i < topic->config_count && e == ERR_NONE; i++) {
         struct errmsg msg = {0};

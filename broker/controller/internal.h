@@ -18,7 +18,8 @@ struct verb {
 
 extern const struct verb controller_verb_register, controller_verb_create_topics,
     controller_verb_delete_topics, controller_verb_alter_configs, controller_verb_create_partitions,
-    controller_verb_assign_directories, controller_verb_allocate_producer_ids;
+    controller_verb_assign_directories, controller_verb_allocate_producer_ids,
+    controller_verb_update_features;
 
 /* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
 
@@ -34,6 +35,9 @@ enum err controller_end(struct metadata_batch *batch) MUST_USE;
 /* Somebody began a transaction and did not come to its end: it never happened. */
 enum err controller_abort(struct metadata_batch *batch) MUST_USE;
 
+/* What a topic has that sets nothing itself. */
+void controller_topic_defaults(const struct controller_view *view,
+                               struct metadata_topic_config *out);
 /* Whether these brokers may have a partition, in ascending order of their ids
  * (ReplicationControlManager.validateManualPartitionAssignment): 0, or Kafka's code with a
  * sentence.

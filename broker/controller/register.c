@@ -3,7 +3,6 @@
  * Pure. */
 #include "controller/internal.h"
 
-#define RESOURCE_BROKER 4 /* ConfigResource.Type.BROKER; without a name: all of them */
 #define REGISTER_VERSION 3
 #define NEW_LEADER_BYTES 40 /* of a record, and no more */
 #define REGISTRATION_CHANGE_VERSION 2
@@ -80,18 +79,20 @@ static enum err add_cluster_defaults(const struct controller_view *view,
                                      struct metadata_batch *batch)
 {
     enum err e = ERR_NONE;
-    for (int i = 0; i < metadata_cluster_key_count && e == ERR_NONE; i++) {
-        struct bytes name = bytes_text(metadata_cluster_keys[i]);
+    for (int i = 0; i < metadata_broker_key_count && e == ERR_NONE; i++) {
+        const struct metadata_broker_key *key = &metadata_broker_keys[i];
+        struct bytes name = bytes_text(key->key.name);
         struct text value;
-        if (metadata_find_config(view->image, RESOURCE_BROKER, bytes_text(""), name).size >= 0)
+        if (key->scope != METADATA_OF_CLUSTER ||
+            metadata_find_config(view->image, METADATA_RESOURCE_BROKER, bytes_text(""), name)
+                    .size >= 0)
             continue;
         text_init(&value, view->mem);
-        metadata_topic_config_print(metadata_topic_key(name), &view->settings->topic_defaults,
-                                    &value);
+        metadata_config_print(&key->key, &view->settings->file, &value);
         struct wire_config_record record = {
-            .resource_type = RESOURCE_BROKER,
+            .resource_type = METADATA_RESOURCE_BROKER,
             .resource_name = wire_text(""),
-            .name = wire_text(metadata_cluster_keys[i]),
+            .name = wire_text(key->key.name),
             .value = {.data = value.data, .size = (int32_t)value.size}};
         e = value.failed ? ERR_NOMEM
                          : metadata_batch_add(batch, &wire_config_record_message, 0, &record);

@@ -30,6 +30,17 @@ static void flush_later(struct dir *dir)
     env_arm(dir->env, &dir->flush, env_now(dir->env) + ENV_NS_OF_MS(dir->config.flush_ms));
 }
 
+void dir_set_flush_interval(struct dir *dir, int64_t flush_ms)
+{
+    ASSERT(flush_ms > 0);
+    if (dir->config.flush_ms == flush_ms)
+        return;
+    dir->config.flush_ms = flush_ms;
+    int64_t next_ns = env_now(dir->env) + ENV_NS_OF_MS(flush_ms);
+    if (env_armed(&dir->flush) && next_ns < dir->flush.deadline_ns)
+        env_arm(dir->env, &dir->flush, next_ns);
+}
+
 void dir_wrote_unsynced(struct dir *dir, int64_t bytes)
 {
     dir->unsynced_bytes += bytes;

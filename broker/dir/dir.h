@@ -222,6 +222,8 @@ void dir_member_leave(struct dir_member *m);
 void dir_commit_mark(struct dir_member *m, enum dir_turn turn);
 /* What nobody waits for is synced, too. */
 void dir_commit_flush(struct dir *dir);
+/* What nobody waits for is synced after so long, from now on. */
+void dir_set_flush_interval(struct dir *dir, int64_t flush_ms);
 /* So many bytes have been written that nobody waits for; have been synced outside of a round. */
 void dir_wrote_unsynced(struct dir *dir, int64_t bytes);
 void dir_wrote_synced(struct dir *dir, int64_t bytes);

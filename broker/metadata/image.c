@@ -120,26 +120,6 @@ void metadata_topic_configured(const struct metadata_topic *topic,
     }
 }
 
-#define RESOURCE_BROKER 4 /* ConfigResource.Type.BROKER; without a name: all of them */
-
-void metadata_cluster_defaults(const struct metadata_image *image,
-                               const struct metadata_topic_config *base,
-                               struct metadata_topic_config *out)
-{
-    *out = *base;
-    for (int i = 0; i < metadata_cluster_key_count; i++) {
-        struct bytes key = bytes_text(metadata_cluster_keys[i]);
-        struct wire_string value =
-            metadata_find_config(image, RESOURCE_BROKER, bytes_text(""), key);
-        if (value.size < 0)
-            continue;
-        /* As in a topic: what another version wrote and this one refuses leaves the default. */
-        if (metadata_topic_config_set(out, key, bytes_of(value.data, (size_t)value.size), NULL) !=
-            ERR_NONE)
-            continue;
-    }
-}
-
 /* ---- what differs ---- */
 
 void metadata_delta(struct metadata_map_diff *d, const struct metadata_image *from,

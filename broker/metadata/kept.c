@@ -255,32 +255,81 @@ enum err metadata_keep(struct metadata_image *image, const struct wire_message *
 
 #define CONFIG_KEY_MAX 1024
 
-struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
-                                        struct bytes resource, struct bytes key)
+/* Up to so many of the parts of a setting's key; its size, or 0 where no key is that long. */
+static size_t config_key(uint8_t bytes[CONFIG_KEY_MAX], const int8_t *type,
+                         const struct bytes *names, int name_count)
 {
-    struct wire_bytes parts[] = {
-        {.data = (const uint8_t *)&resource_type, .size = sizeof resource_type},
-        {.data = resource.data, .size = (int32_t)resource.size},
-        {.data = key.data, .size = (int32_t)key.size}};
-    uint8_t bytes[CONFIG_KEY_MAX];
-    if (resource.size + key.size + 32 > sizeof bytes)
-        return WIRE_NULL_STRING;
-    put_u16(bytes, CONFIG_TYPE);
+    struct wire_bytes part = {.data = (const uint8_t *)type, .size = sizeof *type};
     uint8_t *at = bytes + sizeof(uint16_t);
-    for (int i = 0; i < COUNT_OF(parts); i++)
-        at = put_part(at, &parts[i]);
-    struct metadata_object *found =
-        metadata_map_find(&image->kept, bytes_of(bytes, (size_t)(at - bytes)));
-    if (found == NULL)
-        return WIRE_NULL_STRING;
-    const struct metadata_kept *kept = CONTAINER_OF(found, struct metadata_kept, object);
+    put_u16(bytes, CONFIG_TYPE);
+    at = put_part(at, &part);
+    for (int i = 0; i < name_count; i++) {
+        part = (struct wire_bytes){.data = names[i].data, .size = (int32_t)names[i].size};
+        if (names[i].size > CONFIG_KEY_MAX ||
+            part_size(&part) > CONFIG_KEY_MAX - (size_t)(at - bytes))
+            return 0;
+        at = put_part(at, &part);
+    }
+    return (size_t)(at - bytes);
+}
+
+static void read_config(const struct metadata_object *object, struct wire_config_record *out)
+{
+    const struct metadata_kept *kept = CONTAINER_OF(object, struct metadata_kept, object);
     struct wire_metadata_head head;
-    struct wire_config_record record;
     struct wire_bytes value = {.data = kept->value, .size = (int32_t)kept->size};
     enum err e = wire_metadata_parse(value, &head, NULL);
     if (e == ERR_NONE)
-        e = wire_decode(&wire_config_record_message, (int)head.version, head.message, NULL, &record,
+        e = wire_decode(&wire_config_record_message, (int)head.version, head.message, NULL, out,
                         NULL, NULL);
     ASSERT(e == ERR_NONE);
+}
+
+struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
+                                        struct bytes resource, struct bytes key)
+{
+    uint8_t bytes[CONFIG_KEY_MAX];
+    struct bytes names[] = {resource, key};
+    size_t size = config_key(bytes, &resource_type, names, COUNT_OF(names));
+    const struct metadata_object *found =
+        size == 0 ? NULL : metadata_map_find(&image->kept, bytes_of(bytes, size));
+    struct wire_config_record record;
+    if (found == NULL)
+        return WIRE_NULL_STRING;
+    read_config(found, &record);
     return record.value;
+}
+
+void metadata_config_walk_begin(struct metadata_config_walk *walk,
+                                const struct metadata_image *image, int8_t type,
+                                struct bytes resource)
+{
+    uint8_t bytes[CONFIG_KEY_MAX];
+    size_t size = config_key(bytes, &type, &resource, resource.size > 0);
+    *walk = (struct metadata_config_walk){.type = type};
+    walk->next = size == 0 ? metadata_map_count(&image->kept)
+                           : metadata_map_rank(&image->kept, bytes_of(bytes, size));
+}
+
+static struct bytes view(struct wire_string s)
+{
+    return bytes_of(s.data, (size_t)MAX(s.size, 0));
+}
+
+bool metadata_config_walk_next(struct metadata_config_walk *walk,
+                               const struct metadata_image *image, struct metadata_config *out)
+{
+    uint8_t bytes[CONFIG_KEY_MAX];
+    size_t size = config_key(bytes, &walk->type, NULL, 0);
+    struct wire_config_record record;
+    if (walk->next >= metadata_map_count(&image->kept))
+        return false;
+    const struct metadata_object *found = metadata_map_at(&image->kept, walk->next++);
+    if (found->key.size < size || memcmp(found->key.data, bytes, size) != 0)
+        return false;
+    read_config(found, &record);
+    *out = (struct metadata_config){.resource = view(record.resource_name),
+                                    .key = view(record.name),
+                                    .value = view(record.value)};
+    return true;
 }

@@ -238,6 +238,17 @@ struct metadata_object *metadata_map_find(const struct metadata_map *map, struct
     return NULL;
 }
 
+int32_t metadata_map_rank(const struct metadata_map *map, struct bytes key)
+{
+    int32_t rank = 0;
+    for (const struct metadata_node *n = map->root; n != NULL;) {
+        bool before = metadata_compare_names(n->object->key, key) < 0;
+        rank += before ? count_of(n->left) + 1 : 0;
+        n = before ? n->right : n->left;
+    }
+    return rank;
+}
+
 int32_t metadata_map_count(const struct metadata_map *map)
 {
     return count_of(map->root);

@@ -49,9 +49,11 @@ enum metadata_key_type {
     METADATA_KEY_WORD,     /* one of its words */
     METADATA_KEY_POLICY,   /* a list of "delete" and "compact" */
     METADATA_KEY_REPLICAS, /* a list of PARTITION:BROKER, or "*" */
+    METADATA_KEY_TEXT,     /* of brokers, whose files are read elsewhere */
+    METADATA_KEY_LIST,     /* likewise */
 };
 
-/* One of Kafka's keys of a topic (LogConfig.java of 4.3.1). */
+/* One of Kafka's keys of a topic (LogConfig.java of 4.3.1), or of a broker. */
 struct metadata_key {
     const char *name;
     enum metadata_key_type type;
@@ -59,12 +61,14 @@ struct metadata_key {
     int64_t min, max;     /* METADATA_KEY_INT and _LONG */
     const char *words;    /* METADATA_KEY_WORD: "CreateTime|LogAppendTime" */
     const char *fallback; /* the default, as text; NULL: it is not set, and not shown */
+    const char *broker;   /* of a topic's: the key of brokers that it follows; NULL: none */
+    const char *help;     /* of a topic's: a sentence for a person */
 };
 
 /* All of them, by name: the answer to CreateTopics has this order. */
 extern const struct metadata_key metadata_topic_keys[];
 extern const int metadata_topic_key_count;
-/* What kiln has besides: answers to Kafka's clients do not list it. */
+/* What kiln has besides: the answer to CreateTopics does not list it. */
 extern const struct metadata_key metadata_own_keys[];
 extern const int metadata_own_key_count;
 /* Of both. NULL: there is none of that name. */
@@ -80,9 +84,49 @@ enum err metadata_topic_config_set(struct metadata_topic_config *config, struct 
  * they promise what is not served yet. */
 enum err metadata_topic_config_check(const struct metadata_topic_config *config,
                                      struct errmsg *msg) MUST_USE;
-/* The value of a key as text, where the topic did not set it. */
-void metadata_topic_config_print(const struct metadata_key *key,
-                                 const struct metadata_topic_config *config, struct text *out);
+/* The value of a key as text, out of the struct that its offset is in: where the topic did not set
+ * it, of its broker's defaults. */
+void metadata_config_print(const struct metadata_key *key, const void *config, struct text *out);
+
+/* ---- settings of a broker ---- */
+
+/* ConfigResource.Type */
+#define METADATA_RESOURCE_TOPIC 2
+#define METADATA_RESOURCE_BROKER 4 /* without a name: all of them */
+
+/* What of a broker may change while it runs. */
+struct metadata_broker_config {
+    struct metadata_topic_config topics; /* what a topic has that sets nothing itself */
+    int64_t max_connections, producer_id_expiration_ms, log_flush_interval_ms;
+};
+
+/* Where a key of brokers may be changed (DynamicBrokerConfig). */
+enum metadata_scope {
+    METADATA_READ_ONLY,    /* in a broker's file alone */
+    METADATA_CLUSTER_WIDE, /* for one broker, and as the default of all */
+    /* As the default of all alone, for brokers must not disagree about it (KAFKA-16540); the
+     * metadata log always has it. */
+    METADATA_OF_CLUSTER,
+};
+
+struct metadata_broker_key {
+    struct metadata_key key; /* offset: in struct metadata_broker_config */
+    enum metadata_scope scope;
+};
+
+#define METADATA_BROKER_NAME_SIZE 12
+/* The name of a broker as a resource: its id. */
+void metadata_broker_name(int32_t node_id, char name[METADATA_BROKER_NAME_SIZE]);
+
+/* Those that kiln has, by name. */
+extern const struct metadata_broker_key metadata_broker_keys[];
+extern const int metadata_broker_key_count;
+/* NULL: there is none of that name. */
+const struct metadata_broker_key *metadata_broker_key(struct bytes name);
+/* As metadata_topic_config_set, of a key that is not read-only. */
+enum err metadata_broker_config_set(struct metadata_broker_config *config,
+                                    const struct metadata_broker_key *key, struct bytes value,
+                                    struct errmsg *msg) MUST_USE;
 
 /* Why that may be no topic's name, in Kafka's words (Topic.validate). ERR_INVALID. */
 enum err metadata_topic_name_check(struct bytes name, struct errmsg *msg) MUST_USE;
@@ -102,6 +146,8 @@ struct metadata_map {
 };
 
 int32_t metadata_map_count(const struct metadata_map *map);
+/* How many keys stand before that one, whether or not it is there. O(log n). */
+int32_t metadata_map_rank(const struct metadata_map *map, struct bytes key);
 /* NULL: there is none of that key. O(log n). */
 struct metadata_object *metadata_map_find(const struct metadata_map *map, struct bytes key);
 /* The one of that place in the order of the keys. O(log n). */
@@ -245,14 +291,28 @@ enum err metadata_broker_record(const struct metadata_broker *broker,
 /* What is set for a resource that is no topic (ConfigResource.Type), as text; size -1: nothing. */
 struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
                                         struct bytes resource, struct bytes key);
-/* The settings that brokers must not disagree about (KAFKA-16540): the cluster's default of each is
- * in the metadata log, as ConfigRecord of all brokers. */
-extern const char *const metadata_cluster_keys[];
-extern const int metadata_cluster_key_count;
-/* base, and over it what the cluster has of those. */
-void metadata_cluster_defaults(const struct metadata_image *image,
-                               const struct metadata_topic_config *base,
-                               struct metadata_topic_config *out);
+/* Walks what is set for resources of a type, by resource and key. */
+struct metadata_config_walk {
+    int8_t type;
+    int32_t next; /* the walk's own */
+};
+
+struct metadata_config {
+    struct bytes resource, key, value; /* views into the image */
+};
+
+/* From that resource's first setting on. */
+void metadata_config_walk_begin(struct metadata_config_walk *walk,
+                                const struct metadata_image *image, int8_t type,
+                                struct bytes resource);
+/* False: there are no more of that type. */
+bool metadata_config_walk_next(struct metadata_config_walk *walk,
+                               const struct metadata_image *image, struct metadata_config *out);
+/* base, which is what the broker's file says, and over it what was set for all brokers and for that
+ * one. */
+void metadata_broker_configured(const struct metadata_image *image, int32_t node_id,
+                                const struct metadata_broker_config *base,
+                                struct metadata_broker_config *out);
 /* A topic whose name is the same once '.' and '_' are (metrics would mix them up), or NULL. */
 const struct metadata_topic *metadata_find_collision(const struct metadata_image *image,
                                                      struct bytes name);

@@ -3,28 +3,30 @@
 
 #define FIELD(name) (int32_t) offsetof(struct metadata_topic_config, name)
 #define KEPT (-1) /* no effect here yet */
-#define LONG_ROW(key, at, low, standard)                                                           \
+/* What it follows, and what it is for. */
+#define ABOUT(key_of_broker, sentence) .broker = (key_of_broker), .help = (sentence)
+#define LONG_ROW(key, at, low, standard, ...)                                                      \
     {                                                                                              \
         .name = (key), .type = METADATA_KEY_LONG, .offset = (at), .min = (low), .max = INT64_MAX,  \
-        .fallback = (standard)                                                                     \
+        .fallback = (standard), __VA_ARGS__                                                        \
     }
-#define INT_ROW(key, at, low, high, standard)                                                      \
+#define INT_ROW(key, at, low, high, standard, ...)                                                 \
     {                                                                                              \
         .name = (key), .type = METADATA_KEY_INT, .offset = (at), .min = (low), .max = (high),      \
-        .fallback = (standard)                                                                     \
+        .fallback = (standard), __VA_ARGS__                                                        \
     }
-#define BOOL_ROW(key, at)                                                                          \
+#define BOOL_ROW(key, at, ...)                                                                     \
     {                                                                                              \
-        .name = (key), .type = METADATA_KEY_BOOL, .offset = (at), .fallback = "false"              \
+        .name = (key), .type = METADATA_KEY_BOOL, .offset = (at), .fallback = "false", __VA_ARGS__ \
     }
-#define WORD_ROW(key, at, choices, standard)                                                       \
+#define WORD_ROW(key, at, choices, standard, ...)                                                  \
     {                                                                                              \
         .name = (key), .type = METADATA_KEY_WORD, .offset = (at), .words = (choices),              \
-        .fallback = (standard)                                                                     \
+        .fallback = (standard), __VA_ARGS__                                                        \
     }
-#define REPLICAS_ROW(key)                                                                          \
+#define REPLICAS_ROW(key, ...)                                                                     \
     {                                                                                              \
-        .name = (key), .type = METADATA_KEY_REPLICAS, .offset = KEPT, .fallback = ""               \
+        .name = (key), .type = METADATA_KEY_REPLICAS, .offset = KEPT, .fallback = "", __VA_ARGS__  \
     }
 #define FOREVER "9223372036854775807"
 
@@ -32,54 +34,107 @@ const struct metadata_key metadata_topic_keys[] = {
     {.name = "cleanup.policy",
      .type = METADATA_KEY_POLICY,
      .offset = FIELD(cleanup_policy),
-     .fallback = "delete"},
-    INT_ROW("compression.gzip.level", FIELD(compression_gzip_level), 1, 9, "-1"),
-    INT_ROW("compression.lz4.level", FIELD(compression_lz4_level), 1, 17, "9"),
-    WORD_ROW("compression.type", FIELD(compression_type), METADATA_COMPRESSION_TYPES, "producer"),
-    INT_ROW("compression.zstd.level", FIELD(compression_zstd_level), -131072, 22, "3"),
-    LONG_ROW("delete.retention.ms", KEPT, 0, "86400000"),
-    LONG_ROW("file.delete.delay.ms", FIELD(file_delete_delay_ms), 0, "60000"),
-    LONG_ROW("flush.messages", FIELD(flush_messages), 1, FOREVER),
-    LONG_ROW("flush.ms", FIELD(flush_ms), 0, FOREVER),
-    REPLICAS_ROW("follower.replication.throttled.replicas"),
-    INT_ROW("index.interval.bytes", FIELD(index_interval_bytes), 0, INT32_MAX, "4096"),
-    INT_ROW("internal.segment.bytes", FIELD(internal_segment_bytes), INT32_MIN, INT32_MAX, NULL),
-    REPLICAS_ROW("leader.replication.throttled.replicas"),
-    LONG_ROW("local.retention.bytes", KEPT, -2, "-2"),
-    LONG_ROW("local.retention.ms", KEPT, -2, "-2"),
-    LONG_ROW("max.compaction.lag.ms", FIELD(max_compaction_lag_ms), 1, FOREVER),
-    INT_ROW("max.message.bytes", FIELD(max_message_bytes), 0, INT32_MAX, "1048588"),
-    LONG_ROW("message.timestamp.after.max.ms", FIELD(message_timestamp_after_max_ms), 0, "3600000"),
-    LONG_ROW("message.timestamp.before.max.ms", FIELD(message_timestamp_before_max_ms), 0, FOREVER),
+     .fallback = "delete",
+     ABOUT("log.cleanup.policy", "what becomes of old segments: delete removes them, compact keeps "
+                                 "the last record of each key")},
+    INT_ROW("compression.gzip.level", FIELD(compression_gzip_level), 1, 9, "-1",
+            ABOUT("compression.gzip.level",
+                  "how hard gzip works when the broker compresses; -1: gzip's own choice")),
+    INT_ROW("compression.lz4.level", FIELD(compression_lz4_level), 1, 17, "9",
+            ABOUT("compression.lz4.level", "how hard lz4 works when the broker compresses")),
+    WORD_ROW("compression.type", FIELD(compression_type), METADATA_COMPRESSION_TYPES, "producer",
+             ABOUT("compression.type",
+                   "how batches are stored; producer: as their producer compressed them")),
+    INT_ROW("compression.zstd.level", FIELD(compression_zstd_level), -131072, 22, "3",
+            ABOUT("compression.zstd.level", "how hard zstd works when the broker compresses")),
+    LONG_ROW("delete.retention.ms", KEPT, 0, "86400000",
+             ABOUT("log.cleaner.delete.retention.ms",
+                   "how long compaction keeps the mark of a deleted key")),
+    LONG_ROW("file.delete.delay.ms", FIELD(file_delete_delay_ms), 0, "60000",
+             ABOUT("log.segment.delete.delay.ms", "how long a deleted segment's files stay")),
+    LONG_ROW("flush.messages", FIELD(flush_messages), 1, FOREVER,
+             ABOUT("log.flush.interval.messages", "records after which the log is synced")),
+    LONG_ROW("flush.ms", FIELD(flush_ms), 0, FOREVER,
+             ABOUT(NULL, "time after which the log is synced")),
+    REPLICAS_ROW(
+        "follower.replication.throttled.replicas",
+        ABOUT(NULL,
+              "replicas whose copying is slowed down where they follow: PARTITION:BROKER, or *")),
+    INT_ROW(
+        "index.interval.bytes", FIELD(index_interval_bytes), 0, INT32_MAX, "4096",
+        ABOUT("log.index.interval.bytes", "bytes of log between two entries of its offset index")),
+    INT_ROW("internal.segment.bytes", FIELD(internal_segment_bytes), INT32_MIN, INT32_MAX, NULL,
+            ABOUT(NULL, "takes the place of segment.bytes, in tests")),
+    REPLICAS_ROW(
+        "leader.replication.throttled.replicas",
+        ABOUT(NULL,
+              "replicas whose copying is slowed down where they lead: PARTITION:BROKER, or *")),
+    LONG_ROW("local.retention.bytes", KEPT, -2, "-2",
+             ABOUT("log.local.retention.bytes", "bytes of a partition that stay here when older "
+                                                "segments are archived; -2: retention.bytes")),
+    LONG_ROW("local.retention.ms", KEPT, -2, "-2",
+             ABOUT("log.local.retention.ms",
+                   "time for which segments stay here when they are archived; -2: retention.ms")),
+    LONG_ROW("max.compaction.lag.ms", FIELD(max_compaction_lag_ms), 1, FOREVER,
+             ABOUT("log.cleaner.max.compaction.lag.ms",
+                   "age at which a record is compacted at the latest")),
+    INT_ROW("max.message.bytes", FIELD(max_message_bytes), 0, INT32_MAX, "1048588",
+            ABOUT("message.max.bytes", "bytes of the largest batch")),
+    LONG_ROW("message.timestamp.after.max.ms", FIELD(message_timestamp_after_max_ms), 0, "3600000",
+             ABOUT("log.message.timestamp.after.max.ms",
+                   "how far ahead of the broker's clock a record's timestamp may be")),
+    LONG_ROW("message.timestamp.before.max.ms", FIELD(message_timestamp_before_max_ms), 0, FOREVER,
+             ABOUT("log.message.timestamp.before.max.ms",
+                   "how far behind the broker's clock a record's timestamp may be")),
     WORD_ROW("message.timestamp.type", FIELD(message_timestamp_type), "CreateTime|LogAppendTime",
-             "CreateTime"),
+             "CreateTime",
+             ABOUT("log.message.timestamp.type",
+                   "whose clock a record's timestamp is: its producer's, or the broker's")),
     {.name = "min.cleanable.dirty.ratio",
      .type = METADATA_KEY_DOUBLE,
      .offset = KEPT,
-     .fallback = "0.5"},
-    LONG_ROW("min.compaction.lag.ms", FIELD(min_compaction_lag_ms), 0, "0"),
-    INT_ROW("min.insync.replicas", FIELD(min_insync_replicas), 1, INT32_MAX, "1"),
-    BOOL_ROW("preallocate", KEPT),
-    BOOL_ROW("remote.log.copy.disable", KEPT),
-    BOOL_ROW("remote.log.delete.on.disable", KEPT),
-    BOOL_ROW("remote.storage.enable", FIELD(remote_storage_enable)),
-    LONG_ROW("retention.bytes", FIELD(retention_bytes), INT64_MIN, "-1"),
-    LONG_ROW("retention.ms", FIELD(retention_ms), -1, "1209600000"),
-    INT_ROW("segment.bytes", FIELD(segment_bytes), 1 << 20, INT32_MAX, "1073741824"),
-    INT_ROW("segment.index.bytes", FIELD(segment_index_bytes), 4, INT32_MAX, "10485760"),
-    LONG_ROW("segment.jitter.ms", KEPT, 0, "0"),
-    LONG_ROW("segment.ms", FIELD(segment_ms), 1, "604800000"),
-    BOOL_ROW("unclean.leader.election.enable", KEPT),
+     .fallback = "0.5",
+     ABOUT("log.cleaner.min.cleanable.ratio",
+           "share of a log that is not compacted yet from which on it is")},
+    LONG_ROW("min.compaction.lag.ms", FIELD(min_compaction_lag_ms), 0, "0",
+             ABOUT("log.cleaner.min.compaction.lag.ms",
+                   "age at which a record is compacted at the earliest")),
+    INT_ROW("min.insync.replicas", FIELD(min_insync_replicas), 1, INT32_MAX, "1",
+            ABOUT("min.insync.replicas",
+                  "replicas that must have a record before acks=all is answered")),
+    BOOL_ROW(
+        "preallocate", KEPT,
+        ABOUT("log.preallocate", "whether a segment's file has its whole size from the start")),
+    BOOL_ROW("remote.log.copy.disable", KEPT, ABOUT(NULL, "whether nothing more is archived")),
+    BOOL_ROW("remote.log.delete.on.disable", KEPT,
+             ABOUT(NULL, "whether what was archived goes when archiving ends")),
+    BOOL_ROW("remote.storage.enable", FIELD(remote_storage_enable),
+             ABOUT(NULL, "whether old segments are archived")),
+    LONG_ROW("retention.bytes", FIELD(retention_bytes), INT64_MIN, "-1",
+             ABOUT("log.retention.bytes",
+                   "bytes of a partition beyond which old segments go; -1: no bound")),
+    LONG_ROW("retention.ms", FIELD(retention_ms), -1, "1209600000",
+             ABOUT("log.retention.ms", "age beyond which old segments go; -1: never")),
+    INT_ROW("segment.bytes", FIELD(segment_bytes), 1 << 20, INT32_MAX, "1073741824",
+            ABOUT("log.segment.bytes", "bytes of a segment before the next one begins")),
+    INT_ROW("segment.index.bytes", FIELD(segment_index_bytes), 4, INT32_MAX, "10485760",
+            ABOUT("log.index.size.max.bytes", "bytes of an index before the next segment begins")),
+    LONG_ROW("segment.jitter.ms", KEPT, 0, "0",
+             ABOUT(NULL, "random time by which a segment ends earlier than its age says")),
+    LONG_ROW("segment.ms", FIELD(segment_ms), 1, "604800000",
+             ABOUT("log.roll.ms", "age of a segment before the next one begins")),
+    BOOL_ROW("unclean.leader.election.enable", KEPT,
+             ABOUT("unclean.leader.election.enable",
+                   "whether a replica that lacks records may lead when no other one can")),
 };
 const int metadata_topic_key_count = COUNT_OF(metadata_topic_keys);
 
 const struct metadata_key metadata_own_keys[] = {
-    WORD_ROW("flush.policy", FIELD(flush_policy), "ack|os", "ack"),
+    WORD_ROW(
+        "flush.policy", FIELD(flush_policy), "ack|os", "ack",
+        ABOUT("flush.policy", "ack: acknowledged means synced; os: it means in the page cache")),
 };
 const int metadata_own_key_count = COUNT_OF(metadata_own_keys);
-
-const char *const metadata_cluster_keys[] = {"flush.policy", "min.insync.replicas"};
-const int metadata_cluster_key_count = COUNT_OF(metadata_cluster_keys);
 
 #define NEAR_MAX 4 /* edits; what is further away is no slip of the finger */
 
@@ -173,16 +228,27 @@ enum err metadata_topic_config_check(const struct metadata_topic_config *config,
     return ERR_NONE;
 }
 
-void metadata_topic_config_print(const struct metadata_key *key,
-                                 const struct metadata_topic_config *config, struct text *out)
+static const char *policy_text(int64_t bits)
+{
+    static const char *const texts[] = {
+        "", [METADATA_POLICY_DELETE] = "delete", [METADATA_POLICY_COMPACT] = "compact",
+        [METADATA_POLICY_DELETE | METADATA_POLICY_COMPACT] = "delete,compact"};
+    ASSERT(bits >= 0);
+    ASSERT(bits < COUNT_OF(texts));
+    return texts[bits];
+}
+
+void metadata_config_print(const struct metadata_key *key, const void *config, struct text *out)
 {
     int64_t value;
-    if (key->offset == KEPT || key->type == METADATA_KEY_POLICY) {
+    if (key->offset == KEPT) {
         text_add(out, key->fallback, strlen(key->fallback));
         return;
     }
     memcpy(&value, (const uint8_t *)config + key->offset, sizeof value);
-    if (key->type == METADATA_KEY_BOOL) {
+    if (key->type == METADATA_KEY_POLICY) {
+        text_printf(out, "%s", policy_text(value));
+    } else if (key->type == METADATA_KEY_BOOL) {
         text_printf(out, "%s", value != 0 ? "true" : "false");
     } else if (key->type == METADATA_KEY_WORD) {
         const char *at = key->words;

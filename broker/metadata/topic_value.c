@@ -308,6 +308,9 @@ enum err metadata_topic_value(const struct metadata_key *key, struct bytes value
         return read_policy(key, value, out, msg);
     case METADATA_KEY_REPLICAS:
         return read_replicas(key, value, msg);
+    case METADATA_KEY_TEXT:
+    case METADATA_KEY_LIST:
+        break;
     }
     UNREACHABLE();
 }

@@ -115,7 +115,7 @@ static void accept_later(struct listener *l)
 static void accept_next(struct listener *l)
 {
     struct broker *b = l->broker;
-    bool room = b->client_count < b->config.max_connections;
+    bool room = b->client_count < b->going.max_connections;
     if (b->phase != BROKER_SERVING || !room || l->accepting.in_flight || l->refusing.in_flight)
         return;
     env_disarm(b->env, &l->accept_again);

@@ -124,7 +124,8 @@ static const struct config_row rows[] = {
             "fetch sessions at once; who gets none names all partitions in each fetch"),
 };
 
-const struct config_table broker_config_table = {.rows = rows, .count = COUNT_OF(rows)};
+const struct config_table broker_config_table = {
+    .rows = rows, .count = COUNT_OF(rows), .given_offset = AT(given)};
 
 /* Families and single keys of Kafka 4.3 (kafka-broker-configs.txt) that kiln does not have. */
 static const char *const foreign[] = {
@@ -296,8 +297,7 @@ int64_t broker_config_retention_ms(const struct broker_config *config)
     return config->log_retention_hours < 0 ? -1 : config->log_retention_hours * 3600000;
 }
 
-void broker_config_topic_defaults(const struct broker_config *config,
-                                  struct metadata_topic_config *out)
+static void topic_defaults(const struct broker_config *config, struct metadata_topic_config *out)
 {
     metadata_topic_config_init(out);
     out->segment_bytes = config->log_segment_bytes;
@@ -319,6 +319,59 @@ void broker_config_topic_defaults(const struct broker_config *config,
     out->compression_gzip_level = gzip_level == 0 ? -1 : gzip_level;
     out->compression_lz4_level = config->compression_lz4_level;
     out->compression_zstd_level = config->compression_zstd_level;
+}
+
+void broker_config_dynamic(const struct broker_config *config, struct metadata_broker_config *out)
+{
+    *out = (struct metadata_broker_config){
+        .max_connections = config->max_connections,
+        .producer_id_expiration_ms = config->producer_id_expiration_ms,
+        .log_flush_interval_ms = config->log_flush_interval_ms,
+    };
+    topic_defaults(config, &out->topics);
+}
+
+/* Kafka's has no value where kiln's says so in a number or in an empty text. */
+static const char *value_of(const struct config_row *row, const char *text)
+{
+    bool follows = strcmp(text, "-2") == 0 && strcmp(row->fallback, "-2") == 0;
+    return follows || text[0] == 0 ? NULL : text;
+}
+
+static enum err describe_key(const struct broker_config *config, int index, struct arena *arena,
+                             struct mem *mem, struct api_broker_key *out)
+{
+    const struct config_row *row = &rows[index];
+    struct text text;
+    text_init(&text, mem);
+    config_print(row, config, &text);
+    char *value = text.failed ? NULL : arena_alloc(arena, text.size + 1);
+    if (value != NULL && text.size > 0)
+        memcpy(value, text.data, text.size);
+    text_free(&text);
+    if (value == NULL)
+        return ERR_NOMEM;
+    *out = (struct api_broker_key){.name = row->key,
+                                   .value = value_of(row, value),
+                                   .fallback = value_of(row, row->fallback),
+                                   .given = config_given(&broker_config_table, config, index),
+                                   .help = row->help};
+    return ERR_NONE;
+}
+
+enum err broker_config_describe(const struct broker_config *config, struct arena *arena,
+                                struct mem *mem, const struct api_broker_key **out)
+{
+    struct api_broker_key *keys =
+        arena_alloc(arena, (size_t)metadata_broker_key_count * sizeof *keys);
+    enum err e = keys == NULL ? ERR_NOMEM : ERR_NONE;
+    for (int i = 0; i < COUNT_OF(rows) && e == ERR_NONE; i++) {
+        const struct metadata_broker_key *key = metadata_broker_key(bytes_text(rows[i].key));
+        ASSERT(key != NULL);
+        e = describe_key(config, i, arena, mem, &keys[key - metadata_broker_keys]);
+    }
+    *out = keys;
+    return e;
 }
 
 /* The one that counts. */

@@ -5,6 +5,7 @@
 #include "api/api.h"
 #include "node/node.h"
 
+#define CONFIG_TEXTS_MAX (256 << 10)
 #define OPENS_MAX 32                      /* partitions that are being opened at once */
 #define REMOVALS_MAX 32                   /* whose directories are being removed at once */
 #define REOPEN_NS (1000ll * 1000000)      /* a partition that could not be opened is tried again */
@@ -44,8 +45,11 @@ enum err broker_listeners_parse(const struct broker_config *config, struct liste
 struct log_config broker_log_config(const struct metadata_topic_config *config,
                                     int64_t producer_id_expiration_ms);
 int64_t broker_config_retention_ms(const struct broker_config *config);
-void broker_config_topic_defaults(const struct broker_config *config,
-                                  struct metadata_topic_config *out);
+/* What of it may change while the broker runs. */
+void broker_config_dynamic(const struct broker_config *config, struct metadata_broker_config *out);
+/* A row for each of metadata_broker_keys, in the arena. ERR_NOMEM. */
+enum err broker_config_describe(const struct broker_config *config, struct arena *arena,
+                                struct mem *mem, const struct api_broker_key **out) MUST_USE;
 
 /* A heap with a limit, and the connections that share it. beyond_max bytes more are for one frame
  * that could not be received otherwise, and for what requests that are here take to be answered. */
@@ -141,6 +145,8 @@ struct broker {
     struct mem *mem;
     struct trace *trace;
     struct broker_config config;
+    struct arena config_texts;           /* of what it says, for those who ask */
+    struct metadata_broker_config going; /* what partitions and connections go by */
     struct notes *notes;
     enum broker_phase phase;                /* moved by broker_move alone */
     struct env_timer start_kick, stop_kick; /* begin what start and stop asked for */
@@ -217,6 +223,8 @@ void broker_partitions_line_up(struct broker *b, struct opening *o);
 void broker_partitions_free_opening(struct opening *o);
 /* The topic's settings have changed: its partitions here go by them. */
 void broker_partitions_reconfigure(struct broker *b, const struct metadata_topic *topic);
+/* The broker's own have: all partitions here do. */
+void broker_partitions_reconfigure_all(struct broker *b, const struct metadata_image *image);
 /* Opens what is lined up, as many as may be at once. */
 void broker_partitions_pump(struct broker *b);
 /* Its leader epoch may be a new one. */

@@ -25,6 +25,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->mem = mem;
     b->trace = trace;
     b->config = *config;
+    arena_init(&b->config_texts, mem, CONFIG_TEXTS_MAX);
     b->notes = notes;
     b->quorum_watch = (struct quorum_watch){.published = broker_reconcile,
                                             .led = broker_partitions_led,
@@ -77,6 +78,7 @@ void broker_free(struct broker *b)
     if (b->dir != NULL)
         dir_free(b->dir);
     replica_set_free(&b->replicas);
+    arena_free(&b->config_texts);
     mem_free(b->mem, b);
 }
 

@@ -42,6 +42,7 @@ struct broker_config {
     int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
     int64_t queued_max_request_bytes, fetch_max_bytes;
     int64_t max_incremental_fetch_session_cache_slots;
+    uint64_t given; /* which keys were set: bits, by row */
 };
 
 extern const struct config_table broker_config_table;

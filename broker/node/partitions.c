@@ -194,12 +194,19 @@ void broker_partitions_reconfigure(struct broker *b, const struct metadata_topic
 {
     struct metadata_topic_config settings;
     metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
-    struct log_config log = broker_log_config(&settings, b->config.producer_id_expiration_ms);
+    struct log_config log =
+        broker_log_config(&settings, quorum_broker_config(b->quorum)->producer_id_expiration_ms);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct replica *r = replica_find(&b->replicas, &topic->id, i);
         if (r != NULL)
             replica_reconfigure(r, &log, (int32_t)settings.min_insync_replicas);
     }
+}
+
+void broker_partitions_reconfigure_all(struct broker *b, const struct metadata_image *image)
+{
+    for (int32_t i = 0; i < image->topic_count; i++)
+        broker_partitions_reconfigure(b, metadata_topic_at(image, i));
 }
 
 enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
@@ -208,7 +215,8 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
     struct metadata_topic_config settings;
     metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
     struct replica_config config = {
-        .log = broker_log_config(&settings, b->config.producer_id_expiration_ms),
+        .log = broker_log_config(&settings,
+                                 quorum_broker_config(b->quorum)->producer_id_expiration_ms),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
         .replica_count = 1,
     };

@@ -73,6 +73,18 @@ static void reconcile_topic(struct broker *b, const struct metadata_topic *befor
     }
 }
 
+/* What was set for this broker, or for all of them. */
+static void reconcile_broker(struct broker *b, const struct metadata_image *image)
+{
+    const struct metadata_broker_config *wanted = quorum_broker_config(b->quorum);
+    if (memcmp(wanted, &b->going, sizeof b->going) == 0)
+        return;
+    b->going = *wanted;
+    dir_set_flush_interval(b->dir, wanted->log_flush_interval_ms);
+    broker_clients_accept(b);
+    broker_partitions_reconfigure_all(b, image);
+}
+
 /* All that is applied is told in the order of the images. */
 static void tell_applied(struct broker *b)
 {
@@ -119,6 +131,7 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
     application->pending = 1; /* of this function */
     list_init(&application->link);
     list_push_back(&b->applications, &application->link);
+    reconcile_broker(b, to);
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after))
         reconcile_topic(b, before, after, application);

@@ -37,13 +37,17 @@ void broker_start_partitions_done(struct broker *b)
     struct api_settings settings = {
         .access = b->access,
         .cluster_id = dir_cluster_id(b->dir),
+        .log_dir = b->config.log_dirs,
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,
         .fetch_sessions_max = b->config.max_incremental_fetch_session_cache_slots,
     };
     struct errmsg msg = {{0}};
     enum err e =
-        api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->quorum, &b->replicas, &settings);
+        broker_config_describe(&b->config, &b->config_texts, b->mem, &settings.broker_keys);
+    if (e == ERR_NONE)
+        e = api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->quorum, &b->replicas,
+                    &settings);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);
@@ -62,15 +66,15 @@ void broker_start_partitions_done(struct broker *b)
 /* What the cluster has decided counts, whatever stands in a broker's file. */
 static void tell_overruled(struct broker *b)
 {
-    struct metadata_topic_config own;
+    struct metadata_broker_config file;
     const struct metadata_topic_config *cluster = quorum_topic_defaults(b->quorum);
-    broker_config_topic_defaults(&b->config, &own);
-    if (own.flush_policy != cluster->flush_policy)
+    broker_config_dynamic(&b->config, &file);
+    if (file.topics.flush_policy != cluster->flush_policy)
         NOTE(b->notes, CONFIG_IGNORED,
              "flush.policy is %s in this cluster, and what this broker's configuration says is "
              "passed over",
              cluster->flush_policy == 0 ? "ack" : "os");
-    if (own.min_insync_replicas != cluster->min_insync_replicas)
+    if (file.topics.min_insync_replicas != cluster->min_insync_replicas)
         NOTE(b->notes, CONFIG_IGNORED,
              "min.insync.replicas is %lld in this cluster, and what this broker's configuration "
              "says is passed over",
@@ -82,8 +86,11 @@ static void on_quorum_open(struct quorum_op *op, enum err e)
     struct broker *b = CONTAINER_OF(op, struct broker, quorum_op);
     b->led = e == ERR_NONE && !quorum_put_off(b->quorum);
     b->replicas.holds = e == ERR_NONE && !b->led;
-    if (e == ERR_NONE)
+    if (e == ERR_NONE) {
+        b->going = *quorum_broker_config(b->quorum);
+        dir_set_flush_interval(b->dir, b->going.log_flush_interval_ms);
         tell_overruled(b);
+    }
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
     else if (!broker_start_cut_short(b))
@@ -99,7 +106,7 @@ static void open_metadata(struct broker *b)
         .controller = {.node_id = (int32_t)b->config.node_id,
                        .partition_count_default = (int32_t)b->config.num_partitions},
     };
-    broker_config_topic_defaults(&b->config, &settings.controller.topic_defaults);
+    broker_config_dynamic(&b->config, &settings.controller.file);
     struct errmsg msg = {{0}};
     enum err e =
         quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings, &b->quorum_watch);

@@ -137,7 +137,8 @@ static void make_current(struct quorum *q, const struct change *change)
         return;
     metadata_image_retain(to);
     q->current = (struct metadata_image *)to;
-    metadata_cluster_defaults(to, &q->settings.controller.topic_defaults, &q->topic_defaults);
+    if (from == NULL || from->kept.root != to->kept.root) /* where settings of brokers stand */
+        quorum_configure(q);
     tell_topics(q, from, to, change->first);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);

@@ -71,14 +71,14 @@ struct quorum {
     struct log *log;
     struct log_watch log_watch;
     int32_t epoch;
-    struct metadata_image *current; /* committed, without what an open transaction has */
-    struct metadata_topic_config topic_defaults; /* of the current image */
-    int64_t applied;                  /* the owner has done what it can up to that offset */
-    struct metadata_image *committed; /* the same with it */
-    struct metadata_removed removed;  /* by records that were replayed */
-    struct metadata_image *tail;      /* with all changes that were appended */
-    struct list changes;              /* not yet published, oldest first */
-    uint64_t change_last;             /* number of the newest */
+    struct metadata_image *current;       /* committed, without what an open transaction has */
+    struct metadata_broker_config broker; /* what this one goes by, with the current image */
+    int64_t applied;                      /* the owner has done what it can up to that offset */
+    struct metadata_image *committed;     /* the same with it */
+    struct metadata_removed removed;      /* by records that were replayed */
+    struct metadata_image *tail;          /* with all changes that were appended */
+    struct list changes;                  /* not yet published, oldest first */
+    uint64_t change_last;                 /* number of the newest */
     bool advancing, advance_again;
     struct list requests;   /* that wait until a change is published, by its number */
     struct list applying;   /* that wait until an image is applied, by its offset */
@@ -134,6 +134,8 @@ void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
 bool quorum_state_parse(struct bytes file, int32_t *epoch);
 
 /* quorum.c */
+/* What this broker goes by, with the image that has become current. */
+void quorum_configure(struct quorum *q);
 /* The last change has been published or has failed: quorum_close goes on. */
 void quorum_closing_go_on(struct quorum *q);
 /* The records that come first are published. */

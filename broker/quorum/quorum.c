@@ -394,8 +394,7 @@ static void replay_done(struct replay *r)
     metadata_image_retain(q->tail);
     q->current = (struct metadata_image *)metadata_visible(q->committed);
     metadata_image_retain(q->current);
-    metadata_cluster_defaults(q->current, &q->settings.controller.topic_defaults,
-                              &q->topic_defaults);
+    quorum_configure(q);
     q->applied = q->current->offset;
     arena_free(&r->arena);
     arena_init(&r->arena, q->mem, REPLAY_ARENA_BYTES);
@@ -616,9 +615,27 @@ const struct log *quorum_log(const struct quorum *q)
     return q->log;
 }
 
+struct wire_uuid quorum_directory(const struct quorum *q)
+{
+    struct wire_uuid id;
+    memcpy(id.b, dir_id(q->dir), sizeof id.b);
+    return id;
+}
+
+void quorum_configure(struct quorum *q)
+{
+    const struct controller_settings *settings = &q->settings.controller;
+    metadata_broker_configured(q->current, settings->node_id, &settings->file, &q->broker);
+}
+
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q)
 {
-    return &q->topic_defaults;
+    return &q->broker.topics;
+}
+
+const struct metadata_broker_config *quorum_broker_config(const struct quorum *q)
+{
+    return &q->broker;
 }
 
 bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id)

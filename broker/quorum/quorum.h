@@ -70,9 +70,13 @@ bool quorum_put_off(const struct quorum *q);
 void quorum_rest(struct quorum *q);
 int32_t quorum_epoch(const struct quorum *q);
 int32_t quorum_node_id(const struct quorum *q);
+/* The id of the log directory that the metadata log is in. */
+struct wire_uuid quorum_directory(const struct quorum *q);
 /* The log behind it, for the checkpoint of its high watermark. */
 const struct log *quorum_log(const struct quorum *q);
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
+/* What this broker goes by: its file, and over it what was set while it ran. */
+const struct metadata_broker_config *quorum_broker_config(const struct quorum *q);
 /* The log says that this topic was deleted: an earlier life may have died before its directories
  * were gone. A snapshot may stand for records only as far as they are applied (quorum_applied), for
  * it does not say so. */

@@ -495,6 +495,18 @@ int64_t replica_high_watermark(const struct replica *r)
     return r->high_watermark;
 }
 
+int64_t replica_bytes(const struct replica *r)
+{
+    ASSERT(replica_is_open(r));
+    return (int64_t)log_bytes(r->log);
+}
+
+int64_t replica_lag(const struct replica *r)
+{
+    ASSERT(replica_is_open(r));
+    return MAX(log_end(r->log) - r->high_watermark, 0);
+}
+
 int64_t replica_log_start(const struct replica *r)
 {
     return replica_is_open(r) ? log_start(r->log) : -1;

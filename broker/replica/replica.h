@@ -111,6 +111,9 @@ int16_t replica_check(const struct replica *r, int32_t leader_epoch);
 bool replica_is_open(const struct replica *r);
 int64_t replica_high_watermark(const struct replica *r);
 int64_t replica_log_start(const struct replica *r);
+/* Of an open one: bytes of its segments, and offsets that are in its log and not shown yet. */
+int64_t replica_bytes(const struct replica *r);
+int64_t replica_lag(const struct replica *r);
 /* Age and size: deletes old segments, never at or above the high watermark. */
 void replica_retain(struct replica *r);
 

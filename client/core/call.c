@@ -3,8 +3,8 @@
 
 /* What the client speaks. Produce, Fetch: from 13 on topics have ids and no names. */
 static const struct client_api_version spoken[] = {
-    {0, 3, 12}, {1, 4, 12}, {2, 1, 10}, {3, 1, 13}, {19, 2, 7}, {20, 1, 6},
-    {21, 0, 2}, {22, 0, 5}, {32, 1, 4}, {37, 0, 3}, {44, 0, 1},
+    {0, 3, 12}, {1, 4, 12}, {2, 1, 10}, {3, 1, 13}, {19, 2, 7}, {20, 1, 6}, {21, 0, 2},
+    {22, 0, 5}, {32, 1, 4}, {35, 1, 4}, {37, 0, 3}, {44, 0, 1}, {55, 0, 2}, {60, 0, 1},
 };
 
 /* The newest version of both sides; -1: there is none. */

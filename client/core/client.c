@@ -135,6 +135,9 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_ADD_PARTITIONS:
     case CLIENT_ALTER_CONFIGS:
     case CLIENT_TRIM:
+    case CLIENT_CLUSTER:
+    case CLIENT_QUORUM:
+    case CLIENT_DIRS:
         client_op_submit(c, op);
         return;
     }
@@ -159,6 +162,9 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_ADD_PARTITIONS:
     case CLIENT_ALTER_CONFIGS:
     case CLIENT_TRIM:
+    case CLIENT_CLUSTER:
+    case CLIENT_QUORUM:
+    case CLIENT_DIRS:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

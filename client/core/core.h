@@ -97,6 +97,9 @@ enum client_op_kind {
     CLIENT_ADD_PARTITIONS,
     CLIENT_ALTER_CONFIGS,
     CLIENT_TRIM,
+    CLIENT_CLUSTER,
+    CLIENT_QUORUM,
+    CLIENT_DIRS,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -230,11 +233,19 @@ struct client_create_topic {
     uint8_t topic_id[CLIENT_TOPIC_ID]; /* zeros where the broker does not say */
 };
 
+/* Whose settings they are. */
+enum client_resource {
+    CLIENT_RESOURCE_TOPIC,
+    CLIENT_RESOURCE_BROKER, /* by its id; "": all brokers */
+};
+
 /* CLIENT_DELETE_TOPIC, CLIENT_ADD_PARTITIONS, CLIENT_ALTER_CONFIGS. UNKNOWN: no answer came. */
 struct client_change_topic {
     struct client_op op;
-    const char *topic;
-    int32_t partition_count;                   /* that it is to have */
+    const char *topic;             /* its name; of CLIENT_ALTER_CONFIGS the resource's */
+    enum client_resource resource; /* of CLIENT_ALTER_CONFIGS alone */
+    bool validate_only;            /* of CLIENT_ALTER_CONFIGS: nothing changes */
+    int32_t partition_count;       /* that it is to have */
     const struct client_topic_config *configs; /* a value of NULL: the default again */
     int32_t config_count;
     /* Out. */
@@ -275,19 +286,69 @@ struct client_topics {
     struct arena arena;
 };
 
-struct client_setting {
-    const char *key, *value;
-    bool own; /* set for the topic; false: it follows the broker */
+/* Where the value of a setting comes from (ConfigEntry.ConfigSource). */
+enum client_source {
+    CLIENT_SOURCE_UNKNOWN,
+    CLIENT_SOURCE_TOPIC,
+    CLIENT_SOURCE_BROKER,  /* set for the broker while it ran */
+    CLIENT_SOURCE_CLUSTER, /* set for all brokers */
+    CLIENT_SOURCE_FILE,    /* the broker's */
+    CLIENT_SOURCE_DEFAULT,
+    CLIENT_SOURCE_COUNT,
 };
 
-/* CLIENT_CONFIGS: what DescribeConfigs says of a topic. */
+struct client_setting {
+    const char *key, *value; /* value NULL: none, or it is not shown */
+    enum client_source source;
+    bool read_only, is_sensitive;
+};
+
+/* CLIENT_CONFIGS: what DescribeConfigs says of a topic, of a broker, or of all of them. */
 struct client_configs {
     struct client_op op;
-    const char *topic;
+    const char *topic; /* the resource's name */
+    enum client_resource resource;
+    char message[ERRMSG_SIZE]; /* out: the broker's, or empty */
     /* Out, the owner's to free with client_configs_free: in the order of the answer. */
     int32_t setting_count;
     struct client_setting *settings;
     struct arena arena;
+};
+
+#define CLIENT_CLUSTER_ID_MAX 64
+#define CLIENT_BROKERS_MAX 64 /* that are told */
+
+struct client_broker_info {
+    int32_t id;
+    char host[CLIENT_HOST_MAX];
+    int32_t port;
+    bool fenced;
+};
+
+/* CLIENT_CLUSTER: what DescribeCluster says. */
+struct client_cluster {
+    struct client_op op;
+    /* Out. */
+    char id[CLIENT_CLUSTER_ID_MAX];
+    int32_t controller;
+    int32_t broker_count; /* that there are; at most CLIENT_BROKERS_MAX of them are told */
+    struct client_broker_info brokers[CLIENT_BROKERS_MAX];
+};
+
+/* CLIENT_QUORUM: what DescribeQuorum says of the metadata log. */
+struct client_quorum {
+    struct client_op op;
+    /* Out. */
+    int32_t leader, leader_epoch, voter_count, observer_count;
+    int64_t high_watermark;
+};
+
+/* CLIENT_DIRS: what DescribeLogDirs says of a broker, added up. */
+struct client_dirs {
+    struct client_op op;
+    /* Out. */
+    int32_t dir_count, offline_count, partition_count;
+    int64_t bytes; /* of all partitions */
 };
 
 /* ---- reading: assignments ------------------------------------------------------------------- */

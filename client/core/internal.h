@@ -370,6 +370,19 @@ void client_poll_pump(struct client *c);
 void client_poll_release(struct client *c, const struct client_assignment *a);
 
 /* ops.c: offsets, topics, creations */
+/* It is over. */
+void client_op_end(struct client *c, struct client_op *op, enum client_outcome outcome,
+                   int16_t code, enum err err);
+/* True when the code has settled the operation: it is tried again, or it has failed. */
+bool client_op_refused(struct client *c, struct client_op *op, int16_t code);
+/* admin.c: what an operation asks, and what it makes of the answer. */
+typedef enum err client_ask(struct client *c, const struct client_op *op, struct client_call *call);
+typedef enum err client_op_answered(struct client *c, struct client_op *op,
+                                    struct client_call *call, struct bytes body);
+client_ask client_ask_configs, client_ask_deletion, client_ask_partitions, client_ask_alteration,
+    client_ask_cluster, client_ask_quorum, client_ask_dirs;
+client_op_answered client_configs_answer, client_deletion_answer, client_partitions_answer,
+    client_alteration_answer, client_cluster_answer, client_quorum_answer, client_dirs_answer;
 void client_op_submit(struct client *c, struct client_op *op);
 void client_op_timer(struct client *c, struct client_op *op);
 void client_ops_pump(struct client *c);

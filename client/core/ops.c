@@ -12,8 +12,8 @@ static void retry_later(struct client *c, struct client_op *op)
     c->ops_dirty = true;
 }
 
-static void end(struct client *c, struct client_op *op, enum client_outcome outcome, int16_t code,
-                enum err err)
+void client_op_end(struct client *c, struct client_op *op, enum client_outcome outcome,
+                   int16_t code, enum err err)
 {
     if (op->call != NULL)
         op->call->op = NULL;
@@ -33,7 +33,7 @@ static bool changes(const struct client_op *op)
 static void end_unanswered(struct client *c, struct client_op *op, enum err err)
 {
     bool doubt = changes(op) && (op->maybe_done || op->call != NULL);
-    end(c, op, doubt ? CLIENT_UNKNOWN : CLIENT_FAILED, op->code, err);
+    client_op_end(c, op, doubt ? CLIENT_UNKNOWN : CLIENT_FAILED, op->code, err);
 }
 
 void client_op_submit(struct client *c, struct client_op *op)
@@ -71,8 +71,7 @@ void client_op_lost(struct client *c, struct client_call *call, bool sent)
     retry_later(c, op);
 }
 
-/* True when the code has settled the operation: it is tried again, or it has failed. */
-static bool refused(struct client *c, struct client_op *op, int16_t code)
+bool client_op_refused(struct client *c, struct client_op *op, int16_t code)
 {
     op->code = code;
     if (code == 0)
@@ -83,7 +82,8 @@ static bool refused(struct client *c, struct client_op *op, int16_t code)
     if (client_code_retriable(code))
         retry_later(c, op);
     else
-        end(c, op, op->maybe_done && changes(op) ? CLIENT_UNKNOWN : CLIENT_FAILED, code, ERR_NONE);
+        client_op_end(c, op, op->maybe_done && changes(op) ? CLIENT_UNKNOWN : CLIENT_FAILED, code,
+                      ERR_NONE);
     return true;
 }
 
@@ -95,24 +95,29 @@ static struct client_node *leader_node(struct client *c, struct client_op *op, c
 {
     struct client_topic *topic = client_topic_of(c, name);
     if (topic == NULL) {
-        end(c, op, CLIENT_FAILED, 0, ERR_NOMEM);
+        client_op_end(c, op, CLIENT_FAILED, 0, ERR_NOMEM);
         return NULL;
     }
     if (topic->partition_count == 0 && topic->code != 0) {
         op->code = topic->code;
         if (!client_code_retriable(topic->code))
-            end(c, op, CLIENT_FAILED, topic->code, ERR_NONE);
+            client_op_end(c, op, CLIENT_FAILED, topic->code, ERR_NONE);
         return NULL;
     }
     struct client_node *node = client_leader(c, topic, partition);
     return node != NULL && client_lane_ready(node, CLIENT_LANE_MAIN) ? node : NULL;
 }
 
-static struct client_node *offsets_node(struct client *c, struct client_op *op)
+/* Both ask the leader of one partition. */
+static struct client_node *partition_node(struct client *c, struct client_op *op)
 {
     struct client_offsets *offsets = CONTAINER_OF(op, struct client_offsets, op);
-    client_topic_id(c, offsets->topic, offsets->topic_id);
-    return leader_node(c, op, offsets->topic, offsets->partition);
+    const struct client_trim *trim = CONTAINER_OF(op, struct client_trim, op);
+    bool trims = op->kind == CLIENT_TRIM;
+    if (!trims)
+        client_topic_id(c, offsets->topic, offsets->topic_id);
+    return leader_node(c, op, trims ? trim->topic : offsets->topic,
+                       trims ? trim->partition : offsets->partition);
 }
 
 static enum err ask_offsets(struct client *c, const struct client_op *op, struct client_call *call)
@@ -143,12 +148,12 @@ static enum err offsets_answer(struct client *c, struct client_op *op, struct cl
     if (response.topics_count != 1 || response.topics[0].partitions_count != 1)
         return ERR_CORRUPT;
     const struct wire_list_offsets_response_partition *in = &response.topics[0].partitions[0];
-    if (refused(c, op, in->error_code))
+    if (client_op_refused(c, op, in->error_code))
         return ERR_NONE;
     offsets->offset = in->offset;
     offsets->offset_timestamp_ms = in->timestamp;
     offsets->leader_epoch = in->leader_epoch;
-    end(c, op, CLIENT_OK, 0, ERR_NONE);
+    client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
     return ERR_NONE;
 }
 
@@ -222,11 +227,11 @@ static enum err topics_answer(struct client *c, struct client_op *op, struct cli
     enum err e = client_call_decode(c, call, body, &response);
     if (e != ERR_NONE)
         return e;
-    if (refused(c, op, response.error_code))
+    if (client_op_refused(c, op, response.error_code))
         return ERR_NONE;
     e = copy_topics(c, topics, &response);
     if (e == ERR_NONE)
-        end(c, op, CLIENT_OK, 0, ERR_NONE);
+        client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
     return e;
 }
 
@@ -283,223 +288,15 @@ static enum err creation_answer(struct client *c, struct client_op *op, struct c
         memcpy(create->message, in->error_message.data, (size_t)size);
     create->message[size] = 0;
     create->partition_count_created = in->num_partitions;
-    memcpy(create->topic_id, in->topic_id.b, sizeof create->topic_id);
     /* It is there, and an earlier attempt of ours whose answer was lost may have made it. */
     bool ours = in->error_code == WIRE_ERROR_TOPIC_ALREADY_EXISTS && op->maybe_done;
-    if (!ours && refused(c, op, in->error_code))
+    if (!ours && client_op_refused(c, op, in->error_code))
         return ERR_NONE;
-    end(c, op, CLIENT_OK, in->error_code, ERR_NONE);
-    return ERR_NONE;
-}
-
-/* ---- the settings of a topic ---- */
-
-#define RESOURCE_TOPIC 2
-#define SOURCE_TOPIC 1 /* ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG */
-
-static enum err ask_configs(struct client *c, const struct client_op *op, struct client_call *call)
-{
-    const struct client_configs *configs = CONTAINER_OF(op, struct client_configs, op);
-    struct wire_describe_configs_request_resource resource = {.resource_type = RESOURCE_TOPIC,
-                                                              .resource_name =
-                                                                  wire_text(configs->topic),
-                                                              .configuration_keys_count = -1};
-    struct wire_describe_configs_request request;
-    wire_defaults(&wire_describe_configs_request_message, &request);
-    request.resources_count = 1;
-    request.resources = &resource;
-    return client_call_send(c, call, &request);
-}
-
-/* NULL: no memory. */
-static const char *keep_text(struct arena *arena, struct wire_string text)
-{
-    size_t size = (size_t)MAX(text.size, 0);
-    char *copy = arena_alloc(arena, size + 1);
-    if (copy != NULL && size > 0)
-        memcpy(copy, text.data, size);
-    return copy;
-}
-
-static enum err copy_configs(struct client *c, struct client_configs *out,
-                             const struct wire_describe_configs_response_result *in)
-{
-    arena_init(&out->arena, c->mem, CLIENT_ARENA_MAX);
-    out->setting_count = MAX(in->configs_count, 0);
-    out->settings = arena_alloc(&out->arena, (size_t)out->setting_count * sizeof *out->settings);
-    bool good = out->settings != NULL;
-    for (int32_t i = 0; good && i < out->setting_count; i++) {
-        const struct wire_describe_configs_response_config *from = &in->configs[i];
-        struct client_setting *to = &out->settings[i];
-        to->key = keep_text(&out->arena, from->name);
-        to->value = keep_text(&out->arena, from->value);
-        to->own = from->config_source == SOURCE_TOPIC;
-        good = to->key != NULL && to->value != NULL;
-    }
-    if (!good)
-        client_configs_free(out);
-    return good ? ERR_NONE : ERR_NOMEM;
-}
-
-void client_configs_free(struct client_configs *op)
-{
-    if (op->arena.mem != NULL)
-        arena_free(&op->arena);
-    op->arena = (struct arena){0};
-    op->settings = NULL;
-    op->setting_count = 0;
-}
-
-static enum err configs_answer(struct client *c, struct client_op *op, struct client_call *call,
-                               struct bytes body)
-{
-    struct client_configs *configs = CONTAINER_OF(op, struct client_configs, op);
-    struct wire_describe_configs_response response;
-    enum err e = client_call_decode(c, call, body, &response);
-    if (e != ERR_NONE)
-        return e;
-    if (response.results_count != 1)
-        return ERR_CORRUPT;
-    if (refused(c, op, response.results[0].error_code))
-        return ERR_NONE;
-    e = copy_configs(c, configs, &response.results[0]);
-    if (e == ERR_NONE)
-        end(c, op, CLIENT_OK, 0, ERR_NONE);
-    return e;
-}
-
-/* ---- changes of a topic that is there ---- */
-
-static void take_message(struct client_change_topic *change, struct wire_string message)
-{
-    int32_t size = MAX(0, MIN(message.size, ERRMSG_SIZE - 1));
-    if (size > 0)
-        memcpy(change->message, message.data, (size_t)size);
-    change->message[size] = 0;
-}
-
-/* That there is no such topic is final; it may be gone by an attempt whose answer was lost. */
-static void settle_change(struct client *c, struct client_op *op, int16_t code,
-                          struct wire_string message)
-{
-    take_message(CONTAINER_OF(op, struct client_change_topic, op), message);
-    bool missing = code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (missing && op->kind == CLIENT_DELETE_TOPIC && op->maybe_done)
-        end(c, op, CLIENT_OK, code, ERR_NONE);
-    else if (missing)
-        end(c, op, CLIENT_FAILED, code, ERR_NONE);
-    else if (!refused(c, op, code))
-        end(c, op, CLIENT_OK, code, ERR_NONE);
-}
-
-static enum err ask_deletion(struct client *c, const struct client_op *op, struct client_call *call)
-{
-    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
-    struct wire_delete_topics_request_topic topic = {.name = wire_text(change->topic)};
-    struct wire_string name = topic.name;
-    struct wire_delete_topics_request request;
-    wire_defaults(&wire_delete_topics_request_message, &request);
-    bool with_ids = call->request.api_version >= 6;
-    request.topics = &topic;
-    request.topics_count = with_ids;
-    request.topic_names = &name;
-    request.topic_names_count = !with_ids;
-    request.timeout_ms = (int32_t)c->config.request_timeout_ms;
-    return client_call_send(c, call, &request);
-}
-
-static enum err deletion_answer(struct client *c, struct client_op *op, struct client_call *call,
-                                struct bytes body)
-{
-    struct wire_delete_topics_response response;
-    enum err e = client_call_decode(c, call, body, &response);
-    if (e != ERR_NONE)
-        return e;
-    if (response.responses_count != 1)
-        return ERR_CORRUPT;
-    settle_change(c, op, response.responses[0].error_code, response.responses[0].error_message);
-    return ERR_NONE;
-}
-
-static enum err ask_partitions(struct client *c, const struct client_op *op,
-                               struct client_call *call)
-{
-    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
-    struct wire_create_partitions_request_topic topic = {.name = wire_text(change->topic),
-                                                         .count = change->partition_count,
-                                                         .assignments_count = -1};
-    struct wire_create_partitions_request request;
-    wire_defaults(&wire_create_partitions_request_message, &request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.timeout_ms = (int32_t)c->config.request_timeout_ms;
-    return client_call_send(c, call, &request);
-}
-
-static enum err partitions_answer(struct client *c, struct client_op *op, struct client_call *call,
-                                  struct bytes body)
-{
-    struct wire_create_partitions_response response;
-    enum err e = client_call_decode(c, call, body, &response);
-    if (e != ERR_NONE)
-        return e;
-    if (response.results_count != 1)
-        return ERR_CORRUPT;
-    settle_change(c, op, response.results[0].error_code, response.results[0].error_message);
-    return ERR_NONE;
-}
-
-#define OP_SET 0 /* AlterConfigOp.OpType */
-#define OP_DELETE 1
-
-static enum err ask_alteration(struct client *c, const struct client_op *op,
-                               struct client_call *call)
-{
-    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
-    struct wire_incremental_alter_configs_request_resource resource = {
-        .resource_type = RESOURCE_TOPIC,
-        .resource_name = wire_text(change->topic),
-        .configs_count = change->config_count};
-    struct wire_incremental_alter_configs_request request;
-    wire_defaults(&wire_incremental_alter_configs_request_message, &request);
-    resource.configs =
-        arena_alloc(&c->arena, (size_t)change->config_count * sizeof *resource.configs);
-    if (resource.configs == NULL) {
-        client_call_end(c, call);
-        return ERR_NOMEM;
-    }
-    for (int32_t i = 0; i < change->config_count; i++) {
-        const struct client_topic_config *config = &change->configs[i];
-        resource.configs[i] = (struct wire_incremental_alter_configs_request_config){
-            .name = wire_text(config->key),
-            .config_operation = config->value == NULL ? OP_DELETE : OP_SET,
-            .value = config->value == NULL ? WIRE_NULL_STRING : wire_text(config->value)};
-    }
-    request.resources = &resource;
-    request.resources_count = 1;
-    return client_call_send(c, call, &request);
-}
-
-static enum err alteration_answer(struct client *c, struct client_op *op, struct client_call *call,
-                                  struct bytes body)
-{
-    struct wire_incremental_alter_configs_response response;
-    enum err e = client_call_decode(c, call, body, &response);
-    if (e != ERR_NONE)
-        return e;
-    if (response.responses_count != 1)
-        return ERR_CORRUPT;
-    settle_change(c, op, response.responses[0].error_code, response.responses[0].error_message);
+    client_op_end(c, op, CLIENT_OK, in->error_code, ERR_NONE);
     return ERR_NONE;
 }
 
 /* ---- records that are not wanted any more ---- */
-
-static struct client_node *trim_node(struct client *c, struct client_op *op)
-{
-    const struct client_trim *trim = CONTAINER_OF(op, struct client_trim, op);
-    return leader_node(c, op, trim->topic, trim->partition);
-}
 
 static enum err ask_trim(struct client *c, const struct client_op *op, struct client_call *call)
 {
@@ -524,10 +321,10 @@ static enum err trim_answer(struct client *c, struct client_op *op, struct clien
     if (response.topics_count != 1 || response.topics[0].partitions_count != 1)
         return ERR_CORRUPT;
     const struct wire_delete_records_response_partition *in = &response.topics[0].partitions[0];
-    if (refused(c, op, in->error_code))
+    if (client_op_refused(c, op, in->error_code))
         return ERR_NONE;
     trim->log_start = in->low_watermark;
-    end(c, op, CLIENT_OK, 0, ERR_NONE);
+    client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
     return ERR_NONE;
 }
 
@@ -536,17 +333,19 @@ static enum err trim_answer(struct client *c, struct client_op *op, struct clien
 /* What an operation of each kind asks, and what it makes of the answer. */
 static const struct {
     int16_t api;
-    enum err (*ask)(struct client *c, const struct client_op *op, struct client_call *call);
-    enum err (*answer)(struct client *c, struct client_op *op, struct client_call *call,
-                       struct bytes body);
+    client_ask *ask;
+    client_op_answered *answer;
 } kinds[] = {
     [CLIENT_OFFSETS] = {2, ask_offsets, offsets_answer},
     [CLIENT_TOPICS] = {3, ask_topics, topics_answer},
     [CLIENT_CREATE_TOPIC] = {19, ask_creation, creation_answer},
-    [CLIENT_CONFIGS] = {32, ask_configs, configs_answer},
-    [CLIENT_DELETE_TOPIC] = {20, ask_deletion, deletion_answer},
-    [CLIENT_ADD_PARTITIONS] = {37, ask_partitions, partitions_answer},
-    [CLIENT_ALTER_CONFIGS] = {44, ask_alteration, alteration_answer},
+    [CLIENT_CONFIGS] = {32, client_ask_configs, client_configs_answer},
+    [CLIENT_DELETE_TOPIC] = {20, client_ask_deletion, client_deletion_answer},
+    [CLIENT_ADD_PARTITIONS] = {37, client_ask_partitions, client_partitions_answer},
+    [CLIENT_ALTER_CONFIGS] = {44, client_ask_alteration, client_alteration_answer},
+    [CLIENT_CLUSTER] = {60, client_ask_cluster, client_cluster_answer},
+    [CLIENT_QUORUM] = {55, client_ask_quorum, client_quorum_answer},
+    [CLIENT_DIRS] = {35, client_ask_dirs, client_dirs_answer},
     [CLIENT_TRIM] = {21, ask_trim, trim_answer},
 };
 
@@ -554,11 +353,13 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
 {
     switch (op->kind) {
     case CLIENT_OFFSETS:
-        return offsets_node(c, op);
     case CLIENT_TRIM:
-        return trim_node(c, op);
+        return partition_node(c, op);
     case CLIENT_TOPICS:
     case CLIENT_CONFIGS:
+    case CLIENT_CLUSTER:
+    case CLIENT_QUORUM:
+    case CLIENT_DIRS:
         return client_any_node(c);
     case CLIENT_CREATE_TOPIC:
     case CLIENT_DELETE_TOPIC:
@@ -601,7 +402,7 @@ void client_ops_pump(struct client *c)
             continue;
         enum err e = ask(c, op, node);
         if (e == ERR_UNSUPPORTED || e == ERR_INVALID)
-            end(c, op, CLIENT_FAILED, WIRE_ERROR_UNSUPPORTED_VERSION, e);
+            client_op_end(c, op, CLIENT_FAILED, WIRE_ERROR_UNSUPPORTED_VERSION, e);
         else if (e != ERR_NONE)
             retry_later(c, op);
     }

@@ -36,56 +36,54 @@ void loop_step(struct loop_client *c, struct client_event *ev)
 
 /* ---- telling owners ---- */
 
+/* The operation's own done. */
+#define TELL(kind, member)                                                                         \
+    do {                                                                                           \
+        struct loop_##kind *o = CONTAINER_OF(op, struct loop_##kind, member.op);                   \
+        o->done(o);                                                                                \
+    } while (0)
+
 static void tell(struct client_op *op)
 {
     switch (op->kind) {
-    case CLIENT_SEND: {
-        struct loop_send *o = CONTAINER_OF(op, struct loop_send, send.op);
-        o->done(o);
+    case CLIENT_SEND:
+        TELL(send, send);
         return;
-    }
-    case CLIENT_FLUSH: {
-        struct loop_flush *o = CONTAINER_OF(op, struct loop_flush, flush.op);
-        o->done(o);
+    case CLIENT_FLUSH:
+        TELL(flush, flush);
         return;
-    }
-    case CLIENT_POLL: {
-        struct loop_poll *o = CONTAINER_OF(op, struct loop_poll, poll.op);
-        o->done(o);
+    case CLIENT_POLL:
+        TELL(poll, poll);
         return;
-    }
-    case CLIENT_OFFSETS: {
-        struct loop_offsets *o = CONTAINER_OF(op, struct loop_offsets, offsets.op);
-        o->done(o);
+    case CLIENT_OFFSETS:
+        TELL(offsets, offsets);
         return;
-    }
-    case CLIENT_TOPICS: {
-        struct loop_topics *o = CONTAINER_OF(op, struct loop_topics, topics.op);
-        o->done(o);
+    case CLIENT_TOPICS:
+        TELL(topics, topics);
         return;
-    }
-    case CLIENT_CREATE_TOPIC: {
-        struct loop_create_topic *o = CONTAINER_OF(op, struct loop_create_topic, create.op);
-        o->done(o);
+    case CLIENT_CREATE_TOPIC:
+        TELL(create_topic, create);
         return;
-    }
     case CLIENT_DELETE_TOPIC:
     case CLIENT_ADD_PARTITIONS:
-    case CLIENT_ALTER_CONFIGS: {
-        struct loop_change_topic *o = CONTAINER_OF(op, struct loop_change_topic, change.op);
-        o->done(o);
+    case CLIENT_ALTER_CONFIGS:
+        TELL(change_topic, change);
         return;
-    }
-    case CLIENT_TRIM: {
-        struct loop_trim *o = CONTAINER_OF(op, struct loop_trim, trim.op);
-        o->done(o);
+    case CLIENT_TRIM:
+        TELL(trim, trim);
         return;
-    }
-    case CLIENT_CONFIGS: {
-        struct loop_configs *o = CONTAINER_OF(op, struct loop_configs, configs.op);
-        o->done(o);
+    case CLIENT_CONFIGS:
+        TELL(configs, configs);
         return;
-    }
+    case CLIENT_CLUSTER:
+        TELL(cluster, cluster);
+        return;
+    case CLIENT_QUORUM:
+        TELL(quorum, quorum);
+        return;
+    case CLIENT_DIRS:
+        TELL(dirs, dirs);
+        return;
     }
     UNREACHABLE();
 }
@@ -243,6 +241,21 @@ void loop_trim(struct loop_client *c, struct loop_trim *op)
 void loop_configs(struct loop_client *c, struct loop_configs *op)
 {
     submit(c, &op->configs.op, CLIENT_CONFIGS);
+}
+
+void loop_cluster(struct loop_client *c, struct loop_cluster *op)
+{
+    submit(c, &op->cluster.op, CLIENT_CLUSTER);
+}
+
+void loop_quorum(struct loop_client *c, struct loop_quorum *op)
+{
+    submit(c, &op->quorum.op, CLIENT_QUORUM);
+}
+
+void loop_dirs(struct loop_client *c, struct loop_dirs *op)
+{
+    submit(c, &op->dirs.op, CLIENT_DIRS);
 }
 
 void loop_assign(struct loop_client *c, struct client_assignment *a)

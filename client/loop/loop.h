@@ -58,6 +58,21 @@ struct loop_configs {
     void (*done)(struct loop_configs *op);
 };
 
+struct loop_cluster {
+    struct client_cluster cluster;
+    void (*done)(struct loop_cluster *op);
+};
+
+struct loop_quorum {
+    struct client_quorum quorum;
+    void (*done)(struct loop_quorum *op);
+};
+
+struct loop_dirs {
+    struct client_dirs dirs;
+    void (*done)(struct loop_dirs *op);
+};
+
 struct loop_close {
     void (*done)(struct loop_close *op);
 };
@@ -97,6 +112,9 @@ void loop_change_topic(struct loop_client *c, struct loop_change_topic *op,
                        enum client_op_kind kind);
 void loop_trim(struct loop_client *c, struct loop_trim *op);
 void loop_configs(struct loop_client *c, struct loop_configs *op);
+void loop_cluster(struct loop_client *c, struct loop_cluster *op);
+void loop_quorum(struct loop_client *c, struct loop_quorum *op);
+void loop_dirs(struct loop_client *c, struct loop_dirs *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of
  * the log that the last fetch told may be read at any time. */

@@ -204,8 +204,17 @@ static enum err set_field(const struct config_row *row, void *target, struct byt
     UNREACHABLE();
 }
 
+static uint64_t *given_of(const struct config_table *table, void *target)
+{
+    ASSERT(table->given_offset == 0 || table->count <= CONFIG_ROWS_MAX);
+    return table->given_offset == 0 ? NULL : (uint64_t *)((uintptr_t)target + table->given_offset);
+}
+
 void config_defaults(const struct config_table *table, void *target)
 {
+    uint64_t *given = given_of(table, target);
+    if (given != NULL)
+        *given = 0;
     for (int i = 0; i < table->count; i++) {
         const struct config_row *row = &table->rows[i];
         enum err e = set_field(row, target, bytes_text(row->fallback), NULL);
@@ -219,7 +228,17 @@ enum err config_set(const struct config_table *table, void *target, const char *
     const struct config_row *row = config_find(table, key);
     if (row == NULL)
         return unknown_key(table, key, msg);
-    return set_field(row, target, trim(value), msg);
+    enum err e = set_field(row, target, trim(value), msg);
+    uint64_t *given = given_of(table, target);
+    if (e == ERR_NONE && given != NULL)
+        *given |= 1ull << (row - table->rows);
+    return e;
+}
+
+bool config_given(const struct config_table *table, const void *target, int index)
+{
+    const uint64_t *given = given_of(table, (void *)(uintptr_t)target);
+    return given != NULL && (*given >> index & 1) != 0;
 }
 
 void config_print(const struct config_row *row, const void *target, struct text *out)

@@ -26,9 +26,14 @@ struct config_row {
     const char *help;     /* one sentence */
 };
 
+#define CONFIG_ROWS_MAX 64 /* of a table that notes what was given */
+
 struct config_table {
     const struct config_row *rows;
     int count;
+    /* Of a uint64_t in the struct that is configured: a bit for each row that was set otherwise
+     * than by its fallback. 0: nobody asks. */
+    uint32_t given_offset;
 };
 
 /* Sets every field to its fallback. */
@@ -51,6 +56,8 @@ typedef enum err config_other(const char *key, struct bytes value, struct errmsg
  * a row is an error. Errors as config_set; what stands before the line in error is set already. */
 enum err config_parse(const struct config_table *table, void *target, struct bytes file,
                       const char *name, config_other *other, struct errmsg *msg) MUST_USE;
+/* Whether the row at that index was set by config_set or config_parse. */
+bool config_given(const struct config_table *table, const void *target, int index);
 /* Appends the field's value as text. */
 void config_print(const struct config_row *row, const void *target, struct text *out);
 

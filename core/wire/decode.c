@@ -200,11 +200,22 @@ static size_t bytes_min(const struct decoder *d, const struct wire_field *f)
         if (part->tag != 0 || !wire_field_exists(part, d->version))
             continue;
         if (part->array)
-            sum += compact(d, part) ? 1 : sizeof(int32_t);
+            sum += compact(d, part) || part->optional ? 1 : sizeof(int32_t);
         else
             sum += bytes_min(d, part);
     }
     return sum;
+}
+
+/* Takes the byte that says whether an optional struct is there. */
+static enum err take_presence(struct decoder *d, const struct wire_field *f, int32_t *out)
+{
+    if (left(d) < 1)
+        return truncated(d, 1);
+    *out = (int8_t)*d->p++ < 0 ? -1 : 1;
+    if (*out < 0 && !wire_field_nullable(f, d->version))
+        return errmsg_set(d->msg, ERR_CORRUPT, "null where version %d has no null", d->version);
+    return ERR_NONE;
 }
 
 /* Takes the count and makes room for so many values. */
@@ -213,7 +224,8 @@ static enum err decode_count(struct decoder *d, const struct wire_field *f, void
     int32_t *count = wire_array_count(f, out);
     void **items = wire_array_items(f, out);
     *items = NULL;
-    enum err e = take_length(d, f, sizeof(int32_t), count);
+    enum err e =
+        f->optional ? take_presence(d, f, count) : take_length(d, f, sizeof(int32_t), count);
     if (e != ERR_NONE || *count <= 0)
         return e;
     size_t min = bytes_min(d, f);

@@ -115,6 +115,14 @@ static void encode_value(struct encoder *e, const struct wire_field *f, const vo
     UNREACHABLE();
 }
 
+/* Whether an optional struct is there. */
+static void put_presence(struct encoder *e, const struct wire_field *f, int32_t count)
+{
+    if (count != 1 && (count != -1 || !wire_field_nullable(f, e->version)))
+        refuse(e, f);
+    put_integer(e, (uint64_t)(int64_t)count, 1);
+}
+
 static void encode_field(struct encoder *e, const struct wire_field *f, const void *in)
 {
     if (!f->array) {
@@ -124,7 +132,10 @@ static void encode_field(struct encoder *e, const struct wire_field *f, const vo
     int32_t count = *wire_array_count(f, in);
     const char *item = *wire_array_items(f, in);
     ASSERT(count <= 0 || item != NULL);
-    put_length(e, f, count, sizeof(int32_t));
+    if (f->optional)
+        put_presence(e, f, count);
+    else
+        put_length(e, f, count, sizeof(int32_t));
     for (int32_t i = 0; i < count && e->bad == NULL; i++, item += f->size)
         encode_value(e, f, item);
 }

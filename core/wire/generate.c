@@ -93,7 +93,7 @@ static enum err generate_array(struct generator *g, const struct wire_field *f, 
     *wire_array_items(f, out) = NULL;
     if (wire_field_nullable(f, g->version) && one_in(g, 5))
         return ERR_NONE;
-    *count = (int32_t)random_below(rng_next(g->rng), GENERATE_ELEMENTS_MAX + 1);
+    *count = f->optional ? 1 : (int32_t)random_below(rng_next(g->rng), GENERATE_ELEMENTS_MAX + 1);
     char *item = arena_alloc(g->arena, (size_t)*count * f->size);
     if (item == NULL)
         return ERR_NOMEM;

@@ -10,6 +10,7 @@
 #define FALLBACK(value) .fallback = (value)
 #define FALLBACK_NULL .fallback_null = true
 #define NEVER_COMPACT .never_compact = true
+#define OPTIONAL .optional = true
 
 #define ROWS(m) WIRE_NAME(, m, _rows)
 #define THIS struct WIRE_NAME(wire_, M, )
@@ -103,10 +104,15 @@ const struct wire_api wire_apis[] = {
     API("OffsetForLeaderEpoch", 23, 2, offset_for_leader_epoch),
     API("DescribeConfigs", 32, 1, describe_configs),
     API("AlterConfigs", 33, 0, alter_configs),
+    API("DescribeLogDirs", 35, 1, describe_log_dirs),
     API("SaslAuthenticate", 36, 0, sasl_authenticate),
     API("CreatePartitions", 37, 0, create_partitions),
     API("IncrementalAlterConfigs", 44, 0, incremental_alter_configs),
+    API("DescribeQuorum", 55, 0, describe_quorum),
+    API("UpdateFeatures", 57, 0, update_features),
     API("DescribeCluster", 60, 0, describe_cluster),
+    API("ListConfigResources", 74, 0, list_config_resources),
+    API("DescribeTopicPartitions", 75, 0, describe_topic_partitions),
 };
 const int wire_api_count = COUNT_OF(wire_apis);
 

@@ -75,6 +75,10 @@ static void print_array(const struct wire_field *f, int version, const void *in,
         return;
     }
     const char *item = *wire_array_items(f, in);
+    if (f->optional) {
+        print_value(f, version, item, j, f->name);
+        return;
+    }
     json_put_array(j, f->name);
     for (int32_t i = 0; i < count; i++, item += f->size)
         print_value(f, version, item, j, NULL);

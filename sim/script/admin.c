@@ -112,8 +112,8 @@ static void on_changed(struct loop_change_topic *op)
     answer(a, text);
 }
 
-/* "delete NAME PARTITIONS", "grow NAME PARTITIONS", "alter NAME KEY=VALUE..."; "KEY" alone: its
- * default. */
+/* "delete NAME PARTITIONS", "grow NAME PARTITIONS", "alter NAME KEY=VALUE...", "alter-broker ID
+ * KEY=VALUE..."; "KEY" alone: its default; ID "*": all brokers. */
 static void change_topic(struct admin *a, const char *verb, char *words)
 {
     struct client_change_topic *c = &a->change.change;
@@ -124,11 +124,13 @@ static void change_topic(struct admin *a, const char *verb, char *words)
         answer(a, "malformed");
         return;
     }
-    c->topic = name;
+    bool of_brokers = strcmp(verb, "alter-broker") == 0;
+    c->topic = of_brokers && strcmp(name, "*") == 0 ? "" : name;
+    c->resource = of_brokers ? CLIENT_RESOURCE_BROKER : CLIENT_RESOURCE_TOPIC;
     c->configs = a->configs;
     c->config_count = 0;
     a->change.done = on_changed;
-    if (strcmp(verb, "alter") != 0) {
+    if (strcmp(verb, "delete") == 0 || strcmp(verb, "grow") == 0) {
         char *count = next_word(&words);
         if (count == NULL || text_parse_int(bytes_text(count), &partitions) != ERR_NONE) {
             answer(a, "malformed");
@@ -220,7 +222,7 @@ static void command(struct world_seat *seat, uint64_t id, struct bytes text)
     if (strcmp(verb, "create") == 0) {
         create_topic(a, words);
     } else if (strcmp(verb, "delete") == 0 || strcmp(verb, "grow") == 0 ||
-               strcmp(verb, "alter") == 0) {
+               strcmp(verb, "alter") == 0 || strcmp(verb, "alter-broker") == 0) {
         change_topic(a, verb, words);
     } else if (strcmp(verb, "trim") == 0) {
         trim_partition(a, words);

@@ -504,6 +504,18 @@ cluster_word("alter_topic", function(self, options)
   return change(self, words)
 end)
 
+-- broker: its number; without it, what brokers have that set nothing themselves.
+local function an_index(where, v)
+  if math.type(v) ~= "integer" or v < 1 then wrong("%s: takes a broker's number, not %s", where, shown(v)) end
+  return v
+end
+cluster_word("alter_brokers", function(self, options)
+  local o = check.options("alter_brokers", options, { broker = an_index, config = config_of })
+  local words = { "alter-broker", o.broker and tostring(o.broker) or "*" }
+  for k, v in pairs(o.config) do words[#words + 1] = k .. "=" .. tostring(v) end
+  return change(self, words)
+end)
+
 -- One attempt: where the partition begins now, or nil and what was answered. offset -1: behind all there is.
 local function an_offset(where, v)
   if math.type(v) ~= "integer" then wrong("%s: takes a whole number, not %s", where, shown(v)) end

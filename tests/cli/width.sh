@@ -119,6 +119,12 @@ fits topic create orders bills --partitions 2 --config retention.ms=60000 --boot
 fits topic list --bootstrap-server "$at"
 fits topic describe --bootstrap-server "$at"
 grep -q 'retention.ms = 60000' said.txt || die "the config was not set: $(cat said.txt)"
+fits topic trim orders --before end --bootstrap-server "$at"
+fits config set cluster log.retention.ms=90000000 message.max.bytes=2000000 --bootstrap-server "$at"
+fits config list --bootstrap-server "$at"
+fits config describe broker 1 --bootstrap-server "$at"
+fits config describe topic orders --bootstrap-server "$at"
+fits cluster status --bootstrap-server "$at"
 kill "$broker" && wait "$broker"
 broker=
-printf 'ok  kiln topic\n'
+printf 'ok  kiln topic, kiln config, kiln cluster\n'

@@ -35,7 +35,7 @@ says 64 'no verb "brker"; did you mean "broker"\?' brker
 says 64 'no verb "xyz"$' xyz
 says 0 '^usage: kiln bugs' help bugs
 says 64 'no option --sed; did you mean --seed\?' run x.lua --sed 1
-says 64 'no option --partition; did you mean --partitions\?' topic create x --partition 1
+says 64 '--partition belongs to kiln topic trim; did you mean --partitions\?' topic create x --partition 1
 says 64 'no kiln topic lst; did you mean list\?' topic lst
 says 64 'which topic' topic delete
 says 64 'alter what' topic alter x
@@ -43,6 +43,21 @@ says 64 'alter what' topic alter x
 says 64 'there is no kiln log chek; did you mean check\?' log chek x
 says 64 '^kiln: check which file or directory\?' log check
 says 64 '--config takes KEY=VALUE' topic create x --config =5
+says 64 'trim up to where\? --before OFFSET' topic trim x
+says 64 '--before takes an offset from 0 on, or end, not "soon"' topic trim x --before soon
+says 64 '--before takes an offset from 0 on, or end, not "-5"' topic trim x --before -5
+says 64 '--before belongs to kiln topic trim' topic list --before 5
+says 64 'there is no kiln config sett; did you mean set\?' config sett
+says 64 'there is no kiln config topik; did you mean topic\?' config describe topik orders
+says 64 'which broker\?' config describe broker
+says 64 'set takes KEY=VALUE, as retention.ms=60000, not "retention.ms"' config set topic x retention.ms
+says 64 'unset takes keys alone, not "retention.ms=5"' config unset topic x retention.ms=5
+says 64 'set what\? KEY=VALUE' config set cluster
+says 64 'brokers have no key log.retention.mss; did you mean log.retention.ms\?' config set broker 1 log.retention.mss=5
+says 64 '--dry-run belongs to set and unset' config list --dry-run
+says 64 'list shows all that is set, and takes no name' config list orders
+says 64 'there is no kiln cluster stats; did you mean status\?' cluster stats
+says 64 'status is of the whole cluster' cluster status 1
 says 64 'list shows all topics.*describe x' topic list x
 for server in nohost :9092 host:99999 127.0.0.1 ''; do
     says 64 "--bootstrap-server takes HOST:PORT, .* not \"$server\"" topic list --bootstrap-server "$server"
@@ -68,6 +83,8 @@ says 1 "nobody listens on 127.0.0.1:$port,127.0.0.1:1 " topic create a b --boots
 says 1 'no host no-such-host.invalid:9092' topic list --bootstrap-server no-such-host.invalid:9092
 says 1 "no answer from 127.0.0.1:$port within 0.5 s" topic list --bootstrap-server "127.0.0.1:$port" --timeout 500ms
 says 64 '"soon" is no time' topic list --timeout soon
+says 1 "nobody listens on 127.0.0.1:$port .connection refused." config list --bootstrap-server "127.0.0.1:$port"
+says 1 "nobody listens on 127.0.0.1:$port .connection refused." cluster status --bootstrap-server "127.0.0.1:$port"
 
 # One that speaks something else.
 exec {other}< <(exec python3 -c '

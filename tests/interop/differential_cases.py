@@ -432,6 +432,353 @@ def describe_configs():
         yield ask("synonyms", v, (2, "ct-v7", ["retention.ms"]), include_synonyms=True)
 
 
+# ---- administrators -----------------------------------------------------------------------------
+
+
+def ask(name, key, version, body):
+    return {"name": name, "key": key, "version": version, "body": body}
+
+
+def delete_topics():
+    yield create("for-delete", 7, [topic("dt-%d" % i) for i in range(12)])
+    for v in range(1, 7):
+        def drop(name, *what, timeout_ms=20000):
+            body = {"timeout_ms": timeout_ms}
+            if v >= 6:
+                body["topics"] = [{"name": None, "topic_id": w[4:]} if w.startswith("hex:") else
+                                  {"name": None, "topic_id": w} if w.startswith("$id:") else {"name": w} for w in what]
+            else:
+                body["topic_names"] = list(what)
+            return ask("delete/" + name, 20, v, body)
+        yield drop("good", "dt-%d" % v)
+        yield drop("again", "dt-%d" % v)
+        yield drop("none")
+        yield drop("bad-name", "a b")
+        yield drop("no-name", "")
+        yield drop("twice", "dt-11", "dt-11")
+        yield drop("twice-unknown", "gone", "gone")
+        yield drop("mixed", "gone", "a b")
+        yield drop("internal", "__consumer_offsets")
+        if v == 6:
+            yield drop("by-id", "$id:dt-0")
+            yield drop("unknown-id", "hex:" + NEVER)
+            yield drop("unknown-id-twice", "hex:" + NEVER, "hex:" + NEVER)
+            yield ask("delete/neither", 20, v, {"topics": [{"name": None}], "timeout_ms": 20000})
+            yield ask("delete/both", 20, v, {"topics": [{"name": "dt-10", "topic_id": "$id:dt-10"}], "timeout_ms": 20000})
+            yield ask("delete/id-and-name", 20, v, {"topics": [{"name": "dt-10"}, {"name": None, "topic_id": "$id:dt-10"}], "timeout_ms": 20000})
+
+
+def create_partitions():
+    yield create("for-partitions", 7, [topic("cp", 2), topic("cp-other", 1)])
+    for v in range(4):
+        def grow(name, *rows, validate=False, timeout_ms=20000):
+            return ask("partitions/" + name, 37, v, {
+                "topics": [{"name": n, "count": c, "assignments": None if a is None else [{"broker_ids": ids} for ids in a]}
+                           for n, c, a in rows], "timeout_ms": timeout_ms, "validate_only": validate})
+        yield grow("good", ("cp", 3 + v, None))
+        for count in (0, -1, 1, 3 + v, 2 ** 31 - 1, -2 ** 31, 10000):
+            yield grow("count", ("cp", count, None), validate=True)
+        yield grow("unknown", ("gone", 3, None))
+        yield grow("bad-name", ("a b", 3, None))
+        yield grow("no-name", ("", 3, None))
+        yield grow("none")
+        yield grow("twice", ("cp", 9, None), ("cp", 9, None))
+        yield grow("twice-and-one", ("cp", 9, None), ("gone", 9, None), ("cp", 10, None))
+        yield grow("validate", ("cp-other", 5, None), validate=True)
+        yield grow("assigned", ("cp-other", 2 + v, [[1]]))
+        for what, ids in (("nobody", [[]]), ("unknown", [[9]]), ("unknown-too", [[1, 9]]), ("same", [[1, 1]]), ("negative", [[-1]]),
+                          ("few", []), ("many", [[1], [1]])):
+            yield grow("assigned-" + what, ("cp-other", 3 + v, ids), validate=True)
+        yield grow("timeout-none", ("cp", 20, None), timeout_ms=0)
+        yield grow("timeout-negative", ("cp", 20, None), timeout_ms=-1)
+
+
+def incremental(name, version, *resources, validate=False):
+    return ask("incremental/" + name, 44, version, {"validate_only": validate, "resources": [
+        {"resource_type": kind, "resource_name": what,
+         "configs": [{"name": k, "config_operation": op, "value": v} for k, op, v in configs]} for kind, what, configs in resources]})
+
+
+def whole(name, version, *resources, validate=False):
+    return ask("alter/" + name, 33, version, {"validate_only": validate, "resources": [
+        {"resource_type": kind, "resource_name": what, "configs": [{"name": k, "value": v} for k, v in configs]}
+        for kind, what, configs in resources]})
+
+
+def looks(name, *resources, version=4):
+    return ask("described/" + name, 32, version, {"include_synonyms": True, "resources": [
+        {"resource_type": kind, "resource_name": what, "configuration_keys": keys} for kind, what, keys in resources]})
+
+
+THROTTLE = "leader.replication.throttled.replicas"
+
+
+def alter_topics():
+    yield create("for-configs", 7, [topic("ac")])
+    for v in range(2):
+        yield incremental("set", v, (2, "ac", [("retention.ms", 0, "60000"), ("segment.bytes", 0, "1048576")]))
+        yield looks("set", (2, "ac", ["retention.ms", "segment.bytes"]))
+        yield incremental("delete", v, (2, "ac", [("retention.ms", 1, None)]))
+        yield looks("delete", (2, "ac", ["retention.ms", "segment.bytes"]))
+        yield incremental("delete-with-value", v, (2, "ac", [("retention.ms", 1, "5")]))
+        yield incremental("append", v, (2, "ac", [(THROTTLE, 2, "0:1,1:1")]))
+        yield incremental("append-more", v, (2, "ac", [(THROTTLE, 2, "1:1,2:1")]))
+        yield looks("append", (2, "ac", [THROTTLE]))
+        yield incremental("subtract", v, (2, "ac", [(THROTTLE, 3, "1:1,9:9")]))
+        yield looks("subtract", (2, "ac", [THROTTLE]))
+        yield incremental("subtract-all", v, (2, "ac", [(THROTTLE, 3, "0:1,2:1")]))
+        yield incremental("append-bad", v, (2, "ac", [(THROTTLE, 2, "x")]))
+        yield incremental("append-plain", v, (2, "ac", [("retention.ms", 2, "5")]))
+        yield incremental("subtract-plain", v, (2, "ac", [("retention.ms", 3, "5")]))
+        yield incremental("append-unknown", v, (2, "ac", [("nope", 2, "5")]))
+        yield incremental("unknown-key", v, (2, "ac", [("nope", 0, "5")]))
+        yield incremental("delete-unknown-key", v, (2, "ac", [("nope", 1, None)]))
+        yield incremental("bad", v, (2, "ac", [("retention.ms", 0, "soon")]))
+        yield incremental("half-bad", v, (2, "ac", [("retention.ms", 0, "9"), ("segment.ms", 0, "soon")]))
+        yield incremental("null", v, (2, "ac", [("retention.ms", 0, None)]))
+        yield incremental("append-null", v, (2, "ac", [(THROTTLE, 2, None)]))
+        for op in (4, 5, -1, 127, -128):
+            yield incremental("operation", v, (2, "ac", [("retention.ms", op, "5")]))
+        yield incremental("key-twice", v, (2, "ac", [("retention.ms", 0, "5"), ("retention.ms", 1, None)]))
+        yield incremental("topic-twice", v, (2, "ac", [("retention.ms", 0, "5")]), (2, "ac", [("segment.ms", 0, "5")]))
+        yield incremental("nothing", v)
+        yield incremental("no-keys", v, (2, "ac", []))
+        yield incremental("unknown", v, (2, "gone", [("retention.ms", 0, "5")]))
+        yield incremental("bad-name", v, (2, "a b", [("retention.ms", 0, "5")]))
+        yield incremental("no-name", v, (2, "", [("retention.ms", 0, "5")]))
+        yield incremental("mixed", v, (2, "gone", [("retention.ms", 0, "5")]), (2, "ac", [("segment.ms", 0, "5")]))
+        yield incremental("validate", v, (2, "ac", [("retention.ms", 0, "5")]), validate=True)
+        yield incremental("validate-bad", v, (2, "ac", [("retention.ms", 0, "x")]), validate=True)
+        for kind in (0, 1, 3, 9, -1, 127):
+            yield incremental("kind", v, (kind, "x", [("a", 0, "b")]))
+        for what, configs in (("root", []), ("unknown", [("nope", 0, "INFO")])):
+            yield incremental("logger-" + what, v, (8, "1", configs))
+        yield incremental("logger-elsewhere", v, (8, "2", [("root", 0, "INFO")]))
+        yield incremental("logger-nowhere", v, (8, "", [("root", 0, "INFO")]))
+        yield looks("rest", (2, "ac", ["retention.ms", "segment.ms", "segment.bytes"]))
+    for v in range(3):
+        yield whole("set", v, (2, "ac", [("retention.ms", "70000")]))
+        yield looks("whole", (2, "ac", ["retention.ms", "segment.bytes"]))
+        yield whole("bad", v, (2, "ac", [("retention.ms", "soon")]))
+        yield whole("unknown-key", v, (2, "ac", [("nope", "1")]))
+        yield whole("null", v, (2, "ac", [("retention.ms", None)]))
+        yield whole("unknown", v, (2, "gone", []))
+        yield whole("no-name", v, (2, "", []))
+        yield whole("twice", v, (2, "ac", []), (2, "ac", []))
+        yield whole("key-twice", v, (2, "ac", [("retention.ms", "5"), ("retention.ms", "6")]))
+        yield whole("validate", v, (2, "ac", [("retention.ms", "5")]), validate=True)
+        yield whole("nothing", v)
+        yield whole("logger", v, (8, "1", [("root", "INFO")]))
+        yield whole("kind", v, (3, "x", []))
+        yield whole("empty", v, (2, "ac", []))
+        yield looks("empty", (2, "ac", ["retention.ms", "segment.bytes"]))
+
+
+# The keys of brokers that kiln has and that Kafka changes while they run, and what is no value of theirs.
+DYNAMIC = {
+    "log.retention.ms": ("5", "x", "0", "-1", "-2", "", " 7 ", "9223372036854775808"),
+    "log.retention.bytes": ("5", "-5", "x"), "log.roll.ms": ("1", "0", "-1"),
+    "log.segment.bytes": ("1048576", "1048575", "2147483648"), "message.max.bytes": ("0", "-1", "2147483648"),
+    "log.index.size.max.bytes": ("4", "3"), "log.index.interval.bytes": ("0", "-1"),
+    "log.segment.delete.delay.ms": ("0", "-1"), "compression.type": ("gzip", "none", "GZIP"),
+    "compression.gzip.level": ("-1", "0", "9", "10"), "compression.lz4.level": ("1", "0", "18"),
+    "compression.zstd.level": ("22", "23", "-131073"), "log.cleanup.policy": ("delete", "", "x", "delete,x"),
+    "log.message.timestamp.type": ("LogAppendTime", "x"), "log.message.timestamp.after.max.ms": ("0", "-1"),
+    "log.message.timestamp.before.max.ms": ("0", "-1"), "max.connections": ("5", "x"),
+    "producer.id.expiration.ms": ("1", "0"), "log.flush.interval.ms": ("1", "x"),
+}
+FIXED = ("node.id broker.id log.dirs log.dir num.partitions log.retention.hours log.retention.minutes auto.create.topics.enable "
+         "default.replication.factor fetch.max.bytes socket.request.max.bytes connections.max.idle.ms queued.max.request.bytes "
+         "advertised.listeners controller.listener.names inter.broker.listener.name log.retention.check.interval.ms "
+         "metadata.log.max.record.bytes.between.snapshots").split()
+
+
+def alter_brokers():
+    for name in ("1", ""):
+        for key, values in DYNAMIC.items():
+            for value in values:
+                yield incremental("broker", 1, (4, name, [(key, 0, value)]), validate=True)
+        for key in FIXED:
+            yield incremental("fixed", 1, (4, name, [(key, 0, "1")]), validate=True)
+            yield incremental("fixed-delete", 1, (4, name, [(key, 1, None)]), validate=True)
+        yield incremental("fixed-two", 1, (4, name, [("num.partitions", 0, "5"), ("log.dirs", 0, "5"), ("message.max.bytes", 0, "1")]))
+        yield incremental("unknown-key", 1, (4, name, [("nope", 0, "1")]), validate=True)
+        yield incremental("null", 1, (4, name, [("log.retention.ms", 0, None)]))
+        yield incremental("append-plain", 1, (4, name, [("log.retention.ms", 2, "5")]))
+        yield incremental("subtract-plain", 1, (4, name, [("log.retention.ms", 3, "5")]))
+        yield incremental("operation", 1, (4, name, [("log.retention.ms", 4, "5")]))
+        yield incremental("key-twice", 1, (4, name, [("log.retention.ms", 0, "5"), ("log.retention.ms", 0, "6")]))
+        yield incremental("min-isr", 1, (4, name, [("min.insync.replicas", 0, "0")]), validate=True)
+        yield incremental("min-isr", 1, (4, name, [("min.insync.replicas", 0, "2")]), validate=True)
+        yield incremental("min-isr-delete", 1, (4, name, [("min.insync.replicas", 1, None)]), validate=True)
+    for name in ("2", "x", "-1", " 1", "1.0", "99999999999"):
+        yield incremental("elsewhere", 1, (4, name, [("log.retention.ms", 0, "5")]), validate=True)
+        yield whole("elsewhere", 2, (4, name, [("log.retention.ms", "5")]), validate=True)
+        for kind in (4, 8):
+            yield looks("elsewhere", (kind, name, ["log.retention.ms"]))
+    yield looks("logger", (8, "1", ["nope"]))
+    yield looks("logger-nowhere", (8, "", None))
+    yield looks("all-brokers", (4, "", None))
+    keys = sorted(set(DYNAMIC) - {"log.flush.interval.ms", "log.roll.ms", "max.connections"})
+    for v in range(1, 5):
+        yield looks("broker", (4, "1", keys + ["num.partitions", "node.id", "default.replication.factor", "nope"]), version=v)
+        yield looks("twice", (4, "1", ["num.partitions"]), (4, "1", ["num.partitions"]), version=v)
+    see = (4, "1", ["log.retention.ms", "log.segment.bytes", "message.max.bytes"]), (4, "", None), \
+        (2, "ac", ["retention.ms", "segment.bytes", "max.message.bytes"])
+    yield incremental("default", 1, (4, "", [("log.retention.ms", 0, "90000000000"), ("log.segment.bytes", 0, "2000000")]))
+    yield looks("default", *see)
+    yield incremental("own", 1, (4, "1", [("log.retention.ms", 0, "80000000000"), ("message.max.bytes", 0, "2000000")]))
+    yield looks("own", *see)
+    yield incremental("topic-too", 1, (2, "ac", [("retention.ms", 0, "70000000000")]))
+    yield looks("topic-too", *see)
+    yield create("under-default", 7, [topic("ac-default")])
+    yield whole("own", 2, (4, "1", [("message.max.bytes", "3000000")]))
+    yield looks("own-whole", *see)
+    yield whole("default", 2, (4, "", []))
+    yield looks("default-kept", *see)
+    yield whole("default-named", 2, (4, "", [("min.insync.replicas", "1")]))
+    yield whole("own-none", 2, (4, "1", []))
+    yield looks("none", *see)
+
+
+def delete_records():
+    yield create("for-trim", 7, [topic("tr", 2, configs=KEEP), topic("tr-compact", configs=KEEP)])
+    for i in range(3):
+        yield produce_case("for-trim", 9, None, [produce_topic(9, "tr", [(0, batch([OLD] * 4))])])
+    for v in range(3):
+        def trim(name, *rows, timeout_ms=20000):
+            return ask("trim/" + name, 21, v, {"timeout_ms": timeout_ms, "topics": [
+                {"name": n, "partitions": [{"partition_index": p, "offset": o} for p, o in parts]} for n, parts in rows]})
+        yield trim("some", ("tr", [(0, 2 + v)]))
+        yield trim("back", ("tr", [(0, 1)]))
+        yield trim("same", ("tr", [(0, 2 + v)]))
+        yield trim("none-there", ("tr", [(1, 0)]))
+        for offset in (-2, 13, 2 ** 63 - 1, -2 ** 63):
+            yield trim("offset", ("tr", [(0, offset)]))
+        yield trim("all-of-none", ("tr", [(1, -1)]))
+        yield trim("unknown", ("gone", [(0, 0)]))
+        yield trim("no-partition", ("tr", [(7, 0), (-1, 0)]))
+        yield trim("nothing")
+        yield trim("no-partitions", ("tr", []))
+        yield trim("two", ("tr", [(0, 3 + v), (1, 0)]), ("gone", [(0, 1)]))
+        yield trim("timeout-none", ("tr", [(0, 4 + v)]), timeout_ms=0)
+    yield trim("all", ("tr", [(0, -1)]))
+    yield list_case("trimmed", 7, None, [{"name": "tr", "partitions": [{"partition_index": 0, "timestamp": -2}]}])
+    yield fetch_case("trimmed", 11, None, topics=[fetch_topic(11, "tr", [part(0, 3)])])
+
+
+def leader_epochs():
+    for v in range(2, 5):
+        def end_of(name, *rows, replica=-1):
+            body = {"topics": [{"topic": n, "partitions": [
+                dict({"partition": p, "leader_epoch": e}, **({"current_leader_epoch": c} if v >= 2 else {})) for p, c, e in parts]}
+                for n, parts in rows]}
+            if v >= 3:
+                body["replica_id"] = replica
+            return ask("epoch/" + name, 23, v, body)
+        for epoch in (0, 1, -1, -2, 5, 2 ** 31 - 1, -2 ** 31):
+            yield end_of("of", ("tr", [(0, -1, epoch)]))
+            yield end_of("current", ("tr", [(0, epoch, 0)]))
+        yield end_of("empty", ("tr", [(1, -1, 0)]))
+        yield end_of("unknown", ("gone", [(0, -1, 0)]))
+        yield end_of("no-partition", ("tr", [(7, -1, 0), (-1, -1, 0)]))
+        yield end_of("nothing")
+        yield end_of("no-partitions", ("tr", []))
+        yield end_of("twice", ("tr", [(0, -1, 0), (0, -1, 0)]))
+        if v >= 3:
+            for replica in (0, 1, -2, 9):
+                yield end_of("replica", ("tr", [(0, -1, 0)]), replica=replica)
+
+
+def cluster():
+    for v in range(3):
+        for operations in (False, True):
+            body = {"include_cluster_authorized_operations": operations}
+            yield ask("cluster/plain", 60, v, body)
+            for kind in (1, 2, 0, 3, -1) if v >= 1 else ():
+                yield ask("cluster/endpoint", 60, v, dict(body, endpoint_type=kind))
+            if v >= 2:
+                yield ask("cluster/fenced", 60, v, dict(body, include_fenced_brokers=True))
+
+
+def pages():
+    yield create("for-pages", 7, [topic("pg-a", 3), topic("pg-b", 2)])
+
+    def page(name, names, limit=2000, cursor=None):
+        return ask("page/" + name, 75, 0, {"topics": [{"name": n} for n in names], "response_partition_limit": limit,
+                                           "cursor": None if cursor is None else {"topic_name": cursor[0], "partition_index": cursor[1]}})
+    both = ["pg-b", "pg-a"]
+    for limit in (0, 1, 2, 3, 4, 5, 6, -1, 2 ** 31 - 1, -2 ** 31):
+        yield page("limit", both, limit)
+    for cursor in (("pg-a", 0), ("pg-a", 1), ("pg-a", 2), ("pg-a", 3), ("pg-a", 99), ("pg-b", 0), ("pg-b", 1), ("pg-b", 2), ("pg-a", -1),
+                   ("pg-c", 0), ("pg-", 0), ("", 0), ("a b", 0)):
+        for limit in (1, 2, 2000):
+            yield page("cursor", both, limit, cursor)
+            yield page("cursor-alone", both[:1], limit, cursor)
+    yield page("unknown", ["pg-gone"])
+    yield page("unknown-among", ["pg-gone", "pg-a", "pg-aa"])
+    yield page("unknown-full", ["pg-gone", "pg-a"], 3)
+    yield page("bad-name", ["a b", "pg-a"])
+    yield page("twice", ["pg-a", "pg-a", "pg-b"])
+    yield page("all", [], 2, ("pg-a", 1))
+    yield page("all-behind", [], 2, ("pg-aa", 1))
+    yield page("all-last", [], 2000, ("zzzzz", 0))
+    yield page("all-negative", [], 2, ("pg-a", -1))
+
+
+def log_dirs():
+    for v in range(1, 6):
+        def dirs(name, topics):
+            return ask("dirs/" + name, 35, v, {"topics": None if topics is None else
+                                               [{"topic": n, "partitions": parts} for n, parts in topics]})
+        yield dirs("some", [("pg-a", [0, 1])])
+        yield dirs("none", [])
+        yield dirs("no-partitions", [("pg-a", [])])
+        yield dirs("unknown", [("gone", [0]), ("pg-b", [0, 7, -1])])
+        yield dirs("twice", [("pg-a", [1, 1]), ("pg-a", [2])])
+        yield dirs("with-records", [("fe2", [0])])
+
+
+def resources():
+    yield ask("resources/metrics", 74, 0, {})
+    for types in ([4], [8], [16], [32], [4, 8], [3], [0], [1], [-1], [127], [2, 3]):
+        yield ask("resources/some", 74, 1, {"resource_types": types})
+
+
+def quorum():
+    meta = "__cluster_metadata"
+    for v in range(3):
+        for name, topics in (("one", [(meta, [0])]), ("none", []), ("other", [("x", [0, 1])]), ("other-partition", [(meta, [1])]),
+                             ("no-partition", [(meta, [])]), ("two", [(meta, [0]), ("x", [0])]), ("twice", [(meta, [0, 0])]),
+                             ("topic-twice", [(meta, [0]), (meta, [0])])):
+            yield ask("quorum/" + name, 55, v, {"topics": [
+                {"topic_name": n, "partitions": [{"partition_index": p} for p in parts]} for n, parts in topics]})
+
+
+def features():
+    def update(name, version, *rows, **fields):
+        kind = "allow_downgrade" if version == 0 else "upgrade_type"
+        return ask("features/" + name, 57, version, dict({"feature_updates": [
+            {"feature": f, "max_version_level": level, kind: bool(k) if version == 0 else k} for f, level, k in rows]}, **fields))
+    for v in range(3):
+        sure = {"validate_only": True} if v >= 1 else {}
+        yield update("none", v, **sure)
+        yield update("unknown", v, ("nope", 1, 1), **sure)
+        yield update("unknown-gone", v, ("nope", 0, 1), **sure)
+        yield update("negative", v, ("metadata.version", -1, 1), **sure)
+        yield update("no-name", v, ("", 1, 1), **sure)
+        yield update("timeout-none", v, ("nope", 1, 1), timeout_ms=0, **sure)
+        for kind in (0, 4, -1, 127) if v >= 1 else ():
+            yield update("kind", v, ("metadata.version", 20, kind), **sure)
+            yield update("kind-unknown", v, ("nope", 1, kind), **sure)
+
+
+def administration():
+    for part_of in (delete_topics, create_partitions, alter_topics, alter_brokers, delete_records, leader_epochs, cluster, pages,
+                    log_dirs, resources, quorum, features):
+        yield from part_of()
+
+
 RAW = {
     "unknown-api": "03e7000000000001000164", "negative-api": "ffff000000000001000164", "no-header": "0003",
     "empty": "", "no-client": "000300010000000100", "client-longer": "00030001000000010009ab",
@@ -458,5 +805,5 @@ def raw():
 def cases():
     import differential_strange
     for part_of in (create_topics, configs, metadata, produce, fetch, list_offsets, small, raw, describe_configs,
-                    differential_strange.strange):
+                    differential_strange.strange, administration):
         yield from part_of()

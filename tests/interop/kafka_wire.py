@@ -24,6 +24,7 @@ class Field:
         self.fallback = None if "FALLBACK_NULL" in options else \
             number(options["FALLBACK"]) if "FALLBACK" in options else self.empty()
         self.never_compact = "NEVER_COMPACT" in options
+        self.optional = "OPTIONAL" in options  # one struct or null, behind a byte
 
     def empty(self):
         if self.list:
@@ -95,6 +96,8 @@ def encode_value(f, value, version, flexible):
 
 
 def encode_field(f, value, version, flexible):
+    if f.optional:
+        return b"\xff" if value is None else b"\x01" + encode_value(f, value, version, flexible)
     if not f.list:
         return encode_value(f, value, version, flexible)
     if value is None:
@@ -165,6 +168,8 @@ def decode_value(r, f, version, flexible):
 
 
 def decode_field(r, f, version, flexible):
+    if f.optional:
+        return None if r.fixed(">b") < 0 else decode_value(r, f, version, flexible)
     if not f.list:
         return decode_value(r, f, version, flexible)
     count = r.length(flexible, ">i")

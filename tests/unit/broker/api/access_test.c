@@ -1,6 +1,6 @@
 /* access_test.c - each API asks whether its caller may, tells him no with the code that Kafka has
  * for it, and nothing else. */
-#include "support/broker/help.h"
+#include "access_admin.h"
 
 /* ---- who may ---- */
 
@@ -533,9 +533,14 @@ static const struct row {
     {33, alter_topic, altered, 29, {{API_ALTER_CONFIGS, API_TOPIC}}},
     {33, alter_group, altered, 30, {{API_ALTER_CONFIGS, API_GROUP}}},
     {33, alter_broker, altered, 31, {{API_ALTER_CONFIGS, API_CLUSTER}}},
+    {35, access_look_at_dirs, access_dirs_seen, 31, {{API_DESCRIBE, API_CLUSTER}}},
     {37, grow, grown, 29, {{API_ALTER, API_TOPIC}}},
     {44, change_topic, changed, 29, {{API_ALTER_CONFIGS, API_TOPIC}}},
     {44, change_broker, changed, 31, {{API_ALTER_CONFIGS, API_CLUSTER}}},
+    {55, access_look_at_quorum, access_quorum_seen, 31, {{API_DESCRIBE, API_CLUSTER}}},
+    {57, access_raise_feature, access_feature_raised, 31, {{API_ALTER, API_CLUSTER}}},
+    {74, access_list_resources, access_resources_seen, 31, {{API_DESCRIBE_CONFIGS, API_CLUSTER}}},
+    {75, access_page, access_paged, 29, {{API_DESCRIBE, API_TOPIC}}},
 };
 
 static bool is_refusal(int16_t code)

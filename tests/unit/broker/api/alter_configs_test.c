@@ -133,14 +133,16 @@ TEST(what_cannot_be_set_is_refused_and_nothing_changes)
     struct change twice[] = {{"retention.ms", "1", 0}, {"retention.ms", "2", 0}};
     assert_int_equal(alter(&h, twice, 2), WIRE_ERROR_INVALID_REQUEST);
     struct change good = {"retention.ms", "60000", 0};
-    int broker = ask(&h, 1, BROKER, "1", &good, 1, false);
+    int broker = ask(&h, 1, BROKER, "9", &good, 1, false);
     int unknown = ask(&h, 1, TOPIC, "nobody", &good, 1, false);
     int nameless = ask(&h, 1, TOPIC, "", &good, 1, false);
+    int misnamed = ask(&h, 1, TOPIC, "a b", &good, 1, false);
     int other = ask(&h, 1, 99, "x", &good, 1, false);
     help_go(&h, 300);
     assert_int_equal(altered(&h, broker), WIRE_ERROR_INVALID_REQUEST);
     assert_int_equal(altered(&h, unknown), WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(altered(&h, nameless), WIRE_ERROR_INVALID_REQUEST);
+    assert_int_equal(altered(&h, misnamed), WIRE_ERROR_INVALID_TOPIC_EXCEPTION);
     assert_int_equal(altered(&h, other), WIRE_ERROR_INVALID_REQUEST);
     help_teardown(&h);
 }
@@ -227,7 +229,8 @@ static int16_t grow(struct help *h, int16_t version, const char *topic, int32_t 
     help_expect(h, call, &answer);
     assert_int_equal(answer.results_count, 1);
     int16_t code = answer.results[0].error_code;
-    assert_true((code != 0) == (answer.results[0].error_message.size > 0));
+    bool explained = code != 0 && code != WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    assert_true(explained == (answer.results[0].error_message.size > 0));
     return code;
 }
 
@@ -267,6 +270,8 @@ TEST(partitions_that_cannot_be_added_are_refused)
     help_make_topic(&h);
     assert_int_equal(grow(&h, 3, HELP_TOPIC, 3, false), WIRE_ERROR_INVALID_PARTITIONS);
     assert_int_equal(grow(&h, 3, HELP_TOPIC, 2, false), WIRE_ERROR_INVALID_PARTITIONS);
+    assert_int_equal(grow(&h, 3, HELP_TOPIC, INT32_MIN, false), WIRE_ERROR_INVALID_PARTITIONS);
+    assert_int_equal(grow(&h, 3, HELP_TOPIC, INT32_MAX, false), WIRE_ERROR_INVALID_PARTITIONS);
     assert_int_equal(grow(&h, 3, HELP_TOPIC, 20000, false), WIRE_ERROR_POLICY_VIOLATION);
     assert_int_equal(grow(&h, 3, "nobody", 3, false), WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     int32_t ids[] = {1, 7};

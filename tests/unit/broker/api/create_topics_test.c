@@ -254,19 +254,19 @@ TEST(what_is_set_for_a_topic_is_described_after_a_restart)
             .resource_type = 2, .resource_name = wire_text("t"), .configuration_keys_count = -1};
         struct wire_describe_configs_response_result all = describe(&h, v, &resource);
         assert_int_equal(all.error_code, 0);
-        assert_int_equal(all.configs_count, metadata_topic_key_count - 1);
+        assert_int_equal(all.configs_count, metadata_topic_key_count - 1 + metadata_own_key_count);
         resource.configuration_keys = keys;
         resource.configuration_keys_count = COUNT_OF(keys);
         struct wire_describe_configs_response_result some = describe(&h, v, &resource);
         assert_int_equal(some.configs_count, 2);
         assert_true(wire_string_equal(some.configs[0].value, wire_text("7777")));
-        assert_int_equal(some.configs[0].config_source, 5);
+        assert_int_equal(some.configs[0].config_source, 4);
         assert_true(wire_string_equal(some.configs[1].value, wire_text(" 5")));
         assert_int_equal(some.configs[1].config_source, 1);
         resource.resource_name = wire_text("gone");
         assert_int_equal(describe(&h, v, &resource).error_code,
                          WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-        resource.resource_type = 4;
+        resource.resource_type = 3;
         assert_int_equal(describe(&h, v, &resource).error_code, WIRE_ERROR_INVALID_REQUEST);
     }
     help_teardown(&h);

@@ -74,6 +74,21 @@ TEST(every_version_deletes_and_the_name_is_free_at_once)
     help_teardown(&h);
 }
 
+/* It goes back in the answer as it came, where a name may not be null. */
+TEST(a_name_that_is_empty_names_no_topic)
+{
+    struct help h;
+    help_setup(&h, 3, "");
+    for (int16_t v = 1; v <= 6; v++) {
+        struct wire_delete_topics_request_topic topic = named("");
+        int call = ask(&h, v, &topic, 1);
+        help_go(&h, 300);
+        assert_int_equal(deleted(&h, call).error_code, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        assert_int_equal(deleted(&h, call).name.size, 0);
+    }
+    help_teardown(&h);
+}
+
 TEST(a_topic_is_deleted_by_its_id_and_the_answer_has_its_name)
 {
     struct help h;

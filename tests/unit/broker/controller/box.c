@@ -14,7 +14,7 @@ void box_init(struct box *box)
     test_mem_init(&box->mem);
     box->settings.node_id = 1;
     box->settings.partition_count_default = 2;
-    metadata_topic_config_init(&box->settings.topic_defaults);
+    metadata_topic_config_init(&box->settings.file.topics);
     struct metadata_edit edit;
     assert_ok(metadata_edit_begin(&edit, &box->mem.mem, NULL));
     box->image = metadata_edit_finish(&edit);

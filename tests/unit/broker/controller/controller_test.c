@@ -116,22 +116,22 @@ TEST(a_node_registers_where_its_record_stands)
 TEST(what_the_cluster_decides_comes_from_the_file_that_made_it)
 {
     struct box box;
-    struct metadata_topic_config config;
+    struct metadata_broker_config config;
     box_init(&box);
-    box.settings.topic_defaults.min_insync_replicas = 3;
+    box.settings.file.topics.min_insync_replicas = 3;
     struct controller_register c;
     controller_register_init(&c);
     c.host = "somewhere";
     box_decide(&box, &c.command);
-    box.settings.topic_defaults.min_insync_replicas = 1;
-    box.settings.topic_defaults.flush_policy = 1;
-    box.settings.topic_defaults.segment_bytes = 12345678;
+    box.settings.file.topics.min_insync_replicas = 1;
+    box.settings.file.topics.flush_policy = 1;
+    box.settings.file.topics.segment_bytes = 12345678;
     box_decide(&box, &c.command);
     assert_int_equal(box.records, 2);
-    metadata_cluster_defaults(box.image, &box.settings.topic_defaults, &config);
-    assert_int_equal(config.min_insync_replicas, 3);
-    assert_int_equal(config.flush_policy, 0);
-    assert_int_equal(config.segment_bytes, 12345678);
+    metadata_broker_configured(box.image, 1, &box.settings.file, &config);
+    assert_int_equal(config.topics.min_insync_replicas, 3);
+    assert_int_equal(config.topics.flush_policy, 0);
+    assert_int_equal(config.topics.segment_bytes, 12345678);
     box_done(&box);
 }
 

@@ -109,7 +109,7 @@ static void on_dir_open(struct dir_op *op, enum err e)
         .segment_bytes = rig->snapshot_bytes == 0 ? 1 << 30 : 1536,
         .snapshot_bytes = rig->snapshot_bytes == 0 ? INT64_MAX : rig->snapshot_bytes,
         .controller = {.node_id = 1, .partition_count_default = 2}};
-    metadata_topic_config_init(&settings.controller.topic_defaults);
+    metadata_topic_config_init(&settings.controller.file.topics);
     assert_ok(quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
                          &life->watch));
     struct quorum_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};

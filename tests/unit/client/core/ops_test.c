@@ -123,11 +123,91 @@ TEST(the_settings_of_a_topic_are_told_with_where_they_come_from)
     assert_int_equal(op.setting_count, 2);
     assert_string_equal(op.settings[0].key, "retention.ms");
     assert_string_equal(op.settings[0].value, "5");
-    assert_true(op.settings[0].own);
-    assert_string_equal(op.settings[1].value, "");
-    assert_false(op.settings[1].own);
+    assert_int_equal(op.settings[0].source, CLIENT_SOURCE_TOPIC);
+    assert_null(op.settings[1].value);
+    assert_int_equal(op.settings[1].source, CLIENT_SOURCE_DEFAULT);
     client_configs_free(&op);
     client_configs_free(&op);
+    rig_done(&r);
+}
+
+TEST(settings_of_a_broker_are_changed_by_its_id_and_only_validated)
+{
+    struct rig r;
+    struct client_topic_config change = {.key = "log.retention.ms"};
+    struct client_change_topic op = {.topic = "7",
+                                     .resource = CLIENT_RESOURCE_BROKER,
+                                     .validate_only = true,
+                                     .configs = &change,
+                                     .config_count = 1};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_ALTER_CONFIGS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 44);
+    assert_non_null(request);
+    struct wire_incremental_alter_configs_request sent;
+    rig_read(&r, request, &sent);
+    assert_true(sent.validate_only);
+    assert_int_equal(sent.resources[0].resource_type, 4);
+    assert_true(wire_string_equal(sent.resources[0].resource_name, wire_text("7")));
+    assert_int_equal(sent.resources[0].configs[0].config_operation, 1);
+    struct wire_incremental_alter_configs_response_resource row = {
+        .error_code = WIRE_ERROR_INVALID_REQUEST, .error_message = wire_text("because")};
+    struct wire_incremental_alter_configs_response answer = {.responses_count = 1,
+                                                             .responses = &row};
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_string_equal(op.message, "because");
+    rig_done(&r);
+}
+
+TEST(the_cluster_its_quorum_and_its_disks_are_described)
+{
+    struct rig r;
+    struct client_cluster cluster = {0};
+    struct client_quorum quorum = {0};
+    struct client_dirs dirs = {0};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CLUSTER, &cluster.op);
+    rig_submit(&r, CLIENT_QUORUM, &quorum.op);
+    rig_submit(&r, CLIENT_DIRS, &dirs.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct wire_describe_cluster_response_broker broker = {
+        .broker_id = 3, .host = wire_text("there"), .port = 9};
+    struct wire_describe_cluster_response one = {
+        .cluster_id = wire_text("abc"), .controller_id = 3, .brokers = &broker, .brokers_count = 1};
+    rig_answer(&r, rig_take(&r, 60), &one);
+    assert_int_equal(cluster.op.outcome, CLIENT_OK);
+    assert_string_equal(cluster.id, "abc");
+    assert_int_equal(cluster.broker_count, 1);
+    assert_string_equal(cluster.brokers[0].host, "there");
+    struct wire_describe_quorum_response_replica voters[2] = {{0}};
+    struct wire_describe_quorum_response_partition partition = {.leader_id = 3,
+                                                                .leader_epoch = 5,
+                                                                .high_watermark = 77,
+                                                                .current_voters = voters,
+                                                                .current_voters_count = 2};
+    struct wire_describe_quorum_response_topic topic = {.partitions = &partition,
+                                                        .partitions_count = 1};
+    struct wire_describe_quorum_response two = {.topics = &topic, .topics_count = 1};
+    rig_answer(&r, rig_take(&r, 55), &two);
+    assert_int_equal(quorum.op.outcome, CLIENT_OK);
+    assert_int_equal(quorum.leader_epoch, 5);
+    assert_int_equal(quorum.voter_count, 2);
+    assert_int_equal(quorum.high_watermark, 77);
+    struct wire_describe_log_dirs_response_partition parts[] = {{.partition_size = 5},
+                                                                {.partition_size = 6}};
+    struct wire_describe_log_dirs_response_topic files = {.partitions = parts,
+                                                          .partitions_count = 2};
+    struct wire_describe_log_dirs_response_result results[] = {
+        {.topics = &files, .topics_count = 1}, {.error_code = WIRE_ERROR_KAFKA_STORAGE_ERROR}};
+    struct wire_describe_log_dirs_response three = {.results = results, .results_count = 2};
+    rig_answer(&r, rig_take(&r, 35), &three);
+    assert_int_equal(dirs.op.outcome, CLIENT_OK);
+    assert_int_equal(dirs.bytes, 11);
+    assert_int_equal(dirs.partition_count, 2);
+    assert_int_equal(dirs.dir_count, 2);
+    assert_int_equal(dirs.offline_count, 1);
     rig_done(&r);
 }
 
