@@ -54,6 +54,7 @@ static int16_t append_write(struct quorum *q, const struct metadata_write *write
     ASSERT(appended.first == offset);
     change->bytes = write->size;
     queue(q, change, &appended);
+    quorum_carry_appended(q, change->end);
     return WIRE_ERROR_NONE;
 }
 
@@ -169,7 +170,7 @@ static bool advance_once(struct quorum *q)
     struct change *change = LIST_FIRST(&q->changes, struct change, link);
     if (change == NULL || q->replay != NULL)
         return false;
-    if (log_counting_end(q->log) < change->end)
+    if (quorum_carry_committed(q) < change->end)
         return false;
     publish(q, change);
     return true;
@@ -209,6 +210,8 @@ void quorum_change_cut(struct log_watch *watch, int64_t end)
 {
     struct quorum *q = CONTAINER_OF(watch, struct quorum, log_watch);
     take_back(q, end);
+    if (q->raft != NULL && q->to_lead == NULL)
+        quorum_carry_cut(q, end);
     quorum_change_advance(q);
 }
 

@@ -4,6 +4,7 @@
 
 #include "format/format.h"
 #include "quorum/quorum.h"
+#include "raft/raft.h"
 #include "steps/steps.h"
 
 /* One write that is appended and not published yet. */
@@ -70,7 +71,10 @@ struct quorum {
     struct quorum_watch *watch;
     struct log *log;
     struct log_watch log_watch;
-    int32_t epoch;
+    struct raft *raft;   /* NULL: the log is not replayed yet */
+    uint64_t generation; /* of raft's log */
+    bool unsaved;        /* raft's state is to be made durable, and nothing is told to it before */
+    int32_t epoch;       /* raft's */
     struct metadata_image *current;       /* committed, without what an open transaction has */
     struct metadata_broker_config broker; /* what this one goes by, with the current image */
     int64_t applied;                      /* the owner has done what it can up to that offset */
@@ -127,6 +131,21 @@ void quorum_requests_lost(struct quorum *q, uint64_t from);
 void quorum_chance_init(struct quorum *q);
 /* What a command is judged by now. */
 struct controller_view quorum_view(struct quorum *q);
+
+/* carry.c */
+/* The log is to be led in another epoch: the state of raft is to be made durable. epoch_seen: what
+ * quorum-state says; 0: there is none. is_new: the log was made in this life. ERR_NOMEM. */
+enum err quorum_carry_lead(struct quorum *q, int32_t epoch_seen, bool is_new) MUST_USE;
+/* It is durable: the LeaderChange may be appended. ERR_NOMEM: to be said again. */
+enum err quorum_carry_saved(struct quorum *q) MUST_USE;
+/* The log was appended to, up to end. */
+void quorum_carry_appended(struct quorum *q, int64_t end);
+/* Up to where the log is committed, by what it has on disk now. */
+int64_t quorum_carry_committed(struct quorum *q);
+/* What stood at end or behind it was taken back, and was not committed. */
+void quorum_carry_cut(struct quorum *q, int64_t end);
+/* There is a newer snapshot. */
+void quorum_carry_snapshot(struct quorum *q);
 
 /* state.c */
 void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);

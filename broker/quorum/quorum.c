@@ -76,6 +76,7 @@ void quorum_free(struct quorum *q)
     metadata_image_release(q->committed);
     metadata_image_release(q->tail);
     metadata_removed_free(&q->removed);
+    raft_free(q->raft);
     mem_free(q->mem, q);
 }
 
@@ -298,15 +299,30 @@ static void on_epoch_assigned(struct log_op *op, enum err e)
     quorum_change_advance(q);
 }
 
+static void lead_out_of_memory(struct replay *r)
+{
+    struct errmsg msg;
+    lead_failed(r, errmsg_set(&msg, ERR_NOMEM, "out of memory"), &msg);
+}
+
+/* The epoch and its leader are durable. */
+static void begin_epoch(struct replay *r)
+{
+    struct quorum *q = r->q;
+    if (quorum_carry_saved(q) != ERR_NONE)
+        lead_out_of_memory(r);
+    else
+        log_assign_epoch(q->log, q->epoch, &r->log_op, on_epoch_assigned);
+}
+
 static void on_state_written(struct dir_op *op, enum err e)
 {
     struct replay *r = CONTAINER_OF(op, struct replay, write.op);
     struct quorum *q = r->q;
-    if (e != ERR_NONE || (q->resting && q->put_off)) {
+    if (e != ERR_NONE || (q->resting && q->put_off))
         lead_failed(r, e, &op->msg);
-        return;
-    }
-    log_assign_epoch(q->log, q->epoch, &r->log_op, on_epoch_assigned);
+    else
+        begin_epoch(r);
 }
 
 static void lead(struct replay *r)
@@ -315,21 +331,22 @@ static void lead(struct replay *r)
     q->replay = NULL;
     q->to_lead = r;
     q->leading = true;
-    if (r->birth.made) { /* quorum-state and the epoch are as old as the log */
-        q->epoch = FIRST_EPOCH;
-        log_assign_epoch(q->log, q->epoch, &r->log_op, on_epoch_assigned);
+    if (r->epoch == 0 && quorum_carry_lead(q, r->epoch_seen, r->birth.made) != ERR_NONE) {
+        lead_out_of_memory(r);
         return;
     }
-    if (r->epoch == 0)
-        r->epoch = MAX(r->epoch_seen, log_latest_epoch(q->log)) + 1;
-    q->epoch = r->epoch;
+    r->epoch = q->epoch;
     ASSERT(q->epoch >= FIRST_EPOCH);
+    if (r->birth.made) { /* quorum-state and the epoch are as old as the log */
+        ASSERT(q->epoch == FIRST_EPOCH);
+        begin_epoch(r);
+        return;
+    }
     text_free(&r->text);
     text_init(&r->text, q->mem);
     quorum_state_print(&r->text, q->settings.controller.node_id, q->epoch);
     if (r->text.failed) {
-        struct errmsg msg;
-        lead_failed(r, errmsg_set(&msg, ERR_NOMEM, "out of memory"), &msg);
+        lead_out_of_memory(r);
         return;
     }
     r->write = (struct dir_file_write){

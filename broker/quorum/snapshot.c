@@ -136,6 +136,7 @@ static enum steps_flow count_it(struct steps *steps)
     (void)steps;
     ASSERT(q->snapshot_count <= QUORUM_SNAPSHOTS_KEPT);
     q->snapshots[q->snapshot_count++] = id_of(s);
+    quorum_carry_snapshot(q);
     return STEPS_NEXT;
 }
 

@@ -4,7 +4,7 @@
 
 int32_t raft_last_epoch(const struct raft *r)
 {
-    return r->end == r->start ? r->start_epoch : format_epochs_latest(&r->epochs);
+    return r->end == r->start ? r->start_epoch : format_epochs_at(&r->epochs, r->end - 1);
 }
 
 /* K-5: the log of who is elected holds all that is committed. */

@@ -66,11 +66,17 @@ static void take_log(struct raft *r, const struct raft_start *start)
     }
 }
 
+/* The last that began in the log, whether anything was written in it or not. */
+static int32_t last_begun(const struct raft *r)
+{
+    return MAX(r->start_epoch, format_epochs_latest(&r->epochs));
+}
+
 /* A vote that is not known any more is as if it had been given to somebody else. */
 static bool vote_is_lost(const struct raft *r, const struct raft_state *state)
 {
     bool is_new = r->end == 0 && r->snapshot.offset <= 0;
-    bool older = state != NULL && state->epoch < raft_last_epoch(r);
+    bool older = state != NULL && state->epoch < last_begun(r);
     return older || (state == NULL && !is_new && raft_may_stand(r) && raft_has_others(r));
 }
 
@@ -81,7 +87,9 @@ static void take_state(struct raft *r, const struct raft_state *state)
     r->abstains = vote_is_lost(r, state) && raft_may_stand(r) && raft_has_others(r);
     if (state != NULL && !r->abstains)
         r->state = *state;
-    r->state.epoch = MAX(r->state.epoch, raft_last_epoch(r));
+    r->state.epoch = MAX(r->state.epoch, last_begun(r));
+    if (!raft_has_others(r)) /* nobody else can have heard that it led, or lead now */
+        r->state.leader_id = RAFT_NOBODY;
     bool self_leads = r->state.leader_id == r->settings.self.id;
     bool self_voted = r->state.voted.id >= 0 && raft_key_equal(&r->state.voted, &r->settings.self);
     if (self_leads)
@@ -119,6 +127,7 @@ enum err raft_open(struct raft **out, struct mem *mem, const struct raft_setting
     }
     take_log(r, start);
     take_state(r, start->state);
+    format_epochs_cut(&r->epochs, r->end); /* those that wrote nothing */
     for (int32_t i = 0; i < raft_voters(r)->count; i++)
         r->peers[i].due_ns = r->now_ns;
     r->fetching.due_ns = r->now_ns;
@@ -310,6 +319,26 @@ static void on_log_done(struct raft *r, const struct raft_event *event, struct r
     out->moved = true;
 }
 
+/* Nobody who votes with it may have seen what it lost: then another one may lead as well. */
+static void on_cut(struct raft *r, int64_t end)
+{
+    ASSERT(end >= r->high_watermark);
+    if (end >= r->end)
+        return;
+    ASSERT(end >= r->synced); /* what was synced stays */
+    r->end = end;
+    format_epochs_cut(&r->epochs, end);
+    raft_voters_cut(r, end);
+    if (r->role != RAFT_LEADER)
+        return;
+    if (raft_has_others(r)) {
+        raft_step_down(r);
+    } else if (end <= r->epoch_start) {
+        raft_unattached(r, r->state.epoch);
+        on_tick(r);
+    }
+}
+
 static void on_snapshot(struct raft *r, const struct raft_event *event)
 {
     ASSERT(event->snapshot.id.offset <= r->high_watermark);
@@ -355,6 +384,9 @@ static void on_event(struct raft *r, const struct raft_event *event, struct raft
     case RAFT_STORED:
         raft_on_stored(r, event, out);
         return;
+    case RAFT_CUT:
+        on_cut(r, event->cut.end);
+        return;
     case RAFT_SNAPSHOT:
         on_snapshot(r, event);
         return;
@@ -380,14 +412,38 @@ static void stopped(struct raft *r, const struct raft_event *event, struct raft_
     out->deadline_ns = NEVER;
 }
 
+/* How many may begin by it. */
+static int32_t epochs_more(const struct raft_event *event)
+{
+    switch (event->type) {
+    case RAFT_TICK:
+    case RAFT_SAVED:
+    case RAFT_CUT:
+        return 1;
+    case RAFT_RESPONSE:
+        return 1 + MIN(event->response.batch_count, RAFT_BATCHES_MAX);
+    case RAFT_REQUEST:
+    case RAFT_LOST:
+    case RAFT_APPEND:
+    case RAFT_SYNCED:
+    case RAFT_LOG_DONE:
+    case RAFT_STORED:
+    case RAFT_SNAPSHOT:
+    case RAFT_RESIGN:
+        return 0;
+    case RAFT_EVENT_COUNT:
+        break;
+    }
+    UNREACHABLE();
+}
+
 enum err raft_step(struct raft *r, const struct raft_event *event, struct raft_effects *out)
 {
     ASSERT(event->now_ns >= r->now_ns);
     ASSERT(!r->saving || event->type == RAFT_SAVED);
     ASSERT(r->saving || event->type != RAFT_SAVED);
     *out = (struct raft_effects){.deadline_ns = NEVER};
-    int32_t more = event->type == RAFT_RESPONSE ? event->response.batch_count : 0;
-    enum err e = format_epochs_reserve(&r->epochs, MIN(more, RAFT_BATCHES_MAX) + 1);
+    enum err e = format_epochs_reserve(&r->epochs, epochs_more(event));
     if (e != ERR_NONE)
         return e;
     if (r->stop != NULL) {

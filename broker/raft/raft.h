@@ -166,6 +166,9 @@ enum raft_event_type {
     RAFT_SYNCED,   /* the log is durable up to there */
     RAFT_LOG_DONE, /* a truncation or a reset is durable, and so is the log up to there */
     RAFT_STORED,   /* a piece of a snapshot that is fetched is stored; or could not be */
+    RAFT_CUT,      /* what a leader appended from there on, and had not synced, was taken back and
+                      is in no log of this node. Where some of it is committed
+                      (by others alone: KAFKA-16530) the life ends instead */
     RAFT_SNAPSHOT, /* there is a newer snapshot; the log may begin later */
     RAFT_RESIGN,   /* it is to lead no more: it stops, or its disk hangs */
     RAFT_EVENT_COUNT,
@@ -191,6 +194,9 @@ struct raft_event {
             int64_t end;
             uint64_t generation;
         } synced;
+        struct {
+            int64_t end;
+        } cut;
         struct {
             uint64_t number;  /* of the response that brought it */
             int64_t position; /* how much is stored now; -1: the disk refused */
@@ -247,7 +253,8 @@ enum err raft_open(struct raft **out, struct mem *mem, const struct raft_setting
 void raft_free(struct raft *r);
 
 /* Steps by one event. What the event points to is borrowed until return; what out points to stays
- * until the next step. ERR_NOMEM: nothing has changed, out is empty; step it again later. */
+ * until the next step. ERR_NOMEM, of RAFT_TICK, RAFT_SAVED, RAFT_RESPONSE and RAFT_CUT: nothing has
+ * changed, out is empty; step it again later. */
 enum err raft_step(struct raft *r, const struct raft_event *event,
                    struct raft_effects *out) MUST_USE;
 

@@ -144,6 +144,19 @@ static struct node *earliest(struct model *m)
     return first;
 }
 
+/* Its disk took the newest records back: they are in no log of its own, whoever fetched them. */
+static void take_back(struct model *m, struct node *n)
+{
+    const struct model_op *op = n->op_count > 0 ? &n->ops[n->op_count - 1] : NULL;
+    if (op == NULL || op->kind != OP_APPEND || op->first < n->watermark)
+        return;
+    struct raft_event event = {.type = RAFT_CUT, .cut.end = op->first};
+    n->log.end = op->first;
+    n->op_count--;
+    m->taken_back++;
+    model_take(m, n, &event, NULL, NULL);
+}
+
 /* Something that happens at that node. */
 static void something(struct model *m, struct node *n, int what)
 {
@@ -160,6 +173,8 @@ static void something(struct model *m, struct node *n, int what)
         change_voters(m, n);
     else if (what < 30 && m->snapshots)
         snapshot(m, n);
+    else if (what == 30 && leads && model_draw(m, 4) == 0)
+        take_back(m, n);
     else if (what < 31 && model_draw(m, 8) == 0)
         model_take(m, n, &(struct raft_event){.type = RAFT_RESIGN}, NULL, NULL);
     else if (what < 33)

@@ -60,6 +60,53 @@ TEST(its_own_log_counts_as_far_as_it_is_synced)
     end(&o);
 }
 
+/* A follower may have what its log took back, and be elected with it. */
+TEST(a_leader_whose_log_took_records_back_resigns)
+{
+    struct one o;
+    prepare(&o, 3);
+    begin(&o);
+    becomes_leader(&o);
+    int32_t epoch = raft_state(o.raft)->epoch;
+    take(&o, (struct raft_event){.type = RAFT_APPEND, .append = {.epoch = epoch, .count = 3}});
+    take(&o, (struct raft_event){.type = RAFT_CUT, .cut.end = 2});
+    assert_int_equal(raft_end(o.raft), 2);
+    assert_int_equal(raft_role(o.raft), RAFT_RESIGNED);
+    end(&o);
+}
+
+TEST(who_votes_alone_leads_on_when_its_log_took_records_back)
+{
+    struct one o;
+    prepare(&o, 1);
+    begin(&o);
+    saved(&o);
+    take(&o, (struct raft_event){.type = RAFT_APPEND, .append = {.epoch = 1, .count = 3}});
+    take(&o, (struct raft_event){.type = RAFT_CUT, .cut.end = 2});
+    assert_int_equal(raft_role(o.raft), RAFT_LEADER);
+    assert_false(o.out.save);
+    take(&o, (struct raft_event){.type = RAFT_CUT, .cut.end = 0}); /* its LeaderChange too */
+    assert_int_equal(raft_role(o.raft), RAFT_LEADER);
+    assert_int_equal(raft_state(o.raft)->epoch, 2);
+    assert_int_equal(o.out.log, RAFT_LOG_LEADER_CHANGE);
+    assert_int_equal(o.out.log_offset, 0);
+    saved(&o);
+    end(&o);
+}
+
+TEST(an_epoch_that_wrote_nothing_is_not_led_again)
+{
+    struct one o;
+    prepare(&o, 1);
+    has_log(&o, 4, 3);
+    has_log(&o, 6, 3); /* it was begun, and the node died */
+    o.start.state = NULL;
+    begin(&o);
+    assert_int_equal(raft_state(o.raft)->epoch, 7);
+    saved(&o);
+    end(&o);
+}
+
 TEST(a_directory_that_does_not_vote_commits_nothing)
 {
     struct one o;

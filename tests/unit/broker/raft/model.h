@@ -104,7 +104,7 @@ struct model {
     int leader_of[EPOCHS_MAX];           /* -1: nobody led it yet */
     struct entry committed[ENTRIES_MAX]; /* id 0: not yet */
     int64_t committed_end;
-    int64_t steps, elections, truncations, installs, changes, abstentions;
+    int64_t steps, elections, truncations, installs, changes, abstentions, taken_back;
     int harm;                               /* of a thousand steps */
     bool votes_lost, snapshots, changes_on; /* what this history has; before model_start */
     const char *wrong;                      /* the first thing that was not as it must be */

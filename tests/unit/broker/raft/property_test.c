@@ -6,7 +6,7 @@
 #define SECONDS 1000000000ll
 
 struct totals {
-    int64_t steps, elections, truncations, installs, changes, abstentions, committed;
+    int64_t steps, elections, truncations, installs, changes, abstentions, taken_back, committed;
 };
 
 static void add(struct totals *t, const struct model *m)
@@ -17,6 +17,7 @@ static void add(struct totals *t, const struct model *m)
     t->installs += m->installs;
     t->changes += m->changes;
     t->abstentions += m->abstentions;
+    t->taken_back += m->taken_back;
     t->committed += m->committed_end;
 }
 
@@ -50,12 +51,13 @@ static void histories(int count, int nodes, int voters, bool all)
         history(&t, (uint64_t)(i + (from ? atoi(from) : 0)) * 977 + (uint64_t)nodes, nodes, voters,
                 4000, all);
     print_message("%lld steps, %lld elections, %lld truncations, %lld installs, %lld changes, "
-                  "%lld abstentions, %lld committed\n",
+                  "%lld abstentions, %lld taken back, %lld committed\n",
                   (long long)t.steps, (long long)t.elections, (long long)t.truncations,
                   (long long)t.installs, (long long)t.changes, (long long)t.abstentions,
-                  (long long)t.committed);
+                  (long long)t.taken_back, (long long)t.committed);
     assert_true(t.elections > count);
     assert_true(t.committed > 4 * count);
+    assert_true(t.taken_back > count / 8);
     if (nodes > 1)
         assert_true(t.truncations > count / 4);
     if (all)
