@@ -81,9 +81,12 @@ static void add_fault(struct explain_case *c, struct fault_line line,
 static bool is_of_use(const struct fault_line *line, const struct fault_names *names)
 {
     static const char broker[] = "broker";
-    return fault_kind_target(line->kind) != FAULT_ON_LINK ||
-           strncmp(names->name[line->from], broker, strlen(broker)) == 0 ||
-           strncmp(names->name[line->to], broker, strlen(broker)) == 0;
+    bool others = line->from == FAULT_OTHERS || line->to == FAULT_OTHERS;
+    bool of_use = others || fault_kind_target(line->kind) != FAULT_ON_LINK;
+    uint64_t nodes = of_use ? 0 : line->from | line->to;
+    for (; nodes != 0 && !of_use; nodes &= nodes - 1)
+        of_use = strncmp(names->name[__builtin_ctzll(nodes)], broker, strlen(broker)) == 0;
+    return of_use;
 }
 
 /* script_too: those that the script did as well. */

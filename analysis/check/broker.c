@@ -257,8 +257,9 @@ static void on_host_row(struct check *c, const struct trace_row *row)
 /* Faults that change or take what a disk holds, by the hash of their name. */
 static bool is_damage(uint64_t fault)
 {
-    static const char *const damages[] = {"disk flip", "disk lose", "disk swap", "disk sync_late",
-                                          "disk vanish"};
+    static const char *const damages[] = {"disk flip",      "disk lose",   "disk swap",
+                                          "disk sync_late", "disk vanish", "disk stale",
+                                          "disk misdirect", "disk restore"};
     for (int i = 0; i < COUNT_OF(damages); i++) {
         if (fault == hash_text(damages[i]))
             return true;

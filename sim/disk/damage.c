@@ -1,5 +1,5 @@
 /* damage.c - what goes wrong with what is at rest: a bit that flips, a sector that cannot be read,
- * a file that somebody else removes. */
+ * a page that was written elsewhere or never, a file that somebody else removes. */
 #include "disk/tree.h"
 
 #define PAGE DISK_PAGE_SIZE
@@ -86,4 +86,71 @@ enum err disk_vanish(struct disk *disk, const char *path)
         return e;
     e = disk_entry_remove(disk, place.entry);
     return e != ERR_NONE ? e : disk_settle_dir(disk->tree, place.dir, disk->tree->sequence);
+}
+
+/* ---- writes that went elsewhere, or nowhere ---- */
+
+/* The durable bytes of the page of offset; how many there are. */
+static uint64_t durable_bytes(const struct inode *inode, uint64_t offset, uint8_t bytes[PAGE])
+{
+    const struct page *page = disk_page_find(inode, offset / PAGE);
+    uint64_t start = offset / PAGE * PAGE;
+    uint64_t size = MIN(inode->media_size - start, PAGE);
+    const uint8_t *media = page == NULL ? NULL : page->split ? page->media : page->cache;
+    memset(bytes, 0, PAGE);
+    if (media != NULL)
+        memcpy(bytes, media, size);
+    return size;
+}
+
+/* They become these, and reads show it wherever nothing newer lies over them. */
+static enum err put_durable(struct disk *disk, struct inode *inode, uint64_t offset,
+                            const uint8_t *bytes, uint64_t size)
+{
+    uint64_t start = offset / PAGE * PAGE;
+    struct page *page = disk_page_find(inode, offset / PAGE);
+    enum err e = disk_page_need_cache(disk->tree, page);
+    if (e == ERR_NONE && page->split)
+        e = disk_page_need_media(disk->tree, page);
+    for (uint64_t i = 0; i < size && e == ERR_NONE; i++) {
+        bool show = !hidden(inode, page, start + i);
+        if (page->split)
+            page->media[i] = bytes[i];
+        if (show)
+            page->cache[i] = bytes[i];
+    }
+    if (e == ERR_NONE)
+        disk_mirror_write(disk->mirror, inode, start, page->cache, MIN(size, inode->size - start));
+    return e;
+}
+
+enum err disk_stale(struct disk *disk, const char *path, uint64_t offset)
+{
+    static const uint8_t nothing[PAGE];
+    uint8_t there[PAGE];
+    struct inode *inode;
+    enum err e = find_durable(disk, path, offset, &inode);
+    if (e != ERR_NONE)
+        return e;
+    uint64_t size = durable_bytes(inode, offset, there);
+    if (memcmp(there, nothing, size) == 0)
+        return ERR_RANGE;
+    return put_durable(disk, inode, offset, nothing, size);
+}
+
+enum err disk_misdirect(struct disk *disk, const char *path, uint64_t offset, uint64_t to)
+{
+    uint8_t bytes[PAGE], there[PAGE];
+    struct inode *inode;
+    enum err e = find_durable(disk, path, offset, &inode);
+    if (e == ERR_NONE)
+        e = find_durable(disk, path, to, &inode);
+    if (e != ERR_NONE)
+        return e;
+    (void)durable_bytes(inode, offset, bytes);
+    uint64_t size = durable_bytes(inode, to, there);
+    if (memcmp(bytes, there, size) == 0)
+        return ERR_RANGE;
+    e = put_durable(disk, inode, to, bytes, size);
+    return e != ERR_NONE ? e : disk_stale(disk, path, offset);
 }

@@ -141,6 +141,9 @@ enum err disk_sync_fail(struct disk *disk, const struct disk_sync *sync, uint64_
  * a kernel does in the background. Beyond pending_max it happens by itself; on a full disk, to
  * removals and truncates that give space back. */
 void disk_writeback(struct disk *disk, int32_t count);
+/* The same for any one of what is pending, by the key, with what its personality has go before it.
+ * False: nothing is. */
+bool disk_writeback_any(struct disk *disk, uint64_t key);
 
 /* ---- deaths ---- */
 
@@ -175,6 +178,11 @@ enum err disk_flip(struct disk *disk, const char *path, uint64_t offset, int bit
 /* Reads that touch the sector of offset fail with ERR_IO until all of it is written again. The same
  * errors, and ERR_LIMIT. */
 enum err disk_break(struct disk *disk, const char *path, uint64_t offset) MUST_USE;
+/* The durable bytes of the page of offset were never written: zeros stand there, and reads show it
+ * unless newer bytes lie over them. The same errors, and ERR_RANGE: that is what stands there. */
+enum err disk_stale(struct disk *disk, const char *path, uint64_t offset) MUST_USE;
+/* They were written over the page of to, and not where they belong. The same errors. */
+enum err disk_misdirect(struct disk *disk, const char *path, uint64_t offset, uint64_t to) MUST_USE;
 /* What path names is removed, a directory with all in it, and is durably gone. Who has a file of it
  * open goes on with that. ERR_NOTFOUND, ERR_NOTDIR, ERR_BUSY: the root. */
 enum err disk_vanish(struct disk *disk, const char *path) MUST_USE;

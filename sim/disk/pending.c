@@ -443,7 +443,7 @@ enum err disk_settle_dir(struct tree *tree, struct inode *dir, uint64_t sequence
     return e;
 }
 
-static enum err settle_record(struct tree *tree, struct record *r)
+enum err disk_settle_record(struct tree *tree, struct record *r)
 {
     if (r->kind != RECORD_CHANGE)
         return disk_settle_file(tree, r->inode, r->sequence);
@@ -457,7 +457,7 @@ enum err disk_settle_oldest(struct tree *tree)
 {
     struct record *r = LIST_FIRST(&tree->pending, struct record, in_tree);
     ASSERT(r != NULL);
-    return settle_record(tree, r);
+    return disk_settle_record(tree, r);
 }
 
 /* Pages behind the new end that only MEDIA still holds. */
@@ -484,7 +484,7 @@ enum err disk_settle_space(struct tree *tree)
 {
     LIST_EACH (r, &tree->pending, struct record, in_tree)
         if (frees(r))
-            return settle_record(tree, r);
+            return disk_settle_record(tree, r);
     return ERR_NOTFOUND;
 }
 

@@ -204,6 +204,18 @@ void disk_writeback(struct disk *disk, int32_t count)
             return;
 }
 
+bool disk_writeback_any(struct disk *disk, uint64_t key)
+{
+    uint64_t count = 0;
+    LIST_EACH (r, &disk->tree->pending, struct record, in_tree)
+        count++;
+    uint64_t skip = count == 0 ? 0 : random_below(key, count);
+    LIST_EACH (r, &disk->tree->pending, struct record, in_tree)
+        if (skip-- == 0)
+            return disk_settle_record(disk->tree, r) == ERR_NONE;
+    return false;
+}
+
 /* ---- what the cache forgets ---- */
 
 /* A truncate that is not durable still hides what MEDIA has behind the end. */

@@ -199,6 +199,8 @@ enum err disk_settle_file(struct tree *tree, struct inode *inode, uint64_t seque
 enum err disk_settle_dir(struct tree *tree, struct inode *dir, uint64_t sequence) MUST_USE;
 /* One data record, the oldest of its page. */
 enum err disk_settle_data(struct tree *tree, struct record *record) MUST_USE;
+/* Any one of what is pending, and what must come before it. */
+enum err disk_settle_record(struct tree *tree, struct record *record) MUST_USE;
 enum err disk_settle_oldest(struct tree *tree) MUST_USE;
 /* The oldest that may give space back, and what must come before it. ERR_NOTFOUND: nothing may. */
 enum err disk_settle_space(struct tree *tree) MUST_USE;

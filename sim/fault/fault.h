@@ -76,7 +76,8 @@ uint64_t fault_draw_at(const struct fault_dice *dice, uint32_t node, uint64_t us
     X(NET_SEND, "net/send", RESET)                                                                 \
     X(NET_RECEIVE, "net/receive", RESET)                                                           \
     X(ALLOC, "alloc", NOMEM)                                                                       \
-    X(DISK_HANDLES, "disk/handles", TOOMANY)
+    X(DISK_HANDLES, "disk/handles", TOOMANY)                                                       \
+    X(NET_HANDLES, "net/handles", TOOMANY)
 
 enum fault_site {
 #define X(name, text, error) FAULT_##name,
@@ -90,11 +91,13 @@ const char *fault_site_name(enum fault_site site);
 
 /* ---- plans ---- */
 
-/* What a line harms. */
+/* What a line harms. Either side of a link may be several nodes: all links between the two. */
 enum fault_target {
     FAULT_ON_NODES, /* node broker1 | node broker1,broker3 */
-    FAULT_ON_LINK,  /* link broker1-client1 both ways | link broker1>client1 one way */
+    FAULT_ON_LINK,  /* link broker1-client1 both ways | link broker1>client1,client2 one way */
 };
+
+#define FAULT_OTHERS UINT64_MAX /* a side of a link, as *: whoever is not on the other side */
 
 /* Everything a line may say, beside its time, its target, `for` and file=. */
 enum fault_param {
@@ -114,6 +117,9 @@ enum fault_param {
     FAULT_P_CHOICE, /* choice=0x12ab: which of the states that a loss of power may leave */
     FAULT_P_SCRIPT, /* script=4: the fourth harm that the script did */
     FAULT_P_LIFE,   /* life=2: in the node's third life; they are numbered from 0 */
+    FAULT_P_EVERY,  /* every=200ms: again and again, so far apart */
+    FAULT_P_PPM,    /* ppm=-200: parts of a million */
+    FAULT_P_TO,     /* to=8192: another byte of the file */
     FAULT_PARAM_COUNT
 };
 
@@ -148,7 +154,7 @@ enum fault_param {
     X(DISK_EVICT, "disk evict", NODES, 0)                                                          \
     X(DISK_LOSE, "disk lose", NODES, 0)                                                            \
     X(DISK_SWAP, "disk swap", NODES, FAULT_TAKES(WITH))                                            \
-    X(CUT, "cut", LINK, FAULT_TAKES_FOR)                                                           \
+    X(CUT, "cut", LINK, FAULT_TAKES(EVERY) | FAULT_TAKES_FOR)                                      \
     X(RESET, "reset", LINK, 0)                                                                     \
     X(HALF_OPEN, "half_open", LINK, 0)                                                             \
     X(DELAY, "delay", LINK, FAULT_TAKES(BY) | FAULT_TAKES_FOR)                                     \
@@ -158,7 +164,17 @@ enum fault_param {
     X(FAIL, "fail", NODES,                                                                         \
       FAULT_TAKES(SITE) | FAULT_TAKES(KEY) | FAULT_TAKES(COUNT) | FAULT_TAKES(ERROR) |             \
           FAULT_TAKES(LIFE))                                                                       \
-    X(DISK_VANISH, "disk vanish", NODES, FAULT_TAKES_FILE)
+    X(DISK_VANISH, "disk vanish", NODES, FAULT_TAKES_FILE)                                         \
+    X(STALL, "stall", NODES, FAULT_TAKES(BY) | FAULT_TAKES(EVERY) | FAULT_TAKES_FOR)               \
+    X(DRIFT, "drift", NODES, FAULT_TAKES(PPM) | FAULT_TAKES_FOR)                                   \
+    X(SLOW_SYNC, "disk slow_sync", NODES, FAULT_TAKES(FACTOR) | FAULT_TAKES_FOR)                   \
+    X(WRITEBACK, "disk writeback", NODES, FAULT_TAKES(EVERY) | FAULT_TAKES_FOR)                    \
+    X(DISK_MISDIRECT, "disk misdirect", NODES,                                                     \
+      FAULT_TAKES(OFFSET) | FAULT_TAKES(TO) | FAULT_TAKES_FILE)                                    \
+    X(DISK_STALE, "disk stale", NODES, FAULT_TAKES(OFFSET) | FAULT_TAKES_FILE)                     \
+    X(DISK_BACKUP, "disk backup", NODES, 0)                                                        \
+    X(DISK_RESTORE, "disk restore", NODES, 0)                                                      \
+    X(DUPLICATE, "duplicate", LINK, 0)
 
 enum fault_kind {
 #define X(name, text, target, takes) FAULT_##name,
@@ -171,6 +187,7 @@ enum fault_kind {
 const char *fault_kind_name(enum fault_kind kind);
 enum fault_target fault_kind_target(enum fault_kind kind);
 
+#define FAULT_PPM_MAX 500000
 #define FAULT_FILE_MAX 64
 #define FAULT_LINE_TEXT_MAX 320
 #define FAULT_NAME_MAX 32 /* bytes of a node's name, with its zero */
@@ -194,11 +211,21 @@ struct fault_line {
     int64_t at_ns;
     int64_t for_ns; /* 0: not said */
     enum fault_kind kind;
-    uint64_t nodes; /* FAULT_ON_NODES: a bit each */
-    int32_t from, to;
-    bool one_way; /* FAULT_ON_LINK: from > to alone */
+    uint64_t nodes;    /* FAULT_ON_NODES: a bit each */
+    uint64_t from, to; /* FAULT_ON_LINK: a bit each, or FAULT_OTHERS on one side */
+    bool one_way;      /* from > to alone */
+    /* `on LEADER_ON(3) do ...`: at the third row of that kind, instead of at a time. */
+    uint8_t on_row; /* enum trace_kind + 1; 0: at its time */
+    uint8_t it;     /* FAULT_IT_*: where the node stands whose row it was */
+    int64_t on_count;
     int64_t param[FAULT_PARAM_COUNT];
     char file[FAULT_FILE_MAX]; /* a part of the path; "" is every file */
+};
+
+enum {
+    FAULT_IT_NODES = 1,
+    FAULT_IT_FROM = 2,
+    FAULT_IT_TO = 4,
 };
 
 static inline uint64_t fault_node(uint32_t node)
@@ -216,6 +243,10 @@ enum err fault_line_parse(struct fault_line *line, struct bytes text, struct err
 /* The same where nodes have names; names that are not there are added when it is open. */
 enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
                                 struct fault_names *names, struct errmsg *msg) MUST_USE;
+/* All nodes that it speaks of by name or number. */
+uint64_t fault_line_nodes(const struct fault_line *line);
+/* What a line that waits for a row comes to at that time, when it was a row of that node. */
+struct fault_line fault_line_fire(const struct fault_line *line, uint32_t node, int64_t now_ns);
 /* The same for the same text, whatever plan it stands in. */
 uint64_t fault_line_id(const struct fault_line *line);
 
@@ -259,21 +290,32 @@ enum err fault_plan_parse(struct fault_plan *plan, struct bytes text, struct err
      FAULT_BIT(SYNC_FAILS) | FAULT_BIT(WRITE_FAILS) | FAULT_BIT(READ_FAILS) |                      \
      FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_EVICT) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(DISK_HANG) |  \
      FAULT_BIT(CUT) | FAULT_BIT(RESET) | FAULT_BIT(HALF_OPEN) | FAULT_BIT(DELAY) |                 \
-     FAULT_BIT(BANDWIDTH) | FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE))
+     FAULT_BIT(BANDWIDTH) | FAULT_BIT(SLOW_READER) | FAULT_BIT(RATE) | FAULT_BIT(STALL) |          \
+     FAULT_BIT(DRIFT) | FAULT_BIT(SLOW_SYNC) | FAULT_BIT(WRITEBACK) | FAULT_BIT(DUPLICATE))
 #define FAULT_DAMAGING                                                                             \
     (FAULT_BIT(SYNC_LATE) | FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_BREAK) | FAULT_BIT(DISK_LOSE) |  \
-     FAULT_BIT(DISK_SWAP) | FAULT_BIT(DISK_VANISH))
+     FAULT_BIT(DISK_SWAP) | FAULT_BIT(DISK_VANISH) | FAULT_BIT(DISK_MISDIRECT) |                   \
+     FAULT_BIT(DISK_STALE) | FAULT_BIT(DISK_RESTORE))
+
+/* Done at once, or there was nothing to do it to. */
+#define FAULT_AT_REST                                                                              \
+    (FAULT_BIT(DISK_FLIP) | FAULT_BIT(DISK_BREAK) | FAULT_BIT(DISK_VANISH) |                       \
+     FAULT_BIT(DISK_STALE) | FAULT_BIT(DISK_MISDIRECT) | FAULT_BIT(DISK_RESTORE))
 
 struct fault_swarm {
     uint64_t seed;
     uint64_t kinds;   /* FAULT_BIT of what may happen at all; each is then on or off by the seed */
     uint64_t servers; /* nodes whose process, disk and clock may be harmed */
+    uint64_t clients; /* nodes whose process and clock may be harmed, too, now and then */
     uint64_t nodes;   /* nodes whose links may be harmed */
+    int32_t
+        intact; /* servers whose disks nothing of FAULT_DAMAGING strikes: which, the seed says */
     int64_t start_ns, end_ns; /* every fault begins and ends between */
 };
 
-/* Draws a plan: which kinds are on, how often each comes, when, on whom, how long. Adds to plan.
- * ERR_NOMEM, ERR_LIMIT. */
+/* Draws a plan: which kinds are on, how often each comes, when, on whom, how long; one fault at
+ * least, where one of the kinds can happen at all, and in a third of the seeds four at most. Adds
+ * to plan. ERR_NOMEM, ERR_LIMIT. */
 enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swarm) MUST_USE;
 
 /* ---- the engine: one a world ---- */

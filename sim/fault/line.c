@@ -22,8 +22,11 @@ static const struct {
 #undef X
 };
 
+#define IT "it" /* the node whose row a line has waited for */
+
 enum format {
     AS_INT,
+    AS_SIGNED,
     AS_HEX,
     AS_TIME,
     AS_SITE,
@@ -43,6 +46,8 @@ static const struct {
     [FAULT_P_KEY] = {"key", AS_HEX},       [FAULT_P_COUNT] = {"count", AS_INT},
     [FAULT_P_ERROR] = {"error", AS_ERROR}, [FAULT_P_CHOICE] = {"choice", AS_HEX},
     [FAULT_P_SCRIPT] = {"script", AS_INT}, [FAULT_P_LIFE] = {"life", AS_INT},
+    [FAULT_P_EVERY] = {"every", AS_TIME},  [FAULT_P_PPM] = {"ppm", AS_SIGNED},
+    [FAULT_P_TO] = {"to", AS_INT},
 };
 
 const char *fault_site_name(enum fault_site site)
@@ -75,14 +80,38 @@ static bool takes_param(enum fault_kind kind, int param)
     return param == FAULT_P_SCRIPT || (kinds[kind].takes & (1u << param)) != 0;
 }
 
+uint64_t fault_line_nodes(const struct fault_line *line)
+{
+    uint64_t from = line->from == FAULT_OTHERS ? 0 : line->from;
+    uint64_t to = line->to == FAULT_OTHERS ? 0 : line->to;
+    return line->nodes | from | to;
+}
+
+struct fault_line fault_line_fire(const struct fault_line *line, uint32_t node, int64_t now_ns)
+{
+    struct fault_line fired = *line;
+    ASSERT(line->on_row != 0);
+    fired.at_ns = now_ns;
+    fired.nodes |= (line->it & FAULT_IT_NODES) != 0 ? fault_node(node) : 0;
+    fired.from |= (line->it & FAULT_IT_FROM) != 0 ? fault_node(node) : 0;
+    fired.to |= (line->it & FAULT_IT_TO) != 0 ? fault_node(node) : 0;
+    fired.on_row = fired.it = 0;
+    fired.on_count = 0;
+    return fired;
+}
+
 uint64_t fault_line_id(const struct fault_line *line)
 {
     uint64_t h = hash_combine((uint64_t)line->at_ns, (uint64_t)line->for_ns);
     h = hash_combine(h, (uint64_t)line->kind);
     h = hash_combine(h, line->nodes);
-    h = hash_combine(h, (uint64_t)line->from << 33 ^ (uint64_t)line->to << 1 ^ line->one_way);
+    h = hash_combine(h, line->from == line->to ? 0 : hash_combine(line->from, line->to));
+    if (line->one_way || line->on_row != 0)
+        h = hash_combine(h, (uint64_t)line->on_row << 56 ^ (uint64_t)line->it << 48 ^
+                                (uint64_t)line->on_count << 1 ^ line->one_way);
     for (int i = 0; i < FAULT_PARAM_COUNT; i++)
-        h = hash_combine(h, (uint64_t)line->param[i]);
+        h = i <= FAULT_P_LIFE || line->param[i] != 0 ? hash_combine(h, (uint64_t)line->param[i])
+                                                     : h;
     return hash_combine(h, hash_text(line->file));
 }
 
@@ -96,19 +125,19 @@ static void print_node(const struct fault_names *names, int64_t node, struct tex
         text_printf(out, "%lld", (long long)node);
 }
 
-static void print_target(const struct fault_line *line, const struct fault_names *names,
-                         struct text *out)
+static void print_nodes(uint64_t nodes, bool it, const struct fault_names *names, struct text *out)
 {
-    if (kinds[line->kind].target == FAULT_ON_LINK) {
-        text_add(out, "link ", 5);
-        print_node(names, line->from, out);
-        text_add(out, line->one_way ? ">" : "-", 1);
-        print_node(names, line->to, out);
+    const char *separator = "";
+    if (nodes == FAULT_OTHERS) {
+        text_add(out, "*", 1);
         return;
     }
-    const char *separator = "node ";
+    if (it) {
+        text_printf(out, "%s", IT);
+        separator = ",";
+    }
     for (uint32_t i = 0; i < FAULT_NODES_MAX; i++) {
-        if ((line->nodes & fault_node(i)) == 0)
+        if ((nodes & fault_node(i)) == 0)
             continue;
         text_printf(out, "%s", separator);
         print_node(names, i, out);
@@ -116,11 +145,37 @@ static void print_target(const struct fault_line *line, const struct fault_names
     }
 }
 
+static void print_target(const struct fault_line *line, const struct fault_names *names,
+                         struct text *out)
+{
+    bool on_link = kinds[line->kind].target == FAULT_ON_LINK;
+    text_printf(out, "%s", on_link ? "link " : "node ");
+    if (!on_link) {
+        print_nodes(line->nodes, (line->it & FAULT_IT_NODES) != 0, names, out);
+        return;
+    }
+    print_nodes(line->from, (line->it & FAULT_IT_FROM) != 0, names, out);
+    text_add(out, line->one_way ? ">" : "-", 1);
+    print_nodes(line->to, (line->it & FAULT_IT_TO) != 0, names, out);
+}
+
+static void print_when(const struct fault_line *line, struct text *out)
+{
+    if (line->on_row != 0) {
+        text_printf(out, "on %s(%lld) do", trace_kinds[line->on_row - 1].name,
+                    (long long)line->on_count);
+        return;
+    }
+    text_add(out, "at ", 3);
+    fault_time_print(line->at_ns, out);
+}
+
 static void print_value(enum format format, int64_t value, const struct fault_names *names,
                         struct text *out)
 {
     switch (format) {
     case AS_INT:
+    case AS_SIGNED:
         text_printf(out, "%lld", (long long)value);
         return;
     case AS_HEX:
@@ -152,8 +207,7 @@ static bool says(const struct fault_line *line, int param)
 void fault_line_print(const struct fault_line *line, const struct fault_names *names,
                       struct text *out)
 {
-    text_add(out, "at ", 3);
-    fault_time_print(line->at_ns, out);
+    print_when(line, out);
     text_add(out, " ", 1);
     print_target(line, names, out);
     text_printf(out, " %s", kinds[line->kind].name);
@@ -179,6 +233,7 @@ struct words {
     struct fault_names *names; /* NULL: nodes are numbers */
     struct errmsg *msg;
     uint32_t seen; /* of the parameters, a bit each */
+    bool has_it;   /* the line waits for a row, so there is a node that wrote it */
 };
 
 static struct bytes next_word(struct words *w)
@@ -263,26 +318,51 @@ static struct bytes cut_at(struct bytes *text, const char *characters)
     return head;
 }
 
-static enum err parse_nodes(struct words *w, struct fault_line *line)
+/* A list of nodes, each once. */
+static enum err parse_list(struct words *w, struct bytes word, const char *expected,
+                           uint64_t *nodes, bool *it)
 {
-    struct bytes word = next_word(w);
     struct bytes left = word;
     do {
         int64_t node;
         struct bytes name = cut_at(&left, ",");
+        if (w->has_it && is_word(name, IT)) {
+            *it = true;
+            continue;
+        }
         if (!parse_node(w, name, &node))
-            return refuse_node(w, w->names == NULL ? word : name, "a list of nodes as 0,2");
-        line->nodes |= fault_node((uint32_t)node);
+            return refuse_node(w, w->names == NULL ? word : name, expected);
+        *nodes |= fault_node((uint32_t)node);
     } while (left.size > 0);
     return ERR_NONE;
 }
 
-/* Names may hold a '-' themselves: the one that stands between two nodes is the one where both
+static enum err parse_nodes(struct words *w, struct fault_line *line)
+{
+    bool it = false;
+    enum err e = parse_list(w, next_word(w), "a list of nodes as 0,2", &line->nodes, &it);
+    line->it |= it ? FAULT_IT_NODES : 0;
+    return e;
+}
+
+/* All that stands in the list is known. */
+static bool is_list(struct words *w, struct bytes list)
+{
+    uint32_t node;
+    do {
+        struct bytes name = cut_at(&list, ",");
+        bool known = fault_names_find(w->names, name, &node) || is_word(name, "*");
+        if (!known && !(w->has_it && is_word(name, IT)))
+            return false;
+    } while (list.size > 0);
+    return true;
+}
+
+/* Names may hold a '-' themselves: the one that stands between two sides is the one where both
  * sides are known, or the only one there is. 0: none. */
 static size_t find_middle(struct words *w, struct bytes word)
 {
     size_t middle = 0, count = 0;
-    uint32_t node;
     const uint8_t *arrow = word.size > 0 ? memchr(word.data, '>', word.size) : NULL;
     if (arrow != NULL)
         return (size_t)(arrow - word.data);
@@ -291,11 +371,18 @@ static size_t find_middle(struct words *w, struct bytes word)
             continue;
         count++;
         middle = count == 1 ? i : middle;
-        if (w->names != NULL && fault_names_find(w->names, bytes_of(word.data, i), &node) &&
-            fault_names_find(w->names, bytes_of(word.data + i + 1, word.size - i - 1), &node))
+        if (w->names != NULL && is_list(w, bytes_of(word.data, i)) &&
+            is_list(w, bytes_of(word.data + i + 1, word.size - i - 1)))
             return i;
     }
     return count == 1 ? middle : 0;
+}
+
+static enum err parse_side(struct words *w, struct bytes word, const char *expected,
+                           uint64_t *nodes, bool *it)
+{
+    *nodes = is_word(word, "*") ? FAULT_OTHERS : 0;
+    return *nodes != 0 ? ERR_NONE : parse_list(w, word, expected, nodes, it);
 }
 
 static enum err parse_link(struct words *w, struct fault_line *line)
@@ -308,16 +395,18 @@ static enum err parse_link(struct words *w, struct fault_line *line)
         return refuse(w, word, expected);
     struct bytes from = bytes_of(word.data, middle);
     struct bytes to = bytes_of(word.data + middle + 1, word.size - middle - 1);
-    int64_t a, b;
-    if (!parse_node(w, from, &a))
-        return refuse_node(w, w->names == NULL ? word : from, expected);
-    if (!parse_node(w, to, &b))
-        return refuse_node(w, w->names == NULL ? word : to, expected);
-    if (a == b)
+    bool from_it = false, to_it = false;
+    enum err e = parse_side(w, from, expected, &line->from, &from_it);
+    if (e == ERR_NONE)
+        e = parse_side(w, to, expected, &line->to, &to_it);
+    if (e != ERR_NONE)
+        return e;
+    bool both_others = line->from == FAULT_OTHERS && line->to == FAULT_OTHERS;
+    bool others = line->from == FAULT_OTHERS || line->to == FAULT_OTHERS;
+    if (both_others || (!others && (line->from & line->to) != 0) || (from_it && to_it))
         return refuse(w, word, expected);
     line->one_way = word.data[middle] == '>';
-    line->from = (int32_t)a;
-    line->to = (int32_t)b;
+    line->it |= (from_it ? FAULT_IT_FROM : 0) | (to_it ? FAULT_IT_TO : 0);
     return ERR_NONE;
 }
 
@@ -408,6 +497,8 @@ static enum err parse_value(struct words *w, enum format format, struct bytes te
     case AS_INT:
         e = text_parse_int(text, value);
         return e == ERR_NONE && *value < 0 ? ERR_INVALID : e;
+    case AS_SIGNED:
+        return text_parse_int(text, value);
     case AS_HEX:
         return parse_hex(text, value);
     case AS_TIME:
@@ -443,6 +534,7 @@ static enum err refuse_value(struct words *w, struct bytes word, enum format for
 {
     static const char *const right[] = {
         [AS_INT] = "a number from 0 on",
+        [AS_SIGNED] = "a number as 200 or -200",
         [AS_HEX] = "hexadecimal as 0x12ab",
         [AS_TIME] = "a time as 250ms",
         [AS_SITE] = "",
@@ -482,10 +574,17 @@ static enum err check_number(struct words *w, struct bytes word, enum fault_kind
                              int64_t value)
 {
     bool none = param == FAULT_P_TIMES || param == FAULT_P_FACTOR || param == FAULT_P_RATE ||
-                (param == FAULT_P_BYTES && kind != FAULT_DISK_FULL);
+                param == FAULT_P_PPM || (param == FAULT_P_BYTES && kind != FAULT_DISK_FULL);
     if (none && value == 0)
         return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" would do nothing: it must be 1 or more",
                           (int)word.size, (const char *)word.data);
+    if ((param == FAULT_P_EVERY || (param == FAULT_P_BY && kind == FAULT_STALL)) && value <= 0)
+        return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" must be longer than nothing",
+                          (int)word.size, (const char *)word.data);
+    if (param == FAULT_P_PPM && (value > FAULT_PPM_MAX || value < -FAULT_PPM_MAX))
+        return errmsg_set(w->msg, ERR_INVALID,
+                          "\"%.*s\" is no clock: %d parts of a million at most", (int)word.size,
+                          (const char *)word.data, FAULT_PPM_MAX);
     if (param == FAULT_P_BIT && value > 7)
         return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" is none of a byte: 0 to 7", (int)word.size,
                           (const char *)word.data);
@@ -510,10 +609,13 @@ static enum err check_whole(struct words *w, const struct fault_line *line)
         {FAULT_FAIL, FAULT_P_KEY, "key=0x12ab"},
         {FAULT_CLOCK, FAULT_P_BY, "by=+1h"},
         {FAULT_DISK_SWAP, FAULT_P_WITH, "with=broker2"},
+        {FAULT_DRIFT, FAULT_P_PPM, "ppm=200"},
     };
     if (line->kind == FAULT_DISK_VANISH && line->file[0] == 0)
         return errmsg_set(w->msg, ERR_INVALID, "%s needs file=, as file=orders-0",
                           kinds[line->kind].name);
+    if (line->param[FAULT_P_EVERY] != 0 && line->kind == FAULT_CUT && line->for_ns == 0)
+        return errmsg_set(w->msg, ERR_INVALID, "cut every= needs a time, as for 5s");
     for (int i = 0; i < COUNT_OF(needs); i++) {
         if (needs[i].kind == line->kind && (w->seen >> needs[i].param & 1) == 0)
             return errmsg_set(w->msg, ERR_INVALID, "%s needs %s=, as %s", kinds[line->kind].name,
@@ -569,6 +671,49 @@ static bool is_text(struct bytes text)
     return true;
 }
 
+/* "LEADER_ON(3)": a kind of row, and which of them, counted from 1. */
+static enum err parse_row(struct words *w, struct bytes word, struct fault_line *line)
+{
+    struct bytes left = word;
+    struct bytes name = cut_at(&left, "(");
+    bool closed = left.size > 1 && left.data[left.size - 1] == ')';
+    int64_t count = 0;
+    if (closed)
+        closed = text_parse_int(bytes_of(left.data, left.size - 1), &count) == ERR_NONE;
+    if (!closed || count < 1)
+        return refuse(w, word, "a row of the trace and which of them, as LEADER_ON(1)");
+    for (int kind = 0; kind < TRACE_KIND_COUNT; kind++) {
+        if (!is_word(name, trace_kinds[kind].name))
+            continue;
+        line->on_row = (uint8_t)(kind + 1);
+        line->on_count = count;
+        w->has_it = true;
+        return ERR_NONE;
+    }
+    return errmsg_set(w->msg, ERR_INVALID,
+                      "\"%.*s\" is no kind of row; rows are called as kiln trace prints them, as "
+                      "LEADER_ON",
+                      (int)name.size, (const char *)name.data);
+}
+
+static enum err parse_when(struct words *w, struct fault_line *line)
+{
+    struct bytes word = next_word(w);
+    if (is_word(word, "on")) {
+        enum err e = parse_row(w, next_word(w), line);
+        if (e != ERR_NONE)
+            return e;
+        word = next_word(w);
+        return is_word(word, "do") ? ERR_NONE : refuse(w, word, "\"do\", as in on LEADER_ON(1) do");
+    }
+    if (!is_word(word, "at"))
+        return refuse(w, word, "a time as at 12.4s, with which a line of a plan begins");
+    word = next_word(w);
+    if (fault_time_parse(word, &line->at_ns) != ERR_NONE || line->at_ns < 0)
+        return refuse(w, word, "a time as 12.4s");
+    return ERR_NONE;
+}
+
 enum err fault_line_parse(struct fault_line *line, struct bytes text, struct errmsg *msg)
 {
     return fault_line_parse_named(line, text, NULL, msg);
@@ -581,17 +726,14 @@ enum err fault_line_parse_named(struct fault_line *line, struct bytes text,
     *line = (struct fault_line){0};
     if (!is_text(text))
         return errmsg_set(msg, ERR_INVALID, "a control character in a line of a plan");
+    enum err e = parse_when(&w, line);
+    if (e != ERR_NONE)
+        return e;
     struct bytes word = next_word(&w);
-    if (!is_word(word, "at"))
-        return refuse(&w, word, "a time as at 12.4s, with which a line of a plan begins");
-    word = next_word(&w);
-    if (fault_time_parse(word, &line->at_ns) != ERR_NONE || line->at_ns < 0)
-        return refuse(&w, word, "a time as 12.4s");
-    word = next_word(&w);
     bool on_link = is_word(word, "link");
     if (!on_link && !is_word(word, "node"))
         return refuse(&w, word, "\"node\" or \"link\", as in node broker1 kill");
-    enum err e = on_link ? parse_link(&w, line) : parse_nodes(&w, line);
+    e = on_link ? parse_link(&w, line) : parse_nodes(&w, line);
     if (e == ERR_NONE)
         e = parse_kind(&w, on_link ? FAULT_ON_LINK : FAULT_ON_NODES, line);
     if (e == ERR_NONE)

@@ -1,18 +1,30 @@
-/* swarm.c - draws a plan from a seed. Each kind of fault is on or off for the whole run, and how
- * often and how hard it comes is drawn anew: a run that omits kinds sees deeper into the others
- * (Groce et al., Swarm Testing, ISSTA 2012). */
-#include "fault/fault.h"
+/* swarm.c - draws a plan from a seed. How likely a kind of fault is to be on, and how many faults
+ * there are at all, is the seed's; so is how often and how hard each comes: a run that omits kinds
+ * sees deeper into the others (Groce et al., Swarm Testing, ISSTA 2012), and one with few faults
+ * says by itself which it was. */
+#include "fault/inside.h"
 
 #define MS_NS 1000000ll
 #define SECOND_NS (1000 * MS_NS)
 #define DAY_NS (86400 * SECOND_NS)
 #define OCCURRENCES_MAX 12 /* of one kind in one plan */
 #define RATED_SITES_MAX 4
-#define CENTRES 4 /* of trouble, in one plan */
+#define QUIET_LINES 4 /* of a third of the seeds */
+#define CENTRES 4     /* of trouble, in one plan */
+
+/* What holds for all of one plan. */
+struct mood {
+    uint64_t likely, of; /* the chance of a kind to be on */
+    int32_t lines_max;
+    int32_t windows;
+    int64_t window_ns; /* of each, at most: behind it there is peace until the next */
+    uint64_t harmable; /* servers whose disks may be damaged */
+};
 
 /* A stream of draws for one kind, so that a change to one kind moves no other. */
 struct draw {
     const struct fault_swarm *swarm;
+    const struct mood *mood;
     struct rng rng;
 };
 
@@ -42,15 +54,107 @@ static uint32_t one_of(struct draw *d, uint64_t nodes)
     return (uint32_t)__builtin_ctzll(nodes);
 }
 
+/* Some of them, one at least. */
+static uint64_t some_of(struct draw *d, uint64_t nodes)
+{
+    uint64_t one = fault_node(one_of(d, nodes));
+    return one | (rng_next(&d->rng) & nodes);
+}
+
+/* What may befall who only asks. */
+static bool strikes_clients(enum fault_kind kind)
+{
+    const uint64_t kinds =
+        FAULT_BIT(KILL) | FAULT_BIT(PAUSE) | FAULT_BIT(CLOCK) | FAULT_BIT(STALL) | FAULT_BIT(DRIFT);
+    return (kinds >> kind & 1) != 0;
+}
+
 static void draw_nodes(struct draw *d, struct fault_line *line)
 {
-    uint64_t servers = d->swarm->servers;
+    const struct fault_swarm *swarm = d->swarm;
+    uint64_t servers = swarm->servers;
+    if ((FAULT_DAMAGING >> line->kind & 1) != 0)
+        servers = d->mood->harmable;
     line->nodes = fault_node(one_of(d, servers));
     bool together = line->kind == FAULT_POWER_LOSS && chance(d, 1, 2);
     if (together) /* a rack: whoever shares the socket */
         line->nodes |= rng_next(&d->rng) & servers;
     if (line->kind == FAULT_SLOW_READER)
-        line->nodes = fault_node(one_of(d, d->swarm->nodes));
+        line->nodes = fault_node(one_of(d, swarm->nodes));
+    if (swarm->clients != 0 && strikes_clients(line->kind) && chance(d, 1, 4))
+        line->nodes = fault_node(one_of(d, swarm->clients));
+}
+
+/* ---- links ---- */
+
+/* How a net falls apart, where there are several servers. */
+enum shape {
+    SHAPE_LINK,    /* two nodes lose each other */
+    SHAPE_ISOLATE, /* a server has no peers any more, but all its clients */
+    SHAPE_ALONE,   /* a server has nobody at all */
+    SHAPE_HALVES,  /* two sides of servers, each with clients of its own */
+    SHAPE_BRIDGE,  /* one server alone sees both sides */
+    SHAPE_RING,    /* every server sees its neighbours alone: none sees the same majority */
+    SHAPE_COUNT
+};
+
+static const uint32_t shape_weights[SHAPE_COUNT] = {4, 3, 1, 2, 1, 1};
+
+static uint64_t nth_of(uint64_t nodes, int64_t n)
+{
+    for (; n > 0; n--)
+        nodes &= nodes - 1;
+    return nodes & -nodes;
+}
+
+static enum err add_cut(struct fault_plan *plan, const struct fault_line *like, uint64_t from,
+                        uint64_t to)
+{
+    struct fault_line line = *like;
+    line.from = from;
+    line.to = to;
+    return from == 0 || to == 0 ? ERR_NONE : fault_plan_add(plan, &line);
+}
+
+/* Servers in a circle, in the order of their numbers: each loses those beyond its neighbours. */
+static enum err add_ring(struct fault_plan *plan, const struct fault_line *line, uint64_t servers)
+{
+    int64_t count = __builtin_popcountll(servers), reach = MAX((count - 1) / 4, 1);
+    enum err e = ERR_NONE;
+    for (int64_t i = 0; i < count && e == ERR_NONE; i++) {
+        uint64_t far = 0;
+        for (int64_t k = i + 1; k < count; k++)
+            if (MIN(k - i, count - (k - i)) > reach)
+                far |= nth_of(servers, k);
+        e = add_cut(plan, line, nth_of(servers, i), far);
+    }
+    return e;
+}
+
+static enum err add_shape(struct fault_plan *plan, struct draw *d, struct fault_line *line)
+{
+    uint64_t servers = d->swarm->servers;
+    uint64_t one = fault_node(one_of(d, servers)), peers = servers & ~one;
+    uint64_t side = some_of(d, servers) & ~one, others = peers & ~side;
+    uint64_t clients = d->swarm->nodes & ~servers & rng_next(&d->rng);
+    switch ((enum shape)random_weighted(rng_next(&d->rng), shape_weights, SHAPE_COUNT)) {
+    case SHAPE_ISOLATE:
+        return add_cut(plan, line, one, peers);
+    case SHAPE_ALONE:
+        return add_cut(plan, line, one, FAULT_OTHERS);
+    case SHAPE_HALVES: {
+        uint64_t here = one | side | clients;
+        return add_cut(plan, line, here, d->swarm->nodes & ~here);
+    }
+    case SHAPE_BRIDGE:
+        return add_cut(plan, line, side, others);
+    case SHAPE_RING:
+        return add_ring(plan, line, servers);
+    case SHAPE_LINK:
+    case SHAPE_COUNT:
+        break;
+    }
+    return add_cut(plan, line, line->from, line->to);
 }
 
 static bool draw_link(struct draw *d, struct fault_line *line)
@@ -58,11 +162,15 @@ static bool draw_link(struct draw *d, struct fault_line *line)
     uint64_t nodes = d->swarm->nodes;
     if (__builtin_popcountll(nodes) < 2)
         return false;
-    line->from = (int32_t)one_of(d, nodes);
-    line->to = (int32_t)one_of(d, nodes & ~fault_node((uint32_t)line->from));
+    line->from = fault_node(one_of(d, nodes));
+    line->to = fault_node(one_of(d, nodes & ~line->from));
     line->one_way = line->kind == FAULT_CUT && chance(d, 1, 3);
+    if (line->kind == FAULT_CUT && line->for_ns > 4 * MS_NS && chance(d, 1, 4))
+        line->param[FAULT_P_EVERY] = line->for_ns / between(d, 3, 20);
     return true;
 }
+
+/* ---- the rest of a line ---- */
 
 static int64_t clock_step(struct draw *d)
 {
@@ -72,17 +180,74 @@ static int64_t clock_step(struct draw *d)
     return chance(d, 1, 2) ? step : -step;
 }
 
+static int64_t drift(struct draw *d)
+{
+    int64_t ppm = magnitude(d, 100, 10);
+    return chance(d, 1, 2) ? ppm : -ppm;
+}
+
 static void draw_rate(struct draw *d, struct fault_line *line)
 {
     static const enum fault_site rated[] = {
-        FAULT_DISK_OPEN,   FAULT_DISK_READ,     FAULT_DISK_WRITE,  FAULT_DISK_SPACE,
-        FAULT_DISK_SYNC,   FAULT_DISK_SYNC_DIR, FAULT_DISK_RENAME, FAULT_DISK_UNLINK,
-        FAULT_DISK_LIST,   FAULT_NET_CONNECT,   FAULT_NET_ACCEPT,  FAULT_NET_SEND,
-        FAULT_NET_RECEIVE, FAULT_ALLOC,         FAULT_DISK_HANDLES};
+        FAULT_DISK_OPEN,   FAULT_DISK_READ,     FAULT_DISK_WRITE,   FAULT_DISK_SPACE,
+        FAULT_DISK_SYNC,   FAULT_DISK_SYNC_DIR, FAULT_DISK_RENAME,  FAULT_DISK_UNLINK,
+        FAULT_DISK_LIST,   FAULT_NET_CONNECT,   FAULT_NET_ACCEPT,   FAULT_NET_SEND,
+        FAULT_NET_RECEIVE, FAULT_ALLOC,         FAULT_DISK_HANDLES, FAULT_NET_HANDLES};
     enum fault_site site = rated[between(d, 0, COUNT_OF(rated) - 1)];
     line->param[FAULT_P_SITE] = site;
     /* An allocation that fails may end a life: seldom, or nothing else happens any more. */
     line->param[FAULT_P_RATE] = site == FAULT_ALLOC ? magnitude(d, 1, 4) : magnitude(d, 100, 8);
+}
+
+/* A byte of a file of records. */
+static void draw_place(struct draw *d, struct fault_line *line)
+{
+    line->param[FAULT_P_OFFSET] = magnitude(d, 64, 12);
+    memcpy(line->file, ".log", 5);
+}
+
+/* Of faults of a disk, but for those that only have a time. */
+static void draw_disk_params(struct draw *d, struct fault_line *line)
+{
+    int64_t *param = line->param;
+    switch (line->kind) {
+    case FAULT_SYNC_FAILS:
+    case FAULT_SYNC_LATE:
+    case FAULT_WRITE_FAILS:
+    case FAULT_READ_FAILS:
+        param[FAULT_P_TIMES] = between(d, 1, 3);
+        return;
+    case FAULT_DISK_FULL:
+        param[FAULT_P_BYTES] = chance(d, 1, 2) ? 0 : magnitude(d, 1024, 10);
+        return;
+    case FAULT_DISK_SLOW:
+    case FAULT_SLOW_SYNC:
+        param[FAULT_P_FACTOR] = magnitude(d, 8, 7);
+        return;
+    case FAULT_WRITEBACK:
+        param[FAULT_P_EVERY] = magnitude(d, MS_NS, 6);
+        return;
+    case FAULT_DISK_FLIP:
+        draw_place(d, line);
+        param[FAULT_P_BIT] = between(d, 0, 7);
+        return;
+    case FAULT_DISK_BREAK:
+    case FAULT_DISK_STALE:
+        draw_place(d, line);
+        return;
+    case FAULT_DISK_MISDIRECT:
+        draw_place(d, line);
+        param[FAULT_P_TO] = magnitude(d, 64, 12);
+        return;
+    case FAULT_DISK_VANISH:
+        memcpy(line->file, ".log", 5);
+        return;
+    case FAULT_DISK_SWAP:
+        param[FAULT_P_WITH] = one_of(d, d->mood->harmable & ~line->nodes);
+        return;
+    default:
+        return;
+    }
 }
 
 static void draw_params(struct draw *d, struct fault_line *line)
@@ -98,18 +263,6 @@ static void draw_params(struct draw *d, struct fault_line *line)
     case FAULT_CLOCK:
         param[FAULT_P_BY] = clock_step(d);
         return;
-    case FAULT_SYNC_FAILS:
-    case FAULT_SYNC_LATE:
-    case FAULT_WRITE_FAILS:
-    case FAULT_READ_FAILS:
-        param[FAULT_P_TIMES] = between(d, 1, 3);
-        return;
-    case FAULT_DISK_FULL:
-        param[FAULT_P_BYTES] = chance(d, 1, 2) ? 0 : magnitude(d, 1024, 10);
-        return;
-    case FAULT_DISK_SLOW:
-        param[FAULT_P_FACTOR] = magnitude(d, 8, 7);
-        return;
     case FAULT_DELAY:
         param[FAULT_P_BY] = magnitude(d, MS_NS, 8);
         return;
@@ -120,30 +273,16 @@ static void draw_params(struct draw *d, struct fault_line *line)
     case FAULT_RATE:
         draw_rate(d, line);
         return;
-    case FAULT_DISK_FLIP:
-    case FAULT_DISK_BREAK:
-        param[FAULT_P_OFFSET] = magnitude(d, 64, 12);
-        param[FAULT_P_BIT] = line->kind == FAULT_DISK_FLIP ? between(d, 0, 7) : 0;
-        memcpy(line->file, ".log", 5);
+    case FAULT_STALL:
+        param[FAULT_P_BY] = magnitude(d, 10 * MS_NS, 5);
+        param[FAULT_P_EVERY] = magnitude(d, 100 * MS_NS, 4);
         return;
-    case FAULT_DISK_VANISH:
-        memcpy(line->file, ".log", 5);
+    case FAULT_DRIFT:
+        param[FAULT_P_PPM] = drift(d);
         return;
-    case FAULT_DISK_SWAP:
-        param[FAULT_P_WITH] = one_of(d, d->swarm->servers);
-        return;
-    case FAULT_PAUSE:
-    case FAULT_DISK_HANG:
-    case FAULT_DISK_EVICT:
-    case FAULT_DISK_LOSE:
-    case FAULT_CUT:
-    case FAULT_RESET:
-    case FAULT_HALF_OPEN:
-    case FAULT_FAIL:
-    case FAULT_KIND_COUNT:
-        return;
+    default:
+        draw_disk_params(d, line);
     }
-    UNREACHABLE();
 }
 
 static bool takes_for(enum fault_kind kind)
@@ -157,18 +296,21 @@ static bool takes_for(enum fault_kind kind)
 }
 
 /* Trouble seldom comes alone: what one fault leaves is looked at by the next. Some begin soon after
- * one of a few times that all kinds share. */
+ * one of a few times that all kinds share. And it comes in one or more windows, with peace between
+ * them. */
 static int64_t draw_time(struct draw *d, int64_t room_ns)
 {
+    const struct mood *mood = d->mood;
+    int64_t whole_ns = d->swarm->end_ns - d->swarm->start_ns;
     bool alone = chance(d, 2, 3);
-    int64_t anywhere = between(d, 0, room_ns);
+    int64_t window = between(d, 0, mood->windows - 1) * (whole_ns / mood->windows);
+    int64_t anywhere = between(d, 0, MIN(mood->window_ns, room_ns));
     uint64_t centre = (uint64_t)between(d, 1, CENTRES);
     int64_t behind = magnitude(d, MS_NS, 9);
     if (alone)
-        return anywhere;
+        return MIN(window + anywhere, room_ns);
     uint64_t bits = hash_mix(hash_combine(d->swarm->seed, centre));
-    int64_t at = random_between(bits, 0, d->swarm->end_ns - d->swarm->start_ns);
-    return MIN(at + behind, room_ns);
+    return MIN(window + random_between(bits, 0, mood->window_ns) + behind, room_ns);
 }
 
 /* Draws the line's time and target, and what it takes. False: this fault cannot happen here. */
@@ -184,10 +326,28 @@ static bool draw_line(struct draw *d, struct fault_line *line)
     line->for_ns -= line->for_ns > MS_NS ? line->for_ns % MS_NS : 0;
     if (fault_kind_target(line->kind) == FAULT_ON_LINK && !draw_link(d, line))
         return false;
+    bool damages = (FAULT_DAMAGING >> line->kind & 1) != 0;
+    int needed = line->kind == FAULT_DISK_SWAP ? 2 : 1;
+    if (damages && __builtin_popcountll(d->mood->harmable) < needed)
+        return false;
     if (fault_kind_target(line->kind) == FAULT_ON_NODES)
         draw_nodes(d, line);
     draw_params(d, line);
     return true;
+}
+
+static enum err add_line(struct fault_plan *plan, struct draw *d, struct fault_line *line)
+{
+    bool clustered = __builtin_popcountll(d->swarm->servers) > 1;
+    if (line->kind == FAULT_CUT && clustered)
+        return add_shape(plan, d, line);
+    enum err e = ERR_NONE;
+    if (line->kind == FAULT_DISK_RESTORE) { /* of what was there some time before */
+        struct fault_line backup = {.kind = FAULT_DISK_BACKUP, .nodes = line->nodes};
+        backup.at_ns = between(d, d->swarm->start_ns, line->at_ns);
+        e = fault_plan_add(plan, &backup);
+    }
+    return e == ERR_NONE ? fault_plan_add(plan, line) : e;
 }
 
 static enum err draw_kind(struct fault_plan *plan, struct draw *d, enum fault_kind kind)
@@ -196,24 +356,95 @@ static enum err draw_kind(struct fault_plan *plan, struct draw *d, enum fault_ki
                                        : between(d, 1, between(d, 1, OCCURRENCES_MAX));
     for (int64_t i = 0; i < count; i++) {
         struct fault_line line = {.kind = kind};
-        enum err e = draw_line(d, &line) ? fault_plan_add(plan, &line) : ERR_NONE;
+        enum err e = draw_line(d, &line) ? add_line(plan, d, &line) : ERR_NONE;
         if (e != ERR_NONE)
             return e;
     }
     return ERR_NONE;
 }
 
-enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swarm)
+/* ---- the plan ---- */
+
+static void draw_mood(const struct fault_swarm *swarm, struct mood *mood)
 {
-    ASSERT(swarm->servers != 0);
-    ASSERT(swarm->start_ns <= swarm->end_ns);
+    static const struct {
+        uint8_t likely, of;
+    } chances[] = {{1, 8}, {1, 4}, {1, 2}, {1, 2}, {3, 4}};
+    static const int32_t most[] = {8, 16, 40, 1000};
+    struct draw d = {.swarm = swarm, .rng = {hash_combine(swarm->seed, hash_text("mood"))}};
+    int64_t which = between(&d, 0, COUNT_OF(chances) - 1);
+    *mood = (struct mood){.likely = chances[which].likely, .of = chances[which].of};
+    mood->lines_max = chance(&d, 1, 3) ? (int32_t)between(&d, 1, QUIET_LINES)
+                                       : most[between(&d, 0, COUNT_OF(most) - 1)];
+    int64_t windows = between(&d, -1, 3);
+    mood->windows = (int32_t)MAX(windows, 1);
+    mood->window_ns = (swarm->end_ns - swarm->start_ns) / mood->windows;
+    mood->window_ns /= mood->windows == 1 ? 1 : between(&d, 1, 4);
+    mood->harmable = swarm->servers;
+    for (int32_t i = 0; i < swarm->intact && mood->harmable != 0; i++)
+        mood->harmable &= ~fault_node(one_of(&d, mood->harmable));
+}
+
+/* Where there are too many, which lines stay is each line's own luck: one kind less moves no other
+ * line, and takes none out. */
+static void keep_some(struct fault_plan *plan, int32_t from, const struct fault_swarm *swarm,
+                      int32_t most)
+{
+    while (plan->count - from > most) {
+        int32_t worst = from;
+        uint64_t luck = 0;
+        for (int32_t i = from; i < plan->count; i++) {
+            uint64_t its = hash_combine(swarm->seed, fault_line_id(&plan->lines[i]));
+            worst = its >= luck ? i : worst;
+            luck = MAX(luck, its);
+        }
+        fault_plan_remove(plan, worst);
+    }
+}
+
+static bool may_draw(const struct fault_swarm *swarm, int kind)
+{
+    bool is_told = kind == FAULT_FAIL || kind == FAULT_DISK_BACKUP;
+    return (swarm->kinds >> kind & 1) != 0 && !is_told;
+}
+
+/* forced: that kind is on, whatever is drawn; FAULT_KIND_COUNT: none. */
+static enum err draw_all(struct fault_plan *plan, const struct fault_swarm *swarm,
+                         const struct mood *mood, int forced)
+{
     for (int kind = 0; kind < FAULT_KIND_COUNT; kind++) {
         struct draw d = {.swarm = swarm,
+                         .mood = mood,
                          .rng = {hash_combine(swarm->seed, hash_text(fault_kind_name(kind)))}};
-        bool on = (swarm->kinds >> kind & 1) != 0 && kind != FAULT_FAIL && chance(&d, 1, 2);
-        enum err e = on ? draw_kind(plan, &d, (enum fault_kind)kind) : ERR_NONE;
+        bool on = may_draw(swarm, kind) && chance(&d, mood->likely, mood->of);
+        enum err e = on || kind == forced ? draw_kind(plan, &d, (enum fault_kind)kind) : ERR_NONE;
         if (e != ERR_NONE)
             return e;
     }
+    return ERR_NONE;
+}
+
+static int some_kind(const struct fault_swarm *swarm)
+{
+    uint64_t kinds = 0;
+    struct draw d = {.swarm = swarm, .rng = {hash_combine(swarm->seed, hash_text("some kind"))}};
+    for (int kind = 0; kind < FAULT_KIND_COUNT; kind++)
+        kinds |= may_draw(swarm, kind) ? 1ull << kind : 0;
+    return kinds == 0 ? FAULT_KIND_COUNT : (int)one_of(&d, kinds);
+}
+
+enum err fault_plan_draw(struct fault_plan *plan, const struct fault_swarm *swarm)
+{
+    struct mood mood;
+    int32_t from = plan->count;
+    ASSERT(swarm->servers != 0);
+    ASSERT(swarm->start_ns <= swarm->end_ns);
+    draw_mood(swarm, &mood);
+    enum err e = draw_all(plan, swarm, &mood, FAULT_KIND_COUNT);
+    if (e == ERR_NONE && plan->count == from)
+        e = draw_all(plan, swarm, &mood, some_kind(swarm));
+    if (e != ERR_NONE)
+        return e;
+    keep_some(plan, from, swarm, mood.lines_max);
     return fault_plan_sort(plan);
 }

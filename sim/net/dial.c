@@ -3,12 +3,14 @@
 #include "net/inside.h"
 
 #define BACKLOG_RETRY_NS 1000000000ll /* a full backlog drops the handshake; it comes again */
+#define DUPLICATE_NS_MAX (3 * 1000000000ull) /* until the second one of a handshake is reset */
 #define PORT_TRIES_MAX 1024
 
 enum use {
     USE_STREAM = 0x6469616c,
     USE_PORT,
     USE_LISTENER,
+    USE_AGAIN,
 };
 
 /* ---- listeners ---- */
@@ -215,6 +217,36 @@ static void knock(struct net *net, struct net_end *end)
             soon(net, listener, LISTENER_ACCEPT);
     }
     net_end_travel(net, end, END_DIAL, server->node, end->node);
+}
+
+/* Of a connection that nobody holds: it waits in the backlog as any other, and its server learns
+ * after a while that there is nobody. */
+void net_dial_again(struct net *net, struct net_end *end)
+{
+    const struct net_stream *stream = end->stream;
+    uint32_t from = end->node, to = stream->end[1].node;
+    struct net_listener *listener = listener_at(net, to, stream->port);
+    if (listener == NULL || listener->backlog_count == NET_BACKLOG_MAX ||
+        net_blocked(net, from, to))
+        return;
+    struct net_stream *again = mem_zalloc(net->mem, sizeof *again);
+    if (again == NULL)
+        return;
+    uint64_t identity = fault_draw(net->options.dice, from, USE_AGAIN, (uint64_t)to);
+    again->port = stream->port;
+    again->connected_by = net->event;
+    net_end_init(net, again, 0, from, identity);
+    net_end_init(net, again, 1, to, identity);
+    struct net_end *server = &again->end[1];
+    server->state = END_IS_WAITING;
+    server->ended_by = net->event;
+    list_push_back(&net->nodes[to].ends, &server->of_node);
+    list_push_back(&listener->backlog, &server->waiting);
+    listener->backlog_count++;
+    if (listener->accepting != NULL)
+        soon(net, listener, LISTENER_ACCEPT);
+    int64_t wait_ns = (int64_t)random_below(identity, DUPLICATE_NS_MAX);
+    net_schedule(net, &server->events[END_RST], net->now_ns + wait_ns, hash_mix(identity));
 }
 
 /* Ends the attempt. The other side, if there is one, is told when it can be. */

@@ -56,6 +56,7 @@ struct net_end {
     struct net_stream *stream;
     uint32_t node;
     uint8_t state;                  /* enum end_state */
+    bool unheard_acks;              /* what it sent arrived, but no acknowledgement comes back */
     bool broken, timed_out, at_end; /* reset came; gave up; the peer's orderly end came */
     uint64_t handle;
     uint64_t identity; /* what its draws are keyed by */
@@ -171,6 +172,8 @@ enum leave {
 void net_end_leave(struct net *net, struct net_end *end, enum leave leave);
 /* What the window has not admitted stays so for good, unless an acknowledgement comes in time. */
 void net_end_unheard(struct net *net, struct net_end *end);
+/* Acknowledgements come through again. */
+void net_end_heard(struct net *net, struct net_end *end);
 void net_end_reset(struct net *net, struct net_end *end);
 struct net_op *net_end_complete(struct net_op **op, enum err e, uint64_t n);
 
@@ -179,6 +182,8 @@ struct net_op *net_dial_step(struct net *net, struct net_end *end);
 struct net_op *net_dial_give_up(struct net *net, struct net_end *end);
 struct net_op *net_listener_step(struct net *net, struct net_listener *listener,
                                  enum listener_event event);
+/* The handshake of that end's connection comes once more. */
+void net_dial_again(struct net *net, struct net_end *end);
 void net_listener_close(struct net *net, struct net_listener *listener, struct net_op *op);
 /* silent: who waits in its backlog is not told. */
 void net_listener_free(struct net *net, struct net_listener *listener, bool silent);

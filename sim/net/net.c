@@ -155,10 +155,22 @@ static void release(struct net *net, uint32_t from, uint32_t to)
     }
 }
 
+/* Whoever sends the other way is told again of what has arrived. */
+static void hear_again(struct net *net, uint32_t from, uint32_t to)
+{
+    if (net_blocked(net, from, to))
+        return;
+    LIST_EACH (end, &net->nodes[to].ends, struct net_end, of_node) {
+        if (net_peer(end)->node == from)
+            net_end_heard(net, end);
+    }
+}
+
 void net_cut(struct net *net, uint32_t from, uint32_t to, bool cut)
 {
     net_link_of(net, from, to)->cut = cut;
     release(net, from, to);
+    hear_again(net, from, to);
 }
 
 void net_set_delay(struct net *net, uint32_t from, uint32_t to, int64_t delay_ns)
@@ -362,6 +374,15 @@ void net_half_open(struct net *net, uint32_t a, uint32_t b)
         end->stream->lost = true;
         net_end_unheard(net, end);
         net_end_unheard(net, peer);
+    }
+}
+
+void net_duplicate(struct net *net, uint32_t a, uint32_t b)
+{
+    LIST_EACH (end, &net->nodes[a].ends, struct net_end, of_node) {
+        struct net_end *peer = net_peer(end);
+        if (peer->node == b && end->state == END_IS_OPEN && peer->state == END_IS_OPEN)
+            net_dial_again(net, end == &end->stream->end[0] ? end : peer);
     }
 }
 

@@ -143,6 +143,9 @@ void net_set_bandwidth(struct net *net, uint32_t from, uint32_t to, int64_t byte
  * them, so that neither end is ever told. */
 void net_reset_link(struct net *net, uint32_t a, uint32_t b);
 void net_half_open(struct net *net, uint32_t a, uint32_t b);
+/* The handshake of each connection between the two arrives a second time: whoever listens accepts
+ * one more, on which nothing ever comes, and which is reset once its peer hears of it. */
+void net_duplicate(struct net *net, uint32_t a, uint32_t b);
 
 struct net_stats {
     uint64_t bytes_delivered;

@@ -206,6 +206,28 @@ void net_end_unheard(struct net *net, struct net_end *end)
         stuck(net, end);
 }
 
+void net_end_heard(struct net *net, struct net_end *end)
+{
+    if (!end->unheard_acks)
+        return;
+    end->unheard_acks = false;
+    if (list_empty(&end->wire)) /* else what stands there decides */
+        net_unschedule(net, &end->events[END_GIVE_UP]);
+}
+
+/* What it sent has arrived; whether it ever knows is the other direction's affair: a sender whose
+ * acknowledgements are cut off gives up as one whose bytes are (RFC 9293 3.8.3). */
+static void acknowledge(struct net *net, struct net_end *end)
+{
+    if (net_blocked(net, net_peer(end)->node, end->node)) {
+        end->unheard_acks = true;
+        stuck(net, end);
+        return;
+    }
+    end->unheard_acks = false;
+    net_unschedule(net, &end->events[END_GIVE_UP]);
+}
+
 /* ---- a node's calls ---- */
 
 static struct net_end *open_end(struct net *net, uint32_t node, uint64_t stream)
@@ -540,7 +562,7 @@ static struct net_op *on_arrive(struct net *net, struct net_end *end)
         net_schedule(net, event, link->free_at_ns, net_end_draw(end, END_ARRIVE));
         return NULL;
     }
-    net_unschedule(net, &end->events[END_GIVE_UP]);
+    acknowledge(net, end);
     struct segment *segment = carried(net, end, link);
     peer->at_end = peer->at_end || segment->buf == NULL;
     peer->unread += segment->size;

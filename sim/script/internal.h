@@ -71,6 +71,7 @@ struct script {
     bool has_swarm;
     int64_t swarm_from_ns, swarm_until_ns;
     uint64_t swarm_kinds;
+    int64_t swarm_intact; /* disks of brokers that it does not damage; below 0: not said */
     enum net_split split;
     int64_t time_max_ns;      /* what the script says; 0: nothing */
     int64_t sleep_ns_longest; /* of a single sleep so far */

@@ -21,6 +21,15 @@ static bool has_disk(const struct script *s, uint32_t node)
     return node >= s->node_count || s->nodes[node].program == &script_broker;
 }
 
+/* One of them is a broker, or may be. */
+static bool serves(const struct script *s, uint64_t nodes)
+{
+    for (uint32_t i = 0; i < FAULT_NODES_MAX; i++)
+        if ((nodes & fault_node(i)) != 0 && has_disk(s, i))
+            return true;
+    return false;
+}
+
 static bool is_of_disk(const struct fault_line *line)
 {
     const char *name = fault_kind_name(line->kind);
@@ -34,10 +43,10 @@ enum err script_check_harm(const struct script *s, const struct fault_line *line
 {
     int64_t with = line->param[FAULT_P_WITH];
     bool on_link = fault_kind_target(line->kind) == FAULT_ON_LINK;
-    if (on_link && !has_disk(s, (uint32_t)line->from) && !has_disk(s, (uint32_t)line->to))
-        return errmsg_set(msg, ERR_INVALID,
-                          "%s and %s have no connection: both speak with brokers alone",
-                          s->nodes[line->from].name, s->nodes[line->to].name);
+    if (on_link && line->it == 0 && !serves(s, line->from) && !serves(s, line->to))
+        return errmsg_set(
+            msg, ERR_INVALID, "%s and %s have no connection: both speak with brokers alone",
+            s->nodes[__builtin_ctzll(line->from)].name, s->nodes[__builtin_ctzll(line->to)].name);
     if (line->kind == FAULT_DISK_SWAP && (line->nodes >> with & 1) != 0)
         return errmsg_set(msg, ERR_INVALID, "with= must be another node");
     for (uint32_t i = 0; is_of_disk(line) && i < s->node_count; i++) {
@@ -66,16 +75,21 @@ static void find_numbers(const struct script *s, const struct fault_names *from,
     }
 }
 
+static uint64_t renumbered(uint64_t nodes, const uint32_t number[FAULT_NODES_MAX])
+{
+    uint64_t to = 0;
+    if (nodes == FAULT_OTHERS)
+        return nodes;
+    for (uint32_t i = 0; i < FAULT_NODES_MAX; i++)
+        to |= (nodes & fault_node(i)) != 0 ? fault_node(number[i]) : 0;
+    return to;
+}
+
 static void renumber(struct fault_line *line, const uint32_t number[FAULT_NODES_MAX])
 {
-    uint64_t nodes = 0;
-    for (uint32_t i = 0; i < FAULT_NODES_MAX; i++)
-        nodes |= (line->nodes & fault_node(i)) != 0 ? fault_node(number[i]) : 0;
-    line->nodes = nodes;
-    if (fault_kind_target(line->kind) == FAULT_ON_LINK) {
-        line->from = (int32_t)number[line->from];
-        line->to = (int32_t)number[line->to];
-    }
+    line->nodes = renumbered(line->nodes, number);
+    line->from = renumbered(line->from, number);
+    line->to = renumbered(line->to, number);
     if (line->kind == FAULT_DISK_SWAP)
         line->param[FAULT_P_WITH] = number[line->param[FAULT_P_WITH]];
 }
@@ -102,10 +116,7 @@ static uint64_t nodes_of(const struct fault_plan *plan)
 {
     uint64_t nodes = 0;
     for (int32_t i = 0; i < plan->count; i++) {
-        const struct fault_line *line = &plan->lines[i];
-        nodes |= line->nodes;
-        if (fault_kind_target(line->kind) == FAULT_ON_LINK)
-            nodes |= fault_node((uint32_t)line->from) | fault_node((uint32_t)line->to);
+        nodes |= fault_line_nodes(&plan->lines[i]);
     }
     return nodes;
 }
@@ -174,9 +185,14 @@ static enum err draw_swarm(struct script *s)
                                 .end_ns = s->swarm_until_ns};
     for (uint32_t i = 0; i < s->node_count; i++) {
         swarm.nodes |= fault_node(i);
-        if (s->nodes[i].program == &script_broker)
+        const struct world_program *program = s->nodes[i].program;
+        if (program == &script_broker)
             swarm.servers |= fault_node(i);
+        else if (program != &script_admin)
+            swarm.clients |= fault_node(i);
     }
+    int brokers = __builtin_popcountll(swarm.servers);
+    swarm.intact = s->swarm_intact < 0 ? brokers > 1 : (int32_t)MIN(s->swarm_intact, brokers);
     return fault_plan_draw(&s->plan, &swarm);
 }
 

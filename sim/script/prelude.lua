@@ -156,11 +156,13 @@ function plan(lines) kiln.plan(check.text("plan", lines)) end
 
 local function kind_list(where, v) return check.list(where, v, check.text) end
 
--- Draws a plan of faults from the seed: swarm { ["until"] = seconds(30), without = { "disk hang" } }.
+-- Draws a plan of faults from the seed: swarm { ["until"] = seconds(30), without = { "disk hang" } }. intact: so many brokers' disks
+-- are not damaged, where damage is drawn: one, or none where there is one alone and `only` names damage.
 function swarm(options)
-  local o = check.options("swarm", options, { from = check.span, ["until"] = check.span, only = kind_list, without = kind_list })
+  local o = check.options("swarm", options, { from = check.span, ["until"] = check.span, only = kind_list, without = kind_list,
+    intact = function(where, v) return check.count(where, v, 0) end })
   if o.only and #o.only == 0 then wrong("swarm: only: names no fault") end
-  kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {})
+  kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {}, o.intact or -1)
 end
 
 local Node, node_word, node_methods = check.class("node")
@@ -176,15 +178,17 @@ end
 local function whole(where, v) return check.count(where, v, 0) end
 local HARM = {
   op = whole, times = whole, bytes = whole, factor = whole, offset = whole, error = check.text, file = check.text, with = check_node,
-  lasts = check.lasting, bit = function(where, v) return check.count(where, v, 0, 7) end,
+  to = whole, every = check.lasting, lasts = check.lasting, bit = function(where, v) return check.count(where, v, 0, 7) end,
 }
-local HARM_ORDER = { "op", "times", "bytes", "factor", "offset", "bit", "error", "file", "with" }
+local HARM_ORDER = { "op", "times", "bytes", "factor", "offset", "to", "bit", "error", "file", "with" }
 
 local function harm_node(node, what, options)
   local line = string.format("node %s %s", node.name, what)
   for _, key in ipairs(HARM_ORDER) do
     if options[key] then line = line .. " " .. key .. "=" .. tostring(options[key]) end
   end
+  if options.every then line = line .. " every=" .. span_text(options.every) end
+  if options.ppm then line = line .. " ppm=" .. options.ppm end
   if options.by then line = line .. " by=" .. span_text(options.by) end
   if options.lasts and options.lasts > 0 then line = line .. " for " .. span_text(options.lasts) end
   kiln.harm(line)
@@ -222,6 +226,18 @@ node_word("clock", function(self, by, lasts)
   local ns = check.time("clock", by)
   if ns == 0 then wrong("clock: by 0 it stays right; say how far it is off, as hours(1)") end
   harm_node(self, "clock", { by = ns, lasts = check.maybe_lasting("clock", lasts) })
+end)
+
+-- It stands still again and again, for about `by` each time: stall { by = millis(300), every = seconds(1), lasts = seconds(5) }
+node_word("stall", function(self, options)
+  must_run("stall", self)
+  harm_node(self, "stall", check.options("stall", options, { by = check.lasting, every = check.lasting, lasts = check.lasting }))
+end)
+
+-- Its clocks, both of them, run faster (or slower, below 0) by so many parts of a million.
+node_word("drift", function(self, ppm, lasts)
+  if math.type(ppm) ~= "integer" or ppm == 0 then wrong("drift: takes parts of a million, as 200 or -200, not %s", shown(ppm)) end
+  harm_node(self, "drift", { ppm = ppm, lasts = check.maybe_lasting("drift", lasts) })
 end)
 
 -- disk("sync_fails", { times = 1 }), disk("full", { lasts = seconds(2) }), disk("flip", { file = "...", offset = 9, bit = 3 })
@@ -286,13 +302,36 @@ node_word("done", function(self)
   return kiln.done(self.id)
 end)
 
--- Cuts the link of two nodes, or (one_way) all that a sends to b.
+-- A node or several: { broker, producer }.
+local function side(where, v)
+  if type(v) ~= "table" or is_node(v) then return check_node(where, v).name end
+  local names = {}
+  check.list(where, v, function(_, node) names[#names + 1] = check_node(where, node).name end)
+  if #names == 0 then wrong("%s: names no node", where) end
+  return table.concat(names, ",")
+end
+
+local function harm_link(what, a, b, lasts, one_way, every)
+  local line = string.format("link %s%s%s %s", a, one_way and ">" or "-", b, what)
+  if every then line = line .. " every=" .. span_text(every) end
+  kiln.harm(lasts and lasts > 0 and line .. " for " .. span_text(lasts) or line)
+end
+
+-- Cuts all links between two sides, each a node or a list of them, or (one_way) all that a sends to b.
 function cut(a, b, lasts, one_way)
-  check_node("cut", a)
-  check_node("cut", b)
+  local from, to = side("cut", a), side("cut", b)
   local ns = check.maybe_lasting("cut", lasts)
   if one_way ~= nil then check.flag("cut: one way", one_way) end
-  kiln.harm(string.format("link %s%s%s cut%s", a, one_way and ">" or "-", b, ns and ns > 0 and " for " .. span_text(ns) or ""))
+  harm_link("cut", from, to, ns, one_way)
+end
+-- Nobody hears of it any more, nor it of anybody.
+function isolate(node, lasts)
+  harm_link("cut", side("isolate", node), "*", check.maybe_lasting("isolate", lasts))
+end
+-- Cut and whole again in turns, each for so long.
+function flap(a, b, every, lasts)
+  local from, to = side("flap", a), side("flap", b)
+  harm_link("cut", from, to, check.lasting("flap", lasts), false, check.lasting("flap", every))
 end
 local function harm_connections(what, a, b)
   check_node(what, a)
@@ -303,6 +342,7 @@ local function harm_connections(what, a, b)
 end
 function reset(a, b) harm_connections("reset", a, b) end
 function half_open(a, b) harm_connections("half_open", a, b) end
+function duplicate(a, b) harm_connections("duplicate", a, b) end
 
 local SPLITS = { "random", "bytes", "none" }
 

@@ -349,8 +349,7 @@ static enum err check_harm(const struct script *s, const struct fault_line *line
 /* Harm that is done at once or not at all; a replay leaves out what was not done. */
 static bool misses(const struct script *s, const struct fault_line *line, int32_t fired)
 {
-    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK ||
-                   line->kind == FAULT_DISK_VANISH;
+    bool at_once = (FAULT_AT_REST >> line->kind & 1) != 0;
     return at_once && !s->options->plan_only && world_fired(s->world)->count == fired;
 }
 
@@ -374,8 +373,9 @@ static int do_harm(lua_State *lua)
     world_harm(s->world, &line);
     if (misses(s, &line, fired))
         return luaL_error(lua, "harm \"%s\": no disk has %s", text,
-                          line.kind == FAULT_DISK_VANISH ? "a file or directory called so"
-                                                         : "that byte durably");
+                          line.kind == FAULT_DISK_VANISH    ? "a file or directory called so"
+                          : line.kind == FAULT_DISK_RESTORE ? "been backed up"
+                                                            : "that byte durably");
     return 0;
 }
 
@@ -557,6 +557,7 @@ static int set_swarm(lua_State *lua)
     s->swarm_kinds = (only != 0 ? only : FAULT_SURVIVABLE) & ~kinds_at(lua, 4);
     if (s->swarm_kinds == 0)
         return luaL_error(lua, "swarm: only and without leave no fault to draw");
+    s->swarm_intact = luaL_checkinteger(lua, 5);
     s->has_swarm = true;
     return 0;
 }

@@ -35,6 +35,8 @@ bool script_take_late(struct script *s, char text[SCRIPT_LATE_MAX])
 
 static bool is_due(const struct script *s, const struct fault_line *line)
 {
+    if (line->on_row != 0)
+        return s->row_count[line->on_row - 1] >= (uint64_t)line->on_count;
     return line->at_ns <= world_now(s->world);
 }
 
@@ -43,11 +45,11 @@ static bool is_due(const struct script *s, const struct fault_line *line)
 static bool has_struck(const struct script *s, const struct fault_line *line)
 {
     const struct fault_plan *fired = world_fired(s->world);
-    bool at_once = line->kind == FAULT_DISK_FLIP || line->kind == FAULT_DISK_BREAK ||
-                   line->kind == FAULT_DISK_VANISH;
+    bool at_once = (FAULT_AT_REST >> line->kind & 1) != 0;
     for (int32_t i = 0; at_once && i < fired->count; i++) {
         const struct fault_line *f = &fired->lines[i];
-        if (f->kind == line->kind && f->at_ns == line->at_ns && strcmp(f->file, line->file) == 0)
+        bool then = line->on_row != 0 || f->at_ns == line->at_ns;
+        if (f->kind == line->kind && then && strcmp(f->file, line->file) == 0)
             return true;
     }
     return !at_once;
@@ -69,6 +71,9 @@ void script_note_unplayed(struct script *s)
     fault_line_print(&plan->lines[i], &plan->names, &line);
     if (is_due(s, &plan->lines[i])) {
         text_printf(&line, "\": it found nothing to damage");
+    } else if (plan->lines[i].on_row != 0) {
+        text_printf(&line, "\": there were %llu rows of that kind",
+                    (unsigned long long)s->row_count[plan->lines[i].on_row - 1]);
     } else {
         text_printf(&line, "\": the script ends at ");
         fault_time_print(world_now(s->world), &line);

@@ -106,18 +106,21 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes)
     uint64_t bits = fault_draw_at(&world->dice, node->index, USE_DISK, flight->key, world->now_ns);
     int64_t delay_ns = mean_ns / 4 + random_exponential(bits, mean_ns - mean_ns / 4);
     delay_ns += (int64_t)(bytes / BYTES_PER_NS);
-    return 1 + delay_ns * node->slow_factor;
+    bool syncs = flight->verb == ENV_SYNC || flight->verb == ENV_SYNC_DIR;
+    return 1 + delay_ns * node->slow_factor * (syncs ? node->slow_sync_factor : 1);
 }
 
 /* ---- faults ---- */
 
-static enum err point_of(struct world_node *node, enum env_verb verb, uint64_t key)
+static enum err point_of(struct world_node *node, enum env_verb verb, unsigned flags, uint64_t key)
 {
     struct fault_points *points = &node->points;
     enum err e;
     switch (verb) {
     case ENV_OPEN:
         e = FAULT(points, DISK_OPEN, key);
+        if (e == ERR_NONE && (flags & ENV_OPEN_CREATE) != 0)
+            e = FAULT(points, DISK_SPACE, key);
         return e != ERR_NONE ? e : FAULT(points, DISK_HANDLES, key);
     case ENV_READ:
         return FAULT(points, DISK_READ, key);
@@ -132,7 +135,10 @@ static enum err point_of(struct world_node *node, enum env_verb verb, uint64_t k
         e = FAULT(points, DISK_SYNC_DIR, key);
         return e != ERR_NONE ? e : FAULT(points, DISK_HANDLES, key);
     case ENV_RENAME:
-        return FAULT(points, DISK_RENAME, key);
+        e = FAULT(points, DISK_RENAME, key);
+        return e != ERR_NONE ? e : FAULT(points, DISK_SPACE, key);
+    case ENV_MAKE_DIR:
+        return FAULT(points, DISK_SPACE, key);
     case ENV_UNLINK:
         return FAULT(points, DISK_UNLINK, key);
     case ENV_LIST:
@@ -170,7 +176,7 @@ static enum err fault_of(struct flight *flight)
     enum err e = rule_of(node, verb, path);
     if (e != ERR_NONE || !node->points.any_armed)
         return e;
-    return point_of(node, verb, attempt_of(flight, path));
+    return point_of(node, verb, flight->flags, attempt_of(flight, path));
 }
 
 /* What a send reads of a file on its way, with the faults that reading has. */

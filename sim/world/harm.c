@@ -1,15 +1,15 @@
 /* harm.c - carries out what a plan or a script says: each line begins, is written down once it has
  * struck, and ends. */
-#include <stdio.h>
 #include "world/inside.h"
 
-#define SLOW_FACTOR 100   /* where a line does not say */
-#define BANDWIDTH 65536   /* bytes a second, likewise */
-#define DELAY_NS 20000000 /* likewise */
+#define SLOW_FACTOR 100          /* where a line does not say */
+#define STALL_NS 100000000       /* likewise: each, */
+#define STALL_EVERY_NS 500000000 /* and from one to the next */
+#define WRITEBACK_NS 20000000    /* likewise */
 
 /* ---- the record ---- */
 
-static void note_struck(struct world *world, struct harm *harm)
+void world_note_struck(struct world *world, struct harm *harm)
 {
     if (!harm->noted)
         fault_engine_fired(&world->engine, &harm->line);
@@ -26,8 +26,9 @@ static const char *name_of(const struct fault_line *line)
 static void tell(struct world *world, const struct fault_line *line)
 {
     bool on_link = fault_kind_target(line->kind) == FAULT_ON_LINK;
-    uint32_t index = on_link ? (uint32_t)line->from : (uint32_t)__builtin_ctzll(line->nodes);
-    struct world_node *node = world->nodes[index];
+    uint64_t side = line->from == FAULT_OTHERS ? line->to : line->from;
+    uint64_t whose = on_link ? side : line->nodes;
+    struct world_node *node = world->nodes[__builtin_ctzll(whose)];
     bool is_point = line->kind == FAULT_FAIL;
     int64_t bit = is_point ? FAULT_KIND_COUNT + line->param[FAULT_P_SITE] : line->kind;
     struct trace_FAULT columns = {.site = hash_text(name_of(line)), .kind = line->kind};
@@ -63,13 +64,39 @@ static struct world_node *next_node(struct world *world, const struct fault_line
     return NULL;
 }
 
+/* Some do the same again and again while they hold, and what flaps is at rest every other time. */
+static int64_t every_ns(const struct fault_line *line)
+{
+    int64_t every = line->param[FAULT_P_EVERY];
+    switch (line->kind) {
+    case FAULT_STALL:
+        return every > 0 ? every : STALL_EVERY_NS;
+    case FAULT_WRITEBACK:
+        return every > 0 ? every : WRITEBACK_NS;
+    case FAULT_CUT:
+        return every;
+    default:
+        return 0;
+    }
+}
+
+/* The next time: something more of the same, or the end. */
+static void schedule_next(struct world *world, struct harm *harm)
+{
+    int64_t at_ns = harm->until_ns, every = every_ns(&harm->line);
+    if (every > 0)
+        at_ns = MIN(at_ns, world->now_ns + every);
+    harm->ends = at_ns == harm->until_ns;
+    world_schedule(world, &harm->moment, at_ns, fault_line_id(&harm->line));
+}
+
 static void end_later(struct world *world, struct harm *harm)
 {
-    if (harm->line.for_ns <= 0)
+    bool repeats = every_ns(&harm->line) > 0;
+    if (harm->line.for_ns <= 0 && !repeats)
         return;
-    harm->ends = true;
-    world_schedule(world, &harm->moment, world->now_ns + harm->line.for_ns,
-                   fault_line_id(&harm->line));
+    harm->until_ns = harm->line.for_ns > 0 ? world->now_ns + harm->line.for_ns : INT64_MAX;
+    schedule_next(world, harm);
 }
 
 void world_struck(struct world_node *node)
@@ -78,12 +105,12 @@ void world_struck(struct world_node *node)
     node->killer = NULL;
     if (harm == NULL || node->ending == ENDING_EXIT)
         return;
-    note_struck(node->world, harm);
+    world_note_struck(node->world, harm);
     harm->struck |= fault_node(node->index);
     end_later(node->world, harm);
 }
 
-static void kill_node(struct world_node *node, struct harm *harm, bool power)
+void world_kill_by(struct world_node *node, struct harm *harm, bool power)
 {
     int64_t op = power || harm->line.kind != FAULT_KILL ? 0 : harm->line.param[FAULT_P_OP];
     if (op == 0 && node->life == WORLD_DOWN)
@@ -106,9 +133,9 @@ static void lose_power(struct world_node *node, struct harm *harm)
         choice = hash_combine(world->config.seed, fault_line_id(&harm->line));
     world->power_loss_count++;
     EMIT(node, POWER_LOSS, .choice = (int64_t)choice);
-    note_struck(world, harm);
+    world_note_struck(world, harm);
     bool was_down = node->life == WORLD_DOWN;
-    kill_node(node, harm, true);
+    world_kill_by(node, harm, true);
     if (was_down)
         net_node_down(world->net, node->index, NET_POWERED_OFF);
     struct disk_loss loss;
@@ -134,170 +161,7 @@ static void start_struck(struct world *world, struct harm *harm)
     harm->struck = 0;
 }
 
-/* ---- disks ---- */
-
-enum err world_rule(struct world_node *node, enum fault_kind kind, const char *path)
-{
-    for (int32_t i = 0; i < node->rule_count; i++) {
-        struct rule *rule = &node->rules[i];
-        const struct fault_line *line = &rule->harm->line;
-        if (line->kind != kind || rule->times_left == 0 || strstr(path, line->file) == NULL)
-            continue;
-        rule->times_left -= rule->times_left > 0;
-        note_struck(node->world, rule->harm);
-        return line->param[FAULT_P_ERROR] != ERR_NONE ? (enum err)line->param[FAULT_P_ERROR]
-                                                      : ERR_IO;
-    }
-    return ERR_NONE;
-}
-
-static void add_rule(struct world_node *node, struct harm *harm)
-{
-    int64_t times = harm->line.param[FAULT_P_TIMES];
-    if (node->rule_count == RULES_MAX)
-        return;
-    node->rules[node->rule_count++] =
-        (struct rule){.harm = harm, .times_left = times > 0 ? times : -1};
-}
-
-static void remove_rules(struct world_node *node, const struct harm *harm)
-{
-    int32_t kept = 0;
-    for (int32_t i = 0; i < node->rule_count; i++)
-        if (node->rules[i].harm != harm)
-            node->rules[kept++] = node->rules[i];
-    node->rule_count = kept;
-}
-
-static void fill_disk(struct world_node *node, uint64_t bytes_left)
-{
-    uint64_t space;
-    disk_set_capacity(node->disk, node->disk_capacity);
-    if (disk_space(node->disk, ".", &space) != ERR_NONE)
-        return;
-    disk_set_capacity(node->disk, node->disk_capacity - space + MIN(bytes_left, space));
-}
-
-static void unhang(struct world_node *node)
-{
-    if (node->hang_depth > 0)
-        return;
-    LIST_EACH (moment, &node->hung, struct world_moment, parked) {
-        list_remove(&moment->parked);
-        struct flight *flight = CONTAINER_OF(moment, struct flight, moment);
-        world_fly(flight, world_disk_delay(flight, 0));
-    }
-}
-
-/* ---- damage ---- */
-
-#define NAMES_SIZE 65536
-#define DEPTH_MAX 64
-
-struct search {
-    struct world_node *node;
-    const char *part; /* of the path */
-    char path[ENV_PATH_MAX];
-    bool dirs;              /* a directory may match, too; what is in it then does not */
-    uint64_t count, wanted; /* matches seen; the one to stop at */
-};
-
-static bool is_wanted(struct search *search)
-{
-    return search->count++ == search->wanted;
-}
-
-/* Walks the disk in the order in which its entries were made. True: path is the wanted match. */
-static bool find_file(struct search *search, int depth)
-{
-    struct mem *mem = search->node->world->mem;
-    char *names = mem_alloc(mem, NAMES_SIZE);
-    size_t base = strlen(search->path);
-    uint64_t size = 0;
-    bool found = false;
-    const char *dir = base == 0 ? "." : search->path;
-    if (names == NULL || depth == DEPTH_MAX ||
-        disk_list(search->node->disk, dir, 0, names, NAMES_SIZE, &size) != ERR_NONE)
-        size = 0;
-    for (const char *name = names; !found && name < names + size; name += strlen(name) + 1) {
-        bool is_dir = name[0] == '/';
-        int n = snprintf(search->path + base, sizeof search->path - base, "%s%s", name + is_dir,
-                         is_dir ? "/" : "");
-        if (n < 0 || n >= (int)(sizeof search->path - base))
-            continue;
-        bool matches = strstr(search->path, search->part) != NULL && (!is_dir || search->dirs);
-        if (matches)
-            found = is_wanted(search);
-        else if (is_dir)
-            found = find_file(search, depth + 1);
-        search->path[base] = found ? search->path[base] : 0;
-    }
-    mem_free(mem, names);
-    return found;
-}
-
-/* Damages one of those that match, drawn. */
-static bool damage(struct world_node *node, const struct fault_line *line)
-{
-    struct search all = {.node = node,
-                         .part = line->file,
-                         .dirs = line->kind == FAULT_DISK_VANISH,
-                         .wanted = UINT64_MAX};
-    struct search search = all;
-    (void)find_file(&all, 0);
-    if (all.count == 0)
-        return false;
-    uint64_t bits = fault_draw(&node->world->dice, node->index, USE_FLIP, fault_line_id(line));
-    search.wanted = random_below(bits, all.count);
-    if (!find_file(&search, 0))
-        return false;
-    if (line->kind == FAULT_DISK_VANISH)
-        return disk_vanish(node->disk, search.path) == ERR_NONE;
-    uint64_t offset = (uint64_t)line->param[FAULT_P_OFFSET];
-    int bit = (int)(line->param[FAULT_P_BIT] & 7);
-    enum err e = line->kind == FAULT_DISK_FLIP ? disk_flip(node->disk, search.path, offset, bit)
-                                               : disk_break(node->disk, search.path, offset);
-    return e == ERR_NONE;
-}
-
-/* An operator takes a disk out: its process ends first, and starts again behind it. */
-static void take_out(struct world_node *node, struct harm *harm)
-{
-    kill_node(node, harm, false);
-    enum err e = disk_power_loss(node->disk, harm->line.kind, NULL);
-    ASSERT(e == ERR_NONE); /* of the simulator itself, not of a node */
-    world_note_disk(node);
-}
-
-static void lose_disk(struct world_node *node, struct harm *harm)
-{
-    take_out(node, harm);
-    enum err e = disk_wipe(node->disk);
-    ASSERT(e == ERR_NONE); /* of the simulator itself, not of a node */
-    note_struck(node->world, harm);
-    if (node->wanted)
-        world_start(node->world, node->index);
-}
-
-static void swap_disks(struct world_node *node, struct harm *harm)
-{
-    struct world *world = node->world;
-    uint64_t with = (uint64_t)harm->line.param[FAULT_P_WITH];
-    if (with >= world->node_count || with == node->index)
-        return;
-    struct world_node *other = world->nodes[with];
-    take_out(node, harm);
-    take_out(other, harm);
-    struct disk *disk = node->disk;
-    node->disk = other->disk;
-    other->disk = disk;
-    note_struck(world, harm);
-    for (int i = 0; i < 2; i++)
-        if ((i == 0 ? node : other)->wanted)
-            world_start(world, (i == 0 ? node : other)->index);
-}
-
-/* ---- links ---- */
+/* ---- what holds on ---- */
 
 static bool is_like(const struct world *world, const struct harm *other, const struct harm *harm)
 {
@@ -310,11 +174,8 @@ static const struct harm *later(const struct harm *a, const struct harm *b)
     return a != NULL && a->begun > b->begun ? a : b;
 }
 
-typedef bool harm_fits(const struct harm *other, const struct harm *harm, uint32_t a, uint32_t b);
-
-/* Of the other harms of that kind that hold and fit, the latest; NULL: there is none. */
-static const struct harm *still_holding(const struct world *world, const struct harm *harm,
-                                        harm_fits *fits, uint32_t a, uint32_t b)
+const struct harm *world_still_holding(const struct world *world, const struct harm *harm,
+                                       harm_fits *fits, uint32_t a, uint32_t b)
 {
     const struct harm *found = NULL;
     for (int32_t i = 0; i < world->plan_harm_count; i++) {
@@ -329,93 +190,12 @@ static const struct harm *still_holding(const struct world *world, const struct 
     return found;
 }
 
-static bool is_on_link(const struct harm *other, const struct harm *harm, uint32_t from,
-                       uint32_t to)
-{
-    const struct fault_line *line = &other->line;
-    bool there = line->from == (int32_t)from && line->to == (int32_t)to;
-    bool back = !line->one_way && line->from == (int32_t)to && line->to == (int32_t)from;
-    (void)harm;
-    return there || back;
-}
-
 static bool is_on_node(const struct harm *other, const struct harm *harm, uint32_t node,
                        uint32_t unused)
 {
     (void)unused;
     return (other->struck & fault_node(node)) != 0 &&
            other->line.param[FAULT_P_SITE] == harm->line.param[FAULT_P_SITE];
-}
-
-static void apply_link(struct world *world, uint32_t from, uint32_t to)
-{
-    const struct link_harm *link = &world->nodes[from]->links[to];
-    int64_t inbound = world->nodes[to]->inbound_bytes_per_s;
-    int64_t bandwidth = link->bytes_per_s;
-    if (inbound > 0 && from != to)
-        bandwidth = bandwidth > 0 ? MIN(bandwidth, inbound) : inbound;
-    net_set_delay(world->net, from, to, link->delay_ns);
-    net_set_bandwidth(world->net, from, to, bandwidth);
-    net_cut(world->net, from, to, link->cut_depth > 0);
-}
-
-static void change_link(struct world *world, const struct harm *harm, uint32_t from, uint32_t to,
-                        bool ends)
-{
-    struct link_harm *link = &world->nodes[from]->links[to];
-    const struct fault_line *line = &harm->line;
-    const struct harm *other = ends ? still_holding(world, harm, is_on_link, from, to) : NULL;
-    if (other != NULL && line->kind != FAULT_CUT) {
-        change_link(world, other, from, to, false); /* it alone counts from here on */
-        return;
-    }
-    const int64_t *param = line->param;
-    if (line->kind == FAULT_CUT)
-        link->cut_depth += ends ? -1 : 1;
-    else if (line->kind == FAULT_DELAY)
-        link->delay_ns = ends ? 0 : MAX(param[FAULT_P_BY], 0) > 0 ? param[FAULT_P_BY] : DELAY_NS;
-    else if (line->kind == FAULT_BANDWIDTH)
-        link->bytes_per_s = ends ? 0 : param[FAULT_P_BYTES] > 0 ? param[FAULT_P_BYTES] : BANDWIDTH;
-    ASSERT(link->cut_depth >= 0);
-    apply_link(world, from, to);
-}
-
-static void strike_link(struct world *world, struct harm *harm, bool ends)
-{
-    const struct fault_line *line = &harm->line;
-    uint32_t from = (uint32_t)line->from, to = (uint32_t)line->to;
-    if (from >= world->node_count || to >= world->node_count)
-        return;
-    note_struck(world, harm);
-    if (line->kind == FAULT_RESET) {
-        net_reset_link(world->net, from, to);
-    } else if (line->kind == FAULT_HALF_OPEN) {
-        net_half_open(world->net, from, to);
-    } else {
-        change_link(world, harm, from, to, ends);
-        if (!line->one_way)
-            change_link(world, harm, to, from, ends);
-    }
-    if (!ends)
-        end_later(world, harm);
-}
-
-static void slow_reader(struct world_node *node, int64_t bytes_per_s)
-{
-    struct world *world = node->world;
-    node->inbound_bytes_per_s = bytes_per_s;
-    for (uint32_t from = 0; from < world->node_count; from++)
-        apply_link(world, from, node->index);
-}
-
-void world_heal_link(struct world *world, uint32_t a, uint32_t b)
-{
-    ASSERT(a < world->node_count);
-    ASSERT(b < world->node_count);
-    world->nodes[a]->links[b] = (struct link_harm){0};
-    world->nodes[b]->links[a] = (struct link_harm){0};
-    apply_link(world, a, b);
-    apply_link(world, b, a);
 }
 
 /* ---- lines ---- */
@@ -437,13 +217,14 @@ static bool begin_on(struct world_node *node, const struct harm *harm)
     const int64_t *param = harm->line.param;
     switch (harm->line.kind) {
     case FAULT_PAUSE:
+        node->stalled = false; /* this is longer */
         world_pause_now(node, harm->line.for_ns == 0 ? 0 : world->now_ns + harm->line.for_ns);
         return node->life == WORLD_PAUSED;
     case FAULT_CLOCK:
         move_clock(node, param[FAULT_P_BY]);
         return true;
     case FAULT_DISK_FULL:
-        fill_disk(node, (uint64_t)MAX(param[FAULT_P_BYTES], 0));
+        world_fill_disk(node, (uint64_t)MAX(param[FAULT_P_BYTES], 0));
         return true;
     case FAULT_DISK_SLOW:
         node->slow_factor = param[FAULT_P_FACTOR] > 0 ? param[FAULT_P_FACTOR] : SLOW_FACTOR;
@@ -451,15 +232,28 @@ static bool begin_on(struct world_node *node, const struct harm *harm)
     case FAULT_DISK_HANG:
         node->hang_depth++;
         return true;
+    case FAULT_SLOW_SYNC:
+        node->slow_sync_factor = param[FAULT_P_FACTOR] > 0 ? param[FAULT_P_FACTOR] : SLOW_FACTOR;
+        return true;
+    case FAULT_DRIFT:
+        world_drift(node, param[FAULT_P_PPM]);
+        return true;
+    case FAULT_STALL:
+    case FAULT_WRITEBACK:
+        return true; /* world_harm_step does it again and again */
+    case FAULT_DISK_BACKUP:
+        return world_back_up(node);
     case FAULT_DISK_FLIP:
     case FAULT_DISK_BREAK:
     case FAULT_DISK_VANISH:
-        return damage(node, &harm->line);
+    case FAULT_DISK_STALE:
+    case FAULT_DISK_MISDIRECT:
+        return world_damage(node, &harm->line);
     case FAULT_DISK_EVICT:
         disk_evict(node->disk);
         return true;
     case FAULT_SLOW_READER:
-        slow_reader(node, param[FAULT_P_BYTES] > 0 ? param[FAULT_P_BYTES] : BANDWIDTH);
+        world_slow_reader(node, param[FAULT_P_BYTES] > 0 ? param[FAULT_P_BYTES] : -1);
         return true;
     default:
         UNREACHABLE();
@@ -469,7 +263,7 @@ static bool begin_on(struct world_node *node, const struct harm *harm)
 /* Where another one of its kind holds on, that one counts from here on. True: so it is. */
 static bool is_taken_over(struct world_node *node, const struct harm *harm)
 {
-    const struct harm *other = still_holding(node->world, harm, is_on_node, node->index, 0);
+    const struct harm *other = world_still_holding(node->world, harm, is_on_node, node->index, 0);
     if (other == NULL)
         return false;
     switch (harm->line.kind) {
@@ -480,7 +274,9 @@ static bool is_taken_over(struct world_node *node, const struct harm *harm)
         return true;
     case FAULT_DISK_FULL:
     case FAULT_DISK_SLOW:
+    case FAULT_SLOW_SYNC:
     case FAULT_SLOW_READER:
+    case FAULT_DRIFT:
         (void)begin_on(node, other);
         return true;
     default:
@@ -503,7 +299,7 @@ static void end_on(struct world_node *node, struct harm *harm)
     case FAULT_SYNC_LATE:
     case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
-        remove_rules(node, harm);
+        world_remove_rules(node, harm);
         return;
     case FAULT_DISK_FULL:
         disk_set_capacity(node->disk, node->disk_capacity);
@@ -511,13 +307,22 @@ static void end_on(struct world_node *node, struct harm *harm)
     case FAULT_DISK_SLOW:
         node->slow_factor = 1;
         return;
+    case FAULT_SLOW_SYNC:
+        node->slow_sync_factor = 1;
+        return;
+    case FAULT_DRIFT:
+        world_drift(node, 0);
+        return;
+    case FAULT_STALL:
+    case FAULT_WRITEBACK:
+        return;
     case FAULT_DISK_HANG:
         node->hang_depth--;
         ASSERT(node->hang_depth >= 0);
-        unhang(node);
+        world_unhang(node);
         return;
     case FAULT_SLOW_READER:
-        slow_reader(node, 0);
+        world_slow_reader(node, 0);
         return;
     case FAULT_RATE:
         set_rate(node, harm, true);
@@ -532,7 +337,7 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
 {
     switch (harm->line.kind) {
     case FAULT_KILL:
-        kill_node(node, harm, false);
+        world_kill_by(node, harm, false);
         return;
     case FAULT_POWER_LOSS:
         lose_power(node, harm);
@@ -541,14 +346,17 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
     case FAULT_SYNC_LATE:
     case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
-        add_rule(node, harm);
+        world_add_rule(node, harm);
         end_later(node->world, harm);
         return;
     case FAULT_DISK_LOSE:
-        lose_disk(node, harm);
+        world_lose_disk(node, harm);
         return;
     case FAULT_DISK_SWAP:
-        swap_disks(node, harm);
+        world_swap_disks(node, harm);
+        return;
+    case FAULT_DISK_RESTORE:
+        world_restore(node, harm);
         return;
     case FAULT_RATE:
         set_rate(node, harm, false);
@@ -559,7 +367,7 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
         return; /* the fault points look for it themselves */
     default:
         if (begin_on(node, harm)) {
-            note_struck(node->world, harm);
+            world_note_struck(node->world, harm);
             harm->struck |= fault_node(node->index);
             end_later(node->world, harm);
         }
@@ -575,7 +383,9 @@ static void begin(struct world *world, struct harm *harm)
     harm->begun = world->event_count;
     harm->holds = true;
     if (fault_kind_target(harm->line.kind) == FAULT_ON_LINK) {
-        strike_link(world, harm, false);
+        world_note_struck(world, harm);
+        world_strike_links(world, harm, false);
+        end_later(world, harm);
         return;
     }
     for (struct world_node *node; (node = next_node(world, &harm->line, &next)) != NULL;)
@@ -591,12 +401,62 @@ static void end(struct world *world, struct harm *harm)
         return;
     }
     if (fault_kind_target(harm->line.kind) == FAULT_ON_LINK) {
-        strike_link(world, harm, true);
+        if (!harm->rests)
+            world_strike_links(world, harm, true);
         return;
     }
     for (struct world_node *node; (node = next_node(world, &harm->line, &next)) != NULL;)
         if (node->index < harm->node_count)
             end_on(node, harm);
+}
+
+/* A stall is a pause of about so long; which of them a timer or a message falls into is chance. */
+static void stall(struct world_node *node, const struct harm *harm)
+{
+    struct world *world = node->world;
+    int64_t by_ns = harm->line.param[FAULT_P_BY] > 0 ? harm->line.param[FAULT_P_BY] : STALL_NS;
+    uint64_t bits = fault_draw(&world->dice, node->index, USE_STALL, fault_line_id(&harm->line));
+    if (node->life != WORLD_UP)
+        return;
+    world_pause_now(node, 0);
+    node->stalled = true;
+    world_call_at(world, &node->unstall, world->now_ns + random_between(bits, by_ns / 2, by_ns));
+}
+
+void world_unstall(struct world_call *call)
+{
+    struct world_node *node = CONTAINER_OF(call, struct world_node, unstall);
+    if (node->stalled)
+        world_resume(node->world, node->index);
+}
+
+static void repeat_on(struct world_node *node, const struct harm *harm)
+{
+    struct world *world = node->world;
+    if (harm->line.kind == FAULT_STALL) {
+        stall(node, harm);
+        return;
+    }
+    ASSERT(harm->line.kind == FAULT_WRITEBACK);
+    uint64_t bits =
+        fault_draw(&world->dice, node->index, USE_WRITEBACK, fault_line_id(&harm->line));
+    (void)disk_writeback_any(node->disk, bits);
+}
+
+static void repeat(struct world *world, struct harm *harm)
+{
+    uint32_t next = 0;
+    if (harm->line.kind == FAULT_CUT) {
+        if (!harm->rests)
+            world_strike_links(world, harm, true);
+        harm->rests = !harm->rests;
+        if (!harm->rests)
+            world_strike_links(world, harm, false);
+    }
+    for (struct world_node *node; (node = next_node(world, &harm->line, &next)) != NULL;)
+        if (node->index < harm->node_count)
+            repeat_on(node, harm);
+    schedule_next(world, harm);
 }
 
 void world_harm_step(struct world *world, struct harm *harm)
@@ -605,8 +465,25 @@ void world_harm_step(struct world *world, struct harm *harm)
         return; /* the world was healed meanwhile */
     if (harm->ends)
         end(world, harm);
+    else if (harm->holds)
+        repeat(world, harm);
     else
         begin(world, harm);
+}
+
+/* ---- lines that wait for a row ---- */
+
+void world_row_fires(struct world *world, const struct trace_row *row)
+{
+    for (int32_t i = 0; i < world->plan_harm_count; i++) {
+        struct harm *harm = &world->plan_harms[i];
+        if (harm->line.on_row != row->kind + 1 || harm->generation != world->generation)
+            continue;
+        if (++harm->row_count != harm->line.on_count)
+            continue;
+        harm->line = fault_line_fire(&harm->line, row->node, world->now_ns);
+        world_schedule(world, &harm->moment, world->now_ns, fault_line_id(&harm->line));
+    }
 }
 
 /* ---- plans ---- */
@@ -624,7 +501,10 @@ enum err world_harm_init(struct world *world)
         struct harm *harm = &world->plan_harms[i];
         *harm = (struct harm){.line = plan->lines[i], .moment = {.type = MOMENT_HARM}};
         list_init(&harm->moment.parked);
-        bool by_time = harm->line.kind != FAULT_FAIL && harm->line.param[FAULT_P_SCRIPT] == 0;
+        bool by_time = harm->line.kind != FAULT_FAIL && harm->line.param[FAULT_P_SCRIPT] == 0 &&
+                       harm->line.on_row == 0;
+        if (harm->line.on_row != 0)
+            world->awaited[harm->line.on_row - 1] = world->awaits = true;
         if (by_time)
             world_schedule(world, &harm->moment, harm->line.at_ns, fault_line_id(&harm->line));
     }
@@ -700,9 +580,10 @@ void world_clock_jump(struct world *world, uint32_t node, int64_t by_ns)
 static void harm_link(struct world *world, enum fault_kind kind, uint32_t from, uint32_t to,
                       bool one_way)
 {
-    world_harm(world,
-               &(struct fault_line){
-                   .kind = kind, .from = (int32_t)from, .to = (int32_t)to, .one_way = one_way});
+    world_harm(world, &(struct fault_line){.kind = kind,
+                                           .from = fault_node(from),
+                                           .to = fault_node(to),
+                                           .one_way = one_way});
 }
 
 void world_cut(struct world *world, uint32_t from, uint32_t to, bool one_way)
@@ -724,11 +605,12 @@ static void heal_node(struct world *world, struct world_node *node)
     node->kill_in = 0;
     node->killer = NULL;
     node->rule_count = 0;
-    node->slow_factor = 1;
+    node->slow_factor = node->slow_sync_factor = 1;
     node->hang_depth = 0;
+    world_drift(node, 0);
     node->inbound_bytes_per_s = 0;
     disk_set_capacity(node->disk, node->disk_capacity);
-    unhang(node);
+    world_unhang(node);
     if (node->wall_offset_ms != 0)
         move_clock(node, -node->wall_offset_ms * 1000000);
     world_resume(world, node->index);
@@ -736,13 +618,33 @@ static void heal_node(struct world *world, struct world_node *node)
         world_start(world, node->index);
 }
 
-void world_heal(struct world *world)
+/* It does nothing any more: what runs stands still, and what is down stays down. */
+static void freeze_node(struct world_node *node)
+{
+    node->frozen = true;
+    node->stalled = false;
+    world_pause_now(node, 0);
+}
+
+void world_heal_core(struct world *world, uint64_t core)
 {
     ASSERT(world->current == NULL);
     world->generation++;
-    for (uint32_t i = 0; i < world->node_count; i++)
-        heal_node(world, world->nodes[i]);
+    for (uint32_t i = 0; i < world->node_count; i++) {
+        struct world_node *node = world->nodes[i];
+        node->frozen = false;
+        if ((core & fault_node(i)) != 0)
+            heal_node(world, node);
+        else
+            freeze_node(node);
+    }
     for (uint32_t a = 0; a < world->node_count; a++)
         for (uint32_t b = 0; b <= a; b++)
-            world_heal_link(world, a, b);
+            if ((core & fault_node(a)) != 0 && (core & fault_node(b)) != 0)
+                world_heal_link(world, a, b);
+}
+
+void world_heal(struct world *world)
+{
+    world_heal_core(world, UINT64_MAX);
 }

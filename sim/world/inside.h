@@ -33,6 +33,8 @@ enum world_use {
     USE_SYNC_FAILS,
     USE_PERSONALITY,
     USE_FLIP,
+    USE_STALL,
+    USE_WRITEBACK,
 };
 
 /* What crosses the boundary, as the hash chain tells it apart. */
@@ -116,7 +118,10 @@ struct harm {
     struct list of_script;
     struct fault_line line;
     uint32_t generation;
-    bool ends;
+    bool ends;           /* the next time that its moment comes */
+    bool rests;          /* it flaps, and does nothing just now */
+    int64_t until_ns;    /* when it ends, where it does */
+    int64_t row_count;   /* that it has waited for */
     bool holds;          /* it has begun, and not ended */
     bool noted;          /* it stands in the record */
     uint64_t begun;      /* the event in which it did */
@@ -159,8 +164,11 @@ struct world_node {
     const struct world_program *program;
     struct buf *args;
     struct disk *disk;
+    struct disk_image *backup; /* NULL: nobody has made one */
     uint64_t disk_capacity;
     int64_t born_ns, base_ns; /* env_now is base at birth */
+    int64_t drift_ppm;        /* its clocks run so much faster, from drift_ns on */
+    int64_t drift_ns;
     int64_t wall_offset_ms;
     struct fault_points points; /* of its disk and its net; of its heap its half has them */
     struct half_state state;    /* as its last handler left it */
@@ -174,7 +182,10 @@ struct world_node {
     uint32_t kill_in; /* operations until it dies; 0: none */
     struct harm *killer;
     int32_t hang_depth;
-    int64_t slow_factor;
+    int64_t slow_factor, slow_sync_factor;
+    bool stalled; /* paused, and soon no more */
+    bool frozen;  /* outside of the core that was healed */
+    struct world_call unstall;
     struct rule rules[RULES_MAX];
     int32_t rule_count;
     struct link_harm *links; /* to every node */
@@ -213,6 +224,7 @@ struct world {
     int64_t disk_means_ns[ENV_VERB_COUNT];
     struct harm *plan_harms;
     int32_t plan_harm_count;
+    bool awaits, awaited[TRACE_KIND_COUNT]; /* by lines of the plan that wait for such a row */
     struct list script_harms;
     uint32_t generation; /* of harm; healing begins another */
     int64_t script_harm_count;
@@ -314,17 +326,60 @@ enum err world_stream_perform(struct flight *flight);
 enum err world_harm_init(struct world *world) MUST_USE;
 void world_harm_free(struct world *world);
 void world_harm_step(struct world *world, struct harm *harm);
-/* The error that a rule in force gives to this operation on that path; ERR_NONE. */
-enum err world_rule(struct world_node *node, enum fault_kind kind, const char *path);
+/* Lines that wait for this row strike as an event of their own, now. */
+void world_row_fires(struct world *world, const struct trace_row *row);
 /* It is down. If a line meant that, the line is written down, and ends when it says. */
 void world_struck(struct world_node *node);
+/* The end of a stall. */
+void world_unstall(struct world_call *call);
 /* Rows for what was written down since. */
 void world_tell_fired(struct world *world);
+/* It has struck: it stands in the record from now on. */
+void world_note_struck(struct world *world, struct harm *harm);
+void world_kill_by(struct world_node *node, struct harm *harm, bool power);
+typedef bool harm_fits(const struct harm *other, const struct harm *harm, uint32_t a, uint32_t b);
+/* Of the other harms of that kind that hold and fit, the latest; NULL: there is none. */
+const struct harm *world_still_holding(const struct world *world, const struct harm *harm,
+                                       harm_fits *fits, uint32_t a, uint32_t b);
+
+/* harm_link.c */
+/* Begins or ends on each pair of nodes of the two sides. */
+void world_strike_links(struct world *world, struct harm *harm, bool ends);
+/* Of all that is sent to it. 0: as fast as it comes; below: what a line has that does not say. */
+void world_slow_reader(struct world_node *node, int64_t bytes_per_s);
+
+/* harm_disk.c */
+/* The error that a rule in force gives to this operation on that path; ERR_NONE. */
+enum err world_rule(struct world_node *node, enum fault_kind kind, const char *path);
+void world_add_rule(struct world_node *node, struct harm *harm);
+void world_remove_rules(struct world_node *node, const struct harm *harm);
+void world_fill_disk(struct world_node *node, uint64_t bytes_left);
+/* What a disk that hung has not done is done now. */
+void world_unhang(struct world_node *node);
+/* False: no disk has what the line speaks of, so nothing was done. */
+bool world_damage(struct world_node *node, const struct fault_line *line);
+bool world_back_up(struct world_node *node);
+/* The process ends first, and starts again behind it. */
+void world_lose_disk(struct world_node *node, struct harm *harm);
+void world_swap_disks(struct world_node *node, struct harm *harm);
+void world_restore(struct world_node *node, struct harm *harm);
+
+/* node.c */
+/* Its clocks go faster by that from now on. */
+void world_drift(struct world_node *node, int64_t ppm);
+
+/* How far its clocks have run away since they began to, and not been set right. */
+static inline int64_t world_drifted(const struct world_node *node)
+{
+    int64_t ran_ns = node->world->now_ns - node->drift_ns;
+    return (int64_t)((__int128)ran_ns * node->drift_ppm / 1000000);
+}
 
 /* What the node's wall clock shows at this moment. */
 static inline int64_t world_node_wall(const struct world_node *node)
 {
-    return WORLD_WALL_START_MS + node->world->now_ns / 1000000 + node->wall_offset_ms;
+    return WORLD_WALL_START_MS + (node->world->now_ns + world_drifted(node)) / 1000000 +
+           node->wall_offset_ms;
 }
 
 #endif

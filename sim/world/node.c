@@ -127,7 +127,7 @@ static void stamp(struct world_node *node, struct half_event *event)
     ASSERT(world->current == NULL);
     ASSERT(node->life == WORLD_UP);
     ASSERT(node->ending == ENDING_NONE);
-    event->now_ns = world->now_ns - node->born_ns + node->base_ns;
+    event->now_ns = world->now_ns - node->born_ns + node->base_ns + world_drifted(node);
     event->wall_ms = world_node_wall(node);
     event->time_ns = world->now_ns;
 }
@@ -167,6 +167,7 @@ static enum err begin_life(struct world_node *node)
         node->guest->impl->begin(node->guest, node->lives, args, disk_guarantees(node->disk));
     if (e != ERR_NONE)
         return e;
+    world_drift(node, node->drift_ppm);
     uint64_t bits = fault_draw(&world->dice, node->index, USE_BASE, node->lives);
     node->base_ns = 1 + (int64_t)random_below(bits, BASE_NS_MAX);
     node->born_ns = world->now_ns;
@@ -183,7 +184,7 @@ static enum err begin_life(struct world_node *node)
 
 static void on_start(struct world_node *node, uint64_t cause)
 {
-    if (node->life != WORLD_DOWN || begin_life(node) != ERR_NONE)
+    if (node->life != WORLD_DOWN || node->frozen || begin_life(node) != ERR_NONE)
         return;
     const char *kind = node->program->kind;
     uint64_t id = hash_text(kind);
@@ -269,6 +270,30 @@ void world_open_letter(struct world *world, struct letter *letter)
 
 /* ---- timers ---- */
 
+/* The moment at which its monotonic clock will show that. */
+static int64_t when_due(const struct world_node *node, int64_t deadline_ns)
+{
+    int64_t now_ns = node->world->now_ns;
+    int64_t left_ns = deadline_ns - node->base_ns + node->born_ns - now_ns;
+    if (node->drift_ppm == 0)
+        return now_ns + left_ns;
+    left_ns -= world_drifted(node);
+    return now_ns + (int64_t)((__int128)left_ns * 1000000 / (1000000 + node->drift_ppm)) + 2;
+}
+
+/* What it has run away so far stays: for its life on the one clock, until it is set right on the
+ * other. */
+void world_drift(struct world_node *node, int64_t ppm)
+{
+    int64_t drifted_ns = world_drifted(node);
+    node->base_ns += drifted_ns;
+    node->wall_offset_ms += drifted_ns / 1000000;
+    node->drift_ppm = ppm;
+    node->drift_ns = node->world->now_ns;
+    world_unschedule(node->world, &node->wake);
+    world_update_wake(node);
+}
+
 /* Armed timers are the node's own; the world has one moment for the earliest. */
 void world_update_wake(struct world_node *node)
 {
@@ -278,7 +303,7 @@ void world_update_wake(struct world_node *node)
         world_unschedule(world, &node->wake);
         return;
     }
-    int64_t at_ns = state->deadline_ns - node->base_ns + node->born_ns;
+    int64_t at_ns = when_due(node, state->deadline_ns);
     if (at_ns <= world->now_ns) /* a loop takes its time to come round; it must not stop time */
         at_ns = world->now_ns + LOOP_NS;
     uint64_t priority =
@@ -316,6 +341,7 @@ void world_resume(struct world *world, uint32_t index)
 {
     struct world_node *node = world->nodes[index];
     ASSERT(world->current == NULL);
+    node->stalled = false;
     if (node->life != WORLD_PAUSED)
         return;
     node->life = WORLD_UP;
@@ -385,6 +411,7 @@ void world_bury(struct world_node *node, bool power)
         world_note_disk(node);
     net_node_down(world->net, node->index, power ? NET_POWERED_OFF : NET_KILLED);
     world_unschedule(world, &node->wake);
+    node->stalled = false;
     node->state.has_timer = false;
     node->guest->impl->end(node->guest);
     node->kill_in = 0;
@@ -465,6 +492,8 @@ void world_node_free(struct world_node *node)
         net_node_down(world->net, node->index, NET_POWERED_OFF);
     }
     world_unschedule(world, &node->wake);
+    world_call_cancel(world, &node->unstall);
+    disk_image_free(node->backup);
     hmap_free(&node->files);
     fault_points_free(&node->points);
     disk_free(node->disk);
@@ -491,7 +520,8 @@ enum err world_add_node(struct world *world, const struct world_program *program
     node->world = world;
     node->index = world->node_count;
     node->program = program;
-    node->slow_factor = 1;
+    node->slow_factor = node->slow_sync_factor = 1;
+    node->unstall.run = world_unstall;
     node->wake.type = MOMENT_WAKE;
     memcpy(node->name, name, strlen(name));
     list_init(&node->flights);

@@ -88,6 +88,8 @@ static void submit_connect(struct flight *flight)
     }
     enum err e = FAULT(&node->points, NET_CONNECT, flight->key);
     if (e == ERR_NONE)
+        e = FAULT(&node->points, NET_HANDLES, flight->key);
+    if (e == ERR_NONE)
         e = net_connect(world->net, node->index, to, flight->port, &flight->net);
     flight->on_net = e == ERR_NONE;
     if (e != ERR_NONE)

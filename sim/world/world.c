@@ -111,6 +111,14 @@ void world_add_sink(struct world *world, struct world_sink *sink)
         world->chained[world->chained_count++] = sink;
 }
 
+static void fire_lines(struct world *world, uint64_t *rows, uint32_t size)
+{
+    uint32_t at = 0;
+    for (const struct trace_row *row; (row = trace_next(rows, size, &at)) != NULL;)
+        if (world->awaited[row->kind])
+            world_row_fires(world, row);
+}
+
 static void tell_one_by_one(struct world_sink *sink, uint64_t *rows, uint32_t size)
 {
     uint32_t at = 0;
@@ -131,6 +139,8 @@ void world_tell_rows(struct world *world, uint64_t *rows, uint32_t size)
         if (sink->row != NULL)
             tell_one_by_one(sink, rows, size);
     }
+    if (world->awaits)
+        fire_lines(world, rows, size);
 }
 
 void world_emit(struct world_node *node, enum trace_kind kind, const void *columns,

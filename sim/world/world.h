@@ -240,6 +240,9 @@ void world_heal_link(struct world *world, uint32_t from, uint32_t to);
  * clocks go right, paused nodes go on, nodes that died start, the plan has ended. Damage that
  * has been done to bytes stays. */
 void world_heal(struct world *world);
+/* The same for these nodes and the links among them alone. The others are frozen until somebody
+ * heals them too: they run no step, and do not start. Whoever can go on without them must. */
+void world_heal_core(struct world *world, uint64_t core);
 
 /* For tests that drive a node by hand, in a world that runs its nodes itself: what comes between
  * the two is one handler of a node that runs. */

@@ -28,6 +28,93 @@ static enum err read_at(struct disk *disk, uint64_t file, uint64_t offset, uint6
     return disk_read(disk, file, offset, bytes, size, &n);
 }
 
+/* ---- writes that went elsewhere, or nowhere ---- */
+
+static void make_pages(struct fixture *f, uint64_t *file)
+{
+    static char page[PAGE];
+    make(f, (struct disk_options){0});
+    *file = help_open(f->disk, "a", RWC);
+    for (int i = 0; i < 3; i++) {
+        memset(page, 'a' + i, PAGE);
+        help_append(f->disk, *file, page, i < 2 ? PAGE : 100);
+    }
+    assert_ok(help_try_sync(f->disk, *file));
+}
+
+TEST(a_page_that_was_never_written_reads_as_zeros)
+{
+    struct fixture f;
+    uint64_t file;
+    make_pages(&f, &file);
+    assert_ok(disk_stale(f.disk, "a", PAGE + 7));
+    assert_ok(read_at(f.disk, file, PAGE - 1, PAGE + 2));
+    assert_int_equal(bytes[0], 'a');
+    assert_int_equal(bytes[1], 0);
+    assert_int_equal(bytes[PAGE], 0);
+    assert_int_equal(bytes[PAGE + 1], 'c');
+    assert_int_equal(disk_stale(f.disk, "a", PAGE), ERR_RANGE);
+    assert_int_equal(disk_stale(f.disk, "a", 3 * PAGE), ERR_RANGE);
+    help_write(f.disk, file, PAGE, "new", 3); /* and a write heals it */
+    assert_ok(read_at(f.disk, file, PAGE, 4));
+    assert_memory_equal(bytes, "new", 4);
+    (void)disk_digest(f.disk);
+    disk_check(f.disk);
+    done(&f);
+}
+
+TEST(a_misdirected_page_stands_elsewhere)
+{
+    struct fixture f;
+    uint64_t file;
+    make_pages(&f, &file);
+    assert_ok(disk_misdirect(f.disk, "a", 5, 2 * PAGE));
+    assert_ok(read_at(f.disk, file, 0, 1));
+    assert_int_equal(bytes[0], 0);
+    assert_ok(read_at(f.disk, file, 2 * PAGE, 100));
+    assert_int_equal(bytes[0], 'a');
+    assert_int_equal(bytes[99], 'a');
+    assert_ok(read_at(f.disk, file, PAGE, 1));
+    assert_int_equal(bytes[0], 'b');
+    assert_int_equal(disk_misdirect(f.disk, "a", PAGE, PAGE), ERR_RANGE);
+    (void)disk_digest(f.disk);
+    disk_check(f.disk);
+    done(&f);
+}
+
+/* What was written back last may be what was written first. */
+TEST(writeback_takes_files_in_any_order)
+{
+    int first = 0, second = 0;
+    for (uint64_t key = 1; key <= 40; key++) {
+        struct fixture f;
+        make(&f, (struct disk_options){.personality = DISK_POSIX});
+        help_put_durable(f.disk, "a", "abc");
+        help_put_durable(f.disk, "b", "def");
+        uint64_t a = help_open(f.disk, "a", RW), b = help_open(f.disk, "b", RW);
+        help_write(f.disk, a, 0, "ABC", 3);
+        help_write(f.disk, b, 0, "DEF", 3);
+        assert_true(disk_writeback_any(f.disk, hash_mix(key)));
+        struct disk_loss loss;
+        disk_process_crash(f.disk, key);
+        assert_ok(disk_power_loss(f.disk, key, &loss));
+        assert_int_equal(loss.pending_count, 1);
+        a = help_open(f.disk, "a", RW);
+        b = help_open(f.disk, "b", RW);
+        assert_ok(read_at(f.disk, a, 0, 3));
+        bool has_a = memcmp(bytes, "ABC", 3) == 0;
+        assert_ok(read_at(f.disk, b, 0, 3));
+        bool has_b = memcmp(bytes, "DEF", 3) == 0;
+        assert_true(has_a || has_b);
+        first += has_a && !has_b;
+        second += has_b && !has_a;
+        assert_false(disk_writeback_any(f.disk, key));
+        done(&f);
+    }
+    assert_true(first > 0);
+    assert_true(second > 0);
+}
+
 /* ---- somebody else's rm ---- */
 
 /* Whatever the power takes later: a whole directory, and a file that a process goes on with. */

@@ -28,7 +28,7 @@ static const struct {
     {"sleep(seconds(1)) every(seconds(1), b:kill(), { times = 4 })",
      "orders.lua:7: every: takes a function, not nil"},
     {"swarm { untill = seconds(30) }",
-     "orders.lua:7: swarm: no option untill; did you mean until? there are from, "
+     "orders.lua:7: swarm: no option untill; did you mean until? there are from, intact, "
      "only, until, without"},
     {"swarm { [\"until\"] = 30 }",
      "orders.lua:7: swarm: until: 30 has no unit; say seconds(30) or millis(30)"},
@@ -84,10 +84,11 @@ static const struct {
     {"b:disk(\"sync_fail\")",
      "orders.lua:7: harm \"node broker1 disk sync_fail\": \"disk sync_fail\" is not "
      "a fault of a node; there are sync_fails, write_fails, sync_late, read_fails, "
-     "full, slow, hang, flip, break, evict, lose, swap, vanish"},
+     "full, slow, hang, flip, break, evict, lose, swap, vanish, slow_sync, writeback, "
+     "misdirect, stale, backup, restore"},
     {"b:disk(\"sync_fails\", { time = 1 })",
      "orders.lua:7: disk: no option time; did you mean times? there are bit, bytes, "
-     "error, factor, file, lasts, offset, op, times, with"},
+     "error, every, factor, file, lasts, offset, op, times, to, with"},
     {"b:disk(\"full\", { lasts = 2 })",
      "orders.lua:7: disk: lasts: 2 has no unit; say seconds(2) or millis(2)"},
     {"p:disk(\"full\")", "orders.lua:7: harm \"node client1 disk full\": client1 has no disk; only "
@@ -111,7 +112,9 @@ static const struct {
      "orders.lua:7: harm \"node broker1 kil\": \"kil\" is not a fault of a node; "
      "there are kill, power_loss, pause, clock, disk sync_fails, disk write_fails, "
      "disk sync_late, disk read_fails, disk full, disk slow, disk hang, disk flip, "
-     "disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish"},
+     "disk break, disk evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish, stall, "
+     "drift, disk slow_sync, disk writeback, "
+     "disk misdirect, disk stale, disk backup, disk restore"},
     {"harm \"node broker1 kill twice=2\"",
      "orders.lua:7: harm \"node broker1 kill twice=2\": \"twice=2\" is nothing that "
      "kill takes; it takes op=, for TIME"},
@@ -154,8 +157,9 @@ static const struct {
     {"b:send(5)", "orders.lua:7: send: broker1 is a broker; producers send"},
     {"r:send(5)", "orders.lua:7: send: client2 is a consumer; producers send"},
     {"p:send(\"ten\")", "orders.lua:7: send: must be a whole number, not \"ten\""},
-    {"b:crash()", "orders.lua:7: a node has no word crash; there are alive, clock, disk, done, "
-                  "kill, pause, power_loss, ready, restart, said, send, start, stop"},
+    {"b:crash()", "orders.lua:7: a node has no word crash; there are "
+                  "alive, clock, disk, done, drift, kill, pause, power_loss, ready, restart, said, "
+                  "send, stall, start, stop"},
     {"c:brokers(1)", "orders.lua:7: attempt to call a table value (method 'brokers')"},
     {"print(counts().akced)",
      "orders.lua:7: counts: there is no akced; did you mean acked? there are sent, "
@@ -174,12 +178,14 @@ static const struct {
     {"b:pause(5)", "orders.lua:7: pause: 5 has no unit; say seconds(5) or millis(5)"},
     {"b:file_size(\"x\")",
      "orders.lua:7: a node has no word file_size; there are alive, clock, disk, "
-     "done, kill, pause, power_loss, ready, restart, said, send, start, stop"},
+     "done, drift, kill, pause, power_loss, ready, restart, said, send, stall, start, stop"},
     {"plan [[\nat 2s node broker1 kil\n]]",
      "orders.lua:7: plan: line 1: \"kil\" is not a fault of a node; there are kill, "
      "power_loss, pause, clock, disk sync_fails, disk write_fails, disk sync_late, "
      "disk read_fails, disk full, disk slow, disk hang, disk flip, disk break, disk "
-     "evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish"},
+     "evict, disk lose, disk swap, slow_reader, rate, fail, disk vanish, stall, drift, disk "
+     "slow_sync, disk writeback, "
+     "disk misdirect, disk stale, disk backup, disk restore"},
     {"plan [[\nat 2s node client1 disk full\n]]",
      "orders.lua:7: plan: \"at 2s node client1 disk full\": client1 has no disk; "
      "only brokers have one"},
@@ -285,7 +291,9 @@ static const struct {
      "orders.lua:7: swarm: no fault is called \"disk\"; there are kill, power_loss, pause, clock, "
      "disk sync_fails, disk write_fails, disk sync_late, disk read_fails, disk full, disk slow, "
      "disk hang, disk flip, disk break, disk evict, disk lose, disk swap, cut, reset, half_open, "
-     "delay, bandwidth, slow_reader, rate, disk vanish"},
+     "delay, bandwidth, slow_reader, rate, disk vanish, stall, drift, disk slow_sync, disk "
+     "writeback, "
+     "disk misdirect, disk stale, disk backup, disk restore, duplicate"},
     {"c:producer { to = t, name = \"broker2\" }",
      "orders.lua:7: producer: name: broker2 is what a broker is called"},
     {"c:producer { to = t, name = string.rep(\"x\", 32) }",
