@@ -83,6 +83,8 @@ int main(int argc, char **argv)
     const struct cli_verb *verb = find_verb(word);
     if (verb != NULL)
         return verb->run(argc - 1, argv + 1);
+    if (argc == 2 && show_page(word)) /* kiln faults is kiln help faults */
+        return CLI_OK;
     if (strcmp(word, "--version") == 0) {
         argv[1] = argv[0];
         return cli_version(argc - 1, argv + 1);

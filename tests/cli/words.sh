@@ -34,6 +34,9 @@ fi
 says 64 'no verb "brker"; did you mean "broker"\?' brker
 says 64 'no verb "xyz"$' xyz
 says 0 '^usage: kiln bugs' help bugs
+# What there is to go wrong, each with what it takes.
+says 0 '^ *cut +every=200ms, for 2s' faults
+says 0 'net/handles' faults
 says 64 'no option --sed; did you mean --seed\?' run x.lua --sed 1
 says 64 '--partition belongs to kiln topic trim; did you mean --partitions\?' topic create x --partition 1
 says 64 'no kiln topic lst; did you mean list\?' topic lst
