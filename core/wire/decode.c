@@ -29,6 +29,10 @@ static enum err truncated(const struct decoder *d, uint64_t need)
 static enum err take_uvarint(struct decoder *d, uint32_t *out)
 {
     uint64_t wide = 0;
+    if (left(d) > 0 && *d->p < 0x80) { /* as nearly all are */
+        *out = *d->p++;
+        return ERR_NONE;
+    }
     int n = d->lenient ? wire_uvarlong_get(d->p, MIN(left(d), WIRE_VARINT_MAX), &wide)
                        : wire_uvarint_get(d->p, left(d), out);
     if (d->lenient)
@@ -134,7 +138,7 @@ static enum err decode_string(struct decoder *d, const struct wire_field *f,
 }
 
 /* A value whose size on the wire is fixed and which is there whole. */
-static void decode_fixed(const uint8_t *p, enum wire_type type, void *out)
+static inline void decode_fixed(const uint8_t *p, enum wire_type type, void *out)
 {
     switch (type) {
     case WIRE_TYPE_BOOL:
@@ -325,6 +329,12 @@ static enum err decode_struct(struct decoder *d, const struct wire_field *fields
     for (const struct wire_field *f = fields; f->type != WIRE_TYPE_END; f++) {
         if (f->tag != 0 || !wire_field_exists(f, d->version)) {
             wire_field_reset(f, out);
+            continue;
+        }
+        size_t size = wire_field_bytes(f); /* as most fields have one */
+        if (size > 0 && size <= left(d)) {
+            decode_fixed(d->p, (enum wire_type)f->type, wire_field_value(f, out));
+            d->p += size;
             continue;
         }
         enum err e = decode_field(d, f, out);

@@ -21,16 +21,6 @@ static void put(struct encoder *e, const void *data, size_t size)
     e->size += size;
 }
 
-static void put_integer(struct encoder *e, uint64_t v, size_t size)
-{
-    if (e->p != NULL) {
-        uint8_t *p = e->p + e->size;
-        for (size_t i = size; i-- > 0; v >>= 8)
-            p[i] = (uint8_t)v;
-    }
-    e->size += size;
-}
-
 static void put_uvarint(struct encoder *e, uint64_t v)
 {
     if (e->p != NULL)
@@ -50,10 +40,15 @@ static void put_length(struct encoder *e, const struct wire_field *f, int32_t le
 {
     if (length < -1 || (length == -1 && !wire_field_nullable(f, e->version)))
         refuse(e, f);
-    if (e->flexible && !f->never_compact)
+    if (e->flexible && !f->never_compact) {
         put_uvarint(e, (uint32_t)length + 1);
-    else
-        put_integer(e, (uint64_t)(int64_t)length, width);
+        return;
+    }
+    if (e->p != NULL && width == sizeof(int16_t))
+        put_u16(e->p + e->size, (uint16_t)length);
+    else if (e->p != NULL)
+        put_u32(e->p + e->size, (uint32_t)length);
+    e->size += width;
 }
 
 static void encode_string(struct encoder *e, const struct wire_field *f,
@@ -85,42 +80,66 @@ static void encode_records(struct encoder *e, const struct wire_field *f,
     e->gap_count++;
 }
 
-static void encode_value(struct encoder *e, const struct wire_field *f, const void *in)
+/* A value whose size on the wire is fixed. */
+static inline void write_fixed(uint8_t *p, enum wire_type type, const void *in)
 {
-    switch ((enum wire_type)f->type) {
+    switch (type) {
     case WIRE_TYPE_BOOL:
+        *p = *(const bool *)in;
+        return;
     case WIRE_TYPE_INT8:
+        *p = *(const uint8_t *)in;
+        return;
     case WIRE_TYPE_INT16:
     case WIRE_TYPE_UINT16:
+        put_u16(p, *(const uint16_t *)in);
+        return;
     case WIRE_TYPE_INT32:
+        put_u32(p, *(const uint32_t *)in);
+        return;
     case WIRE_TYPE_INT64:
     case WIRE_TYPE_FLOAT64:
-        put_integer(e, (uint64_t)wire_integer_get(f, in), wire_type_bytes[f->type]);
+        put_u64(p, *(const uint64_t *)in);
         return;
     case WIRE_TYPE_UUID:
-        put(e, in, sizeof(struct wire_uuid));
-        return;
-    case WIRE_TYPE_STRING:
-        encode_string(e, f, in);
-        return;
-    case WIRE_TYPE_RECORDS:
-        encode_records(e, f, in);
-        return;
-    case WIRE_TYPE_STRUCT:
-        encode_struct(e, f->part, in);
+        memcpy(p, in, sizeof(struct wire_uuid));
         return;
     case WIRE_TYPE_END:
+    case WIRE_TYPE_STRING:
+    case WIRE_TYPE_RECORDS:
+    case WIRE_TYPE_STRUCT:
         break;
     }
     UNREACHABLE();
 }
 
+static inline void encode_fixed(struct encoder *e, enum wire_type type, const void *in, size_t size)
+{
+    if (e->p != NULL)
+        write_fixed(e->p + e->size, type, in);
+    e->size += size;
+}
+
+static void encode_value(struct encoder *e, const struct wire_field *f, const void *in)
+{
+    enum wire_type type = (enum wire_type)f->type;
+    if (type == WIRE_TYPE_STRUCT)
+        encode_struct(e, f->part, in);
+    else if (type == WIRE_TYPE_STRING)
+        encode_string(e, f, in);
+    else if (type == WIRE_TYPE_RECORDS)
+        encode_records(e, f, in);
+    else
+        encode_fixed(e, type, in, wire_type_bytes[type]);
+}
+
 /* Whether an optional struct is there. */
 static void put_presence(struct encoder *e, const struct wire_field *f, int32_t count)
 {
+    int8_t byte = (int8_t)count;
     if (count != 1 && (count != -1 || !wire_field_nullable(f, e->version)))
         refuse(e, f);
-    put_integer(e, (uint64_t)(int64_t)count, 1);
+    encode_fixed(e, WIRE_TYPE_INT8, &byte, sizeof byte);
 }
 
 static void encode_field(struct encoder *e, const struct wire_field *f, const void *in)
@@ -177,7 +196,12 @@ static void encode_struct(struct encoder *e, const struct wire_field *fields, co
             if (!f->ignorable && !wire_field_unset(f, in))
                 refuse(e, f);
         } else if (f->tag == 0) {
-            encode_field(e, f, in);
+            /* Most fields are of a fixed size, and most of what is asked is small. */
+            size_t size = wire_field_bytes(f);
+            if (size > 0)
+                encode_fixed(e, (enum wire_type)f->type, wire_field_value(f, in), size);
+            else
+                encode_field(e, f, in);
         }
     }
     if (e->flexible)

@@ -37,6 +37,12 @@ struct wire_field {
 /* Bytes on the wire of one value of a type whose size is fixed, else 0. */
 extern const uint8_t wire_type_bytes[];
 
+/* Bytes on the wire of a plain field whose size is fixed, else 0. */
+static inline size_t wire_field_bytes(const struct wire_field *f)
+{
+    return f->array ? 0 : wire_type_bytes[f->type];
+}
+
 static inline bool wire_field_exists(const struct wire_field *f, int version)
 {
     return f->since <= version && version <= f->until;
