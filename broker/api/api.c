@@ -333,7 +333,8 @@ static enum refusal check_kind(const struct api *api, const struct wire_request_
 
 static void serve(struct request *r, size_t at)
 {
-    struct errmsg msg = {0};
+    struct errmsg msg;
+    errmsg_clear(&msg);
     if (!wire_api_serves(r->kind, api_request_version(r))) {
         answer_unknown_versions(r);
         return;
@@ -355,8 +356,9 @@ void api_request(struct api *api, const struct api_caller *caller, struct conn *
                  struct conn_request *on, struct slice frame)
 {
     struct wire_request_header header;
-    struct errmsg msg = {0};
+    struct errmsg msg;
     size_t used = 0;
+    errmsg_clear(&msg);
     if (wire_decode_request_header(slice_bytes(frame), &used, &header, &msg) != ERR_NONE) {
         errmsg_wrap(&msg, ERR_CORRUPT, "a frame of %u bytes is no request", frame.size);
         refuse(api, conn, NULL, REFUSED_HEADER, frame.size, msg.text);

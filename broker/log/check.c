@@ -126,8 +126,9 @@ static void decide(struct log_check *c)
 void log_check_records(struct log_check *c, struct mem *mem)
 {
     struct wire_walk w;
-    struct errmsg msg = {{0}};
+    struct errmsg msg;
     ASSERT(c->code == WIRE_ERROR_NONE);
+    errmsg_clear(&msg);
     c->unfinished = c->renumber = false;
     c->error_count = 0;
     c->max_timestamp = LOG_NO_TIMESTAMP;

@@ -124,9 +124,8 @@ enum err client_call_decode(struct client *c, const struct client_call *call, st
                             void *out)
 {
     const struct wire_api *api = wire_api(call->request.api_key);
-    struct errmsg msg = {0};
     enum err e =
-        wire_decode(api->response, call->request.api_version, body, NULL, out, &c->arena, &msg);
+        wire_decode(api->response, call->request.api_version, body, NULL, out, &c->arena, NULL);
     if (e != ERR_NONE)
         TRACE(c->trace, CLIENT_ERROR, .code = call->request.api_key, .err = e);
     return e;

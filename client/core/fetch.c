@@ -141,14 +141,13 @@ static struct extent measure(const struct client *c, const struct client_assignm
     struct extent x = {.next_offset = a->fetch_offset, .leader_epoch = a->leader_epoch};
     for (;;) {
         struct wire_batch b;
-        struct errmsg msg = {0};
-        enum wire_at at = wire_batch_at(in, x.size, &b, &msg);
+        enum wire_at at = wire_batch_at(in, x.size, &b, NULL);
         x.corrupt = at == WIRE_AT_CORRUPT;
         x.torn = at == WIRE_AT_TORN;
         if (at != WIRE_AT_BATCH)
             return x;
         x.corrupt =
-            c->config.check_crcs && wire_batch_verify(&b, in.data + x.size, &msg) != ERR_NONE;
+            c->config.check_crcs && wire_batch_verify(&b, in.data + x.size, NULL) != ERR_NONE;
         if (x.corrupt)
             return x;
         x.size += (size_t)b.size;

@@ -81,12 +81,11 @@ static bool enter_batch(struct client *c, struct client_assignment *a, struct cl
 {
     struct bytes in = slice_bytes(chunk->bytes);
     struct wire_batch b;
-    struct errmsg msg = {0};
     if (chunk->at == in.size) {
         lend(c, chunk);
         return false;
     }
-    enum wire_at at = wire_batch_at(in, chunk->at, &b, &msg);
+    enum wire_at at = wire_batch_at(in, chunk->at, &b, NULL);
     ASSERT(at == WIRE_AT_BATCH); /* measured when it came */
     if (b.attributes & WIRE_BATCH_CONTROL || wire_batch_last_offset(&b) < a->position) {
         chunk->at += (size_t)b.size;
@@ -99,7 +98,7 @@ static bool enter_batch(struct client *c, struct client_assignment *a, struct cl
     if (wire_batch_codec(&b) != WIRE_CODEC_NONE)
         e = unpack(c, chunk, &b, &rest);
     if (e == ERR_NONE)
-        e = wire_records_begin(&chunk->records, &b, rest, &msg);
+        e = wire_records_begin(&chunk->records, &b, rest, NULL);
     if (e == ERR_LIMIT || e == ERR_NOMEM)
         stop(c, a, CLIENT_NOTICE_FAILED, b.base_offset, WIRE_ERROR_MESSAGE_TOO_LARGE);
     else if (e != ERR_NONE)
@@ -121,12 +120,11 @@ static bool take_record(struct client *c, struct client_assignment *a, struct cl
                         struct client_poll *poll)
 {
     struct wire_record r;
-    struct errmsg msg = {0};
     if (chunk->records.left == 0) {
         leave_batch(c, a, chunk);
         return true;
     }
-    if (wire_records_next(&chunk->records, &r, &msg) != ERR_NONE) {
+    if (wire_records_next(&chunk->records, &r, NULL) != ERR_NONE) {
         stop(c, a, CLIENT_NOTICE_CORRUPT, a->position, 0);
         return false;
     }

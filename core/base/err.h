@@ -53,6 +53,13 @@ struct errmsg {
     char text[ERRMSG_SIZE];
 };
 
+/* What is read of a message before anybody has set it: nothing. Cheaper than to set all of it to
+ * zero, where requests go by. */
+static inline void errmsg_clear(struct errmsg *msg)
+{
+    msg->text[0] = 0;
+}
+
 /* Replaces the text by the formatted one, cut at ERRMSG_SIZE. Returns e. msg may be NULL. */
 enum err errmsg_set(struct errmsg *msg, enum err e, const char *format, ...) PRINTF_LIKE(3, 4);
 /* The same with a list of arguments, for those who format on behalf of others. */
