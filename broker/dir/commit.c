@@ -14,6 +14,7 @@ void dir_commit_flush(struct dir *dir)
 static void on_flush(struct env_timer *timer)
 {
     struct dir *dir = CONTAINER_OF(timer, struct dir, flush);
+    dir_touch(dir);
     if (dir->status == ERR_NONE && !dir->closing && dir->unsynced_bytes > 0)
         dir_commit_flush(dir);
 }
@@ -44,6 +45,7 @@ void dir_set_flush_interval(struct dir *dir, int64_t flush_ms)
 void dir_wrote_unsynced(struct dir *dir, int64_t bytes)
 {
     dir->unsynced_bytes += bytes;
+    dir_touch(dir);
 }
 
 void dir_wrote_synced(struct dir *dir, int64_t bytes)
@@ -61,6 +63,7 @@ static void line_up(struct dir_member *m, enum dir_turn turn)
 void dir_commit_mark(struct dir_member *m, enum dir_turn turn)
 {
     struct dir *dir = m->dir;
+    dir_touch(dir);
     if (!m->in_round && (!list_linked(&m->dirty) || turn < m->turn))
         line_up(m, turn);
     /* Also in a crowd: it may be over before a round takes this one in. */
@@ -247,6 +250,7 @@ static int32_t start_round(struct dir *dir)
 
 void dir_commit_kick(struct dir *dir)
 {
+    dir_touch(dir);
     while (!dir->round_running && dir->status == ERR_NONE && !env_armed(&dir->round_timer)) {
         gather_all(dir);
         if (list_empty(&dir->in_round))

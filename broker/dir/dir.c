@@ -159,6 +159,7 @@ void dir_member_join(struct dir_member *m)
 void dir_member_leave(struct dir_member *m)
 {
     ASSERT(!m->in_round);
+    dir_touch(m->dir);
     list_remove(&m->link);
     list_remove(&m->dirty);
 }
@@ -177,6 +178,7 @@ static bool anybody_waits(const struct dir *dir)
 static void go_offline(struct dir *dir, enum err e, const struct errmsg *why)
 {
     ASSERT(dir->status == ERR_NONE);
+    dir_touch(dir);
     dir->status = ERR_OFFLINE;
     TRACE(dir->trace, DIR_OFFLINE, .err = e);
     env_disarm(dir->env, &dir->checkpoint);
@@ -658,6 +660,7 @@ static void finish_open(struct opening *o, enum err e)
     mem_free(dir->mem, o->names);
     mem_free(dir->mem, o);
     dir->opened = e == ERR_NONE;
+    dir_touch(dir);
     if (dir->opened)
         dir_reserve_later(dir);
     dir_work_ends(dir);

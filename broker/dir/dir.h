@@ -67,9 +67,12 @@ void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done);
 void dir_settle(struct dir *dir, struct dir_op *op, dir_done *done);
 /* Frees memory only; after dir_settle, or a dir_open that failed. */
 void dir_free(struct dir *dir);
-/* state.c: what holds of it between two events, or the process ends. whole: all of it, however long
- * that takes. */
-void dir_assert(const struct dir *dir, bool whole);
+/* Something of it has changed, or of what it asks a member: it is looked at when the event is over.
+ */
+void dir_touch(struct dir *dir);
+/* state.c: what holds of it between two events, or the process ends; nothing is looked at when
+ * nothing was touched. whole: all of it, however long that takes. */
+void dir_assert(struct dir *dir, bool whole);
 
 /* The partitions found by dir_open, as directories "topic-N" that hold partition.metadata. */
 struct dir_entry {

@@ -148,6 +148,7 @@ bool dir_hold_open(struct dir_hold *hold, struct dir_file *file)
     if (file->state != DIR_FILE_OPEN)
         return false;
     list_remove(&file->idle);
+    dir_touch(file->dir);
     file->holds++;
     hold->file = file;
     hold->held = true;
@@ -174,6 +175,7 @@ static void release(struct dir_file *file)
     if (--file->holds > 0)
         return;
     list_push_front(&file->dir->idle_files, &file->idle);
+    dir_touch(file->dir);
     if (file->gone)
         start_close(file);
     else

@@ -48,7 +48,8 @@ struct dir {
     struct wire_uuid directory_id;
     enum err status;
     bool opened, clean, closing;
-    bool is_new; /* meta.properties was not there */
+    bool touched; /* since dir_assert looked */
+    bool is_new;  /* meta.properties was not there */
     env_file lock;
     struct dir_ground ground;
     struct dir_reserve *reserve;

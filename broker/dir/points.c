@@ -144,6 +144,7 @@ static void finish(struct dir_points_file *file, enum dir_points_kind kind, enum
 {
     struct dir *dir = file->dir;
     struct list told;
+    dir_touch(dir);
     list_init(&told);
     list_splice_back(&told, &file->waits);
     list_splice_back(&file->waits, &file->waits_next);
@@ -198,6 +199,7 @@ static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
 void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct waiter *waiter)
 {
     struct dir_points_file *file = &dir->points[kind];
+    dir_touch(dir);
     file->asked += !file->refusing;
     if (waiter != NULL)
         waiter_add(file->busy ? &file->waits_next : &file->waits, waiter);
@@ -226,6 +228,7 @@ static void write_checkpoint(struct dir *dir)
 static void on_checkpoint(struct env_timer *timer)
 {
     struct dir *dir = CONTAINER_OF(timer, struct dir, checkpoint);
+    dir_touch(dir);
     if (dir->status != ERR_NONE || dir->closing)
         return;
     if (dir->synced_bytes > 0)

@@ -196,6 +196,7 @@ void dir_reserve_free(struct dir *dir)
 
 void dir_full_begin(struct dir *dir)
 {
+    dir_touch(dir);
     dir->full_count++;
     if (dir->full)
         return;
@@ -211,6 +212,7 @@ void dir_full_begin(struct dir *dir)
 void dir_full_end(struct dir *dir, bool room)
 {
     ASSERT(dir->full_count > 0);
+    dir_touch(dir);
     dir->full_count--;
     if (!room || dir->full_count > 0 || !dir->full)
         return;

@@ -312,6 +312,7 @@ void dir_settle(struct dir *dir, struct dir_op *op, dir_done *done)
 {
     ASSERT(list_empty(&dir->members));
     ASSERT(dir->settling == NULL);
+    dir_touch(dir);
     *op = (struct dir_op){.done = done};
     dir->settling = op;
     dir_idle(dir);
@@ -328,6 +329,7 @@ void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done)
 {
     ASSERT(dir->opened);
     ASSERT(!dir->closing);
+    dir_touch(dir);
     *op = (struct dir_op){.done = done};
     env_disarm(dir->env, &dir->checkpoint);
     env_disarm(dir->env, &dir->flush);
@@ -343,12 +345,14 @@ void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done)
 
 void dir_work_begins(struct dir *dir)
 {
+    dir_touch(dir);
     dir->busy++;
 }
 
 void dir_work_ends(struct dir *dir)
 {
     ASSERT(dir->busy > 0);
+    dir_touch(dir);
     dir->busy--;
     dir_idle(dir);
 }

@@ -118,9 +118,16 @@ static void assert_end(const struct dir *dir)
     ASSERT(dir->status == ERR_NONE || !env_armed(&dir->flush));
 }
 
-void dir_assert(const struct dir *dir, bool whole)
+void dir_touch(struct dir *dir)
 {
-    if (!dir->opened) /* its fields come to be, or have gone, one after the other */
+    dir->touched = true;
+}
+
+void dir_assert(struct dir *dir, bool whole)
+{
+    bool touched = dir->touched || whole;
+    dir->touched = false;
+    if (!touched || !dir->opened) /* its fields come to be, or have gone, one after the other */
         return;
     assert_round(dir, whole);
     assert_writers(dir);

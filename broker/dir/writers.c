@@ -60,6 +60,7 @@ static struct dir_writer *take_first(struct dir *dir)
 static void give_back(struct dir *dir)
 {
     ASSERT(dir->writer_count > 0);
+    dir_touch(dir);
     dir->writer_count--;
     dir_writers_next(dir);
 }
@@ -69,6 +70,7 @@ static void on_opened(struct waiter *opened, enum err e)
     struct dir_writer *w = CONTAINER_OF(opened, struct dir_writer, opened);
     struct dir_member *m = w->member;
     struct dir *dir = m->dir;
+    dir_touch(dir);
     if (e == ERR_TOOMANY && dir->status == ERR_NONE) {
         dir->writer_count--;
         list_push_front(&dir->writers_waiting, &w->link);
@@ -124,6 +126,7 @@ void dir_writers_next(struct dir *dir)
 void dir_writer_hold(struct dir_writer *w, bool late)
 {
     struct dir *dir = w->member->dir;
+    dir_touch(dir);
     move(w, DIR_WRITER_WAITS);
     if (!dir_writers_crowded(dir) && dir->writer_count < dir->writers_max) {
         give_place(w);

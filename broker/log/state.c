@@ -201,6 +201,8 @@ void log_set_assert(struct log_set *set, bool whole)
 {
     struct list *link;
     set->asserts = true;
+    if (!list_empty(&set->touched)) /* the directory asks its members */
+        dir_touch(set->dir);
     dir_assert(set->dir, whole);
     while ((link = list_pop_front(&set->touched)) != NULL)
         log_assert(CONTAINER_OF(link, struct log, touched), false);
