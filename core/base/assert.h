@@ -9,7 +9,7 @@
 
 /* Defined once in the program (cli/panic.c, tests/support/panic.c): says where and what, writes
  * what it can, aborts. */
-_Noreturn void panic(const char *file, int line, const char *text);
+_Noreturn __attribute__((cold)) void panic(const char *file, int line, const char *text);
 
 #define ASSERT(cond) ((cond) ? (void)0 : panic(__FILE__, __LINE__, #cond))
 #define UNREACHABLE() panic(__FILE__, __LINE__, "unreachable")
