@@ -65,6 +65,7 @@ struct shrinker {
     int slot_count;
     struct known *known;
     int64_t run_count;
+    uint64_t fired; /* faults in the last run that failed as it must */
     int proof_count, proved_count, seed_count, seeds_failed;
     bool json, progress, heard, has_case, has_best;
 };
@@ -179,6 +180,7 @@ static void try_seeds(struct shrinker *s, const struct text *text, const uint64_
         while (!campaign_child_read(children[i], &o))
             continue;
         fails[i] = interrupted == 0 && is_same(s, &o);
+        s->fired = fails[i] ? o.result.faults : s->fired;
         campaign_outcome_free(&o);
     }
 }
@@ -289,6 +291,12 @@ static bool write_best(struct shrinker *s)
 static int32_t faults_of(const struct shrinker *s, const struct explain_state *state)
 {
     return explain_count(&s->whole, state, EXPLAIN_FAULT);
+}
+
+/* A script that was kept may do harm by its own words: of such a one those count that fired. */
+static int64_t faults_left(const struct shrinker *s)
+{
+    return s->heard ? faults_of(s, &s->shrink.best) : (int64_t)s->fired;
 }
 
 static int32_t lines_of(struct shrinker *s)
@@ -488,7 +496,8 @@ static void print_json(struct shrinker *s)
     json_put_string(j, "check", s->first.result.findings[0].code);
     json_put_uint(j, "seed", s->seed);
     json_put_int(j, "faults_before", (int64_t)s->first.result.faults);
-    json_put_int(j, "faults", faults_of(s, &s->shrink.best));
+    json_put_int(j, "faults", faults_left(s));
+    json_put_string(j, "form", s->heard ? "statements" : "script");
     json_put_int(j, "lines", lines_of(s));
     json_put_int(j, "runs", s->run_count);
     json_put_int(j, "proofs", s->proof_count);
@@ -523,9 +532,10 @@ static int announce(struct shrinker *s)
         text_free(&text);
     }
     cli_wrapf(stderr, 4,
-              "%" PRIu64 " faults became %d, in %" PRId64 " runs and %.1f s%s; it failed %d times "
+              "%" PRIu64 " faults became %" PRId64 ", in %" PRId64
+              " runs and %.1f s%s; it failed %d times "
               "of %d when it was run again, and with %d of %d other seeds",
-              s->first.result.faults, (int)faults_of(s, &s->shrink.best), s->run_count,
+              s->first.result.faults, faults_left(s), s->run_count,
               (double)(now_ns() - s->start_ns) / 1e9,
               interrupted != 0 ? ", and was stopped there" : "", s->proved_count, s->proof_count,
               s->seeds_failed, s->seed_count);

@@ -2,7 +2,8 @@
  * that watches it. */
 #include <stdio.h>
 #include "script/internal.h"
-#include "shm/shm.h"
+
+#define HOUR_NS (3600ll * 1000000000)
 
 const char *script_verdict_name(enum script_verdict verdict)
 {
@@ -36,8 +37,8 @@ void script_end(struct script *s, enum script_verdict verdict, const char *forma
     va_end(args);
     if (verdict != SCRIPT_HELD)
         script_own_finding(s, verdict, s->result->why);
-    if (s->world != NULL)
-        world_halt(s->world);
+    if (s->stage != NULL)
+        script_stage_halt(s->stage);
 }
 
 /* ---- tasks ---- */
@@ -56,8 +57,8 @@ static void start_finish(struct script *s)
 {
     s->finishing = true;
     if (s->options->heard != NULL)
-        s->options->heard(s->options->heard_context, s->world == NULL ? 0 : world_now(s->world), "",
-                          "");
+        s->options->heard(s->options->heard_context,
+                          s->stage == NULL ? 0 : script_stage_now(s->stage), "", "");
     /* A script that waits for nothing has no world yet. */
     if (s->only_claim || !script_boot(s))
         return;
@@ -205,7 +206,7 @@ static void resume(struct task *task, int arg_count)
     after_task(s);
 }
 
-static void on_call(struct world_call *call)
+static void on_call(struct stage_call *call)
 {
     resume(CONTAINER_OF(call, struct task, call), 0);
 }
@@ -252,7 +253,7 @@ enum err script_spawn(struct script *s, lua_State *lua)
     struct task *task = new_task(s, lua);
     if (task == NULL)
         return ERR_NOMEM;
-    world_call_at(s->world, &task->call, world_now(s->world));
+    script_stage_call_at(s->stage, &task->call, script_stage_now(s->stage));
     return ERR_NONE;
 }
 
@@ -278,10 +279,11 @@ static void take_sentence(struct script_node *node, const struct trace_row *row)
     node->said[node->said_size++] = '\n';
 }
 
-static void on_row(struct world_sink *sink, const struct trace_row *row)
+static void on_row(struct stage_ear *ear, const struct trace_row *row)
 {
-    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    struct script *s = CONTAINER_OF(ear, struct script, ear);
     check_row(s->check, row);
+    script_view_row(s->view, row);
     if (row->kind == TRACE_NAME)
         history_names_row(s->names, row);
     s->row_count[row->kind]++;
@@ -314,32 +316,30 @@ static void on_row(struct world_sink *sink, const struct trace_row *row)
     }
 }
 
-static void on_reply(struct world_sink *sink, uint32_t node, uint64_t id, struct bytes reply)
+static void on_reply(struct stage_ear *ear, uint64_t command, struct bytes reply)
 {
-    struct script *s = CONTAINER_OF(sink, struct script, sink);
-    (void)node;
+    struct script *s = CONTAINER_OF(ear, struct script, ear);
     LIST_EACH (task, &s->tasks, struct task, link) {
-        if (task->command != id)
+        if (task->command != command)
             continue;
         task->reply_size = MIN(reply.size, sizeof task->reply);
         memcpy(task->reply, reply.data, task->reply_size);
         task->replied = true;
-        world_call_at(s->world, &task->call, world_now(s->world));
+        script_stage_call_at(s->stage, &task->call, script_stage_now(s->stage));
     }
 }
 
-static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_t leaked_count)
+static void on_exited(struct stage_ear *ear, uint32_t node, int64_t leaked_count)
 {
-    struct script *s = CONTAINER_OF(sink, struct script, sink);
-    (void)e;
+    struct script *s = CONTAINER_OF(ear, struct script, ear);
     if (leaked_count != 0)
         script_end(s, SCRIPT_BROKEN, "%s left %lld pieces of memory behind", s->nodes[node].name,
                    (long long)leaked_count);
 }
 
-static void on_broke(struct world_sink *sink, const struct world_break *b)
+static void on_broke(struct stage_ear *ear, const struct world_break *b)
 {
-    struct script *s = CONTAINER_OF(sink, struct script, sink);
+    struct script *s = CONTAINER_OF(ear, struct script, ear);
     if (b->lacked)
         script_end(s, SCRIPT_INCONCLUSIVE, "%s", b->why);
     else
@@ -347,54 +347,31 @@ static void on_broke(struct world_sink *sink, const struct world_break *b)
                    (unsigned)b->incarnation, (unsigned long long)b->event, b->what, b->why);
 }
 
-/* ---- the world ---- */
+/* ---- the stage ---- */
 
-/* False: the result says why not. */
-static bool make_host(struct script *s)
+static bool open_stage(struct script *s)
 {
-    enum err e = ERR_NONE;
-    if (s->options->nodes == SCRIPT_PROCESSES)
-        e = shm_processes_new(&s->host, s->mem, 0);
-    else if (s->options->nodes == SCRIPT_THREADS)
-        e = shm_threads_new(&s->host, s->mem);
-    if (e != ERR_NONE)
-        script_end(s, SCRIPT_INCONCLUSIVE, "nowhere for nodes to run: %s", err_text(e));
-    return e == ERR_NONE;
-}
-
-static bool make_world(struct script *s)
-{
-    const struct script_options *o = s->options;
-    if (!script_make_plan(s) || !make_host(s))
-        return false;
-    struct world_config config = {.seed = o->seed,
-                                  .disk_dir = o->disk_dir,
-                                  .rows = o->rows,
-                                  .plan = &s->plan,
-                                  .plan_only = o->plan_only,
-                                  .fired = o->fired,
-                                  .split = s->split,
-                                  .memory = o->memory,
-                                  .host = s->host};
     struct errmsg msg = {{0}};
-    s->world = world_new(s->mem, &config, &msg);
-    if (s->world == NULL)
+    const struct stage_setting setting = {
+        .options = s->options, .plan = &s->plan, .split = s->split, .ear = &s->ear};
+    if (!script_make_plan(s))
+        return false;
+    s->stage = script_stage_open(s->mem, &setting, &msg);
+    if (s->stage == NULL)
         script_end(s, SCRIPT_INCONCLUSIVE, "%s", msg.text);
-    return s->world != NULL;
+    return s->stage != NULL;
 }
 
 static bool add_nodes(struct script *s)
 {
     for (uint32_t i = 0; i < s->node_count; i++) {
         struct script_node *node = &s->nodes[i];
-        uint32_t id;
-        if (world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id) !=
-            ERR_NONE) {
-            script_end(s, SCRIPT_INCONCLUSIVE, "node %s: %s", node->name,
-                       world_message(s->world)[0] != 0 ? world_message(s->world) : "no memory");
+        struct errmsg msg = {{0}};
+        if (!script_stage_add_node(s->stage, node->program, node->name, bytes_text(node->args),
+                                   &msg)) {
+            script_end(s, SCRIPT_INCONCLUSIVE, "node %s: %s", node->name, msg.text);
             return false;
         }
-        ASSERT(id == i);
     }
     return true;
 }
@@ -404,7 +381,7 @@ static bool start_cluster(struct script *s)
     for (uint32_t i = 0; i < s->node_count; i++) {
         const struct world_program *program = s->nodes[i].program;
         if (program == &script_broker || program == &script_admin)
-            world_start(s->world, i);
+            script_stage_start(s->stage, i);
     }
     if (spawn_prelude(s, "setup") == ERR_NONE)
         return true;
@@ -414,23 +391,21 @@ static bool start_cluster(struct script *s)
 
 bool script_boot(struct script *s)
 {
-    if (s->world != NULL)
+    if (s->stage != NULL)
         return true;
     if (s->ended || s->node_count == 0) {
         script_end(s, SCRIPT_WRONG, "there is no Cluster; begin as local cluster = Cluster {}");
         return false;
     }
-    if (!make_world(s))
-        return false;
     s->contract.wall_base_ms = WORLD_WALL_START_MS;
     if (check_new(&s->check, s->mem, &s->contract) != ERR_NONE ||
-        history_names_new(&s->names, s->mem) != ERR_NONE) {
+        history_names_new(&s->names, s->mem) != ERR_NONE ||
+        script_view_new(&s->view, s->mem) != ERR_NONE) {
         script_end(s, SCRIPT_INCONCLUSIVE, "no memory for the check");
         return false;
     }
-    world_add_sink(s->world, &s->sink);
-    for (int i = 0; i < s->options->sink_count; i++)
-        world_add_sink(s->world, s->options->sinks[i]);
+    if (!open_stage(s))
+        return false;
     return add_nodes(s) && start_cluster(s);
 }
 
@@ -442,7 +417,7 @@ static void init(struct script *s, struct mem *mem, const struct script_options 
     *s = (struct script){.mem = mem, .options = options, .result = result};
     *result = (struct script_result){.seed = options->seed};
     s->contract.retention_ms = -1;
-    s->sink = (struct world_sink){
+    s->ear = (struct stage_ear){
         .row = on_row, .reply = on_reply, .exited = on_exited, .broke = on_broke};
     list_init(&s->tasks);
     fault_plan_init(&s->plan, mem);
@@ -492,20 +467,36 @@ static bool load(struct script *s, const char *name, struct bytes source)
     return true;
 }
 
+/* "24h", "90s": the virtual time so far. */
+static void print_time(const struct script *s, char *to, size_t size)
+{
+    struct text text;
+    int64_t now = script_stage_now(s->stage);
+    text_init(&text, s->mem);
+    /* A day is 24 hours to who waits for it. */
+    if (now % HOUR_NS == 0)
+        text_printf(&text, "%lldh", (long long)(now / HOUR_NS));
+    else
+        fault_time_print(now, &text);
+    snprintf(to, size, "%s", text.failed ? "all its time" : text.data);
+    text_free(&text);
+}
+
 /* Nobody waits for what never comes, without its line being told. */
 static void end_waiting(struct script *s, const char *why)
 {
-    double seconds = (double)world_now(s->world) / 1e9;
+    char after[64];
+    print_time(s, after, sizeof after);
     LIST_EACH (task, &s->tasks, struct task, link) {
         lua_Debug ar;
         if (task->own || !script_find_line(task->co, &ar))
             continue;
         script_end(s, SCRIPT_STUCK,
-                   "%s:%d: still waits after %.9g s; %s (time_limit(t) gives more, and --time)",
-                   ar.short_src, ar.currentline, seconds, why);
+                   "%s:%d: still waits after %s; %s (time_limit(t) gives more, and --time)",
+                   ar.short_src, ar.currentline, after, why);
         return;
     }
-    script_end(s, SCRIPT_STUCK, "%s after %.9g s", why, seconds);
+    script_end(s, SCRIPT_STUCK, "%s after %s", why, after);
 }
 
 /* When a run that has not ended is stuck. What a person says counts most, then what the script
@@ -522,13 +513,13 @@ static int64_t time_max(const struct script *s)
     return MIN(s->sleep_ns_longest, INT64_MAX - SCRIPT_TIME_MAX_NS) + SCRIPT_TIME_MAX_NS;
 }
 
-static enum world_end run_to_its_end(struct script *s)
+static enum stage_end run_to_its_end(struct script *s)
 {
     int64_t until_ns = time_max(s);
-    enum world_end end = world_run_until(s->world, until_ns);
-    while (end == WORLD_REACHED && time_max(s) > until_ns) {
+    enum stage_end end = script_stage_run_until(s->stage, until_ns);
+    while (end == STAGE_REACHED && time_max(s) > until_ns) {
         until_ns = time_max(s);
-        end = world_run_until(s->world, until_ns);
+        end = script_stage_run_until(s->stage, until_ns);
     }
     return end;
 }
@@ -544,19 +535,17 @@ static void run(struct script *s)
     if (s->ended || s->only_claim || !script_boot(s))
         return;
     if (s->options->until_ns != 0) {
-        (void)world_run_until(s->world, s->options->until_ns);
+        (void)script_stage_run_until(s->stage, s->options->until_ns);
         return;
     }
-    enum world_end end = run_to_its_end(s);
-    if (end != WORLD_HALTED)
-        end_waiting(s, end == WORLD_IDLE ? "nothing will ever happen again" : "no time is left");
+    enum stage_end end = run_to_its_end(s);
+    if (end != STAGE_HALTED)
+        end_waiting(s, end == STAGE_IDLE ? "nothing will ever happen again" : "no time is left");
 }
 
 static void release(struct script *s)
 {
-    if (s->world != NULL)
-        world_free(s->world); /* its queue holds the calls of the tasks */
-    shm_free(s->host);
+    script_stage_close(s->stage); /* its queue holds the calls of the tasks */
     while (!list_empty(&s->tasks)) {
         struct task *task = LIST_FIRST(&s->tasks, struct task, link);
         list_remove(&task->link);
@@ -566,6 +555,7 @@ static void release(struct script *s)
         lua_close(s->lua);
     check_free(s->check);
     history_names_free(s->names);
+    script_view_free(s->view);
     fault_plan_free(&s->plan);
     fault_plan_free(&s->written);
 }
@@ -607,8 +597,8 @@ void script_run(struct mem *mem, const char *name, struct bytes source,
     if (load(s, name, source))
         run(s);
     script_judge(s);
-    if (fired != NULL && s->world != NULL)
-        script_copy_plan(s, fired, world_fired(s->world));
+    if (fired != NULL && s->stage != NULL)
+        script_copy_plan(s, fired, script_stage_fired(s->stage));
     release(s);
     mem_free(mem, s);
 }

@@ -37,7 +37,7 @@ struct script_finding *script_own_finding(struct script *s, enum script_verdict 
     copy_text(f->code, sizeof f->code, end_code(verdict));
     copy_text(f->name, sizeof f->name, end_code(verdict));
     copy_text(f->what, sizeof f->what, why);
-    f->time_ns = s->world == NULL ? 0 : world_now(s->world);
+    f->time_ns = s->stage == NULL ? 0 : script_stage_now(s->stage);
     return f;
 }
 

@@ -6,10 +6,11 @@
 #include <lua.h>
 #include <lualib.h>
 #include "history/history.h"
-#include "script/script.h"
+#include "script/stage.h"
+#include "script/view.h"
 #include "script/workload.h"
 
-#define SCRIPT_NODES_MAX 32
+#define SCRIPT_NODES_MAX WORLD_NODES_MAX
 #define SCRIPT_ARGS_MAX 2048
 #define SCRIPT_SAID_MAX 4096
 #define SCRIPT_REPLY_MAX 1024
@@ -44,7 +45,7 @@ struct script_node {
 struct task {
     struct list link;
     struct script *script;
-    struct world_call call;
+    struct stage_call call;
     lua_State *co;
     bool own;         /* the prelude's: the script ends without it */
     int ref;          /* keeps co from being collected */
@@ -58,9 +59,9 @@ struct script {
     struct mem *mem;
     const struct script_options *options;
     struct script_result *result;
-    struct world *world;    /* NULL until something needs it */
-    struct half_host *host; /* of its nodes; NULL: the world itself */
-    struct world_sink sink;
+    struct stage *stage; /* NULL until something needs it */
+    struct stage_ear ear;
+    struct view *view; /* of the cluster; NULL: as the stage */
     struct check *check;
     struct history_names *names; /* of partitions, for findings */
     struct check_contract contract;

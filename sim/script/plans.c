@@ -199,7 +199,7 @@ static enum err draw_swarm(struct script *s)
 bool script_make_plan(struct script *s)
 {
     ASSERT(s->plan.count == 0);
-    ASSERT(s->world == NULL);
+    ASSERT(s->stage == NULL);
     const struct fault_plan *given = s->options->plan;
     enum err e = ERR_NONE;
     if (given != NULL)

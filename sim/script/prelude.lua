@@ -575,9 +575,25 @@ local function check_partition(where, topic, partition)
   return check.count(where .. ": the partition", partition, 0, topic.partitions - 1)
 end
 
+-- Who led it last, whether it runs or not; nothing before anybody has. Where there is one broker, it is that.
 topic_word("leader", function(self, partition)
-  check_partition("leader", self, partition or 0)
-  return cluster.brokers[1]
+  partition = check_partition("leader", self, partition or 0)
+  local id = kiln.began() and kiln.leader(self.name, partition)
+  for _, broker in ipairs(cluster.brokers) do
+    if broker.id == id or #cluster.brokers == 1 then return broker end
+  end
+end)
+-- Whether it is led now.
+topic_word("led", function(self, partition)
+  partition = check_partition("led", self, partition or 0)
+  local _, leads = kiln.leader(self.name, partition)
+  return leads or false
+end)
+-- That of the last leader; nothing before anybody has led it.
+topic_word("leader_epoch", function(self, partition)
+  partition = check_partition("leader_epoch", self, partition or 0)
+  local _, _, epoch = kiln.leader(self.name, partition)
+  return epoch
 end)
 -- The directory of a partition, within its broker's root.
 topic_word("path", function(self, partition, file)

@@ -38,7 +38,7 @@ static uint32_t id_at(lua_State *lua, int index)
 static int get_now(lua_State *lua)
 {
     struct script *s = script_of(lua);
-    lua_pushinteger(lua, s->world == NULL ? 0 : world_now(s->world));
+    lua_pushinteger(lua, s->stage == NULL ? 0 : script_stage_now(s->stage));
     return 1;
 }
 
@@ -47,9 +47,9 @@ static int do_sleep(lua_State *lua)
     lua_Integer ns = luaL_checkinteger(lua, 1);
     struct script *s = booted(lua);
     luaL_argcheck(lua, ns >= 0, 1, "a time cannot be negative");
-    luaL_argcheck(lua, ns <= INT64_MAX - world_now(s->world), 1, "no world lasts so long");
+    luaL_argcheck(lua, ns <= INT64_MAX - script_stage_now(s->stage), 1, "no world lasts so long");
     s->sleep_ns_longest = MAX(s->sleep_ns_longest, ns);
-    world_call_at(s->world, &s->running->call, world_now(s->world) + ns);
+    script_stage_call_at(s->stage, &s->running->call, script_stage_now(s->stage) + ns);
     return lua_yield(lua, 0);
 }
 
@@ -166,7 +166,7 @@ static int broken(lua_State *lua)
 /* began(): the world has, and whoever is in it may run. */
 static int has_begun(lua_State *lua)
 {
-    lua_pushboolean(lua, script_of(lua)->world != NULL);
+    lua_pushboolean(lua, script_of(lua)->stage != NULL);
     return 1;
 }
 
@@ -238,16 +238,13 @@ static bool name_is_taken(const struct script *s, const char *name)
     return false;
 }
 
-/* NULL, or why not. */
-static const char *add_to_world(struct script *s, struct script_node *node)
+/* False: the message says why not. */
+static bool add_to_stage(struct script *s, struct script_node *node, struct errmsg *msg)
 {
-    uint32_t id;
-    enum err e = world_add_node(s->world, node->program, node->name, bytes_text(node->args), &id);
-    if (e != ERR_NONE)
-        return world_message(s->world)[0] != 0 ? world_message(s->world) : err_text(e);
-    ASSERT(id == (uint32_t)(node - s->nodes));
+    if (!script_stage_add_node(s->stage, node->program, node->name, bytes_text(node->args), msg))
+        return false;
     node->added = true;
-    return NULL;
+    return true;
 }
 
 /* node(kind, name, args): its number. */
@@ -275,9 +272,8 @@ static int add_node(lua_State *lua)
     node->program = program;
     snprintf(node->name, sizeof node->name, "%s", name);
     snprintf(node->args, sizeof node->args, "%s", args);
-    const char *why = s->world == NULL ? NULL : add_to_world(s, node);
-    if (why != NULL)
-        return luaL_error(lua, "node %s: %s", name, why);
+    if (s->stage != NULL && !add_to_stage(s, node, &msg))
+        return luaL_error(lua, "node %s: %s", name, msg.text);
     lua_pushinteger(lua, s->node_count++);
     return 1;
 }
@@ -286,21 +282,21 @@ static int start_node(lua_State *lua)
 {
     struct script *s = booted(lua);
     uint32_t id = id_at(lua, 1);
-    world_start(s->world, id);
+    script_stage_start(s->stage, id);
     return 0;
 }
 
 static int stop_node(lua_State *lua)
 {
     struct script *s = booted(lua);
-    world_stop(s->world, id_at(lua, 1));
+    script_stage_stop(s->stage, id_at(lua, 1));
     return 0;
 }
 
 static int is_alive(lua_State *lua)
 {
     struct script *s = booted(lua);
-    lua_pushboolean(lua, world_node_life(s->world, id_at(lua, 1)) != WORLD_DOWN);
+    lua_pushboolean(lua, script_stage_is_alive(s->stage, id_at(lua, 1)));
     return 1;
 }
 
@@ -350,7 +346,7 @@ static enum err check_harm(const struct script *s, const struct fault_line *line
 static bool misses(const struct script *s, const struct fault_line *line, int32_t fired)
 {
     bool at_once = (FAULT_AT_REST >> line->kind & 1) != 0;
-    return at_once && !s->options->plan_only && world_fired(s->world)->count == fired;
+    return at_once && !s->options->plan_only && script_stage_fired(s->stage)->count == fired;
 }
 
 static int do_harm(lua_State *lua)
@@ -369,8 +365,8 @@ static int do_harm(lua_State *lua)
         return luaL_error(lua, "harm \"%s\": %s", text, msg.text);
     if (++s->harm_count > FAULT_PLAN_LINES_MAX)
         return luaL_error(lua, "harm: more than %d times", FAULT_PLAN_LINES_MAX);
-    int32_t fired = world_fired(s->world)->count;
-    world_harm(s->world, &line);
+    int32_t fired = script_stage_fired(s->stage)->count;
+    script_stage_harm(s->stage, &line);
     if (misses(s, &line, fired))
         return luaL_error(lua, "harm \"%s\": no disk has %s", text,
                           line.kind == FAULT_DISK_VANISH    ? "a file or directory called so"
@@ -384,7 +380,7 @@ static int write_plan(lua_State *lua)
     struct script *s = script_of(lua);
     const char *text = luaL_checkstring(lua, 1);
     struct errmsg msg = {{0}};
-    if (s->world != NULL)
+    if (s->stage != NULL)
         return luaL_error(lua, "plan: must stand before the first wait");
     if (s->written.count > 0)
         return luaL_error(lua, "plan: a scenario has one");
@@ -413,7 +409,7 @@ static int check_strangers(lua_State *lua)
 
 static int do_heal(lua_State *lua)
 {
-    world_heal(booted(lua)->world);
+    script_stage_heal(booted(lua)->stage);
     return 0;
 }
 
@@ -437,11 +433,11 @@ static int do_command(lua_State *lua)
     size_t size;
     const char *text = luaL_checklstring(lua, 2, &size);
     lua_Integer wait = luaL_optinteger(lua, 3, SCRIPT_COMMAND_WAIT_NS);
-    if (!world_command(s->world, id, ++s->last_command, bytes_of(text, size)))
+    if (!script_stage_command(s->stage, id, ++s->last_command, bytes_of(text, size)))
         return 0;
     s->running->command = s->last_command;
     s->running->replied = false;
-    world_call_at(s->world, &s->running->call, world_now(s->world) + wait);
+    script_stage_call_at(s->stage, &s->running->call, script_stage_now(s->stage) + wait);
     return lua_yieldk(lua, 0, 0, after_command);
 }
 
@@ -481,7 +477,7 @@ static int set_time_limit(lua_State *lua)
 {
     struct script *s = script_of(lua);
     lua_Integer ns = luaL_checkinteger(lua, 1);
-    if (s->world != NULL)
+    if (s->stage != NULL)
         return luaL_error(lua, "time_limit: must stand before the first wait");
     if (ns <= 0)
         return luaL_error(lua, "time_limit: no run ends in no time");
@@ -496,7 +492,7 @@ static int set_split(lua_State *lua)
     lua_Integer way = luaL_checkinteger(lua, 1);
     struct script *s = script_of(lua);
     luaL_argcheck(lua, way >= 1 && way <= COUNT_OF(ways), 1, "no such way");
-    if (s->world != NULL)
+    if (s->stage != NULL)
         return luaL_error(lua, "split: must stand before the first wait");
     s->split = ways[way - 1];
     return 0;
@@ -542,7 +538,7 @@ static uint64_t kinds_at(lua_State *lua, int index)
 static int set_swarm(lua_State *lua)
 {
     struct script *s = script_of(lua);
-    if (s->world != NULL)
+    if (s->stage != NULL)
         return luaL_error(lua, "swarm: must stand before the first wait");
     s->swarm_from_ns = luaL_checkinteger(lua, 1);
     s->swarm_until_ns = luaL_checkinteger(lua, 2);
@@ -577,11 +573,10 @@ static int count_rows(lua_State *lua)
 static int count_mark(lua_State *lua)
 {
     const char *text = luaL_checkstring(lua, 1);
-    struct world_stats stats;
-    world_stats(booted(lua)->world, &stats);
+    const struct stage *stage = booted(lua)->stage;
     for (int i = 0; i < TRACE_MARK_COUNT; i++) {
         if (strcmp(trace_mark_texts[i], text) == 0) {
-            lua_pushinteger(lua, (lua_Integer)stats.mark_count[i]);
+            lua_pushinteger(lua, (lua_Integer)script_stage_mark_count(stage, (enum trace_mark)i));
             return 1;
         }
     }
@@ -610,14 +605,33 @@ static int get_counts(lua_State *lua)
     return 1;
 }
 
+/* leader(topic, partition): the number of the node that led it last, whether it does so now, and
+ * the leader epoch; nothing, where nobody has. */
+static int find_leader(lua_State *lua)
+{
+    const char *topic = luaL_checkstring(lua, 1);
+    lua_Integer partition = luaL_checkinteger(lua, 2);
+    const struct view *view = booted(lua)->view;
+    struct view_leader leader =
+        script_view_leader(view, trace_partition(topic, (int32_t)partition));
+    if (!script_view_is_whole(view))
+        return luaL_error(lua, "no memory for what the cluster looks like");
+    if (leader.node == VIEW_NOBODY)
+        return 0;
+    lua_pushinteger(lua, leader.node);
+    lua_pushboolean(lua, leader.leads);
+    lua_pushinteger(lua, leader.leader_epoch);
+    return 3;
+}
+
 /* What a script prints goes where its trace goes: into the rows of no node. */
 static int do_print(lua_State *lua)
 {
     struct script *s = script_of(lua);
     const char *text = luaL_checkstring(lua, 1);
     if (s->options->print != NULL)
-        s->options->print(s->options->print_context, s->world == NULL ? 0 : world_now(s->world),
-                          text);
+        s->options->print(s->options->print_context,
+                          s->stage == NULL ? 0 : script_stage_now(s->stage), text);
     return 0;
 }
 
@@ -658,6 +672,7 @@ void script_add_primitives(lua_State *lua)
                                          {"time_limit", set_time_limit},
                                          {"rows", count_rows},
                                          {"reached", count_mark},
+                                         {"leader", find_leader},
                                          {"counts", get_counts},
                                          {"print", do_print},
                                          {NULL, NULL}};

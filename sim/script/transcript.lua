@@ -120,7 +120,7 @@ function kiln.transcribe(cluster_methods, node_methods, class_names, next_client
   classes = class_names
   for _, word in ipairs { "Cluster", "split", "time_limit", "leave_out", "finally" } do wrap_word(word) end
   wrap_method(cluster_methods, "topic", function(options) return type(options.name) == "string" and options.name end)
-  for _, word in ipairs { "create_topic", "delete_topic", "add_partitions", "alter_topic", "delete_records" } do
+  for _, word in ipairs { "create_topic", "delete_topic", "add_partitions", "alter_topic", "alter_brokers", "delete_records" } do
     wrap_method(cluster_methods, word)
   end
   for _, word in ipairs { "producer", "consumer" } do wrap_client(cluster_methods, word, next_client) end

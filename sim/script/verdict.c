@@ -20,8 +20,7 @@ static void copy_figures(struct script *s)
 {
     struct script_result *r = s->result;
     struct world_stats stats;
-    world_seal(s->world);
-    world_stats(s->world, &stats);
+    script_stage_sum_up(s->stage, &stats);
     note_disk_error(s, stats.disk_error);
     r->hash = stats.hash;
     r->rows_hash = stats.rows_hash;
@@ -70,7 +69,7 @@ static const char *vacuous(const struct script *s)
 void script_judge(struct script *s)
 {
     struct script_result *r = s->result;
-    if (s->check == NULL || s->world == NULL)
+    if (s->check == NULL || s->stage == NULL)
         return;
     bool whole = s->options->until_ns == 0;
     bool at_end = whole && r->verdict == SCRIPT_HELD;

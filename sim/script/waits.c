@@ -37,14 +37,14 @@ static bool is_due(const struct script *s, const struct fault_line *line)
 {
     if (line->on_row != 0)
         return s->row_count[line->on_row - 1] >= (uint64_t)line->on_count;
-    return line->at_ns <= world_now(s->world);
+    return line->at_ns <= script_stage_now(s->stage);
 }
 
 /* Damage is done at once, or there was nothing to damage; all else may meet nobody and have been
  * right. */
 static bool has_struck(const struct script *s, const struct fault_line *line)
 {
-    const struct fault_plan *fired = world_fired(s->world);
+    const struct fault_plan *fired = script_stage_fired(s->stage);
     bool at_once = (FAULT_AT_REST >> line->kind & 1) != 0;
     for (int32_t i = 0; at_once && i < fired->count; i++) {
         const struct fault_line *f = &fired->lines[i];
@@ -76,7 +76,7 @@ void script_note_unplayed(struct script *s)
                     (unsigned long long)s->row_count[plan->lines[i].on_row - 1]);
     } else {
         text_printf(&line, "\": the script ends at ");
-        fault_time_print(world_now(s->world), &line);
+        fault_time_print(script_stage_now(s->stage), &line);
         text_printf(&line, ", before that; let it sleep for longer");
     }
     snprintf(s->late, sizeof s->late, "%s: plan: \"%s", s->written_place,

@@ -118,7 +118,16 @@ TEST(nodes_have_a_limit)
 {
     assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
                    "for i = 1, 100 do c:producer { to = t, name = \"p\" .. i } end",
-                   "orders.lua:3: more than 32 nodes");
+                   "orders.lua:3: more than 64 nodes");
+}
+
+/* Nine brokers, forty clients, who administers them, and a reader a topic have room. */
+TEST(a_large_cluster_has_room)
+{
+    assert_prints(
+        "local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
+        "for i = 1, 9 + 40 do c:producer { to = t, name = \"p\" .. i } end\nprint \"room\"",
+        "room\n");
 }
 
 TEST(options_of_a_node_have_a_limit)

@@ -366,7 +366,7 @@ TEST(a_wait_that_never_ends_names_its_line)
     scripted_init(&t);
     t.options.time_max_ns = 5000000000ll;
     scripted_run(&t, HEAD "wait_until(function() return false end)\n" READ);
-    assert_string_equal(t.result.why, "orders.lua:7: still waits after 5 s; no time is left "
+    assert_string_equal(t.result.why, "orders.lua:7: still waits after 5s; no time is left "
                                       "(time_limit(t) gives more, and --time)");
     assert_int_equal(t.result.verdict, SCRIPT_STUCK);
     scripted_done(&t);
@@ -383,14 +383,14 @@ TEST(a_wait_that_never_ends_names_its_line)
 TEST(a_script_says_how_long_it_takes)
 {
     run_to(IDLE("time_limit(seconds(5))\n") "sleep(minutes(1))\n" READ, SCRIPT_STUCK,
-           "orders.lua:7: still waits after 5 s; " NO_TIME);
+           "orders.lua:7: still waits after 5s; " NO_TIME);
     run_to(IDLE("") "for _ = 1, 3 do sleep(hours(20)) end\n" READ, SCRIPT_STUCK,
-           "orders.lua:6: still waits after 86400 s; " NO_TIME);
+           "orders.lua:6: still waits after 24h; " NO_TIME);
     run_to(IDLE("time_limit(days(3))\n") "for _ = 1, 3 do sleep(hours(20)) end\n" READ, SCRIPT_HELD,
            "");
     run_to(IDLE("") "sleep(days(2))\n" READ, SCRIPT_HELD, "");
     run_to(IDLE("") "for _ = 1, 9 do sleep(hours(30)) end\n" READ, SCRIPT_STUCK,
-           "orders.lua:6: still waits after 194400 s; " NO_TIME);
+           "orders.lua:6: still waits after 54h; " NO_TIME);
 }
 
 TEST(what_a_person_says_of_the_time_counts_more)

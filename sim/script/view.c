@@ -1,0 +1,127 @@
+/* view.c - a cluster as its rows tell it: a leader a partition. Memory follows the partitions that
+ * anybody ever led, not the run. */
+#include "script/view.h"
+
+struct led {
+    struct hmap_node link;
+    uint64_t partition;
+    struct view_leader leader;
+};
+
+struct view {
+    struct mem *mem;
+    struct hmap map; /* of struct led */
+    bool cut;        /* a partition is missing, for lack of memory */
+};
+
+static bool is_partition(const void *key, const struct hmap_node *node)
+{
+    return CONTAINER_OF(node, struct led, link)->partition == *(const uint64_t *)key;
+}
+
+enum err script_view_new(struct view **view, struct mem *mem)
+{
+    struct view *v = mem_zalloc(mem, sizeof *v);
+    *view = NULL;
+    if (v == NULL)
+        return ERR_NOMEM;
+    v->mem = mem;
+    if (hmap_init(&v->map, mem, is_partition) != ERR_NONE) {
+        mem_free(mem, v);
+        return ERR_NOMEM;
+    }
+    *view = v;
+    return ERR_NONE;
+}
+
+void script_view_free(struct view *v)
+{
+    if (v == NULL)
+        return;
+    while (!list_empty(&v->map.order)) {
+        struct led *led = LIST_FIRST(&v->map.order, struct led, link.order);
+        hmap_remove(&v->map, &led->link);
+        mem_free(v->mem, led);
+    }
+    hmap_free(&v->map);
+    mem_free(v->mem, v);
+}
+
+static struct led *find(const struct view *v, uint64_t partition)
+{
+    struct hmap_node *node = hmap_find(&v->map, partition, &partition);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct led, link);
+}
+
+static struct led *find_or_add(struct view *v, uint64_t partition)
+{
+    struct led *led = find(v, partition);
+    if (led != NULL)
+        return led;
+    led = mem_zalloc(v->mem, sizeof *led);
+    v->cut |= led == NULL;
+    if (led == NULL)
+        return NULL;
+    led->partition = partition;
+    led->leader = (struct view_leader){VIEW_NOBODY, -1, -1, false};
+    hmap_insert(&v->map, partition, &led->link);
+    return led;
+}
+
+/* An old leader that says so late is no news; one that begins anew in its epoch is. */
+static void on_leader(struct view *v, const struct trace_row *row)
+{
+    const struct trace_LEADER_ON *on = TRACE_AS(row, LEADER_ON);
+    struct led *led = find_or_add(v, (uint64_t)on->partition);
+    if (led == NULL || (int64_t)on->leader_epoch < led->leader.leader_epoch)
+        return;
+    led->leader = (struct view_leader){row->node, (int64_t)on->leader_epoch,
+                                       (int64_t)on->partition_epoch, true};
+}
+
+static void on_leader_off(struct view *v, const struct trace_row *row)
+{
+    struct led *led = find(v, (uint64_t)TRACE_AS(row, LEADER_OFF)->partition);
+    if (led != NULL && led->leader.node == row->node)
+        led->leader.leads = false;
+}
+
+/* Whoever has died leads nothing, and says nothing of it. */
+static void on_end(struct view *v, uint32_t node)
+{
+    LIST_EACH (led, &v->map.order, struct led, link.order) {
+        if (led->leader.node == node)
+            led->leader.leads = false;
+    }
+}
+
+void script_view_row(struct view *v, const struct trace_row *row)
+{
+    switch (row->kind) {
+    case TRACE_LEADER_ON:
+        on_leader(v, row);
+        break;
+    case TRACE_LEADER_OFF:
+        on_leader_off(v, row);
+        break;
+    case TRACE_NODE_KILL:
+    case TRACE_POWER_LOSS:
+    case TRACE_NODE_EXIT:
+    case TRACE_NODE_START:
+        on_end(v, row->node);
+        break;
+    default:
+        break;
+    }
+}
+
+bool script_view_is_whole(const struct view *v)
+{
+    return !v->cut;
+}
+
+struct view_leader script_view_leader(const struct view *v, uint64_t partition)
+{
+    const struct led *led = find(v, partition);
+    return led == NULL ? (struct view_leader){VIEW_NOBODY, -1, -1, false} : led->leader;
+}

@@ -1,0 +1,30 @@
+/* view.h - what the rows of a run say of its cluster: who leads which partition, and in which
+ * epoch. It asks no node anything; whoever is asked what he does not know yet says nothing. */
+#ifndef KILN_SCRIPT_VIEW_H
+#define KILN_SCRIPT_VIEW_H
+
+#include "base/base.h"
+
+#define VIEW_NOBODY UINT32_MAX
+
+/* Of a partition, by its newest leader epoch: rows of several nodes come in any order. */
+struct view_leader {
+    uint32_t node; /* who led it last, running or not; VIEW_NOBODY: nobody has */
+    int64_t leader_epoch, partition_epoch; /* -1: nobody has led it */
+    bool leads;                            /* and has not stopped doing so, nor died */
+};
+
+struct view;
+
+/* ERR_NOMEM. */
+enum err script_view_new(struct view **view, struct mem *mem) MUST_USE;
+void script_view_free(struct view *view); /* may be NULL */
+/* Takes a row in. Without memory for a new partition it is not known; script_view_is_whole says so.
+ */
+void script_view_row(struct view *view, const struct trace_row *row);
+bool script_view_is_whole(const struct view *view);
+
+/* partition: trace_partition() of its name. */
+struct view_leader script_view_leader(const struct view *view, uint64_t partition);
+
+#endif

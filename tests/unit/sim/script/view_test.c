@@ -1,0 +1,128 @@
+/* view_test.c - who leads, as rows of several brokers tell it: by the newest leader epoch, however
+ * late an old leader speaks, and whoever dies without a word. */
+#include "script/view.h"
+#include "support/test.h"
+
+struct seen {
+    struct test_mem mem;
+    struct view *view;
+};
+
+static void seen_init(struct seen *s)
+{
+    test_mem_init(&s->mem);
+    assert_ok(script_view_new(&s->view, &s->mem.mem));
+}
+
+static void seen_done(struct seen *s)
+{
+    script_view_free(s->view);
+    test_mem_done(&s->mem);
+}
+
+static void say(struct seen *s, enum trace_kind kind, uint32_t node, const uint64_t *words)
+{
+    struct trace_whole whole;
+    trace_make(&whole, kind, words, NULL);
+    whole.row.node = node;
+    script_view_row(s->view, &whole.row);
+}
+
+static void lead(struct seen *s, uint32_t node, uint64_t partition, uint64_t leader_epoch)
+{
+    struct trace_LEADER_ON on = {
+        .partition = partition, .leader_epoch = leader_epoch, .partition_epoch = 10 * leader_epoch};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &on, sizeof on);
+    say(s, TRACE_LEADER_ON, node, words);
+}
+
+static void lead_no_longer(struct seen *s, uint32_t node, uint64_t partition, uint64_t epoch)
+{
+    struct trace_LEADER_OFF off = {.partition = partition, .leader_epoch = epoch};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &off, sizeof off);
+    say(s, TRACE_LEADER_OFF, node, words);
+}
+
+static void die(struct seen *s, enum trace_kind how, uint32_t node)
+{
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    say(s, how, node, words);
+}
+
+static void expect_leader(const struct seen *s, uint64_t partition, uint32_t node, int64_t epoch,
+                          bool leads)
+{
+    struct view_leader leader = script_view_leader(s->view, partition);
+    assert_int_equal(leader.node, node);
+    assert_int_equal(leader.leader_epoch, epoch);
+    assert_int_equal(leader.partition_epoch, epoch < 0 ? -1 : 10 * epoch);
+    assert_int_equal(leader.leads, leads);
+}
+
+/* Nobody leads what nobody has said a word of. */
+TEST(nobody_leads_before_anybody_says_so)
+{
+    struct seen s;
+    seen_init(&s);
+    lead(&s, 1, 7, 0);
+    expect_leader(&s, 8, VIEW_NOBODY, -1, false);
+    seen_done(&s);
+}
+
+/* The newest leader epoch counts; an old leader that hears late of the new one is no leader again.
+ */
+TEST(the_newest_leader_epoch_counts)
+{
+    struct seen s;
+    seen_init(&s);
+    lead(&s, 1, 7, 3);
+    lead(&s, 2, 7, 5);
+    lead(&s, 1, 7, 4);
+    expect_leader(&s, 7, 2, 5, true);
+    lead_no_longer(&s, 1, 7, 4);
+    expect_leader(&s, 7, 2, 5, true);
+    lead_no_longer(&s, 2, 7, 5);
+    expect_leader(&s, 7, 2, 5, false);
+    seen_done(&s);
+}
+
+/* Who dies says nothing: he was the last leader, and leads nothing; the partitions of others are
+ * theirs. */
+TEST(who_dies_leads_nothing)
+{
+    static const enum trace_kind ends[] = {TRACE_NODE_KILL, TRACE_POWER_LOSS, TRACE_NODE_EXIT,
+                                           TRACE_NODE_START};
+    for (int i = 0; i < COUNT_OF(ends); i++) {
+        struct seen s;
+        seen_init(&s);
+        lead(&s, 1, 7, 3);
+        lead(&s, 2, 8, 1);
+        die(&s, ends[i], 1);
+        expect_leader(&s, 7, 1, 3, false);
+        expect_leader(&s, 8, 2, 1, true);
+        lead(&s, 1, 7, 3); /* the same epoch, in its next life */
+        expect_leader(&s, 7, 1, 3, true);
+        seen_done(&s);
+    }
+}
+
+/* Nine brokers lead a thousand partitions; without memory it says so, and knows the others. */
+TEST(what_it_cannot_keep_it_says)
+{
+    struct seen s;
+    seen_init(&s);
+    for (uint64_t p = 0; p < 1000; p++)
+        lead(&s, (uint32_t)(p % 9), p, p % 5);
+    for (uint64_t p = 0; p < 1000; p++)
+        expect_leader(&s, p, (uint32_t)(p % 9), (int64_t)(p % 5), true);
+    assert_true(script_view_is_whole(s.view));
+    s.mem.fail_at = 1;
+    lead(&s, 1, 5000, 1);
+    assert_false(script_view_is_whole(s.view));
+    expect_leader(&s, 5000, VIEW_NOBODY, -1, false);
+    expect_leader(&s, 10, 1, 0, true);
+    s.mem.fail_at = 0;
+    seen_done(&s);
+}
