@@ -299,6 +299,27 @@ TEST(what_was_written_is_durable_when_its_round_is_over)
     rig_free(rig);
 }
 
+/* The time may change while something waits for it: a shorter one counts at once. */
+TEST(what_nobody_waits_for_is_synced_after_a_time_that_may_change)
+{
+    struct rig *rig = rig_new(7);
+    struct env *env = rig->seat->env;
+    write_some(rig);
+    dir_wrote_unsynced(rig->dir, 100);
+    dir_commit_mark(&rig->member, DIR_TURN_IDLE);
+    int64_t began_ns = env_now(env);
+    assert_int_equal(rig->dir->flush.deadline_ns, began_ns + ENV_NS_OF_MS(1000));
+    dir_set_flush_interval(rig->dir, 50000);
+    assert_int_equal(rig->dir->flush.deadline_ns, began_ns + ENV_NS_OF_MS(1000));
+    dir_set_flush_interval(rig->dir, 100);
+    assert_int_equal(rig->dir->flush.deadline_ns, began_ns + ENV_NS_OF_MS(100));
+    while (rig->rounds == 0)
+        step(rig);
+    assert_int_equal(rig->durable, 1);
+    assert_true(env_now(env) < began_ns + ENV_NS_OF_MS(900));
+    rig_free(rig);
+}
+
 /* The sync of the file alone does not tell: who removed it itself does not mind. */
 TEST(nothing_is_durable_in_a_folder_that_is_not_there)
 {

@@ -1,4 +1,4 @@
-/* topic_config_test.c - values of topic settings, read as Kafka reads them. */
+/* topic_config_test.c - values of settings of topics and brokers, read as Kafka reads them. */
 #include "metadata/metadata.h"
 #include "support/test.h"
 
@@ -68,4 +68,33 @@ TEST(lists_have_entries_or_nothing)
     assert_false(takes(replicas, "0:1,"));
     assert_false(takes(replicas, "0:1:2"));
     assert_false(takes(replicas, "-1:1"));
+}
+
+/* ---- of brokers ---- */
+
+TEST(each_key_of_a_broker_that_may_change_sets_a_field_of_its_own)
+{
+    struct metadata_broker_config config, before;
+    for (int i = 0; i < metadata_broker_key_count; i++) {
+        const struct metadata_broker_key *key = &metadata_broker_keys[i];
+        assert_ptr_equal(metadata_broker_key(bytes_text(key->key.name)), key);
+        assert_true(i == 0 || strcmp(metadata_broker_keys[i - 1].key.name, key->key.name) < 0);
+        if (key->scope == METADATA_READ_ONLY)
+            continue;
+        for (int k = 0; k < i; k++)
+            assert_true(metadata_broker_keys[k].scope == METADATA_READ_ONLY ||
+                        metadata_broker_keys[k].key.offset != key->key.offset);
+        memset(&config, 0x55, sizeof config);
+        before = config;
+        const char *value = key->key.type == METADATA_KEY_WORD ? key->key.words : "5";
+        char text[64] = {0};
+        memcpy(text, value, strcspn(value, "|"));
+        if (key->key.type == METADATA_KEY_POLICY)
+            memcpy(text, "delete", sizeof "delete");
+        if (key->key.min > 5)
+            memcpy(text, "2000000", sizeof "2000000");
+        assert_ok(metadata_broker_config_set(&config, key, bytes_text(text), NULL));
+        assert_memory_not_equal(&config, &before, sizeof config);
+    }
+    assert_null(metadata_broker_key(bytes_text("nope")));
 }
