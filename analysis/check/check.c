@@ -7,6 +7,21 @@ const struct check_info check_infos[CHECK_CODE_COUNT] = {
 #undef X
 };
 
+static const struct check_rule *const rules[] = {
+    &check_rule_cluster, &check_rule_replicas, &check_rule_senders, &check_rule_canon,
+    &check_rule_records, &check_rule_readers,  &check_rule_ids,
+};
+
+int check_rule_count(void)
+{
+    return COUNT_OF(rules);
+}
+
+const struct check_rule *check_rule_at(int index)
+{
+    return rules[index];
+}
+
 static bool replica_equal(const void *key, const struct hmap_node *node)
 {
     return memcmp(CONTAINER_OF(node, struct replica, node)->key, key, 2 * sizeof(uint64_t)) == 0;
@@ -20,6 +35,27 @@ static bool host_equal(const void *key, const struct hmap_node *node)
 static bool sender_equal(const void *key, const struct hmap_node *node)
 {
     return memcmp(CONTAINER_OF(node, struct sender, node)->key, key, 3 * sizeof(uint64_t)) == 0;
+}
+
+/* Who asked for which rows, and where in them the columns stand that many look at. */
+static void ask(struct check *c)
+{
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        for (int k = 0; k < rules[i]->kind_count; k++) {
+            enum trace_kind kind = rules[i]->kinds[k];
+            ASSERT(c->asked_count[kind] < CHECK_RULES_MAX);
+            c->asked[kind][c->asked_count[kind]++] = rules[i];
+        }
+    }
+    for (int kind = 0; kind < TRACE_KIND_COUNT; kind++) {
+        for (int i = trace_kinds[kind].column_count - 1; i >= 0; i--) {
+            uint8_t type = trace_kinds[kind].columns[i].type;
+            if (type == TRACE_PARTITION)
+                c->partition_at[kind] = (uint8_t)(i + 1);
+            if (type == TRACE_TOPIC_ID)
+                c->topic_id_at[kind] = (uint8_t)(i + 1);
+        }
+    }
 }
 
 static bool init_maps(struct check *c)
@@ -40,13 +76,21 @@ enum err check_new(struct check **out, struct mem *mem, const struct check_contr
         return ERR_NOMEM;
     c->mem = mem;
     c->contract = *contract;
-    c->power_loss_ns = -1;
+    ask(c);
     if (!init_maps(c)) {
         check_free(c);
         return ERR_NOMEM;
     }
     *out = c;
     return ERR_NONE;
+}
+
+static void free_replicas(struct check *c)
+{
+    if (c->replicas.buckets == NULL)
+        return;
+    LIST_EACH (r, &c->replicas.order, struct replica, node.order)
+        mem_free(c->mem, r->batches);
 }
 
 #define FREE_ALL(c, map, type)                                                                     \
@@ -62,6 +106,7 @@ void check_free(struct check *c)
 {
     if (c == NULL)
         return;
+    free_replicas(c);
     FREE_ALL(c, &c->replicas, struct replica);
     FREE_ALL(c, &c->senders, struct sender);
     FREE_ALL(c, &c->hosts, struct host);
@@ -89,39 +134,19 @@ void check_note(struct check *c, enum check_code code, const struct trace_row *r
     va_end(args);
 }
 
-/* The first column of that type; 0 where there is none. */
-static uint64_t column_of(const struct trace_row *row, enum trace_type type)
-{
-    const struct trace_kind_info *info = &trace_kinds[row->kind];
-    for (int i = 0; i < info->column_count; i++) {
-        if (info->columns[i].type == type)
-            return trace_words(row)[i];
-    }
-    return 0;
-}
-
-uint64_t check_partition_of(const struct trace_row *row)
-{
-    return column_of(row, TRACE_PARTITION);
-}
-
-uint64_t check_topic_id_of(const struct trace_row *row)
-{
-    return column_of(row, TRACE_TOPIC_ID);
-}
-
 struct part *check_part_of(struct check *c, const struct trace_row *row)
 {
-    return check_tables_part(&c->tables, check_partition_of(row), check_topic_id_of(row));
+    uint8_t at = c->partition_at[row->kind], id_at = c->topic_id_at[row->kind];
+    ASSERT(at > 0);
+    return check_tables_part(&c->tables, trace_words(row)[at - 1],
+                             id_at == 0 ? 0 : trace_words(row)[id_at - 1]);
 }
 
 void check_row(struct check *c, const struct trace_row *row)
 {
     ASSERT(!c->ended);
-    check_client_row(c, row);
-    check_topic_row(c, row);
-    if (row->kind >= TRACE_LOG_OPEN) /* before it stand those of clients */
-        check_broker_row(c, row);
+    for (int i = 0; i < c->asked_count[row->kind]; i++)
+        c->asked[row->kind][i]->on_row(c, row);
     if (c->tables.failed)
         c->error = ERR_NOMEM;
 }
@@ -140,8 +165,10 @@ enum err check_leave_out(struct check *c, uint64_t partition)
 void check_end(struct check *c)
 {
     ASSERT(!c->ended);
-    check_judge_records(c);
-    check_judge_topics(c);
+    for (int i = 0; i < COUNT_OF(rules); i++) {
+        if (rules[i]->on_end != NULL)
+            rules[i]->on_end(c);
+    }
     c->ended = true;
 }
 
@@ -170,5 +197,9 @@ enum err check_status(const struct check *c)
 
 bool check_disk_damaged(const struct check *c)
 {
-    return c->damaged;
+    LIST_EACH (host, &c->hosts.order, struct host, node.order) {
+        if (host->damaged)
+            return true;
+    }
+    return false;
 }

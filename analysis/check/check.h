@@ -46,11 +46,25 @@ enum check_gravity {
     X(A17, NONMONOTONIC_SEND, REORDERS,                                                            \
       "a producer's records stand in another order than they were sent")                           \
     X(A18, REALTIME_ORDER, REORDERS, "a record sent after an acknowledgement stands before it")    \
+    X(A19, STALE_END, LOSES, "a log was said to end before what had been acknowledged")            \
     X(A20, UNREPEATABLE_READ, LOSES, "a record that was read is gone")                             \
+    X(A21, READ_EPOCH_BACK, REORDERS, "a record was read behind one of a later leader epoch")      \
     X(A22, KEY_ORDER, REORDERS,                                                                    \
       "records of one key were read in another order than they were sent")                         \
+    X(A23, KEY_MOVED, REORDERS, "records of one key were read in two partitions")                  \
+    X(A24, WRONG_OFFSET_OF_TIME, REORDERS, "the offset that was told of a time is not its own")    \
     X(A25, SPURIOUS_ACK, CORRUPTS, "a record stands elsewhere than its acknowledgement said")      \
     X(A26, FAILED_BUT_VISIBLE, CORRUPTS, "a record that was refused was read")                     \
+    X(A30, STUCK_READER, REORDERS, "a reader was given nothing although there was something")      \
+    X(D1, TWO_LEADERS, RISKS, "two lives of brokers led a partition in one epoch")                 \
+    X(D2, EPOCH_BACK, RULE, "a batch stands behind one of a later leader epoch")                   \
+    X(D3, COMMITTED_DIFFERS, CORRUPTS, "what a replica shows is not what the leader had shown")    \
+    X(D4, LOG_DIVERGED, CORRUPTS, "replicas hold two records of one offset and leader epoch")      \
+    X(D5, LEADER_INCOMPLETE, LOSES, "a leader was elected that lacks what was committed")          \
+    X(D17, COMMITTED_CUT, RISKS, "a replica cut off what is committed")                            \
+    X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
+    X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
+    X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
     X(L1, OFFSET_GAP, RULE, "an append did not begin at the log end offset")                       \
     X(L2, ENDS_CROSSED, RULE, "log start, high watermark and log ends are out of order")           \
     X(L3, WATERMARK_BACK, RULE, "the high watermark went back within a life")                      \
@@ -116,6 +130,11 @@ struct check_counts {
 };
 
 struct check;
+struct check_rule;
+
+/* The rules that look at rows, for who lists them. */
+int check_rule_count(void);
+const struct check_rule *check_rule_at(int index);
 
 /* ERR_NOMEM. mem stays the caller's. */
 enum err check_new(struct check **out, struct mem *mem,

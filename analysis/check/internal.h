@@ -1,26 +1,72 @@
-/* internal.h - what the files of this folder share: the check's state, and how a finding is noted.
- */
+/* internal.h - what the files of this folder share: the state of the checks, which of them are told
+ * of which rows, and how a finding is noted. */
 #ifndef KILN_CHECK_INTERNAL_H
 #define KILN_CHECK_INTERNAL_H
 
 #include "check/check.h"
 #include "check/tables.h"
 
-/* One replica's log as its broker tells of it, in its present life. */
+/* ---- what a check is ---- */
+
+/* It is told of the rows that it asks for and of no others, in the order in which they happened,
+ * and behind the rules that stand before it: what owns a table moves it before others look at it.
+ */
+struct check_rule {
+    const char *name;
+    const enum trace_kind *kinds;
+    int kind_count;
+    void (*on_row)(struct check *c, const struct trace_row *row);
+    void (*on_end)(struct check *c); /* NULL: the end shows it nothing */
+    const char *memory;              /* what bounds what it keeps */
+};
+
+/* cluster.c owns hosts and topics, replicas.c replicas, canon.c the canonical logs, records.c what
+ * clients sent, were told and read. */
+extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_senders,
+    check_rule_canon, check_rule_records, check_rule_readers, check_rule_ids;
+
+#define CHECK_RULES_MAX 8 /* that ask for one kind */
+
+/* ---- replicas: one node's log of a partition ---- */
+
+/* A batch that has not been compared with the canonical log. */
+struct batch {
+    uint64_t first, last;
+    uint32_t crc;
+    int32_t epoch;
+};
+
 struct replica {
     struct hmap_node node;
     uint64_t key[2]; /* node, the part's index */
     struct part *part;
+    struct list of_part;
+    /* As its broker tells, in its present life. */
     uint64_t start, end, written, durable, watermark;
     int64_t opened_ns;    /* this life's log, or the last one's */
     uint16_t incarnation; /* of that life */
+    bool opened, leading;
+    bool clean; /* the life before this one ended so */
+    /* Of the life before this one. */
+    bool power_lost; /* it ended so */
+    uint64_t end_was, durable_was;
+    int32_t lead_epoch;    /* that it led in last; -1: it never did */
+    int32_t epoch;         /* of its last batch; -1: not known */
+    uint64_t matched;      /* below it its records are those of the canonical log */
+    bool differs;          /* from the canonical log at matched */
+    struct batch *batches; /* a ring: those that are not compared, oldest first */
+    uint32_t head, count, cap;
 };
 
-/* One node. */
+/* ---- the cluster ---- */
+
 struct host {
     struct hmap_node node;
     uint64_t id;
     bool dir_offline;
+    bool served, down;     /* as a broker: it has been ready; it is not since */
+    bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
+    int64_t power_loss_ns; /* the latest; -1: none */
 };
 
 #define SENDER_WINDOW 5
@@ -28,6 +74,7 @@ struct host {
 struct sender_batch {
     uint64_t last; /* offset */
     uint32_t crc;
+    int32_t sequence, sequence_last, epoch;
 };
 
 /* The last batches of a producer in one replica's log, oldest first. */
@@ -36,6 +83,7 @@ struct sender {
     uint64_t key[3]; /* node, the part's index, producer id */
     struct sender_batch batches[SENDER_WINDOW];
     uint32_t count;
+    int64_t at_ns; /* of the last append */
 };
 
 struct check {
@@ -45,10 +93,16 @@ struct check {
     struct check_counts counts;
     struct tables tables;
     struct hmap replicas, senders, hosts;
-    int64_t power_loss_ns; /* of the latest; -1: none */
+    struct replica *replica_last;
     bool topics_listed, ended;
-    bool damaged; /* a disk was given bytes that nobody wrote, or lost what it had */
+    int64_t harmed_ns;      /* the latest moment at which something was amiss */
+    int64_t harm_until_ns;  /* what strikes now ends by itself then */
+    uint32_t down_count;    /* brokers that have served and do not */
+    uint32_t offline_count; /* brokers whose log directory is offline */
     enum err error;
+    const struct check_rule *asked[TRACE_KIND_COUNT][CHECK_RULES_MAX];
+    uint8_t asked_count[TRACE_KIND_COUNT];
+    uint8_t partition_at[TRACE_KIND_COUNT], topic_id_at[TRACE_KIND_COUNT]; /* column + 1; 0: none */
 };
 
 /* What a finding is about; 0 where it does not apply. */
@@ -59,28 +113,38 @@ struct about {
 /* Notes a violation, or, when it is allowed, that it happened. */
 void check_note(struct check *c, enum check_code code, const struct trace_row *row,
                 struct about about, bool allowed, const char *format, ...) PRINTF_LIKE(6, 7);
-
-/* Of a row whose kind has such columns; topic_id 0: it says none. */
-uint64_t check_partition_of(const struct trace_row *row);
-uint64_t check_topic_id_of(const struct trace_row *row);
 /* The part that a row is about; NULL: memory is out. */
 struct part *check_part_of(struct check *c, const struct trace_row *row);
-void check_client_row(struct check *c, const struct trace_row *row);
-void check_broker_row(struct check *c, const struct trace_row *row);
-#define NOTHING UINT64_MAX
-/* The log ends there now: what stood above it is gone. power_from: from there on a loss of power
- * may have taken it, for it was not durable; or NOTHING. */
-void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end, uint64_t power_from);
-/* senders.c */
-void check_sender_append(struct check *c, const struct trace_row *row, const struct replica *r);
-void check_sender_cut(struct check *c, const struct replica *r); /* the log ends at r->end now */
-void check_sender_nack(struct check *c, const struct trace_row *row, const struct replica *r);
-void check_judge_records(struct check *c);
-/* topics.c */
-void check_topic_row(struct check *c, const struct trace_row *row);
+
+/* cluster.c */
+struct host *check_host(struct check *c, uint64_t id);
 /* The log was opened: may its topic be there, and with what it holds? */
 void check_topic_open(struct check *c, const struct trace_row *row, struct part *part);
-void check_judge_topics(struct check *c);
+/* What its topic's settings say, or the contract where nobody has told of them. */
+bool check_is_durable(struct check *c, struct part *part);
+/* A node that has a replica of it lost power since then. */
+/* Since when nothing was amiss; INT64_MAX: something is now. */
+int64_t check_quiet_since(const struct check *c, const struct part *part, int64_t now_ns);
+bool check_power_lost(struct check *c, const struct part *part, int64_t since_ns);
+
+/* replicas.c. NULL: memory is out. */
+struct replica *check_replica_of(struct check *c, const struct trace_row *row);
+struct replica *check_replica(struct check *c, uint64_t node, struct part *part);
+static inline struct about check_about_log(const struct replica *r, uint64_t offset)
+{
+    return (struct about){.partition = r->part->id, .offset = offset};
+}
+
+/* records.c */
+#define NOTHING UINT64_MAX
+/* Why the canonical log may end before records that were acknowledged. */
+struct check_excuse {
+    uint64_t power_from; /* from there on a loss of power may have taken it; or NOTHING */
+    bool moved;          /* another node leads: what only one had, is gone with it (acks=1) */
+    bool unclean;        /* an election out of the in-sync replicas, which the topic allows */
+};
+/* The canonical log ends there now: what stood above it is gone. */
+void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
+                       uint64_t end, const struct check_excuse *excuse);
 
 #endif

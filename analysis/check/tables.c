@@ -137,6 +137,8 @@ static struct part *new_part(struct tables *t, struct part_name *name, uint64_t 
     part->topic_id = topic_id;
     part->index = t->part_count;
     part->left_out = name->left_out;
+    part->leader_epoch = -1;
+    list_init(&part->replicas);
     part->older = name->newest;
     name->newest = part;
     t->part_list[t->part_count++] = part;
@@ -192,9 +194,17 @@ struct topic *check_tables_topic(struct tables *t, uint64_t id, uint64_t topic_i
         return NULL;
     topic->id = topic_id;
     topic->older = newest;
+    topic->added_ns = INT64_MAX;
     topic->asked_to_go = name->deletions > 0;
     name->newest = topic;
     return topic;
+}
+
+struct topic *check_tables_topic_of_part(struct tables *t, struct part *part)
+{
+    if (part->topic == NULL && part->topic_id != 0)
+        part->topic = check_tables_topic_of(t, part->topic_id);
+    return part->topic;
 }
 
 struct topic *check_tables_topic_of(struct tables *t, uint64_t topic_id)
@@ -224,23 +234,33 @@ struct session *check_tables_session(struct tables *t, uint64_t id)
     return t->last = session;
 }
 
-struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh)
+struct place *check_tables_find_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t key[3] = {a, b, c};
-    uint64_t hash = hash_combine(hash_combine(hash_mix(a), b), c);
+    uint64_t hash = hash_combine(hash_combine(a, b), c);
     struct place **last = &t->places_last[hash & (PLACES_LAST - 1)];
-    *fresh = false;
     if (*last != NULL && (*last)->node.hash == hash && place_equal(key, &(*last)->node))
         return *last;
     struct hmap_node *found = hmap_find(&t->places, hash, key);
-    if (found != NULL)
-        return *last = CONTAINER_OF(found, struct place, node);
-    *fresh = true;
-    struct place *place = make(t, sizeof *place);
+    if (found == NULL)
+        return NULL;
+    return *last = CONTAINER_OF(found, struct place, node);
+}
+
+struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh)
+{
+    struct place *place = check_tables_find_place(t, a, b, c);
+    *fresh = place == NULL;
+    if (place != NULL)
+        return place;
+    place = make(t, sizeof *place);
     if (place == NULL)
         return NULL;
-    memcpy(place->key, key, sizeof key);
-    hmap_insert(&t->places, hash, &place->node);
+    place->key[0] = a;
+    place->key[1] = b;
+    place->key[2] = c;
+    place->epoch = -1;
+    hmap_insert(&t->places, hash_combine(hash_combine(a, b), c), &place->node);
     return place;
 }
 
@@ -281,7 +301,27 @@ struct value *check_tables_value(struct tables *t, uint64_t vid, bool *gone)
     return page == NULL ? NULL : &page->values[sequence & (PAGE_COUNT - 1)];
 }
 
-uint64_t *check_tables_slot(struct tables *t, struct part *part, uint64_t offset)
+struct slot *check_tables_peek(const struct part *part, uint64_t offset)
+{
+    uint64_t page = offset >> PAGE_BITS;
+    if (page < part->page_first || page - part->page_first >= part->page_count)
+        return NULL;
+    struct slot_page *at = part->pages[page - part->page_first];
+    return at == NULL ? NULL : &at->slots[offset & (PAGE_COUNT - 1)];
+}
+
+static struct slot_page *new_page(struct tables *t)
+{
+    struct slot_page *page = make(t, sizeof *page);
+    if (page == NULL)
+        return NULL;
+    page->timestamp_max = INT64_MIN;
+    for (int i = 0; i < (int)PAGE_COUNT; i++)
+        page->slots[i].timestamp = INT64_MIN;
+    return page;
+}
+
+struct slot *check_tables_slot(struct tables *t, struct part *part, uint64_t offset)
 {
     uint64_t page = offset >> PAGE_BITS;
     if (part->page_count == 0)
@@ -292,9 +332,10 @@ uint64_t *check_tables_slot(struct tables *t, struct part *part, uint64_t offset
     if (!grow(t, &part->pages, &part->page_cap, index + 1, sizeof *part->pages))
         return NULL;
     if (part->pages[index] == NULL)
-        part->pages[index] = make(t, sizeof **part->pages);
+        part->pages[index] = new_page(t);
     part->page_count = MAX(part->page_count, index + 1);
-    return part->pages[index] == NULL ? NULL : &part->pages[index]->vid[offset & (PAGE_COUNT - 1)];
+    return part->pages[index] == NULL ? NULL
+                                      : &part->pages[index]->slots[offset & (PAGE_COUNT - 1)];
 }
 
 void check_tables_close(struct tables *t, uint64_t vid)
@@ -341,7 +382,7 @@ void check_tables_expire(struct tables *t, struct part *part, uint64_t start)
     uint64_t end = base + ((uint64_t)part->page_count << PAGE_BITS);
     for (uint64_t o = MAX(part->start, base); o < MIN(start, end); o++) {
         struct slot_page *page = part->pages[(o >> PAGE_BITS) - part->page_first];
-        uint64_t vid = page == NULL ? 0 : page->vid[o & (PAGE_COUNT - 1)];
+        uint64_t vid = page == NULL ? 0 : page->slots[o & (PAGE_COUNT - 1)].vid;
         if (vid != 0)
             expire_slot(t, vid - 1);
     }
@@ -368,8 +409,8 @@ static void remove_part(struct tables *t, struct part *part)
 {
     for (uint32_t i = 0; i < part->page_count; i++) {
         for (uint32_t k = 0; part->pages[i] != NULL && k < PAGE_COUNT; k++) {
-            if (part->pages[i]->vid[k] != 0)
-                forget_slot(t, part->pages[i]->vid[k] - 1);
+            if (part->pages[i]->slots[k].vid != 0)
+                forget_slot(t, part->pages[i]->slots[k].vid - 1);
         }
         mem_free(t->mem, part->pages[i]);
         part->pages[i] = NULL;
@@ -386,5 +427,43 @@ void check_tables_remove(struct tables *t, uint64_t topic_id, int64_t now_ns)
             continue;
         remove_part(t, part);
         part->removed_ns = now_ns;
+    }
+}
+
+void check_tables_time(struct tables *t, struct part *part, uint64_t offset, int64_t timestamp)
+{
+    struct slot *slot = check_tables_slot(t, part, offset);
+    if (slot == NULL)
+        return;
+    struct slot_page *page = part->pages[(offset >> PAGE_BITS) - part->page_first];
+    slot->timestamp = timestamp;
+    page->timestamp_max = MAX(page->timestamp_max, timestamp);
+}
+
+uint64_t check_tables_first_at(const struct part *part, int64_t timestamp, uint64_t end)
+{
+    uint64_t o = MAX(part->start, part->page_first << PAGE_BITS);
+    while (o < end) {
+        uint64_t page = (o >> PAGE_BITS) - part->page_first;
+        uint64_t page_end = ((o >> PAGE_BITS) + 1) << PAGE_BITS;
+        const struct slot_page *at = page < part->page_count ? part->pages[page] : NULL;
+        bool none = at == NULL || at->timestamp_max < timestamp;
+        for (; !none && o < MIN(page_end, end); o++) {
+            if (at->slots[o & (PAGE_COUNT - 1)].timestamp >= timestamp)
+                return o;
+        }
+        if (page >= part->page_count)
+            return end;
+        o = page_end;
+    }
+    return end;
+}
+
+/* Producers that have not heard of it may still place records by the number before. */
+void check_tables_grow_topic(struct tables *t, uint64_t topic_id)
+{
+    for (uint32_t i = 0; i < t->part_count && topic_id != 0; i++) {
+        if (t->part_list[i]->topic_id == topic_id)
+            t->part_list[i]->grown = true;
     }
 }

@@ -46,8 +46,17 @@ struct session {
     uint64_t sequence_end; /* what has been sent is below it */
 };
 
+/* What stands at an offset: as clients told, and as the canonical log has it. */
+struct slot {
+    uint64_t vid;  /* vid + 1; 0: nobody has told of it */
+    uint32_t mark; /* of batch and place within it; 0: no leader has shown it */
+    int32_t epoch;
+    int64_t timestamp; /* as clients were told; INT64_MIN: they were not */
+};
+
 struct slot_page {
-    uint64_t vid[PAGE_COUNT]; /* vid + 1; 0: nothing seen there */
+    int64_t timestamp_max;
+    struct slot slots[PAGE_COUNT];
 };
 
 /* One topic that a name had; those that had it one after the other are chained, the newest first.
@@ -56,8 +65,13 @@ struct topic {
     uint64_t id;          /* trace_topic_id(); 0: nobody has said it yet */
     struct topic *older;  /* of that name */
     struct trace_row row; /* of the first answer that said it is there */
+    /* In force, once somebody has said so. */
+    bool has_settings, durable, unclean;
+    int64_t partitions, retention_ms;
+    int64_t retention_ms_before, changed_ns; /* until then */
     bool acked, seen;
     bool asked_to_go;    /* somebody wants it deleted: it may be gone from now on */
+    int64_t added_ns;    /* when the metadata log said so first; INT64_MAX: it has not */
     bool removed;        /* the metadata log says so: it is */
     uint64_t removed_on; /* the nodes that have said it, a bit each */
 };
@@ -69,6 +83,22 @@ struct topic_name {
     uint32_t deletions; /* that may still be done: not answered, or never to be */
 };
 
+/* Which life led in an epoch. */
+struct check_lead {
+    int32_t epoch;
+    uint32_t node;
+    uint16_t life;
+    bool known;
+};
+#define LEADS_MAX 16
+
+/* How far a log was acknowledged, and since when. */
+struct acked {
+    int64_t at_ns;
+    uint64_t end;
+};
+#define ACKED_MAX 128 /* a power of two */
+
 /* One partition of one topic as clients see it. Rows that do not say of which topic are taken to
  * speak of the newest that has the name. */
 struct part {
@@ -78,9 +108,23 @@ struct part {
     struct slot_page **pages; /* of offsets from page_first on */
     uint64_t page_first;
     uint32_t page_cap, page_count;
-    uint64_t start;     /* log start offset */
-    uint64_t seen_end;  /* behind the greatest offset that anybody told of */
-    uint64_t acked_end; /* behind the greatest offset acknowledged */
+    uint64_t start;                /* log start offset */
+    uint64_t seen_end;             /* behind the greatest offset that anybody told of */
+    uint64_t acked_end;            /* behind the greatest offset acknowledged */
+    struct acked acked[ACKED_MAX]; /* how acked_end moved, a ring */
+    uint32_t acked_count;          /* there ever were */
+    uint64_t safe_end;             /* acked_end of acks=all */
+    int64_t safe_ns;               /* when it moved */
+    /* The canonical log: what the newest leader has shown. */
+    uint64_t canon_end;
+    int32_t leader_epoch; /* newest; -1: none has been elected yet */
+    uint32_t leader_node;
+    struct check_lead leads[LEADS_MAX]; /* the latest, by epoch modulo their number */
+    struct list replicas;               /* struct replica.of_part */
+    struct topic *topic;                /* NULL: nobody has named it yet */
+    bool offline;                       /* a broker says so; until a log of it is opened again */
+    int64_t led_ns;                     /* when somebody began to lead it last */
+    bool grown; /* its topic has more partitions now than when it was made */
     uint64_t final_end;
     uint64_t cut_count;          /* cuts that took records: what was known of their order is void */
     uint64_t lost_from, lost_to; /* what the latest loss of power took of it, */
@@ -99,12 +143,24 @@ struct part_name {
     bool left_out; /* whichever topic has the name */
 };
 
+/* What the third word of a place's key says it is; the hash of a key may stand above. */
+enum place_kind {
+    PLACE_SENT = 1,    /* the last acknowledged of a session in a partition */
+    PLACE_READER,      /* where a node reads a partition */
+    PLACE_KEY,         /* the last of a key that a node read */
+    PLACE_PRODUCER_ID, /* given out */
+    PLACE_ASKED,       /* what a node last asked a partition's offset for */
+    PLACE_KEY_HOME,    /* the partition that a topic's key goes to */
+};
+#define PLACE_KEY_SHIFT 3
+
 /* The last sent, by session and partition; the position of a reader, by node and partition; the
  * last of a key. */
 struct place {
     struct hmap_node node;
     uint64_t key[3];
     uint64_t sequence, offset, op, cut_count;
+    int64_t epoch, at_ns;
 };
 
 #define PLACES_LAST 8 /* a power of two */
@@ -130,17 +186,30 @@ struct topic_name *check_tables_topic_name(struct tables *t, uint64_t name);
 struct topic *check_tables_topic(struct tables *t, uint64_t name, uint64_t topic_id);
 /* NULL: nobody has named it. */
 struct topic *check_tables_topic_of(struct tables *t, uint64_t topic_id);
+/* It has another number of partitions now. */
+void check_tables_grow_topic(struct tables *t, uint64_t topic_id);
 /* The topic is gone: what its partitions held needs no more attention. */
 void check_tables_remove(struct tables *t, uint64_t topic_id, int64_t now_ns);
 struct session *check_tables_session(struct tables *t, uint64_t id);
 /* Zeroed when new; *fresh says so. */
 struct place *check_tables_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c, bool *fresh);
+/* NULL: there is none. */
+struct place *check_tables_find_place(struct tables *t, uint64_t a, uint64_t b, uint64_t c);
 /* Makes the value of a new vid; NULL when it was sent before or memory is out. */
 struct value *check_tables_send(struct tables *t, uint64_t vid);
 /* NULL: never sent, or gone with its page (*gone). */
 struct value *check_tables_value(struct tables *t, uint64_t vid, bool *gone);
-/* The slot of an offset: vid + 1, or 0; NULL below the first page or out of memory. */
-uint64_t *check_tables_slot(struct tables *t, struct part *part, uint64_t offset);
+/* The slot of an offset; NULL below the first page or out of memory. */
+struct slot *check_tables_slot(struct tables *t, struct part *part, uint64_t offset);
+/* The same where there is one already, else NULL. */
+struct slot *check_tables_peek(const struct part *part, uint64_t offset);
+/* The record at the offset has that timestamp. */
+void check_tables_time(struct tables *t, struct part *part, uint64_t offset, int64_t timestamp);
+/* The first offset from the log start to end, end not included, whose record is at least so late;
+ * end: none is known to be. */
+uint64_t check_tables_first_at(const struct part *part, int64_t timestamp, uint64_t end);
+/* The topic of the part, once somebody has named it. */
+struct topic *check_tables_topic_of_part(struct tables *t, struct part *part);
 /* Moves the log start and lets go of slots and values below it. */
 void check_tables_expire(struct tables *t, struct part *part, uint64_t start);
 /* A value that needs no more attention; its page goes when all of it is closed. */

@@ -109,8 +109,26 @@ static void fail_from(struct quorum *q, uint64_t from)
 
 /* ---- going on ---- */
 
+/* What is in force for it, its own settings or the cluster's. */
+static void tell_settings(struct quorum *q, const struct metadata_topic *topic, int64_t offset)
+{
+    struct metadata_topic_config in_force;
+    metadata_topic_configured(topic, quorum_topic_defaults(q), &in_force);
+    TRACE(q->trace, TOPIC_SETTINGS, .topic = hash_text(topic->name),
+          .partitions = topic->partition_count, .durable = in_force.flush_policy == 0,
+          .retention_ms = in_force.retention_ms, .retention_bytes = in_force.retention_bytes,
+          .min_insync = in_force.min_insync_replicas, .unclean = 0, .metadata_offset = offset,
+          .topic_id = trace_topic_id(topic->id.b));
+}
+
+void quorum_tell_settings(struct quorum *q)
+{
+    for (int32_t i = 0; i < q->current->topic_count; i++)
+        tell_settings(q, metadata_topic_at(q->current, i), q->current->offset);
+}
+
 static void tell_topics(struct quorum *q, const struct metadata_image *from,
-                        const struct metadata_image *to, int64_t offset)
+                        const struct metadata_image *to, int64_t offset, bool defaults_moved)
 {
     struct metadata_map_diff diff;
     const struct metadata_topic *before, *after;
@@ -124,7 +142,11 @@ static void tell_topics(struct quorum *q, const struct metadata_image *from,
             TRACE(q->trace, TOPIC_ADDED, .topic = hash_text(after->name),
                   .partitions = after->partition_count, .metadata_offset = offset,
                   .topic_id = trace_topic_id(after->id.b));
+        if (after != NULL && !defaults_moved)
+            tell_settings(q, after, offset);
     }
+    if (defaults_moved)
+        quorum_tell_settings(q);
 }
 
 /* Makes it the current image, as far as readers may see it. */
@@ -138,9 +160,11 @@ static void make_current(struct quorum *q, const struct change *change)
         return;
     metadata_image_retain(to);
     q->current = (struct metadata_image *)to;
+    struct metadata_topic_config before = *quorum_topic_defaults(q);
     if (from == NULL || from->kept.root != to->kept.root) /* where settings of brokers stand */
         quorum_configure(q);
-    tell_topics(q, from, to, change->first);
+    bool moved = memcmp(&before, quorum_topic_defaults(q), sizeof before) != 0;
+    tell_topics(q, from, to, change->first, moved);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);
     else

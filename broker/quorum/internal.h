@@ -162,4 +162,7 @@ void quorum_led(struct quorum *q);
 /* They have been taken back. False: it is not a full disk that can be waited for. */
 bool quorum_unled(struct quorum *q) MUST_USE;
 
+/* change.c: rows of what is in force for each topic of the current image. */
+void quorum_tell_settings(struct quorum *q);
+
 #endif

@@ -413,6 +413,7 @@ static void replay_done(struct replay *r)
     metadata_image_retain(q->current);
     quorum_configure(q);
     q->applied = q->current->offset;
+    quorum_tell_settings(q);
     arena_free(&r->arena);
     arena_init(&r->arena, q->mem, REPLAY_ARENA_BYTES);
     if (r->birth.made) {

@@ -58,6 +58,15 @@ void client_assignment_unknown(struct client *c, struct client_assignment *a)
     c->consumer.dirty = true;
 }
 
+void client_assignment_reset(struct client *c, struct client_assignment *a)
+{
+    if (c->config.offset_reset == CLIENT_RESET_NONE)
+        client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1,
+                                 WIRE_ERROR_OFFSET_OUT_OF_RANGE);
+    else
+        client_assignment_unknown(c, a);
+}
+
 void client_assignment_retry(struct client *c, struct client_assignment *a, int16_t code)
 {
     if (client_code_stale_metadata(code))

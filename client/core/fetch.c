@@ -209,19 +209,10 @@ static void on_records(struct client *c, struct client_assignment *a, struct sli
     list_push_back(&c->consumer.assignments, &a->link);
 }
 
-static void on_out_of_range(struct client *c, struct client_assignment *a)
-{
-    if (c->config.offset_reset == CLIENT_RESET_NONE)
-        client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1,
-                                 WIRE_ERROR_OFFSET_OUT_OF_RANGE);
-    else
-        client_assignment_unknown(c, a);
-}
-
 static void on_code(struct client *c, struct client_assignment *a, int16_t code)
 {
     if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE)
-        on_out_of_range(c, a);
+        client_assignment_reset(c, a);
     else if (code == WIRE_ERROR_CORRUPT_MESSAGE)
         client_assignment_notice(c, a, CLIENT_NOTICE_CORRUPT, a->fetch_offset, -1, code);
     else if (code == WIRE_ERROR_UNKNOWN_SERVER_ERROR || client_code_retriable(code))

@@ -320,6 +320,8 @@ void client_items_lost(struct client *c, struct client_call *call);
 void client_items_same(struct client *c, struct client_call *call);
 /* Where to go on is not known any more. */
 void client_assignment_unknown(struct client *c, struct client_assignment *a);
+/* There is nothing at its offset: auto.offset.reset says what to do. */
+void client_assignment_reset(struct client *c, struct client_assignment *a);
 /* May be asked about now. */
 bool client_assignment_due(const struct client *c, const struct client_assignment *a);
 /* Items of the call about those assignments. ERR_NOMEM. */

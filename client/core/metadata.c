@@ -358,8 +358,8 @@ static bool grow(struct client *c, struct client_topic *topic, int32_t count)
     return true;
 }
 
-/* Another topic has the name now: its leader epochs begin anew, and what was read of the one before
- * it is nothing that its logs have to agree with (KAFKA-12257). */
+/* Another topic has the name now: its leader epochs begin anew (KAFKA-12257), and how far the one
+ * before it was read is no place in it. */
 static void learn_id(struct client *c, struct client_topic *topic, const struct wire_uuid *id)
 {
     static const struct wire_uuid none;
@@ -368,13 +368,16 @@ static void learn_id(struct client *c, struct client_topic *topic, const struct 
     if (wire_uuid_equal(id, &before) || wire_uuid_equal(id, &none))
         return;
     memcpy(topic->id, id->b, sizeof topic->id);
-    if (wire_uuid_equal(&before, &none))
+    if (wire_uuid_equal(&before, &none) || KNOWN_BUG(epochs_of_another_topic))
         return;
     for (int32_t i = 0; i < topic->partition_count; i++)
         topic->partitions[i].leader_epoch = -1;
     LIST_EACH (a, &c->consumer.assignments, struct client_assignment, link) {
-        if (a->of == topic)
-            a->leader_epoch = -1;
+        if (a->of != topic)
+            continue;
+        a->leader_epoch = -1;
+        if (a->state == CLIENT_AT_READING && a->notice == CLIENT_NOTICE_NONE)
+            client_assignment_reset(c, a);
     }
 }
 

@@ -186,6 +186,8 @@ enum fault_kind {
 /* "disk sync_fails" */
 const char *fault_kind_name(enum fault_kind kind);
 enum fault_target fault_kind_target(enum fault_kind kind);
+/* Its line may say how long it lasts. */
+bool fault_kind_takes_for(enum fault_kind kind);
 
 #define FAULT_PPM_MAX 500000
 #define FAULT_FILE_MAX 64

@@ -74,6 +74,12 @@ enum fault_target fault_kind_target(enum fault_kind kind)
     return kinds[kind].target;
 }
 
+bool fault_kind_takes_for(enum fault_kind kind)
+{
+    ASSERT((uint32_t)kind < FAULT_KIND_COUNT);
+    return (kinds[kind].takes & FAULT_TAKES_FOR) != 0;
+}
+
 /* A script may do any harm, so every kind takes its number. */
 static bool takes_param(enum fault_kind kind, int param)
 {

@@ -20,9 +20,10 @@ struct consumer {
     struct env_timer timer;
     struct client_fetched records[WORKLOAD_POLL_MAX];
     struct client_assignment assigned[WORKLOAD_PARTITIONS_MAX];
-    int64_t end[WORKLOAD_PARTITIONS_MAX]; /* final: where the log ended when it was asked */
-    int32_t asked_count;                  /* final: ends that are known */
-    uint64_t op, read_count;
+    uint64_t question[WORKLOAD_PARTITIONS_MAX]; /* about where to begin; 0: there is none */
+    int64_t end[WORKLOAD_PARTITIONS_MAX];       /* final: where the log ended when it was asked */
+    int32_t asked_count;                        /* final: ends that are known */
+    uint64_t op, read_count, question_count;
     int64_t seek_ns; /* the next seek */
     bool stopping, told;
 };
@@ -38,6 +39,37 @@ static uint64_t id_of(const struct consumer *c, const struct client_assignment *
 }
 
 static void poll_again(struct consumer *c);
+
+/* What is asked of the broker by an assignment, and what the answer was. */
+static void tell_question(struct consumer *c, const struct client_assignment *a, int64_t timestamp)
+{
+    c->question[a->partition] = ++c->question_count;
+    TRACE(c->seat->trace, OFFSETS_INVOKE, .op = (int64_t)c->question_count,
+          .partition = id_of(c, a), .timestamp = timestamp);
+}
+
+static void tell_answer(struct consumer *c, const struct client_assignment *a, int64_t offset,
+                        const uint8_t *topic_id)
+{
+    if (c->question[a->partition] == 0)
+        return;
+    TRACE(c->seat->trace, OFFSETS_OK, .op = (int64_t)c->question[a->partition],
+          .partition = id_of(c, a), .offset = (uint64_t)offset,
+          .topic_id = trace_topic_id(topic_id));
+    c->question[a->partition] = 0;
+}
+
+static void assign(struct consumer *c, struct client_assignment *a)
+{
+    c->question[a->partition] = 0;
+    if (a->start == CLIENT_START_TIMESTAMP)
+        tell_question(c, a, a->start_at);
+    else if (a->start != CLIENT_START_OFFSET)
+        tell_question(c, a,
+                      a->start == CLIENT_START_LATEST ? CLIENT_TIMESTAMP_LATEST
+                                                      : CLIENT_TIMESTAMP_EARLIEST);
+    loop_assign(&c->client, a);
+}
 
 static void on_timer(struct env_timer *timer)
 {
@@ -88,6 +120,10 @@ static void take_notice(struct consumer *c, const struct client_poll *p)
     case CLIENT_NOTICE_NONE:
         return;
     case CLIENT_NOTICE_STARTED:
+        tell_answer(c, p->notice_assignment, p->notice_to, p->notice_assignment->topic_id);
+        TRACE(trace, ASSIGN, .partition = id_of(c, p->notice_assignment), .offset = p->notice_to,
+              .flags = p->notice, .topic_id = trace_topic_id(p->notice_assignment->topic_id));
+        return;
     case CLIENT_NOTICE_RESET:
     case CLIENT_NOTICE_TRUNCATED:
         TRACE(trace, ASSIGN, .partition = id_of(c, p->notice_assignment), .offset = p->notice_to,
@@ -148,7 +184,7 @@ static void seek(struct consumer *c)
         a->start_at = random_between(rng_next(&rng), a->log_start, a->high_watermark);
     else if (a->start == CLIENT_START_TIMESTAMP)
         a->start_at = env_wall(env) - random_between(rng_next(&rng), 0, SEEK_BACK_MS);
-    loop_assign(&c->client, a);
+    assign(c, a);
 }
 
 static void seek_when_due(struct consumer *c)
@@ -195,7 +231,7 @@ static void assign_all(struct consumer *c)
         a->start = first_start(c);
         a->start_at = c->config.start_offset;
         if (!left_out(c, i))
-            loop_assign(&c->client, a);
+            assign(c, a);
     }
     poll_again(c);
 }
@@ -208,8 +244,10 @@ static void on_end(struct loop_offsets *op)
     if (c->stopping)
         return;
     /* The final reader is patient: the script decides how long is too long. */
-    if (op->offsets.op.outcome == CLIENT_OK)
+    if (op->offsets.op.outcome == CLIENT_OK) {
+        tell_answer(c, &c->assigned[c->asked_count], op->offsets.offset, op->offsets.topic_id);
         c->end[c->asked_count++] = op->offsets.offset;
+    }
     ask_next_end(c);
 }
 
@@ -225,6 +263,8 @@ static void ask_next_end(struct consumer *c)
     o->topic = c->config.topic;
     o->partition = c->asked_count;
     o->timestamp_ms = CLIENT_TIMESTAMP_LATEST;
+    c->assigned[c->asked_count].partition = c->asked_count;
+    tell_question(c, &c->assigned[c->asked_count], CLIENT_TIMESTAMP_LATEST);
     c->offsets.done = on_end;
     loop_offsets(&c->client, &c->offsets);
 }

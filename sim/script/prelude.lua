@@ -498,7 +498,6 @@ cluster_word("topic", function(self, options)
   local topic = setmetatable({ name = o.name, partitions = o.partitions or 1, config = o.config or {}, place = kiln.place(),
     created = false, except = 0 }, Topic)
   self.topics[#self.topics + 1] = topic
-  kiln.retention(math.tointeger(topic.config["retention.ms"]) or -2)
   if self.booted then create_surely(topic) end
   return topic
 end)

@@ -449,16 +449,6 @@ static int set_contract(lua_State *lua)
     return 0;
 }
 
-/* The shortest retention of all topics is what the check holds deletions against. */
-static int set_retention(lua_State *lua)
-{
-    struct script *s = script_of(lua);
-    int64_t ms = luaL_checkinteger(lua, 1);
-    if (ms >= 0 && (s->contract.retention_ms < 0 || ms < s->contract.retention_ms))
-        s->contract.retention_ms = ms;
-    return 0;
-}
-
 /* leave_out(topic, partition) */
 static int leave_out(lua_State *lua)
 {
@@ -665,7 +655,6 @@ void script_add_primitives(lua_State *lua)
                                          {"heal", do_heal},
                                          {"command", do_command},
                                          {"contract", set_contract},
-                                         {"retention", set_retention},
                                          {"leave_out", leave_out},
                                          {"split", set_split},
                                          {"swarm", set_swarm},

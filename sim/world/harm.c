@@ -22,6 +22,16 @@ static const char *name_of(const struct fault_line *line)
                                     : fault_kind_name(line->kind);
 }
 
+/* When what it does ends by itself; a node that is down is told of by rows of its own. */
+static int64_t end_of(const struct world *world, const struct fault_line *line)
+{
+    bool strikes = !(fault_kind_takes_for(line->kind)) || line->param[FAULT_P_TIMES] > 0 ||
+                   line->kind == FAULT_KILL || line->kind == FAULT_POWER_LOSS;
+    if (strikes)
+        return 0;
+    return line->for_ns > 0 ? world->now_ns + line->for_ns : INT64_MAX;
+}
+
 /* A row for the trace, with the name of what struck before its first. */
 static void tell(struct world *world, const struct fault_line *line)
 {
@@ -31,7 +41,8 @@ static void tell(struct world *world, const struct fault_line *line)
     struct world_node *node = world->nodes[__builtin_ctzll(whose)];
     bool is_point = line->kind == FAULT_FAIL;
     int64_t bit = is_point ? FAULT_KIND_COUNT + line->param[FAULT_P_SITE] : line->kind;
-    struct trace_FAULT columns = {.site = hash_text(name_of(line)), .kind = line->kind};
+    struct trace_FAULT columns = {
+        .site = hash_text(name_of(line)), .kind = line->kind, .until_ns = end_of(world, line)};
     struct text text;
     if ((world->named >> bit & 1) == 0)
         world_emit_name(node, columns.site, name_of(line));
@@ -647,4 +658,7 @@ void world_heal_core(struct world *world, uint64_t core)
 void world_heal(struct world *world)
 {
     world_heal_core(world, UINT64_MAX);
+    if (world->node_count > 0)
+        world_emit(world->nodes[0], TRACE_HEALED,
+                   &(const struct trace_HEALED){.nodes = world->node_count}, NULL);
 }

@@ -17,6 +17,7 @@ struct run {
     struct check *check;
     int64_t now_ns;
     uint16_t incarnation;
+    int64_t epoch;
 };
 
 static inline void begin(struct run *r, struct check_contract contract)
@@ -24,6 +25,7 @@ static inline void begin(struct run *r, struct check_contract contract)
     test_mem_init(&r->mem);
     r->now_ns = 1000000000;
     r->incarnation = 0;
+    r->epoch = 0;
     assert_ok(check_new(&r->check, &r->mem.mem, &contract));
 }
 
@@ -105,11 +107,12 @@ static inline void good_history(struct run *r, uint64_t records)
 static inline void open_log(struct run *r, uint64_t start, uint64_t to)
 {
     SAY(r, BROKER, LOG_OPEN, P, start, to, 0, 1);
+    SAY(r, BROKER, LEADER_ON, P, r->epoch++, to);
 }
 
 static inline void append(struct run *r, uint64_t first, uint64_t last)
 {
-    SAY(r, BROKER, LOG_APPEND, P, first, last, 0, 0, 0, 100);
+    SAY(r, BROKER, LOG_APPEND, P, first, last, 0, -1, -1, 100);
 }
 
 static inline void store(struct run *r, uint64_t first, uint64_t last)

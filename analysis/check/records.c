@@ -1,15 +1,8 @@
-/* client.c - what producers were told against what readers saw: A1 to A26. */
+/* records.c - what producers sent and were told, against what stands in the log and what was read:
+ * A1 to A7, A17, A18, A20, A25, A26, L16. */
 #include <inttypes.h>
 #include "check/internal.h"
 
-/* Kinds of places (struct place): the third word of their key says which. */
-enum place_kind {
-    PLACE_SENT = 1, /* the last acknowledged of a session in a partition */
-    PLACE_READER,   /* where a node reads a partition */
-    PLACE_KEY,      /* the last of a key that a node read, with the key's hash above */
-    PLACE_PRODUCER_ID,
-};
-#define PLACE_KEY_SHIFT 3
 /* No log grows by so much from one row to the next; memory for what lies between would be a mistake
  * on a mistake. */
 #define OFFSET_JUMP_MAX (1u << 24)
@@ -19,16 +12,20 @@ static struct about about(uint64_t partition, uint64_t offset, uint64_t vid)
     return (struct about){.partition = partition, .offset = offset, .vid = vid};
 }
 
-/* May this acknowledged record be gone without breaking a promise? power: a loss of power may have
- * taken it. */
-static bool loss_allowed(const struct check *c, const struct value *v, bool power)
+static const struct check_excuse power_only = {.power_from = 0};
+
+/* May this acknowledged record, which stood at that offset, be gone without breaking a promise? */
+static bool loss_allowed(struct check *c, const struct value *v, struct part *part, uint64_t offset,
+                         const struct check_excuse *excuse)
 {
-    if (!(v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE)))
+    bool all = v->flags & CHECK_ACKS_ALL;
+    if ((!all && !(v->flags & CHECK_ACKS_ONE)) || excuse->unclean)
         return true;
-    if (c->contract.durable_acks && v->flags & CHECK_ACKS_ALL)
+    if (all && check_is_durable(c, part))
         return false;
-    /* Answered from the page cache: a power loss after the answer may take it, nothing else may. */
-    return power;
+    /* Answered from the page cache: a power loss after the answer may take it. What only its leader
+     * has answered for may go with that leader, too. Nothing else may take it. */
+    return offset >= excuse->power_from || (excuse->moved && !all);
 }
 
 static bool order_promised(const struct value *v)
@@ -48,7 +45,6 @@ static void on_invoke(struct check *c, const struct trace_row *row)
     }
     v->state = VALUE_SENT;
     v->at_ns = row->time_ns;
-    v->offset = part == NULL ? 0 : part->acked_end;
     v->part = part == NULL ? NO_PART : part->index;
     v->body = (uint32_t)is->body;
     v->flags = (uint8_t)is->flags;
@@ -68,9 +64,36 @@ static void note_second_place(struct check *c, const struct trace_row *row, stru
                "stands at offsets %" PRIu64 " and %" PRIu64, v->offset, offset);
 }
 
+/* Behind the greatest offset that had been acknowledged then, as far as it is remembered. */
+static uint64_t acked_end_before(const struct part *part, int64_t at_ns)
+{
+    uint32_t n = MIN(part->acked_count, (uint32_t)ACKED_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct acked *a = &part->acked[(part->acked_count - 1 - i) & (ACKED_MAX - 1)];
+        if (a->at_ns < at_ns)
+            return a->end;
+    }
+    return 0;
+}
+
+static void move_acked_end(struct part *part, const struct value *v, uint64_t end, int64_t now_ns)
+{
+    if (v->flags & CHECK_ACKS_ALL && end > part->safe_end) {
+        part->safe_end = end;
+        part->safe_ns = now_ns;
+    }
+    if (end <= part->acked_end)
+        return;
+    part->acked_end = end;
+    struct acked *last = &part->acked[(part->acked_count - 1) & (ACKED_MAX - 1)];
+    if (part->acked_count == 0 || last->at_ns != now_ns)
+        last = &part->acked[part->acked_count++ & (ACKED_MAX - 1)];
+    *last = (struct acked){.at_ns = now_ns, .end = end};
+}
+
 /* Puts a record where an answer or a read says it stands. False: no log can have that offset. */
 static bool place_value(struct check *c, const struct trace_row *row, struct part *part,
-                        struct value *v, uint64_t vid, uint64_t offset)
+                        struct value *v, uint64_t vid, uint64_t offset, int64_t sent_ns)
 {
     if (offset >= part->seen_end + OFFSET_JUMP_MAX) {
         check_note(c, CHECK_SPURIOUS_ACK, row, about(part->id, offset, vid), false,
@@ -78,14 +101,14 @@ static bool place_value(struct check *c, const struct trace_row *row, struct par
         return false;
     }
     part->seen_end = MAX(part->seen_end, offset + 1);
-    uint64_t *slot = check_tables_slot(&c->tables, part, offset);
-    if (slot != NULL && *slot != 0 && *slot != vid + 1) {
+    struct slot *slot = check_tables_slot(&c->tables, part, offset);
+    if (slot != NULL && slot->vid != 0 && slot->vid != vid + 1) {
         check_note(c, CHECK_INCONSISTENT_OFFSET, row, about(part->id, offset, vid), false,
-                   "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, *slot - 1, vid);
+                   "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, slot->vid - 1, vid);
         return true;
     }
     if (slot != NULL)
-        *slot = vid + 1;
+        slot->vid = vid + 1;
     bool elsewhere = v->state & VALUE_PLACED && (v->offset != offset || v->part != part->index);
     if (elsewhere) {
         note_second_place(c, row, part, v, vid, offset);
@@ -93,10 +116,11 @@ static bool place_value(struct check *c, const struct trace_row *row, struct par
     }
     if (v->state & VALUE_PLACED)
         return true;
-    if (offset < v->offset && v->part == part->index)
+    uint64_t before = acked_end_before(part, sent_ns);
+    if (offset < before)
         check_note(c, CHECK_REALTIME_ORDER, row, about(part->id, offset, vid), false,
-                   "sent after offset %" PRIu64 " was acknowledged, stands at %" PRIu64,
-                   v->offset - 1, offset);
+                   "sent after offset %" PRIu64 " was acknowledged, stands at %" PRIu64, before - 1,
+                   offset);
     v->state |= VALUE_PLACED;
     v->offset = offset;
     v->part = part->index;
@@ -138,16 +162,17 @@ static void settle(struct check *c, struct value *v, uint64_t vid, enum value_st
 
 /* An answer may be under way when the power takes what it speaks of, and come when the next life
  * has given the offset to another record: it says nothing of that life. */
-static bool is_of_the_life_before(const struct check *c, const struct part *part,
-                                  const struct value *v, uint64_t offset)
+static bool is_of_the_life_before(struct check *c, struct part *part, const struct value *v,
+                                  uint64_t offset)
 {
+    static const struct check_excuse any = {.power_from = 0, .moved = true};
     return offset >= part->lost_from && offset < part->lost_to && v->at_ns <= part->lost_ns &&
-           loss_allowed(c, v, true);
+           loss_allowed(c, v, part, offset, &any);
 }
 
 /* Where an answer says that the record stands. A client that sent it to the name of a topic which
- * was removed meanwhile does not know which of the two took it: NULL. When it had been removed
- * before that, it was the one that has the name now. */
+ * was removed meanwhile does not know which of the two took it: NULL. When the one that has
+ * the name now was there before that, it was that one. */
 static struct part *part_of_answer(struct check *c, const struct trace_row *row,
                                    const struct value *v)
 {
@@ -155,7 +180,8 @@ static struct part *part_of_answer(struct check *c, const struct trace_row *row,
     if (part == NULL || !part->removed)
         return part;
     struct part *newest = check_tables_part(&c->tables, part->id, 0);
-    return part->removed_ns < v->at_ns && !newest->removed ? newest : NULL;
+    const struct topic *topic = check_tables_topic_of_part(&c->tables, newest);
+    return topic != NULL && topic->added_ns < v->at_ns && !newest->removed ? newest : NULL;
 }
 
 static void on_ok(struct check *c, const struct trace_row *row)
@@ -176,15 +202,15 @@ static void on_ok(struct check *c, const struct trace_row *row)
         return;
     }
     bool late = is_of_the_life_before(c, part, v, offset);
+    int64_t sent_ns = v->at_ns;
     v->at_ns = late ? part->lost_ns : row->time_ns;
-    if (!(v->state & VALUE_PLACED) && v->part != part->index) {
+    if (!(v->state & VALUE_PLACED))
         v->part = part->index;
-        v->offset = 0; /* what had been acknowledged there when it was sent is not known */
-    }
     /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
-    if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset)) {
+    if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset, sent_ns)) {
         check_send_order(c, row, part, v, vid, offset);
-        part->acked_end = MAX(part->acked_end, offset + 1);
+        move_acked_end(part, v, offset + 1, row->time_ns);
+        check_tables_time(&c->tables, part, offset, is->timestamp);
     }
     settle(c, v, vid, VALUE_OK);
 }
@@ -203,45 +229,6 @@ static void on_not_ok(struct check *c, const struct trace_row *row, enum value_s
         check_note(c, CHECK_FAILED_BUT_VISIBLE, row, about(is->partition, v->offset, is->vid),
                    false, "refused with code %d after it was read", (int)is->code);
     settle(c, v, is->vid, state);
-}
-
-static void on_assign(struct check *c, const struct trace_row *row)
-{
-    const struct trace_ASSIGN *is = TRACE_AS(row, ASSIGN);
-    struct part *part = check_part_of(c, row);
-    bool fresh;
-    struct place *at =
-        part == NULL ? NULL
-                     : check_tables_place(&c->tables, row->node, part->index, PLACE_READER, &fresh);
-    if (at == NULL)
-        return;
-    at->offset = is->offset; /* the offset that must come next; NO_OFFSET: any */
-    at->op = 0;
-}
-
-/* Reads advance by one: a log without compaction and transactions has no holes but below its start.
- */
-static void check_position(struct check *c, const struct trace_row *row, struct part *part)
-{
-    const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
-    uint64_t op = is->op;
-    uint64_t offset = is->offset;
-    bool fresh;
-    struct place *at = check_tables_place(&c->tables, row->node, part->index, PLACE_READER, &fresh);
-    if (at == NULL)
-        return;
-    bool inside = at->op == op;
-    bool known = !fresh && at->offset != NO_OFFSET;
-    if (known && offset < at->offset)
-        check_note(c, inside ? CHECK_INTERNAL_NONMONOTONIC_POLL : CHECK_NONMONOTONIC_POLL, row,
-                   about(part->id, offset, is->vid), false,
-                   "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
-    if (known && offset > at->offset && offset > part->start)
-        check_note(c, inside ? CHECK_INTERNAL_POLL_SKIP : CHECK_POLL_SKIP, row,
-                   about(part->id, offset, is->vid), false,
-                   "read offset %" PRIu64 " where %" PRIu64 " was next", offset, at->offset);
-    at->offset = offset + 1;
-    at->op = op;
 }
 
 static void check_key_order(struct check *c, const struct trace_row *row, struct part *part,
@@ -283,7 +270,6 @@ static void on_read(struct check *c, const struct trace_row *row)
     /* Who reads by the name of a topic that was removed may be given another one's records. */
     if (part == NULL || part->removed)
         return;
-    check_position(c, row, part);
     bool gone;
     struct value *v = check_tables_value(&c->tables, vid, &gone);
     if (v == NULL) {
@@ -311,8 +297,9 @@ static void on_read(struct check *c, const struct trace_row *row)
                    offset);
         return;
     }
-    if (!place_value(c, row, part, v, vid, offset))
+    if (!place_value(c, row, part, v, vid, offset, v->at_ns))
         return;
+    check_tables_time(&c->tables, part, offset, is->timestamp);
     v->state |= VALUE_SEEN;
     check_key_order(c, row, part, v);
 }
@@ -328,58 +315,11 @@ static void on_final_read(struct check *c, const struct trace_row *row)
     c->counts.final_reads++;
 }
 
-static void on_producer_id(struct check *c, const struct trace_row *row)
-{
-    const struct trace_PRODUCER_ID_GIVEN *is = TRACE_AS(row, PRODUCER_ID_GIVEN);
-    bool fresh;
-    if (check_tables_place(&c->tables, is->producer_id, is->epoch, PLACE_PRODUCER_ID, &fresh) ==
-        NULL)
-        return;
-    c->counts.producer_ids++;
-    if (!fresh)
-        check_note(c, CHECK_PRODUCER_ID_TWICE, row, about(0, 0, is->producer_id), false,
-                   "producer id %" PRId64 " epoch %" PRId64, is->producer_id, is->epoch);
-}
-
-void check_client_row(struct check *c, const struct trace_row *row)
-{
-    switch (row->kind) {
-    case TRACE_PRODUCE_INVOKE:
-        on_invoke(c, row);
-        break;
-    case TRACE_PRODUCE_OK:
-        on_ok(c, row);
-        break;
-    case TRACE_PRODUCE_FAIL:
-        on_not_ok(c, row, VALUE_FAIL);
-        break;
-    case TRACE_PRODUCE_UNKNOWN:
-        on_not_ok(c, row, VALUE_UNKNOWN);
-        break;
-    case TRACE_ASSIGN:
-        on_assign(c, row);
-        break;
-    case TRACE_POLL_RECORD:
-        on_read(c, row);
-        break;
-    case TRACE_FINAL_READ:
-        on_final_read(c, row);
-        break;
-    case TRACE_PRODUCER_ID_GIVEN:
-        on_producer_id(c, row);
-        break;
-    case TRACE_POWER_LOSS:
-        c->power_loss_ns = row->time_ns;
-        break;
-    default:
-        break;
-    }
-}
-
 static void lose(struct check *c, const struct trace_row *row, enum check_code code,
-                 struct part *part, struct value *v, uint64_t vid, bool power)
+                 struct part *part, struct value *v, uint64_t vid,
+                 const struct check_excuse *excuse)
 {
-    bool allowed = loss_allowed(c, v, power);
+    bool allowed = loss_allowed(c, v, part, v->offset, excuse);
     c->counts.lost_allowed += allowed;
     v->state |= VALUE_LOST;
     check_note(c, code, row, about(part->id, v->offset, vid), allowed,
@@ -387,35 +327,56 @@ static void lose(struct check *c, const struct trace_row *row, enum check_code c
                (double)v->at_ns / 1e9);
 }
 
+/* What a client knows of the offset is void. */
+static void cut_record(struct check *c, const struct trace_row *row, struct part *part,
+                       uint64_t offset, uint64_t vid, const struct check_excuse *excuse)
+{
+    bool gone;
+    struct value *v = check_tables_value(&c->tables, vid, &gone);
+    if (v == NULL)
+        return;
+    if (v->state & VALUE_OK)
+        lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid, excuse);
+    bool allowed = excuse->unclean || (!check_is_durable(c, part) && offset >= excuse->power_from);
+    if (v->state & VALUE_SEEN)
+        check_note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, offset, vid), allowed,
+                   "offset %" PRIu64 " was read, and the log now ends before it", offset);
+    v->state &= (uint8_t) ~(VALUE_PLACED | VALUE_SEEN);
+    v->offset = 0;
+}
+
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
-                       uint64_t end, uint64_t power_from)
+                       uint64_t end, const struct check_excuse *excuse)
 {
     uint64_t base = part->page_first << PAGE_BITS;
     uint64_t last = base + ((uint64_t)part->page_count << PAGE_BITS);
     bool cut = false;
     for (uint64_t o = MAX(end, base); o < last; o++) {
-        uint64_t *slot = check_tables_slot(&c->tables, part, o);
-        if (slot == NULL || *slot == 0)
+        struct slot *slot = check_tables_peek(part, o);
+        if (slot == NULL)
             continue;
-        uint64_t vid = *slot - 1;
-        *slot = 0;
+        uint64_t vid = slot->vid;
+        *slot = (struct slot){.timestamp = INT64_MIN};
+        if (vid == 0)
+            continue;
         part->cut_count += !cut;
         cut = true;
-        bool gone;
-        struct value *v = check_tables_value(&c->tables, vid, &gone);
-        if (v == NULL)
-            continue;
-        bool power = o >= power_from;
-        if (v->state & VALUE_OK)
-            lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid, power);
-        if (v->state & VALUE_SEEN)
-            check_note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, o, vid),
-                       !c->contract.durable_acks && power,
-                       "offset %" PRIu64 " was read, and the log now ends at %" PRIu64, o, end);
-        v->state &= (uint8_t) ~(VALUE_PLACED | VALUE_SEEN);
-        v->offset = 0;
+        cut_record(c, row, part, o, vid - 1, excuse);
     }
-    part->acked_end = MIN(part->acked_end, end);
+    if (part->acked_end > end) {
+        part->acked_end = end;
+        part->acked_count = 0;
+    }
+    part->safe_end = MIN(part->safe_end, end);
+    part->seen_end = MIN(part->seen_end, end);
+}
+
+/* What only the end can show may have been taken by any loss of power since the answer. */
+static const struct check_excuse *excuse_at_end(struct check *c, const struct part *part,
+                                                const struct value *v)
+{
+    static const struct check_excuse none = {.power_from = NOTHING};
+    return check_power_lost(c, part, v->at_ns) ? &power_only : &none;
 }
 
 /* An acknowledgement without an offset (the answer to a late duplicate) says that the record is
@@ -426,7 +387,7 @@ static void judge_unplaced(struct check *c, struct value *v, uint64_t vid)
     bool acks = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
     struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
     if (acks && part != NULL && part->final && !part->removed && part->start == 0)
-        lose(c, &row, CHECK_LOST_WRITE, part, v, vid, c->power_loss_ns >= v->at_ns);
+        lose(c, &row, CHECK_LOST_WRITE, part, v, vid, excuse_at_end(c, part, v));
 }
 
 static void judge_value(struct check *c, struct value *v, uint64_t vid)
@@ -441,17 +402,17 @@ static void judge_value(struct check *c, struct value *v, uint64_t vid)
     struct trace_row row = {.time_ns = v->at_ns, .node = CHECK_NO_NODE, .kind = TRACE_PRODUCE_OK};
     if (part->left_out || part->removed)
         return;
-    const struct topic *topic = check_tables_topic_of(&c->tables, part->topic_id);
+    const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
     if (!part->final && topic != NULL && topic->asked_to_go)
         return;
     if (part->final)
         lose(c, &row, v->offset < part->final_end ? CHECK_LOST_WRITE : CHECK_UNSEEN, part, v, vid,
-             c->power_loss_ns >= v->at_ns);
+             excuse_at_end(c, part, v));
     else
         c->error = c->error == ERR_NONE ? ERR_INVALID : c->error;
 }
 
-void check_judge_records(struct check *c)
+static void judge_records(struct check *c)
 {
     LIST_EACH (s, &c->tables.sessions.order, struct session, node.order) {
         for (uint64_t i = 0; i < s->sequence_end; i++) {
@@ -462,3 +423,42 @@ void check_judge_records(struct check *c)
         }
     }
 }
+
+static void on_record_row(struct check *c, const struct trace_row *row)
+{
+    switch (row->kind) {
+    case TRACE_PRODUCE_INVOKE:
+        on_invoke(c, row);
+        break;
+    case TRACE_PRODUCE_OK:
+        on_ok(c, row);
+        break;
+    case TRACE_PRODUCE_FAIL:
+        on_not_ok(c, row, VALUE_FAIL);
+        break;
+    case TRACE_PRODUCE_UNKNOWN:
+        on_not_ok(c, row, VALUE_UNKNOWN);
+        break;
+    case TRACE_POLL_RECORD:
+        on_read(c, row);
+        break;
+    case TRACE_FINAL_READ:
+        on_final_read(c, row);
+        break;
+    default:
+        break;
+    }
+}
+
+static const enum trace_kind kinds[] = {TRACE_PRODUCE_INVOKE, TRACE_PRODUCE_OK,
+                                        TRACE_PRODUCE_FAIL,   TRACE_PRODUCE_UNKNOWN,
+                                        TRACE_POLL_RECORD,    TRACE_FINAL_READ};
+
+const struct check_rule check_rule_records = {
+    .name = "records",
+    .kinds = kinds,
+    .kind_count = COUNT_OF(kinds),
+    .on_row = on_record_row,
+    .on_end = judge_records,
+    .memory = "records above the log start, or without an answer; keys and sessions a partition",
+};
