@@ -289,3 +289,26 @@ TEST(a_line_waits_for_a_row_and_strikes_the_node_whose_it_is)
     text_free(&text);
     close_lined(&lined);
 }
+
+/* ---- the end of harm ---- */
+
+TEST(outside_of_a_healed_core_nothing_runs_or_starts_until_all_is_healed)
+{
+    struct lined lined;
+    open_lined(&lined, "at 1s node 0,1 kill\n");
+    struct stage *stage = &lined.stage;
+    for (int i = 0; i < 3; i++)
+        stage_add(stage, &ticker_program, (const char *const[]){"core", "down", "up"}[i], "");
+    world_run_until(stage->world, 2 * SECOND_NS);
+    world_heal_core(stage->world, fault_node(0));
+    world_start(stage->world, 1);
+    world_run_until(stage->world, 3 * SECOND_NS);
+    assert_int_equal(world_node_life(stage->world, 0), WORLD_UP);
+    assert_int_equal(world_node_life(stage->world, 1), WORLD_DOWN);
+    assert_int_equal(world_node_life(stage->world, 2), WORLD_PAUSED);
+    world_heal(stage->world);
+    world_run_until(stage->world, 4 * SECOND_NS);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(world_node_life(stage->world, i), WORLD_UP);
+    close_lined(&lined);
+}
