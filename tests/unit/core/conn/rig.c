@@ -102,6 +102,10 @@ static void count_submit(struct env *env, struct env_op *op)
         rig->hung = op;
         return;
     }
+    if (op->verb == ENV_READ && rig->hang_reads) {
+        rig->hung_read = op;
+        return;
+    }
     if (op->verb == ENV_CLOSE && hung != NULL && hung->handle == op->handle) {
         hung->in_flight = false;
         rig->hung = NULL;
@@ -212,6 +216,12 @@ void rig_start(struct rig *rig, enum conn_role role)
 {
     rig_open(rig);
     rig_start_conn(rig, role);
+}
+
+void rig_read_hung(struct rig *rig)
+{
+    rig->real_door->submit(rig->env, rig->hung_read);
+    rig->hung_read = NULL;
 }
 
 void rig_cut_raw(struct rig *rig)

@@ -36,6 +36,8 @@ struct rig {
     int send_count;
     bool hang_sends; /* those to come wait until their stream is closed */
     struct env_op *hung;
+    bool hang_reads; /* of files: one to come waits for rig_read_hung */
+    struct env_op *hung_read;
     struct trace trace;
     uint64_t rows[RIG_TRACE_WORDS];
     struct conn conn;
@@ -91,6 +93,7 @@ void rig_receive(struct rig *rig, void *buffer, size_t size);
 void rig_expect_frame(struct rig *rig, uint8_t key, uint32_t size);
 /* The raw end has been closed by the connection. False: without a word of its filter. */
 bool rig_expect_end(struct rig *rig);
+void rig_read_hung(struct rig *rig);
 /* In good order, and without a word. */
 void rig_close_raw(struct rig *rig);
 void rig_cut_raw(struct rig *rig);

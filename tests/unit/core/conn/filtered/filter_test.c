@@ -376,6 +376,35 @@ TEST(a_range_that_is_shorter_than_it_says_breaks_the_stream)
     rig_end(&rig);
 }
 
+/* A slow disk: what came before it has left, so that the filter could say its end. It must not, for
+ * the answer has none; and the connection is there until the read has ended. */
+TEST(closing_while_a_file_is_being_read_waits_for_that_and_says_nothing)
+{
+    struct rig rig = {0};
+    struct some_file f = {0};
+    struct file_answer a = {0};
+    uint8_t head[CONN_FRAME_HEAD];
+    rig_start(&rig, CONN_SERVER);
+    open_file(&rig, &f);
+    for (int i = 0; i < COUNT_OF(a.parts); i++)
+        a.parts[i] = (struct env_part){.file = f.file, .size = 100};
+    rig.hang_reads = true;
+    ask_for_file(&rig, &a);
+    rig_receive(&rig, head, sizeof head);
+    RIG_UNTIL(&rig, !rig.conn.sending.in_flight);
+    assert_non_null(rig.hung_read);
+    conn_close(&rig.conn, ERR_CANCELLED);
+    assert_false(rig_expect_end(&rig));
+    rig_settle(&rig);
+    assert_int_equal(rig.closed_count, 0);
+    assert_false(a.released);
+    rig_read_hung(&rig);
+    RIG_UNTIL(&rig, rig.closed_count == 1);
+    assert_true(a.released);
+    close_file(&rig, &f);
+    rig_end(&rig);
+}
+
 /* At every moment of it: the file is being read, sent, or both. */
 TEST(closing_in_the_middle_of_a_file_lets_go_of_it)
 {
