@@ -69,7 +69,7 @@ void dir_commit_mark(struct dir_member *m, enum dir_turn turn)
     /* Also in a crowd: it may be over before a round takes this one in. */
     if (turn == DIR_TURN_IDLE)
         flush_later(dir);
-    if (turn != DIR_TURN_IDLE || dir_writers_crowded(dir))
+    if (turn != DIR_TURN_IDLE || dir_writers_wait(dir))
         dir_commit_kick(dir);
 }
 
@@ -215,7 +215,7 @@ static int32_t gather(struct dir *dir, enum dir_turn turn, int32_t max)
 static void gather_all(struct dir *dir)
 {
     int32_t share = DIR_ROUND_MEMBERS / 4;
-    if (dir->flush_now || dir_writers_crowded(dir)) {
+    if (dir->flush_now || dir_writers_wait(dir)) {
         LIST_EACH (m, &dir->dirty[DIR_TURN_IDLE], struct dir_member, dirty)
             line_up(m, DIR_TURN_FLUSH);
     }

@@ -97,9 +97,11 @@ struct dir {
     int32_t folders_removed; /* that are being emptied */
     struct dir_shutdown *shutdown;
     struct dir_op *settling;
+    struct waiter *idle;                   /* not NULL: dir_idle tells it, which looks again */
+    void (*went_offline)(struct dir *dir); /* before the members hear of it */
 };
 
-/* dir.c: the directory itself is not there any more. */
+/* health.c: the directory itself is not there any more. */
 void dir_missing(struct dir *dir);
 
 /* files.c */
@@ -112,6 +114,11 @@ void dir_files_init(struct dir *dir);
 void dir_writers_init(struct dir *dir);
 /* A place is free, or nobody will get one any more. */
 void dir_writers_next(struct dir *dir);
+/* dir_writers_crowded. */
+static inline bool dir_writers_wait(const struct dir *dir)
+{
+    return !list_empty(&dir->writers_waiting) || !list_empty(&dir->writers_waiting_late);
+}
 
 /* commit.c */
 void dir_commit_init(struct dir *dir);

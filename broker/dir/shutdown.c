@@ -15,7 +15,6 @@ struct dir_shutdown {
     int64_t farewells_until_ns; /* no more begin after it */
     struct dir_file_write write;
     int kind;
-    struct waiter *idle;     /* not NULL: dir_idle tells it, and its step looks again */
     struct waiter *departed; /* told when the last farewell has ended */
     struct waiter *marked;   /* told when the marker is there */
     enum err failed;         /* why it is given up */
@@ -59,7 +58,7 @@ static enum steps_flow down_sync(struct steps *steps)
     if (quiet || dir->status != ERR_NONE)
         return STEPS_NEXT;
     dir->flush_now = true;
-    s->idle = steps_waiter(steps);
+    dir->idle = steps_waiter(steps);
     steps_then(steps, STEPS_AGAIN);
     dir_commit_kick(dir);
     return STEPS_WAIT;
@@ -220,7 +219,7 @@ static enum steps_flow down_quiet(struct steps *steps)
     struct dir_shutdown *s = shutdown_of(steps);
     if (s->dir->busy == 0)
         return STEPS_NEXT;
-    s->idle = steps_waiter(steps);
+    s->dir->idle = steps_waiter(steps);
     steps_then(steps, STEPS_AGAIN);
     return STEPS_WAIT;
 }
@@ -294,20 +293,6 @@ static void ended(struct steps *steps, enum err e)
     steps_start(&s->steps, dir->env, give_up_steps, gave_up);
 }
 
-void dir_idle(struct dir *dir)
-{
-    struct dir_shutdown *s = dir->shutdown;
-    struct dir_op *settling = dir->settling;
-    if (s != NULL && s->idle != NULL) {
-        struct waiter *idle = s->idle;
-        s->idle = NULL;
-        waiter_tell(idle, ERR_NONE);
-    } else if (settling != NULL && dir->busy == 0) {
-        dir->settling = NULL;
-        settling->done(settling, ERR_NONE);
-    }
-}
-
 void dir_settle(struct dir *dir, struct dir_op *op, dir_done *done)
 {
     ASSERT(list_empty(&dir->members));
@@ -341,18 +326,4 @@ void dir_close(struct dir *dir, bool mark, struct dir_op *op, dir_done *done)
     s->op = op;
     s->mark = mark;
     steps_start(&s->steps, dir->env, down_steps, ended);
-}
-
-void dir_work_begins(struct dir *dir)
-{
-    dir_touch(dir);
-    dir->busy++;
-}
-
-void dir_work_ends(struct dir *dir)
-{
-    ASSERT(dir->busy > 0);
-    dir_touch(dir);
-    dir->busy--;
-    dir_idle(dir);
 }

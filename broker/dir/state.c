@@ -66,7 +66,7 @@ static void assert_writers(const struct dir *dir)
     ASSERT(dir->writer_count >= 0);
     ASSERT(dir->writer_count <= dir->writers_max);
     ASSERT(dir->writers_max <= dir->open_files_max);
-    if (dir_writers_crowded(dir) && !env_armed(&dir->writers_timer)) {
+    if (dir_writers_wait(dir) && !env_armed(&dir->writers_timer)) {
         ASSERT(dir->writer_count == dir->writers_max);
         ASSERT(dir->status == ERR_NONE);
     }

@@ -42,7 +42,7 @@ void dir_writer_free(struct dir_writer *w)
 
 bool dir_writers_crowded(const struct dir *dir)
 {
-    return !list_empty(&dir->writers_waiting) || !list_empty(&dir->writers_waiting_late);
+    return dir_writers_wait(dir);
 }
 
 static struct dir_writer *take_first(struct dir *dir)
