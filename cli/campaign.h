@@ -52,6 +52,7 @@ struct campaign_mode {
     const char *bug;            /* the known bug that is on; NULL: none */
     struct record *record;      /* what the run has come to so far (record.h); NULL: nobody asks */
     bool listen;                /* to the script's statements (record.h) */
+    bool quiet;                 /* what it says on stderr is lost */
 };
 
 /* --nodes, of a struct campaign_mode by name. */

@@ -205,6 +205,8 @@ static _Noreturn void be_child(int fd, const struct campaign_script *script, uin
     struct script_result *result = calloc(1, sizeof *result);
     char *plan = NULL;
     campaign_limit_wall(mode->wall_max_ns);
+    if (mode->quiet && freopen("/dev/null", "w", stderr) == NULL)
+        _exit(CLI_CRASHED);
     campaign_run_here(script, seed, mode, result, &plan);
     fflush(NULL);
     write_all(fd, result, sizeof *result);

@@ -149,6 +149,7 @@ static struct campaign_mode mode_of(const struct shrinker *s)
     mode.wall_max_ns = wall;
     mode.plan_path = NULL;
     mode.listen = false;
+    mode.quiet = true;
     if (mode.time_max_ns == 0 && s->proof_count == 0)
         mode.time_max_ns = s->sim_max_ns;
     return mode;
