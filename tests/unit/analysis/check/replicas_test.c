@@ -306,3 +306,13 @@ TEST(one_of_the_last_five_batches_is_not_appended_again)
     append_of(&r, 6, 1, 0);
     expect_only(&r, CHECK_APPENDED_TWICE);
 }
+
+/* What agreed before the cut is no longer there: what comes in its place is compared anew. */
+TEST(a_follower_that_differs_after_a_cut_has_diverged)
+{
+    struct run r;
+    three(&r);
+    SAY(&r, B2, LOG_CUT, .partition = P, .end = 0, .was = 10, .reason = 5);
+    append_on(&r, B2, 0, 4, 1, 999);
+    expect_only(&r, CHECK_LOG_DIVERGED);
+}
