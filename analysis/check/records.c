@@ -129,9 +129,20 @@ static bool place_value(struct check *c, const struct trace_row *row, struct par
     return true;
 }
 
-static void check_send_order(struct check *c, const struct trace_row *row, struct part *part,
-                             const struct value *v, uint64_t vid, uint64_t offset)
+/* What was sent while another topic had the name has no order here: a new log knows no sequence
+ * yet, and takes the first that comes, whichever is sent again later (I-1). */
+static bool is_older_than_topic(struct check *c, struct part *part, int64_t sent_ns)
 {
+    const struct topic *topic =
+        part->older == NULL ? NULL : check_tables_topic_of_part(&c->tables, part);
+    return topic != NULL && sent_ns < topic->added_ns;
+}
+
+static void check_send_order(struct check *c, const struct trace_row *row, struct part *part,
+                             const struct value *v, uint64_t vid, uint64_t offset, int64_t sent_ns)
+{
+    if (is_older_than_topic(c, part, sent_ns))
+        return;
     uint64_t sequence = vid & ((1ull << CHECK_SEQUENCE_BITS) - 1);
     bool fresh;
     struct place *last =
@@ -208,7 +219,7 @@ static void on_ok(struct check *c, const struct trace_row *row)
         v->part = part->index;
     /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
     if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset, sent_ns)) {
-        check_send_order(c, row, part, v, vid, offset);
+        check_send_order(c, row, part, v, vid, offset, sent_ns);
         move_acked_end(part, v, offset + 1, row->time_ns);
         check_tables_time(&c->tables, part, offset, is->timestamp);
     }

@@ -96,6 +96,46 @@ TEST(a_record_lost_in_a_topic_whose_deletion_was_asked_for_in_vain_is_found)
     expect_only(&r, CHECK_LOST_WRITE);
 }
 
+static void send(struct run *r, uint64_t vid)
+{
+    SAY(r, PRODUCER, PRODUCE_INVOKE, .partition = P, .vid = vid, .key = 1, .body = BODY,
+        .flags = ALL);
+}
+
+static void stored(struct run *r, uint64_t vid, uint64_t offset)
+{
+    SAY(r, BROKER, LOG_APPEND, .partition = P, .first = offset, .last = offset, .producer_id = -1,
+        .topic_id = NEW);
+    SAY(r, PRODUCER, PRODUCE_OK, .partition = P, .vid = vid, .offset = offset, .topic_id = NEW);
+}
+
+/* A new log takes whichever sequence comes first (I-1): what was under way as the old one went may
+ * come behind what was sent later. */
+TEST(what_was_sent_to_the_old_topic_has_no_order_in_the_new_one)
+{
+    struct run r;
+    old_topic(&r);
+    send(&r, VID(1, 2));
+    delete_old(&r);
+    add(&r, BROKER, NEW);
+    log_of(&r, BROKER, NEW, 0);
+    send(&r, VID(1, 3));
+    stored(&r, VID(1, 3), 0);
+    stored(&r, VID(1, 2), 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(what_was_sent_to_the_new_topic_keeps_its_order_there)
+{
+    struct run r;
+    made_anew(&r);
+    send(&r, VID(1, 2));
+    send(&r, VID(1, 3));
+    stored(&r, VID(1, 3), 0);
+    stored(&r, VID(1, 2), 1);
+    expect_only(&r, CHECK_NONMONOTONIC_SEND);
+}
+
 TEST(a_record_of_the_old_topic_that_is_read_in_the_new_one_is_found)
 {
     struct run r;
