@@ -152,6 +152,8 @@ uint64_t log_counting_bytes(const struct log *log);
 /* The high watermark that is written to replication-offset-checkpoint from now on; it may go down,
  * as a truncation below it does by itself. */
 void log_note_high_watermark(struct log *log, int64_t offset);
+/* As it was noted last, in this life or an earlier one; never outside of the log. */
+int64_t log_high_watermark(const struct log *log);
 /* Counts truncations. Who waits for an offset to be durable, or holds bytes that a read gave, is
  * talking of another log when it has changed meanwhile. */
 uint64_t log_generation(const struct log *log);

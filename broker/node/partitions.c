@@ -40,9 +40,11 @@ static void opened_some(struct broker *b)
         broker_stop_go_on(b);
 }
 
-static struct replica_epochs epochs_of(const struct metadata_partition *p)
+static struct replica_epochs epochs_of(const struct broker *b, const struct metadata_partition *p)
 {
-    return (struct replica_epochs){.leader = p->leader_epoch, .partition = p->partition_epoch};
+    return (struct replica_epochs){.leader = p->leader_epoch,
+                                   .partition = p->partition_epoch,
+                                   .follows = p->leader != b->config.node_id};
 }
 
 /* The epoch in which it is to be led, as far as a full disk lets it. */
@@ -53,9 +55,9 @@ void broker_partitions_catch_up(struct broker *b, struct replica *r)
     int32_t partition = replica_partition(r);
     if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
         return;
-    struct replica_epochs epochs = epochs_of(metadata_partition(topic, partition));
+    struct replica_epochs epochs = epochs_of(b, metadata_partition(topic, partition));
     epochs.leader = MAX(epochs.leader, replica_leader_epoch(r));
-    replica_lead(r, epochs);
+    replica_become(r, epochs);
     if (replica_holds(r))
         broker_partitions_later(b);
 }
@@ -144,7 +146,7 @@ static struct replica_epochs present_epochs(const struct broker *b, struct openi
     const struct metadata_image *image = quorum_current(b->quorum);
     const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
     if (topic != NULL && o->place.partition < topic->partition_count)
-        o->epochs = epochs_of(metadata_partition(topic, o->place.partition));
+        o->epochs = epochs_of(b, metadata_partition(topic, o->place.partition));
     return o->epochs;
 }
 
@@ -228,7 +230,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
     o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
-    o->epochs = epochs_of(metadata_partition(topic, partition));
+    o->epochs = epochs_of(b, metadata_partition(topic, partition));
     enum err e = replica_new(&o->replica, &b->replicas, b->env, b->mem, b->trace, topic->name,
                              &topic->id, partition, &config);
     if (e != ERR_NONE) {

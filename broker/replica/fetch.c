@@ -4,9 +4,12 @@
 
 /* ---- looking ---- */
 
-/* The exclusive end of what a consumer may see. */
-static int64_t readable_end(const struct replica *r)
+/* The exclusive end of what the asker may see. */
+static int64_t readable_end(const struct replica_fetch *f)
 {
+    const struct replica *r = f->replica;
+    if (f->follows)
+        return log_written_end(r->log);
     if (KNOWN_BUG(shown_before_durable))
         return MAX(log_written_end(r->log), r->high_watermark);
     return r->high_watermark;
@@ -52,7 +55,7 @@ static void look(struct replica_fetch *f)
     f->diverging_end = -1;
     f->code = look_code(f);
     int64_t from = f->read != NULL ? f->read->next_offset : f->offset;
-    f->some = f->code == WIRE_ERROR_NONE && f->diverging_end < 0 && from < readable_end(r);
+    f->some = f->code == WIRE_ERROR_NONE && f->diverging_end < 0 && from < readable_end(f);
     f->high_watermark = f->last_stable_offset = open ? r->high_watermark : -1;
     f->log_start = replica_log_start(r);
 }
@@ -127,7 +130,7 @@ static void on_read(struct log_op *op, enum err e)
     f->some = false;
     if (e == ERR_NONE) {
         f->read = log;
-        f->some = log->next_offset < readable_end(r);
+        f->some = log->next_offset < readable_end(f);
     }
     if (f->read != NULL && log->bytes > 0)
         TRACE(r->trace, SERVE, .partition = r->trace_id, .topic_id = r->topic_trace,
@@ -155,7 +158,7 @@ static void read_some(struct replica_fetch *f)
     f->reading->fetch = f;
     struct log_read *log = &f->reading->log;
     log->offset = f->offset;
-    log->offset_end = readable_end(r);
+    log->offset_end = readable_end(f);
     log->bytes_max = f->bytes_max;
     log->at_least_one = f->at_least_one;
     log_read(r->log, log, on_read);

@@ -5,10 +5,11 @@
 #include "replica/replica.h"
 
 enum role {
-    ROLE_CLOSED,  /* no log is open; a failed opening ends here */
-    ROLE_OPENING, /* replica_open is under way */
-    ROLE_LEADER,  /* takes records and serves them */
-    ROLE_OFFLINE, /* the log failed: what it holds is served, nothing is taken */
+    ROLE_CLOSED,   /* no log is open; a failed opening ends here */
+    ROLE_OPENING,  /* replica_open is under way */
+    ROLE_LEADER,   /* takes records and serves them */
+    ROLE_FOLLOWER, /* takes what its leader has */
+    ROLE_OFFLINE,  /* the log failed: what it holds is served, nothing is taken */
     ROLE_RESIGNED,
     ROLE_CLOSING,
     ROLE_DELETING, /* its topic is no more: its directory goes */
@@ -36,9 +37,11 @@ struct replica {
     struct log_set *logs;
     uint64_t trace_id, topic_trace; /* as rows call it */
     int32_t leader_epoch, partition_epoch;
-    struct replica_epochs next; /* that are being noted */
-    bool holds, noting;         /* no records are taken; replica_lead is under way */
-    bool full;                  /* the disk had no room for the epoch, and was told to be full */
+    struct replica_epochs next;    /* in which it is to lead: being noted, or that has to wait */
+    bool holds, noting;            /* no records are taken; the epoch is being noted */
+    struct replica_take *take;     /* under way; NULL: none */
+    int64_t leader_high_watermark; /* a follower's: as it was told last; -1: not yet */
+    bool full;                     /* the disk had no room for the epoch, and was told to be full */
     struct dir *dir;
     struct log_op epoch_op;
     int64_t high_watermark;
@@ -61,7 +64,13 @@ void replica_produce_fail_all(struct replica *r, int16_t code);
 /* Answers what the ends now allow. */
 void replica_produce_advance(struct replica *r);
 /* What stands at or above end was taken back. */
-void replica_produce_cut(struct log_watch *watch, int64_t end);
+void replica_produce_cut(struct replica *r, int64_t end);
+/* Leads, when it is to and may: nothing is under way. */
+void replica_lead_on(struct replica *r);
+/* A follower's high watermark: as far as it was told, and as its own log counts. */
+void replica_follow_high_watermark(struct replica *r);
+/* Moves it on, and tells the log and the trace; true: it has moved. */
+bool replica_raise_high_watermark(struct replica *r, int64_t to);
 void replica_wake_all(struct replica *r);
 /* A code of Kafka for how an operation of the log ended. */
 int16_t replica_code_of(enum err e);

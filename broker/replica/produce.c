@@ -64,9 +64,8 @@ static void refuse_from(struct list *waiting, int64_t end)
     }
 }
 
-void replica_produce_cut(struct log_watch *watch, int64_t end)
+void replica_produce_cut(struct replica *r, int64_t end)
 {
-    struct replica *r = CONTAINER_OF(watch, struct replica, watch);
     refuse_from(&r->written, end);
     refuse_from(&r->counted, end);
 }

@@ -4,8 +4,11 @@
 
 static const struct state roles[] = {
     [ROLE_CLOSED] = {"closed", TO(ROLE_OPENING) | TO(ROLE_DELETING)},
-    [ROLE_OPENING] = {"opening", TO(ROLE_LEADER) | TO(ROLE_CLOSED)},
-    [ROLE_LEADER] = {"leader", TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
+    [ROLE_OPENING] = {"opening", TO(ROLE_LEADER) | TO(ROLE_FOLLOWER) | TO(ROLE_CLOSED)},
+    [ROLE_LEADER] = {"leader",
+                     TO(ROLE_FOLLOWER) | TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
+    [ROLE_FOLLOWER] = {"follower",
+                       TO(ROLE_LEADER) | TO(ROLE_OFFLINE) | TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
     [ROLE_OFFLINE] = {"offline", TO(ROLE_RESIGNED) | TO(ROLE_DELETING)},
     [ROLE_RESIGNED] = {"resigned", TO(ROLE_CLOSING) | TO(ROLE_DELETING)},
     [ROLE_CLOSING] = {"closing", TO(ROLE_CLOSED)},
@@ -69,6 +72,35 @@ struct replica *replica_next(const struct replica_set *set, const struct replica
     return next == &set->map.order ? NULL : CONTAINER_OF(next, struct replica, node.order);
 }
 
+static void tell_high_watermark(const struct replica *r)
+{
+    TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .offset = r->high_watermark, .leader_epoch = r->leader_epoch);
+}
+
+bool replica_raise_high_watermark(struct replica *r, int64_t to)
+{
+    if (to <= r->high_watermark)
+        return false;
+    ASSERT(to <= log_end(r->log));
+    r->high_watermark = to;
+    log_note_high_watermark(r->log, to);
+    tell_high_watermark(r);
+    return true;
+}
+
+/* A truncation may go below the high watermark; what a full disk takes back does not. */
+static void on_cut(struct log_watch *watch, int64_t end)
+{
+    struct replica *r = CONTAINER_OF(watch, struct replica, watch);
+    replica_produce_cut(r, end);
+    if (end < r->high_watermark) {
+        ASSERT(r->role == ROLE_FOLLOWER);
+        r->high_watermark = end;
+        tell_high_watermark(r);
+    }
+}
+
 enum err replica_new(struct replica **out, struct replica_set *set, struct env *env,
                      struct mem *mem, struct trace *trace, const char *topic,
                      const struct wire_uuid *topic_id, int32_t partition,
@@ -87,7 +119,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         .partition = partition,
         .config = *config,
         .error = ERR_OFFLINE,
-        .watch = {.moved = replica_moved, .cut = replica_produce_cut},
+        .watch = {.moved = replica_moved, .cut = on_cut},
         .trace_id = trace_partition(topic, partition),
         .topic_trace = trace_topic_id(topic_id->b),
         .leader_epoch = -1,
@@ -155,6 +187,13 @@ static void end_op(struct replica *r, enum err e)
     op->done(op, e);
 }
 
+static void tell_leading(const struct replica *r)
+{
+    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .topic_id = r->topic_trace,
+          .leader_epoch = r->leader_epoch, .end = r->epoch_start,
+          .partition_epoch = r->partition_epoch);
+}
+
 static void lead(struct replica *r)
 {
     replica_move(r, ROLE_LEADER);
@@ -162,11 +201,21 @@ static void lead(struct replica *r)
     r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
     r->epoch_start = log_end(r->log);
     log_note_high_watermark(r->log, r->high_watermark);
-    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .topic_id = r->topic_trace,
-          .leader_epoch = r->leader_epoch, .end = r->epoch_start,
-          .partition_epoch = r->partition_epoch);
-    TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .topic_id = r->topic_trace,
-          .offset = r->high_watermark, .leader_epoch = r->leader_epoch);
+    tell_leading(r);
+    tell_high_watermark(r);
+    end_op(r, ERR_NONE);
+}
+
+/* It knows what an earlier life knew, until its leader tells more. */
+static void follow(struct replica *r)
+{
+    replica_move(r, ROLE_FOLLOWER);
+    r->error = ERR_NONE;
+    r->leader_high_watermark = -1;
+    r->high_watermark =
+        MAX(MIN(log_high_watermark(r->log), log_counting_end(r->log)), log_start(r->log));
+    log_note_high_watermark(r->log, r->high_watermark);
+    tell_high_watermark(r);
     end_op(r, ERR_NONE);
 }
 
@@ -237,7 +286,9 @@ static void on_open(struct log_op *op, enum err e)
     }
     tell(r, false, log_notice(r->log));
     log_reconfigure(r->log, &r->config.log); /* it may have changed meanwhile */
-    if (log_latest_epoch(r->log) < r->leader_epoch)
+    if (r->next.follows)
+        follow(r);
+    else if (log_latest_epoch(r->log) < r->leader_epoch)
         log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
     else
         lead(r);
@@ -253,57 +304,109 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
     r->op = op;
     r->leader_epoch = epochs.leader;
     r->partition_epoch = epochs.partition;
+    r->next = epochs;
     r->dir = log_set_dir(logs);
     r->birth = (struct log_birth){.known = r->config.made_before,
                                   .elsewhere = r->config.made_elsewhere,
                                   .unmarked = r->config.unmarked,
-                                  .leader_epoch = epochs.leader};
+                                  .leader_epoch = epochs.follows ? -1 : epochs.leader};
     log_open(logs, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
              &r->watch, &r->log_op, on_open);
 }
 
 /* ---- leading ---- */
 
-static void begin_epoch(struct replica *r, struct replica_epochs epochs)
+static void stop_leading(struct replica *r)
 {
-    ASSERT(epochs.leader > r->leader_epoch);
-    ASSERT(log_written_end(r->log) == log_end(r->log));
     TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
           .leader_epoch = r->leader_epoch);
-    r->leader_epoch = epochs.leader;
-    r->partition_epoch = epochs.partition;
+}
+
+static void begin_epoch(struct replica *r)
+{
+    ASSERT(r->next.leader > r->leader_epoch || r->role == ROLE_FOLLOWER);
+    ASSERT(log_written_end(r->log) == log_end(r->log));
+    if (r->role == ROLE_FOLLOWER)
+        replica_move(r, ROLE_LEADER);
+    else
+        stop_leading(r);
+    r->leader_epoch = r->next.leader;
+    r->partition_epoch = r->next.partition;
     r->epoch_start = log_end(r->log);
-    TRACE(r->trace, LEADER_ON, .partition = r->trace_id, .topic_id = r->topic_trace,
-          .leader_epoch = r->leader_epoch, .end = r->epoch_start,
-          .partition_epoch = r->partition_epoch);
+    tell_leading(r);
+    replica_raise_high_watermark(r, log_counting_end(r->log));
 }
 
 static void on_noted(struct log_op *op, enum err e)
 {
     struct replica *r = CONTAINER_OF(op, struct replica, epoch_op);
     ASSERT(r->noting);
-    ASSERT(r->holds);
     r->noting = false;
+    if (r->role != ROLE_LEADER && r->role != ROLE_FOLLOWER)
+        return;
+    if (!r->holds || log_latest_epoch(r->log) < r->next.leader) {
+        replica_lead_on(r); /* another epoch began meanwhile, perhaps elsewhere */
+        return;
+    }
     if (e == ERR_NOSPACE)
         wait_for_room(r);
-    if (e != ERR_NONE || r->role != ROLE_LEADER)
+    if (e != ERR_NONE)
         return;
-    if (r->next.leader > r->leader_epoch)
-        begin_epoch(r, r->next);
+    if (r->next.leader > r->leader_epoch || r->role == ROLE_FOLLOWER)
+        begin_epoch(r);
     hold_no_more(r, true);
     replica_wake_all(r);
 }
 
-void replica_lead(struct replica *r, struct replica_epochs epochs)
+void replica_lead_on(struct replica *r)
 {
-    bool has_begun = epochs.leader == r->leader_epoch && !r->holds;
-    if (r->role != ROLE_LEADER || r->noting || has_begun)
+    bool can = r->role == ROLE_LEADER || r->role == ROLE_FOLLOWER;
+    if (!can || !r->holds || r->noting || r->take != NULL ||
+        log_written_end(r->log) < log_end(r->log))
+        return;
+    r->noting = true;
+    log_assign_epoch(r->log, r->next.leader, &r->epoch_op, on_noted);
+}
+
+/* P-1. */
+static void become_leader(struct replica *r, struct replica_epochs epochs)
+{
+    bool has_begun = r->role == ROLE_LEADER && epochs.leader == r->leader_epoch && !r->holds;
+    if (has_begun)
+        return;
+    hold(r);
+    r->next = epochs;
+    replica_lead_on(r);
+}
+
+/* P-2: in each new epoch, whoever leads in it. */
+static void become_follower(struct replica *r, struct replica_epochs epochs)
+{
+    r->partition_epoch = epochs.partition;
+    if (r->role == ROLE_FOLLOWER && epochs.leader == r->leader_epoch && !r->holds)
+        return;
+    ASSERT(r->role == ROLE_FOLLOWER || epochs.leader > r->leader_epoch);
+    hold_no_more(r, false);
+    if (r->role == ROLE_LEADER) {
+        stop_leading(r);
+        replica_move(r, ROLE_FOLLOWER);
+        replica_produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    }
+    r->leader_epoch = epochs.leader;
+    r->leader_high_watermark = -1;
+    r->next = epochs;
+    replica_wake_all(r);
+}
+
+void replica_become(struct replica *r, struct replica_epochs epochs)
+{
+    if (r->role != ROLE_LEADER && r->role != ROLE_FOLLOWER)
         return;
     ASSERT(epochs.leader >= r->leader_epoch);
-    hold(r);
-    r->noting = true;
-    r->next = epochs;
-    log_assign_epoch(r->log, epochs.leader, &r->epoch_op, on_noted);
+    if (epochs.follows)
+        become_follower(r, epochs);
+    else
+        become_leader(r, epochs);
 }
 
 bool replica_holds(const struct replica *r)
@@ -311,30 +414,34 @@ bool replica_holds(const struct replica *r)
     return r->holds;
 }
 
+static void go_offline(struct replica *r, enum err e)
+{
+    bool led = r->role == ROLE_LEADER;
+    replica_move(r, ROLE_OFFLINE);
+    r->error = e;
+    if (led)
+        stop_leading(r);
+    tell(r, true, log_status_text(r->log));
+    replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+}
+
 void replica_moved(struct log_watch *watch, enum err e)
 {
     struct replica *r = CONTAINER_OF(watch, struct replica, watch);
-    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
+    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE && r->role != ROLE_FOLLOWER)
         return;
-    int64_t counting = log_counting_end(r->log);
-    bool moved = counting > r->high_watermark;
-    if (moved) {
-        r->high_watermark = counting;
-        log_note_high_watermark(r->log, counting);
-        TRACE(r->trace, HIGH_WATERMARK, .partition = r->trace_id, .topic_id = r->topic_trace,
-              .offset = counting, .leader_epoch = r->leader_epoch);
-    }
+    int64_t before = r->high_watermark;
+    if (r->role == ROLE_FOLLOWER)
+        replica_follow_high_watermark(r);
+    else
+        replica_raise_high_watermark(r, log_counting_end(r->log));
+    bool moved = r->high_watermark > before;
     replica_produce_advance(r);
-    if (e != ERR_NONE && r->role == ROLE_LEADER) {
-        replica_move(r, ROLE_OFFLINE);
-        r->error = e;
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
-              .leader_epoch = r->leader_epoch);
-        tell(r, true, log_status_text(r->log));
-        replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
-    }
+    if (e != ERR_NONE && r->role != ROLE_OFFLINE)
+        go_offline(r, e);
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
         replica_wake_all(r);
+    replica_lead_on(r);
 }
 
 void replica_reconfigure(struct replica *r, const struct log_config *log,
@@ -356,11 +463,10 @@ void replica_mark(struct replica *r)
 
 void replica_resign(struct replica *r)
 {
-    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE)
+    if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE && r->role != ROLE_FOLLOWER)
         return;
     if (r->role == ROLE_LEADER)
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
-              .leader_epoch = r->leader_epoch);
+        stop_leading(r);
     replica_move(r, ROLE_RESIGNED);
     r->error = ERR_OFFLINE;
     replica_produce_fail_all(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
@@ -425,8 +531,7 @@ static void remove_now(struct replica *r)
     r->removal = NULL;
     r->log = NULL;
     if (r->role == ROLE_LEADER)
-        TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
-              .leader_epoch = r->leader_epoch);
+        stop_leading(r);
     replica_move(r, ROLE_DELETING);
     if (log != NULL)
         log_delete(log, &r->log_op, on_removed);
@@ -454,7 +559,7 @@ bool replica_is_deleted(const struct replica *r)
 
 void replica_retain(struct replica *r)
 {
-    if (r->role == ROLE_LEADER)
+    if (r->role == ROLE_LEADER || r->role == ROLE_FOLLOWER)
         log_retain(r->log, r->high_watermark, env_wall(r->env));
 }
 
@@ -526,6 +631,7 @@ static int16_t check_role(const struct replica *r)
     case ROLE_OPENING:
     case ROLE_OFFLINE:
         return WIRE_ERROR_KAFKA_STORAGE_ERROR;
+    case ROLE_FOLLOWER:
     case ROLE_RESIGNED:
     case ROLE_CLOSING:
     case ROLE_DELETING:

@@ -1,7 +1,7 @@
-/* replica.h - a partition and the broker that leads it: its high watermark, and the producers and
- * consumers that wait for it. It never answers what the high watermark does not cover. In this
- * slice the leader is its own only in-sync replica, so the high watermark is the end that counts
- * (P-8). */
+/* replica.h - a partition on this broker, which leads it or follows who leads it: its high
+ * watermark, and the producers and consumers that wait for it. It never answers what the high
+ * watermark does not cover. In this slice the leader is its own only in-sync replica, so its high
+ * watermark is the end that counts (P-8); a follower is told one. */
 #ifndef KILN_REPLICA_H
 #define KILN_REPLICA_H
 
@@ -57,22 +57,27 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
                      struct mem *mem, struct trace *trace, const char *topic,
                      const struct wire_uuid *topic_id, int32_t partition,
                      const struct replica_config *config) MUST_USE;
-/* Both of what metadata say of a partition. */
+/* What metadata say of a partition. */
 struct replica_epochs {
     int32_t leader, partition;
+    bool follows; /* another broker leads it, or none */
 };
-/* Opens the log and leads it in epochs.leader, which the log notes durably when it is new (P-1).
- * What a full disk does not take of that can wait: replica_holds. Errors as log_open; the replica
- * then answers KAFKA_STORAGE_ERROR, and may be opened again. */
+/* Opens the log and leads it in epochs.leader, which the log notes durably when it is new (P-1), or
+ * follows. What a full disk does not take of that can wait: replica_holds. Errors as log_open; the
+ * replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   struct replica_epochs epochs, replica_done *done);
 /* It leads, and serves what it has, but takes no records, because its leader epoch is not durable
  * (P-1). */
 bool replica_holds(const struct replica *r);
-/* Leads in epochs.leader from now on, the present one or a later one: takes no records until the
- * log has noted it durably. When a full disk does not take that, it goes on holding, and this may
- * be called again. Harmless on one that does not lead. */
-void replica_lead(struct replica *r, struct replica_epochs epochs);
+/* Leads, or follows, in epochs.leader from now on: the present one or a later one. Harmless on one
+ * that neither leads nor follows.
+ * Leads (P-1): takes no records until the log has noted the epoch durably, which waits for what the
+ * follower that it was is doing. When a full disk does not take it, it goes on holding, and this
+ * may be called again. Follows (P-2): at once, in every new epoch, also behind the same leader; who
+ * waits is answered with NOT_LEADER_OR_FOLLOWER, and what was asked of a leader in an epoch before
+ * is stale. */
+void replica_become(struct replica *r, struct replica_epochs epochs);
 /* What its topic sets has changed: goes by that from now on (log_reconfigure). */
 void replica_reconfigure(struct replica *r, const struct log_config *log,
                          int32_t min_insync_replicas);
@@ -162,6 +167,7 @@ struct replica_fetch {
     int32_t last_epoch;   /* in which it read what stands before offset; -1: it does not say */
     int32_t bytes_max;    /* whole batches of so many bytes */
     bool at_least_one;    /* the first batch comes whole even when it is larger */
+    bool follows;         /* a replica: it may read all that is written */
     int8_t isolation;     /* level, as it was asked for; for the trace */
     replica_fetch_done *done;
     /* What may be read, or what it would be told, is not what it was: code and what stands behind
@@ -216,6 +222,57 @@ void replica_fetch_end(struct replica_fetch *f);
  * leader epoch that the asker believes in (-1: none). */
 int16_t replica_epoch_end(const struct replica *r, int32_t leader_epoch, int32_t epoch,
                           int32_t *found, int64_t *end);
+
+/* ---- following ---- */
+
+enum replica_taking {
+    REPLICA_TOOK,      /* all of it, or as much as is whole */
+    REPLICA_TRUNCATED, /* the logs had parted: this one ends earlier now, and the leader is asked
+                          from there (E-4) */
+    REPLICA_STALE,  /* it is no answer to what this follower asks now (KAFKA-7786): it is not taken
+                     */
+    REPLICA_LATER,  /* not now: the same is asked for again after a while */
+    REPLICA_FAILED, /* err and msg say why; it may be tried again */
+};
+
+/* What a leader answered to a fetch of this follower. */
+struct replica_take;
+typedef void replica_take_done(struct replica_take *t);
+struct replica_take {
+    /* in: the request */
+    int32_t leader_epoch; /* in which the leader was asked */
+    int64_t offset;       /* from which: replica_ends said it */
+    /* in: the answer. -1 where it does not say */
+    struct slice records; /* retained until they are written */
+    int64_t high_watermark, log_start;
+    int32_t diverging_epoch;
+    int64_t diverging_end;
+    int64_t restart_at; /* the leader has nothing from offset on, and begins here: so does this log
+                           (OFFSET_OUT_OF_RANGE); -1: not so */
+    /* out */
+    enum replica_taking verdict;
+    enum err err;
+    struct errmsg msg;
+    /* the replica's own */
+    replica_take_done *done;
+    struct replica *replica;
+    struct log_op op;
+};
+
+/* Takes it: the log is truncated (E-4), begun anew or appended to as is (I-4), then follows the
+ * leader's high watermark, never beyond what counts of its own log (P-10), and its log start. One
+ * at a time. done may be called before this returns. The caller holds the replica. */
+void replica_take(struct replica *r, struct replica_take *t, replica_take_done *done);
+
+/* Where a follower's next fetch begins, and what it says of it. */
+struct replica_ends {
+    int32_t leader_epoch; /* -1: it does not follow */
+    int64_t start, end;   /* of the log: it asks from its end on */
+    int32_t last_epoch;   /* of its last record; -1: it has none */
+    int64_t counting_end; /* what counts as its own: with flush.policy=ack the durable end */
+    uint64_t generation;  /* of the log, for which counting_end was true */
+};
+void replica_ends(const struct replica *r, struct replica_ends *out);
 
 /* ---- records that are not wanted any more ---- */
 

@@ -330,14 +330,14 @@ static void cancel_first(struct life *life)
 
 static void lead_again(struct life *life)
 {
-    replica_lead(life->replica,
-                 (struct replica_epochs){.leader = replica_leader_epoch(life->replica)});
+    replica_become(life->replica,
+                   (struct replica_epochs){.leader = replica_leader_epoch(life->replica)});
 }
 
 static void lead_later(struct life *life)
 {
-    replica_lead(life->replica,
-                 (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1});
+    replica_become(life->replica,
+                   (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1});
 }
 
 static void resign(struct life *life)
