@@ -51,16 +51,11 @@ static void post(struct request *r, int32_t index)
     struct item *item = &CONTAINER_OF(r, struct list_offsets, request)->items[index];
     if (!may_ask(r, item->in->timestamp))
         item->out->error_code = WIRE_ERROR_UNSUPPORTED_VERSION;
-    if (item->out->error_code == WIRE_ERROR_NONE)
-        item->out->error_code = replica_check(item->replica, item->in->current_leader_epoch);
-    /* An offline log still says what it holds. */
-    if (item->out->error_code == WIRE_ERROR_KAFKA_STORAGE_ERROR && item->replica != NULL &&
-        replica_is_open(item->replica))
-        item->out->error_code = WIRE_ERROR_NONE;
     if (item->out->error_code != WIRE_ERROR_NONE)
         return;
     api_join_hold(r);
     item->op.timestamp_ms = item->in->timestamp;
+    item->op.current_epoch = item->in->current_leader_epoch;
     replica_offsets(item->replica, &item->op, on_offsets);
 }
 

@@ -32,6 +32,7 @@ static void finish(struct replica_take *t, enum replica_taking verdict, enum err
     struct replica *r = t->replica;
     ASSERT(r->take == t);
     r->take = NULL;
+    buf_release(t->records.buf);
     t->verdict = verdict;
     t->err = e;
     replica_lead_on(r); /* it may have waited for that */
@@ -154,6 +155,8 @@ void replica_take(struct replica *r, struct replica_take *t, replica_take_done *
     t->replica = r;
     t->msg = (struct errmsg){{0}};
     r->take = t;
+    if (t->records.buf != NULL)
+        buf_retain(t->records.buf); /* the log may have to begin anew before it takes them */
     if (!is_current(r, t) || r->holds || t->offset != log_end(r->log)) {
         finish(t, REPLICA_STALE, ERR_NONE);
         return;

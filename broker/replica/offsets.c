@@ -33,7 +33,7 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
     o->replica = r;
     o->offset = o->timestamp_found_ms = -1;
     o->leader_epoch = -1;
-    o->code = replica_check_readable(r, -1);
+    o->code = replica_check_readable(r, o->current_epoch);
     bool by_log = o->timestamp_ms >= 0 || o->timestamp_ms == REPLICA_MAX_TIMESTAMP;
     if (o->code == WIRE_ERROR_NONE && (by_log || o->timestamp_ms == REPLICA_LATEST) && !settled(r))
         o->code = WIRE_ERROR_OFFSET_NOT_AVAILABLE;

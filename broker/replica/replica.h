@@ -307,7 +307,8 @@ struct replica_offsets;
 typedef void replica_offsets_done(struct replica_offsets *o);
 struct replica_offsets {
     /* in */
-    int64_t timestamp_ms; /* or one of the above */
+    int64_t timestamp_ms;  /* or one of the above */
+    int32_t current_epoch; /* leader epoch that the asker believes in; -1: none */
     /* out; offset -1: no record is that young */
     int16_t code;
     int64_t offset, timestamp_found_ms;

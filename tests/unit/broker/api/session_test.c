@@ -374,7 +374,13 @@ TEST(who_got_no_records_keeps_its_place)
     a.body.max_bytes = 1;
     answer = asked(&h, 12, &a);
     assert_int_equal(answer.responses[0].partitions[0].partition_index, 1);
-    assert_true(answer.responses[0].partitions[0].records.size > 0);
+    int32_t size = answer.responses[0].partitions[0].records.size;
+    assert_true(size > 0);
+    /* What was read and is not given (there is room for no whole batch) is let go of: else the
+     * broker could not close its log. */
+    ask_init(&a, id, 3);
+    a.body.max_bytes = size + 10;
+    asked(&h, 12, &a);
     help_teardown(&h);
 }
 

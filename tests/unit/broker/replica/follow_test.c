@@ -38,6 +38,7 @@ struct host {
     int64_t high_watermark, log_start;
     bool fetching, taking; /* under way */
     enum replica_taking verdict;
+    int take_count;
 };
 
 struct life {
@@ -66,9 +67,9 @@ static struct pair {
     struct host hosts[2];
     int leader; /* index */
     int32_t epoch;
-    bool
-        verified; /* in this epoch the follower's log has been found to be a part of the leader's */
+    bool late; /* a new epoch begins between a fetch and its answer */
     int64_t committed;
+    int64_t told, told_most; /* high watermark of the answer on its way; of this epoch's */
     uint64_t value;
     int64_t leaked;
     uint32_t seen[OFFSETS_MAX], kept[OFFSETS_MAX]; /* CRC by the base offset: fetched; committed */
@@ -277,6 +278,7 @@ static void on_taken(struct replica_take *t)
 {
     struct life *life = CONTAINER_OF(t, struct life, take);
     life->host->taking = false;
+    life->host->take_count++;
     life->host->verdict = t->verdict;
     replica_let_go(life->replica);
 }
@@ -287,7 +289,7 @@ static void take(struct life *life)
     const struct brought *b = &pair->hosts[pair->leader].brought;
     life->take = (struct replica_take){.leader_epoch = asked.leader_epoch,
                                        .offset = asked.end,
-                                       .high_watermark = pair->committed,
+                                       .high_watermark = pair->told,
                                        .log_start = b->log_start,
                                        .diverging_epoch = b->diverging_epoch,
                                        .diverging_end = b->diverging_end,
@@ -405,6 +407,19 @@ static void commit(int64_t to)
     }
 }
 
+static void elect(int leader)
+{
+    pair->leader = leader;
+    pair->epoch++;
+    pair->told_most = 0;
+    for (int i = 0; i < 2; i++) {
+        pair->hosts[i].follows = i != leader;
+        order(&pair->hosts[i], become);
+        if (chance(500))
+            run_us((int64_t)(rng_next(&pair->rng) % 3000));
+    }
+}
+
 /* One fetch of the follower's, from its request to what becomes of the answer. True: all of the
  * leader's is there. */
 static bool exchange(int64_t us)
@@ -428,39 +443,36 @@ static bool exchange(int64_t us)
         return false;
     pair->restarts += out;
     note_seen(b);
-    if (b->diverging_end < 0 && !out) { /* its log is a part of the leader's, as far as it goes */
-        pair->verified = true;
+    if (b->diverging_end < 0 && !out) /* its log is a part of the leader\'s */
         commit(MIN(asked.counting_end, b->high_watermark));
+    /* Who is out of the ISR may be told of more than it has. */
+    pair->told = chance(300) ? MAX(pair->committed, b->high_watermark) : pair->committed;
+    pair->told_most = MAX(pair->told_most, pair->told);
+    if (pair->late) {
+        elect((int)(rng_next(&pair->rng) % 2));
+        run_us(500);
     }
+    int takes = follower->take_count;
     if (!order(follower, take))
         return false;
     run_us(us);
+    if (pair->late && follower->take_count > takes)
+        assert_int_equal(follower->verdict, REPLICA_STALE);
+    if (pair->late)
+        return false;
     if (is_up(follower) && !follower->taking)
         pair->truncations += follower->verdict == REPLICA_TRUNCATED;
     order(follower, look);
     run_us(100);
     /* A leader that counts alone may have shown more before it followed. */
     if (is_up(follower) && follower->ends.leader_epoch >= 0) {
-        int64_t most = MAX(follower->log_start, MAX(before, pair->committed));
+        int64_t most = MAX(follower->log_start, MAX(before, pair->told_most));
         assert_true(follower->high_watermark <= most);
         assert_true(follower->high_watermark <= follower->ends.counting_end);
     }
     return is_up(follower) && b->size == 0 && b->diverging_end < 0 && !out &&
            follower->log_start >= b->log_start && asked.counting_end == asked.end &&
            pair->committed == asked.end;
-}
-
-static void elect(int leader)
-{
-    pair->leader = leader;
-    pair->epoch++;
-    pair->verified = false;
-    for (int i = 0; i < 2; i++) {
-        pair->hosts[i].follows = i != leader;
-        order(&pair->hosts[i], become);
-        if (chance(500))
-            run_us((int64_t)(rng_next(&pair->rng) % 3000));
-    }
 }
 
 static void revive(void)
@@ -612,11 +624,13 @@ static void wander(uint64_t seed, bool power)
                 order(&p.hosts[p.leader], trim);
             run_us((int64_t)(rng_next(&p.rng) % 4000));
             disturb(power);
+            p.late = chance(80);
             if (chance(700))
                 exchange((int64_t)(rng_next(&p.rng) % 6000));
             if (chance(300))
                 revive();
         }
+        p.late = false;
         converge();
     }
     assert_true(p.commits > 0);

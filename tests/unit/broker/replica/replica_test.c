@@ -340,6 +340,13 @@ static void lead_later(struct life *life)
                    (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1});
 }
 
+static void follow_later(struct life *life)
+{
+    replica_become(life->replica,
+                   (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1,
+                                           .follows = true});
+}
+
 static void resign(struct life *life)
 {
     replica_resign(life->replica);
@@ -563,6 +570,30 @@ TEST(who_leads_no_longer_answers_everybody)
 }
 
 /* What was read is on its way to somebody slow. */
+/* P-2; what it had taken stays, and may be shown when it leads again. */
+TEST(who_follows_answers_everybody)
+{
+    struct rig r;
+    setup(&r, 17);
+    int32_t epoch = replica_leader_epoch(rig->life->replica);
+    order(produce_both, 0);
+    while (sent(1)->op.replica == NULL)
+        world_run_until(rig->world, world_now(rig->world) + 1000);
+    assert_false(sent(1)->done);
+    order(follow_later, 0);
+    while (replica_leader_epoch(rig->life->replica) == epoch)
+        world_run_until(rig->world, world_now(rig->world) + 1000);
+    assert_true(sent(1)->done);
+    assert_int_equal(sent(1)->op.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    order(produce_all, 100);
+    assert_int_equal(sent(0)->op.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    order(lead_later, 1000);
+    order(produce_all, 1000);
+    assert_int_equal(sent(0)->op.code, 0);
+    assert_int_equal(sent(0)->op.first_offset, 6);
+    teardown();
+}
+
 TEST(a_close_waits_for_what_has_been_read)
 {
     struct rig r;
