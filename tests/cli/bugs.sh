@@ -18,7 +18,7 @@ import json, os, re, sys
 root = sys.argv[1]
 bugs = [json.loads(line) for line in open("bugs.json")]
 table = open(os.path.join(root, "analysis/check/check.h")).read()
-rows = re.findall(r"X\(([AL][0-9]+), (\w+), \w+,", table)
+rows = re.findall(r"X\(([A-Z][0-9]+), (\w+), \w+,", table)
 docs = open(os.path.join(root, "docs/checks.md")).read()
 assert len(rows) > 25
 for code, name in rows:
