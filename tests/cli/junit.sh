@@ -33,7 +33,7 @@ ask 'suites == {"./bad.lua": (3, 3, 0, 0), "./good & <plain>.lua": (3, 0, 0, 0),
 ask 'case("./bad.lua", 2).failure.get("type") == "EXPECT"'
 ask '"<too> & many" in case("./bad.lua", 2).failure.text'
 ask '"replay failures/bad-2.replay" in case("./bad.lua", 2).failure.text'
-ask '"brokrs" in case("./wrong.lua", 1).error.get("message")'
+ask '"brokrs" in case("./wrong.lua").error.get("message")'
 ask 'case("./vague.lua", 1).skipped.get("type") == "INCONCLUSIVE"'
 ask 'case("./bad.lua", 1).out is None'
 printf 'ok  every outcome has its place\n'
