@@ -320,14 +320,7 @@ TEST(a_block_goes_with_its_end)
 /* Marks that do not fit are no case, and no crash. */
 TEST(broken_marks_are_refused)
 {
-    static const char *const broken[] = {"\1x",
-                                         "x\2",
-                                         "\3x",
-                                         "\5x\5",
-                                         "\4",
-                                         "\5"
-                                         "12",
-                                         "\1\1\2"};
+    static const char *const broken[] = {"\1x", "x\2", "\3x", "\5x\5", "\4", "\00512", "\1\1\2"};
     for (int i = 0; i < COUNT_OF(broken); i++) {
         struct mem mem;
         struct explain_case c;
