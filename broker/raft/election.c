@@ -14,12 +14,17 @@ static bool is_up_to_date(const struct raft *r, const struct raft_request *reque
     return request->last_epoch > epoch || (request->last_epoch == epoch && request->end >= r->end);
 }
 
+bool raft_hears_leader(const struct raft *r)
+{
+    return r->role == RAFT_FOLLOWER && r->fetched && r->timer_ns > r->now_ns;
+}
+
 /* It hears from its leader, or is one that is heard. */
 static bool has_living_leader(const struct raft *r)
 {
     if (r->role == RAFT_LEADER)
         return raft_quorum_deadline(r) > r->now_ns;
-    return r->role == RAFT_FOLLOWER && r->fetched && r->timer_ns > r->now_ns;
+    return raft_hears_leader(r);
 }
 
 /* Who is no voter may be one soon (KIP-853), so that its log decides; but not while all is well: it
@@ -102,15 +107,6 @@ void raft_on_ballot(struct raft *r, struct raft_peer *peer, const struct raft_re
         peer->due_ns = r->now_ns + r->settings.retry_backoff_ns;
 }
 
-/* Nobody follows it now: whom it knew to lead is asked again, or it waits for an epoch. */
-static void give_up(struct raft *r)
-{
-    if (r->state.leader_id != RAFT_NOBODY)
-        raft_follow(r, r->state.epoch, r->state.leader_id);
-    else
-        raft_unattached(r, r->state.epoch);
-}
-
 static bool count(const struct raft *r, bool *lost)
 {
     int32_t granted = 0, open = 0;
@@ -132,7 +128,7 @@ void raft_count_votes(struct raft *r, struct raft_effects *out)
         if (count(r, &lost))
             raft_stand(r);
         else if (lost)
-            give_up(r);
+            raft_give_up(r);
     }
     if (r->role != RAFT_CANDIDATE || (r->save && raft_has_others(r)))
         return;

@@ -22,7 +22,7 @@ static int16_t refusal(const struct raft *r, const struct raft_request *request)
 static bool is_stranger(struct raft *r, const struct raft_request *request)
 {
     return request->epoch > r->state.epoch && raft_peer_of(r, &request->from) == NULL &&
-           r->role == RAFT_FOLLOWER && r->fetched && r->timer_ns > r->now_ns;
+           raft_hears_leader(r);
 }
 
 /* K-12. */
@@ -60,6 +60,23 @@ void raft_on_end(struct raft *r, const struct raft_request *request, struct raft
 }
 
 /* ---- the log ---- */
+
+static void fetch_later(struct raft *r)
+{
+    r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+}
+
+static bool is_of_leader(const struct raft *r, const struct raft_response *response)
+{
+    return r->role == RAFT_FOLLOWER && response->from_id == r->state.leader_id &&
+           response->epoch == r->state.epoch;
+}
+
+static void has_fetched(struct raft *r)
+{
+    r->fetched = true;
+    r->timer_ns = r->now_ns + r->settings.fetch_timeout_ns;
+}
 
 bool raft_may_fetch(const struct raft *r)
 {
@@ -137,9 +154,8 @@ static void append(struct raft *r, const struct raft_response *response, struct 
         out->log_offset = first;
         out->log_count = count;
     } else if (response->batch_count > 0) {
-        r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+        fetch_later(r);
     }
-    raft_follower_watermark(r, out);
 }
 
 /* E-4, E-5: one effect; what was synced above it says nothing any more. */
@@ -153,7 +169,7 @@ static void truncate(struct raft *r, const struct raft_response *response, struc
         return;
     }
     if (end >= r->end) { /* it does not diverge there */
-        r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+        fetch_later(r);
         return;
     }
     out->log = RAFT_LOG_TRUNCATE;
@@ -170,7 +186,7 @@ static void truncate(struct raft *r, const struct raft_response *response, struc
 static void begin_install(struct raft *r, const struct raft_response *response)
 {
     if (response->snapshot.offset <= r->high_watermark || response->snapshot.offset <= 0) {
-        r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+        fetch_later(r);
         return; /* of what is here already: not a leader's answer */
     }
     r->install = (struct raft_install){.id = response->snapshot, .size = -1};
@@ -178,14 +194,11 @@ static void begin_install(struct raft *r, const struct raft_response *response)
 
 void raft_on_fetched(struct raft *r, const struct raft_response *response, struct raft_effects *out)
 {
-    bool mine = r->role == RAFT_FOLLOWER && response->from_id == r->state.leader_id &&
-                response->epoch == r->state.epoch;
-    if (response->code != WIRE_ERROR_NONE || !mine) {
-        r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+    if (response->code != WIRE_ERROR_NONE || !is_of_leader(r, response)) {
+        fetch_later(r);
         return;
     }
-    r->fetched = true;
-    r->timer_ns = r->now_ns + r->settings.fetch_timeout_ns;
+    has_fetched(r);
     switch (response->fetched) {
     case RAFT_FETCHED_RECORDS:
         append(r, response, out);
@@ -202,17 +215,15 @@ void raft_on_fetched(struct raft *r, const struct raft_response *response, struc
 
 static void forget_install(struct raft *r)
 {
-    r->install = (struct raft_install){.id.offset = -1, .size = -1};
-    r->fetching.due_ns = r->now_ns + r->settings.retry_backoff_ns;
+    r->install = raft_no_install;
+    fetch_later(r);
 }
 
 /* A piece that is not the next one, or says another size than those before, is of no use. */
 void raft_on_piece(struct raft *r, const struct raft_response *response, struct raft_effects *out)
 {
     struct raft_install *install = &r->install;
-    bool mine = r->role == RAFT_FOLLOWER && response->from_id == r->state.leader_id &&
-                response->epoch == r->state.epoch && install->id.offset >= 0;
-    if (!mine)
+    if (install->id.offset < 0 || !is_of_leader(r, response))
         return;
     bool next =
         response->code == WIRE_ERROR_NONE && response->snapshot.offset == install->id.offset &&
@@ -223,8 +234,7 @@ void raft_on_piece(struct raft *r, const struct raft_response *response, struct 
         forget_install(r); /* it asks for the log, and hears of a newer one */
         return;
     }
-    r->fetched = true;
-    r->timer_ns = r->now_ns + r->settings.fetch_timeout_ns;
+    has_fetched(r);
     install->size = response->size;
     install->storing = response->number;
     install->piece = response->bytes;
@@ -236,7 +246,7 @@ static void install_whole(struct raft *r, const struct raft_voters *voters,
                           struct raft_effects *out)
 {
     struct raft_snapshot_id id = r->install.id;
-    r->install = (struct raft_install){.id.offset = -1, .size = -1};
+    r->install = raft_no_install;
     if (id.offset <= r->high_watermark)
         return;
     out->log = RAFT_LOG_RESET;

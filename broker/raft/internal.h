@@ -78,6 +78,8 @@ struct raft {
     struct raft_install install;
 };
 
+extern const struct raft_install raft_no_install;
+
 /* raft.c: chance and time */
 int64_t raft_draw(struct raft *r, int64_t low, int64_t high);
 /* An answer to the event, when it asks for one. */
@@ -105,9 +107,13 @@ void raft_voters_reset(struct raft *r, int64_t offset, const struct raft_voters 
 void raft_voters_committed(struct raft *r, int64_t offset);
 
 /* role.c: the only places where role and state change */
+/* When it is tired of waiting for a leader, if one is set now: at once where nobody else votes. */
+int64_t raft_election_timeout(struct raft *r);
 void raft_unattached(struct raft *r, int32_t epoch);
 void raft_follow(struct raft *r, int32_t epoch, int32_t leader_id);
 void raft_prospect(struct raft *r);
+/* As a prospective: whom it knew to lead is asked again, or it waits for an epoch. */
+void raft_give_up(struct raft *r);
 void raft_stand(struct raft *r); /* as a candidate */
 void raft_lead(struct raft *r, struct raft_effects *out);
 void raft_step_down(struct raft *r); /* from leading, in the same epoch */
@@ -117,6 +123,8 @@ void raft_vote_for(struct raft *r, const struct raft_key *key);
 bool raft_adopt(struct raft *r, int32_t epoch, int32_t leader_id);
 
 /* election.c */
+/* It follows a leader that answers it. */
+bool raft_hears_leader(const struct raft *r);
 int32_t raft_last_epoch(const struct raft *r);
 void raft_on_vote(struct raft *r, const struct raft_request *request, struct raft_effects *out);
 void raft_on_ballot(struct raft *r, struct raft_peer *peer, const struct raft_response *response);

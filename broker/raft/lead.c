@@ -4,6 +4,15 @@
 
 /* ---- commitment ---- */
 
+/* values: in descending order so far. */
+static void put_in_order(int64_t *values, int32_t count, int64_t value)
+{
+    int32_t at = count;
+    for (; at > 0 && values[at - 1] < value; at--)
+        values[at] = values[at - 1];
+    values[at] = value;
+}
+
 /* K-8: what a majority of the voters has on disk; the leader's own log as far as it is synced
  * (K-9), and not at all when it is no voter any more (KAFKA-16530). What was written before its
  * epoch is committed by what was written in it, never by itself (Raft, figure 8). */
@@ -11,13 +20,8 @@ static int64_t majority_end(const struct raft *r)
 {
     int64_t ends[RAFT_VOTERS_MAX];
     int32_t count = raft_voters(r)->count;
-    for (int32_t i = 0; i < count; i++) {
-        int64_t end = raft_voter_end(r, i);
-        int32_t at = i;
-        for (; at > 0 && ends[at - 1] < end; at--)
-            ends[at] = ends[at - 1];
-        ends[at] = end;
-    }
+    for (int32_t i = 0; i < count; i++)
+        put_in_order(ends, i, raft_voter_end(r, i));
     return ends[raft_majority(r) - 1];
 }
 
@@ -43,12 +47,8 @@ int64_t raft_quorum_deadline(const struct raft *r)
     int64_t times[RAFT_VOTERS_MAX];
     int32_t others = 0, needed = raft_majority(r) - (raft_is_voter(r) ? 1 : 0);
     for (int32_t i = 0; i < raft_voters(r)->count; i++) {
-        if (raft_is_self(r, &r->peers[i]))
-            continue;
-        int32_t at = others++;
-        for (; at > 0 && times[at - 1] < r->peers[i].fetched_ns; at--)
-            times[at] = times[at - 1];
-        times[at] = r->peers[i].fetched_ns;
+        if (!raft_is_self(r, &r->peers[i]))
+            put_in_order(times, others++, r->peers[i].fetched_ns);
     }
     if (needed <= 0 || needed > others)
         return NEVER;

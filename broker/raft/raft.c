@@ -2,6 +2,8 @@
  */
 #include "raft/internal.h"
 
+const struct raft_install raft_no_install = {.id.offset = -1, .size = -1};
+
 int64_t raft_draw(struct raft *r, int64_t low, int64_t high)
 {
     r->chance = hash_mix(r->chance + 1);
@@ -77,7 +79,7 @@ static bool vote_is_lost(const struct raft *r, const struct raft_state *state)
 {
     bool is_new = r->end == 0 && r->snapshot.offset <= 0;
     bool older = state != NULL && state->epoch < last_begun(r);
-    return older || (state == NULL && !is_new && raft_may_stand(r) && raft_has_others(r));
+    return older || (state == NULL && !is_new);
 }
 
 /* K-3. */
@@ -100,12 +102,8 @@ static void take_state(struct raft *r, const struct raft_state *state)
         r->role = RAFT_CANDIDATE;
     else
         r->role = RAFT_UNATTACHED;
-    r->timer_ns =
-        r->now_ns + (r->role == RAFT_FOLLOWER ? r->settings.fetch_timeout_ns
-                                              : raft_draw(r, r->settings.election_timeout_ns,
-                                                          2 * r->settings.election_timeout_ns - 1));
-    if (!raft_has_others(r))
-        r->timer_ns = r->now_ns; /* whom should it wait for */
+    r->timer_ns = r->role == RAFT_FOLLOWER ? r->now_ns + r->settings.fetch_timeout_ns
+                                           : raft_election_timeout(r);
 }
 
 enum err raft_open(struct raft **out, struct mem *mem, const struct raft_settings *settings,
@@ -119,7 +117,7 @@ enum err raft_open(struct raft **out, struct mem *mem, const struct raft_setting
     r->now_ns = start->now_ns;
     r->chance = start->chance;
     r->leader_watermark = -1;
-    r->install = (struct raft_install){.id.offset = -1, .size = -1};
+    r->install = raft_no_install;
     enum err e = copy_epochs(r, start->epochs);
     if (e != ERR_NONE) {
         mem_free(mem, r);
@@ -197,10 +195,7 @@ static void on_tick(struct raft *r)
             raft_prospect(r);
         return;
     case RAFT_PROSPECTIVE:
-        if (r->state.leader_id != RAFT_NOBODY)
-            raft_follow(r, r->state.epoch, r->state.leader_id);
-        else
-            raft_unattached(r, r->state.epoch);
+        raft_give_up(r);
         return;
     case RAFT_RESIGNED:
     case RAFT_LEADER:

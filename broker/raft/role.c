@@ -35,7 +35,7 @@ static void become(struct raft *r, enum raft_role role)
     STATE_MOVE(roles, &r->role, role);
     r->lost = r->fetched = false;
     r->fetching = (struct raft_fetching){.due_ns = r->now_ns, .bootstrap = r->fetching.bootstrap};
-    r->install = (struct raft_install){.id.offset = -1, .size = -1};
+    r->install = raft_no_install;
     for (int32_t i = 0; i < raft_voters(r)->count; i++) {
         struct raft_peer *peer = &r->peers[i];
         *peer = (struct raft_peer){.key = peer->key,
@@ -60,8 +60,7 @@ static void set_state(struct raft *r, int32_t epoch, int32_t leader_id,
         r->save = true;
 }
 
-/* Who has nobody to wait for does not wait. */
-static int64_t election_timeout(struct raft *r)
+int64_t raft_election_timeout(struct raft *r)
 {
     if (!raft_has_others(r))
         return r->now_ns;
@@ -73,7 +72,7 @@ void raft_unattached(struct raft *r, int32_t epoch)
 {
     set_state(r, epoch, RAFT_NOBODY, NULL);
     become(r, RAFT_UNATTACHED);
-    r->timer_ns = election_timeout(r);
+    r->timer_ns = raft_election_timeout(r);
 }
 
 void raft_follow(struct raft *r, int32_t epoch, int32_t leader_id)
@@ -94,7 +93,16 @@ void raft_prospect(struct raft *r)
     if (r->role == RAFT_CANDIDATE)
         ASSERT(r->state.leader_id == RAFT_NOBODY);
     become(r, RAFT_PROSPECTIVE);
-    r->timer_ns = election_timeout(r);
+    r->timer_ns = raft_election_timeout(r);
+}
+
+void raft_give_up(struct raft *r)
+{
+    ASSERT(r->role == RAFT_PROSPECTIVE);
+    if (r->state.leader_id != RAFT_NOBODY)
+        raft_follow(r, r->state.epoch, r->state.leader_id);
+    else
+        raft_unattached(r, r->state.epoch);
 }
 
 void raft_stand(struct raft *r)
@@ -103,7 +111,7 @@ void raft_stand(struct raft *r)
     ASSERT(!r->abstains);
     set_state(r, r->state.epoch + 1, RAFT_NOBODY, &r->settings.self);
     become(r, RAFT_CANDIDATE);
-    r->timer_ns = election_timeout(r);
+    r->timer_ns = raft_election_timeout(r);
 }
 
 /* K-7. Its own record comes first in its epoch; until it is committed nothing else is (K-8). */
@@ -126,7 +134,7 @@ void raft_step_down(struct raft *r)
     ASSERT(r->role == RAFT_LEADER);
     raft_successors(r, &r->successors);
     become(r, RAFT_RESIGNED);
-    r->timer_ns = election_timeout(r);
+    r->timer_ns = raft_election_timeout(r);
 }
 
 void raft_vote_for(struct raft *r, const struct raft_key *key)
@@ -135,7 +143,7 @@ void raft_vote_for(struct raft *r, const struct raft_key *key)
     ASSERT(r->state.leader_id == RAFT_NOBODY);
     ASSERT(r->state.voted.id == RAFT_NOBODY || raft_key_equal(&r->state.voted, key));
     set_state(r, r->state.epoch, RAFT_NOBODY, key);
-    r->timer_ns = election_timeout(r); /* its candidate gets the time that it needs */
+    r->timer_ns = raft_election_timeout(r); /* its candidate gets the time that it needs */
 }
 
 /* From now on nothing is written down: the vote is lost, and stays so until it is known that it

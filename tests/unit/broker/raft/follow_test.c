@@ -8,9 +8,7 @@ TEST(a_follower_fetches_again_when_what_came_is_durable)
     struct one o;
     prepare(&o, 3);
     begin(&o);
-    becomes_follower(&o, 1, 3);
-    struct raft_request request = *sent(&o, RAFT_FETCH, 1);
-    saved(&o);
+    struct raft_request request = follows(&o, 1, 3);
     struct raft_batch batches[] = {{.first = 0, .end = 2, .epoch = 1},
                                    {.first = 2, .end = 3, .epoch = 3}};
     answer(&o, &request, fetched(3, 1, 2, batches, 2));
@@ -40,9 +38,7 @@ TEST(records_that_do_not_continue_the_log_are_not_taken)
         o.state.epoch = 2;
         has_log(&o, 2, 5);
         begin(&o);
-        becomes_follower(&o, 1, 3);
-        struct raft_request request = *sent(&o, RAFT_FETCH, 1);
-        saved(&o);
+        struct raft_request request = follows(&o, 1, 3);
         answer(&o, &request, fetched(3, 1, 0, &bad[i], 1));
         assert_int_equal(o.out.log, RAFT_LOG_NONE);
         assert_int_equal(raft_end(o.raft), 5);
@@ -161,9 +157,7 @@ TEST(a_second_leader_of_an_epoch_is_refused)
 
 static void hears_of_snapshot(struct one *o, int64_t offset)
 {
-    becomes_follower(o, 1, 9);
-    struct raft_request request = *sent(o, RAFT_FETCH, 1);
-    saved(o);
+    struct raft_request request = follows(o, 1, 9);
     struct raft_response response = fetched(9, 1, 0, NULL, 0);
     response.fetched = RAFT_FETCHED_SNAPSHOT;
     response.snapshot = (struct raft_snapshot_id){.offset = offset, .epoch = 8};
@@ -243,9 +237,7 @@ TEST(without_memory_nothing_has_changed)
     assert_int_equal(raft_open(&o.raft, &o.mem.mem, &o.settings, &o.start), ERR_NOMEM);
     o.mem.fail_at = 0;
     begin(&o);
-    becomes_follower(&o, 1, 3);
-    struct raft_request request = *sent(&o, RAFT_FETCH, 1);
-    saved(&o);
+    struct raft_request request = follows(&o, 1, 3);
     struct raft_batch batches[64];
     for (int i = 0; i < 64; i++)
         batches[i] = (struct raft_batch){.first = i, .end = i + 1, .epoch = 1};

@@ -324,9 +324,7 @@ TEST(a_change_of_voters_that_is_truncated_was_never_made)
     struct one o;
     prepare(&o, 3);
     begin(&o);
-    becomes_follower(&o, 1, 3);
-    struct raft_request request = *sent(&o, RAFT_FETCH, 1);
-    saved(&o);
+    struct raft_request request = follows(&o, 1, 3);
     struct raft_voters four = voters_of(4);
     struct raft_batch batches[] = {{.first = 0, .end = 1, .epoch = 3},
                                    {.first = 1, .end = 2, .epoch = 3, .voters = &four}};

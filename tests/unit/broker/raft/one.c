@@ -146,6 +146,16 @@ void becomes_follower(struct one *o, int32_t leader, int32_t epoch)
     assert_int_equal(raft_role(o->raft), RAFT_FOLLOWER);
 }
 
+struct raft_request follows(struct one *o, int32_t leader, int32_t epoch)
+{
+    becomes_follower(o, leader, epoch);
+    const struct raft_request *request = sent(o, RAFT_FETCH, leader);
+    assert_non_null(request);
+    struct raft_request first = *request;
+    saved(o);
+    return first;
+}
+
 struct raft_response fetched(int32_t epoch, int32_t leader, int64_t high_watermark,
                              const struct raft_batch *batches, int32_t count)
 {
@@ -158,9 +168,7 @@ struct raft_response fetched(int32_t epoch, int32_t leader, int64_t high_waterma
 
 void diverge(struct one *o, int32_t epoch, int64_t at)
 {
-    becomes_follower(o, 1, 9);
-    struct raft_request request = *sent(o, RAFT_FETCH, 1);
-    saved(o);
+    struct raft_request request = follows(o, 1, 9);
     struct raft_response response = fetched(9, 1, 0, NULL, 0);
     response.fetched = RAFT_FETCHED_DIVERGING;
     response.diverging_epoch = epoch;

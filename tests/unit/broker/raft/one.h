@@ -45,6 +45,8 @@ void becomes_candidate(struct one *o);
 /* Its LeaderChange is durable; nobody fetched yet. */
 void becomes_leader(struct one *o);
 void becomes_follower(struct one *o, int32_t leader, int32_t epoch);
+/* It has become one, and that is durable: its first fetch. */
+struct raft_request follows(struct one *o, int32_t leader, int32_t epoch);
 struct raft_response fetched(int32_t epoch, int32_t leader, int64_t high_watermark,
                              const struct raft_batch *batches, int32_t count);
 void diverge(struct one *o, int32_t epoch, int64_t at);
