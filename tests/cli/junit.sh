@@ -42,7 +42,8 @@ rm -rf failures
 "$kiln" run bad.lua --seeds 1-2 --junit out.xml --shrink >said.txt 2>&1
 [[ $? -eq 1 ]] || die "it ended with $?: $(cat said.txt)"
 grep -q 'faults became 0' said.txt || die "it does not tell of the shrunk scenario: $(cat said.txt)"
-ask '"expect(counts().acked < 5" in case("bad.lua", 1).out or "expect(counts().acked < 5" in case("bad.lua", 2).out'
+# Only the first run that failed is shrunk, and with two workers that may be either seed.
+ask '"expect(counts().acked < 5" in (case("bad.lua", 1).out or "") + (case("bad.lua", 2).out or "")'
 printf 'ok  the shrunk scenario stands beside its finding\n'
 
 said=$("$kiln" run bad.lua --junit /dev/null/x.xml 2>&1)
