@@ -24,7 +24,8 @@
         .help = (sentence)                                                                         \
     }
 
-#define AS_HOURS (-2) /* log.retention.ms and .minutes */
+#define QUORUM_TIME_MS_MAX 3600000 /* of a time-out of the quorum's */
+#define AS_HOURS (-2)              /* log.retention.ms and .minutes */
 
 static const struct config_row rows[] = {
     INT_ROW("node.id", node_id, 0, INT32_MAX, "1", "this broker's number in its cluster"),
@@ -40,8 +41,34 @@ static const struct config_row rows[] = {
     TEXT_ROW("listener.security.protocol.map", listener_security_protocol_map,
              "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
              "what each listener speaks: NAME:PROTOCOL; only PLAINTEXT is served yet"),
+    TEXT_ROW("process.roles", process_roles, "broker,controller",
+             "what this node is: broker, controller, or both with a comma"),
+    TEXT_ROW("controller.quorum.voters", controller_quorum_voters, "",
+             "who votes in the metadata quorum: ID@HOST:PORT with commas; empty: this node alone"),
+    TEXT_ROW("controller.quorum.bootstrap.servers", controller_quorum_bootstrap_servers, "",
+             "where a quorum is whose voters its own log names; only one address, which is this "
+             "node's, and is passed over"),
     TEXT_ROW("controller.listener.names", controller_listener_names, "CONTROLLER",
-             "listeners of the metadata quorum: one broker needs none, and passes over them"),
+             "listeners of the metadata quorum: who votes alone needs none, and passes over them"),
+    INT_ROW("controller.quorum.election.timeout.ms", controller_quorum_election_timeout_ms, 1,
+            QUORUM_TIME_MS_MAX, "1000",
+            "how long votes are waited for, up to twice that by chance, before they are asked for "
+            "anew"),
+    INT_ROW("controller.quorum.election.backoff.max.ms", controller_quorum_election_backoff_max_ms,
+            1, QUORUM_TIME_MS_MAX, "1000", "the longest pause after an election that was lost"),
+    INT_ROW("controller.quorum.fetch.timeout.ms", controller_quorum_fetch_timeout_ms, 1,
+            QUORUM_TIME_MS_MAX, "2000",
+            "how long a voter waits for its leader before it asks for votes, and a leader for a "
+            "majority before it resigns (1.5 times that)"),
+    INT_ROW("controller.quorum.request.timeout.ms", controller_quorum_request_timeout_ms, 1,
+            QUORUM_TIME_MS_MAX, "2000", "how long one voter waits for another's answer"),
+    INT_ROW("controller.quorum.retry.backoff.ms", controller_quorum_retry_backoff_ms, 1,
+            QUORUM_TIME_MS_MAX, "20", "the pause before a request that failed is sent again"),
+    INT_ROW("controller.quorum.fetch.max.bytes", controller_quorum_fetch_max_bytes, 1, 1 << 29,
+            "1048576", "bytes of the metadata log in one answer, unless one batch alone is larger"),
+    INT_ROW("controller.quorum.fetch.snapshot.max.bytes",
+            controller_quorum_fetch_snapshot_max_bytes, 1, 1 << 29, "1048576",
+            "bytes of a snapshot of the metadata in one answer"),
     TEXT_ROW("inter.broker.listener.name", inter_broker_listener_name, "",
              "the listener for other brokers; it must be one of listeners"),
     ENUM_ROW("flush.policy", flush_policy, "ack|os", "ack",
@@ -182,7 +209,6 @@ static const char *const foreign[] = {
     "offset.metadata.max.bytes",
     "offsets.*",
     "principal.builder.class",
-    "process.roles",
     "producer.id.expiration.check.interval.ms",
     "producer.purgatory.*",
     "queued.max.requests",
@@ -387,6 +413,8 @@ enum err broker_config_check(const struct broker_config *config, struct errmsg *
 {
     struct listener_list listeners;
     enum err e = broker_listeners_parse(config, &listeners, msg);
+    if (e == ERR_NONE)
+        e = broker_members_check(config, &listeners, msg);
     if (e != ERR_NONE)
         return e;
     if (config->log_dirs[0] == 0 || strchr(config->log_dirs, ',') != NULL)

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "node/node.h"
+#include "raft/raft.h"
 
 #define CONFIG_TEXTS_MAX (256 << 10)
 #define OPENS_MAX 32                      /* partitions that are being opened at once */
@@ -30,6 +31,7 @@ struct endpoint {
 struct listener_address {
     char name[LISTENER_NAME_SIZE];
     struct endpoint at, advertised;
+    bool of_quorum; /* one of controller.listener.names: for voters, and who asks the leader */
 };
 
 struct listener_list {
@@ -41,6 +43,31 @@ struct listener_list {
 /* ERR_INVALID with a sentence that names the key. */
 enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
                                 struct errmsg *msg) MUST_USE;
+/* Takes the text up to the next comma off *list, without blanks around it; false at its end. An
+ * entry that is empty is passed over. */
+bool broker_next_entry(struct bytes *list, struct bytes *entry);
+/* "host:port", "[v6]:port", ":port". */
+bool broker_parse_address(struct bytes s, struct endpoint *out);
+
+/* members.c: a voter of the metadata quorum, and where the others reach it. */
+struct quorum_member {
+    int32_t id;
+    struct endpoint at;
+};
+
+struct quorum_members {
+    bool is_broker, is_controller; /* this node */
+    struct quorum_member voters[RAFT_VOTERS_MAX];
+    int32_t voter_count; /* 0: this node is its own quorum */
+    int32_t self;        /* its index; -1: it is none */
+};
+
+/* ERR_INVALID with a sentence that names the key. */
+enum err broker_members_parse(const struct broker_config *config, struct quorum_members *out,
+                              struct errmsg *msg) MUST_USE;
+/* The same, and that its listeners go with it, and that all of it is served. */
+enum err broker_members_check(const struct broker_config *config,
+                              const struct listener_list *listeners, struct errmsg *msg) MUST_USE;
 /* topic_log.c: what the log of the topic's partitions is to do. */
 struct log_config broker_log_config(const struct metadata_topic_config *config,
                                     int64_t producer_id_expiration_ms);

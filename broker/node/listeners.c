@@ -25,9 +25,7 @@ static struct bytes trim(struct bytes s)
     return s;
 }
 
-/* Takes the text up to the next comma off *list, without blanks around it; false at its end. An
- * entry that is empty is passed over. */
-static bool next_entry(struct bytes *list, struct bytes *entry)
+bool broker_next_entry(struct bytes *list, struct bytes *entry)
 {
     while (list->size > 0) {
         size_t size = 0;
@@ -73,8 +71,7 @@ static bool take_name(struct bytes s, char *out)
 
 /* ---- addresses ---- */
 
-/* "host:port", "[v6]:port", ":port". */
-static bool parse_address(struct bytes s, struct endpoint *out)
+bool broker_parse_address(struct bytes s, struct endpoint *out)
 {
     size_t colon = s.size;
     for (size_t i = 0; i < s.size; i++) {
@@ -107,7 +104,7 @@ static enum err parse_entry(const char *key, struct bytes text, struct entry *ou
     size_t name_size = find(text, "://");
     bool named = name_size < text.size;
     bool well = !named || take_name(bytes_of(text.data, name_size), out->name);
-    if (!well || !parse_address(named ? behind(text, name_size + 3) : text, &out->at))
+    if (!well || !broker_parse_address(named ? behind(text, name_size + 3) : text, &out->at))
         return errmsg_set(msg, ERR_INVALID,
                           "%s: \"%.*s\" is not of the form PLAINTEXT://HOST:PORT, or "
                           "NAME://HOST:PORT (port 0 to 65535)",
@@ -122,7 +119,7 @@ static bool is_controllers(const struct broker_config *config, const char *name)
     struct bytes list = bytes_text(config->controller_listener_names);
     struct bytes entry;
     char controller[LISTENER_NAME_SIZE];
-    while (next_entry(&list, &entry)) {
+    while (broker_next_entry(&list, &entry)) {
         if (take_name(entry, controller) && strcmp(controller, name) == 0)
             return true;
     }
@@ -136,7 +133,7 @@ static bool protocol_of(const struct broker_config *config, const char *name, ch
     struct bytes entry;
     char of[LISTENER_NAME_SIZE];
     bool found = false;
-    while (next_entry(&list, &entry)) {
+    while (broker_next_entry(&list, &entry)) {
         size_t colon = find(entry, ":");
         if (colon == entry.size || !take_name(bytes_of(entry.data, colon), of))
             continue;
@@ -146,11 +143,16 @@ static bool protocol_of(const struct broker_config *config, const char *name, ch
     return found;
 }
 
+/* A listener of controllers that nobody maps speaks as it does in Kafka when all others are plain.
+ */
 static enum err check_protocol(const struct broker_config *config, const char *name,
                                struct errmsg *msg)
 {
     char protocol[LISTENER_NAME_SIZE];
-    if (!protocol_of(config, name, protocol))
+    bool found = protocol_of(config, name, protocol);
+    if (!found && is_controllers(config, name))
+        return ERR_NONE;
+    if (!found)
         return errmsg_set(msg, ERR_INVALID,
                           "listeners: nothing says what %s speaks; add %s:PLAINTEXT to "
                           "listener.security.protocol.map",
@@ -192,22 +194,22 @@ static enum err add_listener(const struct broker_config *config, const struct en
     if (e != ERR_NONE)
         return e;
     struct listener_address *l = &out->at[out->count++];
-    *l = (struct listener_address){.at = entry->at};
+    *l = (struct listener_address){.at = entry->at, .of_quorum = is_controllers(config, name)};
     memcpy(l->name, name, strlen(name) + 1);
     if (l->at.host[0] == 0)
         memcpy(l->at.host, "0.0.0.0", sizeof "0.0.0.0");
     return ERR_NONE;
 }
 
-static enum err parse_listeners(const struct broker_config *config, struct listener_list *out,
-                                struct errmsg *msg)
+static enum err parse_listeners(const struct broker_config *config, bool alone,
+                                struct listener_list *out, struct errmsg *msg)
 {
     struct bytes list = bytes_text(config->listeners);
     struct bytes text;
-    while (next_entry(&list, &text)) {
+    while (broker_next_entry(&list, &text)) {
         struct entry entry;
         enum err e = parse_entry("listeners", text, &entry, msg);
-        if (e == ERR_NONE && is_controllers(config, entry.name))
+        if (e == ERR_NONE && alone && is_controllers(config, entry.name))
             continue; /* a quorum of one needs no listener */
         if (e == ERR_NONE)
             e = add_listener(config, &entry, out, msg);
@@ -221,12 +223,12 @@ static enum err parse_listeners(const struct broker_config *config, struct liste
     return ERR_NONE;
 }
 
-static enum err advertise(const struct broker_config *config, struct bytes text,
+static enum err advertise(const struct broker_config *config, struct bytes text, bool alone,
                           struct listener_list *out, struct errmsg *msg)
 {
     struct entry entry;
     enum err e = parse_entry("advertised.listeners", text, &entry, msg);
-    if (e != ERR_NONE || is_controllers(config, entry.name))
+    if (e != ERR_NONE || (alone && is_controllers(config, entry.name)))
         return e;
     const char *name = entry.name[0] != 0 ? entry.name : out->at[0].name;
     struct listener_address *l = find_listener(out, name);
@@ -245,7 +247,8 @@ static enum err check_advertised(struct listener_address *l, struct errmsg *msg)
     bool own = l->advertised.host[0] != 0 || l->advertised.port != 0;
     if (!own)
         l->advertised = l->at;
-    if (any_address(l->advertised.host))
+    /* Voters are where controller.quorum.voters says. */
+    if (any_address(l->advertised.host) && !l->of_quorum)
         return errmsg_set(msg, ERR_INVALID,
                           "clients cannot connect to \"%s:%u\": set advertised.listeners to "
                           "%s://HOST:PORT with a host name or address they can reach",
@@ -269,12 +272,16 @@ static enum err check_inter_broker(const struct broker_config *config, struct li
 enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
                                 struct errmsg *msg)
 {
+    struct quorum_members members;
     *out = (struct listener_list){0};
-    enum err e = parse_listeners(config, out, msg);
+    enum err e = broker_members_parse(config, &members, msg);
+    bool alone = members.voter_count < 2 && members.is_broker;
+    if (e == ERR_NONE)
+        e = parse_listeners(config, alone, out, msg);
     struct bytes list = bytes_text(config->advertised_listeners);
     struct bytes text;
-    while (e == ERR_NONE && next_entry(&list, &text))
-        e = advertise(config, text, out, msg);
+    while (e == ERR_NONE && broker_next_entry(&list, &text))
+        e = advertise(config, text, alone, out, msg);
     for (int i = 0; i < out->count && e == ERR_NONE; i++)
         e = check_advertised(&out->at[i], msg);
     return e == ERR_NONE ? check_inter_broker(config, out, msg) : e;

@@ -15,7 +15,14 @@ struct broker_config {
     char listeners[CONFIG_STRING_SIZE];  /* "NAME://host:port,..." or "host:port"; port 0: any */
     char advertised_listeners[CONFIG_STRING_SIZE]; /* "": where it listens */
     char listener_security_protocol_map[CONFIG_STRING_SIZE];
+    char process_roles[CONFIG_STRING_SIZE];            /* "broker,controller" */
+    char controller_quorum_voters[CONFIG_STRING_SIZE]; /* "1@host:port,..."; "": itself alone */
+    char controller_quorum_bootstrap_servers[CONFIG_STRING_SIZE];
     char controller_listener_names[CONFIG_STRING_SIZE];
+    int64_t controller_quorum_election_timeout_ms, controller_quorum_election_backoff_max_ms;
+    int64_t controller_quorum_fetch_timeout_ms, controller_quorum_request_timeout_ms;
+    int64_t controller_quorum_retry_backoff_ms;
+    int64_t controller_quorum_fetch_max_bytes, controller_quorum_fetch_snapshot_max_bytes;
     char inter_broker_listener_name[CONFIG_STRING_SIZE];
     int32_t flush_policy; /* enum log_flush */
     bool auto_create_topics_enable;
@@ -56,7 +63,8 @@ enum broker_config_verdict {
 /* msg is the sentence for a person. value is trimmed. */
 enum broker_config_verdict broker_config_judge(const char *key, struct bytes value,
                                                struct errmsg *msg);
-/* What no row can say alone: the listeners, and that there is one directory. ERR_INVALID. */
+/* What no row can say alone: the listeners, who votes, and that there is one directory.
+ * ERR_INVALID. */
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg) MUST_USE;
 
 /* How starting and stopping end; msg holds a sentence that says what to do when e is not ERR_NONE.

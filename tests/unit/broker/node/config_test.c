@@ -283,6 +283,100 @@ TEST(listeners_that_cannot_be_are_refused_with_a_sentence)
     }
 }
 
+#define THREE_VOTERS "controller.quorum.voters=1@a:1, 2@[::1]:2 ,3@c:3\n"
+
+static struct quorum_members members_of(const char *file)
+{
+    struct broker_config config = defaults();
+    struct quorum_members members;
+    struct errmsg msg = {{0}};
+    assert_ok(config_parse(&broker_config_table, &config, bytes_text(file), "server.properties",
+                           judge, &msg));
+    assert_ok(broker_members_parse(&config, &members, &msg));
+    return members;
+}
+
+TEST(a_node_is_broker_and_controller_and_its_own_quorum)
+{
+    struct quorum_members members = members_of("");
+    assert_true(members.is_broker);
+    assert_true(members.is_controller);
+    assert_int_equal(members.voter_count, 0);
+    assert_int_equal(members.self, -1);
+    members = members_of("controller.quorum.voters=1@localhost:9093\n");
+    assert_int_equal(members.voter_count, 1);
+    assert_int_equal(members.self, 0);
+    struct broker_config config;
+    struct errmsg msg;
+    assert_ok(read_file(&config, "controller.quorum.voters=1@localhost:9093\n", &msg));
+}
+
+TEST(voters_have_ids_and_addresses)
+{
+    struct quorum_members members =
+        members_of("node.id=2\nprocess.roles= controller \n" THREE_VOTERS);
+    assert_false(members.is_broker);
+    assert_true(members.is_controller);
+    assert_int_equal(members.voter_count, 3);
+    assert_int_equal(members.self, 1);
+    assert_int_equal(members.voters[2].id, 3);
+    assert_string_equal(members.voters[1].at.host, "::1");
+    assert_int_equal(members.voters[1].at.port, 2);
+    members = members_of("node.id=9\nprocess.roles=broker\n" THREE_VOTERS);
+    assert_int_equal(members.self, -1);
+    assert_false(members.is_controller);
+}
+
+TEST(a_controllers_listener_needs_no_entry_in_the_map_and_no_address)
+{
+    struct broker_config config = defaults();
+    struct listener_list list;
+    struct errmsg msg = {{0}};
+    assert_ok(set(&config, "process.roles", "controller", &msg));
+    assert_ok(set(&config, "controller.quorum.voters", "1@a:1,2@b:2", &msg));
+    assert_ok(set(&config, "listeners", "CONTROLLER://:9093", &msg));
+    assert_ok(broker_listeners_parse(&config, &list, &msg));
+    assert_int_equal(list.count, 1);
+    assert_true(list.at[0].of_quorum);
+    assert_listener(&list.at[0], "CONTROLLER", "0.0.0.0", 9093, "0.0.0.0", 9093);
+}
+
+TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
+{
+    static const struct {
+        const char *file, *says;
+    } cases[] = {
+        {"process.roles=broker,observer", "\"observer\" is neither broker nor controller"},
+        {"process.roles=controller,controller", "names controller twice"},
+        {"process.roles=", "names nothing"},
+        {"controller.quorum.voters=1@a", "is not of the form ID@HOST:PORT"},
+        {"controller.quorum.voters=a:9093", "is not of the form ID@HOST:PORT"},
+        {"controller.quorum.voters=-1@a:9093", "is not of the form ID@HOST:PORT"},
+        {"controller.quorum.voters=1@:9093", "is not of the form ID@HOST:PORT"},
+        {"controller.quorum.voters=1@a:0", "is not of the form ID@HOST:PORT"},
+        {"controller.quorum.voters=1@a:1,1@b:2", "names 1 twice"},
+        {"node.id=4\n" THREE_VOTERS, "does not name this controller, whose node.id is 4"},
+        {"process.roles=broker\n" THREE_VOTERS, "names node.id 1, which is no controller"},
+        {"controller.quorum.voters=1@a:1,2@a:1,3@a:1,4@a:1,5@a:1,6@a:1,7@a:1,8@a:1,9@a:1,10@a:1,"
+         "11@a:1,12@a:1,13@a:1,14@a:1,15@a:1,16@a:1",
+         "names more than 15"},
+        {THREE_VOTERS, "names none of controller.listener.names (CONTROLLER)"},
+        {"process.roles=controller\nlisteners=PLAINTEXT://a:1,CONTROLLER://a:2\n" THREE_VOTERS,
+         "a node that is controller alone has no clients"},
+        {"node.id=9\nprocess.roles=broker\n" THREE_VOTERS, "is not served yet"},
+        {"listeners=PLAINTEXT://a:1,CONTROLLER://a:2\n" THREE_VOTERS, "is not served yet"},
+        {"process.roles=controller\nlisteners=CONTROLLER://a:2\n", "has nobody to serve"},
+        {"controller.quorum.bootstrap.servers=a:1,b:1", "name them in controller.quorum.voters"},
+    };
+    struct broker_config config;
+    struct errmsg msg;
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(read_file(&config, cases[i].file, &msg), ERR_INVALID);
+        if (strstr(msg.text, cases[i].says) == NULL)
+            fail_msg("%s: %s", cases[i].file, msg.text);
+    }
+}
+
 TEST(addresses_have_many_forms)
 {
     struct listener_list list = listeners_of("listeners=127.0.0.1:0");

@@ -1,0 +1,182 @@
+/* members.c - process.roles and controller.quorum.voters, read as Kafka reads them: what this node
+ * is, and who votes in the metadata quorum. What is not served yet is refused here and nowhere
+ * else. Pure. */
+#include "node/internal.h"
+
+static enum err take_role(struct bytes role, struct quorum_members *out, struct errmsg *msg)
+{
+    bool broker = bytes_equal(role, bytes_text("broker"));
+    bool controller = bytes_equal(role, bytes_text("controller"));
+    if (!broker && !controller)
+        return errmsg_set(msg, ERR_INVALID,
+                          "process.roles: \"%.*s\" is neither broker nor controller",
+                          (int)role.size, (const char *)role.data);
+    if ((broker && out->is_broker) || (controller && out->is_controller))
+        return errmsg_set(msg, ERR_INVALID, "process.roles: names %.*s twice", (int)role.size,
+                          (const char *)role.data);
+    out->is_broker |= broker;
+    out->is_controller |= controller;
+    return ERR_NONE;
+}
+
+static enum err take_roles(const struct broker_config *config, struct quorum_members *out,
+                           struct errmsg *msg)
+{
+    struct bytes list = bytes_text(config->process_roles);
+    struct bytes role;
+    enum err e = ERR_NONE;
+    while (e == ERR_NONE && broker_next_entry(&list, &role))
+        e = take_role(role, out, msg);
+    if (e == ERR_NONE && !out->is_broker && !out->is_controller)
+        return errmsg_set(msg, ERR_INVALID,
+                          "process.roles: names nothing; say broker, controller or both");
+    return e;
+}
+
+/* "3@host:9093". */
+static bool parse_voter(struct bytes text, struct quorum_member *out)
+{
+    const uint8_t *sign = memchr(text.data, '@', text.size);
+    int64_t id = 0;
+    if (sign == NULL)
+        return false;
+    size_t size = (size_t)(sign - text.data);
+    bool numbered = text_parse_int(bytes_of(text.data, size), &id) == ERR_NONE;
+    if (!numbered || id < 0 || id > INT32_MAX)
+        return false;
+    out->id = (int32_t)id;
+    struct bytes address = bytes_of(text.data + size + 1, text.size - size - 1);
+    return broker_parse_address(address, &out->at) && out->at.host[0] != 0 && out->at.port != 0;
+}
+
+static enum err take_voter(struct bytes text, struct quorum_members *out, struct errmsg *msg)
+{
+    struct quorum_member voter;
+    if (!parse_voter(text, &voter))
+        return errmsg_set(msg, ERR_INVALID,
+                          "controller.quorum.voters: \"%.*s\" is not of the form ID@HOST:PORT",
+                          (int)text.size, (const char *)text.data);
+    for (int32_t i = 0; i < out->voter_count; i++) {
+        if (out->voters[i].id == voter.id)
+            return errmsg_set(msg, ERR_INVALID, "controller.quorum.voters: names %d twice",
+                              (int)voter.id);
+    }
+    if (out->voter_count == RAFT_VOTERS_MAX)
+        return errmsg_set(msg, ERR_INVALID, "controller.quorum.voters: names more than %d",
+                          RAFT_VOTERS_MAX);
+    out->voters[out->voter_count++] = voter;
+    return ERR_NONE;
+}
+
+static enum err take_voters(const struct broker_config *config, struct quorum_members *out,
+                            struct errmsg *msg)
+{
+    struct bytes list = bytes_text(config->controller_quorum_voters);
+    struct bytes text;
+    enum err e = ERR_NONE;
+    while (e == ERR_NONE && broker_next_entry(&list, &text))
+        e = take_voter(text, out, msg);
+    return e;
+}
+
+/* A controller is one of the voters, and who is none is no voter (KafkaConfig.validateValues). */
+static enum err check_place(const struct broker_config *config, struct quorum_members *out,
+                            struct errmsg *msg)
+{
+    out->self = -1;
+    for (int32_t i = 0; i < out->voter_count; i++) {
+        if (out->voters[i].id == config->node_id)
+            out->self = i;
+    }
+    if (out->voter_count == 0 || (out->self >= 0) == out->is_controller)
+        return ERR_NONE;
+    if (out->is_controller)
+        return errmsg_set(msg, ERR_INVALID,
+                          "controller.quorum.voters: \"%s\" does not name this controller, whose "
+                          "node.id is %lld",
+                          config->controller_quorum_voters, (long long)config->node_id);
+    return errmsg_set(msg, ERR_INVALID,
+                      "controller.quorum.voters: names node.id %lld, which is no controller; say "
+                      "so in process.roles, or take it out",
+                      (long long)config->node_id);
+}
+
+/* Several voters need to find each other. */
+static enum err check_listener(const struct broker_config *config,
+                               const struct quorum_members *members,
+                               const struct listener_list *listeners, struct errmsg *msg)
+{
+    bool found = false;
+    bool others = false;
+    for (int i = 0; i < listeners->count; i++) {
+        found |= listeners->at[i].of_quorum;
+        others |= !listeners->at[i].of_quorum;
+    }
+    if (members->is_controller && members->voter_count > 1 && !found)
+        return errmsg_set(msg, ERR_INVALID,
+                          "listeners: \"%s\" names none of controller.listener.names (%s), where "
+                          "other voters would reach this one",
+                          config->listeners, config->controller_listener_names);
+    if (!members->is_broker && others)
+        return errmsg_set(msg, ERR_INVALID,
+                          "listeners: \"%s\" names more than controller.listener.names (%s), and "
+                          "a node that is controller alone has no clients",
+                          config->listeners, config->controller_listener_names);
+    return ERR_NONE;
+}
+
+/* Addresses of a quorum whose voters its log names (KIP-853). Alone, a node is its own quorum. */
+static int bootstrap_count(const struct broker_config *config)
+{
+    struct bytes list = bytes_text(config->controller_quorum_bootstrap_servers);
+    struct bytes text;
+    int count = 0;
+    while (broker_next_entry(&list, &text))
+        count++;
+    return count;
+}
+
+static enum err check_served(const struct broker_config *config,
+                             const struct quorum_members *members, struct errmsg *msg)
+{
+    if (members->voter_count == 0 && bootstrap_count(config) > 1)
+        return errmsg_set(msg, ERR_INVALID,
+                          "controller.quorum.bootstrap.servers: a quorum whose own log names its "
+                          "voters is not served yet; name them in controller.quorum.voters");
+    if (!members->is_controller)
+        return errmsg_set(msg, ERR_INVALID,
+                          "process.roles: a node that is broker alone is not served yet; leave "
+                          "process.roles away, and it is its own controller");
+    if (members->is_broker && members->voter_count > 1)
+        return errmsg_set(msg, ERR_INVALID,
+                          "process.roles: a broker in a quorum of several voters is not served "
+                          "yet; leave controller.quorum.voters away, or say controller alone");
+    if (members->voter_count > 1)
+        return errmsg_set(msg, ERR_INVALID,
+                          "controller.quorum.voters: a quorum of several voters is not served yet");
+    if (!members->is_broker)
+        return errmsg_set(msg, ERR_INVALID,
+                          "process.roles: a controller alone has nobody to serve; name several "
+                          "voters in controller.quorum.voters, or say broker,controller");
+    return ERR_NONE;
+}
+
+enum err broker_members_parse(const struct broker_config *config, struct quorum_members *out,
+                              struct errmsg *msg)
+{
+    *out = (struct quorum_members){.self = -1};
+    enum err e = take_roles(config, out, msg);
+    if (e == ERR_NONE)
+        e = take_voters(config, out, msg);
+    return e == ERR_NONE ? check_place(config, out, msg) : e;
+}
+
+enum err broker_members_check(const struct broker_config *config,
+                              const struct listener_list *listeners, struct errmsg *msg)
+{
+    struct quorum_members members;
+    enum err e = broker_members_parse(config, &members, msg);
+    if (e == ERR_NONE)
+        e = check_listener(config, &members, listeners, msg);
+    return e == ERR_NONE ? check_served(config, &members, msg) : e;
+}
