@@ -310,7 +310,8 @@ static enum refusal decode_body(struct request *r, size_t at, struct errmsg *msg
 
 /* Why that API or version is not served; REFUSED_NOT: it is, or it can be answered that it is not.
  */
-static enum refusal check_kind(const struct api *api, const struct wire_request_header *header,
+static enum refusal check_kind(const struct api *api, const struct api_caller *caller,
+                               const struct wire_request_header *header,
                                const struct handler *handler, struct errmsg *msg)
 {
     if (handler == NULL) {
@@ -324,6 +325,13 @@ static enum refusal check_kind(const struct api *api, const struct wire_request_
         return REFUSED_STOPPING;
     const struct wire_api *kind = wire_api(handler->key);
     ASSERT(kind != NULL);
+    if ((kind->listeners & caller->listener->on) == 0) {
+        errmsg_set(msg, ERR_UNSUPPORTED, "listener %s does not serve that API, but %s does",
+                   caller->listener->name,
+                   kind->listeners == WIRE_ON_CONTROLLER ? "one of controller.listener.names"
+                                                         : "one for clients");
+        return REFUSED_API;
+    }
     if (wire_api_serves(kind, header->request_api_version) || handler == &api_handler_api_versions)
         return REFUSED_NOT;
     errmsg_set(msg, ERR_UNSUPPORTED, "versions %d to %d are served", kind->request->oldest,
@@ -365,7 +373,7 @@ void api_request(struct api *api, const struct api_caller *caller, struct conn *
         return;
     }
     const struct handler *handler = find_handler(header.request_api_key);
-    enum refusal why = check_kind(api, &header, handler, &msg);
+    enum refusal why = check_kind(api, caller, &header, handler, &msg);
     if (why != REFUSED_NOT) {
         refuse(api, conn, &header, why, frame.size, msg.text);
         return;

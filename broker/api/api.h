@@ -25,6 +25,7 @@ struct api_listener {
     const char *name; /* "PLAINTEXT" */
     const char *host;
     uint16_t port;
+    enum wire_on on; /* whose it is: an API of others is not served here */
 };
 
 #define API_ANONYMOUS "User:ANONYMOUS"

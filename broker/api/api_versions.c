@@ -1,4 +1,4 @@
-/* api_versions.c - 18: what this broker speaks. */
+/* api_versions.c - 18: what this broker speaks on the listener by which it is asked. */
 #include "api/internal.h"
 
 #define SOFTWARE_SINCE 3 /* KIP-511 */
@@ -37,6 +37,8 @@ static void begin(struct request *r)
         return;
     }
     for (int i = 0; i < wire_api_count; i++) {
+        if ((wire_apis[i].listeners & r->caller.listener->on) == 0)
+            continue;
         body.api_keys[body.api_keys_count++] = (struct wire_api_versions_response_api_key){
             .api_key = wire_apis[i].key,
             .min_version = wire_apis[i].advertised_oldest,

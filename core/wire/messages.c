@@ -81,38 +81,45 @@ const struct wire_message *const wire_messages[] = {
 };
 const int wire_message_count = COUNT_OF(wire_messages);
 
-#define API(text, number, advertised, stem)                                                        \
+#define BROKER WIRE_ON_BROKER
+#define CONTROLLER WIRE_ON_CONTROLLER
+#define BOTH (WIRE_ON_BROKER | WIRE_ON_CONTROLLER)
+#define API(text, number, advertised, on, stem)                                                    \
     {                                                                                              \
-        .name = (text), .key = (number), .advertised_oldest = (advertised),                        \
+        .name = (text), .key = (number), .advertised_oldest = (advertised), .listeners = (on),     \
         .request = &wire_##stem##_request_message, .response = &wire_##stem##_response_message     \
     }
 
 /* Produce 0 to 2 are said to be served, and are not: librdkafka before 2.11 switches compression
  * off otherwise (KAFKA-18659). */
 const struct wire_api wire_apis[] = {
-    API("Produce", 0, 0, produce),
-    API("Fetch", 1, 4, fetch),
-    API("ListOffsets", 2, 1, list_offsets),
-    API("Metadata", 3, 0, metadata),
-    API("FindCoordinator", 10, 0, find_coordinator),
-    API("SaslHandshake", 17, 0, sasl_handshake),
-    API("ApiVersions", 18, 0, api_versions),
-    API("CreateTopics", 19, 2, create_topics),
-    API("DeleteTopics", 20, 1, delete_topics),
-    API("DeleteRecords", 21, 0, delete_records),
-    API("InitProducerId", 22, 0, init_producer_id),
-    API("OffsetForLeaderEpoch", 23, 2, offset_for_leader_epoch),
-    API("DescribeConfigs", 32, 1, describe_configs),
-    API("AlterConfigs", 33, 0, alter_configs),
-    API("DescribeLogDirs", 35, 1, describe_log_dirs),
-    API("SaslAuthenticate", 36, 0, sasl_authenticate),
-    API("CreatePartitions", 37, 0, create_partitions),
-    API("IncrementalAlterConfigs", 44, 0, incremental_alter_configs),
-    API("DescribeQuorum", 55, 0, describe_quorum),
-    API("UpdateFeatures", 57, 0, update_features),
-    API("DescribeCluster", 60, 0, describe_cluster),
-    API("ListConfigResources", 74, 0, list_config_resources),
-    API("DescribeTopicPartitions", 75, 0, describe_topic_partitions),
+    API("Produce", 0, 0, BROKER, produce),
+    API("Fetch", 1, 4, BOTH, fetch),
+    API("ListOffsets", 2, 1, BROKER, list_offsets),
+    API("Metadata", 3, 0, BROKER, metadata),
+    API("FindCoordinator", 10, 0, BROKER, find_coordinator),
+    API("SaslHandshake", 17, 0, BOTH, sasl_handshake),
+    API("ApiVersions", 18, 0, BOTH, api_versions),
+    API("CreateTopics", 19, 2, BOTH, create_topics),
+    API("DeleteTopics", 20, 1, BOTH, delete_topics),
+    API("DeleteRecords", 21, 0, BROKER, delete_records),
+    API("InitProducerId", 22, 0, BROKER, init_producer_id),
+    API("OffsetForLeaderEpoch", 23, 2, BROKER, offset_for_leader_epoch),
+    API("DescribeConfigs", 32, 1, BOTH, describe_configs),
+    API("AlterConfigs", 33, 0, BOTH, alter_configs),
+    API("DescribeLogDirs", 35, 1, BROKER, describe_log_dirs),
+    API("SaslAuthenticate", 36, 0, BOTH, sasl_authenticate),
+    API("CreatePartitions", 37, 0, BOTH, create_partitions),
+    API("IncrementalAlterConfigs", 44, 0, BOTH, incremental_alter_configs),
+    API("Vote", 52, 0, CONTROLLER, vote),
+    API("BeginQuorumEpoch", 53, 0, CONTROLLER, begin_quorum_epoch),
+    API("EndQuorumEpoch", 54, 0, CONTROLLER, end_quorum_epoch),
+    API("DescribeQuorum", 55, 0, BOTH, describe_quorum),
+    API("UpdateFeatures", 57, 0, BOTH, update_features),
+    API("FetchSnapshot", 59, 0, CONTROLLER, fetch_snapshot),
+    API("DescribeCluster", 60, 0, BOTH, describe_cluster),
+    API("ListConfigResources", 74, 0, BROKER, list_config_resources),
+    API("DescribeTopicPartitions", 75, 0, BROKER, describe_topic_partitions),
 };
 const int wire_api_count = COUNT_OF(wire_apis);
 

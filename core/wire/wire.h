@@ -113,10 +113,17 @@ struct wire_message {
 extern const struct wire_message *const wire_messages[];
 extern const int wire_message_count;
 
+/* By which listeners an API is asked (ApiMessageType.ListenerType). */
+enum wire_on {
+    WIRE_ON_BROKER = 1,     /* clients', and other brokers' */
+    WIRE_ON_CONTROLLER = 2, /* of the metadata quorum */
+};
+
 /* One API that kiln speaks. */
 struct wire_api {
     const char *name; /* "Produce" */
     int16_t key;
+    uint8_t listeners; /* enum wire_on, several */
     /* What ApiVersions says; advertised_oldest may be below what is served (KAFKA-18659). A request
      * of a version that its message lacks is answered with UNSUPPORTED_VERSION. */
     int16_t advertised_oldest;

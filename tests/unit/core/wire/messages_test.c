@@ -632,6 +632,7 @@ TEST(every_api_agrees_with_its_messages)
         assert_int_equal(api->request->flexible_since, api->response->flexible_since);
         assert_true(api->advertised_oldest <= api->request->oldest);
         assert_true(i == 0 || api->key > wire_apis[i - 1].key);
+        assert_true(api->listeners != 0);
     }
     assert_null(wire_api(9));
     assert_null(wire_api(-1));
@@ -645,6 +646,21 @@ TEST(produce_is_advertised_from_0_and_served_from_3)
     assert_true(wire_api_serves(produce, 3));
     assert_true(wire_api_serves(produce, 13));
     assert_false(wire_api_serves(produce, 14));
+}
+
+/* Of what Kafka 4.3.1 offers by each listener (kafka-api-versions-4.3.1.txt). */
+TEST(what_moves_votes_is_asked_on_controllers_listeners_alone)
+{
+    static const int16_t controllers_alone[] = {52, 53, 54, 59};
+    static const int16_t both[] = {1, 17, 18, 19, 20, 32, 33, 36, 37, 44, 55, 57, 60};
+    int alone = 0;
+    for (int i = 0; i < COUNT_OF(controllers_alone); i++)
+        assert_int_equal(wire_api(controllers_alone[i])->listeners, WIRE_ON_CONTROLLER);
+    for (int i = 0; i < COUNT_OF(both); i++)
+        assert_int_equal(wire_api(both[i])->listeners, WIRE_ON_BROKER | WIRE_ON_CONTROLLER);
+    for (int i = 0; i < wire_api_count; i++)
+        alone += wire_apis[i].listeners == WIRE_ON_BROKER;
+    assert_int_equal(alone + COUNT_OF(controllers_alone) + COUNT_OF(both), wire_api_count);
 }
 
 TEST(an_answer_to_api_versions_never_has_a_flexible_header)
