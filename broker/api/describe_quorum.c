@@ -42,7 +42,7 @@ static void answer_quorum(struct request *r, struct wire_describe_quorum_respons
     struct wire_describe_quorum_response_replica self = {
         .replica_id = quorum_node_id(q),
         .replica_directory_id = quorum_directory(q),
-        .log_end_offset = log_end(quorum_log(q)),
+        .log_end_offset = quorum_end(q),
         .last_fetch_timestamp = now_ms,
         .last_caught_up_timestamp = now_ms,
     };
@@ -50,7 +50,7 @@ static void answer_quorum(struct request *r, struct wire_describe_quorum_respons
         .error_message = nothing_wrong,
         .leader_id = quorum_leads(q) ? self.replica_id : -1,
         .leader_epoch = quorum_epoch(q),
-        .high_watermark = log_counting_end(quorum_log(q)),
+        .high_watermark = quorum_high_watermark(q),
         .current_voters = &self,
         .current_voters_count = 1,
     };

@@ -5,11 +5,19 @@
 #define PARTITIONS_MAX 2000 /* max.request.partition.size.limit */
 
 struct page {
-    struct request *r;
+    struct request request;
     struct wire_describe_topic_partitions_response body;
     struct wire_describe_topic_partitions_request_cursor next; /* of the body's next_cursor */
     int32_t left;  /* partitions that may still be told */
     int32_t first; /* partition of the topic that comes next */
+    int32_t node_id;
+    bool failed; /* no memory */
+};
+
+struct row {
+    struct api_look look;
+    struct wire_describe_topic_partitions_response_partition *out;
+    int32_t node_id; /* of this broker */
 };
 
 static struct bytes bytes_from(struct wire_string s)
@@ -26,30 +34,31 @@ cursor_of(const struct request *r)
 
 /* ---- one topic ---- */
 
-static bool describe_partition(struct page *p, const struct metadata_topic *topic, int32_t number,
+static void on_looked(struct api_look *look)
+{
+    struct row *row = CONTAINER_OF(look, struct row, look);
+    bool serves = look->is.serves;
+    row->out->error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE;
+    row->out->leader_id = serves ? row->node_id : -1;
+    row->out->offline_replicas_count = serves ? 0 : 1;
+}
+
+static void describe_partition(struct page *p, const struct metadata_topic *topic, int32_t number,
+                               struct row *row,
                                struct wire_describe_topic_partitions_response_partition *out)
 {
-    const struct metadata_partition *partition = metadata_partition(topic, number);
-    struct replica *replica = NULL;
-    int16_t code = api_request_find(p->r, topic, number, WIRE_ERROR_NONE, &replica);
-    bool serves = code == WIRE_ERROR_NONE && replica_is_open(replica);
-    int32_t *self = api_request_alloc(p->r, 1, sizeof *self);
-    if (self == NULL)
-        return false;
-    *self = quorum_node_id(p->r->api->quorum);
     *out = (struct wire_describe_topic_partitions_response_partition){
-        .error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE,
         .partition_index = number,
-        .leader_id = serves ? *self : -1,
-        .leader_epoch = partition->leader_epoch,
-        .replica_nodes = self,
+        .leader_epoch = metadata_partition(topic, number)->leader_epoch,
+        .replica_nodes = &p->node_id,
         .replica_nodes_count = 1,
-        .isr_nodes = self,
+        .isr_nodes = &p->node_id,
         .isr_nodes_count = 1,
-        .offline_replicas = self,
-        .offline_replicas_count = serves ? 0 : 1,
+        .offline_replicas = &p->node_id,
     };
-    return true;
+    row->out = out;
+    row->node_id = p->node_id;
+    api_look(&p->request, &row->look, topic, number, on_looked);
 }
 
 static void go_on_at(struct page *p, struct bytes topic, int32_t partition)
@@ -68,7 +77,7 @@ static struct wire_describe_topic_partitions_response_topic *add_topic(struct pa
         &p->body.topics[p->body.topics_count++];
     *out = (struct wire_describe_topic_partitions_response_topic){
         .name = {.data = (const char *)name.data, .size = (int32_t)name.size},
-        .topic_authorized_operations = api_operations(p->r, API_TOPIC, name)};
+        .topic_authorized_operations = api_operations(&p->request, API_TOPIC, name)};
     return out;
 }
 
@@ -79,10 +88,12 @@ static bool describe_found(struct page *p, const struct metadata_topic *topic, i
     int32_t count = MIN(MAX(topic->partition_count - first, 0), p->left);
     out->topic_id = topic->id;
     out->is_internal = api_is_internal(topic);
-    out->partitions = api_request_alloc(p->r, (size_t)count, sizeof *out->partitions);
-    bool good = out->partitions != NULL;
+    out->partitions = api_request_alloc(&p->request, (size_t)count, sizeof *out->partitions);
+    struct row *rows = api_request_alloc(&p->request, (size_t)count, sizeof *rows);
+    bool good = out->partitions != NULL && rows != NULL;
     for (int32_t i = 0; i < count && good; i++)
-        good = describe_partition(p, topic, first + i, &out->partitions[out->partitions_count++]);
+        describe_partition(p, topic, first + i, &rows[i],
+                           &out->partitions[out->partitions_count++]);
     p->left -= count;
     if (first + count < topic->partition_count)
         go_on_at(p, bytes_text(topic->name), first + count);
@@ -94,7 +105,7 @@ static bool describe(struct page *p, struct bytes name, const struct metadata_to
 {
     int32_t first = p->first;
     p->first = 0;
-    if (p->body.next_cursor_count > 0 || !api_may(p->r, API_DESCRIBE, API_TOPIC, name))
+    if (p->body.next_cursor_count > 0 || !api_may(&p->request, API_DESCRIBE, API_TOPIC, name))
         return true;
     if (p->left == 0) {
         go_on_at(p, name, first);
@@ -112,14 +123,14 @@ static bool describe(struct page *p, struct bytes name, const struct metadata_to
 
 static bool describe_all(struct page *p)
 {
-    const struct metadata_image *image = quorum_current(p->r->api->quorum);
-    const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(p->r);
+    const struct metadata_image *image = quorum_current(p->request.api->quorum);
+    const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(&p->request);
     int32_t at =
         cursor == NULL ? 0 : metadata_map_rank(&image->names, bytes_from(cursor->topic_name));
     int32_t count = MAX(image->topic_count - at, 0);
     /* No more topics than partitions, and one of which the cursor is at the end. */
     p->body.topics =
-        api_request_alloc(p->r, (size_t)MIN(count, p->left + 1), sizeof *p->body.topics);
+        api_request_alloc(&p->request, (size_t)MIN(count, p->left + 1), sizeof *p->body.topics);
     bool good = p->body.topics != NULL;
     for (int32_t i = 0; i < count && good && p->body.next_cursor_count <= 0; i++) {
         const struct metadata_topic *topic = metadata_topic_at(image, at + i);
@@ -136,7 +147,7 @@ static void refuse_hidden(struct page *p, const struct bytes *names, size_t coun
 {
     for (size_t i = 0; i < count; i++) {
         if ((i > 0 && bytes_equal(names[i], names[i - 1])) ||
-            api_may(p->r, API_DESCRIBE, API_TOPIC, names[i]))
+            api_may(&p->request, API_DESCRIBE, API_TOPIC, names[i]))
             continue;
         struct wire_describe_topic_partitions_response_topic *out = add_topic(p, names[i]);
         out->error_code = WIRE_ERROR_TOPIC_AUTHORIZATION_FAILED;
@@ -151,17 +162,17 @@ static int compare_names(const void *a, const void *b)
 
 static bool describe_some(struct page *p)
 {
-    const struct wire_describe_topic_partitions_request *in = p->r->body;
-    const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(p->r);
-    const struct metadata_image *image = quorum_current(p->r->api->quorum);
+    const struct wire_describe_topic_partitions_request *in = p->request.body;
+    const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(&p->request);
+    const struct metadata_image *image = quorum_current(p->request.api->quorum);
     size_t count = (size_t)in->topics_count;
-    struct bytes *names = api_request_alloc(p->r, count, sizeof *names);
-    p->body.topics = api_request_alloc(p->r, count, sizeof *p->body.topics);
+    struct bytes *names = api_request_alloc(&p->request, count, sizeof *names);
+    p->body.topics = api_request_alloc(&p->request, count, sizeof *p->body.topics);
     if (names == NULL || p->body.topics == NULL)
         return false;
     for (size_t i = 0; i < count; i++)
         names[i] = bytes_from(in->topics[i].name);
-    bool good = sort_stable(p->r->mem, names, count, sizeof *names, compare_names) == ERR_NONE;
+    bool good = sort_stable(p->request.mem, names, count, sizeof *names, compare_names) == ERR_NONE;
     for (size_t i = 0; i < count && good; i++) {
         bool twice = i > 0 && bytes_equal(names[i], names[i - 1]);
         int order =
@@ -194,9 +205,9 @@ static int16_t check(const struct request *r)
 
 static bool refuse(struct page *p, int16_t code)
 {
-    const struct wire_describe_topic_partitions_request *in = p->r->body;
+    const struct wire_describe_topic_partitions_request *in = p->request.body;
     int32_t count = MAX(in->topics_count, 0);
-    p->body.topics = api_request_alloc(p->r, (size_t)count, sizeof *p->body.topics);
+    p->body.topics = api_request_alloc(&p->request, (size_t)count, sizeof *p->body.topics);
     for (int32_t i = 0; i < count && p->body.topics != NULL; i++)
         p->body.topics[p->body.topics_count++] =
             (struct wire_describe_topic_partitions_response_topic){.error_code = code,
@@ -206,23 +217,32 @@ static bool refuse(struct page *p, int16_t code)
     return p->body.topics != NULL;
 }
 
+static void finish(struct request *r)
+{
+    struct page *p = CONTAINER_OF(r, struct page, request);
+    if (p->failed)
+        api_request_break(r, ERR_NOMEM);
+    else
+        api_request_answer(r, &p->body);
+}
+
 static void begin(struct request *r)
 {
     const struct wire_describe_topic_partitions_request *in = r->body;
-    struct page p = {.r = r, .left = MAX(MIN(in->response_partition_limit, PARTITIONS_MAX), 1)};
-    wire_defaults(&wire_describe_topic_partitions_response_message, &p.body);
+    struct page *p = CONTAINER_OF(r, struct page, request);
+    p->left = MAX(MIN(in->response_partition_limit, PARTITIONS_MAX), 1);
+    p->node_id = quorum_node_id(r->api->quorum);
+    wire_defaults(&wire_describe_topic_partitions_response_message, &p->body);
+    api_join_open(r, finish);
     int16_t code = check(r);
-    bool good = code != WIRE_ERROR_NONE ? refuse(&p, code)
-                : in->topics_count > 0  ? describe_some(&p)
-                                        : describe_all(&p);
-    if (good)
-        api_request_answer(r, &p.body);
-    else
-        api_request_break(r, ERR_NOMEM);
+    p->failed = code != WIRE_ERROR_NONE ? !refuse(p, code)
+                : in->topics_count > 0  ? !describe_some(p)
+                                        : !describe_all(p);
+    api_join_release(r);
 }
 
 const struct handler api_handler_describe_topic_partitions = {
     .key = 75,
-    .state_size = sizeof(struct request),
+    .state_size = sizeof(struct page),
     .begin = begin,
 };

@@ -355,6 +355,9 @@ void api_request_refuse(struct request *r, enum err e, const char *sentence);
 void api_request_yield(struct request *r, void (*resume)(struct env_timer *yield));
 /* Begins. done may be called before this returns, and may end the request. */
 void api_join(struct request *r, const struct join *join);
+/* Begins one of which nobody knows yet how many there will be: who posts them holds it once, and
+ * releases it behind the last. */
+void api_join_open(struct request *r, void (*done)(struct request *r));
 /* Keeps the join from being done. */
 void api_join_hold(struct request *r);
 /* The request may be gone afterwards. */
@@ -388,6 +391,22 @@ int16_t api_request_ended(const struct request *r, int16_t code);
  * when there is none. topic may be NULL: the code is then unknown. */
 int16_t api_request_find(const struct request *r, const struct metadata_topic *topic,
                          int32_t partition, int16_t unknown, struct replica **out);
+/* look.c: what a partition is where it lives, for an answer's row of it. */
+struct api_look;
+typedef void api_look_done(struct api_look *look);
+struct api_look {
+    /* out */
+    struct replica_description is;
+    /* Its own. */
+    struct request *request;
+    struct replica *replica; /* held */
+    api_look_done *done;
+};
+
+/* Of none that this broker has: it does not serve. Keeps the join from being done until done, which
+ * may be called before this returns. */
+void api_look(struct request *r, struct api_look *look, const struct metadata_topic *topic,
+              int32_t partition, api_look_done *done);
 /* The timeout that a client asked for, as a deadline. */
 int64_t api_request_deadline(const struct request *r, int32_t timeout_ms);
 

@@ -41,6 +41,12 @@ void api_join(struct request *r, const struct join *join)
     step(r);
 }
 
+void api_join_open(struct request *r, void (*done)(struct request *r))
+{
+    ASSERT(r->join.pending == 0);
+    r->join = (struct join){.done = done, .pending = 1};
+}
+
 void api_join_hold(struct request *r)
 {
     r->join.pending++;

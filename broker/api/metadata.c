@@ -17,6 +17,15 @@ struct metadata_state {
     int32_t *shown; /* those of the image that he may see; NULL: all of them */
     struct wire_metadata_response body;
     int32_t topic_index, partition_index; /* the next to describe */
+    struct row *rows;                     /* of the topic's partitions */
+    bool failed;                          /* no memory */
+};
+
+/* A partition of the answer. */
+struct row {
+    struct api_look look;
+    struct wire_metadata_response_partition *out;
+    int32_t node_id; /* of this broker */
 };
 
 static bool all_topics(const struct request *r)
@@ -40,25 +49,31 @@ static struct bytes string_bytes(struct wire_string s)
 /* ---- what the answer says ---- */
 
 /* A partition that cannot be served has no leader as far as clients are concerned. */
+static void on_looked(struct api_look *look)
+{
+    struct row *row = CONTAINER_OF(look, struct row, look);
+    bool serves = look->is.serves;
+    row->out->error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE;
+    row->out->leader_id = serves ? row->node_id : -1;
+    row->out->offline_replicas_count = serves ? 0 : 1;
+}
+
 static void describe_partition(struct metadata_state *s, const struct metadata_topic *topic,
                                int32_t partition, struct wire_metadata_response_partition *out)
 {
-    const struct metadata_partition *p = metadata_partition(topic, partition);
-    struct replica *replica = NULL;
-    int16_t code = api_request_find(&s->request, topic, partition, WIRE_ERROR_NONE, &replica);
-    bool serves = code == WIRE_ERROR_NONE && replica_is_open(replica);
+    struct row *row = &s->rows[partition];
     *out = (struct wire_metadata_response_partition){
-        .error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE,
         .partition_index = partition,
-        .leader_id = serves ? s->node_id : -1,
-        .leader_epoch = p->leader_epoch,
+        .leader_epoch = metadata_partition(topic, partition)->leader_epoch,
         .replica_nodes_count = 1,
         .replica_nodes = &s->node_id,
         .isr_nodes_count = 1,
         .isr_nodes = &s->node_id,
-        .offline_replicas_count = serves ? 0 : 1,
         .offline_replicas = &s->node_id,
     };
+    row->out = out;
+    row->node_id = s->node_id;
+    api_look(&s->request, &row->look, topic, partition, on_looked);
 }
 
 /* Who may make topics by asking for them. */
@@ -160,37 +175,45 @@ static bool describe_topic(struct metadata_state *s, int32_t *left)
         *left -= 1;
     }
     if (topic != NULL && s->partition_index == 0) {
-        out->partitions =
-            api_request_alloc(&s->request, (size_t)topic->partition_count, sizeof *out->partitions);
-        if (out->partitions == NULL)
+        size_t count = (size_t)topic->partition_count;
+        out->partitions = api_request_alloc(&s->request, count, sizeof *out->partitions);
+        s->rows = api_request_alloc(&s->request, count, sizeof *s->rows);
+        if (out->partitions == NULL || s->rows == NULL)
             return false;
     }
     int32_t count = topic == NULL ? 0 : topic->partition_count;
-    for (; s->partition_index<count && * left> 0; *left -= 1) {
+    for (; s->partition_index < count; *left -= 1) {
+        if (*left <= 0)
+            return true;
         describe_partition(s, topic, s->partition_index, &out->partitions[s->partition_index]);
         out->partitions_count = ++s->partition_index;
     }
-    if (s->partition_index < count)
-        return true;
     s->partition_index = 0;
     s->topic_index++;
     return true;
 }
 
+/* All partitions have been looked at. */
+static void finish(struct request *r)
+{
+    struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
+    if (s->failed)
+        api_request_break(r, ERR_NOMEM);
+    else
+        api_request_answer(r, &s->body);
+}
+
 static void describe(struct metadata_state *s)
 {
     int32_t left = API_PARTITIONS_PER_STEP;
-    while (s->topic_index < s->body.topics_count) {
+    while (s->topic_index < s->body.topics_count && !s->failed) {
         if (left <= 0) {
             api_request_yield(&s->request, resume);
             return;
         }
-        if (!describe_topic(s, &left)) {
-            api_request_break(&s->request, ERR_NOMEM);
-            return;
-        }
+        s->failed = !describe_topic(s, &left);
     }
-    api_request_answer(&s->request, &s->body);
+    api_join_release(&s->request);
 }
 
 static void resume(struct env_timer *yield)
@@ -276,6 +299,7 @@ static void answer(struct metadata_state *s)
     s->body.controller_id = s->node_id;
     if (in->include_cluster_authorized_operations)
         s->body.cluster_authorized_operations = api_cluster_operations(r);
+    api_join_open(r, finish);
     describe(s);
 }
 

@@ -2,23 +2,65 @@
  * whether its log was cut (KIP-320). */
 #include "api/internal.h"
 
-static void fill(struct request *r, const struct metadata_topic *topic, int16_t unknown,
-                 const struct wire_offset_for_leader_epoch_request_partition *in,
-                 struct wire_offset_for_leader_epoch_response_partition *out)
+#define LOOKS_MAX 32 /* under way at once, for one request */
+
+struct item {
+    struct replica_epoch_end op;
+    struct ends *owner;
+    struct wire_offset_for_leader_epoch_response_partition *out;
+    struct replica *replica; /* held; NULL: there is none to ask */
+};
+
+struct ends {
+    struct request request;
+    struct wire_offset_for_leader_epoch_response body;
+    struct item *items;
+    int32_t item_count;
+};
+
+static void on_found(struct replica_epoch_end *op)
 {
-    struct replica *replica = NULL;
-    *out = (struct wire_offset_for_leader_epoch_response_partition){
-        .partition = in->partition, .leader_epoch = -1, .end_offset = -1};
-    out->error_code = api_request_find(r, topic, in->partition, unknown, &replica);
-    if (replica != NULL)
-        out->error_code = replica_epoch_end(replica, MAX(in->current_leader_epoch, -1),
-                                            in->leader_epoch, &out->leader_epoch, &out->end_offset);
+    struct item *item = CONTAINER_OF(op, struct item, op);
+    item->out->error_code = op->code;
+    item->out->leader_epoch = op->found;
+    item->out->end_offset = op->end;
+    api_join_release(&item->owner->request);
 }
 
-static bool fill_topic(struct request *r,
-                       const struct wire_offset_for_leader_epoch_request_topic *in,
-                       struct wire_offset_for_leader_epoch_response_topic *out)
+static void post(struct request *r, int32_t index)
 {
+    struct item *item = &CONTAINER_OF(r, struct ends, request)->items[index];
+    if (item->replica == NULL)
+        return;
+    api_join_hold(r);
+    replica_epoch_end(item->replica, &item->op, on_found);
+}
+
+static void finish(struct request *r)
+{
+    api_request_answer(r, &CONTAINER_OF(r, struct ends, request)->body);
+}
+
+static void prepare_item(struct ends *s, const struct metadata_topic *topic, int16_t unknown,
+                         const struct wire_offset_for_leader_epoch_request_partition *in,
+                         struct wire_offset_for_leader_epoch_response_partition *out)
+{
+    struct item *item = &s->items[s->item_count++];
+    *item = (struct item){.owner = s, .out = out};
+    item->op.epoch = in->leader_epoch;
+    item->op.current_epoch = MAX(in->current_leader_epoch, -1);
+    *out = (struct wire_offset_for_leader_epoch_response_partition){
+        .partition = in->partition, .leader_epoch = -1, .end_offset = -1};
+    out->error_code = api_request_find(&s->request, topic, in->partition, unknown, &item->replica);
+    if (item->replica != NULL)
+        replica_hold(item->replica);
+}
+
+static bool prepare_topic(struct ends *s,
+                          const struct wire_offset_for_leader_epoch_request_topic *in,
+                          struct wire_offset_for_leader_epoch_response_topic *out)
+{
+    struct request *r = &s->request;
     int32_t count = MAX(in->partitions_count, 0);
     int16_t unknown;
     /* Brokers asked first, and consumers may since KIP-320. */
@@ -31,29 +73,52 @@ static bool fill_topic(struct request *r,
     if (out->partitions == NULL)
         return false;
     for (; out->partitions_count < count; out->partitions_count++)
-        fill(r, topic, unknown, &in->partitions[out->partitions_count],
-             &out->partitions[out->partitions_count]);
+        prepare_item(s, topic, unknown, &in->partitions[out->partitions_count],
+                     &out->partitions[out->partitions_count]);
     return true;
+}
+
+static bool prepare(struct ends *s)
+{
+    struct request *r = &s->request;
+    const struct wire_offset_for_leader_epoch_request *in = r->body;
+    int32_t topic_count = MAX(in->topics_count, 0);
+    int32_t count = 0;
+    wire_defaults(&wire_offset_for_leader_epoch_response_message, &s->body);
+    for (int32_t i = 0; i < topic_count; i++)
+        count += MAX(in->topics[i].partitions_count, 0);
+    s->items = api_request_alloc(r, (size_t)count, sizeof *s->items);
+    s->body.topics = api_request_alloc(r, (size_t)topic_count, sizeof *s->body.topics);
+    bool good = s->items != NULL && s->body.topics != NULL;
+    for (int32_t i = 0; i < topic_count && good; i++)
+        good = prepare_topic(s, &in->topics[i], &s->body.topics[s->body.topics_count++]);
+    return good;
 }
 
 static void begin(struct request *r)
 {
-    const struct wire_offset_for_leader_epoch_request *in = r->body;
-    struct wire_offset_for_leader_epoch_response body;
-    wire_defaults(&wire_offset_for_leader_epoch_response_message, &body);
-    int32_t count = MAX(in->topics_count, 0);
-    body.topics = api_request_alloc(r, (size_t)count, sizeof *body.topics);
-    bool good = body.topics != NULL;
-    for (int32_t i = 0; i < count && good; i++)
-        good = fill_topic(r, &in->topics[i], &body.topics[body.topics_count++]);
-    if (good)
-        api_request_answer(r, &body);
-    else
+    struct ends *s = CONTAINER_OF(r, struct ends, request);
+    if (!prepare(s)) {
         api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    api_join(r, &(struct join){.count = s->item_count,
+                               .window_max = LOOKS_MAX,
+                               .step_max = API_PARTITIONS_PER_STEP,
+                               .post = post,
+                               .done = finish});
+}
+
+static void drop(struct request *r)
+{
+    struct ends *s = CONTAINER_OF(r, struct ends, request);
+    for (int32_t i = 0; i < s->item_count; i++)
+        replica_let_go(s->items[i].replica);
 }
 
 const struct handler api_handler_offset_for_leader_epoch = {
     .key = 23,
-    .state_size = sizeof(struct request),
+    .state_size = sizeof(struct ends),
     .begin = begin,
+    .drop = drop,
 };

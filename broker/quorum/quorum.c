@@ -633,6 +633,16 @@ const struct log *quorum_log(const struct quorum *q)
     return q->log;
 }
 
+int64_t quorum_end(const struct quorum *q)
+{
+    return log_end(q->log);
+}
+
+int64_t quorum_high_watermark(const struct quorum *q)
+{
+    return log_counting_end(q->log);
+}
+
 struct wire_uuid quorum_directory(const struct quorum *q)
 {
     struct wire_uuid id;

@@ -74,6 +74,9 @@ int32_t quorum_node_id(const struct quorum *q);
 struct wire_uuid quorum_directory(const struct quorum *q);
 /* The log behind it, for the checkpoint of its high watermark. */
 const struct log *quorum_log(const struct quorum *q);
+/* The exclusive end of that log, and of what is committed in it. */
+int64_t quorum_end(const struct quorum *q);
+int64_t quorum_high_watermark(const struct quorum *q);
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
 /* What this broker goes by: its file, and over it what was set while it ran. */
 const struct metadata_broker_config *quorum_broker_config(const struct quorum *q);

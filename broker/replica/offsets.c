@@ -60,15 +60,14 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
 
 /* ---- epochs ---- */
 
-int16_t replica_epoch_end(const struct replica *r, int32_t leader_epoch, int32_t epoch,
-                          int32_t *found, int64_t *end)
+void replica_epoch_end(struct replica *r, struct replica_epoch_end *e, replica_epoch_end_done *done)
 {
-    *found = -1;
-    *end = -1;
-    int16_t code = replica_check_readable(r, leader_epoch);
-    if (code == WIRE_ERROR_NONE && epoch >= 0)
-        log_epoch_end(r->log, epoch, found, end);
-    return code;
+    e->found = -1;
+    e->end = -1;
+    e->code = replica_check_readable(r, e->current_epoch);
+    if (e->code == WIRE_ERROR_NONE && e->epoch >= 0)
+        log_epoch_end(r->log, e->epoch, &e->found, &e->end);
+    done(e);
 }
 
 /* ---- the log start ---- */

@@ -600,16 +600,15 @@ int64_t replica_high_watermark(const struct replica *r)
     return r->high_watermark;
 }
 
-int64_t replica_bytes(const struct replica *r)
+void replica_describe(struct replica *r, struct replica_description *d,
+                      replica_description_done *done)
 {
-    ASSERT(replica_is_open(r));
-    return (int64_t)log_bytes(r->log);
-}
-
-int64_t replica_lag(const struct replica *r)
-{
-    ASSERT(replica_is_open(r));
-    return MAX(log_end(r->log) - r->high_watermark, 0);
+    *d = (struct replica_description){.serves = replica_is_open(r)};
+    if (d->serves) {
+        d->bytes = (int64_t)log_bytes(r->log);
+        d->lag = MAX(log_end(r->log) - r->high_watermark, 0);
+    }
+    done(d);
 }
 
 int64_t replica_log_start(const struct replica *r)

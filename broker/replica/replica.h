@@ -116,9 +116,6 @@ int16_t replica_check(const struct replica *r, int32_t leader_epoch);
 bool replica_is_open(const struct replica *r);
 int64_t replica_high_watermark(const struct replica *r);
 int64_t replica_log_start(const struct replica *r);
-/* Of an open one: bytes of its segments, and offsets that are in its log and not shown yet. */
-int64_t replica_bytes(const struct replica *r);
-int64_t replica_lag(const struct replica *r);
 /* Age and size: deletes old segments, never at or above the high watermark. */
 void replica_retain(struct replica *r);
 
@@ -217,11 +214,38 @@ void replica_read_end(struct replica_read *read);
 /* Lets go of what was read and not taken; it hears of nothing any more. Also for a zeroed one. */
 void replica_fetch_end(struct replica_fetch *f);
 
-/* Where the greatest leader epoch up to that one ended (E-2): *found and the offset behind its last
- * record; both -1 when nothing is known of so late an epoch. 0, or a code of replica_check for the
- * leader epoch that the asker believes in (-1: none). */
-int16_t replica_epoch_end(const struct replica *r, int32_t leader_epoch, int32_t epoch,
-                          int32_t *found, int64_t *end);
+/* Where a leader epoch ended, so that who read in it can tell whether its log was cut (E-2). */
+struct replica_epoch_end;
+typedef void replica_epoch_end_done(struct replica_epoch_end *e);
+struct replica_epoch_end {
+    /* in */
+    int32_t epoch;
+    int32_t current_epoch; /* leader epoch that the asker believes in; -1: none */
+    /* out. found: the greatest epoch up to that one, and end the offset behind its last record;
+     * both -1 when nothing is known of so late an epoch. code: 0, or one of replica_check */
+    int16_t code;
+    int32_t found;
+    int64_t end;
+};
+
+/* done may be called before this returns. The caller holds r until then. */
+void replica_epoch_end(struct replica *r, struct replica_epoch_end *e,
+                       replica_epoch_end_done *done);
+
+/* ---- what it is ---- */
+
+struct replica_description;
+typedef void replica_description_done(struct replica_description *d);
+struct replica_description {
+    /* out */
+    bool serves;        /* its log is open */
+    int64_t bytes, lag; /* of its segments; offsets that are in its log and not shown yet. 0 when it
+                           does not serve */
+};
+
+/* done may be called before this returns. The caller holds r until then. */
+void replica_describe(struct replica *r, struct replica_description *d,
+                      replica_description_done *done);
 
 /* ---- following ---- */
 

@@ -122,6 +122,7 @@ RULES = {
     "banned-call": "what is not deterministic, not bounded or not this module's to call",
     "draws": "one door call or draw in one expression",
     "steps": "where steps go on has a name: a row of the table, STEPS_END or STEPS_AGAIN",
+    "looks": "an API asks a replica by operations that end later: it may live on another loop",
     "format": "clang-format agrees",
     "pure": "a pure module needs mem*, str*, the base and the libraries named for it",
     "mutable": "a pure module has nothing that can change",
@@ -447,9 +448,33 @@ def check_steps(path, code, found):
         found.add(path, line_at(code, match.start()), "steps", match.group())
 
 
+# ---- looks --------------------------------------------------------------------------------------
+
+# What the header declares and gives an answer at once, but for replicas and reads themselves.
+ANSWERS_AT_ONCE = re.compile(r"^(?!void\b|typedef\b|static\b|struct (?:replica|replica_read) \*)"
+                             r"[a-z][\w ]*[ *](replica_\w+)\s*\(", re.M)
+
+
+def looks_of(root):
+    """A call in broker/api that looks into a replica or its log, or None without a header."""
+    header = "broker/replica/replica.h"
+    if not os.path.isfile(os.path.join(root, header)):
+        return None
+    names = set(ANSWERS_AT_ONCE.findall(code_of(read(root, header))))
+    return re.compile(r"\b(" + "|".join([*sorted(names), r"log_\w+", r"dir_\w+"]) + r")\s*\(")
+
+
+def check_looks(path, code, looks, found):
+    if looks is None or not path.startswith("broker/api/"):
+        return
+    for match in looks.finditer(code):
+        found.add(path, line_at(code, match.start()), "looks", match.group(1))
+
+
 def check_text(root):
     found = Findings()
     count = 0
+    looks = looks_of(root)
     for path in sources(root, (".c", ".h")):
         text = read(root, path)
         code = code_of(text)
@@ -461,6 +486,7 @@ def check_text(root):
         check_calls(path, code, found)
         check_draws(path, code, found)
         check_steps(path, code, found)
+        check_looks(path, code, looks, found)
     # Tables of rows are read across, so their lines may be long.
     for path in sources(root, (".def",)):
         check_opening(path, read(root, path), found)
