@@ -108,8 +108,8 @@ static void open_metadata(struct broker *b)
     };
     broker_config_dynamic(&b->config, &settings.controller.file);
     struct errmsg msg = {{0}};
-    enum err e =
-        quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings, &b->quorum_watch);
+    enum err e = quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings, NULL,
+                            &b->quorum_watch);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);

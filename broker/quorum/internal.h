@@ -4,7 +4,6 @@
 
 #include "format/format.h"
 #include "quorum/quorum.h"
-#include "raft/raft.h"
 #include "steps/steps.h"
 
 /* One write that is appended and not published yet. */
@@ -68,6 +67,7 @@ struct quorum {
     struct log_set *logs;
     struct quorum_settings settings;
     struct controller_chance chance;
+    struct quorum_peers *peers;
     struct quorum_watch *watch;
     struct log *log;
     struct log_watch log_watch;

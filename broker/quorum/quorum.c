@@ -38,7 +38,7 @@ static const uint8_t log_topic_id[16] = {[15] = 1};
 
 enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struct trace *trace,
                     struct log_set *logs, const struct quorum_settings *settings,
-                    struct quorum_watch *watch)
+                    struct quorum_peers *peers, struct quorum_watch *watch)
 {
     struct quorum *q = mem_zalloc(mem, sizeof *q);
     if (q == NULL)
@@ -50,6 +50,7 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
         .dir = log_set_dir(logs),
         .logs = logs,
         .settings = *settings,
+        .peers = peers,
         .watch = watch,
         .log_watch = {.moved = quorum_change_moved, .cut = quorum_change_cut},
     };
@@ -263,6 +264,24 @@ void quorum_rest(struct quorum *q)
 bool quorum_put_off(const struct quorum *q)
 {
     return q->put_off;
+}
+
+/* Somebody else votes. */
+static bool has_others(const struct quorum *q)
+{
+    const struct raft_voters *voters = &q->settings.voters;
+    int32_t self = q->settings.controller.node_id;
+    return voters->count > 1 || (voters->count == 1 && voters->keys[0].id != self);
+}
+
+enum raft_role quorum_role(const struct quorum *q)
+{
+    return q->raft == NULL ? RAFT_UNATTACHED : raft_role(q->raft);
+}
+
+int32_t quorum_leader(const struct quorum *q)
+{
+    return q->raft == NULL ? RAFT_NOBODY : raft_state(q->raft)->leader_id;
 }
 
 bool quorum_leads(const struct quorum *q)
@@ -529,6 +548,12 @@ void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_sta
     op->done = done;
     op->msg = (struct errmsg){{0}};
     q->op = op;
+    if (has_others(q)) {
+        errmsg_set(&op->msg, ERR_UNSUPPORTED,
+                   "controller.quorum.voters: a quorum of several voters is not served yet");
+        quorum_op_done(q, ERR_UNSUPPORTED);
+        return;
+    }
     struct replay *r = mem_zalloc(q->mem, sizeof *r);
     if (r == NULL) {
         quorum_op_done(q, ERR_NOMEM);
@@ -670,4 +695,37 @@ bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id
 {
     return metadata_was_removed(&q->removed, topic_id) &&
            metadata_find_id(q->current, topic_id) == NULL;
+}
+
+/* ---- other nodes: there are none yet ---- */
+
+void quorum_response(struct quorum *q, const struct raft_response *response, struct slice bytes)
+{
+    (void)q;
+    (void)response;
+    (void)bytes;
+}
+
+void quorum_lost(struct quorum *q, enum raft_api api, uint64_t number)
+{
+    (void)q;
+    (void)api;
+    (void)number;
+}
+
+void quorum_ask(struct quorum *q, struct quorum_ask *ask, quorum_ask_done *done)
+{
+    ask->answer = (struct raft_response){.api = ask->request.api,
+                                         .number = ask->request.number,
+                                         .from_id = q->settings.controller.node_id,
+                                         .code = WIRE_ERROR_NOT_LEADER_OR_FOLLOWER,
+                                         .epoch = q->epoch,
+                                         .leader_id = quorum_leader(q)};
+    ask->bytes = (struct bytes){0};
+    done(ask);
+}
+
+void quorum_ask_end(struct quorum_ask *ask)
+{
+    ask->quorum = NULL;
 }

@@ -1,13 +1,15 @@
 /* quorum.h - who writes the metadata log (`__cluster_metadata`), and the only way into the image:
  * what is appended is an image in the making, and becomes the current one when it is committed. It
- * leads the log as a KRaft quorum of one does (protocol.md 6.4) and decides nothing of the cluster:
- * that is the controller's, whose commands it carries.
+ * carries raft (raft.h) over this node's disk, alone or as one of several voters, and decides
+ * nothing of the cluster: that is the controller's, whose commands it carries. How the other nodes
+ * are reached is its owner's to know.
  */
 #ifndef KILN_QUORUM_H
 #define KILN_QUORUM_H
 
 #include "controller/controller.h"
 #include "log/log.h"
+#include "raft/raft.h"
 
 #define QUORUM_SEGMENT_BYTES (2 * METADATA_BATCH_BYTES_MAX)
 
@@ -18,6 +20,23 @@ struct quorum_settings {
     int64_t segment_bytes;  /* of the log; a batch must fit into one */
     int64_t snapshot_bytes; /* of records after which another snapshot is written */
     struct controller_settings controller;
+    /* Who votes (controller.quorum.voters, kraft.version 0): their directories are zero. None, or
+     * this node alone: it is its own quorum, and what follows says nothing. */
+    struct raft_voters voters;
+    int32_t bootstrap_count;     /* of struct raft_settings, as those below */
+    int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms */
+    int64_t election_backoff_ns; /* controller.quorum.election.backoff.max.ms */
+    int64_t fetch_timeout_ns;    /* controller.quorum.fetch.timeout.ms */
+    int64_t retry_backoff_ns;    /* controller.quorum.retry.backoff.ms */
+};
+
+/* The way to the other nodes. */
+struct quorum_peers {
+    /* Sends it, by the API and fields of Kafka's that raft.h names. It ends with exactly one
+     * quorum_response or quorum_lost, the latter too when nothing has come for
+     * controller.quorum.request.timeout.ms, and neither before this returns. What a fetch says that
+     * this node knows to be committed (KIP-1166) is quorum_high_watermark. Borrows request. */
+    void (*send)(struct quorum_peers *peers, const struct raft_request *request);
 };
 
 struct quorum_op;
@@ -38,12 +57,19 @@ struct quorum_watch {
     void (*led)(struct quorum_watch *watch);
     /* The metadata log is offline from now on: no further change will succeed. */
     void (*failed)(struct quorum_watch *watch, enum err e);
+    /* Of several voters: quorum_role, quorum_epoch, quorum_leader or quorum_leads is not what it
+     * was. NULL: nobody asks. */
+    void (*role_changed)(struct quorum_watch *watch);
+    /* Of several voters: it would have to give up what is committed (K-11, KAFKA-12460). It takes
+     * no part any more, and the node is to end with that sentence. */
+    void (*stopped)(struct quorum_watch *watch, const char *sentence);
 };
 
-/* ERR_NOMEM. logs, the strings of settings and watch outlive it. */
+/* ERR_NOMEM. logs, the strings of settings and watch outlive it, and so does peers, which may be
+ * NULL for a node that is its own quorum. */
 enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struct trace *trace,
                     struct log_set *logs, const struct quorum_settings *settings,
-                    struct quorum_watch *watch) MUST_USE;
+                    struct quorum_peers *peers, struct quorum_watch *watch) MUST_USE;
 struct quorum_start {
     const char *host; /* where clients reach this broker; copied */
     uint16_t port;
@@ -52,17 +78,25 @@ struct quorum_start {
                           partition's directory is missing */
 };
 
-/* Replays the log and leads it in a new epoch: quorum-state first, then, as one write, the
- * LeaderChange batch and what the controller says of a node that registers. Done when all of this
- * is durable and quorum_current has it; or when a full disk does not take it, and the log has been
- * led before: then what is there is current, and leading is tried again every second
- * (quorum_put_off). Errors as log_open, ERR_UNSUPPORTED. */
+/* Of several voters: done when the log is open, its newest snapshot is the current image, and raft
+ * takes part. What stands behind the snapshot is applied as others say that it is committed; start
+ * says nothing, for nobody is registered by this. ERR_CORRUPT, ERR_UNSUPPORTED, and as log_open.
+ * A node that is its own quorum replays the log and leads it in a new epoch: quorum-state first,
+ * then, as one write, the LeaderChange batch and what the controller says of a node that registers.
+ * Done when all of this is durable and quorum_current has it; or when a full disk does not take it,
+ * and the log has been led before: then what is there is current, and leading is tried again every
+ * second (quorum_put_off). Errors as log_open, ERR_UNSUPPORTED. */
 void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_start *start,
                  quorum_done *done);
 /* What is committed. Borrowed until return; retain it to keep it. */
 const struct metadata_image *quorum_current(const struct quorum *q);
-/* It takes commands: it leads, and nothing is wrong with its disk. */
+/* It takes commands: it leads, all that was ever committed is in its image, and nothing is wrong
+ * with its disk. */
 bool quorum_leads(const struct quorum *q);
+/* Of several voters, K-2; of a node that is its own quorum RAFT_LEADER, once it is open. */
+enum raft_role quorum_role(const struct quorum *q);
+/* Of its epoch; RAFT_NOBODY: not known. */
+int32_t quorum_leader(const struct quorum *q);
 /* The disk is full, and nobody leads the log yet: changes are refused, and because an unclean end
  * has not been made good for, no partition may take records. */
 bool quorum_put_off(const struct quorum *q);
@@ -109,7 +143,9 @@ struct quorum_request {
 
 /* Lets the controller judge the command, appends what comes of it, and calls done when that is
  * committed, or applied, or refused, or lost; perhaps before this returns. The command says what
- * came of it. Request and command are kept in place until then. */
+ * came of it: NOT_CONTROLLER where another node leads, or this one ceased to: then what was
+ * appended may be committed by others, or never. Request and command are kept in place until then.
+ */
 void quorum_submit(struct quorum *q, struct quorum_request *request,
                    struct controller_command *command, enum quorum_until until,
                    quorum_request_done *done);
@@ -117,13 +153,64 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
  * done already. */
 bool quorum_cancel(struct quorum_request *request);
 
+/* ---- between nodes ---- */
+
+/* A request that this node sent has its response; requests that it did not send, or not in this
+ * life, are passed over. bytes: of a fetch the batches, which are looked at here and believed in
+ * nothing (of the response's batches, too); of a fetched snapshot the piece, whose position and
+ * size the response says. Retained as long as it is needed; size 0: none. */
+void quorum_response(struct quorum *q, const struct raft_response *response, struct slice bytes);
+/* It will have none. */
+void quorum_lost(struct quorum *q, enum raft_api api, uint64_t number);
+
+#define QUORUM_PIECE_BYTES_MAX (1 << 20) /* of a snapshot, that one answer brings */
+
+/* A request of another node. Embedded in its owner. */
+struct quorum_ask;
+typedef void quorum_ask_done(struct quorum_ask *ask);
+struct quorum_ask {
+    /* in */
+    struct raft_request request;
+    int64_t high_watermark; /* FETCH: that the asker knows; INT64_MAX: it does not say, -1: none */
+    int32_t bytes_max; /* FETCH: whole batches of so many bytes, and the first whatever its size;
+                          FETCH_SNAPSHOT: of the piece */
+    int64_t wait_ns;   /* FETCH: how long it may wait for something new */
+    /* out, until quorum_ask_end: Kafka's code in answer.code. FETCH: the batches, none from a
+     * position that is not durable here; FETCH_SNAPSHOT: the piece, of which answer says position
+     * and the size of the whole. answer.batches is not set. */
+    struct raft_response answer;
+    struct bytes bytes;
+    int64_t log_start; /* FETCH: where this log begins */
+    /* the quorum's own */
+    quorum_ask_done *done;
+    struct quorum *quorum; /* NULL: it has ended */
+    struct list link;
+    enum quorum_asked {
+        QUORUM_ASK_WAITS, /* raft is told of it when its state is saved */
+        QUORUM_ASK_HELD,  /* it is answered when the state that the answer rests on is saved */
+        QUORUM_ASK_PARKED,
+        QUORUM_ASK_READS,
+        QUORUM_ASK_DONE,
+    } asked;
+    int64_t until_ns; /* parked */
+    struct quorum_reading *reading;
+};
+
+/* done is called once, perhaps before this returns; not when quorum_ask_end comes first. */
+void quorum_ask(struct quorum *q, struct quorum_ask *ask, quorum_ask_done *done);
+/* Lets go of what it was given; nobody waits for it any more. Also of a zeroed one, and again. An
+ * ask that is not ended holds up quorum_close. */
+void quorum_ask_end(struct quorum_ask *ask);
+
 /* How many snapshots are kept: the log is, too, from the older of them on. */
 #define QUORUM_SNAPSHOTS_KEPT 2
 /* The log from its start on needs no more than that: all below is in a snapshot. */
 int64_t quorum_snapshot_offset(const struct quorum *q);
 
-/* Waits for what is in flight and closes the log; changes that come later are refused. Also after
- * an open that failed. done is called perhaps before this returns. */
+/* Waits for what is in flight and closes the log; changes that come later are refused. Of several
+ * voters: who leads says that it does so no longer (EndQuorumEpoch), and waits for nobody's answer;
+ * what others ask is refused, and responses that come later are passed over. Also after an open
+ * that failed. done is called perhaps before this returns. */
 void quorum_close(struct quorum *q, struct quorum_op *op, quorum_done *done);
 /* Frees memory only; not before quorum_close is done, or without quorum_open. */
 void quorum_free(struct quorum *q);

@@ -111,7 +111,7 @@ static void on_dir_open(struct dir_op *op, enum err e)
         .controller = {.node_id = 1, .partition_count_default = 2}};
     metadata_topic_config_init(&settings.controller.file.topics);
     assert_ok(quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
-                         &life->watch));
+                         NULL, &life->watch));
     struct quorum_start start = {.host = "somewhere", .port = 9092, .bump_leaders = !rig->clean};
     quorum_open(life->quorum, &life->op, &start, on_open);
 }
