@@ -139,8 +139,9 @@ void raft_on_fetch_snapshot(struct raft *r, const struct raft_request *request,
                             struct raft_effects *out)
 {
     int16_t code = refusal(r, request);
-    if (code == WIRE_ERROR_NONE && (request->snapshot.offset != r->snapshot.offset ||
-                                    request->snapshot.epoch != r->snapshot.epoch))
+    if (code == WIRE_ERROR_NONE &&
+        (request->snapshot.offset < 0 || request->snapshot.offset != r->snapshot.offset ||
+         request->snapshot.epoch != r->snapshot.epoch))
         code = WIRE_ERROR_SNAPSHOT_NOT_FOUND;
     if (code == WIRE_ERROR_NONE && request->position < 0)
         code = WIRE_ERROR_POSITION_OUT_OF_RANGE;

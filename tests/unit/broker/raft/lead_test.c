@@ -355,3 +355,18 @@ TEST(who_votes_no_more_stands_until_that_is_committed)
     becomes_leader(&o);
     end(&o);
 }
+
+/* What is no snapshot's id is not found where there is none either. */
+TEST(no_snapshot_is_none_that_could_be_fetched)
+{
+    struct one o;
+    prepare(&o, 3);
+    begin(&o);
+    becomes_leader(&o);
+    ask(&o, (struct raft_request){.api = RAFT_FETCH_SNAPSHOT,
+                                  .from = key_of(1),
+                                  .epoch = raft_state(o.raft)->epoch,
+                                  .snapshot = {.offset = -1}});
+    assert_int_equal(o.out.answer.code, WIRE_ERROR_SNAPSHOT_NOT_FOUND);
+    end(&o);
+}
