@@ -152,9 +152,8 @@ static void extend(struct check *c, struct replica *r, uint64_t to)
     part->canon_end = MAX(part->canon_end, to);
 }
 
-static void on_watermark(struct check *c, const struct trace_row *row, struct replica *r)
+void check_canon_show(struct check *c, const struct trace_row *row, struct replica *r, uint64_t to)
 {
-    uint64_t to = TRACE_AS(row, HIGH_WATERMARK)->offset;
     if (!shows(r) || r->part->removed) {
         compare(c, row, r);
         return;
@@ -215,11 +214,10 @@ static void remember_loss(struct check *c, const struct trace_row *row, const st
 }
 
 /* A new leader has all that was committed (D5), or the contract has allowed to lose it. */
-static void on_leader(struct check *c, const struct trace_row *row, struct replica *r)
+void check_canon_lead(struct check *c, const struct trace_row *row, struct replica *r)
 {
     struct part *part = r->part;
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
-    check_epoch(c, row, r);
     if (r->lead_epoch < part->leader_epoch || part->removed)
         return;
     struct check_excuse excuse = {
@@ -312,10 +310,11 @@ static void on_canon_row(struct check *c, const struct trace_row *row)
             check_tables_expire(&c->tables, r->part, r->start);
         break;
     case TRACE_LEADER_ON:
-        on_leader(c, row, r);
+        check_epoch(c, row, r);
+        check_canon_lead(c, row, r);
         break;
     case TRACE_HIGH_WATERMARK:
-        on_watermark(c, row, r);
+        check_canon_show(c, row, r, TRACE_AS(row, HIGH_WATERMARK)->offset);
         break;
     default:
         break;

@@ -9,7 +9,7 @@ const struct check_info check_infos[CHECK_CODE_COUNT] = {
 
 static const struct check_rule *const rules[] = {
     &check_rule_cluster, &check_rule_replicas, &check_rule_senders, &check_rule_canon,
-    &check_rule_records, &check_rule_readers,  &check_rule_ids,
+    &check_rule_records, &check_rule_readers,  &check_rule_ids,     &check_rule_quorum,
 };
 
 int check_rule_count(void)
@@ -66,7 +66,7 @@ static bool init_maps(struct check *c)
         return false;
     if (hmap_init(&c->hosts, c->mem, host_equal) != ERR_NONE)
         return false;
-    return check_tables_init(&c->tables, c->mem) == ERR_NONE;
+    return check_quorum_init(c) && check_tables_init(&c->tables, c->mem) == ERR_NONE;
 }
 
 enum err check_new(struct check **out, struct mem *mem, const struct check_contract *contract)
@@ -110,6 +110,7 @@ void check_free(struct check *c)
     FREE_ALL(c, &c->replicas, struct replica);
     FREE_ALL(c, &c->senders, struct sender);
     FREE_ALL(c, &c->hosts, struct host);
+    FREE_ALL(c, &c->quorum.voters, struct voter);
     if (c->tables.mem != NULL)
         check_tables_free(&c->tables);
     mem_free(c->mem, c);
@@ -145,6 +146,7 @@ struct part *check_part_of(struct check *c, const struct trace_row *row)
 void check_row(struct check *c, const struct trace_row *row)
 {
     ASSERT(!c->ended);
+    c->last_ns = row->time_ns;
     for (int i = 0; i < c->asked_count[row->kind]; i++)
         c->asked[row->kind][i]->on_row(c, row);
     if (c->tables.failed)

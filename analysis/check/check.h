@@ -20,6 +20,17 @@ enum check_produce_flag {
 /* Sessions number their records: vid = session << 40 | sequence, sequence from 0 without gaps. */
 #define CHECK_SEQUENCE_BITS 40
 
+/* The roles of QUORUM_ROLE rows (K-2). */
+enum check_role {
+    CHECK_ROLE_UNATTACHED,
+    CHECK_ROLE_PROSPECTIVE,
+    CHECK_ROLE_CANDIDATE,
+    CHECK_ROLE_LEADER,
+    CHECK_ROLE_FOLLOWER,
+    CHECK_ROLE_RESIGNED,
+    CHECK_ROLE_COUNT,
+};
+
 /* How bad it is when it happens, the worst first. */
 enum check_gravity {
     CHECK_LOSES,    /* something that was promised is gone */
@@ -63,6 +74,14 @@ enum check_gravity {
     X(D5, LEADER_INCOMPLETE, LOSES, "a leader was elected that lacks what was committed")          \
     X(D17, COMMITTED_CUT, RISKS, "a replica cut off what is committed")                            \
     X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
+    X(E1, TWO_CONTROLLERS, RISKS, "two lives of controllers led the quorum in one epoch")          \
+    X(E2, VOTED_TWICE, RISKS, "a controller gave two votes in one epoch")                          \
+    X(E4, COMMITTED_EARLY, RISKS, "a controller committed what no majority had on disk")           \
+    X(E6, ROLE_OUT_OF_TURN, RULE, "a controller's role followed one that it may not follow")       \
+    X(E7, QUORUM_EPOCH_BACK, RISKS, "a controller's epoch went back")                              \
+    X(E8, COMMITTED_UNKNOWN, CORRUPTS, "a controller took for committed what no leader had")       \
+    X(E15, VOTE_NOT_SAVED, RISKS, "a controller's vote left before it was on its disk")            \
+    X(E16, NO_CONTROLLER, REORDERS, "nobody led the quorum although nothing was in the way")       \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
     X(L1, OFFSET_GAP, RULE, "an append did not begin at the log end offset")                       \
@@ -104,6 +123,7 @@ extern const struct check_info check_infos[CHECK_CODE_COUNT];
 struct check_contract {
     bool durable_acks;    /* flush.policy = ack */
     bool hostile_clients; /* refused connections are no finding */
+    int32_t voter_count;  /* of the metadata quorum; 0: each node is its own */
     int64_t retention_ms; /* of the topics; -1: nothing may be deleted by time */
     int64_t wall_base_ms; /* true wall time at virtual time 0 */
 };
@@ -127,6 +147,8 @@ struct check_counts {
     uint64_t twice_allowed;
     uint64_t recovered; /* unknown, but visible */
     uint64_t topics_acked, producer_ids;
+    uint64_t elections; /* of the metadata quorum of several voters */
+    uint64_t committed; /* offsets of its log */
 };
 
 struct check;

@@ -147,6 +147,8 @@ static void on_settings(struct check *c, const struct trace_row *row)
 bool check_is_durable(struct check *c, struct part *part)
 {
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
+    if (check_is_metadata(c, part))
+        return true; /* whatever the policy of topics is */
     return topic != NULL && topic->has_settings ? topic->durable : c->contract.durable_acks;
 }
 

@@ -23,7 +23,7 @@ struct check_rule {
 /* cluster.c owns hosts and topics, replicas.c replicas, canon.c the canonical logs, records.c what
  * clients sent, were told and read. */
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_senders,
-    check_rule_canon, check_rule_records, check_rule_readers, check_rule_ids;
+    check_rule_canon, check_rule_records, check_rule_readers, check_rule_ids, check_rule_quorum;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -69,6 +69,38 @@ struct host {
     int64_t power_loss_ns; /* the latest; -1: none */
 };
 
+/* ---- the metadata quorum ---- */
+
+/* One of its nodes. Ids are those that voters know each other by; -1 and below: none. */
+struct voter {
+    struct hmap_node node;
+    uint64_t id;         /* of the node, as rows have it */
+    bool alive, leading; /* leading: its state says so on disk */
+    uint16_t life;       /* that role, epoch and watermark are of */
+    int32_t role;        /* CHECK_ROLE_COUNT: not known yet */
+    int64_t epoch, own_id;
+    uint64_t watermark, epoch_start;
+    /* On its disk, in any life. */
+    int64_t saved_epoch, saved_leader, saved_voted;
+    uint64_t durable; /* of its log */
+    /* The last vote that left. */
+    int64_t vote_epoch, vote;
+};
+
+#define QUORUM_LEADS_MAX 64 /* a power of two */
+
+struct quorum {
+    uint64_t partition; /* of the metadata log, as rows have it */
+    struct hmap voters;
+    struct check_lead leads_of[QUORUM_LEADS_MAX]; /* the latest, by epoch modulo their number */
+    int64_t epoch;                                /* the newest in which somebody led; -1: none */
+    uint64_t leader;                              /* a node's; of that epoch */
+    bool leads;                                   /* it still does */
+    int32_t alive_count;
+    int64_t calm_ns;    /* when a leader or a voter was lost last */
+    uint64_t committed; /* by a leader */
+};
+
 #define SENDER_WINDOW 5
 
 struct sender_batch {
@@ -93,6 +125,8 @@ struct check {
     struct check_counts counts;
     struct tables tables;
     struct hmap replicas, senders, hosts;
+    struct quorum quorum;
+    int64_t last_ns; /* of the last row */
     struct replica *replica_last;
     bool topics_listed, ended;
     int64_t harmed_ns;      /* the latest moment at which something was amiss */
@@ -134,6 +168,15 @@ static inline struct about check_about_log(const struct replica *r, uint64_t off
 {
     return (struct about){.partition = r->part->id, .offset = offset};
 }
+
+/* quorum.c. False: memory is out. */
+bool check_quorum_init(struct check *c);
+bool check_is_metadata(const struct check *c, const struct part *part);
+
+/* canon.c: it has been elected, in an epoch that is not older than the last one; and it shows what
+ * is below that offset. */
+void check_canon_lead(struct check *c, const struct trace_row *row, struct replica *r);
+void check_canon_show(struct check *c, const struct trace_row *row, struct replica *r, uint64_t to);
 
 /* records.c */
 #define NOTHING UINT64_MAX

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include "script/internal.h"
 
-#define BROKER_NAME "broker" /* and its number, as the prelude names them */
+/* And a number, as the prelude names them. */
+#define BROKER_NAME "broker"
+#define CONTROLLER_NAME "controller"
 
 /* Names of the nodes so far, in the order of their numbers. */
 void script_node_names(const struct script *s, struct fault_names *names)
@@ -139,18 +141,23 @@ static const char *find_stranger(const struct script *s, bool (*may_be)(const ch
     return NULL;
 }
 
-/* "broker2": clients may still come, brokers are all there when the world begins. */
-static bool is_named_as_a_broker(const char *name)
+static bool is_numbered(const char *name, const char *kind)
 {
-    size_t head = strlen(BROKER_NAME);
-    return strncmp(name, BROKER_NAME, head) == 0 && name[head] != 0 &&
+    size_t head = strlen(kind);
+    return strncmp(name, kind, head) == 0 && name[head] != 0 &&
            name[head + strspn(name + head, "0123456789")] == 0;
+}
+
+/* "broker2": clients may still come, servers are all there when the world begins. */
+static bool is_named_as_a_server(const char *name)
+{
+    return is_numbered(name, BROKER_NAME) || is_numbered(name, CONTROLLER_NAME);
 }
 
 /* The lines of the script's own text, which must be able to strike. */
 static bool add_written(struct script *s)
 {
-    const char *stranger = find_stranger(s, is_named_as_a_broker);
+    const char *stranger = find_stranger(s, is_named_as_a_server);
     if (stranger != NULL) {
         script_end(s, SCRIPT_WRONG, "%s: the plan speaks of %s, and no node is called so",
                    s->written_place, stranger);

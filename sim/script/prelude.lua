@@ -21,7 +21,9 @@ end
 local POLL = 10000000
 -- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
 local PATIENCE_MS = 3000
-local BOOTSTRAP = "broker1:9092"
+local CONTROLLERS_PORT, CONTROLLERS_ID = 9093, 100 -- controller1 has node.id 101
+local SERVERS_MAX = 9 -- of a kind
+local CLUSTER_ID = "a2lsbi1zaW0tY2x1c3Rlcg" -- of a cluster whose nodes must agree on one from the beginning
 local SETTLE = 15 * 60 * 1000000000 -- after the last harm, everything must have come to its end
 
 function now() return time_of(kiln.now()) end
@@ -120,7 +122,8 @@ end
 local PHRASES = {
   "everything acknowledged is read", "nothing acknowledged is lost", "in order", "no duplicates", "what was read stays readable",
   "nothing is shown before it is durable", "acknowledged topics stay", "producer ids are given out once", "nothing young is deleted",
-  "no acknowledgement follows a failed sync", "no connection is refused",
+  "no acknowledgement follows a failed sync", "no connection is refused", "one controller leads an epoch",
+  "nothing committed is lost", "the controllers agree", "somebody leads when all is well",
 }
 local promised = false
 
@@ -165,10 +168,20 @@ function swarm(options)
   kiln.swarm(o.from or 1000000000, o["until"] or 30000000000, o.only or {}, o.without or {}, o.intact or -1)
 end
 
+-- Harm ends. heal(): everywhere, and whoever died starts. heal { a, b }: for these servers, all clients and the links among them alone;
+-- the other servers stand still until a heal of all.
+local heal_nodes
+
+function heal(nodes)
+  if nodes == nil then return kiln.heal() end
+  kiln.heal_core(heal_nodes(nodes))
+end
+
 local Node, node_word, node_methods = check.class("node")
 Node.__tostring = function(node) return node.name end
 Node.__concat = function(a, b) return tostring(a) .. tostring(b) end
 
+local function serves(node) return node.kind == "broker" or node.kind == "controller" end
 local function is_node(v) return getmetatable(v) == Node end
 local function check_node(where, v)
   if not is_node(v) then wrong("%s: %s is no node; give what cluster:broker() or cluster:producer { ... } gave you", where, shown(v)) end
@@ -280,7 +293,7 @@ end)
 node_word("alive", function(self) return kiln.alive(self.id) end)
 -- It has started and serves, in this life.
 node_word("ready", function(self)
-  if self.kind ~= "broker" then wrong("ready: %s is a %s; brokers are ready, and clients are alive", self.name, self.kind) end
+  if not serves(self) then wrong("ready: %s is a %s; brokers are ready, and clients are alive", self.name, self.kind) end
   return kiln.ready(self.id)
 end)
 node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
@@ -298,7 +311,7 @@ node_word("send", function(self, n)
   return math.tointeger(done), math.tointeger(unfinished)
 end)
 node_word("done", function(self)
-  if self.kind == "broker" then wrong("done: %s is a broker, which serves until it is told to stop", self.name) end
+  if serves(self) then wrong("done: %s is a %s, which serves until it is told to stop", self.name, self.kind) end
   return kiln.done(self.id)
 end)
 
@@ -390,43 +403,125 @@ local function lines(map)
 end
 
 local function new_node(kind, name, args)
-  return setmetatable({ kind = kind, name = name, id = kiln.node(kind, name, lines(args)) }, Node)
+  local program = kind == "controller" and "broker" or kind -- what a server is its process.roles say
+  return setmetatable({ kind = kind, name = name, id = kiln.node(program, name, lines(args)) }, Node)
 end
 
-local function add_broker(number, config)
-  local name = "broker" .. number
-  local args = { ["listeners"] = name .. ":9092", ["log.dirs"] = "data", ["node.id"] = number, ["auto.create.topics.enable"] = false,
-    ["log.open.files.max"] = 256 } -- a simulated machine allows 1024 of all kinds
+-- What its configuration says of it stands over what all servers are given.
+local function add_server(list, kind, args, config)
+  args["log.dirs"], args["auto.create.topics.enable"] = "data", false
+  args["log.open.files.max"] = 256 -- a simulated machine allows 1024 of all kinds
   for k, v in pairs(config) do args[k] = v end
-  cluster.brokers[number] = new_node("broker", name, args)
+  list[#list + 1] = new_node(kind, kind .. #list + 1, args)
+  cluster.servers[#cluster.servers + 1] = list[#list]
 end
 
--- One cluster a scenario. config: broker keys in Kafka's spelling.
+-- Brokers beside controllers of their own are brokers alone.
+local function add_brokers(count, voters, config)
+  for number = 1, count do
+    local args = { ["listeners"] = "broker" .. number .. ":9092", ["node.id"] = number }
+    if voters then
+      args["process.roles"], args["controller.quorum.voters"], args["cluster.id"] = "broker", voters, CLUSTER_ID
+    end
+    add_server(cluster.brokers, "broker", args, config)
+  end
+end
+
+local function voters_of(count)
+  local voters = {}
+  for number = 1, count do
+    voters[number] = string.format("%d@controller%d:%d", CONTROLLERS_ID + number, number, CONTROLLERS_PORT)
+  end
+  return count > 0 and table.concat(voters, ",") or nil
+end
+
+local function add_controllers(count, voters, config)
+  for number = 1, count do
+    add_server(cluster.controllers, "controller", { ["listeners"] = string.format("CONTROLLER://controller%d:%d", number, CONTROLLERS_PORT),
+      ["process.roles"] = "controller", ["controller.quorum.voters"] = voters, ["cluster.id"] = CLUSTER_ID,
+      ["node.id"] = CONTROLLERS_ID + number }, config)
+  end
+end
+
+-- Where clients find the cluster.
+local function bootstrap()
+  local addresses = {}
+  for i, broker in ipairs(cluster.brokers) do addresses[i] = broker.name .. ":9092" end
+  if #addresses == 0 then
+    for i, controller in ipairs(cluster.controllers) do addresses[i] = controller.name .. ":" .. CONTROLLERS_PORT end
+  end
+  return table.concat(addresses, ",")
+end
+
+-- One cluster a scenario: brokers, and controllers that are nothing else; without controllers a broker is its own. config: keys of all
+-- of them in Kafka's spelling.
+local function a_few(where, v) return check.count(where, v, 0, SERVERS_MAX) end
 function Cluster(options)
-  local o = check.options("Cluster", options, { brokers = function(where, v) return check.count(where, v, 1) end, config = config_of,
-    flush = check.text, hostile = check.flag })
+  local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, flush = check.text,
+    hostile = check.flag })
   if cluster then wrong("Cluster: a scenario has one") end
-  if (o.brokers or 1) ~= 1 then wrong("Cluster: more than one broker is not served yet; brokers = 1") end
-  cluster = setmetatable({ brokers = {}, topics = {}, clients = {}, producers = {}, booted = false, admin = false }, Cluster_)
+  local controllers = o.controllers or 0
+  local brokers = o.brokers or (controllers > 0 and 0 or 1)
+  if brokers + controllers == 0 then wrong("Cluster: brokers: 0 is not 1 or more where there are no controllers either") end
+  if brokers > 1 then wrong("Cluster: more than one broker is not served yet; brokers = 1") end
+  cluster = setmetatable({ brokers = {}, controllers = {}, servers = {}, topics = {}, clients = {}, producers = {}, booted = false,
+    admin = false }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
-  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false)
-  add_broker(1, config)
+  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, controllers)
+  local voters = voters_of(controllers)
+  add_brokers(brokers, voters, config)
+  add_controllers(controllers, voters, config)
   cluster.admin =
-    new_node("admin", "admin", { ["client.bootstrap.servers"] = BOOTSTRAP, ["client.request.timeout.ms"] = PATIENCE_MS })
+    new_node("admin", "admin", { ["client.bootstrap.servers"] = bootstrap(), ["client.request.timeout.ms"] = PATIENCE_MS })
   return cluster
+end
+
+-- What the script is given instead of a server that is not there.
+local function no_server(kind, list, number)
+  local names = {}
+  for i, server in ipairs(list) do names[i] = server.name end
+  wrong("%s: there is no %s %d; %ss count from 1, and there is %s", kind, kind, number, kind,
+    #names == 0 and "none: say Cluster { " .. kind .. "s = 3 }" or table.concat(names, ", "))
 end
 
 -- Brokers count from 1.
 cluster_word("broker", function(self, number)
-  local broker = self.brokers[check.count("broker", number or 1, 0)]
-  if not broker then
-    local names = {}
-    for i, b in ipairs(self.brokers) do names[i] = b.name end
-    wrong("broker: there is no broker %d; brokers count from 1, and there is %s", number, table.concat(names, ", "))
-  end
-  return broker
+  number = check.count("broker", number or 1, 0)
+  return self.brokers[number] or no_server("broker", self.brokers, number)
 end)
+
+-- So do controllers; without a number it is the one that leads the quorum now, or nothing.
+cluster_word("controller", function(self, number)
+  if number then
+    number = check.count("controller", number, 0)
+    return self.controllers[number] or no_server("controller", self.controllers, number)
+  end
+  local id, leads = kiln.controller()
+  for _, server in ipairs(self.servers) do
+    if leads and server.id == id then return server end
+  end
+end)
+-- The newest epoch of the quorum in which somebody led; 0 before anybody has.
+cluster_word("quorum_epoch", function()
+  local _, _, epoch = kiln.controller()
+  return epoch or 0
+end)
+-- Up to where that server knows the metadata log to be committed; -1: it knows of nothing in this life.
+cluster_word("committed", function(_, server)
+  check_node("committed", server)
+  return kiln.committed(server.id)
+end)
+
+heal_nodes = function(nodes)
+  local list, ids = is_node(nodes) and { nodes } or nodes, {}
+  check.list("heal", list, check_node)
+  if #list == 0 then wrong("heal: names no node; heal() is for all") end
+  for i, node in ipairs(list) do ids[i] = node.id end
+  for _, node in ipairs(cluster.clients) do ids[#ids + 1] = node.id end
+  ids[#ids + 1] = cluster.admin.id
+  return ids
+end
 
 -- It does one thing at a time.
 local function ask_admin(words)
@@ -492,6 +587,7 @@ end
 -- config: topic keys in Kafka's spelling.
 cluster_word("topic", function(self, options)
   local o = topic_options("topic", options)
+  if #self.brokers == 0 then wrong("topic: there is no broker to hold it; say Cluster { brokers = 1 }") end
   for _, other in ipairs(self.topics) do
     if other.name == o.name then wrong("topic: there is a topic %s already", shown(o.name)) end
   end
@@ -616,7 +712,7 @@ end
 local FINAL_READER, NODE_NAME_MAX = "reader-", 31
 
 local function client_args(kind, options, args)
-  args["client.bootstrap.servers"] = BOOTSTRAP
+  args["client.bootstrap.servers"] = bootstrap()
   args["client.request.timeout.ms"] = PATIENCE_MS
   for ours, key in pairs(CLIENT) do
     if options[ours] ~= nil then args["client." .. key] = options[ours] end
@@ -632,7 +728,7 @@ end
 local function add_client(self, kind, options, args, topic)
   local name = options.name or "client" .. #self.clients + 1
   if name:find(FINAL_READER, 1, true) == 1 then wrong("%s: name: the final readers are called %s...", kind, FINAL_READER) end
-  if name:find("^broker%d+$") then wrong("%s: name: %s is what a broker is called", kind, name) end
+  if name:find("^broker%d+$") or name:find("^controller%d+$") then wrong("%s: name: %s is what a server is called", kind, name) end
   if #name > NODE_NAME_MAX then wrong("%s: name: has %d bytes; %d is the most", kind, #name, NODE_NAME_MAX) end
   local node = new_node(kind, name, client_args(kind, options, args))
   node.topic, node.records = topic, options.records or false
@@ -699,11 +795,11 @@ end
 -- What an operator does once the harm is over: whoever is down is started, and a directory that went offline comes back by
 -- a restart.
 local function operate()
-  for _, broker in ipairs(cluster.brokers) do
-    if not broker:alive() then
-      kiln.start(broker.id)
-    elseif kiln.offline(broker.id) then
-      stop_node(broker)
+  for _, server in ipairs(cluster.servers) do
+    if not server:alive() then
+      kiln.start(server.id)
+    elseif kiln.offline(server.id) then
+      stop_node(server)
     end
   end
 end
@@ -774,9 +870,22 @@ end
 local function stop_all()
   for _, client in ipairs(cluster.clients) do stop_node(client) end
   stop_node(cluster.admin)
-  for _, broker in ipairs(cluster.brokers) do
-    stop_node(broker)
-    if broker:alive() then kiln.stuck(broker.name .. " does not stop") end
+  for _, server in ipairs(cluster.servers) do
+    stop_node(server)
+    if server:alive() then kiln.stuck(server.name .. " does not stop") end
+  end
+end
+
+-- One of the controllers leads, and each of them knows as much as it does.
+local function controllers_agree()
+  if #cluster.controllers == 0 then return end
+  must(function() return cluster:controller() ~= nil end, "no controller leads the quorum")
+  local target = kiln.committed(cluster:controller().id)
+  for _, controller in ipairs(cluster.controllers) do
+    must(function() return kiln.committed(controller.id) >= target end, function()
+      return string.format("%s knows the metadata log to be committed up to %d, and %d was", controller.name,
+        kiln.committed(controller.id), target)
+    end)
   end
 end
 
@@ -787,11 +896,14 @@ function kiln.finish()
   kiln.sleep(POLL) -- what the last line began is an event of its own
   kiln.heal()
   must(function() return cluster.booted end, "the topics were not created")
-  must(function() return cluster.brokers[1]:ready() end, "the broker does not start")
+  for _, broker in ipairs(cluster.brokers) do
+    must(function() return broker:ready() end, #cluster.brokers == 1 and "the broker does not start" or broker.name .. " does not start")
+  end
+  controllers_agree()
   await_clients()
   finish_producers()
   read_everything()
-  list_topics()
+  if #cluster.brokers > 0 then list_topics() end
   stop_all()
 end
 

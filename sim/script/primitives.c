@@ -413,6 +413,20 @@ static int do_heal(lua_State *lua)
     return 0;
 }
 
+/* heal_core(nodes): their numbers. */
+static int do_heal_core(lua_State *lua)
+{
+    struct script *s = booted(lua);
+    uint64_t core = 0;
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    for (lua_Integer i = 1; lua_geti(lua, 1, i) != LUA_TNIL; i++) {
+        core |= fault_node(id_at(lua, -1));
+        lua_pop(lua, 1);
+    }
+    script_stage_heal_core(s->stage, core);
+    return 0;
+}
+
 static int after_command(lua_State *lua, int status, lua_KContext context)
 {
     (void)status;
@@ -446,6 +460,7 @@ static int set_contract(lua_State *lua)
     struct script *s = script_of(lua);
     s->contract.durable_acks = lua_toboolean(lua, 1);
     s->contract.hostile_clients = lua_toboolean(lua, 2);
+    s->contract.voter_count = (int32_t)luaL_checkinteger(lua, 3);
     return 0;
 }
 
@@ -614,6 +629,28 @@ static int find_leader(lua_State *lua)
     return 3;
 }
 
+/* controller(): likewise of the metadata quorum. */
+static int find_controller(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    if (s->stage == NULL)
+        return 0;
+    struct view_controller controller = script_view_controller(s->view);
+    if (controller.node == VIEW_NOBODY)
+        return 0;
+    lua_pushinteger(lua, controller.node);
+    lua_pushboolean(lua, controller.leads);
+    lua_pushinteger(lua, controller.epoch);
+    return 3;
+}
+
+/* committed(node): an offset of the metadata log, or -1. */
+static int find_committed(lua_State *lua)
+{
+    lua_pushinteger(lua, script_view_committed(booted(lua)->view, id_at(lua, 1)));
+    return 1;
+}
+
 /* What a script prints goes where its trace goes: into the rows of no node. */
 static int do_print(lua_State *lua)
 {
@@ -653,6 +690,7 @@ void script_add_primitives(lua_State *lua)
                                          {"said", what_said},
                                          {"harm", do_harm},
                                          {"heal", do_heal},
+                                         {"heal_core", do_heal_core},
                                          {"command", do_command},
                                          {"contract", set_contract},
                                          {"leave_out", leave_out},
@@ -662,6 +700,8 @@ void script_add_primitives(lua_State *lua)
                                          {"rows", count_rows},
                                          {"reached", count_mark},
                                          {"leader", find_leader},
+                                         {"controller", find_controller},
+                                         {"committed", find_committed},
                                          {"counts", get_counts},
                                          {"print", do_print},
                                          {NULL, NULL}};

@@ -176,6 +176,11 @@ void script_stage_heal(struct stage *stage)
     world_heal(stage->world);
 }
 
+void script_stage_heal_core(struct stage *stage, uint64_t core)
+{
+    world_heal_core(stage->world, core);
+}
+
 const struct fault_plan *script_stage_fired(const struct stage *stage)
 {
     return world_fired(stage->world);

@@ -73,6 +73,9 @@ void script_stage_halt(struct stage *stage);
 void script_stage_harm(struct stage *stage, const struct fault_line *line);
 /* All harm ends, and who died starts. */
 void script_stage_heal(struct stage *stage);
+/* The same for these nodes and the links among them alone; the others stand still until
+ * script_stage_heal (world_heal_core). */
+void script_stage_heal_core(struct stage *stage, uint64_t core);
 /* Every fault that fired, in order. Valid until script_stage_close. */
 const struct fault_plan *script_stage_fired(const struct stage *stage);
 

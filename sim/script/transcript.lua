@@ -54,8 +54,9 @@ end
 local function object_text(v)
   local name = classes[getmetatable(v)](v)
   if name == "cluster" then return "\3cluster\3" end
-  local number = rawget(v, "kind") == "broker" and name:match("%d+$")
-  if number then return "\3cluster\3:broker(" .. (number == "1" and "" or number) .. ")" end
+  local kind = rawget(v, "kind")
+  local number = (kind == "broker" or kind == "controller") and name:match("%d+$")
+  if number then return "\3cluster\3:" .. kind .. "(" .. (kind == "broker" and number == "1" and "" or number) .. ")" end
   return "\3" .. variable(name) .. "\3"
 end
 
@@ -118,7 +119,7 @@ end
 -- Given the methods of clusters and of nodes, what each class calls its objects, and how the next client will be called.
 function kiln.transcribe(cluster_methods, node_methods, class_names, next_client)
   classes = class_names
-  for _, word in ipairs { "Cluster", "split", "time_limit", "leave_out", "finally" } do wrap_word(word) end
+  for _, word in ipairs { "Cluster", "split", "time_limit", "leave_out", "heal", "finally" } do wrap_word(word) end
   wrap_method(cluster_methods, "topic", function(options) return type(options.name) == "string" and options.name end)
   for _, word in ipairs { "create_topic", "delete_topic", "add_partitions", "alter_topic", "alter_brokers", "delete_records" } do
     wrap_method(cluster_methods, word)

@@ -1,6 +1,8 @@
 /* view.c - a cluster as its rows tell it: a leader a partition. Memory follows the partitions that
  * anybody ever led, not the run. */
 #include "script/view.h"
+#include "check/check.h"
+#include "fault/fault.h"
 
 struct led {
     struct hmap_node link;
@@ -12,6 +14,8 @@ struct view {
     struct mem *mem;
     struct hmap map; /* of struct led */
     bool cut;        /* a partition is missing, for lack of memory */
+    struct view_controller controller;
+    int64_t committed[FAULT_NODES_MAX]; /* by node */
 };
 
 static bool is_partition(const void *key, const struct hmap_node *node)
@@ -26,6 +30,9 @@ enum err script_view_new(struct view **view, struct mem *mem)
     if (v == NULL)
         return ERR_NOMEM;
     v->mem = mem;
+    v->controller = (struct view_controller){VIEW_NOBODY, -1, false};
+    for (int i = 0; i < FAULT_NODES_MAX; i++)
+        v->committed[i] = -1;
     if (hmap_init(&v->map, mem, is_partition) != ERR_NONE) {
         mem_free(mem, v);
         return ERR_NOMEM;
@@ -86,9 +93,24 @@ static void on_leader_off(struct view *v, const struct trace_row *row)
         led->leader.leads = false;
 }
 
+/* As on_leader: who leads in an old epoch has not heard of the new one. */
+static void on_role(struct view *v, const struct trace_row *row)
+{
+    const struct trace_QUORUM_ROLE *is = TRACE_AS(row, QUORUM_ROLE);
+    bool leads = is->role == CHECK_ROLE_LEADER;
+    if (leads && is->epoch >= v->controller.epoch)
+        v->controller = (struct view_controller){row->node, is->epoch, true};
+    else if (v->controller.node == row->node)
+        v->controller.leads = false;
+}
+
 /* Whoever has died leads nothing, and says nothing of it. */
 static void on_end(struct view *v, uint32_t node)
 {
+    if (v->controller.node == node)
+        v->controller.leads = false;
+    if (node < FAULT_NODES_MAX)
+        v->committed[node] = -1;
     LIST_EACH (led, &v->map.order, struct led, link.order) {
         if (led->leader.node == node)
             led->leader.leads = false;
@@ -103,6 +125,13 @@ void script_view_row(struct view *v, const struct trace_row *row)
         break;
     case TRACE_LEADER_OFF:
         on_leader_off(v, row);
+        break;
+    case TRACE_QUORUM_ROLE:
+        on_role(v, row);
+        break;
+    case TRACE_QUORUM_COMMIT:
+        if (row->node < FAULT_NODES_MAX)
+            v->committed[row->node] = (int64_t)TRACE_AS(row, QUORUM_COMMIT)->watermark;
         break;
     case TRACE_NODE_KILL:
     case TRACE_POWER_LOSS:
@@ -124,4 +153,14 @@ struct view_leader script_view_leader(const struct view *v, uint64_t partition)
 {
     const struct led *led = find(v, partition);
     return led == NULL ? (struct view_leader){VIEW_NOBODY, -1, -1, false} : led->leader;
+}
+
+struct view_controller script_view_controller(const struct view *v)
+{
+    return v->controller;
+}
+
+int64_t script_view_committed(const struct view *v, uint32_t node)
+{
+    return node < FAULT_NODES_MAX ? v->committed[node] : -1;
 }

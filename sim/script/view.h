@@ -1,5 +1,6 @@
 /* view.h - what the rows of a run say of its cluster: who leads which partition, and in which
- * epoch. It asks no node anything; whoever is asked what he does not know yet says nothing. */
+ * epoch, who leads the metadata quorum, and what each knows of it. It asks no node anything;
+ * whoever is asked what he does not know yet says nothing. */
 #ifndef KILN_SCRIPT_VIEW_H
 #define KILN_SCRIPT_VIEW_H
 
@@ -14,6 +15,13 @@ struct view_leader {
     bool leads;                            /* and has not stopped doing so, nor died */
 };
 
+/* Of the metadata quorum, likewise. */
+struct view_controller {
+    uint32_t node;
+    int64_t epoch; /* -1: nobody has led it */
+    bool leads;
+};
+
 struct view;
 
 /* ERR_NOMEM. */
@@ -26,5 +34,8 @@ bool script_view_is_whole(const struct view *view);
 
 /* partition: trace_partition() of its name. */
 struct view_leader script_view_leader(const struct view *view, uint64_t partition);
+struct view_controller script_view_controller(const struct view *view);
+/* Up to where the node knows the metadata log to be committed, in its present life; -1: nothing. */
+int64_t script_view_committed(const struct view *view, uint32_t node);
 
 #endif

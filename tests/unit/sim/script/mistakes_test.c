@@ -38,7 +38,7 @@ TEST(a_wrong_option_lists_the_right_ones)
     assert_mistake(
         "\nCluster { broker = 3 }",
         "orders.lua:2: Cluster: no option broker; did you mean brokers? there are brokers, "
-        "config, flush, hostile");
+        "config, controllers, flush, hostile");
     assert_mistake("local c = Cluster {}\nc:topic { nmae = \"x\" }",
                    "orders.lua:2: topic: no option nmae; did you mean name? there are ");
     assert_mistake("local c = Cluster {}\nlocal t = c:topic { name = \"x\" }\n"
@@ -84,6 +84,13 @@ TEST(an_unknown_name_is_told_with_the_one_that_was_meant)
 TEST(what_is_not_served_yet_says_so)
 {
     assert_mistake("\nCluster { brokers = 3 }", "orders.lua:2: Cluster: more than one broker");
+    assert_mistake("\nCluster { brokers = 0 }",
+                   "orders.lua:2: Cluster: brokers: 0 is not 1 or more");
+    assert_mistake("\nCluster { controllers = 10 }",
+                   "orders.lua:2: Cluster: controllers: 10 is not from 0 to 9");
+    assert_mistake("\nCluster { brokers = 1, controllers = 3 }",
+                   "orders.lua:2: broker1: process.roles: a node that is broker alone is not "
+                   "served yet");
     assert_mistake("Cluster {}:topic { name = \"x\", replicas = 3 }",
                    "orders.lua:1: topic: one broker");
     assert_mistake("local c = Cluster {}\n"

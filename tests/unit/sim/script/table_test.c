@@ -70,14 +70,15 @@ static const struct {
      "it takes no time"},
     {"Cluster { borkers = 1 }",
      "orders.lua:7: Cluster: no option borkers; did you mean brokers? there are "
-     "brokers, config, flush, hostile"},
+     "brokers, config, controllers, flush, hostile"},
     {"finally { \"in ordre\" }",
      "orders.lua:7: finally: \"in ordre\" is none of \"everything acknowledged is "
      "read\", \"nothing acknowledged is lost\", \"in order\", \"no duplicates\", "
      "\"what was read stays readable\", \"nothing is shown before it is durable\", "
      "\"acknowledged topics stay\", \"producer ids are given out once\", \"nothing "
      "young is deleted\", \"no acknowledgement follows a failed sync\", \"no "
-     "connection is refused\""},
+     "connection is refused\", \"one controller leads an epoch\", \"nothing committed is "
+     "lost\", \"the controllers agree\", \"somebody leads when all is well\""},
     {"finally { \"in order\", check = true }",
      "orders.lua:7: finally: no option \"check\"; it takes a list"},
     {"must_reach { \"the moon\" }", "orders.lua:7: must_reach: no mark is called \"the moon\""},
@@ -295,7 +296,7 @@ static const struct {
      "writeback, "
      "disk misdirect, disk stale, disk backup, disk restore, duplicate"},
     {"c:producer { to = t, name = \"broker2\" }",
-     "orders.lua:7: producer: name: broker2 is what a broker is called"},
+     "orders.lua:7: producer: name: broker2 is what a server is called"},
     {"c:producer { to = t, name = string.rep(\"x\", 32) }",
      "orders.lua:7: producer: name: has 32 bytes; 31 is the most"},
     {"plan [[\nat 1s node broker1 disk flip file=orders-0 offset=5 bit=9\n]]",
