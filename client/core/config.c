@@ -22,6 +22,8 @@
 static const struct config_row rows[] = {
     STRING("bootstrap.servers", bootstrap_servers, "127.0.0.1:9092",
            "Addresses HOST:PORT, separated by commas, of brokers that are asked first."),
+    STRING("bootstrap.controllers", bootstrap_controllers, "",
+           "Addresses HOST:PORT of controllers, instead of bootstrap.servers: for orders alone."),
     STRING("client.id", client_id, "kiln", "The name that brokers see."),
     INT("request.timeout.ms", request_timeout_ms, 1, INT32_MAX, "30000",
         "How long an answer may take before its connection is closed."),
@@ -154,6 +156,12 @@ enum err client_config_check(const struct client_config *config, struct errmsg *
                           "bootstrap.servers must be HOST:PORT,... with at most %d of them, not "
                           "\"%s\"",
                           CLIENT_BOOTSTRAP_MAX, config->bootstrap_servers);
+    if (config->bootstrap_controllers[0] != 0 &&
+        client_addresses_parse(config->bootstrap_controllers, addresses) < 1)
+        return errmsg_set(msg, ERR_INVALID,
+                          "bootstrap.controllers must be HOST:PORT,... with at most %d of them, "
+                          "not \"%s\"",
+                          CLIENT_BOOTSTRAP_MAX, config->bootstrap_controllers);
     if (config->delivery_timeout_ms < config->linger_ms + config->request_timeout_ms)
         return errmsg_set(msg, ERR_INVALID,
                           "delivery.timeout.ms (%lld) must be at least linger.ms + "

@@ -46,6 +46,8 @@ enum client_reset {
 struct client_config {
     /* Of the connections. */
     char bootstrap_servers[CONFIG_STRING_SIZE];
+    /* "": brokers are asked; else controllers alone, for what an admin orders (KIP-919). */
+    char bootstrap_controllers[CONFIG_STRING_SIZE];
     char client_id[CONFIG_STRING_SIZE];
     int64_t request_timeout_ms;
     int64_t retry_backoff_ms, retry_backoff_ms_max;

@@ -33,6 +33,12 @@ static struct client_node *node_add(struct client *c, int32_t id)
     return node;
 }
 
+/* Whether it asks controllers, and not brokers. */
+static bool asks_controllers(const struct client *c)
+{
+    return c->config.bootstrap_controllers[0] != 0;
+}
+
 enum err client_metadata_init(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
@@ -40,7 +46,10 @@ enum err client_metadata_init(struct client *c)
     m->controller = -1;
     enum err e = hmap_init(&m->topics, c->mem, topic_equal);
     struct client_address addresses[CLIENT_BOOTSTRAP_MAX];
-    int count = client_addresses_parse(c->config.bootstrap_servers, addresses);
+    bool controllers = asks_controllers(c);
+    int count = client_addresses_parse(
+        controllers ? c->config.bootstrap_controllers : c->config.bootstrap_servers, addresses);
+    m->needed = controllers; /* an order is for the one that leads */
     ASSERT(count > 0);
     for (int i = 0; i < count && e == ERR_NONE; i++) {
         struct client_node *node = node_add(c, -1 - i);
@@ -265,6 +274,25 @@ void client_metadata_lost(struct client *c)
     failed(c);
 }
 
+#define API_DESCRIBE_CLUSTER 60
+#define ENDPOINT_CONTROLLER 2 /* EndpointType */
+
+/* Controllers know of no topics (KIP-919). */
+static enum err ask_controllers(struct client *c, struct client_node *node)
+{
+    struct client_call *call;
+    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, CLIENT_LANE_MAIN,
+                                 API_DESCRIBE_CLUSTER, &call);
+    if (e != ERR_NONE)
+        return e;
+    struct wire_describe_cluster_request request;
+    wire_defaults(&wire_describe_cluster_request_message, &request);
+    request.endpoint_type = ENDPOINT_CONTROLLER;
+    e = client_call_send(c, call, &request);
+    arena_reset(&c->arena);
+    return e;
+}
+
 static enum err ask(struct client *c, struct client_node *node)
 {
     struct client_metadata *m = &c->metadata;
@@ -294,7 +322,7 @@ static enum err ask(struct client *c, struct client_node *node)
 void client_metadata_pump(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    if (!m->needed || m->in_flight || m->topics.count == 0)
+    if (!m->needed || m->in_flight || (m->topics.count == 0 && !asks_controllers(c)))
         return;
     if (c->now_ns < m->retry_ns) {
         client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
@@ -303,7 +331,7 @@ void client_metadata_pump(struct client *c)
     struct client_node *node = client_any_node(c);
     if (node == NULL)
         return;
-    enum err e = ask(c, node);
+    enum err e = asks_controllers(c) ? ask_controllers(c, node) : ask(c, node);
     if (e != ERR_NONE) {
         TRACE(c->trace, CLIENT_ERROR, .code = 3, .err = e);
         failed(c);
@@ -317,27 +345,32 @@ void client_metadata_pump(struct client *c)
 
 /* ---- learning ---- */
 
+static void learn_node(struct client *c, int32_t id, struct wire_string host, int32_t port)
+{
+    bool usable =
+        id >= 0 && host.size > 0 && host.size < CLIENT_HOST_MAX && port > 0 && port <= UINT16_MAX;
+    if (!usable)
+        return;
+    struct client_node *node = client_node_find(c, id);
+    if (node == NULL)
+        node = node_add(c, id);
+    if (node == NULL)
+        return; /* tried again when the leader that is missing is asked for */
+    bool same = node->port == port && strlen(node->host) == (size_t)host.size &&
+                memcmp(node->host, host.data, (size_t)host.size) == 0;
+    if (same)
+        return;
+    memcpy(node->host, host.data, (size_t)host.size);
+    node->host[host.size] = 0;
+    node->port = (uint16_t)port;
+    node->address_version++;
+}
+
 static void learn_nodes(struct client *c, const struct wire_metadata_response *response)
 {
     for (int32_t i = 0; i < response->brokers_count; i++) {
         const struct wire_metadata_response_broker *b = &response->brokers[i];
-        bool usable = b->node_id >= 0 && b->host.size > 0 && b->host.size < CLIENT_HOST_MAX &&
-                      b->port > 0 && b->port <= UINT16_MAX;
-        if (!usable)
-            continue;
-        struct client_node *node = client_node_find(c, b->node_id);
-        if (node == NULL)
-            node = node_add(c, b->node_id);
-        if (node == NULL)
-            continue; /* tried again when the leader that is missing is asked for */
-        bool same = node->port == b->port && strlen(node->host) == (size_t)b->host.size &&
-                    memcmp(node->host, b->host.data, (size_t)b->host.size) == 0;
-        if (same)
-            continue;
-        memcpy(node->host, b->host.data, (size_t)b->host.size);
-        node->host[b->host.size] = 0;
-        node->port = (uint16_t)b->port;
-        node->address_version++;
+        learn_node(c, b->node_id, b->host, b->port);
     }
     c->metadata.controller = response->controller_id;
 }
@@ -415,8 +448,33 @@ static bool learn_topic(struct client *c, const struct wire_metadata_response_to
     return whole;
 }
 
+/* Without a leader it is asked again when somebody is refused for it. */
+static void learn_controllers(struct client *c, struct client_call *call, struct bytes body)
+{
+    struct client_metadata *m = &c->metadata;
+    struct wire_describe_cluster_response response;
+    m->in_flight = false;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE || response.error_code != 0) {
+        failed(c);
+        return;
+    }
+    for (int32_t i = 0; i < response.brokers_count; i++) {
+        const struct wire_describe_cluster_response_broker *b = &response.brokers[i];
+        learn_node(c, b->broker_id, b->host, b->port);
+    }
+    m->controller = response.controller_id;
+    m->failure_count = 0;
+    m->retry_ns = c->now_ns + client_backoff_ns(c, 1);
+    c->ops_dirty = true;
+}
+
 void client_metadata_answer(struct client *c, struct client_call *call, struct bytes body)
 {
+    if (call->request.api_key == API_DESCRIBE_CLUSTER) {
+        learn_controllers(c, call, body);
+        return;
+    }
     struct client_metadata *m = &c->metadata;
     struct wire_metadata_response response;
     m->in_flight = false;

@@ -21,7 +21,7 @@ end
 local POLL = 10000000
 -- Kafka's 30 s would let a client sleep through most of a scenario's harm after a power loss, which nobody tells it of.
 local PATIENCE_MS = 3000
-local CONTROLLERS_PORT, CONTROLLERS_ID = 9093, 100 -- controller1 has node.id 101
+local BROKERS_PORT, CONTROLLERS_PORT, CONTROLLERS_ID = 9092, 9093, 100 -- controller1 has node.id 101
 local SERVERS_MAX = 9 -- of a kind
 local CLUSTER_ID = "a2lsbi1zaW0tY2x1c3Rlcg" -- of a cluster whose nodes must agree on one from the beginning
 local SETTLE = 15 * 60 * 1000000000 -- after the last harm, everything must have come to its end
@@ -419,7 +419,7 @@ end
 -- Brokers beside controllers of their own are brokers alone.
 local function add_brokers(count, voters, config)
   for number = 1, count do
-    local args = { ["listeners"] = "broker" .. number .. ":9092", ["node.id"] = number }
+    local args = { ["listeners"] = "broker" .. number .. ":" .. BROKERS_PORT, ["node.id"] = number }
     if voters then
       args["process.roles"], args["controller.quorum.voters"], args["cluster.id"] = "broker", voters, CLUSTER_ID
     end
@@ -443,14 +443,15 @@ local function add_controllers(count, voters, config)
   end
 end
 
--- Where clients find the cluster.
+-- Where clients find the cluster: its brokers, or where there are none its controllers (KIP-919). Their key, and its value.
 local function bootstrap()
-  local addresses = {}
-  for i, broker in ipairs(cluster.brokers) do addresses[i] = broker.name .. ":9092" end
-  if #addresses == 0 then
-    for i, controller in ipairs(cluster.controllers) do addresses[i] = controller.name .. ":" .. CONTROLLERS_PORT end
+  local addresses, controllers = {}, #cluster.brokers == 0
+  for _, server in ipairs(cluster.servers) do
+    if controllers or server.kind == "broker" then
+      addresses[#addresses + 1] = server.name .. ":" .. (controllers and CONTROLLERS_PORT or BROKERS_PORT)
+    end
   end
-  return table.concat(addresses, ",")
+  return controllers and "client.bootstrap.controllers" or "client.bootstrap.servers", table.concat(addresses, ",")
 end
 
 -- One cluster a scenario: brokers, and controllers that are nothing else; without controllers a broker is its own. config: keys of all
@@ -472,8 +473,8 @@ function Cluster(options)
   local voters = voters_of(controllers)
   add_brokers(brokers, voters, config)
   add_controllers(controllers, voters, config)
-  cluster.admin =
-    new_node("admin", "admin", { ["client.bootstrap.servers"] = bootstrap(), ["client.request.timeout.ms"] = PATIENCE_MS })
+  local key, addresses = bootstrap()
+  cluster.admin = new_node("admin", "admin", { [key] = addresses, ["client.request.timeout.ms"] = PATIENCE_MS })
   return cluster
 end
 
@@ -712,7 +713,8 @@ end
 local FINAL_READER, NODE_NAME_MAX = "reader-", 31
 
 local function client_args(kind, options, args)
-  args["client.bootstrap.servers"] = bootstrap()
+  local key, addresses = bootstrap()
+  args[key] = addresses
   args["client.request.timeout.ms"] = PATIENCE_MS
   for ours, key in pairs(CLIENT) do
     if options[ours] ~= nil then args["client." .. key] = options[ours] end

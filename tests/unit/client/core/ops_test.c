@@ -321,3 +321,38 @@ TEST(what_is_asked_after_the_close_is_cancelled)
     assert_int_equal(op.op.err, ERR_CANCELLED);
     rig_done(&r);
 }
+
+/* ---- controllers ---- */
+
+static void tell_controllers(struct rig *r, int32_t leader)
+{
+    struct wire_describe_cluster_response_broker nodes[] = {
+        {.broker_id = 101, .host = wire_text("one"), .port = 9093},
+        {.broker_id = 102, .host = wire_text("two"), .port = 9093}};
+    struct wire_describe_cluster_response answer = {
+        .endpoint_type = 2, .controller_id = leader, .brokers = nodes, .brokers_count = 2};
+    struct client_request *request = rig_take(r, 60);
+    assert_non_null(request);
+    rig_answer(r, request, &answer);
+}
+
+TEST(an_order_goes_to_the_controller_that_leads_and_follows_it)
+{
+    struct rig r;
+    struct client_create_topic op;
+    rig_init(&r, "bootstrap.controllers", "one:9093,two:9093", NULL);
+    create(&r, &op);
+    tell_controllers(&r, 102);
+    created(&r, WIRE_ERROR_NOT_CONTROLLER); /* asked before anybody knew */
+    rig_pass(&r, 1000);
+    tell_controllers(&r, 102);
+    rig_up(&r, 102, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 19);
+    assert_non_null(request);
+    assert_int_equal(request->node, 102);
+    struct wire_create_topics_response_topic topic = {.name = wire_text("t"), .num_partitions = 3};
+    struct wire_create_topics_response answer = {.topics_count = 1, .topics = &topic};
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    rig_done(&r);
+}
