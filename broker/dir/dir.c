@@ -49,6 +49,8 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     list_init(&dir->removals);
     list_init(&dir->folders);
     list_init(&dir->overwrites);
+    list_init(&dir->entries_asked);
+    list_init(&dir->entries_syncing);
     dir_path_join(dir->redo_path, config->path, FORMAT_REDO_NAME, "");
     dir_files_init(dir);
     dir_writers_init(dir);

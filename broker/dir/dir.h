@@ -111,11 +111,15 @@ static inline bool dir_sync_tried(enum err e)
  * seen to before waiter is told. */
 struct dir_sync {
     struct env_op op;
+    struct list link; /* dir_sync_entries */
     struct dir *dir;
     struct waiter *waiter;
 };
 void dir_sync_folder(struct dir *dir, struct dir_sync *sync, const char *path,
                      struct waiter *waiter);
+/* The same of the directory itself. Whoever asks while one is under way is answered by the next,
+ * and all of them by one: where many are made or removed at once, they share their syncs. */
+void dir_sync_entries(struct dir *dir, struct dir_sync *sync, struct waiter *waiter);
 void dir_sync_file(struct dir *dir, struct dir_sync *sync, env_file file, struct waiter *waiter);
 /* What a person may do about it; "" or the rest of a sentence. */
 const char *dir_advice(enum err e);

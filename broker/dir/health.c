@@ -98,6 +98,42 @@ void dir_sync_folder(struct dir *dir, struct dir_sync *sync, const char *path,
     env_sync_dir(dir->env, &sync->op, path, on_synced);
 }
 
+static void sync_entries(struct dir *dir);
+
+/* Another asker may be the last who keeps the directory. */
+static void on_entries_synced(struct env_op *op, enum err e, uint64_t n)
+{
+    struct dir *dir = CONTAINER_OF(op, struct dir, entries_sync);
+    struct list covered;
+    struct list *link;
+    (void)n;
+    list_init(&covered);
+    list_splice_back(&covered, &dir->entries_syncing);
+    if (e != ERR_NONE)
+        dir_sync_failed(dir, e);
+    if (!list_empty(&dir->entries_asked))
+        sync_entries(dir);
+    while ((link = list_pop_front(&covered)) != NULL)
+        waiter_tell(CONTAINER_OF(link, struct dir_sync, link)->waiter, e);
+}
+
+static void sync_entries(struct dir *dir)
+{
+    ASSERT(list_empty(&dir->entries_syncing));
+    ASSERT(!dir->entries_sync.in_flight);
+    list_splice_back(&dir->entries_syncing, &dir->entries_asked);
+    env_sync_dir(dir->env, &dir->entries_sync, dir->path, on_entries_synced);
+}
+
+void dir_sync_entries(struct dir *dir, struct dir_sync *sync, struct waiter *waiter)
+{
+    *sync = (struct dir_sync){.dir = dir, .waiter = waiter};
+    list_init(&sync->link);
+    list_push_back(&dir->entries_asked, &sync->link);
+    if (!dir->entries_sync.in_flight)
+        sync_entries(dir);
+}
+
 void dir_sync_file(struct dir *dir, struct dir_sync *sync, env_file file, struct waiter *waiter)
 {
     *sync = (struct dir_sync){.dir = dir, .waiter = waiter};

@@ -88,6 +88,9 @@ struct dir {
     struct env_timer checkpoint, flush;
     int64_t watermarks_ns; /* when they were written last */
 
+    struct env_op entries_sync;
+    struct list entries_asked, entries_syncing; /* struct dir_sync: for the next one; in this one */
+
     int32_t busy;           /* what dir_settle waits for */
     struct list overwrites; /* one at a time, the first */
     uint8_t *redo_head;     /* of its journal */

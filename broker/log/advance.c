@@ -51,7 +51,7 @@ void log_advance_start(struct log *log, int64_t to, struct log_op *op, log_done 
     list_init(&op->link);
     enum err e = ERR_NONE;
     if (log->status != ERR_NONE)
-        e = errmsg_set(&op->msg, log->status, "%s", log->why.text);
+        e = errmsg_set(&op->msg, log->status, "%s", log_status_text(log));
     else if (log->closing != NULL || log->truncation != NULL)
         e = errmsg_set(&op->msg, ERR_BUSY, "%s is being truncated, or closed", log->path);
     else if (to > log->end)

@@ -242,7 +242,7 @@ static enum steps_flow birth_durable(struct steps *steps)
     if (KNOWN_BUG(rename_without_dir_sync))
         return STEPS_NEXT;
     struct log_opening *o = w->opening;
-    dir_sync_folder(o->log->dir, &o->sync, dir_path(o->log->dir), steps_waiter(steps));
+    dir_sync_entries(o->log->dir, &o->sync, steps_waiter(steps));
     return STEPS_WAIT;
 }
 

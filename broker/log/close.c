@@ -26,6 +26,7 @@ void log_free(struct log *log)
     format_epochs_free(&log->epochs);
     format_producers_free(&log->producers);
     mem_free(mem, log->notice);
+    mem_free(mem, log->why);
     mem_free(mem, log->topic);
     mem_free(mem, log->path);
     mem_free(mem, log);
@@ -97,7 +98,7 @@ static enum steps_flow delete_sync(struct steps *steps)
         return steps_go(steps, STEPS_END);
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
-    dir_sync_folder(d->dir, &d->sync, dir_path(d->dir), steps_waiter(steps));
+    dir_sync_entries(d->dir, &d->sync, steps_waiter(steps));
     return STEPS_WAIT;
 }
 

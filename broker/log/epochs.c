@@ -122,7 +122,7 @@ void log_assign_epoch(struct log *log, int32_t epoch, struct log_op *op, log_don
     *op = (struct log_op){.done = done};
     list_init(&op->link);
     if (log->status != ERR_NONE) {
-        op->msg = log->why;
+        errmsg_set(&op->msg, log->status, "%s", log_status_text(log));
         done(op, log->status);
         return;
     }

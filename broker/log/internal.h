@@ -19,7 +19,7 @@
 #define LOG_CHECK_BYTES (256 << 10)      /* nor is it to decompress more than this */
 #define LOG_RECODE_BYTES (16 << 10)      /* or to compress more than this */
 #define LOG_RECODE_MAX (64 << 20)        /* of records, of a batch that is written anew */
-#define LOG_OPENINGS_MAX 4               /* recoveries at once in a directory */
+#define LOG_OPENINGS_MAX 16              /* recoveries at once in a directory */
 #define LOG_BATCHES_MAX 64               /* of one append */
 #define LOG_GAP_MAX (1 << 30)            /* offsets that may be missing within a segment */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */
@@ -144,8 +144,8 @@ struct log {
     struct log_watch *watch;
     uint8_t state; /* enum log_state */
     enum err status;
-    struct errmsg why; /* of status */
-    char *notice;      /* what recovery did that a person should know, or NULL */
+    char *why;    /* of status; NULL: no more than its own text */
+    char *notice; /* what recovery did that a person should know, or NULL */
 
     struct log_segment **segments; /* ascending; the last one is written to */
     int32_t segment_count, segment_cap;
@@ -324,6 +324,8 @@ static inline struct log_segment *log_active(const struct log *log)
     return log->segments[log->segment_count - 1];
 }
 void log_move(struct log *log, enum log_state next);
+/* What a person is told of a log that is offline; the first time counts. */
+void log_explain(struct log *log, const struct errmsg *why);
 static inline bool log_is_soon(const struct log *log)
 {
     return log->soon_end > log->durable_end;

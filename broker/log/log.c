@@ -97,7 +97,15 @@ enum err log_status(const struct log *log)
 
 const char *log_status_text(const struct log *log)
 {
-    return log->why.text;
+    if (log->status == ERR_NONE)
+        return "";
+    return log->why != NULL ? log->why : err_text(log->status);
+}
+
+void log_explain(struct log *log, const struct errmsg *why)
+{
+    if (log->why == NULL)
+        log->why = mem_text(log->set->mem, why->text, strlen(why->text));
 }
 
 const char *log_notice(const struct log *log)
@@ -157,9 +165,10 @@ void log_offline(struct log *log, enum err e, int64_t position)
     ASSERT(e != ERR_NONE);
     if (log->status != ERR_NONE)
         return;
+    struct errmsg why;
+    errmsg_set(&why, e, "%s%s", err_text(e), dir_advice(e));
     log->status = e;
-    if (log->why.text[0] == 0)
-        errmsg_set(&log->why, e, "%s%s", err_text(e), dir_advice(e));
+    log_explain(log, &why);
     TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
           .position = position, .err = e);
     log_told(log, e);
@@ -170,10 +179,12 @@ void log_missing(struct log *log, const char *path)
 {
     if (log->state == LOG_OPENING || log->status != ERR_NONE || dir_status(log->dir) != ERR_NONE)
         return;
-    errmsg_set(&log->why, ERR_NOTFOUND,
+    struct errmsg why;
+    errmsg_set(&why, ERR_NOTFOUND,
                "%s is gone, although nobody but the broker may remove it: stop the broker, put it "
                "back from a copy, then start it again",
                path);
+    log_explain(log, &why);
     log_offline(log, ERR_NOTFOUND, -1);
 }
 
@@ -273,7 +284,9 @@ void log_bad_batch(struct log_segment *segment, uint64_t position, const char *w
     struct log *log = segment->log;
     if (log->status != ERR_NONE)
         return;
-    log_corrupt_text(&log->why, log, segment->disk.file->path, position, what);
+    struct errmsg why;
+    log_corrupt_text(&why, log, segment->disk.file->path, position, what);
+    log_explain(log, &why);
     log_offline(log, ERR_CORRUPT, (int64_t)position);
 }
 

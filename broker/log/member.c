@@ -86,7 +86,7 @@ static void on_offline(struct dir_member *m, const struct errmsg *why)
     struct log *log = log_of(m);
     if (log->status != ERR_NONE)
         return;
-    log->why = *why;
+    log_explain(log, why);
     log->status = ERR_OFFLINE;
 }
 

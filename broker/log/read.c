@@ -336,7 +336,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_read *read = r->read;
     struct log *log = r->log;
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
-        read->op.msg = log->why;
+        errmsg_set(&read->op.msg, log->status, "%s", log_status_text(log));
     else if (e != ERR_NONE)
         errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", steps_what(steps),
                    (long long)read->offset, log->topic, log->partition, err_text(e));
@@ -433,7 +433,7 @@ static bool begin(struct log *log, struct log_read *read, log_done *done)
     read->own = NULL;
     enum err e = ERR_NONE;
     if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
-        read->op.msg = log->why;
+        errmsg_set(&read->op.msg, log->status, "%s", log_status_text(log));
         e = log->status;
     } else if (read->offset < log_local_start(log) || read->offset > log->end) {
         e = errmsg_set(&read->op.msg, ERR_RANGE, "offset %lld is not within %lld and %lld",

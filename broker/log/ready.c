@@ -128,7 +128,7 @@ static enum steps_flow ready_entry(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     if (!o->log->set->entries_doubted || o->unborn)
         return steps_go(steps, READY_GROUND);
-    dir_sync_folder(o->log->dir, &o->sync, dir_path(o->log->dir), steps_waiter(steps));
+    dir_sync_entries(o->log->dir, &o->sync, steps_waiter(steps));
     return STEPS_WAIT;
 }
 

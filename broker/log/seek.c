@@ -289,7 +289,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_seek *seek = s->seek;
     struct log *log = s->log;
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
-        seek->op.msg = log->why;
+        errmsg_set(&seek->op.msg, log->status, "%s", log_status_text(log));
     else if (e != ERR_NONE)
         errmsg_set(&seek->op.msg, e, "cannot %s the time %lld in %s-%d: %s", steps_what(steps),
                    (long long)seek->timestamp_ms, log->topic, log->partition, err_text(e));
@@ -311,7 +311,7 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     seek->offset = seek->timestamp_found_ms = -1;
     seek->leader_epoch = -1;
     if (log->status != ERR_NONE && log->status != ERR_OFFLINE) { /* S-5 stops writes alone */
-        seek->op.msg = log->why;
+        errmsg_set(&seek->op.msg, log->status, "%s", log_status_text(log));
         done(&seek->op, log->status);
         return;
     }

@@ -491,7 +491,7 @@ static void end_truncation(struct log_truncation *t, enum err e)
     bool cut = t->cut;
     enum err repair = log->write_failed;
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
-        op->msg = log->why;
+        errmsg_set(&op->msg, log->status, "%s", log_status_text(log));
     else if (e != ERR_NONE && op->msg.text[0] == 0)
         errmsg_set(&op->msg, e, "cannot %s %s: %s", steps_what(&t->steps), log->path, err_text(e));
     if (e != ERR_NONE && cut)
@@ -537,7 +537,7 @@ static void on_timer(struct env_timer *timer)
         log_truncation_find(t, on_found);
         return;
     }
-    errmsg_set(&t->op->msg, log->status, "%s", log->why.text);
+    errmsg_set(&t->op->msg, log->status, "%s", log_status_text(log));
     end_truncation(t, log->status);
 }
 
@@ -563,7 +563,7 @@ bool log_truncation_comes(const struct log *log)
 static enum err check(const struct log *log, int64_t to, bool reset, struct errmsg *msg)
 {
     if (log->status != ERR_NONE)
-        return errmsg_set(msg, log->status, "%s", log->why.text);
+        return errmsg_set(msg, log->status, "%s", log_status_text(log));
     if (log->closing != NULL || dir_closing(log->dir))
         return errmsg_set(msg, ERR_OFFLINE, "%s is being closed", log->path);
     if (log->truncation != NULL)

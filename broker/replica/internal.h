@@ -31,7 +31,6 @@ struct replica {
     struct log *log;
     struct log_watch watch;
     struct log_birth birth;
-    struct log_op log_op;
     struct replica_op *op;      /* of opening, closing or removing */
     struct replica_op *removal; /* that waits for the end of an opening */
     struct log_set *logs;
@@ -43,7 +42,6 @@ struct replica {
     int64_t leader_high_watermark; /* a follower's: as it was told last; -1: not yet */
     bool full;                     /* the disk had no room for the epoch, and was told to be full */
     struct dir *dir;
-    struct log_op epoch_op;
     int64_t high_watermark;
     int64_t epoch_start;  /* log end offset when this epoch began (P-1) */
     struct list checking; /* struct replica_produce whose batches the log is looking at */

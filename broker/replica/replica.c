@@ -219,10 +219,15 @@ static void follow(struct replica *r)
     end_op(r, ERR_NONE);
 }
 
+static struct replica *replica_of(struct log_op *op)
+{
+    return CONTAINER_OF(op, struct replica_op, log)->replica;
+}
+
 static void on_failed_closed(struct log_op *op, enum err e)
 {
     (void)e;
-    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    struct replica *r = replica_of(op);
     r->log = NULL;
     replica_move(r, ROLE_CLOSED);
     end_op(r, r->error);
@@ -258,7 +263,7 @@ static void hold_no_more(struct replica *r, bool room)
 
 static void on_epoch(struct log_op *op, enum err e)
 {
-    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    struct replica *r = replica_of(op);
     if (e == ERR_NOSPACE) { /* what was acknowledged can be read all the same */
         hold(r);
         wait_for_room(r);
@@ -270,12 +275,12 @@ static void on_epoch(struct log_op *op, enum err e)
     r->error = e;
     r->op->msg = op->msg;
     errmsg_wrap(&r->op->msg, e, "cannot lead partition %s-%d", r->topic, (int)r->partition);
-    log_close(r->log, &r->log_op, on_failed_closed);
+    log_close(r->log, &r->op->log, on_failed_closed);
 }
 
 static void on_open(struct log_op *op, enum err e)
 {
-    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    struct replica *r = replica_of(op);
     if (e != ERR_NONE) {
         r->log = NULL;
         r->error = e;
@@ -289,7 +294,7 @@ static void on_open(struct log_op *op, enum err e)
     if (r->next.follows)
         follow(r);
     else if (log_latest_epoch(r->log) < r->leader_epoch)
-        log_assign_epoch(r->log, r->leader_epoch, &r->log_op, on_epoch);
+        log_assign_epoch(r->log, r->leader_epoch, &r->op->log, on_epoch);
     else
         lead(r);
 }
@@ -301,6 +306,7 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
     replica_move(r, ROLE_OPENING);
     op->done = done;
     op->msg = (struct errmsg){{0}};
+    op->replica = r;
     r->op = op;
     r->leader_epoch = epochs.leader;
     r->partition_epoch = epochs.partition;
@@ -311,7 +317,7 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
                                   .unmarked = r->config.unmarked,
                                   .leader_epoch = epochs.follows ? -1 : epochs.leader};
     log_open(logs, &r->log, r->topic, r->partition, r->topic_id.b, &r->config.log, &r->birth,
-             &r->watch, &r->log_op, on_open);
+             &r->watch, &r->op->log, on_open);
 }
 
 /* ---- leading ---- */
@@ -337,9 +343,17 @@ static void begin_epoch(struct replica *r)
     replica_raise_high_watermark(r, log_counting_end(r->log));
 }
 
+/* Of one that is led anew while it is open. */
+struct noting {
+    struct log_op op;
+    struct replica *replica;
+};
+
 static void on_noted(struct log_op *op, enum err e)
 {
-    struct replica *r = CONTAINER_OF(op, struct replica, epoch_op);
+    struct noting *noting = CONTAINER_OF(op, struct noting, op);
+    struct replica *r = noting->replica;
+    mem_free(r->mem, noting);
     ASSERT(r->noting);
     r->noting = false;
     if (r->role != ROLE_LEADER && r->role != ROLE_FOLLOWER)
@@ -364,8 +378,12 @@ void replica_lead_on(struct replica *r)
     if (!can || !r->holds || r->noting || r->take != NULL ||
         log_written_end(r->log) < log_end(r->log))
         return;
+    struct noting *noting = mem_zalloc(r->mem, sizeof *noting);
+    if (noting == NULL)
+        return; /* it goes on holding */
+    noting->replica = r;
     r->noting = true;
-    log_assign_epoch(r->log, r->next.leader, &r->epoch_op, on_noted);
+    log_assign_epoch(r->log, r->next.leader, &noting->op, on_noted);
 }
 
 /* P-1. */
@@ -475,7 +493,7 @@ void replica_resign(struct replica *r)
 
 static void on_closed(struct log_op *op, enum err e)
 {
-    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    struct replica *r = replica_of(op);
     ASSERT(!r->noting);
     hold_no_more(r, false);
     r->log = NULL;
@@ -491,6 +509,7 @@ void replica_close(struct replica *r, struct replica_op *op, replica_done *done)
     replica_move(r, ROLE_CLOSING);
     op->done = done;
     op->msg = (struct errmsg){{0}};
+    op->replica = r;
     r->op = op;
     replica_read_last(r);
 }
@@ -498,7 +517,7 @@ void replica_close(struct replica *r, struct replica_op *op, replica_done *done)
 void replica_read_last(struct replica *r)
 {
     if (r->role == ROLE_CLOSING && r->reader_count == 0)
-        log_close(r->log, &r->log_op, on_closed);
+        log_close(r->log, &r->op->log, on_closed);
 }
 
 /* ---- deleting ---- */
@@ -515,7 +534,7 @@ void replica_delete(struct replica *r)
 
 static void on_removed(struct log_op *op, enum err e)
 {
-    struct replica *r = CONTAINER_OF(op, struct replica, log_op);
+    struct replica *r = replica_of(op);
     ASSERT(!r->noting);
     hold_no_more(r, false);
     replica_move(r, ROLE_DELETED);
@@ -534,9 +553,9 @@ static void remove_now(struct replica *r)
         stop_leading(r);
     replica_move(r, ROLE_DELETING);
     if (log != NULL)
-        log_delete(log, &r->log_op, on_removed);
+        log_delete(log, &r->op->log, on_removed);
     else
-        log_delete_closed(r->logs, r->topic, r->partition, &r->log_op, on_removed);
+        log_delete_closed(r->logs, r->topic, r->partition, &r->op->log, on_removed);
 }
 
 void replica_remove(struct replica *r, struct replica_op *op, struct log_set *logs,
@@ -546,6 +565,7 @@ void replica_remove(struct replica *r, struct replica_op *op, struct log_set *lo
     ASSERT(r->removal == NULL);
     op->done = done;
     op->msg = (struct errmsg){{0}};
+    op->replica = r;
     r->removal = op;
     r->logs = logs;
     if (r->role != ROLE_OPENING)

@@ -50,6 +50,9 @@ typedef void replica_done(struct replica_op *op, enum err e);
 struct replica_op {
     replica_done *done;
     struct errmsg msg;
+    /* the replica's own */
+    struct replica *replica;
+    struct log_op log;
 };
 
 /* Puts a partition into the set; nothing is opened. topic is copied. ERR_NOMEM. */
