@@ -107,7 +107,9 @@ int64_t world_disk_delay(struct flight *flight, uint64_t bytes)
     int64_t delay_ns = mean_ns / 4 + random_exponential(bits, mean_ns - mean_ns / 4);
     delay_ns += (int64_t)(bytes / BYTES_PER_NS);
     bool syncs = flight->verb == ENV_SYNC || flight->verb == ENV_SYNC_DIR;
-    return 1 + delay_ns * node->slow_factor * (syncs ? node->slow_sync_factor : 1);
+    int64_t slow_ns = delay_ns * (node->slow_factor * (syncs ? node->slow_sync_factor : 1) - 1);
+    /* What has waited for a slow disk waits no longer than it is slow. */
+    return 1 + delay_ns + MIN(slow_ns, MAX(node->slow_until_ns - world->now_ns, 0));
 }
 
 /* ---- faults ---- */

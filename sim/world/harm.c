@@ -222,6 +222,13 @@ static void set_rate(struct world_node *node, const struct harm *harm, bool ends
 }
 
 /* Begins on one node. True: it has struck, and ends when the line says. */
+/* Until then the disk is slow; begun before, it knows when it ends. */
+static void slow_until(struct world_node *node, const struct harm *harm)
+{
+    int64_t ends_ns = harm->line.for_ns > 0 ? node->world->now_ns + harm->line.for_ns : INT64_MAX;
+    node->slow_until_ns = MAX(node->slow_until_ns, harm->until_ns > 0 ? harm->until_ns : ends_ns);
+}
+
 static bool begin_on(struct world_node *node, const struct harm *harm)
 {
     struct world *world = node->world;
@@ -239,12 +246,14 @@ static bool begin_on(struct world_node *node, const struct harm *harm)
         return true;
     case FAULT_DISK_SLOW:
         node->slow_factor = param[FAULT_P_FACTOR] > 0 ? param[FAULT_P_FACTOR] : SLOW_FACTOR;
+        slow_until(node, harm);
         return true;
     case FAULT_DISK_HANG:
         node->hang_depth++;
         return true;
     case FAULT_SLOW_SYNC:
         node->slow_sync_factor = param[FAULT_P_FACTOR] > 0 ? param[FAULT_P_FACTOR] : SLOW_FACTOR;
+        slow_until(node, harm);
         return true;
     case FAULT_DRIFT:
         world_drift(node, param[FAULT_P_PPM]);
@@ -617,6 +626,7 @@ static void heal_node(struct world *world, struct world_node *node)
     node->killer = NULL;
     node->rule_count = 0;
     node->slow_factor = node->slow_sync_factor = 1;
+    node->slow_until_ns = 0;
     node->hang_depth = 0;
     world_drift(node, 0);
     node->inbound_bytes_per_s = 0;

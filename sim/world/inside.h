@@ -183,8 +183,9 @@ struct world_node {
     struct harm *killer;
     int32_t hang_depth;
     int64_t slow_factor, slow_sync_factor;
-    bool stalled; /* paused, and soon no more */
-    bool frozen;  /* outside of the core that was healed */
+    int64_t slow_until_ns; /* the latest moment at which either ends */
+    bool stalled;          /* paused, and soon no more */
+    bool frozen;           /* outside of the core that was healed */
     struct world_call unstall;
     struct rule rules[RULES_MAX];
     int32_t rule_count;
