@@ -84,6 +84,9 @@ enum check_gravity {
     X(E16, NO_CONTROLLER, REORDERS, "nobody led the quorum although nothing was in the way")       \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
+    X(G4, SLOW_SEND, REORDERS, "a send took longer than it may where nothing was amiss")           \
+    X(G5, SLOW_READ, REORDERS, "a waiting reader was given a record later than it may be")         \
+    X(G8, GIVEN_UP, REORDERS, "a send was given up although nothing was amiss, or too early")      \
     X(L1, OFFSET_GAP, RULE, "an append did not begin at the log end offset")                       \
     X(L2, ENDS_CROSSED, RULE, "log start, high watermark and log ends are out of order")           \
     X(L3, WATERMARK_BACK, RULE, "the high watermark went back within a life")                      \
@@ -126,6 +129,10 @@ struct check_contract {
     int32_t voter_count;  /* of the metadata quorum; 0: each node is its own */
     int64_t retention_ms; /* of the topics; -1: nothing may be deleted by time */
     int64_t wall_base_ms; /* true wall time at virtual time 0 */
+    /* The service level: a send is answered with success within send_ns, a reader that waits is
+     * given a record within read_ns of its acknowledgement, either not before recovery_ns after the
+     * last harm. send_ns, read_ns 0: it is not judged. */
+    int64_t send_ns, read_ns, recovery_ns;
 };
 
 #define CHECK_NO_NODE UINT32_MAX

@@ -23,7 +23,8 @@ struct check_rule {
 /* cluster.c owns hosts and topics, replicas.c replicas, canon.c the canonical logs, records.c what
  * clients sent, were told and read. */
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_senders,
-    check_rule_canon, check_rule_records, check_rule_readers, check_rule_ids, check_rule_quorum;
+    check_rule_canon, check_rule_service, check_rule_records, check_rule_readers, check_rule_ids,
+    check_rule_quorum;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 

@@ -124,6 +124,7 @@ struct part {
     struct topic *topic;                /* NULL: nobody has named it yet */
     bool offline;                       /* a broker says so; until a log of it is opened again */
     int64_t led_ns;                     /* when somebody began to lead it last */
+    int64_t refused_ns;                 /* when a batch was last refused for its sequence */
     bool grown; /* its topic has more partitions now than when it was made */
     uint64_t final_end;
     uint64_t cut_count;          /* cuts that took records: what was known of their order is void */
@@ -151,6 +152,8 @@ enum place_kind {
     PLACE_PRODUCER_ID, /* given out */
     PLACE_ASKED,       /* what a node last asked a partition's offset for */
     PLACE_KEY_HOME,    /* the partition that a topic's key goes to */
+    PLACE_WAITS,       /* since when a node's polls bring nothing */
+    PLACE_LIMITS,      /* what a session gives a record */
 };
 #define PLACE_KEY_SHIFT 3
 

@@ -40,6 +40,8 @@ int64_t client_backoff_ns(struct client *c, int32_t attempt_count)
     int64_t ns = MIN(ms, ms_max) * MS;
     int64_t spread = ns / 100 * CLIENT_JITTER_PERCENT;
     ns += random_between(client_draw(c), -spread, spread);
+    if (KNOWN_BUG(backoff_out_of_hand))
+        ns *= 5;
     return MAX(ns, MS); /* never none: whatever fails at once would be tried for ever at once */
 }
 

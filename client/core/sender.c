@@ -283,6 +283,8 @@ static bool land(struct client *c, struct client_batch *b)
 
 static bool may_retry(const struct client *c, const struct client_batch *b)
 {
+    if (KNOWN_BUG(few_retries) && b->attempt_count > 3)
+        return false;
     return b->attempt_count <= c->config.retry_count_max && b->deadline_ns > c->now_ns &&
            !c->closing;
 }

@@ -306,6 +306,7 @@ static enum err start(struct world_seat *seat)
         mem_free(seat->mem, c);
         return e;
     }
+    TRACE(seat->trace, CLIENT_LIMITS, .request_ms = client.request_timeout_ms);
     c->topic = trace_topic(c->config.topic);
     script_workload_name_partitions(seat->trace, c->config.topic, c->config.partitions);
     if (c->config.final)

@@ -417,6 +417,9 @@ static void init(struct script *s, struct mem *mem, const struct script_options 
     *s = (struct script){.mem = mem, .options = options, .result = result};
     *result = (struct script_result){.seed = options->seed};
     s->contract.retention_ms = -1;
+    s->contract.send_ns = SERVICE_SEND_NS;
+    s->contract.read_ns = SERVICE_READ_NS;
+    s->contract.recovery_ns = SERVICE_RECOVERY_NS;
     s->ear = (struct stage_ear){
         .row = on_row, .reply = on_reply, .exited = on_exited, .broke = on_broke};
     list_init(&s->tasks);

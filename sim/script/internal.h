@@ -25,6 +25,10 @@
 #define SCRIPT_CLAIM_INSTRUCTIONS_MAX 1000000
 #define SCRIPT_CLAIM_COPIED_MAX (64ull << 20)
 #define SCRIPT_COMMAND_WAIT_NS (60ll * 1000000000)
+/* The service level that a scenario promises when it says nothing else. */
+#define SERVICE_SEND_NS 1000000000ll
+#define SERVICE_READ_NS 800000000ll
+#define SERVICE_RECOVERY_NS 1500000000ll
 #define SCRIPT_LATE_MAX 128   /* bytes of what it waited for */
 #define SCRIPT_SHOWN_MAX 2000 /* bytes of the script's text that an expect looks at */
 

@@ -141,6 +141,14 @@ function finally(phrases)
   promised = true
 end
 
+-- What clients may count on where nothing is amiss: a send is answered within `send`, a reader that waits is given a record within `read`
+-- of its acknowledgement. What it does not name stays as ever.
+function service_level(options)
+  local o = check.options("service_level", options, { send = check.lasting, read = check.lasting })
+  if not (o.send or o.read) then wrong("service_level: of what? say it as service_level { send = seconds(1), read = seconds(1) }") end
+  kiln.service_level(o.send or 0, o.read or 0)
+end
+
 -- ---- harm -------------------------------------------------------------------------------------
 
 local span_text = kiln.time_text
@@ -823,6 +831,7 @@ end
 
 local function finish_producers()
   for _, p in ipairs(cluster.producers) do
+    if not p:alive() then kiln.sleep(POLL) end -- whoever is to come back when all is healed does so now
     if p:alive() then
       if not p.records then kiln.command(p.id, "finish", 0) end
       must(function() return p:done() or not p:alive() end, p.name .. " has records without an answer")

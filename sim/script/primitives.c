@@ -464,6 +464,18 @@ static int set_contract(lua_State *lua)
     return 0;
 }
 
+/* service_level(send, read): 0 leaves what was. */
+static int set_service_level(lua_State *lua)
+{
+    struct script *s = script_of(lua);
+    lua_Integer send_ns = luaL_checkinteger(lua, 1), read_ns = luaL_checkinteger(lua, 2);
+    if (s->check != NULL)
+        return luaL_error(lua, "service_level: it stands before the first wait");
+    s->contract.send_ns = send_ns > 0 ? send_ns : s->contract.send_ns;
+    s->contract.read_ns = read_ns > 0 ? read_ns : s->contract.read_ns;
+    return 0;
+}
+
 /* leave_out(topic, partition) */
 static int leave_out(lua_State *lua)
 {
@@ -693,6 +705,7 @@ void script_add_primitives(lua_State *lua)
                                          {"heal_core", do_heal_core},
                                          {"command", do_command},
                                          {"contract", set_contract},
+                                         {"service_level", set_service_level},
                                          {"leave_out", leave_out},
                                          {"split", set_split},
                                          {"swarm", set_swarm},

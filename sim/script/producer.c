@@ -236,6 +236,9 @@ static enum err start(struct world_seat *seat)
     p->flags = promise(&client);
     p->target = p->config.records < 0 ? UINT64_MAX : (uint64_t)p->config.records;
     p->due_ns = env_now(seat->env);
+    TRACE(seat->trace, CLIENT_LIMITS, .request_ms = client.request_timeout_ms,
+          .delivery_ms = MIN(client.delivery_timeout_ms, client.block_ms_max),
+          .retries = client.retry_count_max);
     p->topic = trace_topic(p->config.topic);
     script_workload_name_partitions(seat->trace, p->config.topic, p->config.partitions);
     send_some(p);
