@@ -24,7 +24,7 @@ static enum err step(struct quorum *q, struct raft_event *event)
 }
 
 /* Of the record before that offset; 0: none is known. */
-static int32_t epoch_before(const struct quorum *q, int64_t offset)
+int32_t quorum_carry_epoch_before(const struct quorum *q, int64_t offset)
 {
     for (int32_t i = 0; i < q->snapshot_count; i++) {
         if (q->snapshots[i].offset == offset)
@@ -33,7 +33,7 @@ static int32_t epoch_before(const struct quorum *q, int64_t offset)
     return MAX(log_epoch_at(q->log, offset - 1), 0);
 }
 
-static struct raft_snapshot_id newest_snapshot(const struct quorum *q)
+struct raft_snapshot_id quorum_carry_newest_snapshot(const struct quorum *q)
 {
     if (q->snapshot_count == 0)
         return (struct raft_snapshot_id){.offset = -1};
@@ -57,9 +57,10 @@ static enum err open_raft(struct quorum *q, int32_t epoch_seen, bool is_new)
         .state = epoch_seen > 0 ? &state : NULL,
         .log_start = log_start(q->log),
         .log_end = log_end(q->log),
-        .log_start_epoch = log_start(q->log) > 0 ? epoch_before(q, log_start(q->log)) : 0,
+        .log_start_epoch =
+            log_start(q->log) > 0 ? quorum_carry_epoch_before(q, log_start(q->log)) : 0,
         .epochs = is_new ? NULL : log_epochs(q->log), /* made with the first */
-        .snapshot = newest_snapshot(q),
+        .snapshot = quorum_carry_newest_snapshot(q),
         .high_watermark = log_end(q->log),
         .voter_sets = &voters,
         .voter_set_count = 1};
@@ -132,7 +133,8 @@ void quorum_carry_snapshot(struct quorum *q)
     if (!q->unsaved)
         tell(q, (struct raft_event){
                     .type = RAFT_SNAPSHOT,
-                    .snapshot = {.id = newest_snapshot(q),
+                    .snapshot = {.id = quorum_carry_newest_snapshot(q),
                                  .log_start = start,
-                                 .log_start_epoch = start > 0 ? epoch_before(q, start) : 0}});
+                                 .log_start_epoch =
+                                     start > 0 ? quorum_carry_epoch_before(q, start) : 0}});
 }

@@ -54,7 +54,10 @@ static int16_t append_write(struct quorum *q, const struct metadata_write *write
     ASSERT(appended.first == offset);
     change->bytes = write->size;
     queue(q, change, &appended);
-    quorum_carry_appended(q, change->end);
+    if (q->member != NULL)
+        quorum_member_appended(q, change->end);
+    else
+        quorum_carry_appended(q, change->end);
     return WIRE_ERROR_NONE;
 }
 
@@ -83,8 +86,8 @@ void quorum_op_done(struct quorum *q, enum err e)
     op->done(op, e);
 }
 
-/* Everything from that change on never happened. */
-static void fail_from(struct quorum *q, uint64_t from)
+/* Takes out all from that change on. */
+static void drop_from(struct quorum *q, uint64_t from)
 {
     while (!list_empty(&q->changes)) {
         struct change *change = CONTAINER_OF(q->changes.prev, struct change, link);
@@ -97,6 +100,18 @@ static void fail_from(struct quorum *q, uint64_t from)
     q->tail = list_empty(&q->changes) ? q->committed
                                       : CONTAINER_OF(q->changes.prev, struct change, link)->image;
     metadata_image_retain(q->tail);
+}
+
+void quorum_change_drop(struct quorum *q)
+{
+    drop_from(q, 0);
+    ASSERT(list_empty(&q->changes));
+}
+
+/* Everything from that change on never happened. */
+static void fail_from(struct quorum *q, uint64_t from)
+{
+    drop_from(q, from);
     quorum_requests_lost(q, from);
     bool unled = q->lead_change >= from && q->lead_change != 0;
     if (unled && quorum_unled(q))
@@ -149,13 +164,11 @@ static void tell_topics(struct quorum *q, const struct metadata_image *from,
         quorum_tell_settings(q);
 }
 
-/* Makes it the current image, as far as readers may see it. */
-static void make_current(struct quorum *q, const struct change *change)
+void quorum_change_current(struct quorum *q, struct metadata_image *image, int64_t first)
 {
-    const struct metadata_image *from = q->current, *to = metadata_visible(change->image);
-    metadata_image_retain(change->image);
+    const struct metadata_image *from = q->current, *to = metadata_visible(image);
     metadata_image_release(q->committed);
-    q->committed = change->image;
+    q->committed = image;
     if (to == from) /* a transaction goes on */
         return;
     metadata_image_retain(to);
@@ -164,7 +177,7 @@ static void make_current(struct quorum *q, const struct change *change)
     if (from == NULL || from->kept.root != to->kept.root) /* where settings of brokers stand */
         quorum_configure(q);
     bool moved = memcmp(&before, quorum_topic_defaults(q), sizeof before) != 0;
-    tell_topics(q, from, to, change->first, moved);
+    tell_topics(q, from, to, first, moved);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);
     else
@@ -176,7 +189,8 @@ static void publish(struct quorum *q, struct change *change)
 {
     ASSERT(q->changes.next == &change->link);
     list_remove(&change->link);
-    make_current(q, change);
+    metadata_image_retain(change->image);
+    quorum_change_current(q, change->image, change->first);
     q->unsnapped_bytes += change->bytes;
     uint64_t number = change->number;
     change_free(q, change);
@@ -186,6 +200,16 @@ static void publish(struct quorum *q, struct change *change)
         quorum_led(q);
     if (q->op != NULL && q->op_change != 0 && q->op_change <= number)
         quorum_op_done(q, ERR_NONE);
+}
+
+void quorum_change_publish(struct quorum *q, int64_t end)
+{
+    for (;;) {
+        struct change *change = LIST_FIRST(&q->changes, struct change, link);
+        if (change == NULL || change->end > end)
+            return;
+        publish(q, change);
+    }
 }
 
 /* True when something moved. */
@@ -202,6 +226,10 @@ static bool advance_once(struct quorum *q)
 
 void quorum_change_advance(struct quorum *q)
 {
+    if (q->member != NULL) {
+        quorum_member_go_on(q);
+        return;
+    }
     q->advance_again = true;
     if (q->advancing)
         return;
@@ -233,6 +261,10 @@ static void take_back(struct quorum *q, int64_t end)
 void quorum_change_cut(struct log_watch *watch, int64_t end)
 {
     struct quorum *q = CONTAINER_OF(watch, struct quorum, log_watch);
+    if (q->member != NULL) { /* raft is told where the log ends now, and what becomes of it */
+        quorum_member_go_on(q);
+        return;
+    }
     take_back(q, end);
     if (q->raft != NULL && q->to_lead == NULL)
         quorum_carry_cut(q, end);
@@ -242,6 +274,12 @@ void quorum_change_cut(struct log_watch *watch, int64_t end)
 void quorum_change_moved(struct log_watch *watch, enum err e)
 {
     struct quorum *q = CONTAINER_OF(watch, struct quorum, log_watch);
+    if (q->member != NULL) {
+        if (e != ERR_NONE)
+            quorum_member_log_failed(q, e);
+        quorum_member_go_on(q);
+        return;
+    }
     if (e != ERR_NONE)
         take_back(q, log_counting_end(q->log));
     quorum_change_advance(q);

@@ -6,6 +6,13 @@
 #include "quorum/quorum.h"
 #include "steps/steps.h"
 
+#define QUORUM_REPLAY_BYTES                                                                        \
+    (1 << 20) /* that one event replays, and more only for a larger batch                          \
+               */
+#define QUORUM_STATE_BYTES_MAX 4096
+#define QUORUM_STATE_NAME "quorum-state"
+#define QUORUM_FIRST_EPOCH 1 /* of a log that nobody has led before */
+
 /* One write that is appended and not published yet. */
 struct change {
     struct list link;
@@ -17,7 +24,8 @@ struct change {
 
 /* ---- snapshots (KIP-630) ---- */
 
-#define SNAPSHOTS_SEEN_MAX 64 /* of those that are found, the newest */
+#define QUORUM_PART_SUFFIX ".part" /* of one that is being fetched */
+#define SNAPSHOTS_SEEN_MAX 64      /* of those that are found, the newest */
 
 struct snapshot_id {
     int64_t offset; /* behind all that it holds */
@@ -53,11 +61,149 @@ struct load {
     struct snapshot_id found[SNAPSHOTS_SEEN_MAX]; /* the oldest first */
     int32_t found_count, tried;
     bool loaded, footed;
-    struct snapshot_id id; /* of the one that was loaded */
+    bool alone; /* a file that is no part of the log yet: there is no other to be tried */
+    uint64_t names_used, clean_at; /* of names */
+    struct snapshot_id id;         /* of the one that was loaded */
     char path[ENV_PATH_MAX], name[FORMAT_NAME_MAX];
 };
 
-struct replay; /* of quorum_open */
+/* What opening needs and nothing else. */
+struct replay {
+    struct quorum *q;
+    struct metadata_edit edit;
+    struct load load;
+    struct waiter loaded;
+    struct arena arena;
+    struct log_birth birth;
+    struct log_op log_op;
+    struct log_read read;
+    struct text text, path;
+    /* A node that is its own quorum. */
+    bool bump_leaders;
+    uint16_t port;
+    char host[METADATA_HOST_MAX];
+    struct env_op io;
+    struct dir_file_write write;
+    env_file file;
+    enum err unread; /* why quorum-state could not be read */
+    int32_t epoch_seen;
+    int32_t epoch; /* to lead in; 0: not chosen */
+    uint8_t bytes[QUORUM_STATE_BYTES_MAX];
+    size_t size;
+    /* One of several. */
+    struct steps steps;
+    struct waiter *waiter;
+    struct dir_get get, crc;
+    struct raft_state state;
+    bool state_known;
+    char state_path[ENV_PATH_MAX], crc_path[ENV_PATH_MAX];
+};
+
+/* ---- one of several voters ---- */
+
+/* A request of this node, until raft has heard what became of it. */
+struct sent {
+    struct list link;
+    enum raft_api api;
+    uint64_t number;
+    bool lost;
+    struct raft_response response;
+    struct slice bytes; /* retained */
+};
+
+/* A snapshot that is fetched: one piece on its way into the file, and, once that is whole, the
+ * image that it holds. */
+struct install {
+    struct steps steps;
+    struct quorum *q;
+    bool busy;
+    uint64_t number; /* of the response that brought the piece */
+    struct raft_snapshot_id id;
+    int64_t position;
+    struct slice piece;
+    bool last; /* with it the file is whole */
+    env_file file;
+    struct env_part part;
+    enum err failed;
+    struct load load;
+    struct waiter loaded, *waiter;
+    struct metadata_edit edit;
+    struct arena arena;
+    struct dir_sync sync;
+    struct metadata_image *image; /* of the whole; NULL: there is none that raft may want */
+    bool installed;               /* the log begins behind it, and it is not the current one yet */
+    /* For raft. */
+    bool stored; /* the piece is, up to stored_position; -1: it could not be */
+    int64_t stored_position;
+    uint64_t refused; /* the response whose piece came while another was being stored; 0: none */
+    char part_path[ENV_PATH_MAX], path[ENV_PATH_MAX], folder[ENV_PATH_MAX];
+};
+
+enum member_busy {
+    MEMBER_FREE,
+    MEMBER_SAVES, /* quorum-state is being written: raft is told of nothing else meanwhile */
+    MEMBER_CUTS,  /* the log is being truncated or reset: likewise, for what is appended next has
+                     its place behind that */
+};
+
+#define MEMBER_LOST_MAX 64 /* requests that there was no memory for */
+
+struct member {
+    bool open;   /* raft takes steps */
+    bool active; /* it leads, and its image has all that was ever committed */
+    bool told_active;
+    bool running; /* a step is being done, or somebody told of one */
+    bool again;   /* there may be more to do */
+    bool working; /* what busy waits for is under way; else it is tried again */
+    enum member_busy busy;
+    struct raft_effects out; /* of the last step; while busy some of them are still to be done */
+    /* What raft is to be told. */
+    bool saved, log_done, resign;
+    int64_t synced;                     /* it was told that the log is durable up to there */
+    int64_t snapshot_offset, log_start; /* likewise */
+    struct list came;                   /* responses */
+    struct list waiting;                /* asks */
+    struct {
+        enum raft_api api;
+        uint64_t number;
+    } lost[MEMBER_LOST_MAX];
+    int32_t lost_count;
+    int64_t deadline_ns; /* of a tick */
+    int64_t short_ns;    /* nothing is stepped before that: memory is short */
+    int64_t again_ns;    /* what busy waits for is tried again then */
+    int64_t refused_ns;  /* fetched records are not taken before that: the log did not */
+    /* Between nodes. */
+    struct list sent;
+    struct sent *stepped;    /* the response that the effects are of */
+    struct quorum_ask *held; /* the ask that they are of */
+    struct list parked, answering;
+    int32_t ask_count;
+    int64_t parked_ns; /* the first of those that are parked has waited long enough */
+    int64_t seen_end, seen_watermark; /* of those that are parked */
+    /* To tell the owner. */
+    bool role_changed;
+    const char *stop;  /* a sentence; NULL: it goes on */
+    struct errmsg why; /* that may be it */
+    bool stop_told, failed_told;
+    enum err failed;
+    struct list lost_requests; /* of commands, whose records somebody else may commit, or nobody */
+    /* Working. */
+    struct env_timer timer;
+    struct dir_file_write write;
+    struct text text;
+    struct raft_state written;
+    struct log_op log_op;
+    struct install install;
+    /* The image follows the watermark. */
+    bool loading;
+    int64_t load_again_ns;
+    struct log_read read;
+    struct arena arena;
+    int64_t
+        removed_end; /* topics that are removed before that may have been made in another life */
+    struct raft_batch batches[RAFT_BATCHES_MAX];
+    char state_path[ENV_PATH_MAX];
+};
 
 struct quorum {
     struct env *env;
@@ -71,10 +217,11 @@ struct quorum {
     struct quorum_watch *watch;
     struct log *log;
     struct log_watch log_watch;
-    struct raft *raft;   /* NULL: the log is not replayed yet */
-    uint64_t generation; /* of raft's log */
-    bool unsaved;        /* raft's state is to be made durable, and nothing is told to it before */
-    int32_t epoch;       /* raft's */
+    struct member *member; /* one of several voters; NULL: it is its own quorum */
+    struct raft *raft;     /* NULL: the log is not replayed yet */
+    uint64_t generation;   /* of raft's log */
+    bool unsaved;  /* raft's state is to be made durable, and nothing is told to it before */
+    int32_t epoch; /* raft's */
     struct metadata_image *current;       /* committed, without what an open transaction has */
     struct metadata_broker_config broker; /* what this one goes by, with the current image */
     int64_t applied;                      /* the owner has done what it can up to that offset */
@@ -106,6 +253,14 @@ struct quorum {
 /* Appends what the batch holds, and queues it. 0, or Kafka's code, with a sentence; what was
  * appended before that stays. */
 int16_t quorum_change_append(struct quorum *q, struct metadata_batch *batch, struct errmsg *msg);
+/* Publishes what is committed of its own changes. */
+void quorum_change_publish(struct quorum *q, int64_t end);
+/* It becomes the current image, as far as readers may see it; takes the reference. first: the
+ * offset at which it differs from the one before. */
+void quorum_change_current(struct quorum *q, struct metadata_image *image, int64_t first);
+/* All that is not published never was, or is not known to have been: the tail is what is committed
+ * again. */
+void quorum_change_drop(struct quorum *q);
 /* Publishes what is durable; the log's watch and everything that may let it go on. */
 void quorum_change_advance(struct quorum *q);
 void quorum_change_moved(struct log_watch *watch, enum err e);
@@ -122,12 +277,20 @@ bool quorum_snapshot_busy(const struct quorum *q);
  * there is none; with ERR_CORRUPT, load->msg, when only broken ones are there and the log does not
  * begin at 0. Errors as dir_get. */
 void quorum_load(struct load *load, struct waiter *done);
+/* Reads the one in that file, which is to be that snapshot, whatever the log holds; ERR_CORRUPT,
+ * load->msg, when it is none. */
+void quorum_load_file(struct load *load, struct snapshot_id id, const char *path,
+                      struct waiter *done);
 
 /* request.c */
 /* Tells those who waited for that change and the ones before it. */
 void quorum_requests_published(struct quorum *q, uint64_t upto);
 /* That change and all behind it never happened. */
 void quorum_requests_lost(struct quorum *q, uint64_t from);
+/* All that wait for a change, into a list; and tells those. */
+void quorum_requests_take(struct quorum *q, struct list *out);
+void quorum_requests_tell_lost(struct quorum *q, struct list *lost, int16_t code,
+                               const char *sentence);
 void quorum_chance_init(struct quorum *q);
 /* What a command is judged by now. */
 struct controller_view quorum_view(struct quorum *q);
@@ -147,10 +310,98 @@ void quorum_carry_cut(struct quorum *q, int64_t end);
 /* There is a newer snapshot. */
 void quorum_carry_snapshot(struct quorum *q);
 
+int32_t quorum_carry_epoch_before(const struct quorum *q, int64_t offset);
+struct raft_snapshot_id quorum_carry_newest_snapshot(const struct quorum *q);
+
 /* state.c */
-void quorum_state_print(struct text *out, int32_t node_id, int32_t epoch);
-/* False when it is no such file. */
-bool quorum_state_parse(struct bytes file, int32_t *epoch);
+/* In the version of a quorum with static voters (QuorumStateData.json, version 0). */
+void quorum_state_print(struct text *out, const struct raft_state *state,
+                        const struct raft_voters *voters);
+/* Of version 0 or 1. False when it is no such file, or anything stands in it besides. */
+bool quorum_state_parse(struct bytes file, struct raft_state *out);
+
+/* opening.c */
+void quorum_replay_free(struct replay *r);
+/* A start that fails: the log stays open until quorum_close. */
+void quorum_replay_fail(struct replay *r, enum err e);
+/* What was replayed becomes the image. */
+void quorum_replay_image(struct replay *r);
+
+/* alone.c */
+/* Leads in a new epoch. */
+void quorum_alone_lead(struct replay *r);
+
+/* join.c */
+/* The snapshot is replayed: takes part with the others. */
+void quorum_join(struct replay *r);
+
+/* member.c */
+enum err quorum_member_new(struct quorum *q) MUST_USE;
+void quorum_member_free(struct quorum *q);
+/* Raft is open. */
+void quorum_member_begin(struct quorum *q);
+/* Does all that there is to do now; from anywhere, at any time. */
+void quorum_member_go_on(struct quorum *q);
+/* What is to be done waits until the caller has brought its own act to an end. One of several
+ * voters or not. */
+bool quorum_member_pause(struct quorum *q) MUST_USE;
+void quorum_member_resume(struct quorum *q, bool paused);
+/* The leader's log was appended to, up to end; while paused. */
+void quorum_member_appended(struct quorum *q, int64_t end);
+/* The log is offline. */
+void quorum_member_log_failed(struct quorum *q, enum err e);
+
+/* told.c: what raft hears next; false: nothing. */
+bool quorum_told_next(struct quorum *q, struct raft_event *event);
+/* It has heard it, and the effects are still to be done. */
+void quorum_told_heard(struct quorum *q, const struct raft_event *event);
+
+/* effects.c: the effects of a step, m->out, in their order; the rest of them once the state is
+ * saved. */
+void quorum_effects_do(struct quorum *q);
+/* What busy waits for, again. */
+void quorum_effects_again(struct quorum *q);
+
+/* sent.c */
+void quorum_sent_send(struct quorum *q, const struct raft_request *request);
+/* The next response, as raft is to be told it; false: there is none. */
+bool quorum_sent_next(struct quorum *q, struct raft_event *event);
+void quorum_sent_free(struct quorum *q, struct sent *sent);
+/* The log did not take what one brought: those that come soon are as good as none. */
+void quorum_sent_refused(struct quorum *q);
+
+/* fetched.c */
+/* What the bytes of a fetch are, into q->member->batches: how many; -1: nothing that could be used.
+ */
+int32_t quorum_fetched_read(struct quorum *q, struct bytes bytes);
+/* Appends the first count of them. */
+void quorum_fetched_append(struct quorum *q, struct slice bytes, int32_t count);
+
+/* ask.c */
+/* Raft's answer may leave. */
+void quorum_ask_answered(struct quorum *q, struct quorum_ask *ask,
+                         const struct raft_response *answer);
+/* Looks at those that are parked. */
+void quorum_ask_look(struct quorum *q);
+/* This node does not lead any more in the epoch in which it was asked. */
+void quorum_ask_refuse(struct quorum *q);
+/* Tells those that are answered. */
+void quorum_ask_tell(struct quorum *q);
+/* Raft will not hear of those that wait, or not soon. all: nor will what it has heard be answered.
+ */
+void quorum_ask_abandon(struct quorum *q, bool all);
+
+/* install.c */
+/* Stores the piece of the response that is stepped. */
+void quorum_install_store(struct quorum *q, const struct raft_response *response,
+                          struct slice piece);
+/* The log begins behind it. */
+void quorum_install_log_done(struct quorum *q);
+/* And raft knows: the image of it becomes the current one. */
+void quorum_install_publish(struct quorum *q);
+
+/* applied.c: the image follows the watermark. True when something has moved. */
+bool quorum_applied_follow(struct quorum *q);
 
 /* quorum.c */
 /* What this broker goes by, with the image that has become current. */

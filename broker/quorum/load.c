@@ -7,7 +7,7 @@
 #define NAMES_SIZE_MAX (64u << 20)
 #define BYTES_PER_STEP (1 << 20) /* and more only for a larger batch */
 
-enum { LOAD_LIST, LOAD_NAMES, LOAD_READ, LOAD_LOOK, LOAD_APPLY };
+enum { LOAD_LIST, LOAD_NAMES, LOAD_PARTS, LOAD_READ, LOAD_LOOK, LOAD_APPLY };
 
 static struct load *load_of(struct steps *steps)
 {
@@ -61,11 +61,32 @@ static enum steps_flow take_names(struct steps *steps)
     }
     if (steps->err != ERR_NONE)
         return STEPS_FAIL;
+    load->names_used = size;
     for (uint64_t at = 0; at < size; at += strlen(load->names + at) + 1) {
         if (format_checkpoint_parse(load->names + at, &id.offset, &id.epoch))
             add_found(load, id);
     }
     load->tried = load->found_count;
+    return STEPS_NEXT;
+}
+
+/* What was being fetched when a life ended is fetched anew. */
+static enum steps_flow remove_parts(struct steps *steps)
+{
+    struct load *load = load_of(steps);
+    char folder[ENV_PATH_MAX];
+    steps->err = ERR_NONE; /* what cannot be removed is in nobody's way */
+    while (load->q->member != NULL && load->clean_at < load->names_used) {
+        const char *name = load->names + load->clean_at;
+        load->clean_at += strlen(name) + 1;
+        if (!text_ends_with(name, QUORUM_PART_SUFFIX))
+            continue;
+        set_folder(load, folder);
+        dir_path_join(load->path, folder, name, "");
+        env_unlink(steps->env, &steps->io, load->path, steps_done);
+        steps_then(steps, STEPS_AGAIN);
+        return STEPS_TRY;
+    }
     return STEPS_NEXT;
 }
 
@@ -86,6 +107,13 @@ static enum steps_flow read_next(struct steps *steps)
     return STEPS_WAIT;
 }
 
+static enum steps_flow read_file(struct steps *steps)
+{
+    struct load *load = load_of(steps);
+    dir_get(load->q->dir, &load->get, load->path, steps_waiter(steps));
+    return STEPS_WAIT;
+}
+
 /* Another edit, of nothing. */
 static enum err begin_edit(struct load *load)
 {
@@ -101,8 +129,8 @@ static enum err is_broken(struct load *load, const char *why)
     return errmsg_set(&load->msg, ERR_CORRUPT, "%s: %s", load->path, why);
 }
 
-/* What is behind the end of the log has lost the log, and is not believed; what ends before its
- * start has no log that follows on it. */
+/* What is behind the end of the log has lost the log, and is not believed, unless it was fetched;
+ * what ends before its start has no log that follows on it. */
 static enum steps_flow look_at_it(struct steps *steps)
 {
     struct load *load = load_of(steps);
@@ -110,7 +138,8 @@ static enum steps_flow look_at_it(struct steps *steps)
     enum err e = begin_edit(load);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    if (load->id.offset > log_end(log) || load->id.offset < log_start(log)) {
+    bool behind = load->id.offset > log_end(log) && load->q->member == NULL;
+    if (!load->alone && (behind || load->id.offset < log_start(log))) {
         is_broken(load, "the metadata log does not follow on it");
         return steps_go(steps, LOAD_READ);
     }
@@ -185,7 +214,7 @@ static enum steps_flow apply_it(struct steps *steps)
     struct load *load = load_of(steps);
     struct env *env = load->q->env;
     enum err e = apply_some(load);
-    if (e == ERR_CORRUPT)
+    if (e == ERR_CORRUPT && !load->alone)
         return steps_go(steps, LOAD_READ);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
@@ -201,9 +230,13 @@ static enum steps_flow apply_it(struct steps *steps)
 }
 
 static const struct step load_steps[] = {
-    [LOAD_LIST] = {"list", list_names},  [LOAD_NAMES] = {"list", take_names},
-    [LOAD_READ] = {"read", read_next},   [LOAD_LOOK] = {"look at", look_at_it},
-    [LOAD_APPLY] = {"replay", apply_it}, {NULL, NULL},
+    [LOAD_LIST] = {"list", list_names},
+    [LOAD_NAMES] = {"list", take_names},
+    [LOAD_PARTS] = {"remove", remove_parts},
+    [LOAD_READ] = {"read", read_next},
+    [LOAD_LOOK] = {"look at", look_at_it},
+    [LOAD_APPLY] = {"replay", apply_it},
+    {NULL, NULL},
 };
 
 /* Snapshots behind the one that was loaded are broken, and none of this log. */
@@ -236,6 +269,30 @@ static void ended(struct steps *steps, enum err e)
         errmsg_set(&load->msg, e, "cannot %s %s: %s", steps_what(steps), load->path, err_text(e));
     }
     waiter_tell(load->done, e);
+}
+
+/* ---- one that is no part of this log yet ---- */
+
+static const struct step file_steps[] = {
+    {"read", read_file}, {"look at", look_at_it}, {"apply", apply_it}, {NULL, NULL}};
+
+static void file_ended(struct steps *steps, enum err e)
+{
+    struct load *load = load_of(steps);
+    dir_get_free(&load->get);
+    waiter_tell(load->done, e);
+}
+
+void quorum_load_file(struct load *load, struct snapshot_id id, const char *path,
+                      struct waiter *done)
+{
+    load->done = done;
+    load->alone = true;
+    load->id = id;
+    ASSERT(strlen(path) < sizeof load->path);
+    memcpy(load->path, path, strlen(path) + 1);
+    load->get = (struct dir_get){.dir = load->q->dir};
+    steps_start(&load->steps, load->q->env, file_steps, file_ended);
 }
 
 void quorum_load(struct load *load, struct waiter *done)

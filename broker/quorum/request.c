@@ -69,6 +69,17 @@ static bool append(struct quorum *q, struct quorum_request *request)
     return true;
 }
 
+/* It does not lead. */
+static void refuse(struct quorum *q, struct controller_command *command)
+{
+    if (q->member != NULL && !q->offline)
+        controller_lost(command, q->tail, WIRE_ERROR_NOT_CONTROLLER,
+                        "another node leads the metadata log, or none");
+    else
+        controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
+                        "the metadata log is offline");
+}
+
 void quorum_submit(struct quorum *q, struct quorum_request *request,
                    struct controller_command *command, enum quorum_until until,
                    quorum_request_done *done)
@@ -76,10 +87,11 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
     *request = (struct quorum_request){
         .command = command, .done = done, .first = -1, .until = until, .offset = -1};
     list_init(&request->link);
-    bool began = quorum_leads(q) && append(q, request);
-    if (!quorum_leads(q))
-        controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
-                        "the metadata log is offline");
+    bool paused = quorum_member_pause(q);
+    bool leads = quorum_leads(q);
+    bool began = leads && append(q, request);
+    if (!leads)
+        refuse(q, command);
     struct change *oldest = LIST_FIRST(&q->changes, struct change, link);
     if (!began || request->change == 0)
         done(request);
@@ -87,6 +99,7 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
         list_push_back(&q->requests, &request->link);
     else
         committed(q, request);
+    quorum_member_resume(q, paused);
 }
 
 bool quorum_cancel(struct quorum_request *request)
@@ -111,13 +124,13 @@ void quorum_requests_published(struct quorum *q, uint64_t upto)
 }
 
 /* done may submit others, so all are taken out before the first is told. */
-static void lose(struct quorum *q, struct list *lost)
+void quorum_requests_tell_lost(struct quorum *q, struct list *lost, int16_t code,
+                               const char *sentence)
 {
     struct list *link;
     while ((link = list_pop_front(lost)) != NULL) {
         struct quorum_request *request = CONTAINER_OF(link, struct quorum_request, link);
-        controller_lost(request->command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
-                        "the metadata log could not be written");
+        controller_lost(request->command, q->tail, code, sentence);
         request->done(request);
     }
 }
@@ -132,5 +145,13 @@ void quorum_requests_lost(struct quorum *q, uint64_t from)
         list_remove(&request->link);
         list_push_back(&lost, &request->link);
     }
-    lose(q, &lost);
+    quorum_requests_tell_lost(q, &lost, WIRE_ERROR_KAFKA_STORAGE_ERROR,
+                              "the metadata log could not be written");
+}
+
+void quorum_requests_take(struct quorum *q, struct list *out)
+{
+    struct list *link;
+    while ((link = list_pop_front(&q->requests)) != NULL)
+        list_push_back(out, link);
 }

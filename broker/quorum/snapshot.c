@@ -134,9 +134,13 @@ static enum steps_flow count_it(struct steps *steps)
     struct snapshot *s = snapshot_of(steps);
     struct quorum *q = quorum_of(s);
     (void)steps;
-    ASSERT(q->snapshot_count <= QUORUM_SNAPSHOTS_KEPT);
-    q->snapshots[q->snapshot_count++] = id_of(s);
-    quorum_carry_snapshot(q);
+    struct snapshot_id id = id_of(s);
+    if (id.offset <= quorum_snapshot_offset(q)) /* one that was fetched has overtaken it */
+        return STEPS_NEXT;
+    ASSERT(q->snapshot_count < SNAPSHOTS_SEEN_MAX);
+    q->snapshots[q->snapshot_count++] = id;
+    if (q->member == NULL) /* else it is looked at anyhow */
+        quorum_carry_snapshot(q);
     return STEPS_NEXT;
 }
 
@@ -187,7 +191,9 @@ static void ended(struct steps *steps, enum err e)
 void quorum_snapshot_consider(struct quorum *q)
 {
     struct snapshot *s = &q->snapshot;
-    bool idle = s->image == NULL && quorum_leads(q) && !q->resting;
+    bool serves =
+        q->member == NULL ? quorum_leads(q) : q->member->open && !q->closing && !q->offline;
+    bool idle = s->image == NULL && serves && !q->resting;
     if (!idle || q->unsnapped_bytes < q->settings.snapshot_bytes || q->current != q->committed)
         return;
     if (q->applied < q->current->offset) /* what was removed may still lie about: P-16 */

@@ -1,0 +1,178 @@
+/* several_test.c - quorums of three and of five voters: what raft promises, carried over disks that
+ * fail, holds in every history; and when harm ends they are one again. QUORUM_SEED=1000 begins with
+ * the thousandth history, QUORUM_SEEDS=500 takes so many: for long campaigns. */
+#include "several.h"
+
+static struct several s;
+
+static bool chance(int part)
+{
+    return rng_next(&s.rng) % 1000 < (uint64_t)part;
+}
+
+static int someone(void)
+{
+    return (int)(rng_next(&s.rng) % (uint64_t)s.count);
+}
+
+TEST(three_nodes_elect_one_and_agree)
+{
+    several_setup(&s, 1, 3, INT64_MAX);
+    several_run(3000);
+    for (int i = 0; i < 20; i++) {
+        assert_true(several_submit(i % 2 == 0));
+        several_run(100);
+    }
+    assert_true(several_converges(5000));
+    assert_int_equal(s.elections, 1);
+    assert_int_equal(s.ok_count, 19);
+    several_teardown();
+}
+
+/* ---- histories ---- */
+
+struct totals {
+    int64_t elections, truncations, installs, ok, lost, committed, kills;
+};
+
+/* Cuts one off, from all or from some, in one way or both. */
+static void cut_some(void)
+{
+    int a = someone();
+    bool one_way = chance(300);
+    for (int b = 0; b < s.count; b++) {
+        if (b == a || chance(300))
+            continue;
+        s.cut[a][b] = true;
+        s.cut[b][a] = !one_way;
+    }
+}
+
+static void harm_disk(void)
+{
+    int node = someone();
+    switch (rng_next(&s.rng) % 6) {
+    case 0:
+        several_harm("at 0s node %d disk full bytes=%d for 2s", node,
+                     (int)(rng_next(&s.rng) % 4000));
+        return;
+    case 1:
+        several_harm("at 0s node %d disk slow_sync factor=40 for 1s", node);
+        return;
+    case 2:
+        several_harm("at 0s node %d disk write_fails times=1 error=NOSPACE", node);
+        return;
+    case 3:
+        several_harm("at 0s node %d disk slow factor=8 for 1s", node);
+        return;
+    case 4:
+        several_harm("at 0s node %d disk hang for 700ms", node);
+        return;
+    default:
+        if (chance(300))
+            several_harm("at 0s node %d disk sync_fails times=1", node);
+    }
+}
+
+static void harm_node(void)
+{
+    int node = someone();
+    uint32_t id = s.hosts[node].node;
+    if (!several_is_up(node))
+        return;
+    s.kills++;
+    if (chance(300))
+        world_power_loss(s.world, 1ull << id);
+    else if (chance(40))
+        world_power_loss(s.world, (1ull << s.count) - 1);
+    else if (chance(200))
+        world_stop(s.world, id);
+    else
+        world_kill(s.world, id, (uint32_t)(rng_next(&s.rng) % 12));
+}
+
+/* One harm, or none, or the end of one. */
+static void disturb(void)
+{
+    if (chance(60))
+        harm_node();
+    if (chance(60))
+        harm_disk();
+    if (chance(80))
+        cut_some();
+    if (chance(100))
+        memset(s.cut, 0, sizeof s.cut);
+    if (chance(100)) {
+        s.drop = chance(500) ? 0 : 100;
+        s.slow = chance(500) ? 0 : 300;
+    }
+    for (int i = 0; i < s.count; i++) {
+        if (chance(250) && (!several_is_up(i) || s.hosts[i].failed)) {
+            world_kill(s.world, s.hosts[i].node, 0);
+            several_start(i);
+        }
+    }
+}
+
+static void wander(struct totals *t, uint64_t seed, int count, int64_t snapshot_bytes)
+{
+    several_setup(&s, seed, count, snapshot_bytes);
+    bool converges = true;
+    for (int part = 0; part < 3 && converges; part++) {
+        for (int step = 0; step < 40 && s.wrong == NULL; step++) {
+            for (uint64_t n = rng_next(&s.rng) % 3; n > 0; n--)
+                several_submit(chance(500));
+            disturb();
+            several_run((int64_t)(rng_next(&s.rng) % 200));
+        }
+        converges = several_converges(20000);
+    }
+    if (!converges)
+        print_message("seed %llu, %d nodes: %s\n", (unsigned long long)seed, count,
+                      s.wrong != NULL ? s.wrong : "they do not become one");
+    t->elections += s.elections;
+    t->truncations += s.truncations;
+    t->installs += s.installs;
+    t->ok += s.ok_count;
+    t->lost += s.lost_count;
+    t->committed += s.committed_end;
+    t->kills += s.kills;
+    several_teardown();
+    assert_true(converges);
+}
+
+static int from_environment(const char *name, int otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL ? otherwise : atoi(text);
+}
+
+static void histories(int count, int nodes, int64_t snapshot_bytes)
+{
+    struct totals t = {0};
+    int from = from_environment("QUORUM_SEED", 0);
+    int seeds = from_environment("QUORUM_SEEDS", count);
+    for (int i = 0; i < seeds; i++)
+        wander(&t, (uint64_t)(from + i) * 7919 + (uint64_t)nodes, nodes, snapshot_bytes);
+    print_message("%lld elections, %lld truncations, %lld installs, %lld acknowledged, %lld not, "
+                  "%lld committed, %lld lives ended\n",
+                  (long long)t.elections, (long long)t.truncations, (long long)t.installs,
+                  (long long)t.ok, (long long)t.lost, (long long)t.committed, (long long)t.kills);
+    assert_true(t.elections > 2 * seeds);
+    assert_true(t.ok > 10 * seeds);
+}
+
+TEST(three_nodes_agree_over_failing_disks)
+{
+    histories(20, 3, INT64_MAX);
+}
+
+TEST(three_nodes_with_snapshots_agree_over_failing_disks)
+{
+    histories(20, 3, 600);
+}
+
+TEST(five_nodes_agree_over_failing_disks)
+{
+    histories(10, 5, 1500);
+}
