@@ -23,7 +23,7 @@
 #define LOG_BATCHES_MAX 64               /* of one append */
 #define LOG_GAP_MAX (1 << 30)            /* offsets that may be missing within a segment */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */
-#define LOG_CURSORS_MAX 8                /* readers whose place is remembered */
+#define LOG_CURSORS_MAX 4                /* readers that do not remember their place themselves */
 #define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
 #define LOG_SNAPSHOT_BYTES (32 << 20)    /* appended between two snapshots of a partition */
 #define LOG_PREFIX_BYTES (64 << 20)      /* appended until the active segment's index is saved */
@@ -101,12 +101,6 @@ struct log_recent {
     uint32_t position, size;
 };
 
-struct log_cursor {
-    int64_t offset;
-    struct log_segment *segment; /* NULL: none */
-    uint64_t position;
-};
-
 enum log_state {
     LOG_OPENING,
     LOG_OPEN,
@@ -174,6 +168,7 @@ struct log {
     uint64_t bytes;            /* of all segments */
     struct log_recent *recent; /* a ring that is never sparse */
     int32_t recent_first, recent_count, recent_cap;
+    uint64_t places; /* those that readers remember count while it is what it was */
     struct log_cursor cursors[LOG_CURSORS_MAX];
     int32_t cursor_next;
 
@@ -238,6 +233,8 @@ struct log_set {
     int64_t index_bytes;
     int64_t snapshot_bytes; /* of log.snapshot and log.window of all logs */
 
+    uint64_t
+        places_last; /* places of the logs: no two have the same, nor one before and after a cut */
     int32_t read_count; /* reads that check what they read */
     struct list reads_waiting;
     bool begins_reads;
@@ -411,8 +408,8 @@ static inline bool log_index_trusted(const struct log_segment *segment)
 bool log_segment_over(const struct log_segment *segment, int64_t offset);
 /* One reader less. */
 void log_segment_unread(struct log_segment *segment);
-/* No reader's remembered place is in it any more. */
-void log_forget_cursors(struct log *log, const struct log_segment *segment);
+/* No place that a reader remembers counts any more. */
+void log_forget_places(struct log *log);
 
 /* write.c */
 /* Writes it behind those that wait, now or when the file is open; written says how it ended. */
@@ -453,11 +450,11 @@ void log_recent_clear(struct log *log);
 struct log_recent *log_recent_at(const struct log *log, int32_t i);
 
 /* place.c */
-/* Where the batch begins that holds offset, if memory knows. */
-bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
+/* Where the batch begins that holds the offset of the read, if memory, or its reader, knows. */
+bool log_place_find(const struct log_read *read, struct log_segment **segment,
                     uint64_t *position) MUST_USE;
-/* A reader who began at from has come to offset, which stands there. */
-void log_place_keep(struct log *log, int64_t from, int64_t offset, struct log_segment *segment,
+/* The reader has come to offset, which stands there. */
+void log_place_keep(struct log_read *read, int64_t offset, const struct log_segment *segment,
                     uint64_t position);
 struct log_bound {
     uint64_t position; /* a batch begins there, or the segment ends */

@@ -277,6 +277,15 @@ void log_produce(struct log *log, struct log_produce *p, log_produce_done *done)
 /* It waits: it is not appended, and done is not called. */
 void log_produce_cancel(struct log_produce *p);
 
+/* Where a reader has come to. Zeroed: nowhere. It may be kept as long as the directory is open, and
+ * be used for another log: it counts only where its log still stands as it stood then. */
+struct log_cursor {
+    /* the log's own */
+    int64_t offset, segment; /* base offset of its segment */
+    uint64_t position;
+    uint64_t places; /* of its log, which no other has; 0: nowhere */
+};
+
 /* A read: finds the batch that holds offset and the bytes from there on. */
 struct log_read {
     struct log_op op;
@@ -284,6 +293,9 @@ struct log_read {
     int64_t offset, offset_end; /* batches wholly below offset_end only (high watermark) */
     int32_t bytes_max;
     bool at_least_one; /* the first batch comes whole even when it is larger than bytes_max */
+    /* in and out, until done: its reader's, who need not be looked up so in his next read. NULL:
+     * the log remembers a few such readers itself */
+    struct log_cursor *cursor;
     /* out; the files stay open until log_read_release, also when their segment is deleted meanwhile
      */
     struct env_part parts[4];

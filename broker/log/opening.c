@@ -571,6 +571,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
                         .point_limit = INT64_MAX,
                         .start_asked = -1,
                         .left_end = -1};
+    log_forget_places(log);
     list_init(&log->link);
     list_init(&log->touched);
     list_push_back(&set->logs, &log->link);

@@ -39,9 +39,25 @@ static void step_over_end(const struct log *log, int64_t offset, struct log_segm
     *position = 0;
 }
 
-bool log_place_find(const struct log *log, int64_t offset, struct log_segment **segment,
-                    uint64_t *position)
+/* False: it is of another offset, or the log is not any more what it was. */
+static bool follow(const struct log *log, const struct log_cursor *cursor, int64_t offset,
+                   struct log_segment **segment, uint64_t *position)
 {
+    if (cursor == NULL || cursor->places != log->places || cursor->offset != offset)
+        return false;
+    *segment = segment_of_base(log, cursor->segment);
+    *position = cursor->position;
+    if (*segment == NULL)
+        return false;
+    ASSERT(*position <= (*segment)->size);
+    step_over_end(log, offset, segment, position);
+    return true;
+}
+
+bool log_place_find(const struct log_read *read, struct log_segment **segment, uint64_t *position)
+{
+    const struct log *log = read->log;
+    int64_t offset = read->offset;
     const struct log_recent *recent = find_recent(log, offset);
     /* Where offsets are missing, that batch may end below it. */
     if (recent != NULL && !log->config.dense && recent->base != offset)
@@ -51,31 +67,39 @@ bool log_place_find(const struct log *log, int64_t offset, struct log_segment **
         *position = recent->position;
         return *segment != NULL;
     }
+    if (follow(log, read->cursor, offset, segment, position))
+        return true;
     for (int i = 0; i < LOG_CURSORS_MAX; i++) {
-        const struct log_cursor *cursor = &log->cursors[i];
-        if (cursor->segment != NULL && cursor->offset == offset) {
-            *segment = cursor->segment;
-            *position = cursor->position;
-            step_over_end(log, offset, segment, position);
+        if (follow(log, &log->cursors[i], offset, segment, position))
             return true;
-        }
     }
     return false;
 }
 
-void log_place_keep(struct log *log, int64_t from, int64_t offset, struct log_segment *segment,
+/* Of those that the log remembers: the one who was at from, or whoever gives way to him. */
+static struct log_cursor *choose(struct log *log, int64_t from)
+{
+    for (int i = 0; i < LOG_CURSORS_MAX; i++) {
+        if (log->cursors[i].places == log->places && log->cursors[i].offset == from)
+            return &log->cursors[i];
+    }
+    struct log_cursor *cursor = &log->cursors[log->cursor_next];
+    log->cursor_next = (log->cursor_next + 1) % LOG_CURSORS_MAX;
+    return cursor;
+}
+
+void log_place_keep(struct log_read *read, int64_t offset, const struct log_segment *segment,
                     uint64_t position)
 {
-    struct log_cursor *cursor = NULL;
-    for (int i = 0; i < LOG_CURSORS_MAX && cursor == NULL; i++) {
-        if (log->cursors[i].segment != NULL && log->cursors[i].offset == from)
-            cursor = &log->cursors[i];
-    }
-    if (cursor == NULL) {
-        cursor = &log->cursors[log->cursor_next];
-        log->cursor_next = (log->cursor_next + 1) % LOG_CURSORS_MAX;
-    }
-    *cursor = (struct log_cursor){.offset = offset, .segment = segment, .position = position};
+    struct log *log = read->log;
+    /* Who reads for the first time may never come again with his own. */
+    bool comes_again = read->cursor != NULL && read->cursor->places != 0;
+    struct log_cursor cursor = {
+        .offset = offset, .segment = segment->base, .position = position, .places = log->places};
+    if (read->cursor != NULL)
+        *read->cursor = cursor;
+    if (!comes_again)
+        *choose(log, read->offset) = cursor;
 }
 
 /* A batch of the segment begins at position, with the offset next. */

@@ -37,6 +37,34 @@ static int64_t end_of(const struct log_read *read)
     return MIN(read->offset_end, end);
 }
 
+static bool file_is_open(const struct log_segment *segment)
+{
+    return segment->disk.file->state == DIR_FILE_OPEN;
+}
+
+/* From position on, where a batch begins, of its file, which is open. False: where it is to end is
+ * not known, or it has not been checked in this life. */
+static bool give_checked(struct log_read *read, struct log_segment *segment, uint64_t position)
+{
+    struct log_bound bound;
+    if (!log_place_bound(read->log, segment, position, (uint64_t)read->bytes_max, end_of(read),
+                         read->at_least_one, &bound))
+        return false;
+    if (!format_ranges_cover(&segment->checked, position, bound.position))
+        return false;
+    bool held = dir_hold_open(&read->hold, segment->disk.file);
+    ASSERT(held);
+    segment->readers++;
+    read->segment = segment;
+    read->parts[0] = (struct env_part){
+        .file = segment->disk.file->handle, .offset = position, .size = bound.position - position};
+    read->part_count = 1;
+    read->bytes = (int64_t)read->parts[0].size;
+    read->next_offset = bound.next;
+    log_place_keep(read, bound.next, segment, bound.position);
+    return true;
+}
+
 /* ---- through memory ---- */
 
 static void let_go(struct log_reading *r)
@@ -60,7 +88,7 @@ static enum steps_flow read_place(struct steps *steps)
     struct log *log = r->log;
     struct log_segment *segment;
     r->floor_last = -1;
-    r->found = log_place_find(log, r->read->offset, &segment, &r->position);
+    r->found = log_place_find(r->read, &segment, &r->position);
     if (!r->found) {
         int32_t i = log_segment_index(log, r->read->offset);
         if (i < 0)
@@ -204,6 +232,9 @@ static enum steps_flow read_load(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     if (r->walk.set == NULL) {
+        bool checked = !r->loads && !r->segment->retired && !is_stale(r);
+        if (checked && give_checked(r->read, r->segment, r->position))
+            return steps_go(steps, STEPS_END);
         int32_t want = MIN(r->read->bytes_max, READ_BYTES_MAX);
         enum err e = begin_walk(r, (uint32_t)MAX(want, LOG_PIECE_SMALL), true);
         if (e != ERR_NONE)
@@ -262,8 +293,7 @@ static void give(struct log_reading *r, int32_t count)
     if (r->segment->retired)
         return;
     format_ranges_add(&r->segment->checked, r->position, last->position + last->size);
-    log_place_keep(r->log, read->offset, read->next_offset, r->segment,
-                   last->position + last->size);
+    log_place_keep(read, read->next_offset, r->segment, last->position + last->size);
     for (int32_t i = 0; log_index_known(r->segment) && i < count; i++)
         format_index_learn(&r->segment->index, &notes[i]);
 }
@@ -385,35 +415,14 @@ static void read_through_memory(struct log *log, struct log_read *read, bool loa
 
 /* ---- straight from the file ---- */
 
-static bool file_is_open(const struct log_segment *segment)
-{
-    return segment->disk.file->state == DIR_FILE_OPEN;
-}
-
 /* False: something has to be looked up, opened or checked first. */
-static bool read_direct(struct log *log, struct log_read *read)
+static bool read_direct(struct log_read *read)
 {
     struct log_segment *segment;
-    struct log_bound bound;
     uint64_t position;
-    if (!log_place_find(log, read->offset, &segment, &position) || !file_is_open(segment))
+    if (!log_place_find(read, &segment, &position) || !file_is_open(segment))
         return false;
-    if (!log_place_bound(log, segment, position, (uint64_t)read->bytes_max, end_of(read),
-                         read->at_least_one, &bound))
-        return false;
-    if (!format_ranges_cover(&segment->checked, position, bound.position))
-        return false;
-    bool held = dir_hold_open(&read->hold, segment->disk.file);
-    ASSERT(held);
-    segment->readers++;
-    read->segment = segment;
-    read->parts[0] = (struct env_part){
-        .file = segment->disk.file->handle, .offset = position, .size = bound.position - position};
-    read->part_count = 1;
-    read->bytes = (int64_t)read->parts[0].size;
-    read->next_offset = bound.next;
-    log_place_keep(log, read->offset, bound.next, segment, bound.position);
-    return true;
+    return give_checked(read, segment, position);
 }
 
 /* ---- asking ---- */
@@ -450,7 +459,7 @@ void log_read(struct log *log, struct log_read *read, log_done *done)
 {
     if (!begin(log, read, done))
         return;
-    if (read_direct(log, read))
+    if (read_direct(read))
         done(&read->op, ERR_NONE);
     else
         read_through_memory(log, read, false);

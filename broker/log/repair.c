@@ -54,7 +54,7 @@ static enum steps_flow dropped(struct steps *steps)
         return STEPS_FAIL;
     if (last->disk.state == DIR_WRITER_HELD)
         dir_writer_release(&last->disk);
-    log_forget_cursors(log, last);
+    log_forget_places(log);
     log->segment_count--;
     if (last->readers > 0)
         log_segment_retire(last);

@@ -108,12 +108,9 @@ int32_t log_segment_index(const struct log *log, int64_t offset)
     return low - 1;
 }
 
-void log_forget_cursors(struct log *log, const struct log_segment *segment)
+void log_forget_places(struct log *log)
 {
-    for (int i = 0; i < LOG_CURSORS_MAX; i++) {
-        if (log->cursors[i].segment == segment)
-            log->cursors[i].segment = NULL;
-    }
+    log->places = ++log->set->places_last;
 }
 
 bool log_segment_over(const struct log_segment *segment, int64_t offset)
@@ -126,7 +123,6 @@ void log_segment_retire(struct log_segment *segment)
 {
     struct log *log = segment->log;
     ASSERT(!segment->retired);
-    log_forget_cursors(log, segment);
     SOMETIMES(log->set->trace, SEGMENT_DELETED_DURING_FETCH, segment->readers > segment->sealing);
     segment->retired = true;
     segment->readers++;

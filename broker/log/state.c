@@ -51,8 +51,8 @@ static void assert_cursors(const struct log *log)
 {
     for (int32_t i = 0; i < LOG_CURSORS_MAX; i++) {
         const struct log_cursor *cursor = &log->cursors[i];
-        ASSERT(cursor->segment == NULL || cursor->offset <= log->end);
-        ASSERT(cursor->segment == NULL || cursor->position <= cursor->segment->size);
+        ASSERT(cursor->places <= log->places);
+        ASSERT(cursor->places != log->places || cursor->offset <= log->end);
     }
 }
 

@@ -96,7 +96,7 @@ static void take_out_last(struct log_truncation *t)
     struct log_segment *last = log->segments[--log->segment_count];
     if (last->disk.state == DIR_WRITER_HELD)
         dir_writer_release(&last->disk);
-    log_forget_cursors(log, last);
+    log_forget_places(log);
     log->bytes -= last->size;
     if (log->segment_count > 0)
         t->gone[t->gone_count++] = last->base;
@@ -111,7 +111,7 @@ static void cut_segment(struct log_truncation *t)
     struct log *log = t->log;
     struct log_segment *last = log_active(log);
     ASSERT(t->position <= last->size);
-    log_forget_cursors(log, last);
+    log_forget_places(log);
     log->bytes -= last->size - t->position;
     last->size = last->disk.written = t->position;
     last->disk.synced = MIN(last->disk.synced, t->position);

@@ -161,6 +161,7 @@ static void read_some(struct replica_fetch *f)
     log->offset_end = readable_end(f);
     log->bytes_max = f->bytes_max;
     log->at_least_one = f->at_least_one;
+    log->cursor = &f->cursor;
     log_read(r->log, log, on_read);
 }
 

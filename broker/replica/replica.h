@@ -191,6 +191,7 @@ struct replica_fetch {
     struct replica *replica;
     struct list link;
     struct replica_read *reading;
+    struct log_cursor cursor; /* of who asks again and again */
     uint64_t bytes_seen;
     bool stale; /* something has changed while it reads */
 };

@@ -73,6 +73,57 @@ TEST(who_holds_what_he_read_holds_a_file_and_no_memory)
     free(readers);
 }
 
+#define FEW_BYTES (2 * BATCH_BYTES) /* less than three batches */
+
+/* Each reads a little from where he came to, and they take turns: nobody's place is the newest.
+ * Gives how many reads of the rest of the log took time, which is what asks the disk. */
+static int read_in_turns(struct rig *rig, int64_t at[READERS], struct log_cursor *cursors)
+{
+    int waited = 0;
+    for (int turn = 0; turn < 7; turn++) {
+        for (int i = 0; i < READERS; i++) {
+            struct reader reader;
+            reader = (struct reader){.read.offset = at[i],
+                                     .read.offset_end = log_end(rig->log),
+                                     .read.bytes_max = FEW_BYTES,
+                                     .read.at_least_one = true,
+                                     .read.cursor = cursors == NULL ? NULL : &cursors[i]};
+            log_read(rig->log, &reader.read, on_read);
+            waited += turn > 0 && !reader.done;
+            assert_true(rig_until(rig, &reader.done));
+            assert_ok(reader.e);
+            if (at[i] < log_end(rig->log))
+                assert_int_equal(rig_check_part(rig, &reader.read.parts[0], at[i]),
+                                 reader.read.next_offset);
+            at[i] = reader.read.next_offset;
+            log_read_release(&reader.read);
+        }
+    }
+    return waited;
+}
+
+/* However many there are: who remembers his place is not looked up, and who does not is, beyond a
+ * few. After a cut no place counts, though an offset beyond it was read. */
+TEST(who_remembers_his_place_is_not_looked_up)
+{
+    struct rig *rig = cold_rig(3, NULL);
+    struct log_cursor cursors[READERS] = {{0}};
+    int64_t at[READERS], others[READERS];
+    for (int i = 0; i < READERS; i++)
+        at[i] = others[i] = i % 7;
+    assert_int_equal(rig_read_all(rig, BATCHES, 2 * BATCHES * BATCH_BYTES, false), BATCHES);
+    assert_int_equal(read_in_turns(rig, at, cursors), 0);
+    assert_true(read_in_turns(rig, others, NULL) > 0);
+    rig_ok(rig, rig_truncate(rig, 4));
+    /* More than the newest batches, whose places the log knows itself. */
+    for (int i = 4; i < 700; i++)
+        assert_int_equal(rig_append(rig, 1, 200 + i % 90).verdict, LOG_APPENDED);
+    assert_true(rig_until_durable(rig));
+    read_in_turns(rig, at, cursors);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
 /* All of them at once, and while they wait for each other the log is closed or cut. */
 TEST(reads_that_wait_for_others_end_with_their_log)
 {

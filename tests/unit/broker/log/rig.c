@@ -488,6 +488,15 @@ static void on_read(struct log_op *op, enum err e)
     r->e = e;
 }
 
+int64_t rig_check_part(struct rig *rig, const struct env_part *part, int64_t offset)
+{
+    uint8_t *bytes = malloc(part->size);
+    bool read = read_part(rig, part, bytes);
+    int64_t next = read ? check_bytes(rig, bytes_of(bytes, part->size), offset) : -1;
+    free(bytes);
+    return next;
+}
+
 static int64_t read_once(struct rig *rig, int64_t offset, int64_t end, int32_t bytes_max, bool load)
 {
     struct rig_read r = {
@@ -501,15 +510,11 @@ static int64_t read_once(struct rig *rig, int64_t offset, int64_t end, int32_t b
         return -1;
     }
     assert_int_equal(r.read.part_count, 1);
-    uint8_t *bytes = malloc(r.read.parts[0].size);
-    if (!read_part(rig, &r.read.parts[0], bytes)) {
-        free(bytes);
+    int64_t next = rig_check_part(rig, &r.read.parts[0], offset);
+    if (next < 0)
         return -1;
-    }
-    int64_t next = check_bytes(rig, bytes_of(bytes, r.read.parts[0].size), offset);
     assert_int_equal(next, r.read.next_offset);
     assert_true(next <= end);
-    free(bytes);
     log_read_release(&r.read);
     return next;
 }

@@ -101,6 +101,9 @@ struct slice rig_batch(struct rig *rig, int records, int size, int64_t timestamp
 struct log_appended rig_append(struct rig *rig, int records, int size);
 struct log_appended rig_append_as(struct rig *rig, int records, int size, int64_t timestamp,
                                   int64_t producer_id, int16_t epoch, int32_t sequence);
+/* What was given of the log from offset on: whole batches of it. Gives the offset behind them; -1:
+ * it could not be read. */
+int64_t rig_check_part(struct rig *rig, const struct env_part *part, int64_t offset);
 /* Reads all from the log start to end and checks every record; the number of records, or -1 with
  * rig->msg. */
 int64_t rig_read_all(struct rig *rig, int64_t end, int32_t bytes_max, bool load);
