@@ -710,7 +710,7 @@ void several_setup(struct several *s, uint64_t seed, int count, int64_t snapshot
     s->sink.row = several_row;
     world_add_sink(s->world, &s->sink);
     for (int i = 0; i < count; i++) {
-        char name[8], args[2] = {(char)('0' + i), 0};
+        char name[16], args[2] = {(char)('0' + i), 0};
         snprintf(name, sizeof name, "node%d", i);
         s->hosts[i].index = i;
         assert_ok(world_add_node(s->world, &program, name, bytes_text(args), &s->hosts[i].node));
