@@ -26,15 +26,21 @@ static const struct handler *const handlers[] = {
     &api_handler_list_config_resources,
     &api_handler_describe_topic_partitions,
     &api_handler_update_features,
+    &api_handler_vote,
+    &api_handler_begin_quorum_epoch,
+    &api_handler_end_quorum_epoch,
+    &api_handler_fetch_log,
+    &api_handler_fetch_snapshot,
 };
 
 static const char over_budget[] =
     "there is no memory for it; queued.max.request.bytes bounds what all requests may take";
 
-static const struct handler *find_handler(int16_t key)
+/* NULL: kiln has none, by whichever listener. */
+static const struct handler *find_handler(int16_t key, enum wire_on on)
 {
     for (int i = 0; i < COUNT_OF(handlers); i++) {
-        if (handlers[i]->key == key)
+        if (handlers[i]->key == key && (handlers[i]->on == 0 || (handlers[i]->on & on) != 0))
             return handlers[i];
     }
     return NULL;
@@ -372,7 +378,7 @@ void api_request(struct api *api, const struct api_caller *caller, struct conn *
         refuse(api, conn, NULL, REFUSED_HEADER, frame.size, msg.text);
         return;
     }
-    const struct handler *handler = find_handler(header.request_api_key);
+    const struct handler *handler = find_handler(header.request_api_key, caller->listener->on);
     enum refusal why = check_kind(api, caller, &header, handler, &msg);
     if (why != REFUSED_NOT) {
         refuse(api, conn, &header, why, frame.size, msg.text);

@@ -7,6 +7,7 @@
 #include "conn/conn.h"
 #include "quorum/quorum.h"
 #include "replica/replica.h"
+#include "talk/talk.h"
 
 /* Work of one handler before it yields. */
 #define API_PARTITIONS_PER_STEP 512
@@ -76,11 +77,19 @@ struct api_broker_key {
     const char *help;     /* a sentence for a person */
 };
 
+/* A voter of the metadata quorum, and where controllers and their clients find it. */
+struct api_voter {
+    int32_t id;
+    struct talk_endpoint at;
+};
+
 struct api_settings {
     const struct api_access *access; /* NULL: everybody may do everything */
     const char *log_dir;
     const struct api_broker_key *broker_keys; /* in the order of metadata_broker_keys */
     const char *cluster_id;
+    const struct api_voter *voters; /* all of them; this node alone may be none */
+    int32_t voter_count;
     bool auto_create_topics;
     int64_t fetch_bytes_max;    /* fetch.max.bytes */
     int64_t fetch_sessions_max; /* max.incremental.fetch.session.cache.slots */

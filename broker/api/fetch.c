@@ -538,6 +538,7 @@ static void drop(struct request *r)
 
 const struct handler api_handler_fetch = {
     .key = 1,
+    .on = WIRE_ON_BROKER,
     .state_size = sizeof(struct fetch),
     .begin = begin,
     .hurry = hurry,

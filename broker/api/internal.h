@@ -11,6 +11,7 @@ struct request;
 /* One API. */
 struct handler {
     int16_t key;
+    uint8_t on; /* enum wire_on: where another handler serves that API elsewhere; 0: everywhere */
     uint32_t state_size; /* of the struct that begins with struct request */
     /* Checks and acts; sooner or later it ends in api_request_answer, api_request_silent or
      * api_request_break.
@@ -31,7 +32,8 @@ extern const struct handler api_handler_delete_records, api_handler_offset_for_l
     api_handler_init_producer_id, api_handler_sasl_handshake, api_handler_sasl_authenticate,
     api_handler_describe_configs, api_handler_describe_log_dirs, api_handler_describe_quorum,
     api_handler_list_config_resources, api_handler_describe_topic_partitions,
-    api_handler_update_features;
+    api_handler_update_features, api_handler_vote, api_handler_begin_quorum_epoch,
+    api_handler_end_quorum_epoch, api_handler_fetch_log, api_handler_fetch_snapshot;
 
 /* ConfigResource.Type, of what the metadata log keeps no settings of. */
 #define API_RESOURCE_BROKER_LOGGER 8
@@ -335,6 +337,19 @@ enum err api_places_begin(struct api_places *places, struct request *r, int32_t 
 void api_places_topic(struct api_places *places, struct bytes topic);
 void api_places_partition(struct api_places *places, int32_t number, const void *row);
 void api_places_end(struct api_places *places);
+
+/* raft_call.c: what a node of the metadata quorum asks another. The state of such an API is this.
+ */
+struct raft_call {
+    struct request request;
+    struct quorum_ask ask;
+    struct talk_answer answer;
+};
+/* Asks the quorum and answers what it says. */
+void api_raft_begin(struct request *r, enum raft_api api);
+/* handler.hurry, handler.drop. */
+void api_raft_hurry(struct request *r);
+void api_raft_drop(struct request *r);
 
 /* Zeroed memory that lives as long as the request. NULL: over the limit. */
 void *api_request_alloc(struct request *r, size_t count, size_t size) MUST_USE;

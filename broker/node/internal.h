@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "node/node.h"
+#include "peers/peers.h"
 #include "raft/raft.h"
 
 #define CONFIG_TEXTS_MAX (256 << 10)
@@ -214,6 +215,11 @@ struct broker {
     struct replica_op closing_op;
     bool closing_one;
 
+    struct quorum_members members;
+    struct api_voter voters[RAFT_VOTERS_MAX]; /* of the metadata quorum, and where they are */
+    int32_t voter_count;
+    struct controllers *controllers; /* the way to the other voters; NULL: there are none */
+
     struct api *api;
     struct api_idle api_idle;
     bool api_is_idle;
@@ -313,6 +319,17 @@ void broker_clients_stop_listening(struct broker *b);
 bool broker_clients_shut(const struct broker *b);
 void broker_clients_drain(struct broker *b);
 void broker_clients_close(struct broker *b);
+
+/* controllers.c */
+/* Who votes, and where. Once the listeners have their ports. */
+void broker_controllers_take(struct broker *b);
+/* Makes the way to the other voters, if there are any. ERR_NOMEM, ERR_LIMIT (a host too long). */
+enum err broker_controllers_open(struct broker *b) MUST_USE;
+/* NULL: there are none. */
+struct quorum_peers *broker_controllers_out(struct broker *b);
+/* The quorum is closed; closed is called perhaps before this returns. */
+void broker_controllers_close(struct broker *b, void (*closed)(struct broker *b));
+void broker_controllers_free(struct broker *b);
 
 /* stop.c */
 /* Something that a stop may wait for has ended. */

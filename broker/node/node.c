@@ -73,6 +73,7 @@ void broker_free(struct broker *b)
     broker_partitions_free(b);
     broker_removals_free(b);
     quorum_free(b->quorum);
+    broker_controllers_free(b);
     if (b->logs != NULL)
         log_set_free(b->logs);
     if (b->dir != NULL)

@@ -34,9 +34,12 @@ void broker_start_partitions_done(struct broker *b)
 {
     if (broker_start_cut_short(b))
         return;
+    broker_controllers_take(b);
     struct api_settings settings = {
         .access = b->access,
         .cluster_id = dir_cluster_id(b->dir),
+        .voters = b->voters,
+        .voter_count = b->voter_count,
         .log_dir = b->config.log_dirs,
         .auto_create_topics = b->config.auto_create_topics_enable,
         .fetch_bytes_max = b->config.fetch_max_bytes,
@@ -97,6 +100,19 @@ static void on_quorum_open(struct quorum_op *op, enum err e)
         broker_partitions_open_all(b);
 }
 
+/* Who votes in the metadata quorum, and its times. */
+static void take_quorum(const struct broker *b, struct quorum_settings *settings)
+{
+    const struct broker_config *config = &b->config;
+    const struct quorum_members *members = &b->members;
+    for (int32_t i = 0; i < members->voter_count; i++)
+        settings->voters.keys[settings->voters.count++].id = members->voters[i].id;
+    settings->election_timeout_ns = ENV_NS_OF_MS(config->controller_quorum_election_timeout_ms);
+    settings->election_backoff_ns = ENV_NS_OF_MS(config->controller_quorum_election_backoff_max_ms);
+    settings->fetch_timeout_ns = ENV_NS_OF_MS(config->controller_quorum_fetch_timeout_ms);
+    settings->retry_backoff_ns = ENV_NS_OF_MS(config->controller_quorum_retry_backoff_ms);
+}
+
 static void open_metadata(struct broker *b)
 {
     struct quorum_settings settings = {
@@ -107,9 +123,12 @@ static void open_metadata(struct broker *b)
                        .partition_count_default = (int32_t)b->config.num_partitions},
     };
     broker_config_dynamic(&b->config, &settings.controller.file);
+    take_quorum(b, &settings);
     struct errmsg msg = {{0}};
-    enum err e = quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings, NULL,
-                            &b->quorum_watch);
+    enum err e = broker_controllers_open(b);
+    if (e == ERR_NONE)
+        e = quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings,
+                       broker_controllers_out(b), &b->quorum_watch);
     if (e != ERR_NONE) {
         errmsg_set(&msg, e, "out of memory");
         broker_start_failed(b, e, &msg);
@@ -162,6 +181,8 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
     enum err e = broker_config_check(c, msg);
     if (e == ERR_NONE)
         e = take_listeners(b, msg);
+    if (e == ERR_NONE)
+        e = broker_members_parse(c, &b->members, msg);
     if (e != ERR_NONE)
         return e;
     struct dir_config config = {

@@ -50,7 +50,7 @@ static void settle(struct broker *b)
 static void on_metadata_closed(struct quorum_op *op, enum err e)
 {
     (void)e; /* nothing was written */
-    settle(CONTAINER_OF(op, struct broker, quorum_op));
+    broker_controllers_close(CONTAINER_OF(op, struct broker, quorum_op), settle);
 }
 
 void broker_stop_partitions_closed(struct broker *b)
@@ -58,7 +58,7 @@ void broker_stop_partitions_closed(struct broker *b)
     if (b->quorum_open)
         quorum_close(b->quorum, &b->quorum_op, on_metadata_closed);
     else
-        settle(b);
+        broker_controllers_close(b, settle);
 }
 
 static void on_dir_closed(struct dir_op *op, enum err e)

@@ -1,0 +1,211 @@
+/* controllers.c - the way between this node and the other voters of the metadata quorum: what raft
+ * asks goes out in Kafka's bytes, and what comes back goes to the quorum. */
+#include "node/internal.h"
+
+/* As Kafka's controllers do (KafkaRaftManager.buildNetworkClient). */
+#define RECONNECT_NS ENV_NS_OF_MS(50)
+#define RECONNECT_NS_MAX ENV_NS_OF_MS(500)
+/* How long a fetch may be parked at the leader (KafkaRaftClient.MAX_FETCH_WAIT_MS), but a part of
+ * the time in which a leader must be heard. */
+#define FETCH_WAIT_MS_MAX 500
+#define FETCH_WAIT_PARTS 4
+
+/* A request of raft's on its way. */
+struct way {
+    struct peers_request request;
+    struct broker *broker;
+    struct raft_request asked;
+};
+
+struct controllers {
+    struct broker *broker;
+    struct quorum_peers out;
+    struct peers *peers;
+    struct peers_op closing;
+    void (*closed)(struct broker *b);
+    /* To each voter one, and one for the log: raft waits for no more at once, and who asks another
+     * time has given up what it asked before. */
+    struct way ways[RAFT_VOTERS_MAX + 1];
+};
+
+/* ---- out ---- */
+
+static struct way *way_of(struct controllers *c, const struct raft_request *request)
+{
+    const struct quorum_members *members = &c->broker->members;
+    if (request->api == RAFT_FETCH || request->api == RAFT_FETCH_SNAPSHOT)
+        return &c->ways[RAFT_VOTERS_MAX];
+    for (int32_t i = 0; i < members->voter_count; i++) {
+        if (members->voters[i].id == request->to.id)
+            return &c->ways[i];
+    }
+    UNREACHABLE(); /* who votes stands in the configuration */
+}
+
+static enum err encode(struct peers_request *request, int16_t version, struct wire_out *out)
+{
+    struct way *w = CONTAINER_OF(request, struct way, request);
+    const struct broker *b = w->broker;
+    const struct broker_config *config = &b->config;
+    struct talk_endpoint endpoints[LISTENERS_MAX];
+    bool snapshot = w->asked.api == RAFT_FETCH_SNAPSHOT;
+    int64_t wait_ms = config->controller_quorum_fetch_timeout_ms / FETCH_WAIT_PARTS;
+    int64_t bytes_max = snapshot ? config->controller_quorum_fetch_snapshot_max_bytes
+                                 : config->controller_quorum_fetch_max_bytes;
+    struct talk_terms terms = {.cluster_id = dir_cluster_id(b->dir),
+                               .endpoints = endpoints,
+                               .wait_ms_max = (int32_t)MIN(wait_ms, FETCH_WAIT_MS_MAX),
+                               .bytes_max = (int32_t)bytes_max,
+                               .high_watermark = quorum_high_watermark(b->quorum)};
+    for (int32_t i = 0; i < b->listener_count; i++) {
+        const struct api_listener *told = &b->listeners[i].told;
+        if (told->on == WIRE_ON_CONTROLLER)
+            endpoints[terms.endpoint_count++] =
+                (struct talk_endpoint){.name = told->name, .host = told->host, .port = told->port};
+    }
+    return talk_request(&w->asked, &terms, version, out);
+}
+
+static void on_lost(struct peers_request *request, enum err why)
+{
+    struct way *w = CONTAINER_OF(request, struct way, request);
+    (void)why;
+    quorum_lost(w->broker->quorum, w->asked.api, w->asked.number);
+}
+
+/* An answer that cannot be is none. */
+static void on_answered(struct peers_request *request, int16_t version, struct slice body)
+{
+    struct way *w = CONTAINER_OF(request, struct way, request);
+    struct quorum *quorum = w->broker->quorum;
+    struct raft_response response;
+    struct bytes content;
+    struct errmsg msg = {0};
+    if (talk_response(&w->asked, version, slice_bytes(body), w->broker->mem, &response, &content,
+                      &msg) != ERR_NONE) {
+        quorum_lost(quorum, w->asked.api, w->asked.number);
+        return;
+    }
+    struct slice bytes = {0};
+    if (content.size > 0)
+        bytes = (struct slice){.buf = body.buf,
+                               .data = body.data + (content.data - body.data),
+                               .size = (uint32_t)content.size};
+    quorum_response(quorum, &response, bytes);
+}
+
+static void send(struct quorum_peers *out, const struct raft_request *request)
+{
+    struct controllers *c = CONTAINER_OF(out, struct controllers, out);
+    struct way *w = way_of(c, request);
+    bool log = request->api == RAFT_FETCH || request->api == RAFT_FETCH_SNAPSHOT;
+    ASSERT(request->bootstrap < 0); /* there are none (kraft.version 0) */
+    if (w->request.peers != NULL) {
+        peers_cancel(&w->request);
+        quorum_lost(c->broker->quorum, w->asked.api, w->asked.number);
+    }
+    w->broker = c->broker;
+    w->asked = *request;
+    w->request = (struct peers_request){.key = talk_api(request->api)->key,
+                                        .purpose = log ? PEERS_LOG : PEERS_VOTES,
+                                        .encode = encode,
+                                        .answered = on_answered,
+                                        .lost = on_lost};
+    peers_send(c->peers, request->to.id, &w->request);
+}
+
+/* ---- life ---- */
+
+/* Of a node that votes alone: itself, where its clients find it. */
+void broker_controllers_take(struct broker *b)
+{
+    const struct quorum_members *members = &b->members;
+    const struct api_listener *first = &b->listeners[0].told;
+    b->voter_count = members->voter_count;
+    for (int32_t i = 0; i < members->voter_count; i++) {
+        const struct quorum_member *voter = &members->voters[i];
+        b->voters[i] = (struct api_voter){
+            .id = voter->id,
+            .at = {.name = first->name, .host = voter->at.host, .port = voter->at.port}};
+    }
+    if (members->voter_count > 1)
+        return;
+    b->voter_count = 1;
+    b->voters[0] =
+        (struct api_voter){.id = (int32_t)b->config.node_id,
+                           .at = {.name = first->name, .host = first->host, .port = first->port}};
+}
+
+static enum err know_all(struct controllers *c)
+{
+    const struct quorum_members *members = &c->broker->members;
+    enum err e = ERR_NONE;
+    for (int32_t i = 0; i < members->voter_count && e == ERR_NONE; i++)
+        e = peers_know(c->peers, members->voters[i].id, members->voters[i].at.host,
+                       members->voters[i].at.port);
+    return e;
+}
+
+enum err broker_controllers_open(struct broker *b)
+{
+    const struct broker_config *config = &b->config;
+    if (b->members.voter_count < 2)
+        return ERR_NONE;
+    struct controllers *c = mem_zalloc(b->mem, sizeof *c);
+    if (c == NULL)
+        return ERR_NOMEM;
+    const struct peers_settings settings = {
+        .client_id = "kiln",
+        .request_ns_max = ENV_NS_OF_MS(config->controller_quorum_request_timeout_ms),
+        .backoff_ns = RECONNECT_NS,
+        .backoff_ns_max = RECONNECT_NS_MAX,
+        .idle_ns_max = ENV_NS_OF_MS(MAX(config->connections_max_idle_ms, 0)),
+        .frame_bytes_max = (int32_t)config->socket_request_max_bytes,
+    };
+    c->broker = b;
+    c->out.send = send;
+    enum err e = peers_new(&c->peers, b->env, b->mem, b->trace, &settings);
+    if (e == ERR_NONE)
+        e = know_all(c);
+    if (e != ERR_NONE) {
+        peers_free(c->peers);
+        mem_free(b->mem, c);
+        return e;
+    }
+    b->controllers = c;
+    return ERR_NONE;
+}
+
+struct quorum_peers *broker_controllers_out(struct broker *b)
+{
+    return b->controllers == NULL ? NULL : &b->controllers->out;
+}
+
+static void on_closed(struct peers_op *op)
+{
+    struct controllers *c = CONTAINER_OF(op, struct controllers, closing);
+    c->closed(c->broker);
+}
+
+void broker_controllers_close(struct broker *b, void (*closed)(struct broker *b))
+{
+    struct controllers *c = b->controllers;
+    if (c == NULL) {
+        closed(b);
+        return;
+    }
+    c->closed = closed;
+    /* What is under way is of no use any more. */
+    for (int i = 0; i < COUNT_OF(c->ways); i++)
+        peers_cancel(&c->ways[i].request);
+    peers_close(c->peers, &c->closing, on_closed);
+}
+
+void broker_controllers_free(struct broker *b)
+{
+    if (b->controllers == NULL)
+        return;
+    peers_free(b->controllers->peers);
+    mem_free(b->mem, b->controllers);
+    b->controllers = NULL;
+}
