@@ -302,8 +302,21 @@ static struct wire_string string_of(struct bytes b)
     return (struct wire_string){.data = (const char *)b.data, .size = (int32_t)b.size};
 }
 
-static enum err add_records(const struct resource *r, const struct results *results,
-                            struct metadata_batch *batch)
+/* Who is eligible was found by another minimum (P-13): of the topic, or of all where it is the
+ * cluster's. */
+static enum err add_clear_elr(const struct controller_view *view, const struct resource *r,
+                              const struct result *result, struct metadata_batch *batch)
+{
+    struct wire_clear_elr_record record = {.topic_name = r->topic != NULL ? string_of(r->name)
+                                                                          : wire_text("")};
+    if (!result->changes || !bytes_equal(result->key, bytes_text("min.insync.replicas")) ||
+        metadata_feature_level(view->image, CONTROLLER_FEATURE_ELR) == 0)
+        return ERR_NONE;
+    return controller_add(batch, &wire_clear_elr_record_message, 0, &record);
+}
+
+static enum err add_records(const struct controller_view *view, const struct resource *r,
+                            const struct results *results, struct metadata_batch *batch)
 {
     enum err e = ERR_NONE;
     for (int32_t i = 0; i < results->count && e == ERR_NONE; i++) {
@@ -316,6 +329,8 @@ static enum err add_records(const struct resource *r, const struct results *resu
         };
         if (result->changes)
             e = controller_add(batch, &wire_config_record_message, 0, &record);
+        if (e == ERR_NONE)
+            e = add_clear_elr(view, r, result, batch);
     }
     return e;
 }
@@ -337,7 +352,7 @@ static enum err alter(const struct controller_view *view, const struct controlle
     else if (e == ERR_NONE)
         e = check_broker(view, r, &results, &altered->msg);
     if (e == ERR_NONE && !c->validate_only)
-        e = add_records(r, &results, batch);
+        e = add_records(view, r, &results, batch);
     for (int32_t i = 0; i < results.count; i++)
         text_free(&results.items[i].text);
     mem_free(view->mem, results.items);
@@ -470,7 +485,7 @@ static void measure(const struct controller_view *view, const struct controller_
         const struct metadata_topic *topic = metadata_find(view->image, altered->name);
         if (altered->code != WIRE_ERROR_NONE || altered->settled)
             continue;
-        *count += altered->setting_count;
+        *count += altered->setting_count + 1; /* and that nobody is eligible */
         for (int32_t k = 0; k < altered->setting_count; k++)
             *bytes += (int64_t)(altered->name.size + altered->settings[k].key.size +
                                 altered->settings[k].value.size);

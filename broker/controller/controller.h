@@ -13,6 +13,7 @@ struct controller_settings {
     int32_t node_id;
     struct metadata_broker_config file; /* what the broker's file says */
     int32_t partition_count_default;    /* num.partitions */
+    int32_t replication_factor_default; /* default.replication.factor */
 };
 
 /* Where chance comes from: 64 random bits for that use and key (env_random). */
@@ -20,12 +21,36 @@ struct controller_chance {
     uint64_t (*draw)(struct controller_chance *chance, const char *site, uint64_t key);
 };
 
+#define CONTROLLER_NOBODY (-1) /* as the id of a broker */
+#define CONTROLLER_NO_EPOCH (-1)
+#define CONTROLLER_FEATURE_ELR "eligible.leader.replicas.version"
+
+/* Which brokers an active controller has heard of and when: it stands in no record (B-7). */
+struct controller_sessions {
+    struct mem *mem;
+    int64_t timeout_ns; /* broker.session.timeout.ms */
+    struct list list;   /* whoever was heard of longest ago first */
+    int32_t count;
+};
+
+void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns);
+void controller_sessions_clear(struct controller_sessions *s);
+/* Of a controller that becomes active: whoever is not fenced has been heard of now. ERR_NOMEM. */
+enum err controller_sessions_begin(struct controller_sessions *s,
+                                   const struct metadata_image *image, int64_t now_ns) MUST_USE;
+/* Who was not heard of for the time-out; NOBODY: nobody. */
+int32_t controller_session_expired(const struct controller_sessions *s, int64_t now_ns);
+/* When that will be so; INT64_MAX: never. */
+int64_t controller_sessions_deadline(const struct controller_sessions *s);
+
 /* What a command is judged by. */
 struct controller_view {
     const struct controller_settings *settings;
     const struct metadata_image *image; /* with all that was appended */
     struct mem *mem;                    /* for the time of a call */
     struct controller_chance *chance;
+    struct controller_sessions *sessions; /* of the commands that brokers send */
+    int64_t now_ns;
 };
 
 enum controller_verb {
@@ -37,6 +62,11 @@ enum controller_verb {
     CONTROLLER_ASSIGN_DIRECTORIES,
     CONTROLLER_ALLOCATE_PRODUCER_IDS,
     CONTROLLER_UPDATE_FEATURES,
+    CONTROLLER_REGISTER_BROKER,
+    CONTROLLER_HEARTBEAT,
+    CONTROLLER_FENCE,
+    CONTROLLER_ALTER_PARTITION,
+    CONTROLLER_ELECT_LEADERS,
     CONTROLLER_VERB_COUNT,
 };
 
@@ -189,9 +219,10 @@ struct controller_place {
     int32_t partition;
 };
 
-/* Those of topics that are gone are passed over. */
+/* Those of topics that are gone, or that it has no replica of, are passed over. */
 struct controller_assign_directories {
     struct controller_command command;
+    int32_t broker_id; /* whose they are */
     struct wire_uuid directory;
     const struct controller_place *places; /* borrowed until it is judged */
     int32_t count;                         /* at most METADATA_RECORDS_MAX */
@@ -222,6 +253,93 @@ struct controller_update_features {
 };
 
 void controller_update_features_init(struct controller_update_features *c);
+
+/* ---- a broker that would be one of the cluster (B-1, B-2) ---- */
+
+struct controller_register_broker {
+    struct controller_command command;
+    /* What it says of itself; its epoch and whether it is fenced are the controller's. Borrowed. */
+    const struct wire_register_broker_record *record;
+    int64_t previous_epoch; /* of its last clean end; -1: it did not end cleanly, or never lived */
+    int64_t epoch;          /* out: of this registration */
+};
+
+void controller_register_broker_init(struct controller_register_broker *c);
+
+/* ---- a broker that is there (B-3), and may want to go (B-5) ---- */
+
+struct controller_heartbeat {
+    struct controller_command command;
+    int32_t broker_id;
+    int64_t broker_epoch, metadata_offset;
+    bool want_fence, want_shutdown;
+    /* out: */
+    bool is_caught_up, is_fenced, may_go;
+};
+
+void controller_heartbeat_init(struct controller_heartbeat *c);
+
+/* ---- a broker that has not been heard of for too long (B-4): one a command, so that each decision
+ * sees the one before (KAFKA-13173) ---- */
+
+struct controller_fence {
+    struct controller_command command;
+    int32_t broker_id; /* out: who is; NOBODY: nobody */
+};
+
+void controller_fence_init(struct controller_fence *c);
+
+/* ---- who is in sync, as the leaders say (P-11) ---- */
+
+struct controller_in_sync {
+    int32_t broker_id;
+    int64_t broker_epoch; /* with which it has fetched; NO_EPOCH: not known */
+};
+
+struct controller_altered_partition {
+    /* in: */
+    struct wire_uuid topic_id;
+    int32_t partition, leader_epoch, partition_epoch;
+    int8_t leader_recovery_state;
+    const struct controller_in_sync *isr;
+    int32_t isr_count;
+    /* out: */
+    int16_t code;
+    /* As the partition is now, where there is one; with code 0 its in-sync replicas are those that
+     * were asked for. */
+    int32_t now_leader, now_leader_epoch, now_partition_epoch;
+    int8_t now_recovery_state;
+};
+
+struct controller_alter_partition {
+    struct controller_command command;
+    int32_t broker_id; /* who asks */
+    int64_t broker_epoch;
+    struct controller_altered_partition *altered; /* borrowed until its end */
+    int32_t count;                                /* at most METADATA_RECORDS_MAX */
+};
+
+void controller_alter_partition_init(struct controller_alter_partition *c);
+
+/* ---- other leaders (KIP-460) ---- */
+
+struct controller_election {
+    /* in: code not 0: it is refused already */
+    struct bytes topic;
+    int32_t partition;
+    /* out: */
+    int16_t code;
+    struct errmsg msg;
+};
+
+struct controller_elect_leaders {
+    struct controller_command command;
+    struct controller_election *elections; /* borrowed until its end */
+    int32_t count;
+    bool unclean; /* else: the preferred ones */
+};
+
+void controller_elect_leaders_init(struct controller_elect_leaders *c);
 
 /* ---- a block of producer ids that nobody has been given before ---- */
 

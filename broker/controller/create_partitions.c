@@ -2,6 +2,8 @@
  * (ReplicationControlManager.createPartitions). Pure. */
 #include "controller/internal.h"
 
+#define REPLICA_BYTES 32 /* of another replica in a record, and no more */
+
 void controller_create_partitions_init(struct controller_create_partitions *c)
 {
     *c = (struct controller_create_partitions){.command.verb = CONTROLLER_CREATE_PARTITIONS};
@@ -28,15 +30,29 @@ static int16_t check_count(struct controller_grown *grown, int32_t there)
     return WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT;
 }
 
+/* As many as its first partition has. */
+static int32_t factor_of(const struct metadata_topic *topic)
+{
+    return metadata_ids(metadata_partition(topic, 0), METADATA_REPLICAS).count;
+}
+
+static struct metadata_ids assigned(const struct wire_create_partitions_request_assignment *a)
+{
+    return (struct metadata_ids){.ids = a->broker_ids, .count = a->broker_ids_count};
+}
+
 static int16_t check(const struct controller_view *view, struct controller_grown *grown)
 {
     const struct metadata_topic *topic = metadata_find(view->image, grown->topic);
     if (topic == NULL)
         return WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     int16_t code = check_count(grown, topic->partition_count);
+    int32_t factor = factor_of(topic);
     for (int32_t i = 0; i < grown->assignment_count && code == WIRE_ERROR_NONE; i++)
-        code = controller_check_replicas(view, grown->assignments[i].broker_ids,
-                                         grown->assignments[i].broker_ids_count, &grown->msg);
+        code = controller_check_replicas(view, topic->partition_count + i,
+                                         assigned(&grown->assignments[i]), factor, &grown->msg);
+    if (code == WIRE_ERROR_NONE && grown->assignment_count < 0)
+        code = controller_check_factor(view, factor, &grown->msg);
     return code;
 }
 
@@ -76,18 +92,44 @@ static int64_t check_all(const struct controller_view *view, struct controller_c
     return sum;
 }
 
-static enum err add_all(const struct controller_view *view, struct controller_create_partitions *c,
-                        int64_t count, struct metadata_batch *batch)
+static enum err grow(const struct controller_view *view, const struct controller_grown *grown,
+                     const struct metadata_topic *topic, struct metadata_batch *batch)
 {
-    enum err e = controller_expect(
-        batch, count, count * (int64_t)sizeof(struct wire_partition_record), "CreatePartitions");
-    for (int32_t i = 0; i < c->topic_count && e == ERR_NONE; i++) {
+    int32_t first = topic->partition_count;
+    enum err e = ERR_NONE;
+    if (grown->assignment_count < 0)
+        return controller_add_spread(view, batch, &topic->id, first, grown->partition_count,
+                                     factor_of(topic));
+    for (int32_t i = 0; i < grown->assignment_count && e == ERR_NONE; i++)
+        e = controller_add_partition(view, batch, &topic->id, first + i,
+                                     assigned(&grown->assignments[i]));
+    return e;
+}
+
+/* Of the records, and no more. */
+static int64_t bytes_of_all(const struct controller_view *view,
+                            const struct controller_create_partitions *c)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < c->topic_count; i++) {
         if (c->topics[i].code != WIRE_ERROR_NONE)
             continue;
         const struct metadata_topic *topic = metadata_find(view->image, c->topics[i].topic);
-        for (int32_t p = topic->partition_count; p < c->topics[i].partition_count && e == ERR_NONE;
-             p++)
-            e = controller_add_partition(view, batch, &topic->id, p);
+        int64_t more = c->topics[i].partition_count - topic->partition_count;
+        sum += more * ((int64_t)sizeof(struct wire_partition_record) +
+                       (int64_t)factor_of(topic) * REPLICA_BYTES);
+    }
+    return sum;
+}
+
+static enum err add_all(const struct controller_view *view, struct controller_create_partitions *c,
+                        int64_t count, struct metadata_batch *batch)
+{
+    enum err e = controller_expect(batch, count, bytes_of_all(view, c), "CreatePartitions");
+    for (int32_t i = 0; i < c->topic_count && e == ERR_NONE; i++) {
+        if (c->topics[i].code != WIRE_ERROR_NONE)
+            continue;
+        e = grow(view, &c->topics[i], metadata_find(view->image, c->topics[i].topic), batch);
     }
     return e == ERR_NONE ? controller_end(batch) : e;
 }

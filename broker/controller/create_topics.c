@@ -2,13 +2,14 @@
  * before, and what may be is one batch. Pure. */
 #include "controller/internal.h"
 
-#define RECORD_BYTES 96 /* of a partition of one replica, and no more */
+#define RECORD_BYTES 96  /* of a partition of one replica, and no more */
+#define REPLICA_BYTES 32 /* of another one */
 
 /* What a checked topic will be. */
 struct plan {
     struct controller_new_topic *topic;
     struct wire_uuid id;
-    int32_t partition_count;
+    int32_t partition_count, factor; /* factor 0: as its assignments say */
 };
 
 static int16_t refuse(struct controller_new_topic *topic, int16_t code, const char *sentence)
@@ -61,58 +62,11 @@ static int16_t check_name(const struct controller_view *view, struct controller_
     (errmsg_set(&(topic)->msg, ERR_INVALID, format, (int)(id)),                                    \
      (int16_t)WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT)
 
-static int compare_ids(const void *a, const void *b)
-{
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int16_t refuse_ids(struct errmsg *msg, int16_t code, const char *sentence)
-{
-    errmsg_set(msg, ERR_INVALID, "%s", sentence);
-    return code;
-}
-
-/* format has one %d. */
-#define REFUSE_ID(msg, format, id)                                                                 \
-    (errmsg_set((msg), ERR_INVALID, format, (int)(id)),                                            \
-     (int16_t)WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT)
-
-int16_t controller_check_replicas(const struct controller_view *view, const int32_t *broker_ids,
-                                  int32_t broker_count, struct errmsg *msg)
-{
-    size_t count = (size_t)MAX(broker_count, 0);
-    if (count == 0)
-        return refuse_ids(msg, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
-                          "The manual partition assignment includes an empty replica list.");
-    int32_t *ids = mem_array(view->mem, count, sizeof *ids);
-    if (ids == NULL)
-        return refuse_ids(msg, WIRE_ERROR_UNKNOWN_SERVER_ERROR, "the broker is out of memory");
-    memcpy(ids, broker_ids, count * sizeof *ids);
-    enum err e = sort_stable(view->mem, ids, count, sizeof *ids, compare_ids);
-    int16_t code = e == ERR_NONE ? WIRE_ERROR_NONE
-                                 : refuse_ids(msg, WIRE_ERROR_UNKNOWN_SERVER_ERROR,
-                                              "the broker is out of memory");
-    for (size_t i = 0; i < count && code == WIRE_ERROR_NONE; i++) {
-        if (ids[i] != view->settings->node_id)
-            code = REFUSE_ID(msg,
-                             "The manual partition assignment includes broker %d, but no such "
-                             "broker is registered.",
-                             ids[i]);
-        else if (i > 0 && ids[i - 1] == ids[i])
-            code = REFUSE_ID(
-                msg, "The manual partition assignment includes the broker %d more than once.",
-                ids[i]);
-    }
-    mem_free(view->mem, ids);
-    return code;
-}
-
 /* In any order, as Kafka takes them. seen has room for as many as are assigned. */
 static int16_t check_each_assignment(const struct controller_view *view,
                                      struct controller_new_topic *topic, bool *seen)
 {
-    int32_t count = topic->assignment_count;
+    int32_t count = topic->assignment_count, factor = 0;
     bool consecutive = true;
     for (int32_t i = 0; i < count; i++) {
         int32_t number = topic->assignments[i].partition_index;
@@ -123,11 +77,12 @@ static int16_t check_each_assignment(const struct controller_view *view,
         if (within)
             seen[number] = true;
         consecutive &= within;
-        int16_t code =
-            controller_check_replicas(view, topic->assignments[i].broker_ids,
-                                      topic->assignments[i].broker_ids_count, &topic->msg);
+        struct metadata_ids replicas = {.ids = topic->assignments[i].broker_ids,
+                                        .count = topic->assignments[i].broker_ids_count};
+        int16_t code = controller_check_replicas(view, number, replicas, factor, &topic->msg);
         if (code != WIRE_ERROR_NONE)
             return code;
+        factor = replicas.count;
     }
     return consecutive ? WIRE_ERROR_NONE
                        : refuse(topic, WIRE_ERROR_INVALID_REPLICA_ASSIGNMENT,
@@ -153,32 +108,26 @@ static int16_t check_assignments(const struct controller_view *view,
     return code;
 }
 
-static int16_t check_partitions(const struct controller_view *view,
-                                struct controller_new_topic *topic, int32_t *count)
+static int16_t check_partitions(const struct controller_view *view, struct plan *plan)
 {
+    struct controller_new_topic *topic = plan->topic;
     int factor = topic->replication_factor;
-    *count = topic->partition_count;
+    plan->factor = 0;
     if (topic->assignment_count > 0) {
-        *count = topic->assignment_count;
+        plan->partition_count = topic->assignment_count;
         return check_assignments(view, topic);
     }
     if (factor < -1 || factor == 0)
         return refuse(topic, WIRE_ERROR_INVALID_REPLICATION_FACTOR,
                       "Replication factor must be larger than 0, or -1 to use the default value.");
-    if (*count == -1)
-        *count = view->settings->partition_count_default;
-    if (*count <= 0)
+    plan->partition_count = topic->partition_count != -1 ? topic->partition_count
+                                                         : view->settings->partition_count_default;
+    plan->factor = factor != -1 ? factor : view->settings->replication_factor_default;
+    if (plan->partition_count <= 0)
         return refuse(topic, WIRE_ERROR_INVALID_PARTITIONS,
                       "Number of partitions was set to an invalid non-positive value.");
-    ASSERT(*count <= METADATA_RECORDS_MAX); /* within the sum of the request */
-    if (factor == -1 || factor == 1)
-        return WIRE_ERROR_NONE;
-    errmsg_set(&topic->msg, ERR_INVALID,
-               "Unable to replicate the partition %d time(s): The target replication factor of %d "
-               "cannot be reached because only 1 broker(s) are registered or some brokers have all "
-               "their log directories cordoned.",
-               factor, factor);
-    return WIRE_ERROR_INVALID_REPLICATION_FACTOR;
+    ASSERT(plan->partition_count <= METADATA_RECORDS_MAX); /* within the sum of the request */
+    return controller_check_factor(view, plan->factor, &topic->msg);
 }
 
 /* ---- settings ---- */
@@ -237,7 +186,7 @@ static int16_t check_topic(const struct controller_view *view, struct plan *plan
     if (code == WIRE_ERROR_NONE)
         code = check_configs(view, plan->topic);
     if (code == WIRE_ERROR_NONE)
-        code = check_partitions(view, plan->topic, &plan->partition_count);
+        code = check_partitions(view, plan);
     return code;
 }
 
@@ -292,23 +241,22 @@ static struct wire_uuid draw_id(const struct controller_view *view, struct bytes
     }
 }
 
-enum err controller_add_partition(const struct controller_view *view, struct metadata_batch *batch,
-                                  const struct wire_uuid *topic_id, int32_t partition)
+/* The brokers of each partition, as they were assigned in any order. */
+static enum err add_assigned(const struct controller_view *view, struct metadata_batch *batch,
+                             const struct plan *plan)
 {
-    struct wire_uuid directory = {{0}};
-    int32_t self = view->settings->node_id;
-    struct wire_partition_record record;
-    wire_defaults(&wire_partition_record_message, &record);
-    record.partition_id = partition;
-    record.topic_id = *topic_id;
-    record.replicas = record.isr = &self;
-    record.replicas_count = record.isr_count = 1;
-    record.leader = self;
-    record.leader_epoch = 0;
-    record.partition_epoch = 0;
-    record.directories = &directory;
-    record.directories_count = 1;
-    return controller_add(batch, &wire_partition_record_message, 2, &record);
+    const struct controller_new_topic *topic = plan->topic;
+    int32_t *places = mem_array(view->mem, (size_t)plan->partition_count, sizeof *places);
+    enum err e = places == NULL ? ERR_NOMEM : ERR_NONE;
+    for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++)
+        places[topic->assignments[i].partition_index] = i;
+    for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++) {
+        const struct wire_create_topics_request_assignment *a = &topic->assignments[places[i]];
+        struct metadata_ids replicas = {.ids = a->broker_ids, .count = a->broker_ids_count};
+        e = controller_add_partition(view, batch, &plan->id, i, replicas);
+    }
+    mem_free(view->mem, places);
+    return e;
 }
 
 /* Topic, then its settings, then its partitions (ReplicationControlManager). */
@@ -328,9 +276,11 @@ static enum err add_records(const struct controller_view *view, struct metadata_
         };
         e = controller_add(batch, &wire_config_record_message, 0, &record);
     }
-    for (int32_t i = 0; i < plan->partition_count && e == ERR_NONE; i++)
-        e = controller_add_partition(view, batch, &plan->id, i);
-    return e;
+    if (e != ERR_NONE)
+        return e;
+    if (plan->factor == 0)
+        return add_assigned(view, batch, plan);
+    return controller_add_spread(view, batch, &plan->id, 0, plan->partition_count, plan->factor);
 }
 
 /* ---- the operation ---- */
@@ -361,12 +311,22 @@ static int64_t partitions_asked_for(const struct controller_view *view,
     return sum;
 }
 
-/* Checks all topics; *record_count: how many records the good ones take. */
+/* How many replicas it has. */
+static int64_t ids_of(const struct plan *plan)
+{
+    int64_t sum = (int64_t)plan->partition_count * plan->factor;
+    for (int32_t i = 0; plan->factor == 0 && i < plan->partition_count; i++)
+        sum += plan->topic->assignments[i].broker_ids_count;
+    return sum;
+}
+
+/* Checks all topics; *record_count: how many records the good ones take, *id_count: and replicas.
+ */
 static void check_all(const struct controller_view *view, struct controller_create_topics *c,
-                      struct plan *plans, int64_t *record_count, bool *exists)
+                      struct plan *plans, int64_t *record_count, int64_t *id_count, bool *exists)
 {
     int64_t partition_count = view->image->partition_count;
-    *record_count = 0;
+    *record_count = *id_count = 0;
     *exists = false;
     if (partitions_asked_for(view, c) > METADATA_RECORDS_MAX)
         fail_all(c, WIRE_ERROR_POLICY_VIOLATION,
@@ -381,6 +341,7 @@ static void check_all(const struct controller_view *view, struct controller_crea
             continue;
         topic->partition_count = plans[i].partition_count;
         *record_count += 1 + (int64_t)topic->config_count + plans[i].partition_count;
+        *id_count += ids_of(&plans[i]);
         if (partition_count + plans[i].partition_count > METADATA_PARTITIONS_MAX)
             topic->code = refuse(topic, WIRE_ERROR_INVALID_PARTITIONS,
                                  "the cluster would have more than 200000 partitions");
@@ -423,17 +384,18 @@ static int64_t bytes_of_all(const struct controller_create_topics *c)
 static void judge(const struct controller_view *view, struct controller_create_topics *c,
                   struct plan *plans, struct metadata_batch *batch)
 {
-    int64_t record_count = 0;
+    int64_t record_count = 0, id_count = 0;
     bool exists = false;
-    check_all(view, c, plans, &record_count, &exists);
+    check_all(view, c, plans, &record_count, &id_count, &exists);
     c->command.rests_on_image = exists;
     bool some = false;
     for (int32_t i = 0; i < c->topic_count; i++)
         some |= c->topics[i].code == WIRE_ERROR_NONE;
     if (!some || c->validate_only)
         return;
-    enum err e = controller_expect(batch, record_count,
-                                   bytes_of_all(c) + record_count * RECORD_BYTES, "new topics");
+    enum err e = controller_expect(
+        batch, record_count,
+        bytes_of_all(c) + record_count * RECORD_BYTES + id_count * REPLICA_BYTES, "new topics");
     if (e == ERR_NONE)
         e = add_all(view, c, plans, batch);
     if (e == ERR_NONE)

@@ -4,7 +4,15 @@
 
 #include "controller/controller.h"
 
-#define PARTITION_CHANGE_VERSION 2 /* of the records that are written */
+/* Versions of the records that are written. */
+#define PARTITION_VERSION 2
+#define PARTITION_CHANGE_VERSION 2
+#define REGISTER_VERSION 3
+#define REGISTRATION_CHANGE_VERSION 2
+
+/* LeaderRecoveryState (KIP-704) */
+#define CONTROLLER_RECOVERED 0
+#define CONTROLLER_RECOVERING 1
 
 /* One verb. */
 struct verb {
@@ -19,7 +27,8 @@ struct verb {
 extern const struct verb controller_verb_register, controller_verb_create_topics,
     controller_verb_delete_topics, controller_verb_alter_configs, controller_verb_create_partitions,
     controller_verb_assign_directories, controller_verb_allocate_producer_ids,
-    controller_verb_update_features;
+    controller_verb_update_features, controller_verb_register_broker, controller_verb_heartbeat,
+    controller_verb_fence, controller_verb_alter_partition, controller_verb_elect_leaders;
 
 /* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
 
@@ -38,19 +47,137 @@ enum err controller_abort(struct metadata_batch *batch) MUST_USE;
 /* What a topic has that sets nothing itself. */
 void controller_topic_defaults(const struct controller_view *view,
                                struct metadata_topic_config *out);
-/* Whether these brokers may have a partition, in ascending order of their ids
+/* Whether these brokers may have that partition, in ascending order of their ids
  * (ReplicationControlManager.validateManualPartitionAssignment): 0, or Kafka's code with a
- * sentence.
- */
-int16_t controller_check_replicas(const struct controller_view *view, const int32_t *broker_ids,
-                                  int32_t broker_count, struct errmsg *msg);
-/* A new partition, in no log directory yet: that it is in one is written down when it has been made
- * (assign.c). */
+ * sentence. factor: how many replicas the other partitions have; 0: it is the first. */
+int16_t controller_check_replicas(const struct controller_view *view, int32_t partition,
+                                  struct metadata_ids replicas, int32_t factor, struct errmsg *msg);
+/* Whether there are so many brokers; likewise. */
+int16_t controller_check_factor(const struct controller_view *view, int32_t factor,
+                                struct errmsg *msg);
+/* A new partition on these brokers, in no log directory yet: that it is in one is written down when
+ * it has been made (assign.c). Those that are there are in sync, and the first of them leads it; at
+ * least one is. */
 enum err controller_add_partition(const struct controller_view *view, struct metadata_batch *batch,
-                                  const struct wire_uuid *topic_id, int32_t partition) MUST_USE;
+                                  const struct wire_uuid *topic_id, int32_t partition,
+                                  struct metadata_ids replicas) MUST_USE;
+/* New partitions from first up to end, each with so many replicas, which there are (check_factor).
+ */
+enum err controller_add_spread(const struct controller_view *view, struct metadata_batch *batch,
+                               const struct wire_uuid *topic_id, int32_t first, int32_t end,
+                               int32_t factor) MUST_USE;
 /* A random id of version 4 (RFC 4122) for that use. */
 struct wire_uuid controller_draw_uuid(struct controller_chance *chance, const char *site,
                                       uint64_t key);
+/* ---- change.c, turn.c: partitions as brokers come and go ---- */
+
+/* It is registered, unfenced, and not about to go: it may lead, and be in sync. */
+bool controller_is_active(const struct controller_view *view, int32_t broker_id);
+bool controller_contains(struct metadata_ids list, int32_t id);
+/* The list but for that one, in the arena. count -1: no memory. */
+struct metadata_ids controller_without(struct metadata_ids list, int32_t broker_id,
+                                       struct arena *arena);
+
+enum controller_election_kind {
+    CONTROLLER_ELECT_ANY,
+    CONTROLLER_ELECT_PREFERRED, /* the first replica, where it can be */
+    CONTROLLER_ELECT_UNCLEAN,   /* any that is there, where nobody is in sync or eligible */
+};
+
+struct controller_change {
+    const struct metadata_topic *topic;
+    int32_t partition;
+    struct metadata_ids isr; /* that it is to have; count -1: as it is */
+    /* Brokers of which the image does not know yet: NOBODY, or who may not lead any more, who may,
+     * and whose replicas may have lost what they had. */
+    int32_t leaves, comes, lost;
+    enum controller_election_kind election;
+    bool recovered; /* its leader has recovered from an unclean election */
+};
+
+/* What a topic's partitions are judged by. */
+struct controller_rules {
+    int32_t min_insync;
+    bool elr;     /* there are eligible leader replicas (KIP-966) */
+    bool unclean; /* unclean.leader.election.enable */
+};
+
+void controller_rules_of(const struct controller_view *view, const struct metadata_topic *topic,
+                         const struct metadata_topic_config *defaults,
+                         struct controller_rules *out);
+
+#define CONTROLLER_CHANGE_ARENA_BYTES (1 << 20)
+/* Of a record of a partition with so many ids in its lists, and no more. */
+#define CONTROLLER_CHANGE_BYTES_MAX(count) (64 + 20 * (int64_t)(count))
+
+/* The record that changes the partition; differs is false: there is nothing to be changed. Its
+ * lists are the arena's, the image's and the change's. ERR_NOMEM. */
+enum err controller_change_partition(const struct controller_view *view,
+                                     const struct controller_change *change,
+                                     const struct controller_rules *rules, struct arena *arena,
+                                     struct wire_partition_change_record *record,
+                                     bool *differs) MUST_USE;
+
+/* One of them is a broker, the others are NOBODY. */
+struct controller_turn {
+    int32_t leaves; /* is in sync nowhere any more, and leads nothing */
+    int32_t comes;  /* may lead what nobody leads */
+    int32_t lost;   /* leaves, and is not eligible either */
+};
+
+/* What becomes of the partitions. Up to more_count records may follow, then controller_end: all of
+ * it is one write, or one transaction. O(partitions). Errors as metadata_batch_add. */
+enum err controller_add_turn(const struct controller_view *view, const struct controller_turn *turn,
+                             int64_t more_count, struct metadata_batch *batch) MUST_USE;
+/* O(partitions). */
+bool controller_leads_any(const struct controller_view *view, int32_t broker_id);
+
+/* heartbeat.c: 0, or that this is not the registration of that broker which counts. */
+int16_t controller_check_epoch(const struct controller_view *view, int32_t broker_id, int64_t epoch,
+                               struct errmsg *msg);
+
+/* ---- sessions.c ---- */
+
+/* The broker was heard of. A new registration is a new session. ERR_NOMEM. */
+enum err controller_session_touch(struct controller_sessions *s, int32_t broker_id, int64_t epoch,
+                                  int64_t metadata_offset, int64_t now_ns) MUST_USE;
+void controller_session_drop(struct controller_sessions *s, int32_t broker_id);
+bool controller_session_is_valid(const struct controller_sessions *s, int32_t broker_id,
+                                 int64_t epoch, int64_t now_ns);
+/* It is about to go since that offset, or since the one of the first call, which is given. */
+int64_t controller_session_leave(struct controller_sessions *s, int32_t broker_id, int64_t offset);
+/* Up to where all active brokers know the cluster; INT64_MAX: there is none. */
+int64_t controller_sessions_lowest(const struct controller_view *view);
+
+/* ---- spread.c: who gets the replicas of new partitions ---- */
+
+struct controller_seat {
+    int32_t id;
+    bool fenced;
+    struct wire_string rack; /* size 0 or less: none */
+};
+
+struct controller_rack {
+    int32_t first, count, active_count; /* of the seats; those that are there first */
+    uint32_t turn;
+};
+
+struct controller_spread {
+    struct arena arena;
+    struct controller_seat *seats; /* rack by rack */
+    struct controller_rack *racks;
+    int32_t count, active_count, rack_count;
+    uint32_t turn;
+};
+
+/* key: of the chance that says with whom it begins. End it, also after an error. ERR_NOMEM. */
+enum err controller_spread_begin(struct controller_spread *s, const struct controller_view *view,
+                                 uint64_t key) MUST_USE;
+void controller_spread_end(struct controller_spread *s);
+/* The replicas of the next partition; factor is at most count. The first of them leads it: it is
+ * there, where anybody is. */
+void controller_spread_next(struct controller_spread *s, int32_t factor, int32_t *ids);
+
 /* Kafka's code for a record that could not be added. */
 int16_t controller_code_of(enum err e);
 

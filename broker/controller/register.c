@@ -3,9 +3,7 @@
  * Pure. */
 #include "controller/internal.h"
 
-#define REGISTER_VERSION 3
 #define NEW_LEADER_BYTES 40 /* of a record, and no more */
-#define REGISTRATION_CHANGE_VERSION 2
 
 void controller_register_init(struct controller_register *c)
 {

@@ -10,6 +10,7 @@ struct identity {
 };
 
 #define CONFIG_TYPE 4
+#define FEATURE_TYPE 12
 #define RECORD(name) const struct wire_##name *r = record
 
 static void add_part(struct identity *id, const void *data, int32_t size)
@@ -131,7 +132,7 @@ static const struct kind kinds[] = {
     {&wire_remove_delegation_token_record_message, 10, of_removed_token, always},
     {&wire_user_scram_credential_record_message, 11, of_scram, NULL},
     {&wire_remove_user_scram_credential_record_message, 11, of_removed_scram, always},
-    {&wire_feature_level_record_message, 12, of_feature, is_removed_feature},
+    {&wire_feature_level_record_message, FEATURE_TYPE, of_feature, is_removed_feature},
     {&wire_client_quota_record_message, 14, NULL, is_removed_quota},
     {&wire_access_control_entry_record_message, 18, of_acl, NULL},
     {&wire_remove_access_control_entry_record_message, 18, of_removed_acl, always},
@@ -273,16 +274,22 @@ static size_t config_key(uint8_t bytes[CONFIG_KEY_MAX], const int8_t *type,
     return (size_t)(at - bytes);
 }
 
-static void read_config(const struct metadata_object *object, struct wire_config_record *out)
+/* Of a kind without arrays. */
+static void read_record(const struct metadata_object *object, const struct wire_message *m,
+                        void *out)
 {
     const struct metadata_kept *kept = CONTAINER_OF(object, struct metadata_kept, object);
     struct wire_metadata_head head;
     struct wire_bytes value = {.data = kept->value, .size = (int32_t)kept->size};
     enum err e = wire_metadata_parse(value, &head, NULL);
     if (e == ERR_NONE)
-        e = wire_decode(&wire_config_record_message, (int)head.version, head.message, NULL, out,
-                        NULL, NULL);
+        e = wire_decode(m, (int)head.version, head.message, NULL, out, NULL, NULL);
     ASSERT(e == ERR_NONE);
+}
+
+static void read_config(const struct metadata_object *object, struct wire_config_record *out)
+{
+    read_record(object, &wire_config_record_message, out);
 }
 
 struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
@@ -332,4 +339,25 @@ bool metadata_config_walk_next(struct metadata_config_walk *walk,
                                     .key = view(record.name),
                                     .value = view(record.value)};
     return true;
+}
+
+/* ---- feature levels ---- */
+
+#define FEATURE_KEY_MAX 128
+
+int16_t metadata_feature_level(const struct metadata_image *image, const char *name)
+{
+    uint8_t bytes[FEATURE_KEY_MAX];
+    struct wire_bytes part = {.data = (const uint8_t *)name, .size = (int32_t)strlen(name)};
+    struct wire_feature_level_record record;
+    if (bytes_equal(bytes_text(name), bytes_text("metadata.version")))
+        return image->metadata_version;
+    ASSERT(sizeof(uint16_t) + part_size(&part) <= sizeof bytes);
+    put_u16(bytes, FEATURE_TYPE);
+    size_t size = (size_t)(put_part(bytes + sizeof(uint16_t), &part) - bytes);
+    const struct metadata_object *found = metadata_map_find(&image->kept, bytes_of(bytes, size));
+    if (found == NULL)
+        return 0;
+    read_record(found, &wire_feature_level_record_message, &record);
+    return record.feature_level;
 }

@@ -291,6 +291,8 @@ enum err metadata_broker_record(const struct metadata_broker *broker,
 /* What is set for a resource that is no topic (ConfigResource.Type), as text; size -1: nothing. */
 struct wire_string metadata_find_config(const struct metadata_image *image, int8_t resource_type,
                                         struct bytes resource, struct bytes key);
+/* The finalized level of a feature, metadata.version or another; 0: it has none. */
+int16_t metadata_feature_level(const struct metadata_image *image, const char *name);
 /* Walks what is set for resources of a type, by resource and key. */
 struct metadata_config_walk {
     int8_t type;

@@ -72,6 +72,7 @@ static void submit(struct broker *b, const struct controller_place *places, int3
 {
     struct controller_assign_directories *assign = &b->marking.assign;
     controller_assign_directories_init(assign);
+    assign->broker_id = quorum_node_id(b->quorum);
     memcpy(assign->directory.b, dir_id(b->dir), sizeof assign->directory.b);
     assign->places = places;
     assign->count = count;

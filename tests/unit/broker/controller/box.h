@@ -15,10 +15,21 @@ struct box {
     struct metadata_batch batch;  /* of the last command, finished */
     int64_t records;              /* that it added */
     int32_t writes_max;           /* of a command, which reach the log */
+    struct controller_sessions sessions;
+    int64_t now_ns;
 };
 
+#define BOX_SESSION_NS (9ll * 1000000000)
+
+/* An empty cluster. */
 void box_init(struct box *box);
+/* Its one broker registers. */
+void box_register(struct box *box);
 void box_done(struct box *box);
+/* Decides, and no more. */
+void box_judge(struct box *box, struct controller_command *command);
+/* Makes the image of what was decided. */
+void box_apply(struct box *box);
 /* Decides, and makes the image of what comes of it. */
 void box_decide(struct box *box, struct controller_command *command);
 /* Creates one topic; its code. */

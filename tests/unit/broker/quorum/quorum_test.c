@@ -108,7 +108,8 @@ static void on_dir_open(struct dir_op *op, enum err e)
         .dir = "data",
         .segment_bytes = rig->snapshot_bytes == 0 ? 1 << 30 : 1536,
         .snapshot_bytes = rig->snapshot_bytes == 0 ? INT64_MAX : rig->snapshot_bytes,
-        .controller = {.node_id = 1, .partition_count_default = 2}};
+        .controller = {
+            .node_id = 1, .partition_count_default = 2, .replication_factor_default = 1}};
     metadata_topic_config_init(&settings.controller.file.topics);
     assert_ok(quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
                          NULL, &life->watch));
@@ -194,6 +195,7 @@ static void do_assign(struct life *life)
         metadata_find(quorum_current(life->quorum), bytes_text("orders"));
     struct controller_place place = {.topic_id = t->id, .partition = 0};
     controller_assign_directories_init(&assigned);
+    assigned.broker_id = 1;
     assigned.places = &place;
     assigned.count = 1;
     quorum_submit(life->quorum, &assigning, &assigned.command, QUORUM_COMMITTED, on_place);

@@ -1,0 +1,149 @@
+/* sessions.c - which brokers the active controller has heard of, and when: what is in no record,
+ * and begins anew with each leadership (B-7). Pure. */
+#include "controller/internal.h"
+
+struct controller_session {
+    struct list link; /* in sessions->list, whoever was heard of longest ago first */
+    int32_t broker_id;
+    int64_t epoch; /* of its registration */
+    int64_t contact_ns;
+    int64_t metadata_offset; /* that it has said it has; -1: nothing yet */
+    int64_t shutdown_offset; /* it may go once all active brokers are there; -1: it does not */
+};
+
+void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns)
+{
+    ASSERT(timeout_ns > 0);
+    *s = (struct controller_sessions){.mem = mem, .timeout_ns = timeout_ns};
+    list_init(&s->list);
+}
+
+void controller_sessions_clear(struct controller_sessions *s)
+{
+    struct list *link;
+    while ((link = list_pop_front(&s->list)) != NULL)
+        mem_free(s->mem, CONTAINER_OF(link, struct controller_session, link));
+    s->count = 0;
+}
+
+/* NULL: there is none. There are as many as brokers, which are few. */
+static struct controller_session *find(const struct controller_sessions *s, int32_t broker_id)
+{
+    LIST_EACH (session, &s->list, struct controller_session, link) {
+        if (session->broker_id == broker_id)
+            return session;
+    }
+    return NULL;
+}
+
+enum err controller_sessions_begin(struct controller_sessions *s,
+                                   const struct metadata_image *image, int64_t now_ns)
+{
+    enum err e = ERR_NONE;
+    controller_sessions_clear(s);
+    for (int32_t i = 0; i < metadata_map_count(&image->brokers) && e == ERR_NONE; i++) {
+        const struct metadata_broker *broker =
+            CONTAINER_OF(metadata_map_at(&image->brokers, i), struct metadata_broker, object);
+        if (!broker->fenced)
+            e = controller_session_touch(s, broker->id, broker->epoch, -1, now_ns);
+    }
+    return e;
+}
+
+/* The one of that broker, as new where it is of another registration. NULL: no memory. */
+static struct controller_session *session_of(struct controller_sessions *s, int32_t broker_id,
+                                             int64_t epoch)
+{
+    struct controller_session *session = find(s, broker_id);
+    if (session == NULL) {
+        session = mem_alloc(s->mem, sizeof *session);
+        if (session == NULL)
+            return NULL;
+        s->count++;
+    } else {
+        list_remove(&session->link);
+        if (session->epoch == epoch)
+            return session;
+    }
+    *session = (struct controller_session){
+        .broker_id = broker_id, .epoch = epoch, .metadata_offset = -1, .shutdown_offset = -1};
+    list_init(&session->link);
+    return session;
+}
+
+enum err controller_session_touch(struct controller_sessions *s, int32_t broker_id, int64_t epoch,
+                                  int64_t metadata_offset, int64_t now_ns)
+{
+    struct controller_session *session = session_of(s, broker_id, epoch);
+    if (session == NULL)
+        return ERR_NOMEM;
+    ASSERT(now_ns >= session->contact_ns);
+    session->contact_ns = now_ns;
+    session->metadata_offset = MAX(metadata_offset, session->metadata_offset);
+    list_push_back(&s->list, &session->link);
+    return ERR_NONE;
+}
+
+static void drop(struct controller_sessions *s, struct controller_session *session)
+{
+    list_remove(&session->link);
+    mem_free(s->mem, session);
+    ASSERT(s->count > 0);
+    s->count--;
+}
+
+void controller_session_drop(struct controller_sessions *s, int32_t broker_id)
+{
+    struct controller_session *session = find(s, broker_id);
+    if (session != NULL)
+        drop(s, session);
+}
+
+static bool has_expired(const struct controller_sessions *s,
+                        const struct controller_session *session, int64_t now_ns)
+{
+    return now_ns - session->contact_ns >= s->timeout_ns;
+}
+
+bool controller_session_is_valid(const struct controller_sessions *s, int32_t broker_id,
+                                 int64_t epoch, int64_t now_ns)
+{
+    const struct controller_session *session = find(s, broker_id);
+    return session != NULL && session->epoch == epoch && !has_expired(s, session, now_ns);
+}
+
+int32_t controller_session_expired(const struct controller_sessions *s, int64_t now_ns)
+{
+    if (list_empty(&s->list))
+        return CONTROLLER_NOBODY;
+    const struct controller_session *first = LIST_FIRST(&s->list, struct controller_session, link);
+    return has_expired(s, first, now_ns) ? first->broker_id : CONTROLLER_NOBODY;
+}
+
+int64_t controller_sessions_deadline(const struct controller_sessions *s)
+{
+    if (list_empty(&s->list))
+        return INT64_MAX;
+    return LIST_FIRST(&s->list, struct controller_session, link)->contact_ns + s->timeout_ns;
+}
+
+/* ---- a controlled shutdown (B-5) ---- */
+
+int64_t controller_session_leave(struct controller_sessions *s, int32_t broker_id, int64_t offset)
+{
+    struct controller_session *session = find(s, broker_id);
+    ASSERT(session != NULL);
+    if (session->shutdown_offset < 0)
+        session->shutdown_offset = offset;
+    return session->shutdown_offset;
+}
+
+int64_t controller_sessions_lowest(const struct controller_view *view)
+{
+    int64_t lowest = INT64_MAX;
+    LIST_EACH (session, &view->sessions->list, struct controller_session, link) {
+        if (controller_is_active(view, session->broker_id))
+            lowest = MIN(lowest, session->metadata_offset);
+    }
+    return lowest;
+}

@@ -1,0 +1,105 @@
+/* turn.c - a broker comes, goes, or comes back without what it had: every partition that this
+ * touches is judged anew (ReplicationControlManager.generateLeaderAndIsrUpdates). Pure. */
+#include "controller/internal.h"
+
+static bool concerns(const struct controller_turn *turn, const struct metadata_partition *p)
+{
+    struct metadata_ids isr = metadata_ids(p, METADATA_ISR);
+    if (turn->comes != CONTROLLER_NOBODY && p->leader == CONTROLLER_NOBODY)
+        return true;
+    if (turn->leaves != CONTROLLER_NOBODY && controller_contains(isr, turn->leaves))
+        return true;
+    return turn->lost != CONTROLLER_NOBODY &&
+           (controller_contains(isr, turn->lost) ||
+            controller_contains(metadata_ids(p, METADATA_ELR), turn->lost));
+}
+
+/* What they could come to, for controller_expect. */
+static void measure(const struct controller_view *view, const struct controller_turn *turn,
+                    int64_t *count, int64_t *bytes)
+{
+    *count = *bytes = 0;
+    for (int32_t i = 0; i < view->image->topic_count; i++) {
+        const struct metadata_topic *topic = metadata_topic_at(view->image, i);
+        for (int32_t k = 0; k < topic->partition_count; k++) {
+            const struct metadata_partition *p = metadata_partition(topic, k);
+            if (!concerns(turn, p))
+                continue;
+            *count += 1;
+            *bytes += CONTROLLER_CHANGE_BYTES_MAX(3 * p->counts[METADATA_REPLICAS]);
+        }
+    }
+}
+
+static enum err add_change(const struct controller_view *view, const struct controller_turn *turn,
+                           const struct controller_change *change,
+                           const struct controller_rules *rules, struct arena *arena,
+                           struct metadata_batch *batch)
+{
+    struct wire_partition_change_record record;
+    struct controller_change own = *change;
+    bool differs = false;
+    int32_t gone = turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost;
+    own.isr = controller_without(
+        metadata_ids(metadata_partition(change->topic, change->partition), METADATA_ISR), gone,
+        arena);
+    if (own.isr.count < 0)
+        return ERR_NOMEM;
+    enum err e = controller_change_partition(view, &own, rules, arena, &record, &differs);
+    if (e == ERR_NONE && differs)
+        e = controller_add(batch, &wire_partition_change_record_message, PARTITION_CHANGE_VERSION,
+                           &record);
+    return e;
+}
+
+static enum err turn_topic(const struct controller_view *view, const struct controller_turn *turn,
+                           const struct metadata_topic *topic,
+                           const struct metadata_topic_config *defaults, struct arena *arena,
+                           struct metadata_batch *batch)
+{
+    struct controller_rules rules;
+    enum err e = ERR_NONE;
+    controller_rules_of(view, topic, defaults, &rules);
+    struct controller_change change = {
+        .topic = topic,
+        .leaves = turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost,
+        .comes = turn->comes,
+        .lost = turn->lost,
+        .election = rules.unclean ? CONTROLLER_ELECT_UNCLEAN : CONTROLLER_ELECT_ANY};
+    for (int32_t k = 0; k < topic->partition_count && e == ERR_NONE; k++) {
+        if (!concerns(turn, metadata_partition(topic, k)))
+            continue;
+        change.partition = k;
+        e = add_change(view, turn, &change, &rules, arena, batch);
+        arena_reset(arena);
+    }
+    return e;
+}
+
+enum err controller_add_turn(const struct controller_view *view, const struct controller_turn *turn,
+                             int64_t more_count, struct metadata_batch *batch)
+{
+    struct metadata_topic_config defaults;
+    struct arena arena;
+    int64_t count, bytes;
+    measure(view, turn, &count, &bytes);
+    controller_topic_defaults(view, &defaults);
+    arena_init(&arena, view->mem, CONTROLLER_CHANGE_ARENA_BYTES);
+    enum err e = controller_expect(batch, count + more_count, bytes, "a broker comes or goes");
+    for (int32_t i = 0; i < view->image->topic_count && count > 0 && e == ERR_NONE; i++)
+        e = turn_topic(view, turn, metadata_topic_at(view->image, i), &defaults, &arena, batch);
+    arena_free(&arena);
+    return e;
+}
+
+bool controller_leads_any(const struct controller_view *view, int32_t broker_id)
+{
+    for (int32_t i = 0; i < view->image->topic_count; i++) {
+        const struct metadata_topic *topic = metadata_topic_at(view->image, i);
+        for (int32_t k = 0; k < topic->partition_count; k++) {
+            if (metadata_partition(topic, k)->leader == broker_id)
+                return true;
+        }
+    }
+    return false;
+}
