@@ -31,6 +31,9 @@ enum check_role {
     CHECK_ROLE_COUNT,
 };
 
+/* "leader" */
+extern const char *const check_role_names[CHECK_ROLE_COUNT];
+
 /* How bad it is when it happens, the worst first. */
 enum check_gravity {
     CHECK_LOSES,    /* something that was promised is gone */

@@ -269,6 +269,7 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         set_down(c, row, host, true);
         break;
     case TRACE_HEALED:
+    case TRACE_CORE_HEALED:
         c->harm_until_ns = 0;
         c->harmed_ns = row->time_ns;
         break;
@@ -343,7 +344,7 @@ static const enum trace_kind kinds[] = {
     TRACE_TOPIC_DELETE_INVOKE, TRACE_TOPIC_DELETE_END, TRACE_TOPIC_SEEN,    TRACE_REQUEST_REFUSED,
     TRACE_NODE_START,          TRACE_POWER_LOSS,       TRACE_FAULT,         TRACE_DIR_OFFLINE,
     TRACE_SYNC_DONE,           TRACE_HEALED,           TRACE_BROKER_READY,  TRACE_BROKER_STOPPED,
-    TRACE_NODE_KILL,           TRACE_NODE_EXIT,
+    TRACE_NODE_KILL,           TRACE_NODE_EXIT,        TRACE_CORE_HEALED,
 };
 
 const struct check_rule check_rule_cluster = {

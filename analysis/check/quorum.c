@@ -31,8 +31,8 @@ static const uint32_t next_roles[CHECK_ROLE_COUNT] = {
     (TO(CHECK_ROLE_UNATTACHED) | TO(CHECK_ROLE_PROSPECTIVE) | TO(CHECK_ROLE_CANDIDATE) |           \
      TO(CHECK_ROLE_FOLLOWER) | TO(CHECK_ROLE_RESIGNED))
 
-static const char *const role_names[CHECK_ROLE_COUNT] = {"unattached", "prospective", "candidate",
-                                                         "leader",     "follower",    "resigned"};
+const char *const check_role_names[CHECK_ROLE_COUNT] = {"unattached", "prospective", "candidate",
+                                                        "leader",     "follower",    "resigned"};
 
 static const struct about nothing;
 
@@ -157,7 +157,7 @@ static void check_turn(struct check *c, const struct trace_row *row, const struc
     bool alone = c->contract.voter_count < 2;
     if ((may >> is->role & 1) == 0 && !alone)
         check_note(c, CHECK_ROLE_OUT_OF_TURN, row, nothing, false, "%s after %s",
-                   role_names[is->role], first ? "a start" : role_names[v->role]);
+                   check_role_names[is->role], first ? "a start" : check_role_names[v->role]);
     int64_t least = first ? v->saved_epoch : v->epoch;
     if (is->epoch < least)
         check_note(c, CHECK_QUORUM_EPOCH_BACK, row, nothing, first && is_damaged(c, row),

@@ -98,9 +98,10 @@ struct script {
     char late_text[SCRIPT_LATE_MAX], late_place[SCRIPT_PLACE_MAX];
     uint64_t late_turn; /* the wait_count of the last one */
     uint64_t row_count[TRACE_KIND_COUNT];
-    bool only_claim;   /* script_claim: stop at the claim */
-    bool has_left_out; /* a partition that nobody need read */
-    bool has_met;      /* an expect, and was not broken by it */
+    bool only_claim;      /* script_claim: stop at the claim */
+    bool without_brokers; /* controllers alone */
+    bool has_left_out;    /* a partition that nobody need read */
+    bool has_met;         /* an expect, and was not broken by it */
     bool finishing, ended;
 };
 

@@ -304,6 +304,11 @@ node_word("ready", function(self)
   if not serves(self) then wrong("ready: %s is a %s; brokers are ready, and clients are alive", self.name, self.kind) end
   return kiln.ready(self.id)
 end)
+-- What a controller is in its quorum: "leader", "follower", "prospective", "candidate", "unattached" or "resigned".
+node_word("role", function(self)
+  if self.kind ~= "controller" then wrong("role: %s is a %s; controllers have one", self.name, self.kind) end
+  return kiln.role(self.id)
+end)
 node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
 
 -- Sends n records and waits: how many came to their end, how many of them without success.
@@ -477,13 +482,54 @@ function Cluster(options)
     admin = false }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
-  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, controllers)
+  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, controllers, brokers == 0)
   local voters = voters_of(controllers)
   add_brokers(brokers, voters, config)
   add_controllers(controllers, voters, config)
   local key, addresses = bootstrap()
   cluster.admin = new_node("admin", "admin", { [key] = addresses, ["client.request.timeout.ms"] = PATIENCE_MS })
   return cluster
+end
+
+-- What the seed may set, and to what; nil leaves the default. Limits are drawn small, for at a limit things go wrong.
+local DRAWN = {
+  { "log.segment.bytes", { 16384, 262144 } }, { "log.index.interval.bytes", { 256 } }, { "log.open.files.max", { 32 } },
+  { "message.max.bytes", { 65536 } }, { "metadata.log.max.record.bytes.between.snapshots", { 400, 4000 } },
+}
+local DRAWN_OF_QUORUMS = {
+  { "controller.quorum.fetch.max.bytes", { 1, 2000 } }, { "controller.quorum.fetch.snapshot.max.bytes", { 100, 1000 } },
+  { "controller.quorum.election.timeout.ms", { 300, 2000 } }, { "controller.quorum.fetch.timeout.ms", { 600, 3000 } },
+  { "controller.quorum.election.backoff.max.ms", { 100 } }, { "controller.quorum.request.timeout.ms", { 500 } },
+}
+
+local function one_of(name, choices) return choices[random("draw_cluster: " .. name, #choices)] end
+
+-- Each of them is left alone in half of the seeds.
+local function draw_config(config, drawn)
+  for _, row in ipairs(drawn) do
+    local key, values = row[1], row[2]
+    if random("draw_cluster: whether " .. key, 2) == 1 then config[key] = one_of(key, values) end
+  end
+end
+
+local function some_numbers(where, v)
+  if type(v) == "number" then v = { v } end
+  check.list(where, v, a_few)
+  if #v == 0 then wrong("%s: names no number", where) end
+  return v
+end
+
+-- A Cluster that the seed decides: how many servers of each kind, out of those numbers, the flush policy, limits and time-outs. config:
+-- what is not to be drawn.
+function draw_cluster(options)
+  local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of })
+  local config = {}
+  local controllers = o.controllers and one_of("controllers", o.controllers) or 0
+  draw_config(config, DRAWN)
+  if controllers > 0 then draw_config(config, DRAWN_OF_QUORUMS) end
+  for key, value in pairs(o.config or {}) do config[key] = value end
+  local flush = config["flush.policy"] or one_of("flush", { "ack", "os" })
+  return Cluster { brokers = o.brokers and one_of("brokers", o.brokers), controllers = controllers, flush = flush, config = config }
 end
 
 -- What the script is given instead of a server that is not there.

@@ -461,6 +461,7 @@ static int set_contract(lua_State *lua)
     s->contract.durable_acks = lua_toboolean(lua, 1);
     s->contract.hostile_clients = lua_toboolean(lua, 2);
     s->contract.voter_count = (int32_t)luaL_checkinteger(lua, 3);
+    s->without_brokers = lua_toboolean(lua, 4);
     return 0;
 }
 
@@ -663,6 +664,16 @@ static int find_committed(lua_State *lua)
     return 1;
 }
 
+/* role(node): "leader", or nothing. */
+static int find_role(lua_State *lua)
+{
+    int32_t role = script_view_role(booted(lua)->view, id_at(lua, 1));
+    if (role < 0 || role >= CHECK_ROLE_COUNT)
+        return 0;
+    lua_pushstring(lua, check_role_names[role]);
+    return 1;
+}
+
 /* What a script prints goes where its trace goes: into the rows of no node. */
 static int do_print(lua_State *lua)
 {
@@ -715,6 +726,7 @@ void script_add_primitives(lua_State *lua)
                                          {"leader", find_leader},
                                          {"controller", find_controller},
                                          {"committed", find_committed},
+                                         {"role", find_role},
                                          {"counts", get_counts},
                                          {"print", do_print},
                                          {NULL, NULL}};

@@ -16,6 +16,7 @@ struct view {
     bool cut;        /* a partition is missing, for lack of memory */
     struct view_controller controller;
     int64_t committed[FAULT_NODES_MAX]; /* by node */
+    int32_t role[FAULT_NODES_MAX];
 };
 
 static bool is_partition(const void *key, const struct hmap_node *node)
@@ -32,7 +33,7 @@ enum err script_view_new(struct view **view, struct mem *mem)
     v->mem = mem;
     v->controller = (struct view_controller){VIEW_NOBODY, -1, false};
     for (int i = 0; i < FAULT_NODES_MAX; i++)
-        v->committed[i] = -1;
+        v->committed[i] = v->role[i] = -1;
     if (hmap_init(&v->map, mem, is_partition) != ERR_NONE) {
         mem_free(mem, v);
         return ERR_NOMEM;
@@ -98,6 +99,8 @@ static void on_role(struct view *v, const struct trace_row *row)
 {
     const struct trace_QUORUM_ROLE *is = TRACE_AS(row, QUORUM_ROLE);
     bool leads = is->role == CHECK_ROLE_LEADER;
+    if (row->node < FAULT_NODES_MAX)
+        v->role[row->node] = (int32_t)is->role;
     if (leads && is->epoch >= v->controller.epoch)
         v->controller = (struct view_controller){row->node, is->epoch, true};
     else if (v->controller.node == row->node)
@@ -110,7 +113,7 @@ static void on_end(struct view *v, uint32_t node)
     if (v->controller.node == node)
         v->controller.leads = false;
     if (node < FAULT_NODES_MAX)
-        v->committed[node] = -1;
+        v->committed[node] = v->role[node] = -1;
     LIST_EACH (led, &v->map.order, struct led, link.order) {
         if (led->leader.node == node)
             led->leader.leads = false;
@@ -163,4 +166,9 @@ struct view_controller script_view_controller(const struct view *v)
 int64_t script_view_committed(const struct view *v, uint32_t node)
 {
     return node < FAULT_NODES_MAX ? v->committed[node] : -1;
+}
+
+int32_t script_view_role(const struct view *v, uint32_t node)
+{
+    return node < FAULT_NODES_MAX ? v->role[node] : -1;
 }

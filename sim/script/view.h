@@ -35,6 +35,8 @@ bool script_view_is_whole(const struct view *view);
 /* partition: trace_partition() of its name. */
 struct view_leader script_view_leader(const struct view *view, uint64_t partition);
 struct view_controller script_view_controller(const struct view *view);
+/* In its present life: enum check_role; -1: nobody has said. */
+int32_t script_view_role(const struct view *view, uint32_t node);
 /* Up to where the node knows the metadata log to be committed, in its present life; -1: nothing. */
 int64_t script_view_committed(const struct view *view, uint32_t node);
 

@@ -647,7 +647,7 @@ static void freeze_node(struct world_node *node)
     world_pause_now(node, 0);
 }
 
-void world_heal_core(struct world *world, uint64_t core)
+static void heal_all_of(struct world *world, uint64_t core)
 {
     ASSERT(world->current == NULL);
     world->generation++;
@@ -665,9 +665,19 @@ void world_heal_core(struct world *world, uint64_t core)
                 world_heal_link(world, a, b);
 }
 
+void world_heal_core(struct world *world, uint64_t core)
+{
+    ASSERT(core != 0);
+    heal_all_of(world, core);
+    uint32_t first = (uint32_t)__builtin_ctzll(core);
+    if (first < world->node_count)
+        world_emit(world->nodes[first], TRACE_CORE_HEALED,
+                   &(const struct trace_CORE_HEALED){.nodes = __builtin_popcountll(core)}, NULL);
+}
+
 void world_heal(struct world *world)
 {
-    world_heal_core(world, UINT64_MAX);
+    heal_all_of(world, UINT64_MAX);
     if (world->node_count > 0)
         world_emit(world->nodes[0], TRACE_HEALED,
                    &(const struct trace_HEALED){.nodes = world->node_count}, NULL);

@@ -1,5 +1,6 @@
 /* view_test.c - who leads, as rows of several brokers tell it: by the newest leader epoch, however
  * late an old leader speaks, and whoever dies without a word. */
+#include "check/check.h"
 #include "script/view.h"
 #include "support/test.h"
 
@@ -124,5 +125,61 @@ TEST(what_it_cannot_keep_it_says)
     expect_leader(&s, 5000, VIEW_NOBODY, -1, false);
     expect_leader(&s, 10, 1, 0, true);
     s.mem.fail_at = 0;
+    seen_done(&s);
+}
+
+/* ---- the quorum ---- */
+
+static void take_role(struct seen *s, uint32_t node, int64_t epoch, int64_t role)
+{
+    struct trace_QUORUM_ROLE is = {.epoch = epoch, .role = role, .leader_id = -1, .voted_id = -1};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &is, sizeof is);
+    say(s, TRACE_QUORUM_ROLE, node, words);
+}
+
+static void expect_controller(const struct seen *s, uint32_t node, int64_t epoch, bool leads)
+{
+    struct view_controller controller = script_view_controller(s->view);
+    assert_int_equal(controller.node, node);
+    assert_int_equal(controller.epoch, epoch);
+    assert_int_equal(controller.leads, leads);
+}
+
+TEST(the_controller_is_who_leads_in_the_newest_epoch)
+{
+    struct seen s;
+    seen_init(&s);
+    expect_controller(&s, VIEW_NOBODY, -1, false);
+    assert_int_equal(script_view_role(s.view, 1), -1);
+    take_role(&s, 1, 3, CHECK_ROLE_LEADER);
+    expect_controller(&s, 1, 3, true);
+    take_role(&s, 2, 3, CHECK_ROLE_FOLLOWER);
+    expect_controller(&s, 1, 3, true);
+    take_role(&s, 2, 4, CHECK_ROLE_LEADER);
+    take_role(&s, 1, 3, CHECK_ROLE_LEADER); /* it has not heard of it */
+    expect_controller(&s, 2, 4, true);
+    take_role(&s, 1, 3, CHECK_ROLE_RESIGNED);
+    expect_controller(&s, 2, 4, true);
+    assert_int_equal(script_view_role(s.view, 1), CHECK_ROLE_RESIGNED);
+    take_role(&s, 2, 4, CHECK_ROLE_RESIGNED);
+    expect_controller(&s, 2, 4, false);
+    seen_done(&s);
+}
+
+TEST(a_controller_that_dies_leads_no_more_and_knows_nothing)
+{
+    struct seen s;
+    seen_init(&s);
+    struct trace_QUORUM_COMMIT commit = {.epoch = 1, .watermark = 7, .durable = 7};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &commit, sizeof commit);
+    take_role(&s, 1, 1, CHECK_ROLE_LEADER);
+    say(&s, TRACE_QUORUM_COMMIT, 1, words);
+    assert_int_equal(script_view_committed(s.view, 1), 7);
+    die(&s, TRACE_NODE_KILL, 1);
+    expect_controller(&s, 1, 1, false);
+    assert_int_equal(script_view_committed(s.view, 1), -1);
+    assert_int_equal(script_view_role(s.view, 1), -1);
     seen_done(&s);
 }
