@@ -151,10 +151,7 @@ static enum err check_served(const struct broker_config *config,
         return errmsg_set(msg, ERR_INVALID,
                           "process.roles: a broker in a quorum of several voters is not served "
                           "yet; leave controller.quorum.voters away, or say controller alone");
-    if (members->voter_count > 1)
-        return errmsg_set(msg, ERR_INVALID,
-                          "controller.quorum.voters: a quorum of several voters is not served yet");
-    if (!members->is_broker)
+    if (!members->is_broker && members->voter_count < 2)
         return errmsg_set(msg, ERR_INVALID,
                           "process.roles: a controller alone has nobody to serve; name several "
                           "voters in controller.quorum.voters, or say broker,controller");

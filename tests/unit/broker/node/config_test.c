@@ -377,6 +377,14 @@ TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
     }
 }
 
+TEST(a_controller_among_several_voters_is_served)
+{
+    struct broker_config config;
+    struct errmsg msg;
+    assert_ok(read_file(
+        &config, "process.roles=controller\nlisteners=CONTROLLER://a:1\n" THREE_VOTERS, &msg));
+}
+
 TEST(addresses_have_many_forms)
 {
     struct listener_list list = listeners_of("listeners=127.0.0.1:0");
