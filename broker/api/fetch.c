@@ -48,6 +48,7 @@ static void post(struct request *r, int32_t index)
         return;
     }
     f->isolation = in->isolation_level;
+    f->mem = r->mem;
     f->at_least_one = s->bytes == 0;
     f->bytes_max = 0;
     if (s->part_count <= PARTS_MAX)

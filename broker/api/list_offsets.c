@@ -56,6 +56,7 @@ static void post(struct request *r, int32_t index)
     api_join_hold(r);
     item->op.timestamp_ms = item->in->timestamp;
     item->op.current_epoch = item->in->current_leader_epoch;
+    item->op.mem = r->mem;
     replica_offsets(item->replica, &item->op, on_offsets);
 }
 

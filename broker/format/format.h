@@ -274,11 +274,18 @@ struct format_producer {
     struct format_producer_batch window[FORMAT_WINDOW]; /* oldest first */
 };
 
+/* What the producers of several partitions may be together. Beyond it each that is new somewhere
+ * takes the place of the one there that is silent longest, if there is one. */
+struct format_producers_room {
+    int64_t count, count_max;
+};
+
 /* Beyond FORMAT_PRODUCERS_MAX the one silent longest makes room. One with an open transaction never
  * does (I-5): its transaction would count as decided. When all have one, format_producers_check
  * lets no further one in; what a leader let in, format_producers_apply takes. */
 struct format_producers {
     struct mem *mem;
+    struct format_producers_room *room; /* NULL: nobody else's count */
     struct hmap map;
     struct list silent; /* without an open transaction, silent longest first */
     struct list open;   /* with one (txn_first >= 0) */
@@ -290,7 +297,9 @@ struct format_producer_undo {
     struct format_producer was; /* its id also when it did not exist */
 };
 
-enum err format_producers_init(struct format_producers *producers, struct mem *mem) MUST_USE;
+/* room outlives them, and may be NULL. ERR_NOMEM. */
+enum err format_producers_init(struct format_producers *producers, struct mem *mem,
+                               struct format_producers_room *room) MUST_USE;
 void format_producers_free(struct format_producers *producers);
 void format_producers_clear(struct format_producers *producers);
 /* All of from, instead of what was there; from is freed. */

@@ -8,9 +8,11 @@ static bool same_id(const void *key, const struct hmap_node *node)
     return CONTAINER_OF(node, struct format_producer, node)->id == *id;
 }
 
-enum err format_producers_init(struct format_producers *producers, struct mem *mem)
+enum err format_producers_init(struct format_producers *producers, struct mem *mem,
+                               struct format_producers_room *room)
 {
     producers->mem = mem;
+    producers->room = room;
     list_init(&producers->silent);
     list_init(&producers->open);
     return hmap_init(&producers->map, mem, same_id);
@@ -21,6 +23,17 @@ static void forget(struct format_producers *producers, struct format_producer *p
     hmap_remove(&producers->map, &producer->node);
     list_remove(&producer->link);
     mem_free(producers->mem, producer);
+    if (producers->room == NULL)
+        return;
+    ASSERT(producers->room->count > 0);
+    producers->room->count--;
+}
+
+static bool is_crowded(const struct format_producers *producers)
+{
+    const struct format_producers_room *room = producers->room;
+    return producers->map.count > FORMAT_PRODUCERS_MAX ||
+           (room != NULL && room->count > room->count_max);
 }
 
 /* Behind all others of its list. */
@@ -63,6 +76,7 @@ void format_producers_take(struct format_producers *producers, struct format_pro
 {
     format_producers_free(producers);
     producers->mem = from->mem;
+    producers->room = from->room;
     hmap_take(&producers->map, &from->map);
     list_init(&producers->silent);
     list_init(&producers->open);
@@ -168,7 +182,9 @@ static struct format_producer *add_producer(struct format_producers *producers, 
     producer->txn_first = -1;
     list_init(&producer->link);
     hmap_insert(&producers->map, hash_mix((uint64_t)id), &producer->node);
-    if (producers->map.count > FORMAT_PRODUCERS_MAX && !list_empty(&producers->silent))
+    if (producers->room != NULL)
+        producers->room->count++;
+    if (is_crowded(producers) && !list_empty(&producers->silent))
         forget(producers, LIST_FIRST(&producers->silent, struct format_producer, link));
     place(producers, producer);
     return producer;

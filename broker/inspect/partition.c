@@ -248,7 +248,7 @@ enum err inspect_check(struct inspect *in, struct inspect_root *root, const stru
     c.metadata = strcmp(dir->name, INSPECT_METADATA_DIR) == 0;
     c.epoch = c.epoch_told = -1;
     c.epochs.mem = in->mem;
-    enum err e = format_producers_init(&c.producers, in->mem);
+    enum err e = format_producers_init(&c.producers, in->mem, NULL);
     if (e != ERR_NONE)
         return e;
     in->file_count += dir->file_count;

@@ -140,7 +140,7 @@ static void check_snapshot(struct inspect_check *c, struct inspect_check_snapsho
                        "there is no .snapshot beside it");
         return;
     }
-    if (format_producers_init(&x.there, c->in->mem) != ERR_NONE) {
+    if (format_producers_init(&x.there, c->in->mem, NULL) != ERR_NONE) {
         c->in->err = ERR_NOMEM;
         return;
     }

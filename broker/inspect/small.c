@@ -56,7 +56,7 @@ static void dump_producer(struct inspect *in, const uint8_t *p)
 static enum err check_layout(struct mem *mem, struct bytes bytes, struct errmsg *msg)
 {
     struct format_producers nobody;
-    enum err e = format_producers_init(&nobody, mem);
+    enum err e = format_producers_init(&nobody, mem, NULL);
     if (e != ERR_NONE)
         return e;
     e = format_window_decode(&nobody, bytes, msg);

@@ -292,18 +292,21 @@ static struct log_append *prepare(struct log *log, const struct log_incoming *in
     size_t undo_count = 0;
     for (int32_t i = 0; i < in->count; i++)
         undo_count += in->notes[i].producer_id >= 0;
+    struct mem *mem = in->batches.buf != NULL ? in->batches.buf->mem : log->set->mem;
     struct log_append *append =
-        mem_zalloc(log->set->mem, sizeof *append + undo_count * sizeof append->producers[0]);
+        mem_zalloc(mem, sizeof *append + undo_count * sizeof append->producers[0]);
     enum err e =
         append == NULL ? ERR_NOMEM : format_index_reserve(&log_active(log)->index, in->count);
     if (e == ERR_NONE)
         e = format_epochs_reserve(&log->epochs, count_epochs(log, in));
     if (e == ERR_NONE)
         e = enter_producers(log, append, in);
-    if (e == ERR_NONE)
-        return append;
-    mem_free(log->set->mem, append);
-    return NULL;
+    if (e != ERR_NONE) {
+        mem_free(mem, append);
+        return NULL;
+    }
+    append->mem = mem;
+    return append;
 }
 
 /* Makes the batch the next one of the log, unless that is what it is. */
@@ -486,7 +489,7 @@ static void free_append(struct log_append *append)
     log->in_flight_bytes -= append->slice.size;
     if (append->slice.buf != NULL)
         buf_release(append->slice.buf);
-    mem_free(log->set->mem, append);
+    mem_free(append->mem, append);
 }
 
 /* The file of a segment is open, and stays so until its bytes are synced. */

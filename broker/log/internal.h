@@ -23,6 +23,7 @@
 #define LOG_BATCHES_MAX 64               /* of one append */
 #define LOG_GAP_MAX (1 << 30)            /* offsets that may be missing within a segment */
 #define LOG_RECENT_MAX 512               /* batches whose place is remembered */
+#define LOG_TURNS_MAX 16                 /* reads with bytes in memory, in a directory */
 #define LOG_CURSORS_MAX 4                /* readers that do not remember their place themselves */
 #define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
 #define LOG_SNAPSHOT_BYTES (32 << 20)    /* appended between two snapshots of a partition */
@@ -30,6 +31,7 @@
 #define LOG_SEAL_LOOK 1024               /* segments that are looked at for what is to be saved */
 #define LOG_UNSEALED_MAX 64              /* full segments whose indexes are not saved yet */
 #define LOG_SNAPSHOTS_BYTES (64 << 20)   /* snapshots in memory, of all logs of a directory */
+#define LOG_PRODUCERS_MAX (1 << 20)      /* remembered, of all logs of a directory */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
 #define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
@@ -75,6 +77,7 @@ struct log_segment {
 /* ---- an append ---- */
 
 struct log_append {
+    struct mem *mem;     /* of itself: whoever sent the batches bears it */
     struct list link;    /* in log->in_flight */
     struct list waiting; /* in segment->waiting */
     struct log *log;
@@ -231,13 +234,14 @@ struct log_set {
 
     struct list indexes; /* of older segments, used last at the front */
     int64_t index_bytes;
+    struct format_producers_room producers;
     int64_t snapshot_bytes; /* of log.snapshot and log.window of all logs */
 
     uint64_t
         places_last; /* places of the logs: no two have the same, nor one before and after a cut */
-    int32_t read_count; /* reads that check what they read */
-    struct list reads_waiting;
-    bool begins_reads;
+    int32_t turn_count; /* of those that have bytes in memory */
+    struct list turns_waiting;
+    bool gives_turns;
 
     int32_t openings;
     struct list openings_waiting;
@@ -448,6 +452,16 @@ void log_segment_held(struct log_segment *segment, enum err e);
 void log_cut_back(struct log *log, int64_t end, enum err e);
 void log_recent_clear(struct log *log);
 struct log_recent *log_recent_at(const struct log *log, int32_t i);
+
+/* set.c: reads and seeks that have bytes of files in memory to look at them, a few at once */
+struct log_turn {
+    struct list link; /* in set->turns_waiting */
+    void (*begin)(struct log_turn *turn);
+};
+/* begin is called when there is room, perhaps before this returns. */
+void log_turn_take(struct log_set *set, struct log_turn *turn,
+                   void (*begin)(struct log_turn *turn));
+void log_turn_end(struct log_set *set);
 
 /* place.c */
 /* Where the batch begins that holds the offset of the read, if memory, or its reader, knows. */

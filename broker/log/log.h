@@ -293,6 +293,7 @@ struct log_read {
     int64_t offset, offset_end; /* batches wholly below offset_end only (high watermark) */
     int32_t bytes_max;
     bool at_least_one; /* the first batch comes whole even when it is larger than bytes_max */
+    struct mem *mem;   /* of what the read needs besides. NULL: the directory's */
     /* in and out, until done: its reader's, who need not be looked up so in his next read. NULL:
      * the log remembers a few such readers itself */
     struct log_cursor *cursor;
@@ -331,6 +332,7 @@ struct log_seek {
     struct log_op op;
     int64_t timestamp_ms; /* -3: the record with the greatest timestamp */
     int64_t offset_end;
+    struct mem *mem; /* of what the seek needs besides. NULL: the directory's */
     bool found;
     int64_t offset, timestamp_found_ms;
     int32_t leader_epoch;

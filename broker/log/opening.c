@@ -584,7 +584,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
     log->path = mem_text(set->mem, path, strlen(path));
     dir_member_init(&log->member, set->dir, &log_member_calls, log->path);
     log->member.known = dir_known_get(set->dir, topic, partition);
-    enum err e = format_producers_init(&log->producers, set->mem);
+    enum err e = format_producers_init(&log->producers, set->mem, &set->producers);
     if (log->topic != NULL && log->path != NULL && log->member.known != NULL && e == ERR_NONE)
         return log;
     log_free(log);

@@ -5,11 +5,11 @@
 
 #define READ_NOTES 512           /* batches of one read through memory */
 #define READ_BYTES_MAX (1 << 20) /* of one read through memory, but for a larger batch */
-#define READS_MAX 16             /* that have bytes in memory to check them, in a directory */
 
 struct log_reading {
     struct steps steps;
-    struct list link; /* in set->reads_waiting */
+    struct mem *mem; /* of itself */
+    struct log_turn turn;
     struct log_read *read;
     bool loads; /* the bytes are wanted in memory */
     struct log *log;
@@ -338,26 +338,11 @@ static const struct step read_steps[] = {
     [READ_GIVE] = {"read", read_give},   {NULL, NULL},
 };
 
-static void begin_reading(struct log_reading *r);
-
-/* Reads that waited for others to end. */
-static void begin_waiting(struct log_set *set)
-{
-    struct list *link;
-    if (set->begins_reads)
-        return; /* one that ended at once: whoever began it goes on */
-    set->begins_reads = true;
-    while (set->read_count < READS_MAX && (link = list_pop_front(&set->reads_waiting)) != NULL)
-        begin_reading(CONTAINER_OF(link, struct log_reading, link));
-    set->begins_reads = false;
-}
-
 static void free_reading(struct log_reading *r)
 {
-    struct mem *mem = r->log->set->mem;
     let_go(r);
     log_walk_free(&r->walk);
-    mem_free(mem, r);
+    mem_free(r->mem, r);
 }
 
 static void ended(struct steps *steps, enum err e)
@@ -371,8 +356,8 @@ static void ended(struct steps *steps, enum err e)
         errmsg_set(&read->op.msg, e, "cannot %s offset %lld of %s-%d: %s", steps_what(steps),
                    (long long)read->offset, log->topic, log->partition, err_text(e));
     struct log_set *set = log->set;
+    bool had_turn = !r->loads;
     let_go(r);
-    set->read_count -= !r->loads;
     if (r->loads && read->part_count > 0) {
         log->given_count++;
     } else {
@@ -382,35 +367,39 @@ static void ended(struct steps *steps, enum err e)
     read->op.done(&read->op, e); /* the log stays while it is busy */
     log->busy--;
     log_settle(log);
-    begin_waiting(set);
+    if (had_turn)
+        log_turn_end(set);
 }
 
 static void begin_reading(struct log_reading *r)
 {
-    r->log->set->read_count += !r->loads;
     steps_start(&r->steps, log_env(r->log), read_steps, ended);
+}
+
+static void on_turn(struct log_turn *turn)
+{
+    begin_reading(CONTAINER_OF(turn, struct log_reading, turn));
 }
 
 static void read_through_memory(struct log *log, struct log_read *read, bool loads)
 {
-    struct log_reading *r = mem_zalloc(log->set->mem, sizeof *r);
+    struct mem *mem = read->mem != NULL ? read->mem : log->set->mem;
+    struct log_reading *r = mem_zalloc(mem, sizeof *r);
     if (r == NULL) {
         read->op.done(&read->op, errmsg_set(&read->op.msg, ERR_NOMEM, "out of memory"));
         return;
     }
-    list_init(&r->link);
+    r->mem = mem;
     r->read = read;
     r->log = log;
     r->generation = log->generation;
     r->loads = loads;
     read->own = r;
     log->busy++;
-    if (loads) {
+    if (loads)
         begin_reading(r);
-        return;
-    }
-    list_push_back(&log->set->reads_waiting, &r->link);
-    begin_waiting(log->set);
+    else
+        log_turn_take(log->set, &r->turn, on_turn);
 }
 
 /* ---- straight from the file ---- */

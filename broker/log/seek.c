@@ -17,6 +17,8 @@ struct search {
 
 struct log_seeking {
     struct steps steps;
+    struct log_turn turn;
+    struct mem *mem; /* of itself */
     struct log_seek *seek;
     struct log *log;
     struct log_segment *segment;
@@ -288,6 +290,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_seeking *s = seeking_of(steps);
     struct log_seek *seek = s->seek;
     struct log *log = s->log;
+    struct log_set *set = log->set;
     if (e == ERR_CORRUPT && log->status != ERR_NONE)
         errmsg_set(&seek->op.msg, log->status, "%s", log_status_text(log));
     else if (e != ERR_NONE)
@@ -295,11 +298,18 @@ static void ended(struct steps *steps, enum err e)
                    (long long)seek->timestamp_ms, log->topic, log->partition, err_text(e));
     let_go(s);
     log_walk_free(&s->walk);
-    mem_free(log->set->mem, s);
+    mem_free(s->mem, s);
     seek->own = NULL;
     seek->op.done(&seek->op, e);
     log->busy--;
     log_settle(log);
+    log_turn_end(set);
+}
+
+static void on_turn(struct log_turn *turn)
+{
+    struct log_seeking *s = CONTAINER_OF(turn, struct log_seeking, turn);
+    steps_start(&s->steps, log_env(s->log), seek_steps, ended);
 }
 
 void log_seek(struct log *log, struct log_seek *seek, log_done *done)
@@ -315,11 +325,13 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
         done(&seek->op, log->status);
         return;
     }
-    struct log_seeking *s = mem_zalloc(log->set->mem, sizeof *s);
+    struct mem *mem = seek->mem != NULL ? seek->mem : log->set->mem;
+    struct log_seeking *s = mem_zalloc(mem, sizeof *s);
     if (s == NULL) {
         done(&seek->op, errmsg_set(&seek->op.msg, ERR_NOMEM, "out of memory"));
         return;
     }
+    s->mem = mem;
     s->seek = seek;
     s->log = log;
     s->generation = log->generation;
@@ -328,5 +340,5 @@ void log_seek(struct log *log, struct log_seek *seek, log_done *done)
     s->best_timestamp = NOTHING_SEEN;
     seek->own = s;
     log->busy++;
-    steps_start(&s->steps, log_env(log), seek_steps, ended);
+    log_turn_take(log->set, &s->turn, on_turn);
 }

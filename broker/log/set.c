@@ -10,12 +10,13 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
                             .env = dir_env(dir),
                             .mem = dir_mem(dir),
                             .trace = dir_trace(dir),
-                            .flush = flush};
+                            .flush = flush,
+                            .producers.count_max = LOG_PRODUCERS_MAX};
     list_init(&set->logs);
     list_init(&set->touched);
     list_init(&set->indexes);
     list_init(&set->openings_waiting);
-    list_init(&set->reads_waiting);
+    list_init(&set->turns_waiting);
     *out = set;
     return ERR_NONE;
 }
@@ -23,9 +24,10 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
 void log_set_free(struct log_set *set)
 {
     ASSERT(list_empty(&set->logs));
-    ASSERT(list_empty(&set->reads_waiting));
-    ASSERT(set->read_count == 0);
+    ASSERT(list_empty(&set->turns_waiting));
+    ASSERT(set->turn_count == 0);
     ASSERT(set->snapshot_bytes == 0);
+    ASSERT(set->producers.count == 0);
     ASSERT(set->index_bytes == 0);
     mem_free(set->mem, set);
 }
@@ -44,4 +46,36 @@ enum err log_set_status(const struct log_set *set, struct errmsg *msg)
     else if (dir_status(set->dir) != ERR_NONE)
         e = errmsg_set(msg, dir_status(set->dir), "%s is offline", dir_path(set->dir));
     return e;
+}
+
+/* ---- turns ---- */
+
+static void give_turns(struct log_set *set)
+{
+    struct list *link;
+    if (set->gives_turns)
+        return; /* one that ended at once: whoever began it goes on */
+    set->gives_turns = true;
+    while (set->turn_count < LOG_TURNS_MAX &&
+           (link = list_pop_front(&set->turns_waiting)) != NULL) {
+        struct log_turn *turn = CONTAINER_OF(link, struct log_turn, link);
+        set->turn_count++;
+        turn->begin(turn);
+    }
+    set->gives_turns = false;
+}
+
+void log_turn_take(struct log_set *set, struct log_turn *turn, void (*begin)(struct log_turn *turn))
+{
+    turn->begin = begin;
+    list_init(&turn->link);
+    list_push_back(&set->turns_waiting, &turn->link);
+    give_turns(set);
+}
+
+void log_turn_end(struct log_set *set)
+{
+    ASSERT(set->turn_count > 0);
+    set->turn_count--;
+    give_turns(set);
 }

@@ -582,7 +582,7 @@ static void begin(struct log *log, int64_t to, bool reset, struct log_op *op, lo
     enum err e = check(log, to, reset, &op->msg);
     struct log_truncation *t = e == ERR_NONE ? mem_zalloc(mem, sizeof *t) : NULL;
     if (t != NULL)
-        e = format_producers_init(&t->producers, mem);
+        e = format_producers_init(&t->producers, mem, &log->set->producers);
     else if (e == ERR_NONE)
         e = ERR_NOMEM;
     if (e != ERR_NONE) {

@@ -15,26 +15,55 @@ static struct client *client_of(struct conn *conn)
 static void on_full(struct conn_lane *lane)
 {
     struct budget *budget = CONTAINER_OF(lane, struct budget, lane);
-    struct broker *b = CONTAINER_OF(budget, struct broker, client_mem);
+    struct lane *full = CONTAINER_OF(budget, struct lane, budget);
+    struct broker *b = full->broker;
     int64_t now_ns = env_now(b->env);
-    if (b->overload_told_ns != 0 && now_ns - b->overload_told_ns < OVERLOAD_NOTE_NS)
+    if (full->told_ns != 0 && now_ns - full->told_ns < OVERLOAD_NOTE_NS)
         return;
-    b->overload_told_ns = now_ns;
-    NOTE(b->notes, CLIENTS_WAIT,
-         "clients wait for memory: %" PRId64 " of queued.max.request.bytes = %" PRId64
-         " are in use; if it goes on, raise it, or have clients send less at once",
-         budget->bytes, budget->bytes_max);
+    full->told_ns = now_ns;
+    if (full->kind == LANE_CLIENTS)
+        NOTE(b->notes, CLIENTS_WAIT,
+             "clients wait for memory: %" PRId64 " of queued.max.request.bytes = %" PRId64
+             " are in use; if it goes on, raise it, or have clients send less at once",
+             budget->bytes, budget->bytes_max);
+    else
+        NOTE(b->notes, CLIENTS_WAIT,
+             "other nodes wait for memory: %" PRId64 " of %" PRId64
+             " bytes are in use; see that none but brokers and controllers use their listeners",
+             budget->bytes, budget->bytes_max);
 }
 
-void broker_clients_init(struct broker *b)
+static void lane_init(struct broker *b, enum lane_kind kind, int64_t bytes_max)
 {
+    struct lane *lane = &b->lanes[kind];
     int64_t frame_max = b->config.socket_request_max_bytes;
     /* One frame, moved from a buffer to a larger one, and what it may decode to; the share of small
      * requests comes on top, or idle connections could take what the one frame needs. */
     int64_t frame_needs = 2 * frame_max + CONN_TAKE_BYTES_MAX;
-    broker_budget_init(&b->client_mem, b->env, b->mem, b->config.queued_max_request_bytes,
+    lane->broker = b;
+    lane->kind = kind;
+    broker_budget_init(&lane->budget, b->env, b->mem, bytes_max,
                        frame_needs / (BUDGET_SMALL_SHARE - 1) * BUDGET_SMALL_SHARE);
-    b->client_mem.lane.full = on_full;
+    lane->budget.lane.full = on_full;
+}
+
+void broker_clients_init(struct broker *b)
+{
+    lane_init(b, LANE_CLIENTS, b->config.queued_max_request_bytes);
+    lane_init(b, LANE_NODES, NODE_BYTES_MAX);
+}
+
+void broker_clients_free(struct broker *b)
+{
+    for (int i = 0; i < LANE_COUNT; i++) {
+        ASSERT(b->lanes[i].connection_count == 0);
+        broker_budget_free(&b->lanes[i].budget);
+    }
+}
+
+static struct lane *lane_of(const struct listener *l)
+{
+    return &l->broker->lanes[l->address.of_nodes ? LANE_NODES : LANE_CLIENTS];
 }
 
 /* ---- connections ---- */
@@ -56,9 +85,11 @@ static void on_closed(struct conn *conn, enum err e)
     (void)e;
     struct client *client = client_of(conn);
     struct broker *b = client->broker;
+    struct lane *lane = client->lane;
     list_remove(&client->link);
     b->client_count--;
-    mem_free(&b->client_mem.mem, client);
+    lane->connection_count--;
+    mem_free(&lane->budget.mem, client);
     if (b->phase == BROKER_SERVING)
         broker_clients_accept(b);
     else
@@ -80,23 +111,26 @@ static const struct conn_owner owner = {
 static bool start_client(struct listener *l, env_stream stream)
 {
     struct broker *b = l->broker;
-    struct client *client = mem_zalloc(&b->client_mem.mem, sizeof *client);
+    struct lane *lane = lane_of(l);
+    struct client *client = mem_zalloc(&lane->budget.mem, sizeof *client);
     if (client == NULL)
         return false;
     client->broker = b;
+    client->lane = lane;
     client->caller = (struct api_caller){.listener = &l->told, .principal = API_ANONYMOUS};
     list_init(&client->link);
     list_push_back(&b->clients, &client->link);
     b->client_count++;
+    lane->connection_count++;
     struct conn_limits limits = {
-        .lane = &b->client_mem.lane,
+        .lane = &lane->budget.lane,
         .frame_bytes_max = (int32_t)b->config.socket_request_max_bytes,
         .in_flight_bytes = CLIENT_IN_FLIGHT_BYTES,
         .idle_ns_max = ENV_NS_OF_MS(MAX(b->config.connections_max_idle_ms, 0)),
     };
     client->conn.filtering = b->filtering;
     memcpy(client->conn.peer, l->peer, sizeof client->conn.peer);
-    conn_start(&client->conn, CONN_SERVER, b->env, &b->client_mem.mem, b->trace, stream, &limits,
+    conn_start(&client->conn, CONN_SERVER, b->env, &lane->budget.mem, b->trace, stream, &limits,
                &owner);
     return true;
 }
@@ -115,14 +149,16 @@ static void accept_later(struct listener *l)
 static void accept_next(struct listener *l)
 {
     struct broker *b = l->broker;
-    bool room = b->client_count < b->going.max_connections;
+    struct lane *lane = lane_of(l);
+    int64_t max = lane->kind == LANE_NODES ? NODE_CONNECTIONS_MAX : b->going.max_connections;
+    bool room = lane->connection_count < max;
     if (b->phase != BROKER_SERVING || !room || l->accepting.in_flight || l->refusing.in_flight)
         return;
     env_disarm(b->env, &l->accept_again);
     /* Nobody is let in who would have to wait for memory before his first byte. */
     uint64_t needs = sizeof(struct client) + conn_idle_bytes(b->filtering);
-    if (!broker_budget_has(&b->client_mem, needs, CONN_ROOM_SMALL)) {
-        on_full(&b->client_mem.lane);
+    if (!broker_budget_has(&lane->budget, needs, CONN_ROOM_SMALL)) {
+        on_full(&lane->budget.lane);
         accept_later(l);
         return;
     }

@@ -24,6 +24,8 @@ struct endpoint {
     uint16_t port;
 };
 
+#define NODE_CONNECTIONS_MAX 256  /* of other nodes */
+#define NODE_BYTES_MAX (64 << 20) /* of their requests, as queued.max.request.bytes */
 #define LISTENERS_MAX 8
 #define LISTENER_NAME_SIZE 64
 
@@ -33,6 +35,7 @@ struct listener_address {
     char name[LISTENER_NAME_SIZE];
     struct endpoint at, advertised;
     bool of_quorum; /* one of controller.listener.names: for voters, and who asks the leader */
+    bool of_nodes;  /* for other nodes, apart from clients: that, or inter.broker.listener.name */
 };
 
 struct listener_list {
@@ -96,6 +99,22 @@ void broker_budget_init(struct budget *budget, struct env *env, struct mem *heap
 bool broker_budget_has(const struct budget *budget, uint64_t size, enum conn_room level);
 /* Nothing of it is held any more. Harmless on a zeroed budget. */
 void broker_budget_free(struct budget *budget);
+
+/* Who share memory and a number of connections, so that a flood of clients takes nothing of what
+ * brokers and controllers need. Which it is goes by the listener. */
+enum lane_kind {
+    LANE_CLIENTS, /* queued.max.request.bytes, max.connections */
+    LANE_NODES,   /* NODE_BYTES_MAX, NODE_CONNECTIONS_MAX */
+    LANE_COUNT,
+};
+
+struct lane {
+    struct broker *broker;
+    enum lane_kind kind;
+    struct budget budget;
+    int32_t connection_count;
+    int64_t told_ns; /* that it is full; 0: never */
+};
 
 enum broker_phase {
     BROKER_NEW,
@@ -164,6 +183,7 @@ struct listener {
 struct client {
     struct list link;
     struct broker *broker;
+    struct lane *lane;
     struct api_caller caller; /* who it is */
     struct conn conn;
 };
@@ -228,8 +248,7 @@ struct broker {
     int32_t listener_count;
     const struct api_access *access;        /* who may do what; NULL: everybody everything */
     const struct conn_filtering *filtering; /* of its clients' connections; NULL: none */
-    struct budget client_mem;
-    int64_t overload_told_ns; /* 0: never */
+    struct lane lanes[LANE_COUNT];
     struct list clients;
     int32_t client_count;
     struct env_timer drain_deadline;
@@ -311,6 +330,7 @@ void broker_marks_free(struct broker *b);
 
 /* clients.c */
 void broker_clients_init(struct broker *b);
+void broker_clients_free(struct broker *b);
 /* Listens on each of the addresses, then broker_start_listening_done. */
 void broker_clients_listen(struct broker *b);
 void broker_clients_accept(struct broker *b);

@@ -269,6 +269,20 @@ static enum err check_inter_broker(const struct broker_config *config, struct li
                       wanted, config->listeners);
 }
 
+/* Brokers that come by a listener which clients have to use are clients there. */
+static void set_apart(const struct broker_config *config, struct listener_list *list)
+{
+    char name[LISTENER_NAME_SIZE] = "";
+    int32_t others = 0;
+    bool named = take_name(bytes_text(config->inter_broker_listener_name), name);
+    for (int i = 0; i < list->count; i++)
+        others += !list->at[i].of_quorum && strcmp(list->at[i].name, name) != 0;
+    for (int i = 0; i < list->count; i++) {
+        struct listener_address *l = &list->at[i];
+        l->of_nodes = l->of_quorum || (named && others > 0 && strcmp(l->name, name) == 0);
+    }
+}
+
 enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
                                 struct errmsg *msg)
 {
@@ -284,5 +298,9 @@ enum err broker_listeners_parse(const struct broker_config *config, struct liste
         e = advertise(config, text, alone, out, msg);
     for (int i = 0; i < out->count && e == ERR_NONE; i++)
         e = check_advertised(&out->at[i], msg);
-    return e == ERR_NONE ? check_inter_broker(config, out, msg) : e;
+    if (e == ERR_NONE)
+        e = check_inter_broker(config, out, msg);
+    if (e == ERR_NONE)
+        set_apart(config, out);
+    return e;
 }

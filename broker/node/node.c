@@ -66,7 +66,7 @@ void broker_free(struct broker *b)
         return;
     ASSERT(b->phase == BROKER_NEW || b->phase == BROKER_ENDED);
     ASSERT(list_empty(&b->clients));
-    broker_budget_free(&b->client_mem);
+    broker_clients_free(b);
     env_disarm(b->env, &b->start_kick);
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);

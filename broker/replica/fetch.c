@@ -94,7 +94,7 @@ struct replica_read *replica_fetch_take(struct replica_fetch *f)
 static void free_reading(struct replica_read *reading)
 {
     struct replica *r = reading->replica;
-    mem_free(r->mem, reading);
+    mem_free(reading->mem, reading);
     ASSERT(r->reader_count > 0);
     r->reader_count--;
     replica_read_last(r);
@@ -126,7 +126,8 @@ static void on_read(struct log_op *op, enum err e)
     struct log_read *log = CONTAINER_OF(op, struct log_read, op);
     struct replica_fetch *f = CONTAINER_OF(log, struct replica_read, log)->fetch;
     struct replica *r = f->replica;
-    f->code = replica_code_of(e);
+    bool not_now = e == ERR_NOMEM; /* as when there is none to begin with */
+    f->code = not_now ? WIRE_ERROR_NONE : replica_code_of(e);
     f->some = false;
     if (e == ERR_NONE) {
         f->read = log;
@@ -138,7 +139,7 @@ static void on_read(struct log_op *op, enum err e)
               .leader_epoch = r->leader_epoch, .isolation = f->isolation);
     if (e == ERR_NONE && f->stale)
         look(f); /* it may be led no more */
-    if (f->code != WIRE_ERROR_NONE)
+    if (f->code != WIRE_ERROR_NONE || not_now)
         release(f);
     f->done(f);
 }
@@ -146,7 +147,8 @@ static void on_read(struct log_op *op, enum err e)
 static void read_some(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
-    f->reading = mem_zalloc(r->mem, sizeof *f->reading);
+    struct mem *mem = f->mem != NULL ? f->mem : r->mem;
+    f->reading = mem_zalloc(mem, sizeof *f->reading);
     if (f->reading == NULL) {
         f->some = false; /* not now: a later fetch will bring it */
         f->done(f);
@@ -156,12 +158,14 @@ static void read_some(struct replica_fetch *f)
     f->stale = false;
     f->reading->replica = replica_hold(r);
     f->reading->fetch = f;
+    f->reading->mem = mem;
     struct log_read *log = &f->reading->log;
     log->offset = f->offset;
     log->offset_end = readable_end(f);
     log->bytes_max = f->bytes_max;
     log->at_least_one = f->at_least_one;
     log->cursor = &f->cursor;
+    log->mem = mem;
     log_read(r->log, log, on_read);
 }
 

@@ -42,8 +42,8 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
         return;
     }
     if (by_log) {
-        o->seek =
-            (struct log_seek){.timestamp_ms = o->timestamp_ms, .offset_end = r->high_watermark};
+        o->seek = (struct log_seek){
+            .timestamp_ms = o->timestamp_ms, .offset_end = r->high_watermark, .mem = o->mem};
         log_seek(r->log, &o->seek, on_seek);
     } else if (o->timestamp_ms == REPLICA_LATEST) {
         answer_end(o, r->high_watermark);

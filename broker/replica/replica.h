@@ -169,6 +169,7 @@ struct replica_fetch {
     bool at_least_one;    /* the first batch comes whole even when it is larger */
     bool follows;         /* a replica: it may read all that is written */
     int8_t isolation;     /* level, as it was asked for; for the trace */
+    struct mem *mem;      /* the asker's, for what he makes us hold; NULL: the replica's */
     replica_fetch_done *done;
     /* What may be read, or what it would be told, is not what it was: code and what stands behind
      * it are new, unless a read is under way, which ends so; and so many bytes more may be read
@@ -209,6 +210,7 @@ void replica_fetch_rest(struct replica_fetch *f);
 struct replica_read {
     struct log_read log;
     /* the replica's own */
+    struct mem *mem;
     struct replica *replica;
     struct replica_fetch *fetch; /* that it was read for; NULL: it was taken out */
 };
@@ -336,6 +338,7 @@ typedef void replica_offsets_done(struct replica_offsets *o);
 struct replica_offsets {
     /* in */
     int64_t timestamp_ms;  /* or one of the above */
+    struct mem *mem;       /* the asker's, for what he makes us hold; NULL: the replica's */
     int32_t current_epoch; /* leader epoch that the asker believes in; -1: none */
     /* out; offset -1: no record is that young */
     int16_t code;

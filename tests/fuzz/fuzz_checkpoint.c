@@ -124,9 +124,9 @@ static void fuzz_snapshot(struct bytes in)
     memcpy(file, in.data, in.size);
     if (in.size >= FORMAT_SNAPSHOT_HEAD)
         put_u32(file + 2, crc32c(0, file + 6, in.size - 6));
-    enum err e = format_producers_init(&producers, &mem);
+    enum err e = format_producers_init(&producers, &mem, NULL);
     ASSERT(e == ERR_NONE);
-    e = format_producers_init(&again, &mem);
+    e = format_producers_init(&again, &mem, NULL);
     ASSERT(e == ERR_NONE);
     if (format_snapshot_decode(&producers, bytes_of(file, in.size), 1, NULL) == ERR_NONE) {
         e = format_window_decode(&producers, bytes_of(file, in.size), NULL);

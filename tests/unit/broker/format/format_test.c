@@ -370,7 +370,7 @@ TEST(sequences_follow_rule_i_1)
     struct format_producers p;
     int64_t x;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     assert_int_equal(ask(&p, 3, 0, 77, &x), FORMAT_SEQUENCE_NEXT); /* nothing is known */
     for (int i = 0; i < 6; i++) {
         struct format_note note = from_producer(i * 10, 10, 2, i * 10);
@@ -399,7 +399,7 @@ TEST(sequences_begin_again_behind_the_greatest)
     struct format_producers p;
     int64_t x;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     struct format_note note = from_producer(0, 4, 0, INT32_MAX - 1);
     assert_ok(format_producers_apply(&p, &note, 1, NULL));
     assert_int_equal(format_producers_find(&p, 9)->window[0].last_sequence, 1);
@@ -414,7 +414,7 @@ TEST(a_producer_that_is_taken_back_is_what_it_was)
     struct format_producers p;
     struct format_producer_undo undo[3];
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     struct format_note first = from_producer(0, 4, 0, 0);
     assert_ok(format_producers_apply(&p, &first, 1, &undo[0]));
     for (int i = 1; i < 6; i++) {
@@ -441,7 +441,7 @@ TEST(the_producer_silent_longest_makes_room)
     struct mem mem;
     struct format_producers p;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     for (int64_t id = 0; id < FORMAT_PRODUCERS_MAX + 10; id++) {
         struct format_note note = from_producer(id, 1, 0, 0);
         note.producer_id = id;
@@ -456,12 +456,42 @@ TEST(the_producer_silent_longest_makes_room)
     assert_int_equal(mem.live_count, 0);
 }
 
+/* Partitions that share a room: beyond it a new producer takes the place of the one silent longest
+ * where it is new, and the first of a partition takes nobody's. */
+TEST(producers_of_several_partitions_share_a_room)
+{
+    struct mem mem;
+    struct format_producers many, one;
+    struct format_producers_room room = {.count_max = 8};
+    mem_system(&mem);
+    assert_ok(format_producers_init(&many, &mem, &room));
+    assert_ok(format_producers_init(&one, &mem, &room));
+    for (int64_t id = 0; id < 20; id++) {
+        struct format_note note = from_producer(id, 1, 0, 0);
+        note.producer_id = id;
+        assert_ok(format_producers_apply(&many, &note, id, NULL));
+    }
+    assert_int_equal(many.map.count, 8);
+    assert_int_equal(room.count, 8);
+    assert_null(format_producers_find(&many, 11));
+    assert_non_null(format_producers_find(&many, 12));
+    struct format_note note = from_producer(3, 1, 0, 0);
+    note.producer_id = 3;
+    assert_ok(format_producers_apply(&one, &note, 30, NULL));
+    assert_non_null(format_producers_find(&one, 3));
+    assert_int_equal(room.count, 9);
+    format_producers_take(&one, &many);
+    assert_int_equal(room.count, 8);
+    format_producers_free(&one);
+    assert_int_equal(room.count, 0);
+}
+
 TEST(a_producer_that_speaks_again_is_not_the_one_silent_longest)
 {
     struct mem mem;
     struct format_producers p;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     for (int64_t id = 0; id < FORMAT_PRODUCERS_MAX; id++) {
         struct format_note note = from_producer(id, 1, 0, 0);
         note.producer_id = id;
@@ -495,7 +525,7 @@ TEST(a_producer_with_an_open_transaction_makes_no_room)
     struct format_producers p;
     struct format_producer_undo undo;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     assert_ok(begin_transaction(&p, 0, NULL));
     for (int64_t id = 1; id < FORMAT_PRODUCERS_MAX + 10; id++) {
         struct format_note note = from_producer(id, 1, 0, 0);
@@ -527,7 +557,7 @@ TEST(no_producer_comes_in_while_all_have_open_transactions)
     struct format_producers p;
     int64_t code;
     mem_system(&mem);
-    assert_ok(format_producers_init(&p, &mem));
+    assert_ok(format_producers_init(&p, &mem, NULL));
     for (int64_t id = 100; id < FORMAT_PRODUCERS_MAX + 100; id++)
         assert_ok(begin_transaction(&p, id, NULL));
     assert_int_equal(ask(&p, 1, 0, 0, &code), FORMAT_SEQUENCE_REFUSED);
@@ -537,7 +567,7 @@ TEST(no_producer_comes_in_while_all_have_open_transactions)
     assert_int_equal(p.map.count, FORMAT_PRODUCERS_MAX + 1);
     struct bytes snapshot, window;
     struct format_producers again;
-    assert_ok(format_producers_init(&again, &mem));
+    assert_ok(format_producers_init(&again, &mem, NULL));
     assert_ok(format_snapshot_encode(&p, &mem, &snapshot, &window));
     assert_ok(format_snapshot_decode(&again, snapshot, 1, NULL));
     assert_int_equal(again.map.count, p.map.count);
@@ -555,8 +585,8 @@ TEST(a_snapshot_and_its_window_bring_everything_back)
     struct format_producers a, b;
     struct bytes snapshot, window, again, window_again;
     mem_system(&mem);
-    assert_ok(format_producers_init(&a, &mem));
-    assert_ok(format_producers_init(&b, &mem));
+    assert_ok(format_producers_init(&a, &mem, NULL));
+    assert_ok(format_producers_init(&b, &mem, NULL));
     for (int64_t id = 20; id > 0; id--) {
         for (int i = 0; i < id % 8; i++) {
             struct format_note note = from_producer(id * 100 + i * 3, 3, 1, i * 3);

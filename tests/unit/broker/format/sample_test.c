@@ -56,7 +56,7 @@ TEST(kafkas_producer_snapshot_is_read_and_written_byte_for_byte)
     struct format_producers producers;
     struct bytes snapshot, window;
     mem_system(&mem);
-    assert_ok(format_producers_init(&producers, &mem));
+    assert_ok(format_producers_init(&producers, &mem, NULL));
     assert_ok(format_snapshot_decode(&producers, bytes_in(file), 1, NULL));
     const struct format_producer *p = format_producers_find(&producers, 4711);
     assert_non_null(p);
@@ -139,7 +139,7 @@ TEST(kafkas_segment_is_scanned_and_its_producer_known)
     assert_int_equal(notes[5].marker, WIRE_CONTROL_COMMIT);
     assert_int_equal(notes[5].coordinator_epoch, 5);
     mem_system(&mem);
-    assert_ok(format_producers_init(&producers, &mem));
+    assert_ok(format_producers_init(&producers, &mem, NULL));
     for (int i = 0; i < scan.note_count; i++)
         assert_ok(format_producers_apply(&producers, &notes[i], 1, NULL));
     const struct format_producer *p = format_producers_find(&producers, 4711);

@@ -13,7 +13,7 @@ void box_init(struct box *box, const char *name)
     text_init(&box->log, &box->mem);
     text_init(&box->txns, &box->mem);
     format_index_init(&box->index, &box->mem, 0);
-    assert_ok(format_producers_init(&box->producers, &box->mem));
+    assert_ok(format_producers_init(&box->producers, &box->mem, NULL));
     box->epochs.mem = &box->mem;
 }
 

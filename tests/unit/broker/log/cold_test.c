@@ -1,6 +1,7 @@
 /* cold_test.c - reads of bytes that nobody has checked in this life: they are checked, and then
  * given from their file, so that who holds what he read holds no memory. */
 #include <stdlib.h>
+#include "log/internal.h"
 #include "rig.h"
 
 #define BATCHES 40
@@ -122,6 +123,46 @@ TEST(who_remembers_his_place_is_not_looked_up)
     read_in_turns(rig, at, cursors);
     rig_ok(rig, rig_close(rig));
     rig_free(rig);
+}
+
+struct seeker {
+    struct log_seek seek;
+    bool done;
+};
+
+static void on_found(struct log_op *op, enum err e)
+{
+    assert_ok(e);
+    CONTAINER_OF(op, struct seeker, seek.op)->done = true;
+}
+
+/* However many ask for a time at once, a few have bytes in memory, and what else they need is borne
+ * by who asks. */
+TEST(seeks_take_turns)
+{
+    struct test_mem heap, asker;
+    test_mem_init(&heap);
+    test_mem_init(&asker);
+    struct rig *rig = cold_rig(2, &heap.mem);
+    uint64_t before = heap.bytes;
+    heap.bytes_peak = before;
+    struct seeker *seekers = calloc(READERS, sizeof *seekers);
+    for (int i = 0; i < READERS; i++) {
+        seekers[i].seek.timestamp_ms = i;
+        seekers[i].seek.offset_end = BATCHES;
+        seekers[i].seek.mem = &asker.mem;
+        log_seek(rig->log, &seekers[i].seek, on_found);
+    }
+    assert_true(asker.bytes > READERS / 2 * 100);
+    for (int i = 0; i < READERS; i++)
+        assert_true(rig_until(rig, &seekers[i].done));
+    assert_true(heap.bytes_peak < before + LOG_TURNS_MAX * (LOG_PIECE_SMALL + (32 << 10)));
+    assert_true(asker.bytes == 0);
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+    test_mem_done(&heap);
+    test_mem_done(&asker);
+    free(seekers);
 }
 
 /* All of them at once, and while they wait for each other the log is closed or cut. */

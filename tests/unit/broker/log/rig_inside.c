@@ -66,7 +66,7 @@ static void check_same_producers(struct rig *rig, struct format_producers *again
 void rig_check_inside(struct rig *rig)
 {
     struct format_producers producers;
-    assert_ok(format_producers_init(&producers, &rig->mem));
+    assert_ok(format_producers_init(&producers, &rig->mem, NULL));
     int64_t next = -1;
     for (int32_t i = 0; rig->log != NULL && i < rig->log->segment_count; i++) {
         const struct log_segment *segment = rig->log->segments[i];
