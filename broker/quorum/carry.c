@@ -23,14 +23,16 @@ static enum err step(struct quorum *q, struct raft_event *event)
     return ERR_NONE;
 }
 
-/* Of the record before that offset; 0: none is known. */
+/* Of the record before that offset, where the log may begin; or, where that is not known any more,
+ * the next one's, which is not before it. */
 int32_t quorum_carry_epoch_before(const struct quorum *q, int64_t offset)
 {
     for (int32_t i = 0; i < q->snapshot_count; i++) {
         if (q->snapshots[i].offset == offset)
             return q->snapshots[i].epoch;
     }
-    return MAX(log_epoch_at(q->log, offset - 1), 0);
+    int32_t epoch = log_epoch_at(q->log, offset - 1);
+    return MAX(epoch >= 0 ? epoch : log_epoch_at(q->log, offset), 0);
 }
 
 struct raft_snapshot_id quorum_carry_newest_snapshot(const struct quorum *q)

@@ -24,7 +24,7 @@ static void on_saved(struct dir_op *op, enum err e)
     struct member *m = CONTAINER_OF(op, struct member, write.op);
     struct quorum *q = m->install.q;
     ASSERT(m->busy == MEMBER_SAVES);
-    if (e != ERR_NONE) {
+    if (e != ERR_NONE || q->offline) { /* S-5: what such a disk took is not believed */
         refused(q);
         quorum_member_go_on(q);
         return;
@@ -166,6 +166,17 @@ static void do_rest(struct quorum *q)
 }
 
 /* What it appended as a leader and is not committed may be committed by others, or never. */
+void quorum_effects_give_up(struct quorum *q)
+{
+    struct member *m = q->member;
+    if (!m->active)
+        return;
+    m->active = false;
+    m->role_changed = true;
+    quorum_requests_take(q, &m->lost_requests);
+    quorum_change_drop(q);
+}
+
 static void change_role(struct quorum *q)
 {
     struct member *m = q->member;
@@ -175,11 +186,7 @@ static void change_role(struct quorum *q)
           .leader_id = state->leader_id, .voted_id = state->voted.id,
           .end = (uint64_t)raft_end(q->raft));
     quorum_ask_refuse(q);
-    if (!m->active)
-        return;
-    m->active = false;
-    quorum_requests_take(q, &m->lost_requests);
-    quorum_change_drop(q);
+    quorum_effects_give_up(q);
 }
 
 void quorum_effects_do(struct quorum *q)

@@ -359,6 +359,8 @@ void quorum_told_heard(struct quorum *q, const struct raft_event *event);
 /* effects.c: the effects of a step, m->out, in their order; the rest of them once the state is
  * saved. */
 void quorum_effects_do(struct quorum *q);
+/* It leads no longer, or what it appended is not there any more: nobody waits for it. */
+void quorum_effects_give_up(struct quorum *q);
 /* What busy waits for, again. */
 void quorum_effects_again(struct quorum *q);
 

@@ -47,11 +47,19 @@ void quorum_member_free(struct quorum *q)
 
 /* ---- one step after the other ---- */
 
+/* Its disk is offline, or will be closed. */
+static bool is_leaving(const struct quorum *q)
+{
+    return q->offline || q->resting || q->closing;
+}
+
 /* True: one was done. */
 static bool step_on(struct quorum *q)
 {
     struct member *m = q->member;
     struct raft_event event = {.now_ns = env_now(q->env)};
+    if (is_leaving(q) && !m->resign && m->busy == MEMBER_FREE)
+        m->open = false; /* it has resigned: no vote, no answer from here on */
     if (!m->open || m->busy != MEMBER_FREE || m->short_ns > event.now_ns ||
         !quorum_told_next(q, &event))
         return false;

@@ -2,14 +2,6 @@
  * end. */
 #include "quorum/internal.h"
 
-/* Somebody else votes. */
-static bool has_others(const struct quorum *q)
-{
-    const struct raft_voters *voters = &q->settings.voters;
-    int32_t self = q->settings.controller.node_id;
-    return voters->count > 1 || (voters->count == 1 && voters->keys[0].id != self);
-}
-
 enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struct trace *trace,
                     struct log_set *logs, const struct quorum_settings *settings,
                     struct quorum_peers *peers, struct quorum_watch *watch)
@@ -33,7 +25,7 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
     list_init(&q->requests);
     list_init(&q->applying);
     quorum_chance_init(q);
-    if (has_others(q) && quorum_member_new(q) != ERR_NONE) {
+    if (peers != NULL && quorum_member_new(q) != ERR_NONE) {
         quorum_free(q);
         return ERR_NOMEM;
     }

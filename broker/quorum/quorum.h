@@ -20,8 +20,9 @@ struct quorum_settings {
     int64_t segment_bytes;  /* of the log; a batch must fit into one */
     int64_t snapshot_bytes; /* of records after which another snapshot is written */
     struct controller_settings controller;
-    /* Who votes (controller.quorum.voters, kraft.version 0): their directories are zero. None, or
-     * this node alone: it is its own quorum, and what follows says nothing. */
+    /* What follows is of a node that has peers; others are their own quorum. */
+    /* Who votes (controller.quorum.voters, kraft.version 0): their directories are zero. A node
+     * that is none of them observes. */
     struct raft_voters voters;
     int32_t bootstrap_count;     /* of struct raft_settings, as those below */
     int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms */
@@ -57,16 +58,16 @@ struct quorum_watch {
     void (*led)(struct quorum_watch *watch);
     /* The metadata log is offline from now on: no further change will succeed. */
     void (*failed)(struct quorum_watch *watch, enum err e);
-    /* Of several voters: quorum_role, quorum_epoch, quorum_leader or quorum_leads is not what it
+    /* With peers: quorum_role, quorum_epoch, quorum_leader or quorum_leads is not what it
      * was. NULL: nobody asks. */
     void (*role_changed)(struct quorum_watch *watch);
-    /* Of several voters: it would have to give up what is committed (K-11, KAFKA-12460). It takes
+    /* With peers: it would have to give up what is committed (K-11, KAFKA-12460). It takes
      * no part any more, and the node is to end with that sentence. */
     void (*stopped)(struct quorum_watch *watch, const char *sentence);
 };
 
-/* ERR_NOMEM. logs, the strings of settings and watch outlive it, and so does peers, which may be
- * NULL for a node that is its own quorum. */
+/* ERR_NOMEM. logs, the strings of settings and watch outlive it, and so does peers; NULL: no other
+ * node has a part in the log, and this one is its own quorum. */
 enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struct trace *trace,
                     struct log_set *logs, const struct quorum_settings *settings,
                     struct quorum_peers *peers, struct quorum_watch *watch) MUST_USE;
@@ -78,7 +79,7 @@ struct quorum_start {
                           partition's directory is missing */
 };
 
-/* Of several voters: done when the log is open, its newest snapshot is the current image, and raft
+/* With peers: done when the log is open, its newest snapshot is the current image, and raft
  * takes part. What stands behind the snapshot is applied as others say that it is committed; start
  * says nothing, for nobody is registered by this. ERR_CORRUPT, ERR_UNSUPPORTED, and as log_open.
  * A node that is its own quorum replays the log and leads it in a new epoch: quorum-state first,
@@ -93,7 +94,7 @@ const struct metadata_image *quorum_current(const struct quorum *q);
 /* It takes commands: it leads, all that was ever committed is in its image, and nothing is wrong
  * with its disk. */
 bool quorum_leads(const struct quorum *q);
-/* Of several voters, K-2; of a node that is its own quorum RAFT_LEADER, once it is open. */
+/* With peers, K-2; of a node that is its own quorum RAFT_LEADER, once it is open. */
 enum raft_role quorum_role(const struct quorum *q);
 /* Of its epoch; RAFT_NOBODY: not known. */
 int32_t quorum_leader(const struct quorum *q);

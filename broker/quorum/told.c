@@ -151,6 +151,8 @@ void quorum_told_heard(struct quorum *q, const struct raft_event *event)
         heard_others(q, event);
         return;
     case RAFT_CUT:
+        quorum_effects_give_up(q);
+        return;
     case RAFT_TICK:
     case RAFT_APPEND:
     case RAFT_EVENT_COUNT:

@@ -86,9 +86,11 @@ static int16_t refusal(const struct raft *r, const struct raft_request *request)
     return r->role == RAFT_LEADER ? WIRE_ERROR_NONE : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
 }
 
+/* What is known of epochs begins where the log does: who has records of an earlier one is not told
+ * where that ended, for nobody here knows (KafkaMetadataLog.validateOffsetAndEpoch). */
 static bool needs_snapshot(const struct raft *r, const struct raft_request *request)
 {
-    if (request->end < r->start)
+    if (request->end < r->start || (r->start > 0 && request->last_epoch < r->start_epoch))
         return true;
     if (request->end == r->start && r->start > 0)
         return request->last_epoch != r->start_epoch;

@@ -306,6 +306,9 @@ static void on_log_done(struct raft *r, const struct raft_event *event, struct r
     ASSERT(r->undone > 0);
     ASSERT(event->synced.generation <= r->generation);
     r->undone--;
+    if (event->synced.generation ==
+        r->generation) /* it may end where a batch begins, before that */
+        r->synced = MIN(r->synced, event->synced.end);
     on_synced(r, event->synced.end, event->synced.generation);
     if (r->undone > 0 || r->high_watermark >= r->start)
         return;

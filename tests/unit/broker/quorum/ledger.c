@@ -11,10 +11,11 @@ static void cut_log(struct host *h, int64_t end)
 
 static void on_role(struct host *h, const struct trace_QUORUM_ROLE *row)
 {
-    if (row->epoch < h->epoch && row->epoch < h->saved.epoch)
+    if (row->epoch < h->epoch && row->epoch < h->saved.epoch && !h->vote_lost)
         several_wrong("an epoch went back");
     h->epoch = (int32_t)row->epoch;
-    if (h->begins) /* what a life begins with it has read, whoever was told that it was written */
+    if (h->begins && !h->vote_lost) /* what a life begins with it has read, whoever was told that it
+                                       was written */
         h->saved = (struct trace_QUORUM_SAVED){
             .epoch = row->epoch, .leader_id = row->leader_id, .voted_id = row->voted_id};
     h->begins = false;
@@ -73,9 +74,15 @@ static void on_append(struct host *h, const struct trace_LOG_APPEND *row)
 
 static void on_saved(struct host *h, const struct trace_QUORUM_SAVED *row)
 {
-    if (row->epoch < h->saved.epoch)
+    if (row->epoch < h->saved.epoch && !h->vote_lost)
         several_wrong("a state went back");
-    bool same = row->epoch == h->saved.epoch && h->saved.voted_id >= 0;
+    /* A vote for itself that nobody has heard of elected nobody, and no life counts its votes. */
+    bool given = h->saved.voted_id >= 0 && h->saved.voted_id != h->index + 1;
+    if (h->vote_lost && given && row->epoch == h->saved.epoch)
+        several_wrong("it takes part in an epoch in which it may have voted");
+    bool lost = h->vote_lost;
+    h->vote_lost = false;
+    bool same = !lost && row->epoch == h->saved.epoch && h->saved.voted_id >= 0;
     if (same && row->voted_id != h->saved.voted_id)
         several_wrong("a vote was changed");
     h->saved = *row;

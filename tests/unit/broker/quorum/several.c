@@ -56,6 +56,8 @@ static struct flight *new_flight(enum flight_kind kind, int from, int to)
         if (rng_next(&sv->rng) % 1000 < (uint64_t)sv->slow)
             us += (int64_t)(rng_next(&sv->rng) % 300000);
         f->due_ns = world_now(sv->world) + us * 1000;
+        sv->due_ns = MIN(sv->due_ns, f->due_ns);
+        sv->flight_top = MAX(sv->flight_top, i + 1);
         return f;
     }
     several_wrong("too many messages are under way");
@@ -127,7 +129,7 @@ static void send(struct quorum_peers *peers, const struct raft_request *request)
 {
     struct life *life = CONTAINER_OF(peers, struct life, peers);
     struct host *h = life->host;
-    int to = request->to.id - 1;
+    int to = request->bootstrap >= 0 ? request->bootstrap : request->to.id - 1;
     struct call *call = NULL;
     for (int i = 0; i < CALLS_MAX && call == NULL; i++)
         call = sv->calls[i].used ? NULL : &sv->calls[i];
@@ -141,6 +143,7 @@ static void send(struct quorum_peers *peers, const struct raft_request *request)
                           .api = request->api,
                           .number = request->number,
                           .until_ns = world_now(sv->world) + 400 * NS_PER_MS};
+    sv->due_ns = MIN(sv->due_ns, call->until_ns);
     bool dropped = rng_next(&sv->rng) % 1000 < (uint64_t)sv->drop;
     int copies = dropped ? 0 : 1 + (rng_next(&sv->rng) % 50 == 0);
     for (int i = 0; i < copies; i++) {
@@ -188,21 +191,27 @@ static void on_dir_open(struct dir_op *op, enum err e)
         return;
     }
     bool small = sv->snapshot_bytes != INT64_MAX;
-    struct quorum_settings settings = {
-        .dir = "data",
-        .segment_bytes = small ? 1536 : 1 << 20,
-        .snapshot_bytes = sv->snapshot_bytes,
-        .controller = {.node_id = life->host->index + 1, .partition_count_default = 1},
-        .election_timeout_ns = 200 * NS_PER_MS,
-        .election_backoff_ns = 100 * NS_PER_MS,
-        .fetch_timeout_ns = 400 * NS_PER_MS,
-        .retry_backoff_ns = 5 * NS_PER_MS};
+    struct quorum_settings settings = {.dir = "data",
+                                       .segment_bytes = small ? 1536 : 1 << 20,
+                                       .snapshot_bytes = sv->snapshot_bytes,
+                                       .controller = {.node_id = life->host->index + 1,
+                                                      .partition_count_default = 1,
+                                                      .replication_factor_default = 1},
+                                       .election_timeout_ns = 200 * NS_PER_MS,
+                                       .election_backoff_ns = 100 * NS_PER_MS,
+                                       .fetch_timeout_ns = 400 * NS_PER_MS,
+                                       .retry_backoff_ns = 5 * NS_PER_MS};
     metadata_topic_config_init(&settings.controller.file.topics);
-    for (int i = 0; i < sv->count; i++)
+    settings.bootstrap_count = sv->voters;
+    for (int i = 0; i < sv->voters; i++)
         settings.voters.keys[settings.voters.count++] = (struct raft_key){.id = i + 1};
     life->peers.send = send;
-    assert_ok(quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
-                         &life->peers, &life->watch));
+    if (quorum_new(&life->quorum, seat->env, seat->mem, seat->trace, life->logs, &settings,
+                   &life->peers, &life->watch) != ERR_NONE) {
+        life->host->life = NULL;
+        world_exit(seat, ERR_NOMEM);
+        return;
+    }
     struct quorum_start start = {.host = "somewhere", .port = 9092};
     quorum_open(life->quorum, &life->op, &start, on_open);
 }
@@ -230,8 +239,11 @@ static enum err start(struct world_seat *seat)
                                 .checkpoint_ms = 100,
                                 .flush_bytes = 64 << 20,
                                 .flush_ms = 1000};
-    assert_ok(dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
-    assert_ok(log_set_new(&life->logs, life->dir, LOG_FLUSH_ACK));
+    enum err e = dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config);
+    if (e == ERR_NONE)
+        e = log_set_new(&life->logs, life->dir, LOG_FLUSH_ACK);
+    if (e != ERR_NONE)
+        return e;
     dir_open(life->dir, &life->dir_op, on_dir_open);
     return ERR_NONE;
 }
@@ -250,7 +262,8 @@ static void on_answer(struct quorum_ask *op)
         f->response = op->answer;
         f->size = (uint32_t)op->bytes.size;
         f->bytes = malloc(f->size + 1);
-        memcpy(f->bytes, op->bytes.data, op->bytes.size);
+        if (f->size > 0)
+            memcpy(f->bytes, op->bytes.data, op->bytes.size);
     }
     quorum_ask_end(op);
 }
@@ -285,6 +298,10 @@ static void forget_ask(struct life *life)
 static void respond(struct life *life, struct flight *f)
 {
     struct buf *buf = f->size > 0 ? buf_new(life->seat->mem, f->size) : NULL;
+    if (f->size > 0 && buf == NULL) {
+        quorum_lost(life->quorum, f->response.api, f->response.number);
+        return;
+    }
     struct slice bytes = {0};
     if (buf != NULL) {
         memcpy(buf->data, f->bytes, f->size);
@@ -375,7 +392,8 @@ static void look(struct life *life)
     h->said_end = quorum_end(q);
     h->said_watermark = quorum_high_watermark(q);
     h->image_offset = image->offset;
-    h->digest = digest_of(life, image);
+    if (sv->one)
+        h->digest = digest_of(life, image);
     h->next_producer_id = image->next_producer_id;
     h->topic_count = image->topic_count;
     h->snapshot_offset = quorum_snapshot_offset(q);
@@ -491,7 +509,7 @@ static void time_out(void)
 /* A node that died takes what was on its way into it with it. */
 static void forget_dead(void)
 {
-    for (int i = 0; i < FLIGHTS_MAX; i++) {
+    for (int i = 0; i < sv->flight_top; i++) {
         struct flight *f = &sv->flights[i];
         if (f->used && f->due_ns == INT64_MAX &&
             world_node_life(sv->world, sv->hosts[f->to].node) == WORLD_DOWN)
@@ -505,17 +523,32 @@ static void forget_dead(void)
     }
 }
 
+static void deliver(void)
+{
+    time_out();
+    for (int i = 0; i < sv->flight_top; i++) {
+        if (sv->flights[i].used && sv->flights[i].due_ns <= world_now(sv->world))
+            arrive(i);
+    }
+    sv->due_ns = INT64_MAX;
+    for (int i = 0; i < sv->flight_top; i++) {
+        if (sv->flights[i].used)
+            sv->due_ns = MIN(sv->due_ns, sv->flights[i].due_ns);
+    }
+    for (int i = 0; i < CALLS_MAX; i++) {
+        if (sv->calls[i].used)
+            sv->due_ns = MIN(sv->due_ns, sv->calls[i].until_ns);
+    }
+}
+
 void several_run(int64_t ms)
 {
     int64_t until = world_now(sv->world) + ms * NS_PER_MS;
     while (world_now(sv->world) < until && sv->wrong == NULL) {
         world_run_until(sv->world, MIN(until, world_now(sv->world) + NS_PER_MS));
         forget_dead();
-        time_out();
-        for (int i = 0; i < FLIGHTS_MAX; i++) {
-            if (sv->flights[i].used && sv->flights[i].due_ns <= world_now(sv->world))
-                arrive(i);
-        }
+        if (sv->due_ns <= world_now(sv->world))
+            deliver();
     }
 }
 
@@ -697,13 +730,19 @@ void several_harm(const char *format, ...)
     world_harm(sv->world, &line);
 }
 
-void several_setup(struct several *s, uint64_t seed, int count, int64_t snapshot_bytes)
+void several_setup(struct several *s, uint64_t seed, int voters, int observers,
+                   int64_t snapshot_bytes)
 {
-    *s = (struct several){
-        .rng = {seed}, .seed = seed, .count = count, .snapshot_bytes = snapshot_bytes};
+    int count = voters + observers;
+    *s = (struct several){.rng = {seed},
+                          .seed = seed,
+                          .count = count,
+                          .voters = voters,
+                          .snapshot_bytes = snapshot_bytes,
+                          .due_ns = INT64_MAX};
     sv = s;
     mem_system(&s->mem);
-    struct world_config config = {.seed = seed};
+    struct world_config config = {.seed = seed, .armed = 1u << FAULT_ALLOC};
     s->world = world_new(&s->mem, &config, NULL);
     assert_non_null(s->world);
     s->sink.exited = on_exited;

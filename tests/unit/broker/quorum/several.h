@@ -56,6 +56,7 @@ struct host {
     int32_t incarnation;
     bool open, failed;
     const char *stopped;
+    bool vote_lost; /* quorum-state was damaged, and it has written none since */
     /* rows */
     struct batch_row log[ROWS_MAX];
     int64_t start, end; /* of it */
@@ -88,8 +89,10 @@ struct several {
     struct world_sink sink;
     struct rng rng;
     uint64_t seed;
-    int count;
+    int count, voters; /* the first of them vote, the others observe */
     int64_t snapshot_bytes;
+    int64_t due_ns; /* when the next message arrives, or the next call has waited enough */
+    int flight_top; /* places behind the last that was ever used */
     struct host hosts[NODES_MAX];
     struct flight flights[FLIGHTS_MAX];
     struct call calls[CALLS_MAX];
@@ -105,13 +108,14 @@ struct several {
     /* what has happened */
     bool one; /* they agree: what was acknowledged must be there */
     int64_t leaked;
-    int elections, truncations, installs, kills, ok_count, lost_count, parts;
+    int elections, truncations, installs, kills, ok_count, lost_count, votes_lost;
     const char *wrong;
 };
 
 extern struct several *sv;
 
-void several_setup(struct several *s, uint64_t seed, int count, int64_t snapshot_bytes);
+void several_setup(struct several *s, uint64_t seed, int voters, int observers,
+                   int64_t snapshot_bytes);
 void several_teardown(void);
 /* Lets time pass, and messages arrive. */
 void several_run(int64_t ms);

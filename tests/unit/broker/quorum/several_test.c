@@ -17,7 +17,7 @@ static int someone(void)
 
 TEST(three_nodes_elect_one_and_agree)
 {
-    several_setup(&s, 1, 3, INT64_MAX);
+    several_setup(&s, 1, 3, 0, INT64_MAX);
     several_run(3000);
     for (int i = 0; i < 20; i++) {
         assert_true(several_submit(i % 2 == 0));
@@ -32,7 +32,7 @@ TEST(three_nodes_elect_one_and_agree)
 /* ---- histories ---- */
 
 struct totals {
-    int64_t elections, truncations, installs, ok, lost, committed, kills;
+    int64_t elections, truncations, installs, ok, lost, committed, kills, votes_lost;
 };
 
 /* Cuts one off, from all or from some, in one way or both. */
@@ -48,10 +48,30 @@ static void cut_some(void)
     }
 }
 
+/* What a node that is down has written down of its votes is gone. */
+static void harm_vote(void)
+{
+    int node = 0;
+    while (node < s.voters && several_is_up(node))
+        node++;
+    if (node == s.voters || s.hosts[node].vote_lost || s.hosts[node].saved.epoch == 0)
+        return;
+    s.hosts[node].vote_lost = true;
+    s.votes_lost++;
+    for (int i = 0; i < 4; i++) /* the file, its checksum, what a crash left of either */
+        several_harm("at 0s node %d disk vanish file=quorum-state", node);
+}
+
 static void harm_disk(void)
 {
     int node = someone();
-    switch (rng_next(&s.rng) % 6) {
+    if (chance(500))
+        harm_vote();
+    switch (rng_next(&s.rng) % 7) {
+    case 6:
+        several_harm("at 0s node %d rate site=alloc rate=%d for 300ms", node,
+                     (int)(rng_next(&s.rng) % 20000));
+        return;
     case 0:
         several_harm("at 0s node %d disk full bytes=%d for 2s", node,
                      (int)(rng_next(&s.rng) % 4000));
@@ -114,9 +134,10 @@ static void disturb(void)
     }
 }
 
-static void wander(struct totals *t, uint64_t seed, int count, int64_t snapshot_bytes)
+static void wander(struct totals *t, uint64_t seed, int voters, int observers,
+                   int64_t snapshot_bytes)
 {
-    several_setup(&s, seed, count, snapshot_bytes);
+    several_setup(&s, seed, voters, observers, snapshot_bytes);
     bool converges = true;
     for (int part = 0; part < 3 && converges; part++) {
         for (int step = 0; step < 40 && s.wrong == NULL; step++) {
@@ -128,7 +149,7 @@ static void wander(struct totals *t, uint64_t seed, int count, int64_t snapshot_
         converges = several_converges(20000);
     }
     if (!converges)
-        print_message("seed %llu, %d nodes: %s\n", (unsigned long long)seed, count,
+        print_message("seed %llu, %d nodes: %s\n", (unsigned long long)seed, s.count,
                       s.wrong != NULL ? s.wrong : "they do not become one");
     t->elections += s.elections;
     t->truncations += s.truncations;
@@ -137,6 +158,7 @@ static void wander(struct totals *t, uint64_t seed, int count, int64_t snapshot_
     t->lost += s.lost_count;
     t->committed += s.committed_end;
     t->kills += s.kills;
+    t->votes_lost += s.votes_lost;
     several_teardown();
     assert_true(converges);
 }
@@ -147,32 +169,49 @@ static int from_environment(const char *name, int otherwise)
     return text == NULL ? otherwise : atoi(text);
 }
 
-static void histories(int count, int nodes, int64_t snapshot_bytes)
+static void histories(int count, int voters, int observers, int64_t snapshot_bytes)
 {
     struct totals t = {0};
     int from = from_environment("QUORUM_SEED", 0);
     int seeds = from_environment("QUORUM_SEEDS", count);
     for (int i = 0; i < seeds; i++)
-        wander(&t, (uint64_t)(from + i) * 7919 + (uint64_t)nodes, nodes, snapshot_bytes);
+        wander(&t, (uint64_t)(from + i) * 7919 + (uint64_t)voters, voters, observers,
+               snapshot_bytes);
     print_message("%lld elections, %lld truncations, %lld installs, %lld acknowledged, %lld not, "
-                  "%lld committed, %lld lives ended\n",
+                  "%lld committed, %lld lives ended, %lld votes lost\n",
                   (long long)t.elections, (long long)t.truncations, (long long)t.installs,
-                  (long long)t.ok, (long long)t.lost, (long long)t.committed, (long long)t.kills);
+                  (long long)t.ok, (long long)t.lost, (long long)t.committed, (long long)t.kills,
+                  (long long)t.votes_lost);
     assert_true(t.elections > 2 * seeds);
     assert_true(t.ok > 10 * seeds);
+    assert_true(t.votes_lost > seeds / 8);
+    if (voters > 1)
+        assert_true(t.truncations > seeds / 4);
+    if (snapshot_bytes != INT64_MAX)
+        assert_true(t.installs > seeds / 8);
 }
 
 TEST(three_nodes_agree_over_failing_disks)
 {
-    histories(20, 3, INT64_MAX);
+    histories(60, 3, 0, INT64_MAX);
 }
 
 TEST(three_nodes_with_snapshots_agree_over_failing_disks)
 {
-    histories(20, 3, 600);
+    histories(60, 3, 0, 600);
+}
+
+TEST(who_observes_knows_what_is_committed)
+{
+    histories(20, 3, 2, 1000);
+}
+
+TEST(who_observes_a_quorum_of_one_knows_what_is_committed)
+{
+    histories(20, 1, 2, 1000);
 }
 
 TEST(five_nodes_agree_over_failing_disks)
 {
-    histories(10, 5, 1500);
+    histories(20, 5, 0, 1500);
 }
