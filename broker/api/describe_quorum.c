@@ -35,40 +35,92 @@ static bool asks_for_it(const struct wire_describe_quorum_request *in)
            wire_string_equal(in->topics[0].topic_name, wire_text(METADATA_LOG_TOPIC));
 }
 
-static void answer_quorum(struct request *r, struct wire_describe_quorum_response *body)
+/* Only who leads knows how far the others are. */
+static void answer_other(struct request *r, struct wire_describe_quorum_response *body)
 {
-    const struct quorum *q = r->api->quorum;
-    int64_t now_ms = env_wall(r->api->env);
-    struct wire_describe_quorum_response_replica self = {
-        .replica_id = quorum_node_id(q),
-        .replica_directory_id = quorum_directory(q),
-        .log_end_offset = quorum_end(q),
-        .last_fetch_timestamp = now_ms,
-        .last_caught_up_timestamp = now_ms,
-    };
     struct wire_describe_quorum_response_partition partition = {
-        .error_message = nothing_wrong,
-        .leader_id = quorum_leads(q) ? self.replica_id : -1,
-        .leader_epoch = quorum_epoch(q),
-        .high_watermark = quorum_high_watermark(q),
-        .current_voters = &self,
-        .current_voters_count = 1,
+        .error_code = WIRE_ERROR_NOT_LEADER_OR_FOLLOWER,
+        .error_message = wire_text(wire_error_text(WIRE_ERROR_NOT_LEADER_OR_FOLLOWER)),
+        .leader_id = quorum_leader(r->api->quorum),
+        .leader_epoch = quorum_epoch(r->api->quorum),
+        .high_watermark = -1,
     };
     struct wire_describe_quorum_response_topic topic = {.topic_name = wire_text(METADATA_LOG_TOPIC),
                                                         .partitions = &partition,
                                                         .partitions_count = 1};
-    struct wire_describe_quorum_response_listener listener = {
-        .name = wire_text(r->caller.listener->name),
-        .host = wire_text(r->caller.listener->host),
-        .port = r->caller.listener->port,
-    };
-    struct wire_describe_quorum_response_node node = {
-        .node_id = self.replica_id, .listeners = &listener, .listeners_count = 1};
     body->topics = &topic;
     body->topics_count = 1;
-    body->nodes = &node;
-    body->nodes_count = 1;
     api_request_answer(r, body);
+}
+
+/* Voters come first, in readers as in rows. */
+static void fill_replicas(const struct quorum_reader *readers, int32_t count,
+                          struct wire_describe_quorum_response_replica *rows,
+                          struct wire_describe_quorum_response_partition *partition)
+{
+    partition->current_voters = rows;
+    for (int32_t i = 0; i < count; i++) {
+        rows[i] = (struct wire_describe_quorum_response_replica){
+            .replica_id = readers[i].key.id,
+            .replica_directory_id = readers[i].key.directory,
+            .log_end_offset = readers[i].end,
+            .last_fetch_timestamp = readers[i].fetched_ms,
+            .last_caught_up_timestamp = readers[i].caught_up_ms,
+        };
+        partition->current_voters_count += readers[i].votes;
+    }
+    partition->observers = rows + partition->current_voters_count;
+    partition->observers_count = count - partition->current_voters_count;
+}
+
+static struct talk_endpoint where_he_came(const struct request *r)
+{
+    const struct api_listener *by = r->caller.listener;
+    return (struct talk_endpoint){.name = by->name, .host = by->host, .port = by->port};
+}
+
+static void answer_leader(struct request *r, struct wire_describe_quorum_response *body,
+                          const struct quorum_reader *readers, int32_t count)
+{
+    struct wire_describe_quorum_response_replica rows[RAFT_VOTERS_MAX + QUORUM_READERS_MAX];
+    struct wire_describe_quorum_response_listener listeners[RAFT_VOTERS_MAX];
+    struct wire_describe_quorum_response_node nodes[RAFT_VOTERS_MAX];
+    const struct api_settings *settings = &r->api->settings;
+    const struct quorum *q = r->api->quorum;
+    bool alone = settings->voter_count == 1;
+    struct wire_describe_quorum_response_partition partition = {
+        .error_message = nothing_wrong,
+        .leader_id = alone && !quorum_leads(q) ? RAFT_NOBODY : quorum_leader(q),
+        .leader_epoch = quorum_epoch(q),
+        .high_watermark = quorum_high_watermark(q),
+    };
+    struct wire_describe_quorum_response_topic topic = {.topic_name = wire_text(METADATA_LOG_TOPIC),
+                                                        .partitions = &partition,
+                                                        .partitions_count = 1};
+    fill_replicas(readers, count, rows, &partition);
+    for (int32_t i = 0; i < settings->voter_count; i++) {
+        const struct api_voter *voter = &settings->voters[i];
+        struct talk_endpoint at = alone ? where_he_came(r) : voter->at;
+        listeners[i] = (struct wire_describe_quorum_response_listener){
+            .name = wire_text(at.name), .host = wire_text(at.host), .port = at.port};
+        nodes[i] = (struct wire_describe_quorum_response_node){
+            .node_id = voter->id, .listeners = &listeners[i], .listeners_count = 1};
+    }
+    body->topics = &topic;
+    body->topics_count = 1;
+    body->nodes = nodes;
+    body->nodes_count = settings->voter_count;
+    api_request_answer(r, body);
+}
+
+static void answer_quorum(struct request *r, struct wire_describe_quorum_response *body)
+{
+    struct quorum_reader readers[RAFT_VOTERS_MAX + QUORUM_READERS_MAX];
+    int32_t count = quorum_readers(r->api->quorum, readers);
+    if (count == 0)
+        answer_other(r, body);
+    else
+        answer_leader(r, body, readers, count);
 }
 
 static void begin(struct request *r)

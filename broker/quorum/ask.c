@@ -336,6 +336,8 @@ void quorum_ask_answered(struct quorum *q, struct quorum_ask *ask,
         TRACE(q->trace, QUORUM_VOTE, .epoch = request->epoch, .candidate = request->from.id,
               .granted = answer->granted, .pre = request->pre_vote);
     bool good = answer->code == WIRE_ERROR_NONE;
+    if (good && request->api == RAFT_FETCH && answer->fetched == RAFT_FETCHED_RECORDS)
+        quorum_readers_fetched(q, request);
     if (good && request->api == RAFT_FETCH_SNAPSHOT)
         give_piece(ask);
     else if (!good || request->api != RAFT_FETCH || answer->fetched != RAFT_FETCHED_RECORDS)

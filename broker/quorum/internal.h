@@ -139,6 +139,18 @@ struct install {
     char part_path[ENV_PATH_MAX], path[ENV_PATH_MAX], folder[ENV_PATH_MAX];
 };
 
+/* readers.c: who fetched since this node leads in that epoch. */
+struct log_reader {
+    struct raft_key key;
+    int64_t end, fetched_ms, caught_up_ms;
+    int64_t log_end; /* of this node's log, when it fetched last */
+};
+
+struct readers {
+    int32_t epoch, count;
+    struct log_reader at[QUORUM_READERS_MAX];
+};
+
 enum member_busy {
     MEMBER_FREE,
     MEMBER_SAVES, /* quorum-state is being written: raft is told of nothing else meanwhile */
@@ -180,6 +192,7 @@ struct member {
     int32_t ask_count;
     int64_t parked_ns; /* the first of those that are parked has waited long enough */
     int64_t seen_end, seen_watermark; /* of those that are parked */
+    struct readers readers;
     /* To tell the owner. */
     bool role_changed;
     const char *stop;  /* a sentence; NULL: it goes on */
@@ -392,6 +405,10 @@ void quorum_ask_tell(struct quorum *q);
 /* Raft will not hear of those that wait, or not soon. all: nor will what it has heard be answered.
  */
 void quorum_ask_abandon(struct quorum *q, bool all);
+
+/* readers.c */
+/* A fetch of what comes next in the log is answered. */
+void quorum_readers_fetched(struct quorum *q, const struct raft_request *request);
 
 /* install.c */
 /* Stores the piece of the response that is stepped. */

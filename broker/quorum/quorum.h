@@ -112,6 +112,18 @@ const struct log *quorum_log(const struct quorum *q);
 /* The exclusive end of that log, and of what is committed in it. */
 int64_t quorum_end(const struct quorum *q);
 int64_t quorum_high_watermark(const struct quorum *q);
+/* Who reads that log: voters, and others that fetched since this node leads. */
+#define QUORUM_READERS_MAX 64 /* that are remembered */
+struct quorum_reader {
+    struct raft_key key;
+    bool votes;
+    int64_t end;          /* exclusive, of its log; -1: not known */
+    int64_t fetched_ms;   /* when it fetched last, by this node's wall clock; -1: not known */
+    int64_t caught_up_ms; /* when it had last all that there was; -1: not known */
+};
+/* Into out, of RAFT_VOTERS_MAX + QUORUM_READERS_MAX: the voters in their order, this node among
+ * them, then the others. Returns how many; 0: it does not lead, and does not know. */
+int32_t quorum_readers(const struct quorum *q, struct quorum_reader *out);
 const struct metadata_topic_config *quorum_topic_defaults(const struct quorum *q);
 /* What this broker goes by: its file, and over it what was set while it ran. */
 const struct metadata_broker_config *quorum_broker_config(const struct quorum *q);
