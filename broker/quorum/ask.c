@@ -179,6 +179,8 @@ void quorum_ask_look(struct quorum *q)
 {
     struct member *m = q->member;
     int64_t now = env_now(q->env);
+    if (list_empty(&m->parked))
+        m->parked_ns = INT64_MAX; /* who waited may have gone */
     if (list_empty(&m->parked) || q->raft == NULL)
         return;
     int64_t end = servable_end(q), watermark = raft_high_watermark(q->raft);
