@@ -4,7 +4,8 @@
 #include <inttypes.h>
 #include "check/internal.h"
 
-#define CUT_RESET 5 /* the log begins anew elsewhere: the leader has gone on without it */
+#define CUT_FAILED 3 /* the disk did not take the append: it never counted here */
+#define CUT_RESET 5  /* the log begins anew elsewhere: the leader has gone on without it */
 
 /* ---- the batches of a replica that are not compared yet ---- */
 
@@ -269,6 +270,12 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
         compare(c, row, r);
 }
 
+static bool is_excused(const struct trace_row *row)
+{
+    int64_t reason = TRACE_AS(row, LOG_CUT)->reason;
+    return reason == CUT_RESET || reason == CUT_FAILED;
+}
+
 /* A follower may cut what is not committed, and what differs from the canonical log (KIP-101). */
 static void on_cut(struct check *c, const struct trace_row *row, struct replica *r, uint64_t end)
 {
@@ -278,7 +285,7 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
     if (shows(r)) {
         check_cut_records(c, row, part, end, &none);
         part->canon_end = MIN(part->canon_end, end);
-    } else if (committed && TRACE_AS(row, LOG_CUT)->reason != CUT_RESET) {
+    } else if (committed && !is_excused(row)) {
         struct who who = who_differs(part, r);
         check_note(c, CHECK_COMMITTED_CUT, row, check_about_log(r, end), false,
                    "cut to %" PRIu64 " where it agreed with the canonical log up to %" PRIu64

@@ -79,7 +79,8 @@ static void judge_calm(struct check *c, const struct trace_row *row, int64_t now
 {
     const struct quorum *q = &c->quorum;
     int32_t majority = c->contract.voter_count / 2 + 1;
-    bool harmed = c->harm_until_ns > now_ns || q->alive_count < majority || q->leads;
+    bool harmed =
+        c->harm_until_ns > now_ns || c->offline_count > 0 || q->alive_count < majority || q->leads;
     int64_t since_ns = MAX(MAX(q->calm_ns, c->harmed_ns), c->harm_until_ns);
     if (c->contract.voter_count < 2 || harmed || now_ns - since_ns < LEADERLESS_NS)
         return;

@@ -259,4 +259,8 @@ void quorum_member_begin(struct quorum *q)
     TRACE(q->trace, QUORUM_ROLE, .epoch = q->epoch, .role = raft_role(q->raft),
           .leader_id = raft_state(q->raft)->leader_id, .voted_id = raft_state(q->raft)->voted.id,
           .end = (uint64_t)raft_end(q->raft));
+    if (raft_high_watermark(q->raft) > 0) /* of a life before this one */
+        TRACE(q->trace, QUORUM_COMMIT, .epoch = q->epoch,
+              .watermark = (uint64_t)raft_high_watermark(q->raft),
+              .durable = (uint64_t)log_counting_end(q->log));
 }

@@ -101,7 +101,9 @@ void raft_on_ballot(struct raft *r, struct raft_peer *peer, const struct raft_re
 {
     if (r->role != RAFT_PROSPECTIVE && r->role != RAFT_CANDIDATE)
         return;
-    if (response->code == WIRE_ERROR_NONE)
+    /* Others may hear a little later that their leader leads no longer, and say yes then. */
+    bool again = r->role == RAFT_PROSPECTIVE && r->ended && !response->granted;
+    if (response->code == WIRE_ERROR_NONE && !again)
         peer->ballot = response->granted ? BALLOT_GRANTED : BALLOT_REJECTED;
     else
         peer->due_ns = r->now_ns + r->settings.retry_backoff_ns;

@@ -56,6 +56,7 @@ void raft_on_end(struct raft *r, const struct raft_request *request, struct raft
         rank++;
     int64_t wait_ns = r->settings.retry_backoff_ns << MIN(rank, 16);
     r->fetched = false;
+    r->ended = true;
     r->timer_ns = r->now_ns + (rank == 0 ? 0 : MIN(wait_ns, r->settings.election_backoff_ns));
 }
 

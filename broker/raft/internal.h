@@ -71,6 +71,7 @@ struct raft {
     int64_t timer_ns; /* unattached, prospective, candidate, follower, resigned */
     bool lost;    /* candidate: others did not vote for it, and it waits before it tries again */
     bool fetched; /* follower: from its leader, in this epoch */
+    bool ended;   /* follower, prospective: its leader has said that it leads no longer */
     int64_t epoch_start;                     /* leader: where its log ended when it began to lead */
     struct raft_voters successors;           /* resigned: who knew most when it still led */
     struct raft_peer peers[RAFT_VOTERS_MAX]; /* of the voters in force, in their order */

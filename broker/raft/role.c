@@ -72,6 +72,7 @@ void raft_unattached(struct raft *r, int32_t epoch)
 {
     set_state(r, epoch, RAFT_NOBODY, NULL);
     become(r, RAFT_UNATTACHED);
+    r->ended = false;
     r->timer_ns = raft_election_timeout(r);
 }
 
@@ -81,6 +82,7 @@ void raft_follow(struct raft *r, int32_t epoch, int32_t leader_id)
     ASSERT(leader_id != r->settings.self.id);
     set_state(r, epoch, leader_id, NULL);
     become(r, RAFT_FOLLOWER);
+    r->ended = false;
     r->leader_watermark = -1;
     r->timer_ns = r->now_ns + r->settings.fetch_timeout_ns;
 }

@@ -405,3 +405,16 @@ TEST(harm_that_lasts_keeps_a_quorum_from_a_leader)
     follow(&r, 0, 2, 1);
     expect_only(&r, CHECK_CODE_COUNT);
 }
+
+/* The leader had it committed by others; here the disk did not take it. */
+TEST(an_append_that_the_disk_did_not_take_may_be_cut)
+{
+    struct run r;
+    quorum(&r);
+    elect(&r, 0, 1, 1);
+    follow(&r, 2, 1, 0);
+    replicate(&r, 0, 1, 0, 1);
+    log_append(&r, 2, 0, 7, 1);
+    SAY(&r, 2, LOG_CUT, METADATA, 0, 1, 3);
+    expect_only(&r, CHECK_CODE_COUNT);
+}

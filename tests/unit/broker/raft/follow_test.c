@@ -120,6 +120,32 @@ TEST(the_first_of_the_successors_asks_at_once)
     end(&o);
 }
 
+/* Whom EndQuorumEpoch reaches a moment later has a leader until then, and says no. */
+TEST(a_successor_asks_again_whoever_had_not_heard_of_it)
+{
+    struct one o;
+    prepare(&o, 3);
+    begin(&o);
+    becomes_follower(&o, 1, 3);
+    saved(&o);
+    struct raft_request request = {.api = RAFT_END_EPOCH, .from = key_of(1), .epoch = 3};
+    request.successors = (struct raft_voters){.keys = {key_of(SELF), key_of(2)}, .count = 2};
+    ask(&o, request);
+    take(&o, (struct raft_event){.type = RAFT_TICK});
+    struct raft_request pre = *sent(&o, RAFT_VOTE, 2);
+    struct raft_response no = says(3, false);
+    no.leader_id = 1;
+    answer(&o, &pre, no);
+    assert_int_equal(raft_role(o.raft), RAFT_PROSPECTIVE);
+    assert_int_equal(o.out.deadline_ns, o.now_ns + 20 * MS);
+    o.now_ns += 20 * MS;
+    take(&o, (struct raft_event){.type = RAFT_TICK});
+    pre = *sent(&o, RAFT_VOTE, 2);
+    answer(&o, &pre, says(3, true));
+    assert_int_equal(raft_role(o.raft), RAFT_CANDIDATE);
+    end(&o);
+}
+
 /* Or the others could elect nobody until they miss the leader themselves. */
 TEST(who_hears_that_its_leader_resigned_lets_others_begin)
 {
