@@ -31,6 +31,12 @@ static const struct handler *const handlers[] = {
     &api_handler_end_quorum_epoch,
     &api_handler_fetch_log,
     &api_handler_fetch_snapshot,
+    &api_handler_elect_leaders,
+    &api_handler_alter_partition,
+    &api_handler_broker_registration,
+    &api_handler_broker_heartbeat,
+    &api_handler_allocate_producer_ids,
+    &api_handler_assign_replicas_to_dirs,
 };
 
 static const char over_budget[] =

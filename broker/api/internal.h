@@ -33,7 +33,10 @@ extern const struct handler api_handler_delete_records, api_handler_offset_for_l
     api_handler_describe_configs, api_handler_describe_log_dirs, api_handler_describe_quorum,
     api_handler_list_config_resources, api_handler_describe_topic_partitions,
     api_handler_update_features, api_handler_vote, api_handler_begin_quorum_epoch,
-    api_handler_end_quorum_epoch, api_handler_fetch_log, api_handler_fetch_snapshot;
+    api_handler_end_quorum_epoch, api_handler_fetch_log, api_handler_fetch_snapshot,
+    api_handler_elect_leaders, api_handler_alter_partition, api_handler_broker_registration,
+    api_handler_broker_heartbeat, api_handler_allocate_producer_ids,
+    api_handler_assign_replicas_to_dirs;
 
 /* ConfigResource.Type, of what the metadata log keeps no settings of. */
 #define API_RESOURCE_BROKER_LOGGER 8

@@ -6,7 +6,8 @@
 
 void controller_assign_directories_init(struct controller_assign_directories *c)
 {
-    *c = (struct controller_assign_directories){.command.verb = CONTROLLER_ASSIGN_DIRECTORIES};
+    *c = (struct controller_assign_directories){.command.verb = CONTROLLER_ASSIGN_DIRECTORIES,
+                                                .broker_epoch = CONTROLLER_NO_EPOCH};
 }
 
 /* The record names the directories of all replicas; those of the others stay. */
@@ -32,19 +33,31 @@ static enum err add_place(const struct controller_assign_directories *c,
                               PARTITION_CHANGE_VERSION, &record);
 }
 
-/* Of a topic that is gone, or of which that broker has no replica any more: nothing. */
-static enum err judge_place(const struct controller_view *view,
-                            const struct controller_assign_directories *c,
-                            const struct controller_place *place, struct arena *arena,
-                            struct metadata_batch *batch)
+/* ReplicationControlManager.handleAssignReplicasToDirs. */
+static int16_t check_place(const struct controller_view *view, int32_t broker_id,
+                           const struct controller_place *place,
+                           const struct metadata_partition **out)
 {
     const struct metadata_topic *topic = metadata_find_id(view->image, &place->topic_id);
-    if (topic == NULL || place->partition < 0 || place->partition >= topic->partition_count)
-        return ERR_NONE;
-    const struct metadata_partition *p = metadata_partition(topic, place->partition);
-    if (!controller_contains(metadata_ids(p, METADATA_REPLICAS), c->broker_id))
-        return ERR_NONE;
-    return add_place(c, place, p, arena, batch);
+    if (topic == NULL)
+        return WIRE_ERROR_UNKNOWN_TOPIC_ID;
+    if (place->partition < 0 || place->partition >= topic->partition_count)
+        return WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    *out = metadata_partition(topic, place->partition);
+    return controller_contains(metadata_ids(*out, METADATA_REPLICAS), broker_id)
+               ? WIRE_ERROR_NONE
+               : WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
+static enum err judge_place(const struct controller_view *view,
+                            const struct controller_assign_directories *c, int32_t index,
+                            struct arena *arena, struct metadata_batch *batch)
+{
+    const struct metadata_partition *p = NULL;
+    int16_t code = check_place(view, c->broker_id, &c->places[index], &p);
+    if (c->codes != NULL)
+        c->codes[index] = code;
+    return code == WIRE_ERROR_NONE ? add_place(c, &c->places[index], p, arena, batch) : ERR_NONE;
 }
 
 static void decide(const struct controller_view *view, struct controller_command *command,
@@ -56,9 +69,13 @@ static void decide(const struct controller_view *view, struct controller_command
     struct arena arena;
     ASSERT(c->count > 0);
     ASSERT(c->count <= METADATA_RECORDS_MAX);
+    if (c->broker_epoch != CONTROLLER_NO_EPOCH)
+        command->code = controller_check_epoch(view, c->broker_id, c->broker_epoch, &command->msg);
+    if (command->code != WIRE_ERROR_NONE)
+        return;
     arena_init(&arena, view->mem, CONTROLLER_CHANGE_ARENA_BYTES);
     for (int32_t i = 0; i < c->count && e == ERR_NONE; i++) {
-        e = judge_place(view, c, &c->places[i], &arena, batch);
+        e = judge_place(view, c, i, &arena, batch);
         arena_reset(&arena);
     }
     arena_free(&arena);

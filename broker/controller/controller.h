@@ -222,10 +222,12 @@ struct controller_place {
 /* Those of topics that are gone, or that it has no replica of, are passed over. */
 struct controller_assign_directories {
     struct controller_command command;
-    int32_t broker_id; /* whose they are */
+    int32_t broker_id;    /* whose they are */
+    int64_t broker_epoch; /* NO_EPOCH: it is this node */
     struct wire_uuid directory;
     const struct controller_place *places; /* borrowed until it is judged */
     int32_t count;                         /* at most METADATA_RECORDS_MAX */
+    int16_t *codes;                        /* out: of each; NULL: nobody asks */
 };
 
 void controller_assign_directories_init(struct controller_assign_directories *c);
@@ -345,6 +347,8 @@ void controller_elect_leaders_init(struct controller_elect_leaders *c);
 
 struct controller_allocate_producer_ids {
     struct controller_command command;
+    int32_t broker_id; /* who asks; NOBODY: this node itself */
+    int64_t broker_epoch;
     int64_t first; /* out: of CONTROLLER_PRODUCER_ID_BLOCK ids */
 };
 

@@ -3,8 +3,9 @@
 
 void controller_allocate_producer_ids_init(struct controller_allocate_producer_ids *c)
 {
-    *c =
-        (struct controller_allocate_producer_ids){.command.verb = CONTROLLER_ALLOCATE_PRODUCER_IDS};
+    *c = (struct controller_allocate_producer_ids){.command.verb = CONTROLLER_ALLOCATE_PRODUCER_IDS,
+                                                   .broker_id = CONTROLLER_NOBODY,
+                                                   .broker_epoch = CONTROLLER_NO_EPOCH};
 }
 
 static void decide(const struct controller_view *view, struct controller_command *command,
@@ -12,11 +13,17 @@ static void decide(const struct controller_view *view, struct controller_command
 {
     struct controller_allocate_producer_ids *c =
         CONTAINER_OF(command, struct controller_allocate_producer_ids, command);
-    const struct metadata_broker *self = metadata_find_broker(view->image, view->settings->node_id);
+    bool other = c->broker_id != CONTROLLER_NOBODY;
+    int32_t id = other ? c->broker_id : view->settings->node_id;
+    const struct metadata_broker *broker = metadata_find_broker(view->image, id);
+    if (other)
+        command->code = controller_check_epoch(view, id, c->broker_epoch, &command->msg);
+    if (command->code != WIRE_ERROR_NONE)
+        return;
     c->first = view->image->next_producer_id;
     struct wire_producer_ids_record record = {
-        .broker_id = view->settings->node_id,
-        .broker_epoch = self == NULL ? -1 : self->epoch,
+        .broker_id = id,
+        .broker_epoch = broker == NULL ? CONTROLLER_NO_EPOCH : broker->epoch,
         .next_producer_id = c->first + CONTROLLER_PRODUCER_ID_BLOCK,
     };
     if (metadata_batch_add(batch, &wire_producer_ids_record_message, 0, &record) != ERR_NONE)
