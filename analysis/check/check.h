@@ -76,6 +76,7 @@ enum check_gravity {
     X(D4, LOG_DIVERGED, CORRUPTS, "replicas hold two records of one offset and leader epoch")      \
     X(D5, LEADER_INCOMPLETE, LOSES, "a leader was elected that lacks what was committed")          \
     X(D17, COMMITTED_CUT, RISKS, "a replica cut off what is committed")                            \
+    X(D20, NOT_DURABLE, RISKS, "a log is said to be durable farther than the disk has it")         \
     X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
     X(E1, TWO_CONTROLLERS, RISKS, "two lives of controllers led the quorum in one epoch")          \
     X(E2, VOTED_TWICE, RISKS, "a controller gave two votes in one epoch")                          \

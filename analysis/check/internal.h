@@ -22,9 +22,9 @@ struct check_rule {
 
 /* cluster.c owns hosts and topics, replicas.c replicas, canon.c the canonical logs, records.c what
  * clients sent, were told and read. */
-extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_senders,
-    check_rule_canon, check_rule_service, check_rule_records, check_rule_readers, check_rule_ids,
-    check_rule_quorum;
+extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
+    check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
+    check_rule_readers, check_rule_ids, check_rule_quorum;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -36,6 +36,8 @@ struct batch {
     uint32_t crc;
     int32_t epoch;
 };
+
+#define DISK_PARTS_MAX 8 /* segments that wait for an earlier one's sync */
 
 struct replica {
     struct hmap_node node;
@@ -51,10 +53,16 @@ struct replica {
     /* Of the life before this one. */
     bool power_lost; /* it ended so */
     uint64_t end_was, durable_was;
-    int32_t lead_epoch;    /* that it led in last; -1: it never did */
-    int32_t epoch;         /* of its last batch; -1: not known */
-    uint64_t matched;      /* below it its records are those of the canonical log */
-    bool differs;          /* from the canonical log at matched */
+    int32_t lead_epoch; /* that it led in last; -1: it never did */
+    int32_t epoch;      /* of its last batch; -1: not known */
+    uint64_t matched;   /* below it its records are those of the canonical log */
+    bool differs;       /* from the canonical log at matched */
+    /* As the disk itself tells: the end of what is durable without a hole, and segments behind a
+     * hole, by their base, which is 0 where there is none. */
+    uint64_t disk_end;
+    struct disk_part {
+        uint64_t base, end;
+    } disk_parts[DISK_PARTS_MAX];
     struct batch *batches; /* a ring: those that are not compared, oldest first */
     uint32_t head, count, cap;
 };
@@ -129,11 +137,11 @@ struct check {
     struct quorum quorum;
     int64_t last_ns; /* of the last row */
     struct replica *replica_last;
-    bool topics_listed, ended;
-    int64_t harmed_ns;      /* the latest moment at which something was amiss */
-    int64_t harm_until_ns;  /* what strikes now ends by itself then */
-    uint32_t down_count;    /* brokers that have served and do not */
-    uint32_t offline_count; /* brokers whose log directory is offline */
+    bool topics_listed, ended, disk_speaks; /* the trace has the disk's own word */
+    int64_t harmed_ns;                      /* the latest moment at which something was amiss */
+    int64_t harm_until_ns;                  /* what strikes now ends by itself then */
+    uint32_t down_count;                    /* brokers that have served and do not */
+    uint32_t offline_count;                 /* brokers whose log directory is offline */
     enum err error;
     const struct check_rule *asked[TRACE_KIND_COUNT][CHECK_RULES_MAX];
     uint8_t asked_count[TRACE_KIND_COUNT];

@@ -85,6 +85,26 @@ enum err disk_read(struct disk *disk, uint64_t file, uint64_t offset, void *buff
 uint64_t disk_size(const struct disk *disk, uint64_t file);
 /* An entry names it. */
 bool disk_is_named(const struct disk *disk, uint64_t file);
+/* What of it is durable: it would be there after any loss of power. */
+struct disk_durable {
+    uint64_t size; /* before it MEDIA has all that CACHE shows */
+    bool named;    /* its name is durable, and those of the directories above it */
+    const char
+        *dir; /* the directory that CACHE has it in, "" the root, and its name there; NULL: */
+    const char *name; /* nothing names it. The disk's, until the next verb */
+    uint64_t *notes;  /* so many words, which whoever asks keeps with the file; 0 at first, and once
+                         it is cut. The disk's, as long as the file is there */
+    const void *file; /* for disk_durable_read */
+};
+#define DISK_NOTES 4
+void disk_durable(const struct disk *disk, uint64_t file, struct disk_durable *out);
+/* The same for each file in a directory, open or not; none where there is no such directory. */
+typedef void disk_durable_visit(void *context, const struct disk_durable *file);
+void disk_durable_each(const struct disk *disk, const char *dir, disk_durable_visit *visit,
+                       void *context);
+/* Of its durable bytes; offset + size: at most so many. */
+void disk_durable_read(const struct disk_durable *file, uint64_t offset, uint8_t *buffer,
+                       uint64_t size);
 /* The file's bytes have changed at that wall time; and when that was last so. */
 void disk_set_modified(struct disk *disk, uint64_t file, int64_t wall_ms);
 int64_t disk_modified(const struct disk *disk, uint64_t file);

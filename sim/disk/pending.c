@@ -203,6 +203,8 @@ enum err disk_file_truncate(struct tree *tree, struct inode *inode, uint64_t siz
         mem_free(tree->mem, r);
         return e;
     }
+    if (size < inode->size)
+        memset(inode->notes, 0, sizeof inode->notes);
     record_init(tree, r, RECORD_TRUNCATE, inode, ++tree->sequence);
     r->offset = size;
     inode->truncate_count++;

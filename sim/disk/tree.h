@@ -92,6 +92,7 @@ struct inode {
     struct bad_sector *bad;
     int32_t bad_count;
     int mirror_fd;
+    uint64_t notes[DISK_NOTES]; /* disk_durable */
     /* scratch of one crash state */
     bool data_lost, size_lost, truncate_lost, decided, version_kept, visited;
 };

@@ -27,6 +27,7 @@ static struct world_file *file_of(struct world_node *node, uint64_t name)
 static void forget_file(struct world_node *node, struct world_file *file)
 {
     ASSERT(list_empty(&file->appends));
+    node->unnamed_count -= file->unnamed;
     hmap_remove(&node->files, &file->node);
     mem_free(node->world->mem, file);
 }
@@ -56,6 +57,7 @@ static enum err open_file(struct flight *flight)
     }
     hmap_insert(&node->files, hash_mix(file->name), &file->node);
     flight->n = file->name;
+    world_tell_durable(node, file);
     return ERR_NONE;
 }
 
@@ -303,7 +305,12 @@ static enum err finish_sync(struct flight *flight, enum err fault)
     bool late = fault == ERR_NONE && is_late(flight);
     if (fault == ERR_NONE && !late) {
         flight->n = flight->verb == ENV_SYNC && !disk_is_named(node->disk, flight->handle);
-        return disk_sync_finish(node->disk, &flight->sync);
+        enum err e = disk_sync_finish(node->disk, &flight->sync);
+        if (flight->verb == ENV_SYNC)
+            world_tell_durable(node, file_of(node, flight->handle));
+        else
+            world_tell_named(node, flight->path);
+        return e;
     }
     uint64_t bits = fault_draw(&node->world->dice, node->index, USE_SYNC_FAILS, flight->key);
     enum err e = disk_sync_fail(node->disk, &flight->sync, bits, late);

@@ -82,6 +82,8 @@ struct flight {
 };
 
 /* An open file of a node. */
+#define WORLD_TOPIC_NAME_MAX 249 /* bytes */
+
 struct world_file {
     struct hmap_node node;
     uint64_t name;
@@ -89,8 +91,9 @@ struct world_file {
     int32_t flight_count;
     bool closing;
     uint64_t path_hash;
-    bool gone;   /* closed */
-    char path[]; /* as it was opened */
+    bool gone;    /* closed */
+    bool unnamed; /* synced, and its name is not durable */
+    char path[];  /* as it was opened */
 };
 
 enum letter_type {
@@ -177,6 +180,7 @@ struct world_node {
     int32_t flight_count;
     struct list parked, hung; /* moments that wait for the node, or for its disk */
     struct hmap files;
+    uint32_t unnamed_count; /* of them, those that are unnamed */
     uint64_t op_count;
     /* harm in force */
     uint32_t kill_in; /* operations until it dies; 0: none */
@@ -315,6 +319,10 @@ enum err world_file_read(struct world_node *node, uint64_t name, uint64_t offset
 void world_file_delivered(struct flight *flight);
 /* Its process dies: what it had under way on files is done or not. */
 void world_file_crash(struct flight *flight);
+
+/* durable.c. The file was opened or synced; a directory was. */
+void world_tell_durable(struct world_node *node, struct world_file *file);
+void world_tell_named(struct world_node *node, const char *dir);
 
 /* streams.c */
 void world_stream_submit(struct flight *flight, const struct half_asked *asked);
