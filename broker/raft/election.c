@@ -14,24 +14,24 @@ static bool is_up_to_date(const struct raft *r, const struct raft_request *reque
     return request->last_epoch > epoch || (request->last_epoch == epoch && request->end >= r->end);
 }
 
-bool raft_hears_leader(const struct raft *r)
+static bool hears_leader(const struct raft *r)
 {
     return r->role == RAFT_FOLLOWER && r->fetched && r->timer_ns > r->now_ns;
 }
 
 /* It hears from its leader, or is one that is heard. */
-static bool has_living_leader(const struct raft *r)
+bool raft_has_living_leader(const struct raft *r)
 {
     if (r->role == RAFT_LEADER)
         return raft_quorum_deadline(r) > r->now_ns;
-    return raft_hears_leader(r);
+    return hears_leader(r);
 }
 
 /* Who is no voter may be one soon (KIP-853), so that its log decides; but not while all is well: it
  * may as well have been removed, or never have belonged here (Raft, 4.2.3). */
 static bool disturbs(struct raft *r, const struct raft_key *key)
 {
-    return raft_peer_of(r, key) == NULL && has_living_leader(r);
+    return raft_peer_of(r, key) == NULL && raft_has_living_leader(r);
 }
 
 static bool may_grant(const struct raft *r, const struct raft_request *request)

@@ -18,11 +18,11 @@ static int16_t refusal(const struct raft *r, const struct raft_request *request)
     return request->epoch == r->state.epoch && other ? WIRE_ERROR_INVALID_REQUEST : WIRE_ERROR_NONE;
 }
 
-/* A stranger that leads an epoch of its own moves nobody who has a leader. */
+/* A stranger that leads an epoch of its own moves nobody who has a leader, or is one. */
 static bool is_stranger(struct raft *r, const struct raft_request *request)
 {
     return request->epoch > r->state.epoch && raft_peer_of(r, &request->from) == NULL &&
-           raft_hears_leader(r);
+           raft_has_living_leader(r);
 }
 
 /* K-12. */

@@ -124,8 +124,8 @@ void raft_vote_for(struct raft *r, const struct raft_key *key);
 bool raft_adopt(struct raft *r, int32_t epoch, int32_t leader_id);
 
 /* election.c */
-/* It follows a leader that answers it. */
-bool raft_hears_leader(const struct raft *r);
+/* It follows a leader that answers it, or is one that is heard. */
+bool raft_has_living_leader(const struct raft *r);
 int32_t raft_last_epoch(const struct raft *r);
 void raft_on_vote(struct raft *r, const struct raft_request *request, struct raft_effects *out);
 void raft_on_ballot(struct raft *r, struct raft_peer *peer, const struct raft_response *response);

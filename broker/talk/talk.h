@@ -7,9 +7,9 @@
 #include "metadata/metadata.h"
 #include "raft/raft.h"
 
-/* Greater ones are refused: an epoch that somebody made up must leave room for elections, and an
- * offset for records. */
-#define TALK_EPOCH_MAX (1 << 30)
+/* Greater ones are refused: reckoning with an epoch or an offset that somebody made up stays within
+ * its type. */
+#define TALK_EPOCH_MAX (INT32_MAX - (1 << 20))
 #define TALK_OFFSET_MAX (INT64_MAX / 4)
 
 /* Listeners that a leader tells others of. */

@@ -370,3 +370,28 @@ TEST(no_snapshot_is_none_that_could_be_fetched)
     assert_int_equal(o.out.answer.code, WIRE_ERROR_SNAPSHOT_NOT_FOUND);
     end(&o);
 }
+
+/* A leader that its voters hear is not put down by who is none of them, whatever epoch he names; a
+ * voter's word counts (K-4). */
+TEST(a_stranger_puts_down_no_leader)
+{
+    static const enum raft_api apis[] = {RAFT_BEGIN_EPOCH, RAFT_END_EPOCH, RAFT_VOTE};
+    struct one o;
+    prepare(&o, 3);
+    begin(&o);
+    becomes_leader(&o);
+    int32_t epoch = raft_state(o.raft)->epoch;
+    for (int i = 0; i < COUNT_OF(apis); i++) {
+        ask(&o, (struct raft_request){
+                    .api = apis[i], .from = key_of(70), .to = key_of(SELF), .epoch = epoch + 1000});
+        assert_int_equal(raft_role(o.raft), RAFT_LEADER);
+        assert_int_equal(raft_state(o.raft)->epoch, epoch);
+        assert_false(o.out.answer.granted);
+    }
+    ask(&o,
+        (struct raft_request){
+            .api = RAFT_BEGIN_EPOCH, .from = key_of(1), .to = key_of(SELF), .epoch = epoch + 1});
+    assert_int_equal(raft_role(o.raft), RAFT_FOLLOWER);
+    assert_int_equal(raft_state(o.raft)->epoch, epoch + 1);
+    end(&o);
+}

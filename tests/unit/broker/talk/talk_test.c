@@ -26,7 +26,7 @@ static struct raft_key draw_key(struct rng *rng)
 
 static int32_t draw_epoch(struct rng *rng)
 {
-    return (int32_t)random_below(rng_next(rng), TALK_EPOCH_MAX + 1ll);
+    return (int32_t)random_below(rng_next(rng), (uint64_t)TALK_EPOCH_MAX + 1);
 }
 
 static int64_t draw_offset(struct rng *rng)
