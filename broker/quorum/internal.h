@@ -60,6 +60,7 @@ struct load {
     char *names;
     struct snapshot_id found[SNAPSHOTS_SEEN_MAX]; /* the oldest first */
     int32_t found_count, tried;
+    int64_t next_offset; /* behind the last batch */
     bool loaded, footed;
     bool alone; /* a file that is no part of the log yet: there is no other to be tried */
     uint64_t names_used, clean_at; /* of names */

@@ -120,6 +120,7 @@ static enum err begin_edit(struct load *load)
     struct quorum *q = load->q;
     metadata_edit_abandon(load->edit);
     load->at = 0;
+    load->next_offset = 0;
     load->footed = false;
     return metadata_edit_begin(load->edit, q->mem, NULL);
 }
@@ -171,6 +172,9 @@ static enum err apply_batch(struct load *load, const struct wire_batch *head, st
         return is_broken(load, "something stands behind its footer");
     if (load->at == 0 && !is_control)
         return is_broken(load, "it does not begin with a header");
+    if (head->base_offset < load->next_offset)
+        return is_broken(load, "its offsets do not ascend");
+    load->next_offset = wire_batch_last_offset(head) + 1;
     enum err e = wire_batch_verify(head, in.data, &load->msg);
     if (e == ERR_NONE && is_control)
         e = check_control(load, head, in);

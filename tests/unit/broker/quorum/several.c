@@ -250,6 +250,20 @@ static enum err start(struct world_seat *seat)
 
 /* ---- what it is told to do ---- */
 
+/* A bit of it is wrong: of a batch where its CRC covers it, of a piece anywhere. */
+static void spoil(struct flight *f)
+{
+    uint32_t from = f->response.api == RAFT_FETCH ? 21 : 0;
+    uint32_t size = f->size;
+    if (from > 0 && size > 12)
+        size = MIN(size, 12 + get_u32(f->bytes + 8)); /* the first batch */
+    if (size <= from || rng_next(&sv->rng) % 1000 >= (uint64_t)sv->drop / 3)
+        return;
+    uint64_t bit = rng_next(&sv->rng);
+    f->bytes[from + bit / 8 % (size - from)] ^= (uint8_t)(1 << bit % 8);
+    sv->spoiled++;
+}
+
 static void on_answer(struct quorum_ask *op)
 {
     struct asked *a = CONTAINER_OF(op, struct asked, op);
@@ -264,6 +278,7 @@ static void on_answer(struct quorum_ask *op)
         f->bytes = malloc(f->size + 1);
         if (f->size > 0)
             memcpy(f->bytes, op->bytes.data, op->bytes.size);
+        spoil(f);
     }
     quorum_ask_end(op);
 }

@@ -108,7 +108,7 @@ struct several {
     /* what has happened */
     bool one; /* they agree: what was acknowledged must be there */
     int64_t leaked;
-    int elections, truncations, installs, kills, ok_count, lost_count, votes_lost;
+    int elections, truncations, installs, kills, ok_count, lost_count, votes_lost, spoiled;
     const char *wrong;
 };
 

@@ -32,7 +32,7 @@ TEST(three_nodes_elect_one_and_agree)
 /* ---- histories ---- */
 
 struct totals {
-    int64_t elections, truncations, installs, ok, lost, committed, kills, votes_lost;
+    int64_t elections, truncations, installs, ok, lost, committed, kills, votes_lost, spoiled;
 };
 
 /* Cuts one off, from all or from some, in one way or both. */
@@ -159,6 +159,7 @@ static void wander(struct totals *t, uint64_t seed, int voters, int observers,
     t->committed += s.committed_end;
     t->kills += s.kills;
     t->votes_lost += s.votes_lost;
+    t->spoiled += s.spoiled;
     several_teardown();
     assert_true(converges);
 }
@@ -178,13 +179,14 @@ static void histories(int count, int voters, int observers, int64_t snapshot_byt
         wander(&t, (uint64_t)(from + i) * 7919 + (uint64_t)voters, voters, observers,
                snapshot_bytes);
     print_message("%lld elections, %lld truncations, %lld installs, %lld acknowledged, %lld not, "
-                  "%lld committed, %lld lives ended, %lld votes lost\n",
+                  "%lld committed, %lld lives ended, %lld votes lost, %lld answers spoiled\n",
                   (long long)t.elections, (long long)t.truncations, (long long)t.installs,
                   (long long)t.ok, (long long)t.lost, (long long)t.committed, (long long)t.kills,
-                  (long long)t.votes_lost);
+                  (long long)t.votes_lost, (long long)t.spoiled);
     assert_true(t.elections > 2 * seeds);
     assert_true(t.ok > 10 * seeds);
     assert_true(t.votes_lost > seeds / 8);
+    assert_true(t.spoiled > seeds / 4);
     if (voters > 1)
         assert_true(t.truncations > seeds / 4);
     if (snapshot_bytes != INT64_MAX)
