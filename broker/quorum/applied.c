@@ -95,6 +95,8 @@ static void on_loaded(struct log_op *op, enum err e)
 bool quorum_applied_follow(struct quorum *q)
 {
     struct member *m = q->member;
+    if (m->load_again_ns <= env_now(q->env))
+        m->load_again_ns = INT64_MAX;
     if (!m->open || m->loading || q->closing || m->busy == MEMBER_CUTS || m->log_done)
         return false;
     if (m->install.installed) {
@@ -109,10 +111,9 @@ bool quorum_applied_follow(struct quorum *q)
         return moves;
     }
     int64_t next = q->committed->offset + 1;
-    bool waits = m->load_again_ns != INT64_MAX && m->load_again_ns > env_now(q->env);
-    if (next >= end || next < log_start(q->log) || waits || m->failed != ERR_NONE)
+    if (next >= end || next < log_start(q->log) || m->load_again_ns != INT64_MAX ||
+        m->failed != ERR_NONE)
         return false;
-    m->load_again_ns = INT64_MAX;
     m->loading = true;
     m->read = (struct log_read){
         .offset = next, .offset_end = end, .bytes_max = QUORUM_REPLAY_BYTES, .at_least_one = true};

@@ -90,6 +90,7 @@ static enum steps_flow open_raft(struct steps *steps)
         .now_ns = env_now(q->env),
         .chance = env_random(q->env, "quorum/raft", RAFT_EVENT_COUNT),
         .state = r->state_known ? &r->state : NULL,
+        .vote_lost = !r->state_known, /* it is as old as the log */
         .log_start = start_offset,
         .log_end = log_end(q->log),
         .log_start_epoch = start_offset > 0 ? quorum_carry_epoch_before(q, start_offset) : 0,

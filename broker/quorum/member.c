@@ -176,8 +176,8 @@ static int64_t next_ns(const struct quorum *q)
 {
     const struct member *m = q->member;
     int64_t due = MIN(m->parked_ns, m->load_again_ns);
-    if (m->busy == MEMBER_FREE && m->open)
-        due = MIN(due, MAX(m->deadline_ns, m->short_ns));
+    if (m->busy == MEMBER_FREE && m->open) /* without memory something is to be told again */
+        due = MIN(due, m->short_ns > env_now(q->env) ? m->short_ns : m->deadline_ns);
     return m->working ? due : MIN(due, m->again_ns);
 }
 

@@ -205,8 +205,8 @@ static void on_log_open(struct log_op *op, enum err e)
 }
 
 /* What a log that has to be made holds from the first: of a node that is its own quorum the epoch
- * in which it leads, and that nobody else does; of one of several nothing, for it has voted for
- * nobody. False: no memory. */
+ * in which it leads, and that nobody else does; of one of several that it has voted for nobody, so
+ * that a state which is not there is one that was lost. False: no memory. */
 static bool take_birth(struct replay *r)
 {
     struct quorum *q = r->q;
@@ -214,14 +214,16 @@ static bool take_birth(struct replay *r)
     struct raft_voters alone = {.keys = {self}, .count = 1};
     struct raft_state state = {
         .epoch = QUORUM_FIRST_EPOCH, .leader_id = self.id, .voted.id = RAFT_NOBODY};
+    struct raft_state nothing = {.leader_id = RAFT_NOBODY, .voted.id = RAFT_NOBODY};
     const struct dir_entry *entries = NULL; /* partitions were never made before this log */
-    r->birth = (struct log_birth){.leader_epoch = -1, .known = dir_entries(q->dir, &entries) > 0};
     if (q->member != NULL)
-        return true;
-    quorum_state_print(&r->text, &state, &alone);
-    r->birth.leader_epoch = QUORUM_FIRST_EPOCH;
-    r->birth.name = QUORUM_STATE_NAME;
-    r->birth.bytes = bytes_of(r->text.data, r->text.size);
+        quorum_state_print(&r->text, &nothing, &q->settings.voters);
+    else
+        quorum_state_print(&r->text, &state, &alone);
+    r->birth = (struct log_birth){.leader_epoch = q->member != NULL ? -1 : QUORUM_FIRST_EPOCH,
+                                  .known = dir_entries(q->dir, &entries) > 0,
+                                  .name = QUORUM_STATE_NAME,
+                                  .bytes = bytes_of(r->text.data, r->text.size)};
     return !r->text.failed;
 }
 

@@ -75,18 +75,20 @@ static int32_t last_begun(const struct raft *r)
 }
 
 /* A vote that is not known any more is as if it had been given to somebody else. */
-static bool vote_is_lost(const struct raft *r, const struct raft_state *state)
+static bool vote_is_lost(const struct raft *r, const struct raft_start *start)
 {
+    const struct raft_state *state = start->state;
     bool is_new = r->end == 0 && r->snapshot.offset <= 0;
     bool older = state != NULL && state->epoch < last_begun(r);
-    return older || (state == NULL && !is_new);
+    return older || (state == NULL && (start->vote_lost || !is_new));
 }
 
 /* K-3. */
-static void take_state(struct raft *r, const struct raft_state *state)
+static void take_state(struct raft *r, const struct raft_start *start)
 {
+    const struct raft_state *state = start->state;
     r->state = (struct raft_state){.leader_id = RAFT_NOBODY, .voted.id = RAFT_NOBODY};
-    r->abstains = vote_is_lost(r, state) && raft_may_stand(r) && raft_has_others(r);
+    r->abstains = vote_is_lost(r, start) && raft_may_stand(r) && raft_has_others(r);
     if (state != NULL && !r->abstains)
         r->state = *state;
     r->state.epoch = MAX(r->state.epoch, last_begun(r));
@@ -124,7 +126,7 @@ enum err raft_open(struct raft **out, struct mem *mem, const struct raft_setting
         return e;
     }
     take_log(r, start);
-    take_state(r, start->state);
+    take_state(r, start);
     format_epochs_cut(&r->epochs, r->end); /* those that wrote nothing */
     for (int32_t i = 0; i < raft_voters(r)->count; i++)
         r->peers[i].due_ns = r->now_ns;

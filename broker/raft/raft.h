@@ -74,6 +74,7 @@ struct raft_start {
      * beside any other its vote is lost, and it abstains until it knows that no vote of its own can
      * count any more. So it does when the state is older than the log. */
     const struct raft_state *state;
+    bool vote_lost; /* there was a state once, whatever the log holds: it is no new node */
     int64_t log_start, log_end; /* all of it is durable */
     int32_t log_start_epoch;    /* of the record before log_start; 0 when it begins at 0 */
     const struct format_epochs *epochs;

@@ -244,3 +244,15 @@ TEST(a_new_node_has_no_vote_to_lose)
     assert_false(raft_abstains(o.raft));
     end(&o);
 }
+
+/* It had a state once: it may have voted before anything came into its log. */
+TEST(a_node_whose_state_was_lost_is_not_new)
+{
+    struct one o;
+    prepare(&o, 3);
+    o.start.state = NULL;
+    o.start.vote_lost = true;
+    begin(&o);
+    assert_true(raft_abstains(o.raft));
+    end(&o);
+}

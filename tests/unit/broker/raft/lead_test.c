@@ -185,10 +185,10 @@ TEST(who_asks_for_what_is_gone_is_sent_a_snapshot)
         int32_t last_epoch;
         int64_t end;
         enum raft_fetched fetched;
-    } rows[] = {{0, 0, RAFT_FETCHED_SNAPSHOT},
-                {3, 3, RAFT_FETCHED_SNAPSHOT},
+    } rows[] = {{0, 0, RAFT_FETCHED_SNAPSHOT},  {3, 3, RAFT_FETCHED_SNAPSHOT},
                 {2, 4, RAFT_FETCHED_SNAPSHOT}, /* its last record is another one */
-                {3, 4, RAFT_FETCHED_RECORDS}};
+                {2, 7, RAFT_FETCHED_SNAPSHOT}, /* nobody knows here where that epoch ended */
+                {3, 7, RAFT_FETCHED_DIVERGING}, {3, 4, RAFT_FETCHED_RECORDS}};
     for (int i = 0; i < COUNT_OF(rows); i++) {
         ask(&o, fetch(1, 6, rows[i].last_epoch, rows[i].end));
         assert_int_equal(o.out.answer.fetched, rows[i].fetched);
