@@ -84,10 +84,12 @@ bool cli_knows_bug(const char *name)
 
 #define HUNT_JOBS_MAX 16
 #define SCENARIOS "scenarios"
-#define NAME_COLUMNS 29 /* of a bug's name, with the blank behind it */
+#define QUORUM "quorum/" /* the folder of what only several controllers can show */
+#define NAME_COLUMNS 29  /* of a bug's name, with the blank behind it */
 
 struct hunt {
-    struct campaign_scripts swarm; /* one claim that knows nothing of any bug */
+    struct campaign_scripts
+        swarms; /* claims that know nothing of any bug: brokers', controllers' */
     struct campaign_mode mode;
     const char *scenarios;
     int64_t seeds, swarm_seeds, jobs;
@@ -109,8 +111,31 @@ static bool names_check(struct bytes word, const char *name)
     return bytes_equal(word, bytes_text(name));
 }
 
+/* Not a check's: how the script itself ended. */
+static const struct {
+    const char *word, *text;
+} ends[] = {{"STUCK", "the run does not come to its end"},
+            {"EXPECT", "an expect of its scenario does not hold"}};
+
+static const char *text_of_end(struct bytes word)
+{
+    for (int i = 0; i < COUNT_OF(ends); i++) {
+        if (names_check(word, ends[i].word))
+            return ends[i].text;
+    }
+    return "";
+}
+
+static bool is_expect(const struct script_result *result)
+{
+    return result->verdict == SCRIPT_BROKEN && result->finding_count > 0 &&
+           strcmp(result->findings[0].code, "EXPECT") == 0;
+}
+
 static bool word_fits(struct bytes word, const struct campaign_outcome *o)
 {
+    if (names_check(word, "EXPECT"))
+        return is_expect(&o->result);
     if (names_check(word, "STUCK"))
         return o->result.verdict == SCRIPT_STUCK;
     for (int i = 0; i < CHECK_CODE_COUNT; i++) {
@@ -231,8 +256,9 @@ static bool hunt_one(struct hunt *h, const struct script_bug *bug, bool *by_swar
         return false;
     struct catch own, swarm = {0};
     find(h, &scripts.at[0], bug, h->seeds, &own);
+    bool of_quorum = strncmp(bug->scenario, QUORUM, strlen(QUORUM)) == 0;
     if (!h->skip_swarm)
-        find(h, &h->swarm.at[0], bug, h->swarm_seeds, &swarm);
+        find(h, &h->swarms.at[of_quorum ? 1 : 0], bug, h->swarm_seeds, &swarm);
     *by_swarm = swarm.seed > 0;
     print_found(h, bug, &own, &swarm);
     campaign_unload(&scripts);
@@ -261,7 +287,7 @@ static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
 
 /* ---- the table, and one of it ---- */
 
-/* Calls put for each word of check: its row of the checks, or NULL (STUCK is none). */
+/* Calls put for each word of check: its row of the checks, or NULL (STUCK and EXPECT are none). */
 static void each_check(const char *check, void *context,
                        void (*put)(void *context, struct bytes word, const struct check_info *info))
 {
@@ -282,9 +308,12 @@ static void put_check_json(void *context, struct bytes word, const struct check_
 {
     struct json *j = context;
     json_put_object(j, NULL);
-    json_put_string(j, "check", info == NULL ? "STUCK" : info->code);
+    if (info == NULL)
+        json_put_text(j, "check", word);
+    else
+        json_put_string(j, "check", info->code);
     json_put_text(j, "name", word);
-    json_put_string(j, "text", info == NULL ? "the run does not come to its end" : info->text);
+    json_put_string(j, "text", info == NULL ? text_of_end(word) : info->text);
     json_put_end(j);
 }
 
@@ -316,8 +345,8 @@ static void put_check_line(void *context, struct bytes word, const struct check_
     const char **label = context;
     char line[160];
     if (info == NULL)
-        snprintf(line, sizeof line, "%.*s: the run does not come to its end", (int)word.size,
-                 (const char *)word.data);
+        snprintf(line, sizeof line, "%.*s: %s", (int)word.size, (const char *)word.data,
+                 text_of_end(word));
     else
         snprintf(line, sizeof line, "%s %s: %s", info->code, info->name, info->text);
     print_about(*label, line);
@@ -437,14 +466,15 @@ int cli_bugs(int argc, char **argv)
         return tell(bugs, count, &h);
     if (h.only != NULL && find_bug(h.only) == NULL)
         return CLI_USAGE;
-    char path[CAMPAIGN_PATH_MAX];
-    snprintf(path, sizeof path, "%s/swarm/everything.lua", h.scenarios);
-    const char *paths[] = {path};
-    if (!h.skip_swarm && !campaign_load(&h.swarm, paths, 1))
+    char of_brokers[CAMPAIGN_PATH_MAX], of_quorums[CAMPAIGN_PATH_MAX];
+    snprintf(of_brokers, sizeof of_brokers, "%s/swarm/everything.lua", h.scenarios);
+    snprintf(of_quorums, sizeof of_quorums, "%s/" QUORUM "everything.lua", h.scenarios);
+    const char *paths[] = {of_brokers, of_quorums};
+    if (!h.skip_swarm && !campaign_load(&h.swarms, paths, COUNT_OF(paths)))
         return CLI_USAGE;
     exit = hunt(&h, bugs, count);
     if (!h.skip_swarm)
-        campaign_unload(&h.swarm);
+        campaign_unload(&h.swarms);
     return exit;
 }
 

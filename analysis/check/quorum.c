@@ -268,6 +268,10 @@ static void on_commit(struct check *c, const struct trace_row *row, struct voter
     if (to < v->watermark)
         check_note(c, CHECK_WATERMARK_BACK, row, about, false, "%" PRIu64 " after %" PRIu64, to,
                    v->watermark);
+    if (to > TRACE_AS(row, QUORUM_COMMIT)->durable)
+        check_note(c, CHECK_WATERMARK_AHEAD, row, about, false,
+                   "%" PRIu64 ", but only %" PRIu64 " is durable here", to,
+                   TRACE_AS(row, QUORUM_COMMIT)->durable);
     if (v->leading && to > v->watermark)
         check_majority(c, row, v, to);
     if (!v->leading && to > c->quorum.committed && c->contract.voter_count > 1)

@@ -11,6 +11,8 @@ int32_t raft_last_epoch(const struct raft *r)
 static bool is_up_to_date(const struct raft *r, const struct raft_request *request)
 {
     int32_t epoch = raft_last_epoch(r);
+    if (KNOWN_BUG(quorum_shorter_log_elected))
+        return true;
     return request->last_epoch > epoch || (request->last_epoch == epoch && request->end >= r->end);
 }
 
@@ -49,7 +51,8 @@ static bool may_grant(const struct raft *r, const struct raft_request *request)
         return up_to_date && (r->state.voted.id == RAFT_NOBODY ||
                               raft_key_equal(&r->state.voted, &request->from));
     case RAFT_FOLLOWER:
-        return request->pre_vote && up_to_date && !r->fetched;
+        return request->pre_vote && up_to_date &&
+               (!r->fetched || KNOWN_BUG(quorum_pre_vote_beside_leader));
     case RAFT_CANDIDATE:
     case RAFT_RESIGNED:
         return request->pre_vote && up_to_date;
@@ -127,7 +130,7 @@ void raft_count_votes(struct raft *r, struct raft_effects *out)
 {
     bool lost = false;
     if (r->role == RAFT_PROSPECTIVE) {
-        if (count(r, &lost))
+        if (count(r, &lost) || KNOWN_BUG(quorum_without_pre_vote))
             raft_stand(r);
         else if (lost)
             raft_give_up(r);

@@ -82,7 +82,8 @@ static void has_fetched(struct raft *r)
 bool raft_may_fetch(const struct raft *r)
 {
     bool asks = r->role == RAFT_FOLLOWER || (r->role == RAFT_UNATTACHED && !raft_may_stand(r));
-    return asks && !r->abstains && r->undone == 0 && r->synced == r->end && r->install.storing == 0;
+    bool durable = r->synced == r->end || KNOWN_BUG(quorum_unsynced_counts);
+    return asks && !r->abstains && r->undone == 0 && durable && r->install.storing == 0;
 }
 
 /* Who observes and hears nothing of its leader asks around. */
@@ -118,7 +119,8 @@ void raft_fetch(struct raft *r, struct raft_effects *out)
 /* P-10, K-11: never beyond what is durable here. */
 void raft_follower_watermark(struct raft *r, struct raft_effects *out)
 {
-    int64_t committed = MIN(r->leader_watermark, r->synced);
+    int64_t here = KNOWN_BUG(quorum_unsynced_applied) ? r->end : r->synced;
+    int64_t committed = MIN(r->leader_watermark, here);
     if (r->role != RAFT_FOLLOWER || r->undone > 0 || committed <= r->high_watermark)
         return;
     r->high_watermark = committed;

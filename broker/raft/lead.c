@@ -30,7 +30,8 @@ void raft_commit(struct raft *r, struct raft_effects *out)
     if (r->role != RAFT_LEADER)
         return;
     int64_t end = majority_end(r);
-    if (end <= r->epoch_start || end <= r->high_watermark)
+    bool older = end <= r->epoch_start && !KNOWN_BUG(quorum_older_epoch_counts);
+    if (older || end <= r->high_watermark)
         return;
     ASSERT(end <= r->end);
     r->high_watermark = end;
@@ -50,7 +51,7 @@ int64_t raft_quorum_deadline(const struct raft *r)
         if (!raft_is_self(r, &r->peers[i]))
             put_in_order(times, others++, r->peers[i].fetched_ns);
     }
-    if (needed <= 0 || needed > others)
+    if (needed <= 0 || needed > others || KNOWN_BUG(quorum_never_resigns))
         return NEVER;
     return times[needed - 1] + r->settings.fetch_timeout_ns * 3 / 2;
 }
@@ -111,7 +112,8 @@ static enum raft_fetched judge(const struct raft *r, const struct raft_request *
     format_epochs_end_of(&r->epochs, r->end, request->last_epoch, &answer->diverging_epoch,
                          &answer->diverging_end);
     bool same = answer->diverging_epoch == request->last_epoch;
-    if (same && request->end <= answer->diverging_end)
+    bool blind = KNOWN_BUG(quorum_diverging_kept) && request->end <= r->end;
+    if ((same && request->end <= answer->diverging_end) || blind)
         return RAFT_FETCHED_RECORDS;
     return RAFT_FETCHED_DIVERGING;
 }

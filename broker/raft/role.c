@@ -145,6 +145,7 @@ void raft_vote_for(struct raft *r, const struct raft_key *key)
     ASSERT(r->state.leader_id == RAFT_NOBODY);
     ASSERT(r->state.voted.id == RAFT_NOBODY || raft_key_equal(&r->state.voted, key));
     set_state(r, r->state.epoch, RAFT_NOBODY, key);
+    r->save = r->save && !KNOWN_BUG(quorum_vote_unsaved);
     r->timer_ns = raft_election_timeout(r); /* its candidate gets the time that it needs */
 }
 

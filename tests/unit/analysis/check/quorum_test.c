@@ -338,6 +338,17 @@ TEST(a_watermark_that_goes_back_within_a_life_is_found)
     expect_only(&r, CHECK_WATERMARK_BACK);
 }
 
+TEST(a_watermark_ahead_of_its_own_disk_is_found)
+{
+    struct run r;
+    quorum(&r);
+    elect(&r, 0, 1, 1);
+    replicate(&r, 0, 1, 0, 1);
+    log_append(&r, 2, 0, 7, 1);
+    SAY(&r, 2, QUORUM_COMMIT, 1, 1, 0);
+    expect_only(&r, CHECK_WATERMARK_AHEAD);
+}
+
 TEST(a_leader_with_a_shorter_log_than_what_was_committed_is_found)
 {
     struct run r;
