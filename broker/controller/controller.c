@@ -10,6 +10,7 @@ static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_ASSIGN_DIRECTORIES] = &controller_verb_assign_directories,
     [CONTROLLER_ALLOCATE_PRODUCER_IDS] = &controller_verb_allocate_producer_ids,
     [CONTROLLER_UPDATE_FEATURES] = &controller_verb_update_features,
+    [CONTROLLER_BOOTSTRAP] = &controller_verb_bootstrap,
     [CONTROLLER_REGISTER_BROKER] = &controller_verb_register_broker,
     [CONTROLLER_HEARTBEAT] = &controller_verb_heartbeat,
     [CONTROLLER_FENCE] = &controller_verb_fence,

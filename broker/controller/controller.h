@@ -14,6 +14,7 @@ struct controller_settings {
     struct metadata_broker_config file; /* what the broker's file says */
     int32_t partition_count_default;    /* num.partitions */
     int32_t replication_factor_default; /* default.replication.factor */
+    bool is_alone; /* it is its own quorum, and its own broker: nobody else may have its id */
 };
 
 /* Where chance comes from: 64 random bits for that use and key (env_random). */
@@ -35,9 +36,11 @@ struct controller_sessions {
 
 void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns);
 void controller_sessions_clear(struct controller_sessions *s);
-/* Of a controller that becomes active: whoever is not fenced has been heard of now. ERR_NOMEM. */
+/* Of a controller that becomes active: whoever is not fenced has been heard of now, but for that
+ * one, which needs no session. ERR_NOMEM. */
 enum err controller_sessions_begin(struct controller_sessions *s,
-                                   const struct metadata_image *image, int64_t now_ns) MUST_USE;
+                                   const struct metadata_image *image, int32_t except,
+                                   int64_t now_ns) MUST_USE;
 /* Who was not heard of for the time-out; NOBODY: nobody. */
 int32_t controller_session_expired(const struct controller_sessions *s, int64_t now_ns);
 /* When that will be so; INT64_MAX: never. */
@@ -62,6 +65,7 @@ enum controller_verb {
     CONTROLLER_ASSIGN_DIRECTORIES,
     CONTROLLER_ALLOCATE_PRODUCER_IDS,
     CONTROLLER_UPDATE_FEATURES,
+    CONTROLLER_BOOTSTRAP,
     CONTROLLER_REGISTER_BROKER,
     CONTROLLER_HEARTBEAT,
     CONTROLLER_FENCE,
@@ -103,6 +107,15 @@ struct controller_register {
 };
 
 void controller_register_init(struct controller_register *c);
+
+/* ---- a cluster of several controllers that begins: feature levels, and what the cluster decides;
+ * nothing where it has begun ---- */
+
+struct controller_bootstrap {
+    struct controller_command command;
+};
+
+void controller_bootstrap_init(struct controller_bootstrap *c);
 
 /* ---- topics to create: those that may be are made, all or none of them ---- */
 

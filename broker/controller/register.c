@@ -131,3 +131,23 @@ static void decide(const struct controller_view *view, struct controller_command
 }
 
 const struct verb controller_verb_register = {.decide = decide};
+
+/* ---- the same without a broker ---- */
+
+static void decide_bootstrap(const struct controller_view *view, struct controller_command *command,
+                             struct metadata_batch *batch)
+{
+    enum err e = ERR_NONE;
+    if (view->image->metadata_version == 0)
+        e = add_feature_levels(batch);
+    if (e == ERR_NONE)
+        e = add_cluster_defaults(view, batch);
+    command->code = controller_code_of(e);
+}
+
+void controller_bootstrap_init(struct controller_bootstrap *c)
+{
+    *c = (struct controller_bootstrap){.command.verb = CONTROLLER_BOOTSTRAP};
+}
+
+const struct verb controller_verb_bootstrap = {.decide = decide_bootstrap};

@@ -37,14 +37,15 @@ static struct controller_session *find(const struct controller_sessions *s, int3
 }
 
 enum err controller_sessions_begin(struct controller_sessions *s,
-                                   const struct metadata_image *image, int64_t now_ns)
+                                   const struct metadata_image *image, int32_t except,
+                                   int64_t now_ns)
 {
     enum err e = ERR_NONE;
     controller_sessions_clear(s);
     for (int32_t i = 0; i < metadata_map_count(&image->brokers) && e == ERR_NONE; i++) {
         const struct metadata_broker *broker =
             CONTAINER_OF(metadata_map_at(&image->brokers, i), struct metadata_broker, object);
-        if (!broker->fenced)
+        if (!broker->fenced && broker->id != except)
             e = controller_session_touch(s, broker->id, broker->epoch, -1, now_ns);
     }
     return e;

@@ -121,7 +121,8 @@ static void open_metadata(struct broker *b)
         .snapshot_bytes = b->config.metadata_snapshot_bytes,
         .controller = {.node_id = (int32_t)b->config.node_id,
                        .partition_count_default = (int32_t)b->config.num_partitions,
-                       .replication_factor_default = (int32_t)b->config.default_replication_factor},
+                       .replication_factor_default = (int32_t)b->config.default_replication_factor,
+                       .is_alone = b->members.voter_count < 2},
     };
     broker_config_dynamic(&b->config, &settings.controller.file);
     take_quorum(b, &settings);

@@ -149,6 +149,7 @@ void quorum_led(struct quorum *q)
     q->to_lead = NULL;
     q->lead_change = 0;
     q->put_off = false;
+    quorum_brokers_begin(q);
     if (!was_put_off)
         return;
     dir_full_end(q->dir, true);

@@ -172,6 +172,7 @@ void quorum_effects_give_up(struct quorum *q)
     if (!m->active)
         return;
     m->active = false;
+    quorum_brokers_end(q);
     m->role_changed = true;
     quorum_requests_take(q, &m->lost_requests);
     quorum_change_drop(q);

@@ -219,6 +219,20 @@ struct member {
     char state_path[ENV_PATH_MAX];
 };
 
+/* brokers.c: what an active controller knows of them, and does about them. */
+struct brokers {
+    bool active; /* it leads; the rest says nothing otherwise, but for what is under way */
+    bool begun;  /* sessions are of this leadership */
+    bool booted; /* the cluster's first records are there */
+    bool armed, boots, fences;
+    struct controller_sessions sessions;
+    struct env_timer timer;
+    struct controller_bootstrap boot;
+    struct quorum_request booting;
+    struct controller_fence fence;
+    struct quorum_request fencing;
+};
+
 struct quorum {
     struct env *env;
     struct mem *mem;
@@ -231,6 +245,7 @@ struct quorum {
     struct quorum_watch *watch;
     struct log *log;
     struct log_watch log_watch;
+    struct brokers brokers;
     struct member *member; /* one of several voters; NULL: it is its own quorum */
     struct raft *raft;     /* NULL: the log is not replayed yet */
     uint64_t generation;   /* of raft's log */
@@ -308,6 +323,15 @@ void quorum_requests_tell_lost(struct quorum *q, struct list *lost, int16_t code
 void quorum_chance_init(struct quorum *q);
 /* What a command is judged by now. */
 struct controller_view quorum_view(struct quorum *q);
+
+/* brokers.c */
+void quorum_brokers_init(struct quorum *q);
+void quorum_brokers_free(struct quorum *q);
+/* It takes commands from now on; and it does not any more. */
+void quorum_brokers_begin(struct quorum *q);
+void quorum_brokers_end(struct quorum *q);
+/* A broker may have been heard of. */
+void quorum_brokers_look(struct quorum *q);
 
 /* carry.c */
 /* The log is to be led in another epoch: the state of raft is to be made durable. epoch_seen: what

@@ -108,6 +108,8 @@ static void consider_leading(struct quorum *q)
     ASSERT(q->tail == q->committed);
     m->active = true;
     m->role_changed = true;
+    m->again = true;
+    quorum_brokers_begin(q);
 }
 
 /* ---- what is told to others ---- */

@@ -25,6 +25,7 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
     list_init(&q->requests);
     list_init(&q->applying);
     quorum_chance_init(q);
+    quorum_brokers_init(q);
     if (peers != NULL && quorum_member_new(q) != ERR_NONE) {
         quorum_free(q);
         return ERR_NOMEM;
@@ -47,6 +48,7 @@ void quorum_free(struct quorum *q)
     metadata_image_release(q->committed);
     metadata_image_release(q->tail);
     metadata_removed_free(&q->removed);
+    quorum_brokers_free(q);
     quorum_member_free(q);
     raft_free(q->raft);
     mem_free(q->mem, q);
@@ -101,6 +103,7 @@ void quorum_closing_go_on(struct quorum *q)
     ASSERT(!q->leading);
     ASSERT(!quorum_snapshot_busy(q));
     ASSERT(list_empty(&q->changes));
+    quorum_brokers_end(q);
     env_disarm(q->env, &q->again);
     if (q->put_off)
         dir_full_end(q->dir, false);

@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "raft/raft.h"
 
+#define QUORUM_SESSION_NS (9000ll * 1000000) /* of a broker, where settings say nothing */
 #define QUORUM_SEGMENT_BYTES (2 * METADATA_BATCH_BYTES_MAX)
 
 struct quorum;
@@ -29,6 +30,7 @@ struct quorum_settings {
     int64_t election_backoff_ns; /* controller.quorum.election.backoff.max.ms */
     int64_t fetch_timeout_ns;    /* controller.quorum.fetch.timeout.ms */
     int64_t retry_backoff_ns;    /* controller.quorum.retry.backoff.ms */
+    int64_t session_timeout_ns;  /* broker.session.timeout.ms; 0: QUORUM_SESSION_NS */
 };
 
 /* The way to the other nodes. */

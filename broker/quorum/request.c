@@ -15,8 +15,12 @@ void quorum_chance_init(struct quorum *q)
 
 struct controller_view quorum_view(struct quorum *q)
 {
-    return (struct controller_view){
-        .settings = &q->settings.controller, .image = q->tail, .mem = q->mem, .chance = &q->chance};
+    return (struct controller_view){.settings = &q->settings.controller,
+                                    .image = q->tail,
+                                    .mem = q->mem,
+                                    .chance = &q->chance,
+                                    .sessions = &q->brokers.sessions,
+                                    .now_ns = env_now(q->env)};
 }
 
 /* Tells it, or lets it wait until it is applied. */
@@ -100,6 +104,8 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
     else
         committed(q, request);
     quorum_member_resume(q, paused);
+    if (!q->brokers.armed && q->brokers.sessions.count > 0)
+        quorum_brokers_look(q);
 }
 
 bool quorum_cancel(struct quorum_request *request)
