@@ -1,6 +1,7 @@
 """controllers.py COMMAND PORT... - what controllers say of their quorum (DescribeQuorum, DescribeCluster, ApiVersions).
 
     leader PORT...      waits until one leads and the others follow it: prints its node id, epoch and high watermark
+    listeners PORT...   each offers what a controller's listener does, and tells of all of them
     hostile PORT...     each request of controllers from a stranger: answered or the connection closed, and nobody's epoch moves
 """
 import random
@@ -11,7 +12,7 @@ import time
 
 import kafka_wire
 
-WAIT_S = 20
+WAIT_S = 40
 LOG, ID = "__cluster_metadata", "00" * 15 + "01"
 CONTROLLERS_ALONE = {52: 2, 53: 1, 54: 1, 59: 1}
 
@@ -50,7 +51,8 @@ def agreed(ports):
         return None
     answer, partition = leads[0]
     leader, epoch = partition["leader_id"], partition["leader_epoch"]
-    if any((p["leader_id"], p["leader_epoch"]) != (leader, epoch) for p in follow):
+    # Kafka says no more than that it does not lead.
+    if any(p["leader_epoch"] > 0 and (p["leader_id"], p["leader_epoch"]) != (leader, epoch) for p in follow):
         return None
     now_ms = time.time() * 1000
     fresh = [v for v in partition["current_voters"] if abs(now_ms - v["last_fetch_timestamp"]) < 3000]
@@ -137,9 +139,10 @@ def main():
     command, ports = sys.argv[1], [int(port) for port in sys.argv[2:]]
     if command == "hostile":
         hostile(ports)
-        return
-    check_listeners(ports)
-    print(*find_leader(ports))
+    elif command == "listeners":
+        check_listeners(ports)
+    else:
+        print(*find_leader(ports))
 
 
 if __name__ == "__main__":

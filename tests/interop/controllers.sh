@@ -36,6 +36,7 @@ leads() {
 
 for node in 1 2 3; do start $node; done
 leads 1 2 3
+timeout 60 python3 "$ask" listeners "${ports[@]}" || die "a listener of controllers is none"
 timeout 120 python3 "$ask" hostile "${ports[@]}" || die "strangers disturbed the controllers"
 first=$leader
 first_epoch=$epoch
