@@ -4,6 +4,7 @@
  *   raw produce PORT TOPIC PARTITIONS MIB FLIGHT [ACKS [CODEC]]   256 KiB batches of 1 KiB records;
  * with a codec of text, and compressed
  *   raw fetch   PORT TOPIC PARTITIONS RECORDS             until that many records have been read
+ *   raw pipelined PORT TOPIC REQUESTS FLIGHT [ACKS]       batches of one 1 KiB record
  *   raw latency PORT TOPIC RATE SECONDS                   single 1 KiB records, from the moment
  * when each should have been sent raw start   PORT TOPIC COMMAND...                     runs the
  * broker: from its start to the first acknowledged record; idle memory
@@ -236,15 +237,15 @@ static size_t make_batch(uint8_t *data, size_t cap, int32_t record_max, enum wir
 
 /* ---- produce ---- */
 
-static void produce(int port, const char *topic, int partition_count, int64_t mib, int flight,
-                    int16_t acks, enum wire_codec codec)
+static void produce(int port, const char *topic, int partition_count, int64_t batches,
+                    int32_t record_max, int flight, int16_t acks, enum wire_codec codec)
 {
     static uint8_t batch[BATCH_SIZE];
     struct link l = link_open(port);
     struct writer w = {0};
     int32_t per_batch;
-    size_t size = make_batch(batch, sizeof batch, INT32_MAX, codec, &per_batch);
-    int64_t batches = (mib << 20) / BATCH_SIZE, sent = 0;
+    size_t size = make_batch(batch, sizeof batch, record_max, codec, &per_batch);
+    int64_t sent = 0;
     wait_for_topic(&l, topic, partition_count);
     int64_t start_ns = clock_ns();
     for (int64_t answered = 0; answered < batches; answered++) {
@@ -489,8 +490,12 @@ int main(int argc, char **argv)
     const char *verb = argc > 4 ? argv[1] : "";
     int port = argc > 2 ? atoi(argv[2]) : 0;
     if (strcmp(verb, "produce") == 0 && argc > 6)
-        produce(port, argv[3], atoi(argv[4]), atoll(argv[5]), atoi(argv[6]),
-                (int16_t)(argc > 7 ? atoi(argv[7]) : -1), codec_of(argc > 8 ? argv[8] : "none"));
+        produce(port, argv[3], atoi(argv[4]), (atoll(argv[5]) << 20) / BATCH_SIZE, INT32_MAX,
+                atoi(argv[6]), (int16_t)(argc > 7 ? atoi(argv[7]) : -1),
+                codec_of(argc > 8 ? argv[8] : "none"));
+    else if (strcmp(verb, "pipelined") == 0 && argc > 5)
+        produce(port, argv[3], 1, atoll(argv[4]), 1, atoi(argv[5]),
+                (int16_t)(argc > 6 ? atoi(argv[6]) : -1), WIRE_CODEC_NONE);
     else if (strcmp(verb, "fetch") == 0 && argc > 5)
         fetch(port, argv[3], atoi(argv[4]), atoll(argv[5]));
     else if (strcmp(verb, "latency") == 0 && argc > 5)
@@ -498,6 +503,6 @@ int main(int argc, char **argv)
     else if (strcmp(verb, "start") == 0)
         start(port, argv[3], argv + 4);
     else
-        die("usage: raw produce|fetch|latency|start ...; the head of raw.c says how");
+        die("usage: raw produce|pipelined|fetch|latency|start ...; the head of raw.c says how");
     return 0;
 }

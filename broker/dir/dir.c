@@ -163,6 +163,7 @@ void dir_member_leave(struct dir_member *m)
 {
     ASSERT(!m->in_round);
     dir_touch(m->dir);
+    dir_points_leave(m->dir, m);
     list_remove(&m->link);
     list_remove(&m->dirty);
 }

@@ -16,7 +16,13 @@
 struct dir_points_file {
     struct dir *dir;
     struct dir_file_write write;
-    struct text text;
+    struct text text; /* the rows, then the file */
+    int32_t row_count;
+    struct dir_member *member; /* who is asked next how far he has come; NULL: all have been */
+    bool prints;               /* they have, and the rows are being printed */
+    bool tells;                /* it is written, and member is who is told of it next */
+    struct dir_known *known;   /* the next of them; NULL: none is left */
+    struct env_timer turn;     /* goes on with that */
     char path[ENV_PATH_MAX];
     bool busy, again;
     bool refusing; /* those are told who asked for what could not even be begun */
@@ -106,6 +112,9 @@ struct dir {
 
 /* health.c: the directory itself is not there any more. */
 void dir_missing(struct dir *dir);
+
+/* points.c: it leaves the directory's members. */
+void dir_points_leave(struct dir *dir, const struct dir_member *m);
 
 /* files.c */
 /* Closes idle files of the directory until at most that many are open. */

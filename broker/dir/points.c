@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #define WATERMARKS_NS 5000000000ll /* between two writes of the high watermarks */
+#define POINTS_PER_STEP 1024       /* members asked, or rows printed, in one event */
 
 static const char *const names[DIR_POINTS_COUNT] = {
     [DIR_POINTS_RECOVERY] = "recovery-point-offset-checkpoint",
@@ -56,8 +57,17 @@ struct dir_known *dir_known_get(struct dir *dir, const char *topic, int32_t part
     return get_known(dir, (struct key){.topic = bytes_text(topic), .partition = partition});
 }
 
+static struct dir_known *known_at(struct omap_node *node)
+{
+    return node == NULL ? NULL : CONTAINER_OF(node, struct dir_known, node);
+}
+
 void dir_known_forget(struct dir *dir, struct dir_known *known)
 {
+    for (int kind = 0; kind < DIR_POINTS_COUNT; kind++) {
+        if (dir->points[kind].known == known)
+            dir->points[kind].known = known_at(omap_next(&known->node));
+    }
     omap_remove(&dir->known, &known->node);
     mem_free(dir->mem, known);
 }
@@ -92,6 +102,7 @@ enum err dir_points_take(struct dir *dir, enum dir_points_kind kind, struct byte
 /* ---- writing ---- */
 
 static void on_checkpoint(struct env_timer *timer);
+static void on_turn(struct env_timer *timer);
 
 void dir_points_init(struct dir *dir)
 {
@@ -100,45 +111,92 @@ void dir_points_init(struct dir *dir)
     for (int kind = 0; kind < DIR_POINTS_COUNT; kind++) {
         struct dir_points_file *file = &dir->points[kind];
         file->dir = dir;
+        file->turn.fire = on_turn;
         list_init(&file->waits);
         list_init(&file->waits_next);
         snprintf(file->path, sizeof file->path, "%s/%s", dir->path, names[kind]);
     }
 }
 
+static enum dir_points_kind kind_of(const struct dir_points_file *file)
+{
+    return (enum dir_points_kind)(file - file->dir->points);
+}
+
+static struct dir_member *member_at(const struct dir *dir, struct list *link)
+{
+    return link == &dir->members ? NULL : CONTAINER_OF(link, struct dir_member, link);
+}
+
 /* What members have reached by now. */
-static void refresh(struct dir *dir, enum dir_points_kind kind)
+static void ask_member(struct dir_points_file *file, enum dir_points_kind kind)
 {
-    LIST_EACH (m, &dir->members, struct dir_member, link) {
-        int64_t offset = m->calls->point(m, kind);
-        if (offset >= 0)
-            m->known->offsets[kind] = offset;
+    struct dir_member *m = file->member;
+    int64_t offset = m->calls->point(m, kind);
+    if (offset >= 0)
+        m->known->offsets[kind] = offset;
+    file->member = member_at(file->dir, m->link.next);
+}
+
+static void print_row(struct dir_points_file *file, enum dir_points_kind kind)
+{
+    const struct dir_known *known = file->known;
+    file->known = known_at(omap_next(&known->node));
+    if (known->offsets[kind] < 0)
+        return;
+    format_points_print_row(&file->text, known->topic, known->partition, known->offsets[kind]);
+    file->row_count++;
+}
+
+/* Some of it; true: there is more. Whoever joins meanwhile has nothing to be told yet, or is in the
+ * next one; who has to be in one is told when one is written that began after he asked. */
+static bool collect_some(struct dir_points_file *file, enum dir_points_kind kind)
+{
+    int32_t left = POINTS_PER_STEP;
+    for (; file->member != NULL && left > 0; left--)
+        ask_member(file, kind);
+    if (file->member == NULL && !file->prints) {
+        file->prints = true;
+        file->known = known_at(omap_first(&file->dir->known));
+    }
+    for (; file->prints && file->known != NULL && left > 0; left--)
+        print_row(file, kind);
+    return !file->prints || file->known != NULL;
+}
+
+void dir_points_leave(struct dir *dir, const struct dir_member *m)
+{
+    for (int kind = 0; kind < DIR_POINTS_COUNT; kind++) {
+        if (dir->points[kind].member == m)
+            dir->points[kind].member = member_at(dir, m->link.next);
     }
 }
 
-static void print(struct dir_points_file *file, enum dir_points_kind kind)
+/* The rows, behind their count. */
+static void put_head(struct dir_points_file *file)
 {
-    struct dir *dir = file->dir;
-    int32_t count = 0;
-    OMAP_EACH (node, &dir->known)
-        count += CONTAINER_OF(node, struct dir_known, node)->offsets[kind] >= 0;
-    text_init(&file->text, dir->mem);
-    format_points_print_head(&file->text, count);
-    OMAP_EACH (node, &dir->known) {
-        const struct dir_known *known = CONTAINER_OF(node, struct dir_known, node);
-        if (known->offsets[kind] >= 0)
-            format_points_print_row(&file->text, known->topic, known->partition,
-                                    known->offsets[kind]);
-    }
+    struct text rows = file->text;
+    text_init(&file->text, file->dir->mem);
+    format_points_print_head(&file->text, file->row_count);
+    text_add(&file->text, rows.data, rows.size);
+    file->text.failed |= rows.failed;
+    text_free(&rows);
 }
 
-static void tell_members(struct dir *dir, enum dir_points_kind kind)
+/* Some of the members; true: there are more. */
+static bool tell_some(struct dir_points_file *file, enum dir_points_kind kind)
 {
-    LIST_EACH (m, &dir->members, struct dir_member, link)
+    int32_t left = POINTS_PER_STEP;
+    for (; file->member != NULL && left > 0; left--) {
+        struct dir_member *m = file->member;
+        file->member = member_at(file->dir, m->link.next);
         m->calls->point_written(m, kind);
+    }
+    return file->member != NULL;
 }
 
 static void start_write(struct dir_points_file *file, enum dir_points_kind kind);
+static void go_on(struct dir_points_file *file, enum dir_points_kind kind);
 
 static void finish(struct dir_points_file *file, enum dir_points_kind kind, enum err e)
 {
@@ -150,9 +208,6 @@ static void finish(struct dir_points_file *file, enum dir_points_kind kind, enum
     list_splice_back(&file->waits, &file->waits_next);
     text_free(&file->text);
     file->busy = false;
-    dir->points_own[kind] |= e == ERR_NONE;
-    if (e == ERR_NONE)
-        tell_members(dir, kind);
     waiters_tell(&told, e);
     if (file->again && !file->busy)
         start_write(file, kind);
@@ -163,23 +218,27 @@ static void on_written(struct dir_op *op, enum err e)
 {
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
     struct dir_points_file *file = CONTAINER_OF(write, struct dir_points_file, write);
-    enum dir_points_kind kind = (enum dir_points_kind)(file - file->dir->points);
+    enum dir_points_kind kind = kind_of(file);
     file->crc_known = e == ERR_NONE;
     file->crc = crc32c(0, file->text.data, file->text.size);
     if (e == ERR_NOTFOUND)
         dir_missing(file->dir);
     /* A full disk: what the checkpoint would have said is said later. */
-    if (e != ERR_NONE)
+    if (e != ERR_NONE) {
         dir_checkpoint_later(file->dir);
-    finish(file, kind, e);
+        finish(file, kind, e);
+        return;
+    }
+    file->dir->points_own[kind] = true;
+    file->tells = true;
+    file->member = member_at(file->dir, file->dir->members.next);
+    dir_work_begins(file->dir);
+    go_on(file, kind);
 }
 
-static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
+static void write_collected(struct dir_points_file *file, enum dir_points_kind kind)
 {
-    file->busy = true;
-    file->again = false;
-    refresh(file->dir, kind);
-    print(file, kind);
+    put_head(file);
     enum err e = file->dir->status;
     if (e == ERR_NONE && file->text.failed)
         e = ERR_NOMEM;
@@ -194,6 +253,42 @@ static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
         .path = file->path, .bytes = bytes_of(file->text.data, file->text.size), .checksum = true};
     dir_put(file->dir, &file->write, file->crc_known ? DIR_PUT_KNOWN : DIR_PUT_LOOK, file->crc,
             on_written);
+}
+
+/* As much as one event may do of what it is at. */
+static void go_on(struct dir_points_file *file, enum dir_points_kind kind)
+{
+    struct dir *dir = file->dir;
+    bool more = file->tells ? tell_some(file, kind) : collect_some(file, kind);
+    if (more) {
+        env_arm(dir->env, &file->turn, env_now(dir->env));
+        return;
+    }
+    if (file->tells)
+        finish(file, kind, ERR_NONE);
+    else
+        write_collected(file, kind);
+    dir_work_ends(dir);
+}
+
+static void on_turn(struct env_timer *timer)
+{
+    struct dir_points_file *file = CONTAINER_OF(timer, struct dir_points_file, turn);
+    dir_touch(file->dir);
+    go_on(file, kind_of(file));
+}
+
+static void start_write(struct dir_points_file *file, enum dir_points_kind kind)
+{
+    struct dir *dir = file->dir;
+    file->busy = true;
+    file->again = false;
+    text_init(&file->text, dir->mem);
+    file->row_count = 0;
+    file->prints = file->tells = false;
+    file->member = member_at(dir, dir->members.next);
+    dir_work_begins(dir);
+    go_on(file, kind);
 }
 
 void dir_points_write(struct dir *dir, enum dir_points_kind kind, struct waiter *waiter)

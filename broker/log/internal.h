@@ -151,7 +151,6 @@ struct log {
     int64_t recovery_next;  /* that the checkpoint being written holds */
     int64_t start_next;     /* that the next log-start-offset-checkpoint holds */
     int64_t start_asked;    /* that one, too, if it is greater: somebody waits for it; -1: nobody */
-    int32_t advances;       /* who do */
     int64_t point_limit;    /* no checkpoint may claim more: the log is being cut there */
     uint64_t
         generation; /* counts truncations: what began in an earlier one may be of another log */
@@ -170,10 +169,9 @@ struct log {
     int64_t in_flight_bytes;
     uint64_t bytes;            /* of all segments */
     struct log_recent *recent; /* a ring that is never sparse */
-    int32_t recent_first, recent_count, recent_cap;
+    int32_t recent_first, recent_count, recent_cap, cursor_next;
     uint64_t places; /* those that readers remember count while it is what it was */
     struct log_cursor cursors[LOG_CURSORS_MAX];
-    int32_t cursor_next;
 
     uint64_t written_bytes, round_bytes, durable_bytes; /* of this life, up to those ends */
     int64_t round_end;  /* what had been written when the round of syncs began */
@@ -197,6 +195,7 @@ struct log {
     int32_t busy;          /* processes that will come back to this log */
     int32_t retired_count; /* segments that are no more, but still read */
     int32_t given_count;   /* reads given from memory and not yet released */
+    int32_t advances;      /* who wait for start_asked */
     struct log_sealing *sealing;
     struct log_retention *retention;
     struct log_repair *repair;

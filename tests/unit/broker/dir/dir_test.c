@@ -372,6 +372,46 @@ TEST(who_asks_while_a_checkpoint_is_written_is_told_of_the_next)
     }
 }
 
+#define CROWD 5000
+
+/* No event prints all of them; whose row would have been the next may be forgotten meanwhile. */
+TEST(a_checkpoint_of_many_partitions_is_made_in_pieces)
+{
+    struct rig *rig = rig_new(7);
+    struct call asked = {.waiter = {.done = on_told}};
+    struct dir_points_file *file = &rig->dir->points[DIR_POINTS_START];
+    struct text expected;
+    int pieces = 0;
+    rig->start = 3;
+    for (int i = 0; i < CROWD; i++) {
+        struct dir_known *known = dir_known_get(rig->dir, "crowd", i);
+        assert_non_null(known);
+        known->offsets[DIR_POINTS_START] = i;
+    }
+    dir_points_write(rig->dir, DIR_POINTS_START, &asked.waiter);
+    while (file->known != NULL) {
+        dir_known_forget(rig->dir, file->known);
+        size_t before = file->text.size;
+        while (file->known != NULL && file->text.size == before)
+            step(rig);
+        pieces++;
+    }
+    assert_true(pieces >= 4);
+    until(rig, &asked.done);
+    assert_ok(asked.e);
+    text_init(&expected, rig->dir->mem);
+    format_points_print_head(&expected, CROWD - pieces + 1);
+    OMAP_EACH (node, &rig->dir->known) {
+        const struct dir_known *known = CONTAINER_OF(node, struct dir_known, node);
+        format_points_print_row(&expected, known->topic, known->partition,
+                                known->offsets[DIR_POINTS_START]);
+    }
+    text_add(&expected, "", 1);
+    assert_true(says(rig, expected.data));
+    text_free(&expected);
+    rig_free(rig);
+}
+
 /* ---- what goes ---- */
 
 #define REMOVED FOLDER "/00000000000000000000.log.deleted"
