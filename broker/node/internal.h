@@ -305,6 +305,7 @@ bool broker_reconcile_busy(const struct broker *b);
 /* Leading had been put off by a full disk. */
 void broker_partitions_led(struct quorum_watch *watch);
 void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e);
+void broker_partitions_metadata_stopped(struct quorum_watch *watch, const char *sentence);
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);

@@ -29,7 +29,8 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->notes = notes;
     b->quorum_watch = (struct quorum_watch){.published = broker_reconcile,
                                             .led = broker_partitions_led,
-                                            .failed = broker_partitions_metadata_failed};
+                                            .failed = broker_partitions_metadata_failed,
+                                            .stopped = broker_partitions_metadata_stopped};
     broker_clients_init(b);
     list_init(&b->to_open);
     list_init(&b->unopened);

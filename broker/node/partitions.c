@@ -323,6 +323,13 @@ void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e)
          why[0] != 0 ? why : err_text(e));
 }
 
+void broker_partitions_metadata_stopped(struct quorum_watch *watch, const char *sentence)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
+    NOTE(b->notes, QUORUM_STOPPED, "this node takes no part in the metadata quorum any more: %s",
+         sentence);
+}
+
 /* What the whole directory has is told once, by broker_partitions_metadata_failed. */
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence)

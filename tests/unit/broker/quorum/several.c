@@ -501,6 +501,20 @@ static void arrive(int place)
         f->due_ns = INT64_MAX; /* its bytes stay until it is there */
 }
 
+void several_answer_fetch(int index, const struct raft_response *response)
+{
+    for (int i = 0; i < CALLS_MAX; i++) {
+        struct call *c = &sv->calls[i];
+        if (!c->used || c->from != index || c->api != RAFT_FETCH)
+            continue;
+        struct flight *f = new_flight(FLIGHT_RESPONSE, response->from_id - 1, index);
+        f->incarnation = c->incarnation;
+        f->response = *response;
+        f->response.number = c->number;
+        return;
+    }
+}
+
 static void time_out(void)
 {
     for (int i = 0; i < CALLS_MAX; i++) {

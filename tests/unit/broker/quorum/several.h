@@ -127,6 +127,8 @@ bool several_submit(bool topic);
 void several_look(void);
 /* Who leads, by its own word; -1: nobody. */
 int several_leader(void);
+/* That is what the node hears instead of its leader's next answer to a fetch. */
+void several_answer_fetch(int index, const struct raft_response *response);
 /* Harm ends. True: in the given time all are one. */
 bool several_converges(int64_t ms);
 void several_harm(const char *format, ...) PRINTF_LIKE(1, 2);

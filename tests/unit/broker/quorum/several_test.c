@@ -29,6 +29,82 @@ TEST(three_nodes_elect_one_and_agree)
     several_teardown();
 }
 
+static int leader_of(void)
+{
+    several_look();
+    return several_leader();
+}
+
+/* K-14. Whoever waited for it is told so when it learns that it leads no longer, and its image is
+ * what everybody has. */
+TEST(what_a_leader_that_was_cut_off_appended_was_never_there)
+{
+    several_setup(&s, 3, 3, 0, INT64_MAX);
+    several_run(3000);
+    several_submit(true); /* registers */
+    several_run(200);
+    several_submit(true);
+    several_run(200);
+    int old = leader_of();
+    for (int i = 0; i < 3; i++)
+        s.cut[old][i] = s.cut[i][old] = true;
+    several_submit(true);
+    several_submit(false);
+    several_run(300);
+    assert_int_equal(leader_of(), old);
+    assert_false(s.orders[1].done); /* nobody else has it */
+    several_run(3000);
+    int other = leader_of();
+    assert_true(other >= 0);
+    assert_int_not_equal(other, old);
+    several_submit(true);
+    several_run(300);
+    assert_true(s.orders[3].done);
+    assert_int_equal(s.orders[3].code, WIRE_ERROR_NONE);
+    assert_true(several_converges(5000));
+    for (int i = 1; i < 3; i++) {
+        assert_true(s.orders[i].done);
+        assert_int_equal(s.orders[i].code, WIRE_ERROR_NOT_CONTROLLER);
+    }
+    assert_int_equal(s.hosts[old].topic_count, 2); /* the first, and the new leader's */
+    assert_int_equal(s.lost_count, 2);
+    several_teardown();
+}
+
+/* K-11: whatever its leader says. */
+TEST(who_would_give_up_what_is_committed_stops_with_a_sentence)
+{
+    several_setup(&s, 4, 3, 0, INT64_MAX);
+    several_run(3000);
+    for (int i = 0; i < 4; i++) {
+        several_submit(true);
+        several_run(200);
+    }
+    int leader = leader_of(), follower = (leader + 1) % 3;
+    const struct host *h = &s.hosts[follower];
+    struct raft_response lie = {.api = RAFT_FETCH,
+                                .from_id = leader + 1,
+                                .epoch = h->said_epoch,
+                                .leader_id = leader + 1,
+                                .fetched = RAFT_FETCHED_DIVERGING,
+                                .diverging_epoch = h->said_epoch,
+                                .diverging_end = 1};
+    int64_t end = h->said_end;
+    for (int i = 0; i < 20 && h->stopped == NULL; i++) {
+        several_answer_fetch(follower, &lie);
+        several_run(50);
+    }
+    assert_non_null(h->stopped);
+    assert_non_null(strstr(h->stopped, "committed"));
+    s.wrong = NULL;
+    several_submit(true); /* the others go on */
+    several_run(300);
+    several_look();
+    assert_int_equal(s.hosts[follower].said_end, end);
+    assert_true(s.hosts[leader].said_watermark > end);
+    several_teardown();
+}
+
 /* ---- an install ---- */
 
 /* A follower has missed so much that the log behind it is gone. */
