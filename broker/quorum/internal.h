@@ -181,10 +181,11 @@ struct member {
         uint64_t number;
     } lost[MEMBER_LOST_MAX];
     int32_t lost_count;
-    int64_t deadline_ns; /* of a tick */
-    int64_t short_ns;    /* nothing is stepped before that: memory is short */
-    int64_t again_ns;    /* what busy waits for is tried again then */
-    int64_t refused_ns;  /* fetched records are not taken before that: the log did not */
+    int64_t deadline_ns;  /* of a tick */
+    int64_t hand_over_ns; /* when it closes: until then it tells others that it leads no more */
+    int64_t short_ns;     /* nothing is stepped before that: memory is short */
+    int64_t again_ns;     /* what busy waits for is tried again then */
+    int64_t refused_ns;   /* fetched records are not taken before that: the log did not */
     /* Between nodes. */
     struct list sent;
     struct sent *stepped;    /* the response that the effects are of */

@@ -155,9 +155,19 @@ void quorum_member_log_failed(struct quorum *q, enum err e)
 
 /* ---- the end ---- */
 
+/* Who led stays until others have heard of its end, or it is past hand_over_ns. */
+static bool hands_over(const struct quorum *q)
+{
+    const struct member *m = q->member;
+    bool well = m->open && !q->offline && q->raft != NULL;
+    return well && m->hand_over_ns > env_now(q->env) && raft_hands_over(q->raft);
+}
+
 static void consider_closing(struct quorum *q)
 {
     struct member *m = q->member;
+    if (q->closing && hands_over(q))
+        return;
     bool quiet = !m->working && !m->loading && !m->install.busy && m->ask_count == 0;
     if (!q->closing || q->closed || !quiet || q->replay != NULL || quorum_snapshot_busy(q))
         return;
@@ -178,6 +188,8 @@ static int64_t next_ns(const struct quorum *q)
 {
     const struct member *m = q->member;
     int64_t due = MIN(m->parked_ns, m->load_again_ns);
+    if (q->closing && m->hand_over_ns > env_now(q->env))
+        due = MIN(due, m->hand_over_ns);
     if (m->busy == MEMBER_FREE && m->open) /* without memory something is to be told again */
         due = MIN(due, m->short_ns > env_now(q->env) ? m->short_ns : m->deadline_ns);
     return m->working ? due : MIN(due, m->again_ns);

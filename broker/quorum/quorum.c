@@ -125,8 +125,10 @@ void quorum_close(struct quorum *q, struct quorum_op *op, quorum_done *done)
     op->msg = (struct errmsg){{0}};
     q->op = op;
     q->closing = true;
-    if (q->member != NULL)
+    if (q->member != NULL) {
         q->member->resign = true;
+        q->member->hand_over_ns = env_now(q->env) + QUORUM_HAND_OVER_NS_MAX;
+    }
     quorum_change_advance(q);
 }
 

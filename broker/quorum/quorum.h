@@ -223,9 +223,11 @@ void quorum_ask_end(struct quorum_ask *ask);
 int64_t quorum_snapshot_offset(const struct quorum *q);
 
 /* Waits for what is in flight and closes the log; changes that come later are refused. Of several
- * voters: who leads says that it does so no longer (EndQuorumEpoch), and waits for nobody's answer;
- * what others ask is refused, and responses that come later are passed over. Also after an open
- * that failed. done is called perhaps before this returns. */
+ * voters: who leads says that it does so no longer (EndQuorumEpoch), and waits until so many have
+ * heard of it as can elect another one, QUORUM_HAND_OVER_NS_MAX at most; what others ask is
+ * refused, and responses that come later are passed over. Also after an open that failed. done is
+ * called perhaps before this returns. */
+#define QUORUM_HAND_OVER_NS_MAX (1000ll * 1000000)
 void quorum_close(struct quorum *q, struct quorum_op *op, quorum_done *done);
 /* Frees memory only; not before quorum_close is done, or without quorum_open. */
 void quorum_free(struct quorum *q);

@@ -75,6 +75,8 @@ static bool is_of_leader(const struct raft *r, const struct raft_response *respo
 
 static void has_fetched(struct raft *r)
 {
+    if (r->ended)
+        return; /* it was on its way when its leader ended */
     r->fetched = true;
     r->timer_ns = r->now_ns + r->settings.fetch_timeout_ns;
 }

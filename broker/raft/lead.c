@@ -73,6 +73,14 @@ void raft_successors(const struct raft *r, struct raft_voters *out)
     }
 }
 
+bool raft_hands_over(const struct raft *r)
+{
+    int32_t told = 0;
+    for (int32_t i = 0; i < raft_voters(r)->count; i++)
+        told += r->peers[i].told ? 1 : 0;
+    return r->role == RAFT_RESIGNED && r->successors.count > 0 && told < raft_majority(r);
+}
+
 /* ---- who fetches ---- */
 
 /* Whether what is asked of a leader is asked of this one, now (K-4). */

@@ -277,6 +277,8 @@ bool raft_is_voter(const struct raft *r);
 bool raft_abstains(const struct raft *r);
 /* What a leader knows of a voter: where its log ends durably; -1: nothing yet. */
 int64_t raft_voter_end(const struct raft *r, int32_t voter_index);
+/* It has resigned, and fewer voters than could elect another leader have heard of it. */
+bool raft_hands_over(const struct raft *r);
 bool raft_key_equal(const struct raft_key *a, const struct raft_key *b);
 
 #endif

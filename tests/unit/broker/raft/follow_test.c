@@ -166,6 +166,27 @@ TEST(who_hears_that_its_leader_resigned_lets_others_begin)
     end(&o);
 }
 
+/* It was on its way when its leader ended, and says nothing of one that lives. */
+TEST(an_answer_behind_the_leaders_end_keeps_nobody_from_an_election)
+{
+    struct one o;
+    prepare(&o, 3);
+    begin(&o);
+    becomes_follower(&o, 1, 3);
+    struct raft_request request = *sent(&o, RAFT_FETCH, 1), pre = vote(2, 3, 0, 0);
+    pre.pre_vote = true;
+    saved(&o);
+    struct raft_request resigned = {.api = RAFT_END_EPOCH, .from = key_of(1), .epoch = 3};
+    resigned.successors = (struct raft_voters){.keys = {key_of(2), key_of(SELF)}, .count = 2};
+    ask(&o, resigned);
+    int64_t deadline_ns = o.out.deadline_ns;
+    answer(&o, &request, fetched(3, 1, 0, NULL, 0));
+    assert_int_equal(o.out.deadline_ns, deadline_ns);
+    ask(&o, pre);
+    assert_true(o.out.answer.granted);
+    end(&o);
+}
+
 TEST(a_second_leader_of_an_epoch_is_refused)
 {
     struct one o;
