@@ -108,7 +108,9 @@ enum check_gravity {
     X(L14, UNHARMED_CORRUPT, CORRUPTS,                                                             \
       "a log was called corrupt on a disk that nobody had damaged")                                \
     X(L15, TOPIC_RETURNED, CORRUPTS, "a topic that was deleted is there again")                    \
-    X(L16, OTHER_TOPIC, CORRUPTS, "records of a topic stand in another one of its name")
+    X(L16, OTHER_TOPIC, CORRUPTS, "records of a topic stand in another one of its name")           \
+    X(L17, REBUILT_IN_VAIN, RULE, "what a clean end had left had to be made anew")                 \
+    X(L18, LEFT_UNSOUND, RULE, "a clean end left files that are not sound")
 
 enum check_code {
 #define X(code, name, gravity, text) CHECK_##name,

@@ -24,7 +24,7 @@ struct check_rule {
  * clients sent, were told and read. */
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
-    check_rule_readers, check_rule_ids, check_rule_quorum;
+    check_rule_readers, check_rule_ids, check_rule_ends, check_rule_quorum;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -73,7 +73,9 @@ struct host {
     struct hmap_node node;
     uint64_t id;
     bool dir_offline;
-    bool served, down;     /* as a broker: it has been ready; it is not since */
+    bool ended_clean, began_clean; /* its last life, and the one before it */
+    bool harmed;                   /* anything has struck it since the beginning */
+    bool served, down;             /* as a broker: it has been ready; it is not since */
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest; -1: none */
 };

@@ -105,6 +105,18 @@ void disk_durable_each(const struct disk *disk, const char *dir, disk_durable_vi
 /* Of its durable bytes; offset + size: at most so many. */
 void disk_durable_read(const struct disk_durable *file, uint64_t offset, uint8_t *buffer,
                        uint64_t size);
+/* What CACHE has in a directory, without a handle: for whoever looks on. None where there is none.
+ */
+struct disk_seen {
+    const char *name; /* the disk's, until the next verb */
+    bool is_dir;
+    uint64_t size;
+    const void *file;
+};
+typedef void disk_look_visit(void *context, const struct disk_seen *seen);
+void disk_look(const struct disk *disk, const char *dir, disk_look_visit *visit, void *context);
+/* All of its bytes. */
+void disk_look_read(const struct disk_seen *file, uint8_t *buffer);
 /* The file's bytes have changed at that wall time; and when that was last so. */
 void disk_set_modified(struct disk *disk, uint64_t file, int64_t wall_ms);
 int64_t disk_modified(const struct disk *disk, uint64_t file);

@@ -292,15 +292,18 @@ static void on_row(struct stage_ear *ear, const struct trace_row *row)
     struct script_node *node = &s->nodes[row->node];
     switch (row->kind) {
     case TRACE_NODE_START:
-        node->ready = node->done = node->offline = false;
+        node->ready = node->done = node->offline = node->clean = false;
         node->lives++;
         break;
     case TRACE_BROKER_READY:
         node->ready = true;
         break;
     case TRACE_BROKER_STOPPED:
-    case TRACE_NODE_KILL:
         node->ready = false;
+        node->clean = TRACE_AS(row, BROKER_STOPPED)->clean != 0;
+        break;
+    case TRACE_NODE_KILL:
+        node->ready = node->clean = false;
         break;
     case TRACE_CLIENT_DONE:
         node->done = true;
@@ -335,6 +338,8 @@ static void on_exited(struct stage_ear *ear, uint32_t node, int64_t leaked_count
     if (leaked_count != 0)
         script_end(s, SCRIPT_BROKEN, "%s left %lld pieces of memory behind", s->nodes[node].name,
                    (long long)leaked_count);
+    if (s->nodes[node].clean)
+        script_judge_leavings(s, node);
 }
 
 static void on_broke(struct stage_ear *ear, const struct world_break *b)

@@ -40,6 +40,7 @@ struct script_node {
     bool added;
     /* As its rows tell. */
     bool ready, done, offline;
+    bool clean;     /* a broker that ended so, as far as it is known */
     uint64_t lives; /* that have begun */
     char said[SCRIPT_SAID_MAX];
     size_t said_size;
@@ -171,5 +172,9 @@ void script_copy_plan(const struct script *s, struct fault_plan *to, const struc
 
 /* verdict.c */
 void script_judge(struct script *s);
+
+/* leavings.c. A broker has ended cleanly: tells by rows what is wrong with the files that it left.
+ */
+void script_judge_leavings(struct script *s, uint32_t node);
 
 #endif

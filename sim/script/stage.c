@@ -198,3 +198,14 @@ void script_stage_sum_up(struct stage *stage, struct world_stats *stats)
     world_seal(stage->world);
     world_stats(stage->world, stats);
 }
+
+const struct disk *script_stage_disk(const struct stage *stage, uint32_t node)
+{
+    return world_disk(stage->world, node);
+}
+
+void script_stage_tell(struct stage *stage, uint32_t node, enum trace_kind kind,
+                       const void *columns, const char *text)
+{
+    world_tell(stage->world, node, kind, columns, text);
+}

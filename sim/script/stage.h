@@ -76,6 +76,10 @@ void script_stage_heal(struct stage *stage);
 /* The same for these nodes and the links among them alone; the others stand still until
  * script_stage_heal (world_heal_core). */
 void script_stage_heal_core(struct stage *stage, uint64_t core);
+/* A node's, to look at; and a row about it, by who has looked. */
+const struct disk *script_stage_disk(const struct stage *stage, uint32_t node);
+void script_stage_tell(struct stage *stage, uint32_t node, enum trace_kind kind,
+                       const void *columns, const char *text);
 /* Every fault that fired, in order. Valid until script_stage_close. */
 const struct fault_plan *script_stage_fired(const struct stage *stage);
 

@@ -157,6 +157,17 @@ void world_emit_name(struct world_node *node, uint64_t id, const char *text)
     world_emit(node, TRACE_NAME, &(const struct trace_NAME){.id = id}, text);
 }
 
+const struct disk *world_disk(const struct world *world, uint32_t node)
+{
+    return world->nodes[node]->disk;
+}
+
+void world_tell(struct world *world, uint32_t node, enum trace_kind kind, const void *columns,
+                const char *text)
+{
+    world_emit(world->nodes[node], kind, columns, text);
+}
+
 /* ---- time ---- */
 
 int64_t world_now(const struct world *world)

@@ -251,6 +251,15 @@ void world_rise(struct world *world, uint32_t node);
 /* Its side of the door, while it runs; NULL otherwise. */
 struct world_seat *world_seat(struct world *world, uint32_t node);
 
+/* ---- who looks on ---- */
+
+struct disk;
+/* Of a node. Nothing may be done to it. */
+const struct disk *world_disk(const struct world *world, uint32_t node);
+/* A row about a node, by whoever has judged it from outside. */
+void world_tell(struct world *world, uint32_t node, enum trace_kind kind, const void *columns,
+                const char *text);
+
 /* ---- what came of it ---- */
 
 struct world_stats {
