@@ -2,7 +2,6 @@
  * each index, checkpoint and snapshot against its log, and what is wrong is told as rows. It asks
  * the broker nothing. */
 #include <stdio.h>
-#include <stdlib.h>
 #include "disk/disk.h"
 #include "inspect/inspect.h"
 #include "script/internal.h"
@@ -99,7 +98,8 @@ static struct inspect_dir list(struct leavings *l, struct folder *f, const char 
     f->count = f->dir_count = 0;
     disk_look(script_stage_disk(l->script->stage, l->node), path, take_entry,
               &(struct listing){.l = l, .f = f});
-    qsort(f->seen, (size_t)f->count, sizeof f->seen[0], by_name);
+    enum err e = sort_stable(l->in.mem, f->seen, (size_t)f->count, sizeof f->seen[0], by_name);
+    l->err = l->err == ERR_NONE ? e : l->err;
     for (int32_t i = 0; i < f->count; i++)
         f->files[i] = (struct inspect_file){.name = f->seen[i].name,
                                             .bytes = bytes_of(NULL, (size_t)f->seen[i].size)};
