@@ -14,6 +14,7 @@ static void on_role(struct host *h, const struct trace_QUORUM_ROLE *row)
     if (row->epoch < h->epoch && row->epoch < h->saved.epoch && !h->vote_lost)
         several_wrong("an epoch went back");
     h->epoch = (int32_t)row->epoch;
+    h->roles |= 1u << row->role;
     if (h->begins && !h->vote_lost) /* what a life begins with it has read, whoever was told that it
                                        was written */
         h->saved = (struct trace_QUORUM_SAVED){
@@ -74,6 +75,8 @@ static void on_append(struct host *h, const struct trace_LOG_APPEND *row)
 
 static void on_saved(struct host *h, const struct trace_QUORUM_SAVED *row)
 {
+    if (h->failed)
+        several_wrong("it votes on a disk that is offline");
     if (row->epoch < h->saved.epoch && !h->vote_lost)
         several_wrong("a state went back");
     /* A vote for itself that nobody has heard of elected nobody, and no life counts its votes. */

@@ -230,6 +230,7 @@ static enum err start(struct world_seat *seat)
     h->life = life;
     h->open = h->failed = h->leads = false;
     h->begins = true;
+    h->roles = 0;
     h->watermark = -1;
     h->incarnation = (int32_t)seat->incarnation;
     struct dir_config config = {.path = "data",
@@ -267,6 +268,10 @@ static void spoil(struct flight *f)
 static void on_answer(struct quorum_ask *op)
 {
     struct asked *a = CONTAINER_OF(op, struct asked, op);
+    const struct quorum *q = a->life->quorum;
+    bool led = op->answer.code == WIRE_ERROR_NONE && op->request.api == RAFT_FETCH;
+    if (led && quorum_role(q) != RAFT_LEADER)
+        several_wrong("who leads no longer answers as if it did");
     a->used = false;
     struct flight *f = rng_next(&sv->rng) % 1000 < (uint64_t)sv->drop
                            ? NULL
@@ -300,14 +305,16 @@ static void ask(struct life *life, struct flight *f)
     }
 }
 
-/* The connection by which it was asked is gone. */
+/* Connections by which it was asked are gone. */
 static void forget_ask(struct life *life)
 {
-    struct asked *a = &life->asks[rng_next(&sv->rng) % ASKS_MAX];
-    if (!a->used)
-        return;
-    quorum_ask_end(&a->op);
-    a->used = false;
+    for (int i = 0; i < ASKS_MAX; i++) {
+        struct asked *a = &life->asks[i];
+        if (a->used && rng_next(&sv->rng) % 2 == 0) {
+            quorum_ask_end(&a->op);
+            a->used = false;
+        }
+    }
 }
 
 static void respond(struct life *life, struct flight *f)
@@ -499,6 +506,11 @@ static void arrive(int place)
         drop(f);
     else
         f->due_ns = INT64_MAX; /* its bytes stay until it is there */
+}
+
+void several_forget(int index)
+{
+    tell(index, 'a', 0);
 }
 
 void several_answer_fetch(int index, const struct raft_response *response)

@@ -61,6 +61,7 @@ struct host {
     struct batch_row log[ROWS_MAX];
     int64_t start, end; /* of it */
     int32_t epoch;      /* QUORUM_ROLE: never goes back, in no life */
+    uint32_t roles;     /* a bit for each that it had in this life */
     struct trace_QUORUM_SAVED saved;
     bool begins;       /* no row of this life yet */
     int64_t watermark; /* of this life */
@@ -127,6 +128,8 @@ bool several_submit(bool topic);
 void several_look(void);
 /* Who leads, by its own word; -1: nobody. */
 int several_leader(void);
+/* Who asked it is gone, some of them. */
+void several_forget(int index);
 /* That is what the node hears instead of its leader's next answer to a fetch. */
 void several_answer_fetch(int index, const struct raft_response *response);
 /* Harm ends. True: in the given time all are one. */
