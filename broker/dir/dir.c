@@ -560,8 +560,10 @@ const char *dir_open_advice(enum err e)
         return ": there is a link that leads nowhere; put back what it names";
     if (e == ERR_NOTDIR)
         return ": take away what stands in its place, and put the directory back";
+    if (e == ERR_NOTFILE)
+        return ": take away what stands in its place, and put the file back";
     if (e == ERR_ACCESS)
-        return ": let the broker's user read and write it, or put back a file where it is none";
+        return ": let the broker's user read and write it";
     return dir_advice(e);
 }
 

@@ -151,6 +151,8 @@ const char *dir_advice(enum err e)
         return ": free some space, then start again";
     case ERR_READONLY:
         return ": mount it writable, or give another directory";
+    case ERR_NOTFILE:
+        return ": take it away, so that there is room for the broker's file";
     case ERR_ACCESS:
         return ": let the broker's user read and write it";
     case ERR_NOTFOUND:

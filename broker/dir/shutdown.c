@@ -82,7 +82,7 @@ static bool is_spared(struct dir_shutdown *s, enum err e, const char *sentence)
  * for this one finds that it is not there. */
 static bool is_own_trouble(enum err e)
 {
-    return e == ERR_ACCESS || e == ERR_NOTDIR || e == ERR_NOTFOUND;
+    return e == ERR_ACCESS || e == ERR_NOTDIR || e == ERR_NOTFILE || e == ERR_NOTFOUND;
 }
 
 static void tell_unwritten(const struct dir_shutdown *s)

@@ -429,7 +429,7 @@ enum err log_enter(struct log *log, const struct log_incoming *in)
 static void append_checked(struct log *log, struct log_incoming *in, struct log_appended *out)
 {
     if (in->batches.size > log->config.segment_bytes) {
-        refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "it is larger than segment.bytes");
+        refuse(out, WIRE_ERROR_RECORD_LIST_TOO_LARGE, "the batch is larger than segment.bytes");
         return;
     }
     if (!check_producer(log, in->notes, in->count, out))

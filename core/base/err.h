@@ -30,7 +30,8 @@
     X(RANGE, "out of range")                                                                       \
     X(INVALID, "invalid")                                                                          \
     X(UNSUPPORTED, "not supported")                                                                \
-    X(OFFLINE, "offline after an earlier error")
+    X(OFFLINE, "offline after an earlier error")                                                   \
+    X(NOTFILE, "what stands there is no file")
 
 enum err {
 #define X(name, text) ERR_##name,

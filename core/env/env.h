@@ -189,9 +189,9 @@ static inline bool env_armed(const struct env_timer *timer)
 }
 
 /* Opens a file. n: its env_file. path is relative to the node's own root or absolute (the simulator
- * has only its own root). ERR_NOTFOUND, ERR_EXISTS (with EXCLUSIVE), ERR_NOTDIR, ERR_ACCESS,
- * ERR_READONLY, ERR_NOSPACE, ERR_TOOMANY, ERR_IO, ERR_BUSY (with LOCK: another process or life has
- * it locked). */
+ * has only its own root). ERR_NOTFOUND, ERR_EXISTS (with EXCLUSIVE), ERR_NOTDIR, ERR_NOTFILE,
+ * ERR_ACCESS, ERR_READONLY, ERR_NOSPACE, ERR_TOOMANY, ERR_IO, ERR_BUSY (with LOCK: another process
+ * or life has it locked). */
 enum env_open_flag {
     ENV_OPEN_READ = 1,
     ENV_OPEN_WRITE = 2,
@@ -230,8 +230,8 @@ void env_size(struct env *env, struct env_op *op, env_file file, env_done *done)
 void env_sync(struct env *env, struct env_op *op, env_file file, env_done *done);
 /* ERR_NOTFOUND, ERR_NOTDIR, ERR_ACCESS, ERR_TOOMANY (nothing was tried), ERR_IO. */
 void env_sync_dir(struct env *env, struct env_op *op, const char *path, env_done *done);
-/* Replaces path_to atomically, if it is there. ERR_NOTFOUND, ERR_NOTDIR, ERR_NOTEMPTY, ERR_ACCESS,
- * ERR_READONLY, ERR_NOSPACE, ERR_IO. */
+/* Replaces path_to atomically, if it is there. ERR_NOTFOUND, ERR_NOTDIR, ERR_NOTEMPTY, ERR_NOTFILE,
+ * ERR_ACCESS, ERR_READONLY, ERR_NOSPACE, ERR_IO. */
 void env_rename(struct env *env, struct env_op *op, const char *path, const char *path_to,
                 env_done *done);
 /* Removes a file or an empty directory; files that are open stay readable. ERR_NOTFOUND,

@@ -11,8 +11,8 @@ static const struct {
     uint32_t listed;
     enum err fallback;
 } verbs[ENV_VERB_COUNT] = {
-    [ENV_OPEN] = {BIT(NOTFOUND) | BIT(EXISTS) | BIT(NOTDIR) | BIT(ACCESS) | BIT(READONLY) |
-                      BIT(NOSPACE) | BIT(TOOMANY) | BIT(BUSY),
+    [ENV_OPEN] = {BIT(NOTFOUND) | BIT(EXISTS) | BIT(NOTDIR) | BIT(ACCESS) | BIT(NOTFILE) |
+                      BIT(READONLY) | BIT(NOSPACE) | BIT(TOOMANY) | BIT(BUSY),
                   ERR_IO},
     [ENV_CLOSE_FILE] = {0, ERR_IO},
     [ENV_READ] = {0, ERR_IO},
@@ -22,8 +22,8 @@ static const struct {
     [ENV_SIZE] = {0, ERR_IO},
     [ENV_SYNC] = {BIT(NOSPACE), ERR_IO},
     [ENV_SYNC_DIR] = {BIT(NOTFOUND) | BIT(NOTDIR) | BIT(ACCESS) | BIT(TOOMANY), ERR_IO},
-    [ENV_RENAME] = {BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(READONLY) |
-                        BIT(NOSPACE),
+    [ENV_RENAME] = {BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(NOTFILE) |
+                        BIT(READONLY) | BIT(NOSPACE),
                     ERR_IO},
     [ENV_UNLINK] = {BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(READONLY) |
                         BIT(BUSY),
@@ -54,6 +54,7 @@ static enum err meaning(enum env_verb verb, int number)
         return ERR_NOTDIR;
     case EISDIR: /* a directory stands where a file is wanted */
     case ENXIO:  /* or a socket, or a pipe */
+        return ERR_NOTFILE;
     case EACCES:
     case EPERM:
         return ERR_ACCESS;

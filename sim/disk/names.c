@@ -89,7 +89,7 @@ enum err disk_place_file(const struct tree *tree, const char *path, struct inode
     if (place.slash && !place.inode->is_dir)
         return ERR_NOTDIR;
     if (place.inode->is_dir)
-        return ERR_ACCESS;
+        return ERR_NOTFILE;
     *out = place.inode;
     return ERR_NONE;
 }
@@ -140,14 +140,14 @@ static enum err may_open(const struct place *place, unsigned flags)
     if (place->inode == NULL) {
         if (!create)
             return ERR_NOTFOUND;
-        return place->slash ? ERR_ACCESS : ERR_NONE;
+        return place->slash ? ERR_NOTFILE : ERR_NONE;
     }
     if (create && place->slash)
-        return ERR_ACCESS;
+        return ERR_NOTFILE;
     if (create && (flags & ENV_OPEN_EXCLUSIVE) != 0)
         return ERR_EXISTS;
     if (place->inode->is_dir)
-        return ERR_ACCESS;
+        return ERR_NOTFILE;
     if (place->slash)
         return ERR_NOTDIR;
     if ((flags & ENV_OPEN_LOCK) != 0 && place->inode->locked)
@@ -284,7 +284,7 @@ static enum err may_rename(const struct tree *tree, const struct place *from,
     if (source->is_dir && !target->is_dir)
         return ERR_NOTDIR;
     if (!source->is_dir && target->is_dir)
-        return ERR_ACCESS;
+        return ERR_NOTFILE;
     return target->child_count > 0 ? ERR_NOTEMPTY : ERR_NONE;
 }
 

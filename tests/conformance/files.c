@@ -60,8 +60,8 @@ CASE(a_refused_lock_does_not_truncate)
 CASE(a_directory_is_no_file)
 {
     CHECK_OK(t, do_make_dir(t, "dir"));
-    CHECK_ERR(t, do_open(t, "dir", ENV_OPEN_READ), ERR_ACCESS);
-    CHECK_ERR(t, do_open(t, "dir", READ_WRITE_CREATE), ERR_ACCESS);
+    CHECK_ERR(t, do_open(t, "dir", ENV_OPEN_READ), ERR_NOTFILE);
+    CHECK_ERR(t, do_open(t, "dir", READ_WRITE_CREATE), ERR_NOTFILE);
 }
 
 CASE(names_of_files_are_never_used_again)
@@ -339,7 +339,7 @@ CASE(a_rename_that_cannot_be_says_why)
     CHECK_ERR(t, do_rename(t, "plain", "full/f/below"), ERR_NOTDIR);
     CHECK_ERR(t, do_rename(t, "dir", "full"), ERR_NOTEMPTY);
     CHECK_ERR(t, do_rename(t, "dir", "plain"), ERR_NOTDIR);
-    CHECK_ERR(t, do_rename(t, "plain", "dir"), ERR_ACCESS);
+    CHECK_ERR(t, do_rename(t, "plain", "dir"), ERR_NOTFILE);
     CHECK_ERR(t, do_rename(t, "dir", "dir/below"), ERR_ACCESS);
 }
 

@@ -71,8 +71,8 @@ void conformance_run(const struct conformance_door *door, conformance_case *run)
 
 /* What env.h lists for each verb; ERR_NONE and ERR_NOMEM may come from all. */
 static const uint32_t listed[ENV_VERB_COUNT] = {
-    [ENV_OPEN] = BIT(NOTFOUND) | BIT(EXISTS) | BIT(NOTDIR) | BIT(ACCESS) | BIT(READONLY) |
-                 BIT(NOSPACE) | BIT(TOOMANY) | BIT(IO) | BIT(BUSY),
+    [ENV_OPEN] = BIT(NOTFOUND) | BIT(EXISTS) | BIT(NOTDIR) | BIT(ACCESS) | BIT(NOTFILE) |
+                 BIT(READONLY) | BIT(NOSPACE) | BIT(TOOMANY) | BIT(IO) | BIT(BUSY),
     [ENV_CLOSE_FILE] = BIT(IO),
     [ENV_READ] = BIT(IO),
     [ENV_WRITE] = BIT(NOSPACE) | BIT(IO) | BIT(READONLY),
@@ -81,8 +81,8 @@ static const uint32_t listed[ENV_VERB_COUNT] = {
     [ENV_SIZE] = BIT(IO),
     [ENV_SYNC] = BIT(IO) | BIT(NOSPACE),
     [ENV_SYNC_DIR] = BIT(NOTFOUND) | BIT(NOTDIR) | BIT(ACCESS) | BIT(TOOMANY) | BIT(IO),
-    [ENV_RENAME] = BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(READONLY) |
-                   BIT(NOSPACE) | BIT(IO),
+    [ENV_RENAME] = BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(NOTFILE) |
+                   BIT(READONLY) | BIT(NOSPACE) | BIT(IO),
     [ENV_UNLINK] = BIT(NOTFOUND) | BIT(NOTDIR) | BIT(NOTEMPTY) | BIT(ACCESS) | BIT(READONLY) |
                    BIT(BUSY) | BIT(IO),
     [ENV_MAKE_DIR] = BIT(EXISTS) | BIT(NOTFOUND) | BIT(NOTDIR) | BIT(ACCESS) | BIT(READONLY) |

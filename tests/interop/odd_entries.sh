@@ -69,15 +69,15 @@ odd "cannot open $data/bad-0/$log: no such file or directory: there is a link th
 odd "cannot list $data/bad-0: not a directory" "rm -rf ../bad-0 && : >../bad-0"
 odd "$data/bad-0 holds no segment any more" "rm $log && mkdir $log"
 odd "reads" 'mkdir 00000000000000005000.log'
-odd "cannot read $data/bad-0/partition.metadata: permission denied" 'rm partition.metadata && mkdir partition.metadata'
-odd "cannot read $data/bad-0/leader-epoch-checkpoint: permission denied" 'rm leader-epoch-checkpoint && mkdir leader-epoch-checkpoint'
-odd "reads cannot write $data/bad-0/$index: permission denied" "rm $index && mkdir $index"
-odd "reads cannot write $data/bad-0/$snapshot: permission denied" "rm $snapshot && mkdir $snapshot"
+odd "cannot read $data/bad-0/partition.metadata: what stands there is no file" 'rm partition.metadata && mkdir partition.metadata'
+odd "cannot read $data/bad-0/leader-epoch-checkpoint: what stands there is no file" 'rm leader-epoch-checkpoint && mkdir leader-epoch-checkpoint'
+odd "reads cannot write $data/bad-0/$index: what stands there is no file" "rm $index && mkdir $index"
+odd "reads cannot write $data/bad-0/$snapshot: what stands there is no file" "rm $snapshot && mkdir $snapshot"
 # Pipes: who opens one waits for the other end.
-odd "cannot open $data/bad-0/$log: permission denied" "rm $log && mkfifo $log"
-odd "cannot read $data/bad-0/partition.metadata: permission denied" 'rm partition.metadata && mkfifo partition.metadata'
-odd "cannot read $data/bad-0/leader-epoch-checkpoint: permission denied" 'rm leader-epoch-checkpoint && mkfifo leader-epoch-checkpoint'
-odd "reads cannot write $data/bad-0/$index: permission denied" "rm $index && mkfifo $index"
+odd "cannot open $data/bad-0/$log: " "rm $log && mkfifo $log" # the kernel may refuse it, or open it
+odd "cannot read $data/bad-0/partition.metadata: what stands there is no file" 'rm partition.metadata && mkfifo partition.metadata'
+odd "cannot read $data/bad-0/leader-epoch-checkpoint: what stands there is no file" 'rm leader-epoch-checkpoint && mkfifo leader-epoch-checkpoint'
+odd "reads cannot write $data/bad-0/$index: what stands there is no file" "rm $index && mkfifo $index"
 odd "cannot list $data/bad-0: not a directory" "rm -rf ../bad-0 && mkfifo ../bad-0"
 # Files longer than any of their kind: damage as any other.
 odd "reads" "truncate -s 3G $index leader-epoch-checkpoint $snapshot"

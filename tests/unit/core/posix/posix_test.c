@@ -764,7 +764,7 @@ TEST(an_errno_means_what_its_verb_lists)
     assert_int_equal(posix_errno(ENV_OPEN, EWOULDBLOCK), ERR_BUSY);
     assert_int_equal(posix_errno(ENV_OPEN, EROFS), ERR_READONLY);
     assert_int_equal(posix_errno(ENV_OPEN, ELOOP), ERR_NOTFOUND);
-    assert_int_equal(posix_errno(ENV_OPEN, ENXIO), ERR_ACCESS);
+    assert_int_equal(posix_errno(ENV_OPEN, ENXIO), ERR_NOTFILE);
     assert_int_equal(posix_errno(ENV_READ, ENOSPC), ERR_IO);
     assert_int_equal(posix_errno(ENV_APPEND, EDQUOT), ERR_NOSPACE);
     assert_int_equal(posix_errno(ENV_SYNC, EIO), ERR_IO);

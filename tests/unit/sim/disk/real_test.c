@@ -76,7 +76,7 @@ static enum err meaning(int number, bool rename)
     case ENOTDIR:
         return ERR_NOTDIR;
     case EISDIR:
-        return ERR_ACCESS;
+        return ERR_NOTFILE;
     case EINVAL:
         return rename ? ERR_ACCESS : ERR_IO;
     case EBADF:
