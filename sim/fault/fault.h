@@ -136,7 +136,7 @@ enum fault_param {
  * happens once or stays until world_heal. */
 #define FAULT_KINDS(X)                                                                             \
     X(KILL, "kill", NODES, FAULT_TAKES(OP) | FAULT_TAKES_FOR)                                      \
-    X(POWER_LOSS, "power_loss", NODES, FAULT_TAKES(CHOICE) | FAULT_TAKES_FOR)                      \
+    X(POWER_LOSS, "power_loss", NODES, FAULT_TAKES(OP) | FAULT_TAKES(CHOICE) | FAULT_TAKES_FOR)    \
     X(PAUSE, "pause", NODES, FAULT_TAKES_FOR)                                                      \
     X(CLOCK, "clock", NODES, FAULT_TAKES(BY) | FAULT_TAKES_FOR)                                    \
     X(SYNC_FAILS, "disk sync_fails", NODES,                                                        \

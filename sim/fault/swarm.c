@@ -212,8 +212,11 @@ static void draw_disk_params(struct draw *d, struct fault_line *line)
     int64_t *param = line->param;
     switch (line->kind) {
     case FAULT_SYNC_FAILS:
+    case FAULT_WRITE_FAILS: /* a quota, or a thin volume, says so as late as that */
+        param[FAULT_P_ERROR] = chance(d, 1, 4) ? ERR_NOSPACE : ERR_NONE;
+        param[FAULT_P_TIMES] = between(d, 1, 3);
+        return;
     case FAULT_SYNC_LATE:
-    case FAULT_WRITE_FAILS:
     case FAULT_READ_FAILS:
         param[FAULT_P_TIMES] = between(d, 1, 3);
         return;
@@ -258,6 +261,8 @@ static void draw_params(struct draw *d, struct fault_line *line)
         param[FAULT_P_OP] = chance(d, 3, 4) ? magnitude(d, 1, 7) : 0;
         return;
     case FAULT_POWER_LOSS:
+        /* Or just when something is under way: at an operation of its own. */
+        param[FAULT_P_OP] = chance(d, 1, 3) ? magnitude(d, 1, 7) : 0;
         param[FAULT_P_CHOICE] = (int64_t)(rng_next(&d->rng) >> 1 | 1);
         return;
     case FAULT_CLOCK:

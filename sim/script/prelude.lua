@@ -229,11 +229,11 @@ node_word("kill", function(self, options)
   harm_node(self, "kill", { op = o.at_op, lasts = o.restart })
 end)
 
--- Takes what is not durable, too.
+-- Takes what is not durable, too. at_op: at the k-th operation from now on.
 node_word("power_loss", function(self, options)
-  local o = check.options("power_loss", options, { restart = check.lasting })
-  must_run("power_loss", self)
-  harm_node(self, "power_loss", { lasts = o.restart })
+  local o = check.options("power_loss", options, { at_op = whole, restart = check.lasting })
+  if not o.at_op then must_run("power_loss", self) end
+  harm_node(self, "power_loss", { op = o.at_op, lasts = o.restart })
 end)
 
 node_word("pause", function(self, lasts)

@@ -123,7 +123,8 @@ void world_struck(struct world_node *node)
 
 void world_kill_by(struct world_node *node, struct harm *harm, bool power)
 {
-    int64_t op = power || harm->line.kind != FAULT_KILL ? 0 : harm->line.param[FAULT_P_OP];
+    bool takes_op = harm->line.kind == FAULT_KILL || harm->line.kind == FAULT_POWER_LOSS;
+    int64_t op = power || !takes_op ? 0 : harm->line.param[FAULT_P_OP];
     if (op == 0 && node->life == WORLD_DOWN)
         return;
     node->killer = harm;
@@ -155,6 +156,15 @@ static void lose_power(struct world_node *node, struct harm *harm)
     world_note_disk(node);
     if (loss.lost_count > 0)
         EMIT(node, DISK_LOST, .bytes = loss.bytes_lost, .files = loss.files_lost);
+}
+
+void world_die_at_op(struct world_node *node)
+{
+    struct harm *harm = node->killer;
+    if (harm != NULL && harm->line.kind == FAULT_POWER_LOSS)
+        lose_power(node, harm);
+    else
+        world_bury(node, false);
 }
 
 static void move_clock(struct world_node *node, int64_t by_ns)
@@ -360,7 +370,10 @@ static void begin_quietly(struct world_node *node, struct harm *harm)
         world_kill_by(node, harm, false);
         return;
     case FAULT_POWER_LOSS:
-        lose_power(node, harm);
+        if (harm->line.param[FAULT_P_OP] > 0)
+            world_kill_by(node, harm, false);
+        else
+            lose_power(node, harm);
         return;
     case FAULT_SYNC_FAILS:
     case FAULT_SYNC_LATE:

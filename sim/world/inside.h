@@ -346,6 +346,8 @@ void world_tell_fired(struct world *world);
 /* It has struck: it stands in the record from now on. */
 void world_note_struck(struct world *world, struct harm *harm);
 void world_kill_by(struct world_node *node, struct harm *harm, bool power);
+/* It has come to the operation at which it dies, or its power goes. */
+void world_die_at_op(struct world_node *node);
 typedef bool harm_fits(const struct harm *other, const struct harm *harm, uint32_t a, uint32_t b);
 /* Of the other harms of that kind that hold and fit, the latest; NULL: there is none. */
 const struct harm *world_still_holding(const struct world *world, const struct harm *harm,

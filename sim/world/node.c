@@ -115,7 +115,9 @@ static void read_log(struct world_node *node)
     if (node->world->broken)
         return;
     tell_rows(node, rows);
-    if (node->ending != ENDING_NONE)
+    if (node->ending == ENDING_KILL)
+        world_die_at_op(node);
+    else if (node->ending == ENDING_EXIT)
         world_bury(node, false);
     else
         world_update_wake(node);
