@@ -77,7 +77,7 @@ odd "reads cannot write $data/bad-0/$snapshot: what stands there is no file" "rm
 odd "cannot open $data/bad-0/$log: " "rm $log && mkfifo $log" # the kernel may refuse it, or open it
 odd "cannot read $data/bad-0/partition.metadata: what stands there is no file" 'rm partition.metadata && mkfifo partition.metadata'
 odd "cannot read $data/bad-0/leader-epoch-checkpoint: what stands there is no file" 'rm leader-epoch-checkpoint && mkfifo leader-epoch-checkpoint'
-odd "reads cannot write $data/bad-0/$index: what stands there is no file" "rm $index && mkfifo $index"
+odd "reads cannot write $data/bad-0/$index: " "rm $index && mkfifo $index"
 odd "cannot list $data/bad-0: not a directory" "rm -rf ../bad-0 && mkfifo ../bad-0"
 # Files longer than any of their kind: damage as any other.
 odd "reads" "truncate -s 3G $index leader-epoch-checkpoint $snapshot"
