@@ -164,7 +164,6 @@ enum member_busy {
 struct member {
     bool open;   /* raft takes steps */
     bool active; /* it leads, and its image has all that was ever committed */
-    bool told_active;
     bool running; /* a step is being done, or somebody told of one */
     bool again;   /* there may be more to do */
     bool working; /* what busy waits for is under way; else it is tried again */
