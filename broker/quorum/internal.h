@@ -162,8 +162,8 @@ enum member_busy {
 #define MEMBER_LOST_MAX 64 /* requests that there was no memory for */
 
 struct member {
-    bool open;   /* raft takes steps */
-    bool active; /* it leads, and its image has all that was ever committed */
+    bool open;    /* raft takes steps */
+    bool active;  /* it leads, and its image has all that was ever committed */
     bool running; /* a step is being done, or somebody told of one */
     bool again;   /* there may be more to do */
     bool working; /* what busy waits for is under way; else it is tried again */
