@@ -100,6 +100,13 @@ struct voter {
 
 #define QUORUM_LEADS_MAX 64 /* a power of two */
 
+/* What the metadata up to an offset come to. */
+struct told_image {
+    uint64_t offset, digest;
+    uint32_t node;
+};
+#define QUORUM_IMAGES_MAX 64 /* a power of two */
+
 struct quorum {
     uint64_t partition; /* of the metadata log, as rows have it */
     struct hmap voters;
@@ -108,8 +115,10 @@ struct quorum {
     uint64_t leader;                              /* a node's; of that epoch */
     bool leads;                                   /* it still does */
     int32_t alive_count;
-    int64_t calm_ns;    /* when a leader or a voter was lost last */
-    uint64_t committed; /* by a leader */
+    int64_t calm_ns;                             /* when a leader or a voter was lost last */
+    uint64_t committed;                          /* by a leader */
+    struct told_image images[QUORUM_IMAGES_MAX]; /* the latest, a ring */
+    uint32_t image_count;                        /* there ever were */
 };
 
 #define SENDER_WINDOW 5

@@ -286,6 +286,28 @@ static void on_commit(struct check *c, const struct trace_row *row, struct voter
     check_canon_show(c, row, r, to);
 }
 
+/* An image is a function of the log (E14), and so is a snapshot (E13). */
+static void on_image(struct check *c, const struct trace_row *row)
+{
+    const struct trace_QUORUM_IMAGE *is = TRACE_AS(row, QUORUM_IMAGE);
+    struct quorum *q = &c->quorum;
+    struct about about = {.partition = q->partition, .offset = is->offset};
+    for (uint32_t i = 0; i < MIN(q->image_count, QUORUM_IMAGES_MAX); i++) {
+        const struct told_image *image = &q->images[i];
+        if (image->offset != is->offset)
+            continue;
+        c->counts.images_compared++;
+        if (image->digest != is->digest)
+            check_note(c, CHECK_IMAGES_DIFFER, row, about, false,
+                       "up to %" PRIu64 " it comes to %016" PRIx64 ", and to %016" PRIx64
+                       " for node %" PRIu32,
+                       is->offset, is->digest, image->digest, image->node);
+        return;
+    }
+    q->images[q->image_count++ & (QUORUM_IMAGES_MAX - 1)] =
+        (struct told_image){.offset = is->offset, .digest = is->digest, .node = row->node};
+}
+
 /* ---- one voter's log and life ---- */
 
 static void on_log(struct voter *v, const struct trace_row *row)
@@ -343,6 +365,9 @@ static void on_quorum_row(struct check *c, const struct trace_row *row)
     case TRACE_QUORUM_COMMIT:
         on_commit(c, row, v);
         break;
+    case TRACE_QUORUM_IMAGE:
+        on_image(c, row);
+        break;
     case TRACE_NODE_KILL:
     case TRACE_NODE_EXIT:
     case TRACE_POWER_LOSS:
@@ -363,7 +388,7 @@ static void on_end(struct check *c)
 static const enum trace_kind kinds[] = {
     TRACE_QUORUM_ROLE, TRACE_QUORUM_SAVED, TRACE_QUORUM_VOTE, TRACE_QUORUM_COMMIT,
     TRACE_LOG_OPEN,    TRACE_LOG_CUT,      TRACE_LOG_START,   TRACE_LOG_DURABLE,
-    TRACE_NODE_KILL,   TRACE_NODE_EXIT,    TRACE_POWER_LOSS,
+    TRACE_NODE_KILL,   TRACE_NODE_EXIT,    TRACE_POWER_LOSS,  TRACE_QUORUM_IMAGE,
 };
 
 const struct check_rule check_rule_quorum = {

@@ -41,6 +41,7 @@ struct snapshot {
     const struct metadata_image *image; /* retained; NULL: none is being written */
     struct arena arena;
     struct text text; /* the file */
+    uint64_t digest;  /* of its records */
     int64_t record_count;
     struct dir_file_write write;
     char path[ENV_PATH_MAX], name[FORMAT_NAME_MAX];

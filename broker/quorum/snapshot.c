@@ -39,6 +39,9 @@ static enum err add_batch(struct snapshot *s, struct metadata_batch *batch, enum
     for (int32_t i = 0; i < batch->write_count && e == ERR_NONE; i++) {
         const struct metadata_write *write = &batch->writes[i];
         text_add(&s->text, (const char *)write->buf->data, write->size);
+        if (!batch->is_control) /* the head says when and in which epoch it was written */
+            s->digest = hash_combine(s->digest, hash_bytes(write->buf->data + WIRE_BATCH_HEAD,
+                                                           write->size - WIRE_BATCH_HEAD, 0));
         s->record_count += write->record_count;
     }
     metadata_batch_free(batch);
@@ -53,6 +56,7 @@ static enum steps_flow write_header(struct steps *steps)
     struct wire_snapshot_header_record record = {.last_contained_log_timestamp =
                                                      s->image->timestamp_ms};
     struct metadata_batch batch;
+    s->digest = 0;
     init_batch(s, &batch);
     enum err e = metadata_batch_add_control(&batch, WIRE_CONTROL_SNAPSHOT_HEADER,
                                             &wire_snapshot_header_record_message, &record);
@@ -121,6 +125,9 @@ static enum steps_flow put_file(struct steps *steps)
 {
     struct snapshot *s = snapshot_of(steps);
     struct snapshot_id id = id_of(s);
+    if (quorum_of(s)->member != NULL)
+        TRACE(quorum_of(s)->trace, QUORUM_IMAGE, .offset = (uint64_t)id.offset,
+              .digest = s->digest);
     set_path(s, &id);
     s->waiter = steps_waiter(steps);
     s->write =

@@ -826,7 +826,8 @@ cluster_word("consumer", function(self, options)
   return add_client(self, "consumer", o, args, o.from)
 end)
 
-local COUNTS = { "sent", "acked", "failed", "unknown", "read", "lost_allowed", "twice_allowed", "recovered" }
+local COUNTS = { "sent", "acked", "failed", "unknown", "read", "lost_allowed", "twice_allowed", "recovered", "elections",
+  "images_compared" }
 local counts_meta = { __index = function(_, key) wrong("counts: there is no %s%s", tostring(key), check.known(key, COUNTS)) end }
 
 -- What clients were told so far.

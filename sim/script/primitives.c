@@ -614,7 +614,9 @@ static int get_counts(lua_State *lua)
                   {"read", c->read},
                   {"lost_allowed", c->lost_allowed},
                   {"twice_allowed", c->twice_allowed},
-                  {"recovered", c->recovered}};
+                  {"recovered", c->recovered},
+                  {"elections", c->elections},
+                  {"images_compared", c->images_compared}};
     lua_newtable(lua);
     for (int i = 0; i < COUNT_OF(fields); i++) {
         lua_pushinteger(lua, (lua_Integer)fields[i].value);

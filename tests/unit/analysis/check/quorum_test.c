@@ -381,6 +381,19 @@ TEST(a_follower_that_cuts_what_is_committed_is_found)
     expect_only(&r, CHECK_COMMITTED_CUT);
 }
 
+TEST(images_of_one_offset_that_differ_are_found)
+{
+    struct run r;
+    quorum(&r);
+    SAY(&r, 0, QUORUM_IMAGE, 10, 77);
+    SAY(&r, 1, QUORUM_IMAGE, 10, 77);
+    SAY(&r, 1, QUORUM_IMAGE, 20, 78);
+    assert_int_equal(check_counts(r.check)->images_compared, 1);
+    assert_int_equal(count(&r, CHECK_IMAGES_DIFFER), 0);
+    SAY(&r, 2, QUORUM_IMAGE, 20, 79);
+    expect_only(&r, CHECK_IMAGES_DIFFER);
+}
+
 /* Two are there, nothing is broken, and nobody leads for more than half a minute. */
 TEST(a_quorum_that_finds_no_leader_is_found)
 {

@@ -165,7 +165,8 @@ static const struct {
     {"c:brokers(1)", "orders.lua:7: attempt to call a table value (method 'brokers')"},
     {"print(counts().akced)",
      "orders.lua:7: counts: there is no akced; did you mean acked? there are sent, "
-     "acked, failed, unknown, read, lost_allowed, twice_allowed, recovered"},
+     "acked, failed, unknown, read, lost_allowed, twice_allowed, recovered, elections, "
+     "images_compared"},
     {"if now() > 5 then end", "orders.lua:7: a time <: 5 has no unit; say seconds(5)"},
     {"local d = now() + 5", "orders.lua:7: a time +: 5 has no unit; say seconds(5)"},
     {"print(recieved)", "orders.lua:7: there is no variable or word \"recieved\""},
