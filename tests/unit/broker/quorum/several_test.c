@@ -220,11 +220,11 @@ static void harm_disk(void)
         return;
     case 6:
         several_harm("at 0s node %d rate site=alloc rate=%d for 300ms", node,
-                     (int)(rng_next(&s.rng) % 20000));
+                     (int)(1 + rng_next(&s.rng) % 20000));
         return;
     case 0:
         several_harm("at 0s node %d disk full bytes=%d for 2s", node,
-                     (int)(rng_next(&s.rng) % 4000));
+                     (int)(1 + rng_next(&s.rng) % 4000));
         return;
     case 1:
         several_harm("at 0s node %d disk slow_sync factor=40 for 1s", node);
