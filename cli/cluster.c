@@ -68,7 +68,7 @@ static void print_json(const struct cluster_verb *v)
     struct json *j = cli_json_begin(&line);
     json_put_string(j, "cluster_id", c->id);
     json_put_int(j, "controller", c->controller);
-    json_put_array(j, "brokers");
+    json_put_array(j, v->session.controllers != NULL ? "controllers" : "brokers");
     for (int32_t i = 0; i < brokers_told(c); i++) {
         json_put_object(j, NULL);
         json_put_int(j, "id", c->brokers[i].id);
@@ -85,6 +85,10 @@ static void print_json(const struct cluster_verb *v)
     json_put_int(j, "voters", q->voter_count);
     json_put_int(j, "observers", q->observer_count);
     json_put_end(j);
+    if (v->session.controllers != NULL) {
+        cli_json_end(&line, stdout);
+        return;
+    }
     json_put_int(j, "topics", v->topics.topics.topic_count);
     json_put_int(j, "partitions", v->partition_count);
     json_put_int(j, "offline_partitions", v->offline_count);
@@ -107,8 +111,10 @@ static void print_text(const struct cluster_verb *v)
     int32_t topic_count = v->topics.topics.topic_count;
     cli_wrapf(stdout, 2, "cluster %s, controller %d", c->id, (int)c->controller);
     for (int32_t i = 0; i < brokers_told(c); i++)
-        cli_wrapf(stdout, 2, "broker %d at %s:%d%s", (int)c->brokers[i].id, c->brokers[i].host,
-                  (int)c->brokers[i].port, c->brokers[i].fenced ? ", fenced" : "");
+        cli_wrapf(stdout, 2, "%s %d at %s:%d%s",
+                  v->session.controllers != NULL ? "controller" : "broker", (int)c->brokers[i].id,
+                  c->brokers[i].host, (int)c->brokers[i].port,
+                  c->brokers[i].fenced ? ", fenced" : "");
     if (c->broker_count > brokers_told(c))
         printf("and %d more brokers\n", (int)(c->broker_count - brokers_told(c)));
     cli_wrapf(stdout, 2,
@@ -116,6 +122,8 @@ static void print_text(const struct cluster_verb *v)
               ", %d voter%s, %d observer%s",
               (int)q->leader, (int)q->leader_epoch, q->high_watermark, (int)q->voter_count,
               s_of(q->voter_count), (int)q->observer_count, s_of(q->observer_count));
+    if (v->session.controllers != NULL)
+        return;
     cli_wrapf(stdout, 2, "%d topic%s, %d partition%s, %d without a leader", (int)topic_count,
               s_of(topic_count), (int)v->partition_count, s_of(v->partition_count),
               (int)v->offline_count);
@@ -150,6 +158,11 @@ static void ask_next(struct cli_session *s)
         loop_quorum(&s->client, &v->quorum);
         return;
     case 2:
+        if (s->controllers != NULL) { /* they have neither topics nor directories to tell of */
+            print_status(v);
+            cli_session_end(s);
+            return;
+        }
         v->topics = (struct loop_topics){.done = on_topics};
         cli_session_ask(s, &v->topics.topics.op, NULL, "cannot list topics");
         loop_topics(&s->client, &v->topics);
@@ -189,8 +202,16 @@ int cli_cluster(int argc, char **argv)
     if (v == NULL)
         return cli_complain("out of memory"), EXIT_FAILURE;
     v->session.next = ask_next;
-    struct cli_option options[CLI_SESSION_OPTIONS];
+    struct cli_option options[CLI_SESSION_OPTIONS + 1];
     cli_session_options(&v->session, options);
+    options[CLI_SESSION_OPTIONS] =
+        (struct cli_option){"--bootstrap-controller",
+                            CLI_TEXT,
+                            &v->session.controllers,
+                            0,
+                            0,
+                            NULL,
+                            "HOST:PORT of a controller, which is asked for its quorum instead"};
     const struct cli_usage usage = {
         "kiln cluster status",
         "Shows who belongs to the cluster, who leads its metadata, and how much of it serves.\n"

@@ -217,8 +217,8 @@ static enum err configure(const struct cli_session *s, struct client_config *con
                           struct errmsg *msg)
 {
     config_defaults(&client_config_table, config);
-    enum err e =
-        config_set(&client_config_table, config, "bootstrap.servers", bytes_text(s->servers), msg);
+    const char *key = s->controllers != NULL ? "bootstrap.controllers" : "bootstrap.servers";
+    enum err e = config_set(&client_config_table, config, key, bytes_text(s->servers), msg);
     config->api_timeout_ms = MAX(s->timeout_ns / 1000000, 1);
     return e == ERR_NONE ? client_config_check(config, msg) : e;
 }
@@ -230,11 +230,13 @@ int cli_session_run(struct cli_session *s)
     if (!cli_parse_time("--timeout", s->timeout, &s->timeout_ns))
         return CLI_USAGE;
     s->patient = s->timeout != NULL;
+    if (s->controllers != NULL)
+        s->servers = s->controllers;
     if (configure(s, &config, &msg) != ERR_NONE)
         return cli_complain(
-            "--bootstrap-server takes HOST:PORT, as 127.0.0.1:9092, or several with "
-            "commas between them, not \"%s\"",
-            s->servers);
+            "%s takes HOST:PORT, as 127.0.0.1:9092, or several with commas between "
+            "them, not \"%s\"",
+            s->controllers != NULL ? "--bootstrap-controller" : "--bootstrap-server", s->servers);
     mem_system(&s->mem);
     trace_init(&s->trace, s->rows, CLI_SESSION_TRACE_WORDS, false);
     s->hook.after_event = after_event;

@@ -23,6 +23,7 @@ typedef void cli_session_next(struct cli_session *s);
 struct cli_session {
     /* Set by cli_session_options and the verb. */
     const char *servers, *timeout;
+    const char *controllers; /* asked instead of servers, where a verb can; NULL: none */
     bool json;
     cli_session_next *next;
     int exit;

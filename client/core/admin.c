@@ -217,6 +217,8 @@ enum err client_ask_cluster(struct client *c, const struct client_op *op, struct
     struct wire_describe_cluster_request request;
     (void)op;
     wire_defaults(&wire_describe_cluster_request_message, &request);
+    if (client_asks_controllers(c))
+        request.endpoint_type = CLIENT_ENDPOINT_CONTROLLER;
     return client_call_send(c, call, &request);
 }
 

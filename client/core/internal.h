@@ -256,6 +256,9 @@ struct client_node *client_leader(struct client *c, struct client_topic *topic, 
 bool client_lane_ready(struct client_node *node, enum client_lane lane);
 /* A node that can take a request now and may be any; NULL: one is being connected to. */
 struct client_node *client_any_node(struct client *c);
+/* Whether it asks controllers, and not brokers (KIP-919). */
+bool client_asks_controllers(const struct client *c);
+#define CLIENT_ENDPOINT_CONTROLLER 2 /* DescribeCluster's EndpointType */
 void client_metadata_pump(struct client *c);
 void client_metadata_timer(struct client *c);
 void client_metadata_answer(struct client *c, struct client_call *call, struct bytes body);

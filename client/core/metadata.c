@@ -33,8 +33,7 @@ static struct client_node *node_add(struct client *c, int32_t id)
     return node;
 }
 
-/* Whether it asks controllers, and not brokers. */
-static bool asks_controllers(const struct client *c)
+bool client_asks_controllers(const struct client *c)
 {
     return c->config.bootstrap_controllers[0] != 0;
 }
@@ -46,7 +45,7 @@ enum err client_metadata_init(struct client *c)
     m->controller = -1;
     enum err e = hmap_init(&m->topics, c->mem, topic_equal);
     struct client_address addresses[CLIENT_BOOTSTRAP_MAX];
-    bool controllers = asks_controllers(c);
+    bool controllers = client_asks_controllers(c);
     int count = client_addresses_parse(
         controllers ? c->config.bootstrap_controllers : c->config.bootstrap_servers, addresses);
     m->needed = controllers; /* an order is for the one that leads */
@@ -275,7 +274,6 @@ void client_metadata_lost(struct client *c)
 }
 
 #define API_DESCRIBE_CLUSTER 60
-#define ENDPOINT_CONTROLLER 2 /* EndpointType */
 
 /* Controllers know of no topics (KIP-919). */
 static enum err ask_controllers(struct client *c, struct client_node *node)
@@ -287,7 +285,7 @@ static enum err ask_controllers(struct client *c, struct client_node *node)
         return e;
     struct wire_describe_cluster_request request;
     wire_defaults(&wire_describe_cluster_request_message, &request);
-    request.endpoint_type = ENDPOINT_CONTROLLER;
+    request.endpoint_type = CLIENT_ENDPOINT_CONTROLLER;
     e = client_call_send(c, call, &request);
     arena_reset(&c->arena);
     return e;
@@ -322,7 +320,7 @@ static enum err ask(struct client *c, struct client_node *node)
 void client_metadata_pump(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    if (!m->needed || m->in_flight || (m->topics.count == 0 && !asks_controllers(c)))
+    if (!m->needed || m->in_flight || (m->topics.count == 0 && !client_asks_controllers(c)))
         return;
     if (c->now_ns < m->retry_ns) {
         client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
@@ -331,7 +329,7 @@ void client_metadata_pump(struct client *c)
     struct client_node *node = client_any_node(c);
     if (node == NULL)
         return;
-    enum err e = asks_controllers(c) ? ask_controllers(c, node) : ask(c, node);
+    enum err e = client_asks_controllers(c) ? ask_controllers(c, node) : ask(c, node);
     if (e != ERR_NONE) {
         TRACE(c->trace, CLIENT_ERROR, .code = 3, .err = e);
         failed(c);

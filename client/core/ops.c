@@ -358,9 +358,10 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_TOPICS:
     case CLIENT_CONFIGS:
     case CLIENT_CLUSTER:
-    case CLIENT_QUORUM:
     case CLIENT_DIRS:
         return client_any_node(c);
+    case CLIENT_QUORUM: /* a broker passes it on, a controller that does not lead refuses it */
+        return client_asks_controllers(c) ? controller_node(c) : client_any_node(c);
     case CLIENT_CREATE_TOPIC:
     case CLIENT_DELETE_TOPIC:
     case CLIENT_ADD_PARTITIONS:

@@ -83,3 +83,16 @@ and got
 $3"
     printf 'ok  %s\n' "$1"
 }
+
+# free_ports COUNT: below those that the machine gives to who connects somewhere, so that none is taken meanwhile.
+free_ports() {
+    python3 -c '
+import random, socket, sys
+count, lines = int(sys.argv[1]), []
+while len(lines) < count:
+    try:
+        lines.append(socket.create_server(("127.0.0.1", random.randrange(10000, 32768))))
+    except OSError:
+        pass
+print(*(line.getsockname()[1] for line in lines))' "$1"
+}

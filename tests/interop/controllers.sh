@@ -7,10 +7,7 @@ ask=$(dirname "$0")/controllers.py
 declare -A pids
 trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 
-read -r -a ports < <(python3 -c '
-import socket
-lines = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(line.getsockname()[1] for line in lines))')
+read -r -a ports < <(free_ports 3)
 voters=1@127.0.0.1:${ports[0]},2@127.0.0.1:${ports[1]},3@127.0.0.1:${ports[2]}
 
 start() {
@@ -37,6 +34,11 @@ leads() {
 for node in 1 2 3; do start $node; done
 leads 1 2 3
 timeout 60 python3 "$ask" listeners "${ports[@]}" || die "a listener of controllers is none"
+controllers=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
+"$kiln" cluster status --bootstrap-controller "$controllers" >"$work/status" || die "kiln cluster status: $(cat "$work/status")"
+same "kiln cluster status" "controller $leader at 127.0.0.1:${ports[$leader - 1]}
+metadata led by $leader, leader epoch $epoch, high watermark $end, 3 voters, 0 observers" "$(
+    grep -E "^controller $leader|^metadata" "$work/status")"
 timeout 120 python3 "$ask" hostile "${ports[@]}" || die "strangers disturbed the controllers"
 first=$leader
 first_epoch=$epoch

@@ -11,10 +11,7 @@ attempts=12 # until chance makes the controller wanted the leader
 declare -A pids
 trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 
-read -r -a ports < <(python3 -c '
-import socket
-lines = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(line.getsockname()[1] for line in lines))')
+read -r -a ports < <(free_ports 3)
 kilns=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}
 
 for node in 1 2 3; do
