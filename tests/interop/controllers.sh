@@ -7,7 +7,7 @@ ask=$(dirname "$0")/controllers.py
 declare -A pids
 trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 
-read -r -a ports < <(free_ports 3)
+ports=($(free_ports 3)) # by then nobody has them any more
 voters=1@127.0.0.1:${ports[0]},2@127.0.0.1:${ports[1]},3@127.0.0.1:${ports[2]}
 
 start() {
