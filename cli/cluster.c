@@ -127,8 +127,8 @@ static void print_text(const struct cluster_verb *v)
     cli_wrapf(stdout, 2, "%d topic%s, %d partition%s, %d without a leader", (int)topic_count,
               s_of(topic_count), (int)v->partition_count, s_of(v->partition_count),
               (int)v->offline_count);
-    cli_wrapf(stdout, 2, "%d log director%s, %d offline, %" PRId64 " bytes", (int)d->dir_count,
-              d->dir_count == 1 ? "y" : "ies", (int)d->offline_count, d->bytes);
+    cli_wrapf(stdout, 2, "%d log director%s, %d offline, %" PRId64 " bytes of topics",
+              (int)d->dir_count, d->dir_count == 1 ? "y" : "ies", (int)d->offline_count, d->bytes);
 }
 
 static void print_status(struct cluster_verb *v)

@@ -54,8 +54,8 @@ static void look(struct replica_fetch *f)
     f->diverging_epoch = -1;
     f->diverging_end = -1;
     f->code = look_code(f);
-    int64_t from = f->read != NULL ? f->read->next_offset : f->offset;
-    f->some = f->code == WIRE_ERROR_NONE && f->diverging_end < 0 && from < readable_end(f);
+    f->some =
+        f->code == WIRE_ERROR_NONE && f->diverging_end < 0 && f->next_offset < readable_end(f);
     f->high_watermark = f->last_stable_offset = open ? r->high_watermark : -1;
     f->log_start = replica_log_start(r);
 }
@@ -88,6 +88,7 @@ struct replica_read *replica_fetch_take(struct replica_fetch *f)
     reading->fetch = NULL;
     f->reading = NULL;
     f->read = NULL;
+    f->next_offset = f->offset;
     return reading;
 }
 
@@ -131,11 +132,12 @@ static void on_read(struct log_op *op, enum err e)
     f->some = false;
     if (e == ERR_NONE) {
         f->read = log;
-        f->some = log->next_offset < readable_end(f);
+        f->next_offset = log->next_offset;
+        f->some = f->next_offset < readable_end(f);
     }
     if (f->read != NULL && log->bytes > 0)
         TRACE(r->trace, SERVE, .partition = r->trace_id, .topic_id = r->topic_trace,
-              .from = f->offset, .to = log->next_offset, .high_watermark = f->high_watermark,
+              .from = f->offset, .to = f->next_offset, .high_watermark = f->high_watermark,
               .leader_epoch = r->leader_epoch, .isolation = f->isolation);
     if (e == ERR_NONE && f->stale)
         look(f); /* it may be led no more */
@@ -222,6 +224,7 @@ void replica_fetch(struct replica_fetch *f)
     if (!list_linked(&f->link))
         list_push_back(&r->fetches, &f->link);
     f->bytes_seen = readable_bytes(r);
+    f->next_offset = f->offset;
     look(f);
     if (f->some && (f->bytes_max > 0 || f->at_least_one))
         read_some(f);

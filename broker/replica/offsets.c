@@ -47,8 +47,10 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
         log_seek(r->log, &o->seek, on_seek);
     } else if (o->timestamp_ms == REPLICA_LATEST) {
         answer_end(o, r->high_watermark);
-    } else if (o->timestamp_ms == REPLICA_EARLIEST || o->timestamp_ms == REPLICA_EARLIEST_LOCAL) {
+    } else if (o->timestamp_ms == REPLICA_EARLIEST) {
         answer_end(o, log_start(r->log));
+    } else if (o->timestamp_ms == REPLICA_EARLIEST_LOCAL) {
+        answer_end(o, log_local_start(r->log));
     } else if (o->timestamp_ms == REPLICA_LATEST_TIERED ||
                o->timestamp_ms == REPLICA_EARLIEST_PENDING_UPLOAD) {
         answer_end(o, -1); /* nothing is tiered */

@@ -188,6 +188,9 @@ struct replica_fetch {
     int64_t diverging_end;
     /* What was read; NULL: nothing. It stays until the next replica_fetch or the end. */
     const struct log_read *read;
+    /* Where the asker goes on: behind what was read, and behind what stood there and is not for
+     * him; offset, when nothing was, or it was taken. */
+    int64_t next_offset;
     /* the replica's own */
     struct replica *replica;
     struct list link;

@@ -81,7 +81,7 @@ odd "reads cannot write $data/bad-0/$index: " "rm $index && mkfifo $index"
 odd "cannot list $data/bad-0: not a directory" "rm -rf ../bad-0 && mkfifo ../bad-0"
 # Files longer than any of their kind: damage as any other.
 odd "reads" "truncate -s 3G $index leader-epoch-checkpoint $snapshot"
-odd "reads" 'truncate -s 3G ../recovery-point-offset-checkpoint ../log-start-offset-checkpoint ../__cluster_metadata-0/quorum-state'
+odd "reads" 'truncate -s 3G ../recovery-point-offset-checkpoint ../log-start-offset-checkpoint'
 odd "partition.metadata: line 1 is no" 'truncate -s 3G partition.metadata'
 # What is nobody's, in the partition and beside it.
 odd "reads" 'mkdir odd x.tmp x.tmp/y && mkfifo pipe && ln -s nowhere link && mkdir -m 000 lost+found'

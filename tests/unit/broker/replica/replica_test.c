@@ -603,11 +603,13 @@ TEST(a_close_waits_for_what_has_been_read)
     const struct replica_fetch *f = &r.life->waiter.fetch;
     assert_non_null(f->read);
     assert_int_equal(f->read->next_offset, 3);
+    assert_int_equal(f->next_offset, 3);
     assert_false(f->some);
     order(resign_and_close, 500);
     assert_false(r.life->closed);
     assert_int_equal(f->code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
     assert_int_equal(f->read->next_offset, 3);
+    assert_int_equal(f->next_offset, 3);
     order(end_fetch, 500);
     assert_true(r.life->closed);
     teardown();
