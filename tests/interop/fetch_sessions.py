@@ -82,4 +82,5 @@ def main():
         raise SystemExit("a session saves less than it should")
 
 
-main()
+if __name__ == "__main__":
+    main()
