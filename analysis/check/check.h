@@ -111,7 +111,8 @@ enum check_gravity {
     X(L15, TOPIC_RETURNED, CORRUPTS, "a topic that was deleted is there again")                    \
     X(L16, OTHER_TOPIC, CORRUPTS, "records of a topic stand in another one of its name")           \
     X(L17, REBUILT_IN_VAIN, RULE, "what a clean end had left had to be made anew")                 \
-    X(L18, LEFT_UNSOUND, RULE, "a clean end left files that are not sound")
+    X(L18, LEFT_UNSOUND, RULE, "a clean end left files that are not sound")                        \
+    X(L19, TOO_MUCH_DELETED, LOSES, "less was left by size than its topic keeps")
 
 enum check_code {
 #define X(code, name, gravity, text) CHECK_##name,

@@ -135,6 +135,10 @@ static void on_settings(struct check *c, const struct trace_row *row)
     bool shorter = topic->has_settings && topic->retention_ms != is->retention_ms;
     topic->retention_ms_before = shorter ? topic->retention_ms : is->retention_ms;
     topic->changed_ns = row->time_ns;
+    bool other = topic->has_settings && topic->retention_bytes != is->retention_bytes;
+    topic->retention_bytes_before = other ? topic->retention_bytes : is->retention_bytes;
+    topic->bytes_changed_ns = row->time_ns;
+    topic->retention_bytes = is->retention_bytes;
     topic->has_settings = true;
     topic->durable = is->durable;
     topic->unclean = is->unclean;

@@ -24,7 +24,7 @@ struct check_rule {
  * clients sent, were told and read. */
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
-    check_rule_readers, check_rule_ids, check_rule_ends, check_rule_quorum;
+    check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -38,6 +38,15 @@ struct batch {
 };
 
 #define DISK_PARTS_MAX 8 /* segments that wait for an earlier one's sync */
+
+/* The newest segments of a log, by their base, and the bytes that were appended to each. */
+#define CHECK_SIZES_MAX 64
+struct check_sizes {
+    struct check_size {
+        uint64_t base, bytes;
+    } rows[CHECK_SIZES_MAX];
+    uint32_t count;
+};
 
 struct replica {
     struct hmap_node node;
@@ -59,6 +68,7 @@ struct replica {
     bool differs;       /* from the canonical log at matched */
     /* As the disk itself tells: the end of what is durable without a hole, and segments behind a
      * hole, by their base, which is 0 where there is none. */
+    struct check_sizes sizes;
     uint64_t disk_end;
     struct disk_part {
         uint64_t base, end;

@@ -68,7 +68,8 @@ struct topic {
     /* In force, once somebody has said so. */
     bool has_settings, durable, unclean;
     int64_t partitions, retention_ms;
-    int64_t retention_ms_before, changed_ns; /* until then */
+    int64_t retention_ms_before, changed_ns;                           /* until then */
+    int64_t retention_bytes, retention_bytes_before, bytes_changed_ns; /* likewise */
     bool acked, seen;
     bool asked_to_go;    /* somebody wants it deleted: it may be gone from now on */
     int64_t added_ns;    /* when the metadata log said so first; INT64_MAX: it has not */

@@ -90,6 +90,8 @@ static bool is_old(const struct log_retention *r, const struct log_segment *segm
     if (greatest < 0)
         greatest = segment->modified_ms;
     ASSERT(greatest >= 0);
+    if (KNOWN_BUG(age_of_the_oldest) && segment->first_timestamp >= 0)
+        greatest = segment->first_timestamp;
     /* Subtracted so that no timestamp, however odd, overflows. */
     return greatest < r->wall_ms && r->wall_ms - greatest > retention_ms &&
            left_alone(segment, retention_ms);
@@ -101,6 +103,8 @@ static bool is_too_much(const struct log_retention *r, const struct log_segment 
     int64_t bytes_max = r->log->config.retention_bytes;
     if (bytes_max < 0)
         return false;
+    if (KNOWN_BUG(one_segment_too_many))
+        return log_bytes(r->log) - gone > (uint64_t)bytes_max;
     return log_bytes(r->log) - gone >= (uint64_t)bytes_max + segment->size;
 }
 
