@@ -367,6 +367,11 @@ static enum steps_flow open_identity(struct steps *steps)
                        o->path, o->crc_path);
     else if (o->get.found)
         e = check_meta(o);
+    else if (dir->config.joins && dir->config.cluster_id == NULL)
+        e = errmsg_set(&o->op->msg, ERR_INVALID,
+                       "%s is new, and all voters of a quorum belong to one cluster: set "
+                       "cluster.id, the same for each of them (22 characters; any UUID in base64)",
+                       dir->path);
     else
         make_meta(o);
     bool found = o->get.found;

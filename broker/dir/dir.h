@@ -27,6 +27,7 @@ struct dir_config {
     const char *path;
     int32_t node_id;
     const char *cluster_id;   /* NULL: take what meta.properties says, or make one */
+    bool joins;               /* it is one of several, and may not make one */
     int32_t open_files_max;   /* of the file cache */
     int64_t checkpoint_bytes; /* a recovery point after so many synced bytes ... */
     int64_t checkpoint_ms;    /* ... or so long */

@@ -191,6 +191,7 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
         .path = c->log_dirs,
         .node_id = (int32_t)c->node_id,
         .cluster_id = c->cluster_id[0] == 0 ? NULL : c->cluster_id,
+        .joins = b->members.voter_count > 1,
         .open_files_max = (int32_t)c->log_open_files_max,
         .checkpoint_bytes = c->log_checkpoint_bytes,
         .checkpoint_ms = c->log_checkpoint_ms,

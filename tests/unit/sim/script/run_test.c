@@ -306,3 +306,29 @@ TEST(a_script_that_ends_early_leaves_a_finding)
     assert_int_equal(t.result.finding_count, 0);
     scripted_done(&t);
 }
+
+TEST(controllers_elect_a_leader_and_take_its_orders)
+{
+    assert_holds(
+        "scenario \"a quorum of three takes orders\"\n"
+        "local cluster = Cluster { controllers = 3 }\n"
+        "expect(cluster:controller() == nil and cluster:quorum_epoch() == 0, \"too early\")\n"
+        "wait_until(function() return cluster:controller() ~= nil end, seconds(10))\n"
+        "expect(cluster:controller():role() == \"leader\", \"it is something else\")\n"
+        "local config = { [\"message.max.bytes\"] = 500000 }\n"
+        "expect(cluster:alter_brokers { config = config }, \"the order is refused\")\n"
+        "finally { \"the controllers agree\" }\n");
+}
+
+/* Each would make a cluster of its own, and none of them would hear the others. */
+TEST(voters_without_a_clusters_id_say_what_to_do)
+{
+    assert_verdict(
+        "scenario \"three of no cluster\"\n"
+        "local cluster = Cluster { controllers = 3, config = { [\"cluster.id\"] = \"\" } }\n"
+        "local function says() return cluster:controller(1):said(\"set cluster.id\") end\n"
+        "expect(wait_until(says, seconds(5)), \"it says nothing\")\n"
+        "expect(cluster:controller(1):alive(), \"it has ended\")\n"
+        "finally { \"the controllers agree\" }\n",
+        SCRIPT_BROKEN, "it has ended");
+}
