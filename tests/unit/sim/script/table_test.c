@@ -17,7 +17,7 @@ static const struct {
     {"b:kill { restart = 200 }",
      "orders.lua:7: kill: restart: 200 has no unit; say seconds(200) or millis(200)"},
     {"b:power_loss { restart_after = millis(200) }",
-     "orders.lua:7: power_loss: no option restart_after; there are restart"},
+     "orders.lua:7: power_loss: no option restart_after; there are at_op, restart"},
     {"b:restart { after = seconds(1) }", "orders.lua:7: restart: takes nothing, not a table"},
     {"b:restart(seconds(1))", "orders.lua:7: restart: takes nothing, not 1s"},
     {"b:stop(5)", "orders.lua:7: stop: takes nothing, not 5"},
