@@ -140,8 +140,12 @@ struct part *check_part_of(struct check *c, const struct trace_row *row)
 {
     uint8_t at = c->partition_at[row->kind], id_at = c->topic_id_at[row->kind];
     ASSERT(at > 0);
-    return check_tables_part(&c->tables, trace_words(row)[at - 1],
-                             id_at == 0 ? 0 : trace_words(row)[id_at - 1]);
+    uint64_t id = trace_words(row)[at - 1];
+    uint64_t topic_id = id_at == 0 ? 0 : trace_words(row)[id_at - 1];
+    struct part *last = c->part_last; /* who has a topic's id keeps it */
+    if (topic_id != 0 && last != NULL && last->id == id && last->topic_id == topic_id)
+        return last;
+    return c->part_last = check_tables_part(&c->tables, id, topic_id);
 }
 
 void check_row(struct check *c, const struct trace_row *row)

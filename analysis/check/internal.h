@@ -158,11 +158,14 @@ struct check {
     struct quorum quorum;
     int64_t last_ns; /* of the last row */
     struct replica *replica_last;
+    struct part *part_last;
     bool topics_listed, ended, disk_speaks; /* the trace has the disk's own word */
-    int64_t harmed_ns;                      /* the latest moment at which something was amiss */
-    int64_t harm_until_ns;                  /* what strikes now ends by itself then */
-    uint32_t down_count;                    /* brokers that have served and do not */
-    uint32_t offline_count;                 /* brokers whose log directory is offline */
+    uint32_t polled_node; /* whose records are told now, and of which poll of it */
+    uint64_t polled_op;
+    int64_t harmed_ns;      /* the latest moment at which something was amiss */
+    int64_t harm_until_ns;  /* what strikes now ends by itself then */
+    uint32_t down_count;    /* brokers that have served and do not */
+    uint32_t offline_count; /* brokers whose log directory is offline */
     enum err error;
     const struct check_rule *asked[TRACE_KIND_COUNT][CHECK_RULES_MAX];
     uint8_t asked_count[TRACE_KIND_COUNT];

@@ -72,6 +72,10 @@ static void on_ok(struct check *c, const struct trace_row *row)
 {
     const struct trace_PRODUCE_OK *is = TRACE_AS(row, PRODUCE_OK);
     struct sent s;
+    bool gone;
+    const struct value *v = check_tables_value(&c->tables, is->vid, &gone);
+    if (v == NULL || row->time_ns - v->at_ns <= c->contract.send_ns)
+        return;
     if (!find_sent(c, row, is->vid, &s) || s.quiet_ns == INT64_MAX)
         return;
     int64_t until_ns = s.at_ns + c->contract.send_ns;
@@ -165,8 +169,7 @@ static struct place *waits(struct check *c, const struct trace_row *row)
     if (at != NULL && (fresh || at->epoch != row->incarnation))
         *at = (struct place){.node = at->node,
                              .key = {at->key[0], at->key[1], at->key[2]},
-                             .epoch = row->incarnation,
-                             .op = NO_OFFSET};
+                             .epoch = row->incarnation};
     return at;
 }
 
@@ -191,10 +194,13 @@ static void on_polled(struct check *c, const struct trace_row *row)
 static void on_read(struct check *c, const struct trace_row *row)
 {
     const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
-    struct place *wait = waits(c, row);
-    if (wait == NULL || wait->op == is->op)
+    if (c->polled_node == row->node && c->polled_op == is->op)
         return;
-    wait->op = is->op;
+    c->polled_node = row->node;
+    c->polled_op = is->op;
+    struct place *wait = waits(c, row);
+    if (wait == NULL)
+        return;
     bool gone;
     struct part *part = check_part_of(c, row);
     const struct value *v = check_tables_value(&c->tables, is->vid, &gone);
