@@ -202,16 +202,8 @@ int cli_cluster(int argc, char **argv)
     if (v == NULL)
         return cli_complain("out of memory"), EXIT_FAILURE;
     v->session.next = ask_next;
-    struct cli_option options[CLI_SESSION_OPTIONS + 1];
+    struct cli_option options[CLI_SESSION_OPTIONS];
     cli_session_options(&v->session, options);
-    options[CLI_SESSION_OPTIONS] =
-        (struct cli_option){"--bootstrap-controller",
-                            CLI_TEXT,
-                            &v->session.controllers,
-                            0,
-                            0,
-                            NULL,
-                            "HOST:PORT of a controller, which is asked for its quorum instead"};
     const struct cli_usage usage = {
         "kiln cluster status",
         "Shows who belongs to the cluster, who leads its metadata, and how much of it serves.\n"

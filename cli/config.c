@@ -380,6 +380,9 @@ static int take_words(struct config_verb *v, const char *synopsis)
         return cli_complain("--dry-run belongs to set and unset");
     if (v->what == WHAT_LIST && v->words.count > 1)
         return cli_complain("list shows all that is set, and takes no name; usage: %s", synopsis);
+    if (v->what == WHAT_LIST && v->session.controllers != NULL)
+        return cli_complain("list asks brokers, for controllers do not list topics; describe "
+                            "cluster says what all brokers have");
     if (v->what == WHAT_LIST)
         return -1;
     int exit = take_resource(v, synopsis);

@@ -172,6 +172,10 @@ static void on_client_row(struct cli_session *s, const struct trace_row *row)
     const struct trace_CLIENT_ERROR *is = TRACE_AS(row, CLIENT_ERROR);
     if (is->code != 0 || is->err >= ERR_COUNT)
         return;
+    uint64_t answers = client_answer_count(s->client.core);
+    if (answers != s->answer_count) /* somebody is there */
+        s->down_count = 0;
+    s->answer_count = answers;
     s->down = (enum err)is->err;
     s->down_count++;
     if (nobody_there(s)) {
@@ -202,7 +206,14 @@ void cli_session_options(struct cli_session *s, struct cli_option options[CLI_SE
                                      0,
                                      NULL,
                                      "HOST:PORT of a broker: 127.0.0.1:9092"};
-    options[1] = (struct cli_option){
+    options[1] = (struct cli_option){"--bootstrap-controller",
+                                     CLI_TEXT,
+                                     &s->controllers,
+                                     0,
+                                     0,
+                                     NULL,
+                                     "HOST:PORT of a controller, which is asked instead"};
+    options[2] = (struct cli_option){
         "--timeout",
         CLI_TEXT,
         &s->timeout,
@@ -210,7 +221,7 @@ void cli_session_options(struct cli_session *s, struct cli_option options[CLI_SE
         0,
         NULL,
         "how long all of it may take, as 30s (10s); given, it also waits for a broker that starts"};
-    options[2] = (struct cli_option){"--json", CLI_FLAG, &s->json, 0, 0, NULL, "one object a line"};
+    options[3] = (struct cli_option){"--json", CLI_FLAG, &s->json, 0, 0, NULL, "one object a line"};
 }
 
 static enum err configure(const struct cli_session *s, struct client_config *config,

@@ -23,7 +23,7 @@ typedef void cli_session_next(struct cli_session *s);
 struct cli_session {
     /* Set by cli_session_options and the verb. */
     const char *servers, *timeout;
-    const char *controllers; /* asked instead of servers, where a verb can; NULL: none */
+    const char *controllers; /* asked instead of servers; NULL: none */
     bool json;
     cli_session_next *next;
     int exit;
@@ -32,7 +32,8 @@ struct cli_session {
     int64_t timeout_ns; /* of everything together */
     bool patient;       /* --timeout was given: who refuses may be starting, and is asked again */
     struct cli_question question;
-    int down_count; /* what became of connections since the last answer */
+    int down_count;        /* what became of connections since the last answer ... */
+    uint64_t answer_count; /* ... which was so many'th */
     enum err down;
     bool told_down, ending;
     struct env_timer giving_up;
@@ -44,7 +45,7 @@ struct cli_session {
     struct loop_close closing;
 };
 
-#define CLI_SESSION_OPTIONS 3
+#define CLI_SESSION_OPTIONS 4
 /* The options that every such verb has. */
 void cli_session_options(struct cli_session *s, struct cli_option options[CLI_SESSION_OPTIONS]);
 /* Runs next until something ends the session. The exit code. */

@@ -114,6 +114,25 @@ static void send(struct quorum_peers *out, const struct raft_request *request)
     peers_send(c->peers, request->to.id, &w->request);
 }
 
+/* ---- who leads ---- */
+
+/* Once an epoch: of this node when it takes commands, of another when that is heard of. */
+void broker_controllers_role_changed(struct quorum_watch *watch)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
+    int32_t epoch = quorum_epoch(b->quorum), leader = quorum_leader(b->quorum);
+    bool own = leader == quorum_node_id(b->quorum);
+    if (epoch == b->told_epoch || leader == RAFT_NOBODY || (own && !quorum_leads(b->quorum)))
+        return;
+    b->told_epoch = epoch;
+    if (own)
+        NOTE(b->notes, QUORUM_LEADER, "this node leads the metadata quorum, in epoch %d",
+             (int)epoch);
+    else
+        NOTE(b->notes, QUORUM_LEADER, "node %d leads the metadata quorum, in epoch %d", (int)leader,
+             (int)epoch);
+}
+
 /* ---- life ---- */
 
 /* Of a node that votes alone: itself, where its clients find it. */

@@ -239,6 +239,7 @@ struct broker {
     struct api_voter voters[RAFT_VOTERS_MAX]; /* of the metadata quorum, and where they are */
     int32_t voter_count;
     struct controllers *controllers; /* the way to the other voters; NULL: there are none */
+    int32_t told_epoch;              /* of the metadata quorum, whose leader a person knows */
 
     struct api *api;
     struct api_idle api_idle;
@@ -342,6 +343,8 @@ void broker_clients_drain(struct broker *b);
 void broker_clients_close(struct broker *b);
 
 /* controllers.c */
+/* Somebody else may lead the metadata quorum. */
+void broker_controllers_role_changed(struct quorum_watch *watch);
 /* Who votes, and where. Once the listeners have their ports. */
 void broker_controllers_take(struct broker *b);
 /* Makes the way to the other voters, if there are any. ERR_NOMEM, ERR_LIMIT (a host too long). */

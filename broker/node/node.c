@@ -30,6 +30,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     b->quorum_watch = (struct quorum_watch){.published = broker_reconcile,
                                             .led = broker_partitions_led,
                                             .failed = broker_partitions_metadata_failed,
+                                            .role_changed = broker_controllers_role_changed,
                                             .stopped = broker_partitions_metadata_stopped};
     broker_clients_init(b);
     list_init(&b->to_open);

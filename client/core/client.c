@@ -212,6 +212,7 @@ static void fire_due(struct client *c)
 static void answered(struct client *c, struct client_call *call, struct slice body)
 {
     struct bytes bytes = slice_bytes(body);
+    c->answer_count++;
     switch (call->kind) {
     case CLIENT_CALL_METADATA:
         client_metadata_answer(c, call, bytes);
@@ -348,6 +349,11 @@ void client_step(struct client *c, const struct client_event *ev, struct client_
                        ? INT64_MAX
                        : CONTAINER_OF(heap_min(&c->timers), struct client_timer, node)->deadline_ns;
     c->out = NULL;
+}
+
+uint64_t client_answer_count(const struct client *c)
+{
+    return c->answer_count;
 }
 
 struct list *client_nodes(struct client *c)

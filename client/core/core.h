@@ -504,6 +504,8 @@ struct list *client_nodes(struct client *c);
 /* NULL when unknown. */
 struct client_node *client_node_find(struct client *c, int32_t id);
 const struct client_config *client_config_of(const struct client *c);
+/* How many answers have come, to whatever was asked. */
+uint64_t client_answer_count(const struct client *c);
 /* -1 when nothing is known yet. */
 int32_t client_partition_count(const struct client *c, const char *topic);
 /* As the last Metadata said (KIP-516), which may lag behind a deletion; zeros while nobody said. */

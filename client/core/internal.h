@@ -11,6 +11,7 @@
 #define CLIENT_ARENA_MAX (256ll << 20)
 /* The share by which back-offs differ, so that clients do not beat in step. */
 #define CLIENT_JITTER_PERCENT 20
+#define CLIENT_ENDPOINT_CONTROLLER 2 /* EndpointType (KIP-919) */
 
 struct client_address {
     char host[CLIENT_HOST_MAX];
@@ -203,6 +204,7 @@ struct client {
     struct list calls; /* not yet answered or lost */
     struct list ops;   /* client_op.link: offsets, topics and creations that are not done */
     bool ops_dirty, closing;
+    uint64_t answer_count;
     struct heap timers;
     uint64_t timer_sequence;
     struct arena arena; /* of the answer being handled */

@@ -8,6 +8,7 @@ declare -A pids
 trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 
 ports=($(free_ports 3)) # by then nobody has them any more
+all=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
 voters=1@127.0.0.1:${ports[0]},2@127.0.0.1:${ports[1]},3@127.0.0.1:${ports[2]}
 
 start() {
@@ -52,6 +53,11 @@ for round in 1 2 3; do
     for node in 1 2 3; do [[ $node == "$killed" ]] || others+=($node); done
     leads "${others[@]}"
     [[ $leader != "$killed" ]] || die "controller $killed was killed and leads"
+    # One of the addresses is dead, and perhaps the one that the others name as leader was.
+    "$kiln" config set cluster "log.retention.ms=$((1000 + round))" --bootstrap-controller "$all" --timeout 30s >/dev/null ||
+        die "no order is taken"
+    same "what was ordered" "log.retention.ms = $((1000 + round)), from cluster" \
+        "$("$kiln" config describe cluster log.retention.ms --bootstrap-controller "$all" --timeout 30s)"
     ((epoch > before)) || die "the epoch went from $before to $epoch"
     start "$killed"
     leads 1 2 3
