@@ -6,27 +6,35 @@
 /* What stood behind a hole may follow now. */
 static void join_parts(struct replica *r)
 {
-    for (int i = 0; i < DISK_PARTS_MAX; i++) {
+    for (int i = 0; r->disk_part_count > 0 && i < DISK_PARTS_MAX; i++) {
         struct disk_part *part = &r->disk_parts[i];
         if (part->base == 0 || part->base > r->disk_end)
             continue;
         r->disk_end = MAX(r->disk_end, part->end);
         *part = (struct disk_part){0};
+        r->disk_part_count--;
         i = -1; /* it may have closed the hole before another */
     }
 }
 
-/* Room for one more: when there is none, the farthest is forgotten. */
-static struct disk_part *room_for(struct replica *r, uint64_t base)
+/* Where there is no room for one more, it is forgotten, and nothing is judged up to there. */
+static void keep_part(struct replica *r, uint64_t base, uint64_t end)
 {
-    struct disk_part *worst = &r->disk_parts[0];
+    struct disk_part *free = NULL;
     for (int i = 0; i < DISK_PARTS_MAX; i++) {
         struct disk_part *part = &r->disk_parts[i];
-        if (part->base == base || part->base == 0)
-            return part;
-        worst = part->base > worst->base ? part : worst;
+        if (part->base == base) {
+            part->end = end;
+            return;
+        }
+        free = part->base == 0 ? part : free;
     }
-    return worst;
+    if (free == NULL) {
+        r->disk_forgotten = MAX(r->disk_forgotten, end);
+        return;
+    }
+    r->disk_part_count++;
+    *free = (struct disk_part){.base = base, .end = end};
 }
 
 static void on_disk(const struct trace_row *row, struct replica *r)
@@ -36,7 +44,7 @@ static void on_disk(const struct trace_row *row, struct replica *r)
     if (is->base <= r->disk_end)
         r->disk_end = MAX(r->disk_end, is->end);
     else
-        *room_for(r, is->base) = (struct disk_part){.base = is->base, .end = is->end};
+        keep_part(r, is->base, is->end);
     join_parts(r);
 }
 
@@ -45,7 +53,7 @@ static void on_durable(struct check *c, const struct trace_row *row, struct repl
 {
     const struct trace_LOG_DURABLE *is = TRACE_AS(row, LOG_DURABLE);
     const struct host *host = check_host(c, row->node);
-    r->disk_end = MAX(r->disk_end, r->start);
+    r->disk_end = MAX(MAX(r->disk_end, r->start), r->disk_forgotten);
     join_parts(r);
     if (host == NULL || host->damaged || !c->disk_speaks || is->end <= r->disk_end)
         return;
@@ -57,11 +65,14 @@ static void on_cut(const struct trace_row *row, struct replica *r)
 {
     uint64_t end = TRACE_AS(row, LOG_CUT)->end;
     r->disk_end = MIN(r->disk_end, end);
+    r->disk_forgotten = MIN(r->disk_forgotten, end);
     for (int i = 0; i < DISK_PARTS_MAX; i++) {
         struct disk_part *part = &r->disk_parts[i];
         part->end = MIN(part->end, end);
-        if (part->base >= end)
-            *part = (struct disk_part){0};
+        if (part->base == 0 || part->base < end)
+            continue;
+        *part = (struct disk_part){0};
+        r->disk_part_count--;
     }
 }
 

@@ -37,7 +37,7 @@ struct batch {
     int32_t epoch;
 };
 
-#define DISK_PARTS_MAX 8 /* segments that wait for an earlier one's sync */
+#define DISK_PARTS_MAX 64 /* segments that wait for an earlier one's sync */
 
 /* The newest segments of a log, by their base, and the bytes that were appended to each. */
 #define CHECK_SIZES_MAX 64
@@ -70,6 +70,8 @@ struct replica {
      * hole, by their base, which is 0 where there is none. */
     struct check_sizes sizes;
     uint64_t disk_end;
+    uint64_t disk_forgotten; /* up to there nothing is judged: there was no room to remember it */
+    uint32_t disk_part_count;
     struct disk_part {
         uint64_t base, end;
     } disk_parts[DISK_PARTS_MAX];

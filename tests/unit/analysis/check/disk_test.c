@@ -66,3 +66,16 @@ TEST(a_cut_takes_the_word_back)
     SAY(&r, BROKER, LOG_DURABLE, P, 10);
     expect_only(&r, CHECK_NOT_DURABLE);
 }
+
+/* A hundred segments in one round of syncs, the oldest last. */
+TEST(more_segments_at_once_than_are_remembered)
+{
+    struct run r;
+    begin_log(&r);
+    for (uint64_t i = 1; i <= 100; i++)
+        wrote(&r, i * 10, i * 10 + 9);
+    for (uint64_t i = 100; i >= 1; i--)
+        disk(&r, i * 10, i * 10 + 10);
+    SAY(&r, BROKER, LOG_DURABLE, P, 1010);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
