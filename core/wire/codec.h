@@ -48,9 +48,10 @@ struct wire_decoder {
     bool framed;       /* snappy: in snappy-java's framing */
     bool between;      /* zstd: no frame is open */
     bool wide;         /* zstd: a frame had a window above WIRE_WINDOW_SMALL */
-    bool ended;        /* the content's end was seen */
-    void *state;       /* the library's; NULL for what needs none */
-    uint8_t *block;    /* snappy: one block of the content */
+    uint64_t frame_size, frame_given; /* zstd: bytes of the frame, as it says and so far */
+    bool ended;                       /* the content's end was seen */
+    void *state;                      /* the library's; NULL for what needs none */
+    uint8_t *block;                   /* snappy: one block of the content */
     size_t block_size, block_at, block_cap;
 };
 

@@ -183,12 +183,22 @@ static enum err zstd_fail(size_t code, struct errmsg *msg)
     return errmsg_set(msg, ERR_CORRUPT, "no zstd frame: %s", ZSTD_getErrorName(code));
 }
 
-/* At the beginning of a frame: what it wants to be remembered. */
-static bool zstd_is_wide(const struct wire_decoder *d)
+/* At the beginning of a frame: what it wants to be remembered, and how much it says it holds. */
+static void zstd_look(struct wire_decoder *d)
 {
     ZSTD_frameHeader head;
-    return ZSTD_getFrameHeader(&head, d->left.data, d->left.size) == 0 &&
-           head.windowSize > WIRE_WINDOW_SMALL;
+    bool known =
+        ZSTD_getFrameHeader(&head, d->left.data, d->left.size) == 0 && head.frameType == ZSTD_frame;
+    d->wide |= known && head.windowSize > WIRE_WINDOW_SMALL;
+    d->frame_size = known ? head.frameContentSize : ZSTD_CONTENTSIZE_UNKNOWN;
+    d->frame_given = 0;
+}
+
+/* The library looks at it only where the output has room for the whole frame: a frame that ends
+ * with an empty block would be whole or not by how it is read. */
+static bool zstd_is_whole(const struct wire_decoder *d)
+{
+    return d->frame_size == ZSTD_CONTENTSIZE_UNKNOWN || d->frame_size == d->frame_given;
 }
 
 static enum err zstd_read(struct wire_decoder *d, uint8_t *out, size_t size, size_t *given,
@@ -199,7 +209,8 @@ static enum err zstd_read(struct wire_decoder *d, uint8_t *out, size_t size, siz
             d->ended = true;
             break;
         }
-        d->wide |= d->between && zstd_is_wide(d);
+        if (d->between)
+            zstd_look(d);
         ZSTD_inBuffer in = {.src = d->left.data, .size = d->left.size};
         ZSTD_outBuffer to = {.dst = out, .size = size};
         size_t hint = ZSTD_decompressStream(d->state, &to, &in);
@@ -207,7 +218,10 @@ static enum err zstd_read(struct wire_decoder *d, uint8_t *out, size_t size, siz
             return zstd_fail(hint, msg);
         d->left = bytes_of(d->left.data + in.pos, d->left.size - in.pos);
         d->between = hint == 0;
+        d->frame_given += to.pos;
         *given = to.pos;
+        if (d->between && !zstd_is_whole(d))
+            return errmsg_set(msg, ERR_CORRUPT, "no zstd frame: it holds less than it says");
         if (!d->between && to.pos == 0 && d->left.size == 0)
             return errmsg_set(msg, ERR_EOF, "the zstd frame ends too early");
     }

@@ -288,6 +288,22 @@ TEST(a_snappy_block_that_claims_more_than_it_can_yield_is_refused_before_memory_
     test_mem_done(&mem);
 }
 
+/* However it is read: a frame of one empty block that says it holds 250 bytes. */
+TEST(a_frame_that_holds_less_than_it_says_is_none)
+{
+    static const uint8_t raw[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 0xfa, 0x01, 0x00, 0x00};
+    for (size_t piece = 1; piece < 1000; piece = piece * 3 + 1) {
+        struct test_mem mem;
+        struct block out;
+        test_mem_init(&mem);
+        enum err e =
+            decode(&mem.mem, WIRE_CODEC_ZSTD, bytes_of(raw, sizeof raw), piece, &out, NULL);
+        assert_int_equal(e, ERR_CORRUPT);
+        free(out.data);
+        test_mem_done(&mem);
+    }
+}
+
 TEST(content_without_end_stops_at_the_limit)
 {
     /* One zstd frame: 9,000 blocks of 128 KiB of one byte, no content size. */
