@@ -28,13 +28,19 @@ struct leavings {
     enum err err;
 };
 
-/* What recovery cut off and kept is there on purpose. */
+/* Notes of what a sound life leaves: bytes that recovery cut off and kept, files of a segment that
+ * go when log.segment.delete.delay.ms is over, and producers who have expired. */
+static const char *const is_right[] = {"recovery cut these bytes off and kept them",
+                                       ".deleted: it was to be removed", "; right if the "};
+
 static void end_line(struct leavings *l)
 {
     l->line[l->line_size] = 0;
-    bool is_kept = strstr(l->line, "recovery cut these bytes off and kept them") != NULL;
+    bool right = false;
     bool is_found = strncmp(l->line, "damage", 6) == 0 || strncmp(l->line, "note", 4) == 0;
-    if (is_found && !is_kept && l->told_count++ < LEAVINGS_TOLD_MAX)
+    for (int i = 0; i < COUNT_OF(is_right); i++)
+        right |= strstr(l->line, is_right[i]) != NULL;
+    if (is_found && !right && l->told_count++ < LEAVINGS_TOLD_MAX)
         script_stage_tell(l->script->stage, l->node, TRACE_LEFT_UNSOUND, NULL, l->line);
     l->line_size = 0;
 }
