@@ -180,6 +180,7 @@ enum err broker_controllers_open(struct broker *b)
         .backoff_ns_max = RECONNECT_NS_MAX,
         .idle_ns_max = ENV_NS_OF_MS(MAX(config->connections_max_idle_ms, 0)),
         .frame_bytes_max = (int32_t)config->socket_request_max_bytes,
+        .filtering = b->filtering,
     };
     c->broker = b;
     c->out.send = send;

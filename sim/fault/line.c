@@ -584,7 +584,8 @@ static enum err check_number(struct words *w, struct bytes word, enum fault_kind
     if (none && value == 0)
         return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" would do nothing: it must be 1 or more",
                           (int)word.size, (const char *)word.data);
-    if ((param == FAULT_P_EVERY || (param == FAULT_P_BY && kind == FAULT_STALL)) && value <= 0)
+    bool forward = param == FAULT_P_EVERY || (param == FAULT_P_BY && kind == FAULT_STALL);
+    if ((forward && value <= 0) || (param == FAULT_P_BY && value == 0))
         return errmsg_set(w->msg, ERR_INVALID, "\"%.*s\" must be longer than nothing",
                           (int)word.size, (const char *)word.data);
     if (param == FAULT_P_PPM && (value > FAULT_PPM_MAX || value < -FAULT_PPM_MAX))

@@ -63,7 +63,7 @@ static const char *parts_fault(const struct half_ask *ask, uint64_t size)
     static const char *const why = "its log has an operation whose parts do not fit";
     size_t head = padded(sizeof *ask + ask->path_size + ask->path_to_size);
     if ((takes[ask->verb] & TAKES_PARTS) == 0)
-        return ask->part_count == 0 && head == padded(size) ? NULL : why;
+        return ask->part_count == 0 && head == size ? NULL : why;
     if (ask->part_count < 1 || ask->part_count > ENV_PARTS_MAX || ask->size < 1)
         return why;
     size_t behind = head + (size_t)ask->part_count * sizeof(struct half_part);

@@ -551,7 +551,7 @@ TEST(a_pipe_is_no_file_and_is_not_waited_for)
     for (int i = 0; i < COUNT_OF(ways); i++) {
         struct call open = {0};
         env_open_file(f.env, &open.op, "pipe", ways[i], done);
-        assert_int_equal(wait_for(&f, &open), ERR_ACCESS);
+        assert_int_equal(wait_for(&f, &open), ERR_NOTFILE);
     }
     end(&f);
 }
