@@ -84,6 +84,7 @@ enum check_gravity {
     X(E6, ROLE_OUT_OF_TURN, RULE, "a controller's role followed one that it may not follow")       \
     X(E7, QUORUM_EPOCH_BACK, RISKS, "a controller's epoch went back")                              \
     X(E8, COMMITTED_UNKNOWN, CORRUPTS, "a controller took for committed what no leader had")       \
+    X(E13, IMAGE_NOT_REPLAYED, CORRUPTS, "a broker knew other metadata than its log comes to")     \
     X(E14, IMAGES_DIFFER, CORRUPTS, "controllers that applied the same log know different things") \
     X(E15, VOTE_NOT_SAVED, RISKS, "a controller's vote left before it was on its disk")            \
     X(E16, NO_CONTROLLER, REORDERS, "nobody led the quorum although nothing was in the way")       \
@@ -164,7 +165,7 @@ struct check_counts {
     uint64_t topics_acked, producer_ids;
     uint64_t elections; /* of the metadata quorum of several voters */
     uint64_t committed; /* offsets of its log */
-    uint64_t images_compared;
+    uint64_t images_compared, images_replayed;
 };
 
 struct check;

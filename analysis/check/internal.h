@@ -90,6 +90,8 @@ struct host {
     bool served, down;             /* as a broker: it has been ready; it is not since */
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest; -1: none */
+    bool image_told;       /* in this life: the metadata that it ends with, up to an offset */
+    uint64_t image_offset, image_digest;
 };
 
 /* ---- the metadata quorum ---- */

@@ -188,3 +188,39 @@ enum err metadata_dump_next(struct metadata_dump *dump, struct metadata_batch *b
     *more = dump->step < COUNT_OF(steps);
     return e;
 }
+
+/* ---- what it comes to ---- */
+
+uint64_t metadata_batch_digest(uint64_t digest, const struct metadata_batch *b)
+{
+    for (int32_t i = 0; i < b->write_count; i++) {
+        const struct metadata_write *write = &b->writes[i];
+        ASSERT(write->size >= WIRE_BATCH_HEAD);
+        digest = hash_combine(digest, hash_bytes(write->buf->data + WIRE_BATCH_HEAD,
+                                                 write->size - WIRE_BATCH_HEAD, 0));
+    }
+    return digest;
+}
+
+enum err metadata_digest(const struct metadata_image *image, struct mem *mem, uint64_t *digest)
+{
+    struct metadata_dump dump;
+    struct arena arena;
+    bool more = true;
+    enum err e = ERR_NONE;
+    *digest = 0;
+    arena_init(&arena, mem, METADATA_BATCH_BYTES_MAX);
+    metadata_dump_begin(&dump, image);
+    while (e == ERR_NONE && more) {
+        struct metadata_batch batch;
+        metadata_batch_init(&batch, mem, 0, 0, 0);
+        e = metadata_dump_next(&dump, &batch, METADATA_DUMP_STEP, &arena, &more);
+        if (e == ERR_NONE)
+            e = metadata_batch_finish(&batch);
+        if (e == ERR_NONE)
+            *digest = metadata_batch_digest(*digest, &batch);
+        metadata_batch_free(&batch);
+    }
+    arena_free(&arena);
+    return e;
+}

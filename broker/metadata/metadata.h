@@ -461,4 +461,14 @@ void metadata_dump_begin(struct metadata_dump *dump, const struct metadata_image
 enum err metadata_dump_next(struct metadata_dump *dump, struct metadata_batch *batch, int32_t count,
                             struct arena *arena, bool *more) MUST_USE;
 
+#define METADATA_DUMP_STEP 1000 /* records of a batch of a dump that becomes a digest */
+
+/* The digest that was, and what the batches hold behind it: not when they were written, nor in
+ * which epoch. */
+uint64_t metadata_batch_digest(uint64_t digest, const struct metadata_batch *b);
+/* Of the records that the image comes to, from 0 on: the same for whoever has applied the same log,
+ * however it came by it. No transaction is open in it. O(image). ERR_NOMEM, ERR_LIMIT. */
+enum err metadata_digest(const struct metadata_image *image, struct mem *mem,
+                         uint64_t *digest) MUST_USE;
+
 #endif

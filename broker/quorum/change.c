@@ -96,10 +96,13 @@ static void drop_from(struct quorum *q, uint64_t from)
         list_remove(&change->link);
         change_free(q, change);
     }
-    metadata_image_release(q->tail);
+    struct metadata_image *was = q->tail;
     q->tail = list_empty(&q->changes) ? q->committed
                                       : CONTAINER_OF(q->changes.prev, struct change, link)->image;
     metadata_image_retain(q->tail);
+    if (KNOWN_BUG(quorum_taken_back_kept))
+        quorum_keep_state(q, &q->tail, was);
+    metadata_image_release(was);
 }
 
 void quorum_change_drop(struct quorum *q)

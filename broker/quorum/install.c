@@ -172,11 +172,11 @@ void quorum_install_log_done(struct quorum *q)
     q->unsnapped_bytes = 0;
 }
 
-/* The mistake: the state goes on as it was, and only its place in the log moves. */
-static void keep_state(struct quorum *q, struct metadata_image **image)
+void quorum_keep_state(struct quorum *q, struct metadata_image **image,
+                       const struct metadata_image *state)
 {
     struct metadata_edit edit;
-    if (metadata_edit_begin(&edit, q->mem, q->committed) != ERR_NONE)
+    if (metadata_edit_begin(&edit, q->mem, state) != ERR_NONE)
         return;
     edit.image->offset = (*image)->offset;
     edit.image->epoch = (*image)->epoch;
@@ -193,7 +193,7 @@ void quorum_install_publish(struct quorum *q)
     install->installed = false;
     install->image = NULL;
     if (KNOWN_BUG(quorum_snapshot_not_applied))
-        keep_state(q, &image);
+        quorum_keep_state(q, &image, q->committed);
     metadata_image_release(q->tail);
     q->tail = image;
     metadata_image_retain(image);

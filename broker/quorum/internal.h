@@ -444,6 +444,9 @@ void quorum_install_store(struct quorum *q, const struct raft_response *response
 void quorum_install_log_done(struct quorum *q);
 /* And raft knows: the image of it becomes the current one. */
 void quorum_install_publish(struct quorum *q);
+/* A mistake that two others have: *image becomes that state, at its own place in the log. */
+void quorum_keep_state(struct quorum *q, struct metadata_image **image,
+                       const struct metadata_image *state);
 
 /* applied.c: the image follows the watermark. True when something has moved. */
 bool quorum_applied_follow(struct quorum *q);

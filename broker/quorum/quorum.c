@@ -97,12 +97,24 @@ static void on_closed(struct log_op *op, enum err e)
     quorum_op_done(q, e);
 }
 
+/* What its log has to come to when it is replayed (E13). It takes as long as the whole image: only
+ * where somebody takes every row. */
+static void tell_image(struct quorum *q)
+{
+    uint64_t digest;
+    if (!q->trace->must_drain || q->committed == NULL || q->log == NULL || q->offline)
+        return;
+    if (metadata_digest(metadata_visible(q->committed), q->mem, &digest) == ERR_NONE)
+        TRACE(q->trace, IMAGE_LEFT, .offset = (uint64_t)q->committed->offset + 1, .digest = digest);
+}
+
 void quorum_closing_go_on(struct quorum *q)
 {
     ASSERT(q->closing);
     ASSERT(!q->leading);
     ASSERT(!quorum_snapshot_busy(q));
     ASSERT(list_empty(&q->changes));
+    tell_image(q);
     quorum_brokers_end(q);
     env_disarm(q->env, &q->again);
     if (q->put_off)

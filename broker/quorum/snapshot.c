@@ -3,8 +3,6 @@
  * not at all, and no handler does more of it than a named amount. */
 #include "quorum/internal.h"
 
-#define RECORDS_PER_STEP 1000 /* one batch */
-
 static struct snapshot *snapshot_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct snapshot, steps);
@@ -39,13 +37,19 @@ static enum err add_batch(struct snapshot *s, struct metadata_batch *batch, enum
     for (int32_t i = 0; i < batch->write_count && e == ERR_NONE; i++) {
         const struct metadata_write *write = &batch->writes[i];
         text_add(&s->text, (const char *)write->buf->data, write->size);
-        if (!batch->is_control) /* the head says when and in which epoch it was written */
-            s->digest = hash_combine(s->digest, hash_bytes(write->buf->data + WIRE_BATCH_HEAD,
-                                                           write->size - WIRE_BATCH_HEAD, 0));
         s->record_count += write->record_count;
     }
     metadata_batch_free(batch);
     return e == ERR_NONE && s->text.failed ? ERR_NOMEM : e;
+}
+
+static enum err add_records(struct snapshot *s, struct metadata_batch *batch, enum err e)
+{
+    if (e == ERR_NONE)
+        e = metadata_batch_finish(batch);
+    if (e == ERR_NONE)
+        s->digest = metadata_batch_digest(s->digest, batch);
+    return add_batch(s, batch, e);
 }
 
 /* ---- the steps ---- */
@@ -78,8 +82,8 @@ static enum steps_flow write_records(struct steps *steps)
     if (q->resting || q->closing)
         return steps_fail(steps, ERR_CANCELLED);
     init_batch(s, &batch);
-    enum err e = metadata_dump_next(&s->dump, &batch, RECORDS_PER_STEP, &s->arena, &more);
-    e = add_batch(s, &batch, e);
+    enum err e = metadata_dump_next(&s->dump, &batch, METADATA_DUMP_STEP, &s->arena, &more);
+    e = add_records(s, &batch, e);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     if (!more)

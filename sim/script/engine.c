@@ -293,6 +293,7 @@ static void on_row(struct stage_ear *ear, const struct trace_row *row)
     switch (row->kind) {
     case TRACE_NODE_START:
         node->ready = node->done = node->offline = node->clean = false;
+        node->image_end = -1;
         node->lives++;
         break;
     case TRACE_BROKER_READY:
@@ -301,6 +302,9 @@ static void on_row(struct stage_ear *ear, const struct trace_row *row)
     case TRACE_BROKER_STOPPED:
         node->ready = false;
         node->clean = TRACE_AS(row, BROKER_STOPPED)->clean != 0;
+        break;
+    case TRACE_IMAGE_LEFT:
+        node->image_end = (int64_t)TRACE_AS(row, IMAGE_LEFT)->offset;
         break;
     case TRACE_NODE_KILL:
         node->ready = node->clean = false;
@@ -338,8 +342,10 @@ static void on_exited(struct stage_ear *ear, uint32_t node, int64_t leaked_count
     if (leaked_count != 0)
         script_end(s, SCRIPT_BROKEN, "%s left %lld pieces of memory behind", s->nodes[node].name,
                    (long long)leaked_count);
-    if (s->nodes[node].clean)
-        script_judge_leavings(s, node);
+    if (!s->nodes[node].clean)
+        return;
+    script_judge_leavings(s, node);
+    script_judge_metadata(s, node);
 }
 
 static void on_broke(struct stage_ear *ear, const struct world_break *b)

@@ -40,8 +40,9 @@ struct script_node {
     bool added;
     /* As its rows tell. */
     bool ready, done, offline;
-    bool clean;     /* a broker that ended so, as far as it is known */
-    uint64_t lives; /* that have begun */
+    bool clean;        /* a broker that ended so, as far as it is known */
+    int64_t image_end; /* its metadata reach to there, as it ends; -1: it has not said so */
+    uint64_t lives;    /* that have begun */
     char said[SCRIPT_SAID_MAX];
     size_t said_size;
 };
@@ -176,5 +177,9 @@ void script_judge(struct script *s);
 /* leavings.c. A broker has ended cleanly: tells by rows what is wrong with the files that it left.
  */
 void script_judge_leavings(struct script *s, uint32_t node);
+
+/* replayed.c. The same broker has said up to which offset it knew its metadata: tells by a row what
+ * the newest snapshot and the log on its disk come to up to there. */
+void script_judge_metadata(struct script *s, uint32_t node);
 
 #endif

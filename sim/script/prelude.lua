@@ -124,6 +124,7 @@ local PHRASES = {
   "nothing is shown before it is durable", "acknowledged topics stay", "producer ids are given out once", "nothing young is deleted",
   "no acknowledgement follows a failed sync", "no connection is refused", "one controller leads an epoch",
   "nothing committed is lost", "the controllers agree", "somebody leads when all is well",
+  "what is known is what the metadata log says",
 }
 local promised = false
 
@@ -827,7 +828,7 @@ cluster_word("consumer", function(self, options)
 end)
 
 local COUNTS = { "sent", "acked", "failed", "unknown", "read", "lost_allowed", "twice_allowed", "recovered", "elections",
-  "images_compared" }
+  "images_compared", "images_replayed" }
 local counts_meta = { __index = function(_, key) wrong("counts: there is no %s%s", tostring(key), check.known(key, COUNTS)) end }
 
 -- What clients were told so far.

@@ -616,7 +616,8 @@ static int get_counts(lua_State *lua)
                   {"twice_allowed", c->twice_allowed},
                   {"recovered", c->recovered},
                   {"elections", c->elections},
-                  {"images_compared", c->images_compared}};
+                  {"images_compared", c->images_compared},
+                  {"images_replayed", c->images_replayed}};
     lua_newtable(lua);
     for (int i = 0; i < COUNT_OF(fields); i++) {
         lua_pushinteger(lua, (lua_Integer)fields[i].value);

@@ -58,3 +58,26 @@ TEST(a_file_left_over_after_a_crash_is_none)
     unsound(&r, "note: data/orders-0/00000000000000000000.timeindex: there is no .log beside it");
     expect_only(&r, CHECK_CODE_COUNT);
 }
+
+static void image(struct run *r, uint64_t offset, uint64_t left, uint64_t replayed)
+{
+    SAY(r, BROKER, IMAGE_LEFT, offset, left);
+    SAY(r, BROKER, BROKER_STOPPED, 1, 1);
+    SAY(r, BROKER, IMAGE_REPLAYED, offset, replayed);
+}
+
+TEST(metadata_that_are_what_their_log_comes_to)
+{
+    struct run r;
+    durable(&r);
+    image(&r, 7, 0xabc, 0xabc);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(metadata_that_are_not_what_their_log_comes_to)
+{
+    struct run r;
+    durable(&r);
+    image(&r, 7, 0xabc, 0xabd);
+    expect_only(&r, CHECK_IMAGE_NOT_REPLAYED);
+}

@@ -78,7 +78,8 @@ static const struct {
      "\"acknowledged topics stay\", \"producer ids are given out once\", \"nothing "
      "young is deleted\", \"no acknowledgement follows a failed sync\", \"no "
      "connection is refused\", \"one controller leads an epoch\", \"nothing committed is "
-     "lost\", \"the controllers agree\", \"somebody leads when all is well\""},
+     "lost\", \"the controllers agree\", \"somebody leads when all is well\", "
+     "\"what is known is what the metadata log says\""},
     {"finally { \"in order\", check = true }",
      "orders.lua:7: finally: no option \"check\"; it takes a list"},
     {"must_reach { \"the moon\" }", "orders.lua:7: must_reach: no mark is called \"the moon\""},
@@ -166,7 +167,7 @@ static const struct {
     {"print(counts().akced)",
      "orders.lua:7: counts: there is no akced; did you mean acked? there are sent, "
      "acked, failed, unknown, read, lost_allowed, twice_allowed, recovered, elections, "
-     "images_compared"},
+     "images_compared, images_replayed"},
     {"if now() > 5 then end", "orders.lua:7: a time <: 5 has no unit; say seconds(5)"},
     {"local d = now() + 5", "orders.lua:7: a time +: 5 has no unit; say seconds(5)"},
     {"print(recieved)", "orders.lua:7: there is no variable or word \"recieved\""},
