@@ -211,6 +211,7 @@ static void remember_loss(struct check *c, const struct trace_row *row, const st
     const struct host *host = check_host(c, row->node);
     r->part->lost_from = r->end;
     r->part->lost_to = end_was;
+    r->part->lost_soft = r->part->soft_end;
     r->part->lost_ns = r->power_lost && host != NULL ? host->power_loss_ns : row->time_ns;
 }
 
@@ -225,8 +226,10 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
         .power_from = r->power_lost ? r->durable_was : NOTHING,
         .moved = part->leader_epoch >= 0 && part->leader_node != row->node,
         .unclean = topic != NULL && topic->unclean,
+        .soft_end = part->soft_end,
     };
-    bool may_lose = excuse.unclean || (r->power_lost && !check_is_durable(c, part));
+    bool soft = !check_is_durable(c, part) || part->canon_end <= part->soft_end;
+    bool may_lose = excuse.unclean || (r->power_lost && soft);
     part->leader_epoch = r->lead_epoch;
     part->leader_node = row->node;
     if (r->end < part->canon_end)
@@ -247,6 +250,7 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
         remember_loss(c, row, r, seen_end);
     check_cut_records(c, row, part, r->end, &excuse);
     part->canon_end = MIN(part->canon_end, r->end);
+    part->soft_end = MIN(part->soft_end, r->end);
     r->power_lost = false;
     r->end_was = r->end;
 }

@@ -219,6 +219,8 @@ void check_canon_show(struct check *c, const struct trace_row *row, struct repli
 #define NOTHING UINT64_MAX
 /* Why the canonical log may end before records that were acknowledged. */
 struct check_excuse {
+    uint64_t soft_end;   /* below it records were shown while flush.policy was os: what is lost of
+                            them may be, whatever the policy is since */
     uint64_t power_from; /* from there on a loss of power may have taken it; or NOTHING */
     bool moved;          /* another node leads: what only one had, is gone with it (acks=1) */
     bool unclean;        /* an election out of the in-sync replicas, which the topic allows */

@@ -21,7 +21,7 @@ static bool loss_allowed(struct check *c, const struct value *v, struct part *pa
     bool all = v->flags & CHECK_ACKS_ALL;
     if ((!all && !(v->flags & CHECK_ACKS_ONE)) || excuse->unclean)
         return true;
-    if (all && check_is_durable(c, part))
+    if (all && check_is_durable(c, part) && offset >= excuse->soft_end)
         return false;
     /* Answered from the page cache: a power loss after the answer may take it. What only its leader
      * has answered for may go with that leader, too. Nothing else may take it. */
@@ -176,7 +176,7 @@ static void settle(struct check *c, struct value *v, uint64_t vid, enum value_st
 static bool is_of_the_life_before(struct check *c, struct part *part, const struct value *v,
                                   uint64_t offset)
 {
-    static const struct check_excuse any = {.power_from = 0, .moved = true};
+    struct check_excuse any = {.moved = true, .soft_end = part->lost_soft};
     return offset >= part->lost_from && offset < part->lost_to && v->at_ns <= part->lost_ns &&
            loss_allowed(c, v, part, offset, &any);
 }
@@ -348,7 +348,8 @@ static void cut_record(struct check *c, const struct trace_row *row, struct part
         return;
     if (v->state & VALUE_OK)
         lose(c, row, CHECK_CONFIRMED_LOSS, part, v, vid, excuse);
-    bool allowed = excuse->unclean || (!check_is_durable(c, part) && offset >= excuse->power_from);
+    bool soft = !check_is_durable(c, part) || offset < excuse->soft_end;
+    bool allowed = excuse->unclean || (soft && offset >= excuse->power_from);
     if (v->state & VALUE_SEEN)
         check_note(c, CHECK_UNREPEATABLE_READ, row, about(part->id, offset, vid), allowed,
                    "offset %" PRIu64 " was read, and the log now ends before it", offset);

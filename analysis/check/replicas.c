@@ -153,13 +153,22 @@ static void on_watermark(struct check *c, const struct trace_row *row, struct re
         check_note(c, CHECK_WATERMARK_AHEAD, row, check_about_log(r, to), false,
                    "%" PRIu64 ", but only %" PRIu64 " counts", to, counting);
     r->watermark = to;
+    if (!check_is_durable(c, r->part))
+        r->part->soft_end = MAX(r->part->soft_end, to);
 }
 
+/* What is acknowledged, and up to where it may be: with flush.policy = ack no further than the disk
+ * has it, even where the watermark came further under another policy. */
 static void on_ack(struct check *c, const struct trace_row *row, struct replica *r)
 {
     const struct trace_ACK *is = (const struct trace_ACK *)(row + 1); /* or of a DUPLICATE */
     struct host *host = check_host(c, row->node);
     int64_t acks = is->acks;
+    if (acks == -1 && is->last < r->watermark && is->last >= r->durable &&
+        check_is_durable(c, r->part))
+        check_note(c, CHECK_EARLY_ACK, row, check_about_log(r, is->last), false,
+                   "acknowledged up to %" PRIu64 ", but only %" PRIu64 " is durable", is->last,
+                   r->durable);
     if (acks == -1 && is->last >= r->watermark)
         check_note(c, CHECK_EARLY_ACK, row, check_about_log(r, is->last), false,
                    "acknowledged up to %" PRIu64 " with the high watermark at %" PRIu64, is->last,

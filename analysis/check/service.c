@@ -110,7 +110,8 @@ static bool is_caused(struct check *c, const struct trace_row *row, const struct
 {
     int64_t from_ns = s->at_ns - recovery_ns(c, row);
     bool sequence = is_of_sequence(code);
-    bool lost = sequence && !check_is_durable(c, s->part) && check_power_lost(c, s->part, 0);
+    bool soft = !check_is_durable(c, s->part) || s->part->lost_from < s->part->lost_soft;
+    bool lost = sequence && soft && check_power_lost(c, s->part, 0);
     bool refused = sequence && limits->epoch >= from_ns;
     return s->quiet_ns > from_ns || lost || refused;
 }

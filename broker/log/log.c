@@ -116,8 +116,17 @@ const char *log_notice(const struct log *log)
 void log_reconfigure(struct log *log, const struct log_config *config)
 {
     bool dense = log->config.dense && config->dense;
+    bool waited = log_waits_for_sync(log);
     log->config = *config;
     log->config.dense = dense;
+    bool begins = !waited && log_waits_for_sync(log) && log->written_end > log->durable_end;
+    if (!begins || log->status != ERR_NONE || dir_status(log->dir) != ERR_NONE)
+        return;
+    if (KNOWN_BUG(written_before_ack_counts)) {
+        log->synced_end = log->written_end;
+        log_move_durable(log);
+    }
+    log_commit(log); /* what was written before counts when it is synced, and not sooner */
 }
 
 void log_mark(struct log *log)

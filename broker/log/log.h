@@ -121,6 +121,8 @@ void log_open(struct log_set *set, struct log **out, const char *topic, int32_t 
 /* Waits for what is in flight (reads must have been released), lets go of the files and frees the
  * log; nothing is written. */
 void log_close(struct log *log, struct log_op *op, log_done *done);
+/* What is written and not synced when always_sync begins counts no more, until a sync that begins
+ * now has ended. */
 void log_reconfigure(struct log *log, const struct log_config *config);
 /* That the partition was made here is durable now, so that nobody will make it anew. Until then
  * nothing of a log that was opened unmarked counts: log_counting_end is its start. */

@@ -70,10 +70,18 @@ void replica_produce_cut(struct replica *r, int64_t end)
     refuse_from(&r->counted, end);
 }
 
+/* What acks=all asks for. The watermark may be ahead of what counts here: it never goes back when
+ * flush.policy changes from os to ack, and who asks again behind the change is told no more than
+ * others (I-3). */
+static int64_t safe_end(const struct replica *r)
+{
+    return MIN(r->high_watermark, log_counting_end(r->log));
+}
+
 void replica_produce_advance(struct replica *r)
 {
     answer_upto(&r->written, log_written_end(r->log));
-    answer_upto(&r->counted, r->high_watermark);
+    answer_upto(&r->counted, safe_end(r));
 }
 
 static void fail_list(struct list *waiting, int16_t code)
@@ -152,11 +160,11 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
         return;
     }
     SOMETIMES(r->trace, DUPLICATE_WAITED,
-              p->duplicate && p->acks == -1 && r->high_watermark <= p->last_offset);
+              p->duplicate && p->acks == -1 && safe_end(r) <= p->last_offset);
     /* Who waits for nothing (acks=0) must not outrun the disk: its turn ends with the write too. */
     if (p->acks != -1 && log_written_end(r->log) <= p->last_offset)
         wait_in(&r->written, p);
-    else if (p->acks == -1 && r->high_watermark <= p->last_offset)
+    else if (p->acks == -1 && safe_end(r) <= p->last_offset)
         wait_in(&r->counted, p);
     else
         finish(p, WIRE_ERROR_NONE);

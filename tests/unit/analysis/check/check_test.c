@@ -490,6 +490,68 @@ TEST(with_the_page_cache_policy_a_power_loss_may_not_take_what_was_durable)
     test_mem_done(&r.mem);
 }
 
+static void policy(struct run *r, bool ack)
+{
+    SAY(r, BROKER, TOPIC_SETTINGS, .topic = 5, .partitions = 1, .durable = ack, .retention_ms = -1,
+        .retention_bytes = -1, .min_insync = 1, .topic_id = 11);
+}
+
+#define OF_TOPIC .partition = P, .topic_id = 11
+
+/* Record 0 was acknowledged under os and is not synced; then the policy becomes ack. */
+static void begin_with_a_change(struct run *r)
+{
+    begin(r, (struct check_contract){.retention_ms = -1});
+    policy(r, false);
+    SAY(r, BROKER, LOG_OPEN, OF_TOPIC, .clean = 1);
+    SAY(r, BROKER, LEADER_ON, OF_TOPIC);
+    SAY(r, PRODUCER, PRODUCE_INVOKE, P, VID(1, 0), 1, BODY, ALL);
+    SAY(r, BROKER, LOG_APPEND, OF_TOPIC, .producer_id = -1, .bytes = 100);
+    SAY(r, BROKER, LOG_WRITTEN, OF_TOPIC, .end = 1);
+    SAY(r, BROKER, HIGH_WATERMARK, OF_TOPIC, .offset = 1);
+    SAY(r, BROKER, ACK, OF_TOPIC, .acks = -1, .producer_id = -1);
+    SAY(r, PRODUCER, PRODUCE_OK, .partition = P, .vid = VID(1, 0), .topic_id = 11);
+    policy(r, true);
+}
+
+static void power_takes_all(struct run *r)
+{
+    SAY(r, BROKER, POWER_LOSS, 0);
+    r->incarnation++;
+    SAY(r, BROKER, LOG_OPEN, OF_TOPIC);
+    SAY(r, BROKER, LEADER_ON, OF_TOPIC, .leader_epoch = 1);
+}
+
+TEST(what_was_acknowledged_under_os_a_power_loss_may_take_when_the_policy_is_ack_too)
+{
+    struct run r;
+    begin_with_a_change(&r);
+    power_takes_all(&r);
+    assert_int_equal(check_counts(r.check)->lost_allowed, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(what_was_acknowledged_since_the_policy_is_ack_no_power_loss_may_take)
+{
+    struct run r;
+    begin_with_a_change(&r);
+    SAY(&r, PRODUCER, PRODUCE_INVOKE, P, VID(1, 1), 1, BODY, ALL);
+    SAY(&r, BROKER, LOG_APPEND, OF_TOPIC, .first = 1, .last = 1, .producer_id = -1, .bytes = 100);
+    SAY(&r, PRODUCER, PRODUCE_OK, .partition = P, .vid = VID(1, 1), .offset = 1, .topic_id = 11);
+    power_takes_all(&r);
+    assert_int_equal(check_counts(r.check)->lost_allowed, 1);
+    expect_only(&r, CHECK_CONFIRMED_LOSS);
+}
+
+/* It stood there before the change, and is asked for again behind it. */
+TEST(a_duplicate_that_is_answered_from_the_page_cache_when_the_policy_is_ack)
+{
+    struct run r;
+    begin_with_a_change(&r);
+    SAY(&r, BROKER, DUPLICATE, OF_TOPIC, .acks = -1, .producer_id = -1);
+    expect_only(&r, CHECK_EARLY_ACK);
+}
+
 /* It was under way when the power went, and came when the offset was another's. */
 TEST(an_answer_of_the_life_before_a_power_loss_says_nothing_of_this_one)
 {

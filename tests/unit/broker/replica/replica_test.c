@@ -19,6 +19,7 @@ static struct rig {
     struct world_sink sink;
     struct life *life;
     char told[1024];
+    enum log_flush flush;
 } * rig;
 
 struct produce {
@@ -139,7 +140,7 @@ static enum err start(struct world_seat *seat)
                                 .flush_bytes = 64 << 20,
                                 .flush_ms = 1000};
     assert_ok(dir_new(&life->dir, seat->env, seat->mem, seat->trace, &config));
-    assert_ok(log_set_new(&life->logs, life->dir, LOG_FLUSH_ACK));
+    assert_ok(log_set_new(&life->logs, life->dir, rig->flush));
     dir_open(life->dir, &life->dir_op, on_dir_open);
     return ERR_NONE;
 }
@@ -250,9 +251,10 @@ static void boot(void)
     assert_int_equal(rig->opened, ERR_NONE);
 }
 
-static void setup(struct rig *r, uint64_t seed)
+static void setup_with(struct rig *r, uint64_t seed, enum log_flush flush)
 {
-    *r = (struct rig){.config = {.min_insync_replicas = 1,
+    *r = (struct rig){.flush = flush,
+                      .config = {.min_insync_replicas = 1,
                                  .replica_count = 1,
                                  .log = {.segment_bytes = 1 << 20,
                                          .segment_ms = INT64_MAX,
@@ -274,6 +276,11 @@ static void setup(struct rig *r, uint64_t seed)
     world_add_sink(r->world, &r->sink);
     assert_ok(world_add_node(r->world, &program, "node", bytes_text(""), &r->node));
     boot();
+}
+
+static void setup(struct rig *r, uint64_t seed)
+{
+    setup_with(r, seed, LOG_FLUSH_ACK);
 }
 
 static void teardown(void)
@@ -316,6 +323,18 @@ static void produce_twice(struct life *life)
     produce(life, 0, -1, 0);
     produce(life, 1, -1, 0);
     produce(life, 2, -1, 3);
+}
+
+static void produce_once(struct life *life)
+{
+    produce(life, 0, -1, 0);
+}
+
+static void change_and_produce_again(struct life *life)
+{
+    rig->config.log.always_sync = true;
+    replica_reconfigure(life->replica, &rig->config.log, 1);
+    produce(life, 1, -1, 0);
 }
 
 static void produce_second(struct life *life)
@@ -447,6 +466,25 @@ TEST(a_duplicate_is_answered_with_its_originals_offset_and_not_before_it)
         assert_int_equal(sent(2)->op.first_offset, 3);
         teardown();
     }
+}
+
+/* The watermark does not go back with the policy; what it promises to whoever asks now does. */
+TEST(a_duplicate_waits_for_the_disk_once_flush_policy_is_ack)
+{
+    struct rig r;
+    setup_with(&r, 30, LOG_FLUSH_OS);
+    order(produce_once, 100);
+    assert_true(sent(0)->done);
+    harm(FAULT_DISK_HANG);
+    order(change_and_produce_again, 100);
+    assert_false(sent(1)->done);
+    world_heal(r.world);
+    run(300); /* by a sync that the change has begun: nothing is written, and flush_ms is not over
+               */
+    assert_true(sent(1)->done);
+    assert_int_equal(sent(1)->op.code, 0);
+    assert_true(sent(1)->op.duplicate);
+    teardown();
 }
 
 TEST(who_waits_too_long_is_told_so_once)
