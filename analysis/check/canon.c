@@ -4,9 +4,6 @@
 #include <inttypes.h>
 #include "check/internal.h"
 
-#define CUT_FAILED 3 /* the disk did not take the append: it never counted here */
-#define CUT_RESET 5  /* the log begins anew elsewhere: the leader has gone on without it */
-
 /* ---- the batches of a replica that are not compared yet ---- */
 
 static struct batch *batch_at(const struct replica *r, uint32_t index)
@@ -55,7 +52,18 @@ static void cut_batches(struct replica *r, uint64_t end)
         r->epoch = -1;
     }
     r->matched = MIN(r->matched, end);
+    r->agreed = MIN(r->agreed, end);
+    r->shown = MIN(r->shown, end);
+    r->given_up_end = r->given_up_end > end ? end : r->given_up_end;
+    if (r->given_up_end <= r->matched)
+        r->given_up_end = r->knew = 0;
     r->differs = false;
+}
+
+/* The log begins anew. */
+static void drop_batches(struct replica *r)
+{
+    cut_batches(r, 0);
 }
 
 /* The identity of a record, as far as rows tell of it: its batch, and its place there. */
@@ -90,8 +98,13 @@ static bool compare_batch(struct check *c, const struct trace_row *row, struct r
     const struct slot *first = from < to ? check_tables_peek(r->part, from) : NULL;
     const struct slot *last = from < to ? check_tables_peek(r->part, to - 1) : NULL;
     bool known = first != NULL && last != NULL && first->mark != 0 && last->mark != 0;
-    if (!known || (first->mark == mark_of(b, from) && last->mark == mark_of(b, to - 1)))
+    if (!known)
         return true;
+    if (first->mark == mark_of(b, from) && last->mark == mark_of(b, to - 1)) {
+        if (from <= MAX(r->agreed, r->part->start))
+            r->agreed = to;
+        return true;
+    }
     struct who who = who_differs(r->part, r);
     if (first->epoch == b->epoch) {
         check_note(c, CHECK_LOG_DIVERGED, row, check_about_log(r, from), false,
@@ -99,19 +112,48 @@ static bool compare_batch(struct check *c, const struct trace_row *row, struct r
                    (int)b->epoch, who.all, who.differ);
         return true; /* said once */
     }
-    if (r->watermark > from) {
+    if (r->shown > from) {
         check_note(c, CHECK_COMMITTED_DIFFERS, row, check_about_log(r, from), false,
                    "below its high watermark %" PRIu64 " stands a record of epoch %d, and one of "
                    "epoch %d in the canonical log; of nodes %" PRIx64 " differ %" PRIx64 " (bits)",
-                   r->watermark, (int)b->epoch, (int)first->epoch, who.all, who.differ);
+                   r->shown, (int)b->epoch, (int)first->epoch, who.all, who.differ);
         return true;
     }
     r->differs = true;
     return false;
 }
 
+/* What was given up is not there any more, wherever the canonical log has gone on. */
+static void compare_given_up(struct check *c, const struct trace_row *row, struct replica *r)
+{
+    uint64_t from = MAX(r->matched, r->part->start);
+    const struct slot *slot = check_tables_peek(r->part, from);
+    bool unknown = r->part->canon_end > from && (slot == NULL || slot->mark == 0);
+    if (unknown || r->start >= r->given_up_end || from >= r->given_up_end) {
+        r->matched = unknown ? r->matched : r->given_up_end;
+        r->given_up_end = r->knew = 0;
+        return;
+    }
+    if (r->part->canon_end <= from)
+        return;
+    r->differs = true;
+    if (r->shown <= from)
+        return;
+    struct who who = who_differs(r->part, r);
+    check_note(c, CHECK_COMMITTED_DIFFERS, row, check_about_log(r, from), false,
+               "below its high watermark %" PRIu64
+               " stands what an election gave up, and something "
+               "else in the canonical log; of nodes %" PRIx64 " differ %" PRIx64 " (bits)",
+               r->shown, who.all, who.differ);
+    r->shown = 0; /* said once */
+}
+
 static void compare(struct check *c, const struct trace_row *row, struct replica *r)
 {
+    if (r->given_up_end > 0)
+        compare_given_up(c, row, r);
+    if (r->given_up_end > 0)
+        return;
     while (r->count > 0 && r->matched < r->part->canon_end) {
         const struct batch *b = batch_at(r, 0);
         uint64_t to = MIN(b->last + 1, r->part->canon_end);
@@ -119,9 +161,11 @@ static void compare(struct check *c, const struct trace_row *row, struct replica
             return;
         r->matched = to;
         if (to <= b->last)
-            return;
+            break;
         pop_batch(r);
     }
+    if (r->matched >= r->end_was)
+        r->power_lost = false; /* it has all again that it had */
 }
 
 /* ---- the canonical log ---- */
@@ -155,6 +199,9 @@ static void extend(struct check *c, struct replica *r, uint64_t to)
 
 void check_canon_show(struct check *c, const struct trace_row *row, struct replica *r, uint64_t to)
 {
+    /* What it was told by those before, it may say until it hears from this leader. */
+    bool knew = r->given_up_end > 0 && to <= r->knew;
+    r->shown = knew ? MIN(to, r->matched) : to;
     if (!shows(r) || r->part->removed) {
         compare(c, row, r);
         return;
@@ -165,6 +212,23 @@ void check_canon_show(struct check *c, const struct trace_row *row, struct repli
     extend(c, r, to);
     LIST_EACH (other, &r->part->replicas, struct replica, of_part)
         compare(c, row, other);
+}
+
+/* The canonical log ends there, and goes on with something else. */
+static void give_up(struct part *part, uint64_t end)
+{
+    if (end >= part->canon_end)
+        return;
+    part->canon_end = end;
+    LIST_EACH (r, &part->replicas, struct replica, of_part) {
+        r->shown = MIN(r->shown, end);
+        r->agreed = MIN(r->agreed, end);
+        if (r->matched <= end)
+            continue;
+        r->given_up_end = MAX(r->given_up_end, r->matched);
+        r->knew = MAX(r->knew, r->watermark);
+        r->matched = end;
+    }
 }
 
 /* ---- elections ---- */
@@ -206,13 +270,24 @@ static void check_writer(struct check *c, const struct trace_row *row, struct re
 /* The answers that were under way when what they speak of went may come when its offsets have been
  * given to others. */
 static void remember_loss(struct check *c, const struct trace_row *row, const struct replica *r,
-                          uint64_t end_was)
+                          uint64_t left, uint64_t given_end, bool moved)
 {
     const struct host *host = check_host(c, row->node);
-    r->part->lost_from = r->end;
-    r->part->lost_to = end_was;
-    r->part->lost_soft = r->part->soft_end;
-    r->part->lost_ns = r->power_lost && host != NULL ? host->power_loss_ns : row->time_ns;
+    bool first = r->part->lost_to == 0;
+    r->part->lost_from = first ? left : MIN(r->part->lost_from, left);
+    r->part->lost_to = MAX(r->part->lost_to, given_end);
+    r->part->lost_soft = MAX(r->part->lost_soft, r->part->soft_end);
+    bool same = !moved && r->power_lost && host != NULL;
+    r->part->lost_ns = same ? host->power_loss_ns : row->time_ns;
+}
+
+/* Behind the greatest offset that any replica gave a record, or gave in its last life. */
+static uint64_t given_end_of(const struct part *part)
+{
+    uint64_t end = MAX(part->seen_end, part->canon_end);
+    LIST_EACH (r, &part->replicas, struct replica, of_part)
+        end = MAX(end, MAX(r->end, r->end_was));
+    return end;
 }
 
 /* A new leader has all that was committed (D5), or the contract has allowed to lose it. */
@@ -237,22 +312,45 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
                    "its log ends at %" PRIu64 " where %" PRIu64 " was committed", r->end,
                    part->canon_end);
     compare(c, row, r);
+    uint64_t left = r->end, given_end = given_end_of(part);
     if (r->differs && r->matched < part->canon_end) {
+        left = r->matched;
         check_note(c, CHECK_LEADER_INCOMPLETE, row, check_about_log(r, r->matched), may_lose,
                    "its records differ from offset %" PRIu64 " on, where %" PRIu64 " was committed",
                    r->matched, part->canon_end);
         check_cut_records(c, row, part, r->matched, &excuse);
-        part->canon_end = r->matched;
+        give_up(part, r->matched);
+        r->given_up_end = r->knew = 0;
         r->differs = false;
     }
-    uint64_t seen_end = MAX(part->seen_end, r->end_was);
-    if (r->end < seen_end && (r->power_lost || excuse.moved))
-        remember_loss(c, row, r, seen_end);
+    if (left < given_end && (r->power_lost || excuse.moved))
+        remember_loss(c, row, r, left, given_end, excuse.moved);
     check_cut_records(c, row, part, r->end, &excuse);
-    part->canon_end = MIN(part->canon_end, r->end);
+    give_up(part, r->end);
     part->soft_end = MIN(part->soft_end, r->end);
+    r->given_up_end = r->knew = 0; /* what it has, is canonical again */
+    if (excuse.moved) {
+        part->moved_ns = row->time_ns;
+        check_release_records(c, part, part->canon_end, r->end);
+    }
     r->power_lost = false;
     r->end_was = r->end;
+}
+
+static bool is_deposed(const struct replica *r)
+{
+    return r->leading && r->lead_epoch < r->part->leader_epoch;
+}
+
+int64_t check_led_elsewhere(struct check *c, const struct part *part)
+{
+    int64_t until_ns = part->moved_ns;
+    LIST_EACH (r, &part->replicas, struct replica, of_part) {
+        const struct host *host = is_deposed(r) ? check_host(c, r->key[0]) : NULL;
+        if (host != NULL)
+            until_ns = MAX(until_ns, host->down ? host->down_ns : INT64_MAX);
+    }
+    return until_ns;
 }
 
 /* ---- one log ---- */
@@ -277,7 +375,7 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
 static bool is_excused(const struct trace_row *row)
 {
     int64_t reason = TRACE_AS(row, LOG_CUT)->reason;
-    return reason == CUT_RESET || reason == CUT_FAILED;
+    return reason == CHECK_CUT_RESET || reason == CHECK_CUT_FAILED;
 }
 
 /* A follower may cut what is not committed, and what differs from the canonical log (KIP-101). */
@@ -285,18 +383,22 @@ static void on_cut(struct check *c, const struct trace_row *row, struct replica 
 {
     struct part *part = r->part;
     static const struct check_excuse none = {.power_from = NOTHING};
-    bool committed = r->matched > end && part->canon_end > end;
+    uint64_t gone = MAX(end, part->start);
+    bool committed = r->agreed > gone && part->canon_end > gone;
     if (shows(r)) {
         check_cut_records(c, row, part, end, &none);
-        part->canon_end = MIN(part->canon_end, end);
+        give_up(part, end);
     } else if (committed && !is_excused(row)) {
         struct who who = who_differs(part, r);
         check_note(c, CHECK_COMMITTED_CUT, row, check_about_log(r, end), false,
                    "cut to %" PRIu64 " where it agreed with the canonical log up to %" PRIu64
                    "; of nodes %" PRIx64 " differ %" PRIx64 " (bits)",
-                   end, MIN(r->matched, part->canon_end), who.all, who.differ);
+                   end, MIN(r->agreed, part->canon_end), who.all, who.differ);
     }
-    cut_batches(r, end);
+    if (TRACE_AS(row, LOG_CUT)->reason == CHECK_CUT_RESET)
+        drop_batches(r);
+    else
+        cut_batches(r, end);
 }
 
 static void on_canon_row(struct check *c, const struct trace_row *row)
@@ -307,6 +409,7 @@ static void on_canon_row(struct check *c, const struct trace_row *row)
     switch (row->kind) {
     case TRACE_LOG_OPEN:
         cut_batches(r, r->end);
+        r->shown = 0;
         break;
     case TRACE_LOG_APPEND:
         on_append(c, row, r);

@@ -230,6 +230,7 @@ static void set_down(struct check *c, const struct trace_row *row, struct host *
     if (!host->served || host->down == down)
         return;
     host->down = down;
+    host->down_ns = row->time_ns;
     c->down_count += down ? 1 : UINT32_MAX;
     c->harmed_ns = row->time_ns;
 }

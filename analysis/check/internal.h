@@ -28,6 +28,12 @@ extern const struct check_rule check_rule_cluster, check_rule_replicas, check_ru
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
+/* Reasons of LOG_CUT rows. */
+enum {
+    CHECK_CUT_FAILED = 3, /* the disk did not take the append: it never counted here */
+    CHECK_CUT_RESET = 5,  /* the log begins anew, anywhere: its leader has gone on without it */
+};
+
 /* ---- replicas: one node's log of a partition ---- */
 
 /* A batch that has not been compared with the canonical log. */
@@ -59,13 +65,19 @@ struct replica {
     uint16_t incarnation; /* of that life */
     bool opened, leading;
     bool clean; /* the life before this one ended so */
-    /* Of the life before this one. */
-    bool power_lost; /* it ended so */
+    /* Of the lives since it last led, or last had all that it had had. */
+    bool power_lost; /* one ended so */
     uint64_t end_was, durable_was;
     int32_t lead_epoch; /* that it led in last; -1: it never did */
     int32_t epoch;      /* of its last batch; -1: not known */
-    uint64_t matched;   /* below it its records are those of the canonical log */
+    uint64_t matched;   /* below it its records are those of the canonical log, or nobody knows */
+    uint64_t agreed;    /* the same, and everybody knows */
     bool differs;       /* from the canonical log at matched */
+    /* From matched up to there it has what was canonical until an election, or a cut, gave it up;
+     * 0: nothing of the kind. It knew then that what is below knew was committed. */
+    uint64_t given_up_end, knew;
+    uint64_t shown; /* its high watermark, as far as it speaks of the canonical log there is */
+    uint64_t kept;  /* what was durable in any of its lives, and not cut since */
     /* As the disk itself tells: the end of what is durable without a hole, and segments behind a
      * hole, by their base, which is 0 where there is none. */
     struct check_sizes sizes;
@@ -90,6 +102,7 @@ struct host {
     bool served, down;             /* as a broker: it has been ready; it is not since */
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest; -1: none */
+    int64_t down_ns;       /* down: since then */
     bool image_told;       /* in this life: the metadata that it ends with, up to an offset */
     uint64_t image_offset, image_digest;
 };
@@ -214,6 +227,9 @@ bool check_is_metadata(const struct check *c, const struct part *part);
  * is below that offset. */
 void check_canon_lead(struct check *c, const struct trace_row *row, struct replica *r);
 void check_canon_show(struct check *c, const struct trace_row *row, struct replica *r, uint64_t to);
+/* Until when a client may have been answered by a node that the partition's newest leader is not;
+ * INT64_MAX: it may still be. */
+int64_t check_led_elsewhere(struct check *c, const struct part *part);
 
 /* records.c */
 #define NOTHING UINT64_MAX
@@ -228,5 +244,8 @@ struct check_excuse {
 /* The canonical log ends there now: what stood above it is gone. */
 void check_cut_records(struct check *c, const struct trace_row *row, struct part *part,
                        uint64_t end, const struct check_excuse *excuse);
+/* Another node leads, and of these offsets nobody had been shown anything: what the one before had
+ * acknowledged by itself (acks=1) stands there, or another record does. */
+void check_release_records(struct check *c, struct part *part, uint64_t from, uint64_t to);
 
 #endif

@@ -91,6 +91,18 @@ static void move_acked_end(struct part *part, const struct value *v, uint64_t en
     *last = (struct acked){.at_ns = now_ns, .end = end};
 }
 
+static bool may_be_unclean(struct check *c, struct part *part)
+{
+    const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
+    return topic != NULL && topic->unclean;
+}
+
+/* What all had deleted may come back with a leader that the contract allows to lack it. */
+static bool may_come_back(struct check *c, struct part *part, uint64_t offset)
+{
+    return offset < part->start && (may_be_unclean(c, part) || !check_is_durable(c, part));
+}
+
 /* Puts a record where an answer or a read says it stands. False: no log can have that offset. */
 static bool place_value(struct check *c, const struct trace_row *row, struct part *part,
                         struct value *v, uint64_t vid, uint64_t offset, int64_t sent_ns)
@@ -102,7 +114,8 @@ static bool place_value(struct check *c, const struct trace_row *row, struct par
     }
     part->seen_end = MAX(part->seen_end, offset + 1);
     struct slot *slot = check_tables_slot(&c->tables, part, offset);
-    if (slot != NULL && slot->vid != 0 && slot->vid != vid + 1) {
+    bool other = slot != NULL && slot->vid != 0 && slot->vid != vid + 1;
+    if (other && !may_come_back(c, part, offset)) {
         check_note(c, CHECK_INCONSISTENT_OFFSET, row, about(part->id, offset, vid), false,
                    "offset %" PRIu64 " held %" PRIx64 ", now %" PRIx64, offset, slot->vid - 1, vid);
         return true;
@@ -176,7 +189,8 @@ static void settle(struct check *c, struct value *v, uint64_t vid, enum value_st
 static bool is_of_the_life_before(struct check *c, struct part *part, const struct value *v,
                                   uint64_t offset)
 {
-    struct check_excuse any = {.moved = true, .soft_end = part->lost_soft};
+    struct check_excuse any = {
+        .moved = true, .unclean = may_be_unclean(c, part), .soft_end = part->lost_soft};
     return offset >= part->lost_from && offset < part->lost_to && v->at_ns <= part->lost_ns &&
            loss_allowed(c, v, part, offset, &any);
 }
@@ -193,6 +207,13 @@ static struct part *part_of_answer(struct check *c, const struct trace_row *row,
     struct part *newest = check_tables_part(&c->tables, part->id, 0);
     const struct topic *topic = check_tables_topic_of_part(&c->tables, newest);
     return topic != NULL && topic->added_ns < v->at_ns && !newest->removed ? newest : NULL;
+}
+
+/* What only its leader had to answer for (acks=1) may have been answered by one that leads no more:
+ * nobody can say then whether the record stands there. */
+static bool is_of_another_leader(struct check *c, const struct part *part, const struct value *v)
+{
+    return !(v->flags & CHECK_ACKS_ALL) && v->at_ns <= check_led_elsewhere(c, part);
 }
 
 static void on_ok(struct check *c, const struct trace_row *row)
@@ -212,13 +233,16 @@ static void on_ok(struct check *c, const struct trace_row *row)
         settle(c, v, vid, VALUE_OK);
         return;
     }
-    bool late = is_of_the_life_before(c, part, v, offset);
+    if (is_of_another_leader(c, part, v) || is_of_the_life_before(c, part, v, offset)) {
+        settle(c, v, vid, VALUE_UNKNOWN);
+        return;
+    }
     int64_t sent_ns = v->at_ns;
-    v->at_ns = late ? part->lost_ns : row->time_ns;
+    v->at_ns = row->time_ns;
     if (!(v->state & VALUE_PLACED))
         v->part = part->index;
     /* acks=0 has no offset to tell, nor has the answer to a late duplicate. */
-    if (offset != NO_OFFSET && !late && place_value(c, row, part, v, vid, offset, sent_ns)) {
+    if (offset != NO_OFFSET && place_value(c, row, part, v, vid, offset, sent_ns)) {
         check_send_order(c, row, part, v, vid, offset, sent_ns);
         move_acked_end(part, v, offset + 1, row->time_ns);
         check_tables_time(&c->tables, part, offset, is->timestamp);
@@ -381,6 +405,35 @@ void check_cut_records(struct check *c, const struct trace_row *row, struct part
     }
     part->safe_end = MIN(part->safe_end, end);
     part->seen_end = MIN(part->seen_end, end);
+}
+
+static bool release_record(struct check *c, uint64_t vid)
+{
+    bool gone;
+    struct value *v = check_tables_value(&c->tables, vid, &gone);
+    if (v == NULL || v->flags & CHECK_ACKS_ALL || v->state & VALUE_SEEN || !(v->state & VALUE_OK))
+        return false;
+    v->state &= (uint8_t) ~(VALUE_OK | VALUE_PLACED);
+    v->state |= VALUE_UNKNOWN;
+    v->offset = 0;
+    return true;
+}
+
+void check_release_records(struct check *c, struct part *part, uint64_t from, uint64_t to)
+{
+    bool released = false;
+    for (uint64_t o = MAX(from, part->page_first << PAGE_BITS); o < to; o++) {
+        struct slot *slot = check_tables_peek(part, o);
+        if (slot == NULL || slot->vid == 0 || !release_record(c, slot->vid - 1))
+            continue;
+        *slot = (struct slot){.timestamp = INT64_MIN};
+        released = true;
+    }
+    if (!released)
+        return;
+    part->cut_count++;
+    part->acked_end = MIN(part->acked_end, from);
+    part->acked_count = 0;
 }
 
 /* What only the end can show may have been taken by any loss of power since the answer. */

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "check/internal.h"
 
+#define START_ASKED 3                  /* of LOG_START, beside age and size */
 #define SETTLED_NS (60ll * 1000000000) /* a change of settings reaches every log within it */
 
 struct replica *check_replica(struct check *c, uint64_t node, struct part *part)
@@ -53,13 +54,20 @@ static void check_kept(struct check *c, const struct trace_row *row, const struc
     const struct trace_LOG_OPEN *is = TRACE_AS(row, LOG_OPEN);
     const struct host *host = check_host(c, row->node);
     bool damaged = host == NULL || host->damaged;
-    if (r->opened && is->end < r->durable)
+    if (r->opened && is->end < r->kept)
         check_note(c, CHECK_DURABLE_LOST, row, check_about_log(r, is->end), damaged,
-                   "opened with end %" PRIu64 " where %" PRIu64 " was durable", is->end,
-                   r->durable);
+                   "opened with end %" PRIu64 " where %" PRIu64 " was durable", is->end, r->kept);
     if (r->opened && is->start < r->start)
         check_note(c, CHECK_START_BACK, row, check_about_log(r, is->start), false,
                    "%" PRIu64 " after %" PRIu64, is->start, r->start);
+}
+
+/* Who led on after another one did may have answered until now. */
+static void step_down(const struct trace_row *row, struct replica *r)
+{
+    if (r->leading && r->lead_epoch < r->part->leader_epoch)
+        r->part->moved_ns = row->time_ns;
+    r->leading = false;
 }
 
 /* Recovery has decided what this life begins with. What the rules behind this one ask of the life
@@ -68,11 +76,13 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
 {
     const struct trace_LOG_OPEN *is = TRACE_AS(row, LOG_OPEN);
     const struct host *host = check_host(c, row->node);
-    check_kept(c, row, r);
-    r->power_lost = host != NULL && host->power_loss_ns >= r->opened_ns;
-    r->end_was = r->end;
     /* A damaged disk may lose what it had, whatever its syncs said. */
-    r->durable_was = host != NULL && host->damaged ? 0 : r->durable;
+    uint64_t kept = host != NULL && host->damaged ? 0 : r->kept;
+    check_kept(c, row, r);
+    r->end_was = r->power_lost ? MAX(r->end_was, r->end) : r->end;
+    r->durable_was = r->power_lost ? MIN(r->durable_was, kept) : kept;
+    r->power_lost |= host != NULL && host->power_loss_ns >= r->opened_ns;
+    r->kept = MIN(r->kept, is->end);
     r->opened_ns = row->time_ns;
     r->start = is->start;
     r->end = r->written = is->end;
@@ -80,7 +90,9 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     r->incarnation = row->incarnation;
     r->opened = true;
     r->clean = is->clean;
-    r->leading = r->part->offline = false;
+    step_down(row, r);
+    r->part->offline = false;
+    check_ends(c, row, r);
     check_topic_open(c, row, r->part);
 }
 
@@ -103,6 +115,12 @@ static void on_cut(const struct trace_row *row, struct replica *r)
     r->end = is->end;
     r->written = MIN(r->written, r->end);
     r->durable = MIN(r->durable, r->end);
+    r->kept = MIN(r->kept, r->end);
+    if (is->reason == CHECK_CUT_RESET) {
+        r->written = r->durable = r->kept = r->end; /* nothing is left that could be missing */
+        r->start = MIN(r->start, r->end);
+        r->watermark = MIN(r->watermark, r->end);
+    }
 }
 
 /* A segment that goes by age must be older than its retention by the true time, whatever the
@@ -133,6 +151,11 @@ static void on_start(struct check *c, const struct trace_row *row, struct replic
         check_note(c, CHECK_START_BACK, row, check_about_log(r, is->start), false,
                    "%" PRIu64 " after %" PRIu64, is->start, r->start);
     check_age(c, row, r);
+    /* Who begins anew, or follows, may be told of the start before the watermark. */
+    if (is->start > r->watermark && (r->leading || is->reason != START_ASKED))
+        check_note(c, CHECK_ENDS_CROSSED, row, check_about_log(r, is->start), false,
+                   "log start %" PRIu64 " above the high watermark %" PRIu64, is->start,
+                   r->watermark);
     r->start = is->start;
     check_ends(c, row, r);
 }
@@ -142,7 +165,8 @@ static void on_watermark(struct check *c, const struct trace_row *row, struct re
     const struct trace_HIGH_WATERMARK *is = TRACE_AS(row, HIGH_WATERMARK);
     uint64_t to = is->offset;
     uint64_t counting = check_is_durable(c, r->part) ? r->durable : r->written;
-    if (!r->leading && r->lead_epoch >= 0) { /* a follower's may lag and go back (KIP-101) */
+    /* A follower's may lag and go back (KIP-101). */
+    if (!r->leading && (r->lead_epoch >= 0 || r->part->leader_epoch >= 0)) {
         r->watermark = to;
         return;
     }
@@ -235,7 +259,7 @@ static void on_replica_row(struct check *c, const struct trace_row *row)
         r->lead_epoch = (int32_t)TRACE_AS(row, LEADER_ON)->leader_epoch;
         break;
     case TRACE_LEADER_OFF:
-        r->leading = false;
+        step_down(row, r);
         break;
     case TRACE_LOG_WRITTEN:
         r->written = TRACE_AS(row, LOG_WRITTEN)->end;
@@ -243,6 +267,7 @@ static void on_replica_row(struct check *c, const struct trace_row *row)
         break;
     case TRACE_LOG_DURABLE:
         r->durable = TRACE_AS(row, LOG_DURABLE)->end;
+        r->kept = MAX(r->kept, r->durable);
         check_ends(c, row, r);
         break;
     default:

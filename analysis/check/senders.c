@@ -52,6 +52,9 @@ static void check_sequence(struct check *c, const struct trace_row *row, const s
     if (s->count == 0 || row->time_ns - s->at_ns >= FORGOTTEN_NS)
         return;
     const struct sender_batch *last = &s->batches[s->count - 1];
+    /* What stood below where its leader's log begins may have been of another leader (KIP-101). */
+    if (!r->leading && last->last < r->start)
+        return;
     int32_t next = last->sequence_last == INT32_MAX ? 0 : last->sequence_last + 1;
     int32_t right = b->epoch == last->epoch ? next : 0;
     if (b->epoch >= last->epoch && b->sequence == right)
@@ -85,13 +88,20 @@ static void on_append(struct check *c, const struct trace_row *row, struct repli
     s->at_ns = row->time_ns;
 }
 
-/* What stood above the end is gone, and with it what was known of it. */
-static void cut_senders(struct check *c, const struct replica *r)
+/* A log that begins anew knows nobody. */
+static bool begins_anew(const struct trace_row *row)
 {
+    return row->kind == TRACE_LOG_CUT && TRACE_AS(row, LOG_CUT)->reason == CHECK_CUT_RESET;
+}
+
+/* What stood above the end is gone, and with it what was known of it. */
+static void cut_senders(struct check *c, const struct trace_row *row, const struct replica *r)
+{
+    uint64_t end = begins_anew(row) ? 0 : r->end;
     LIST_EACH (s, &c->senders.order, struct sender, node.order) {
         if (s->key[0] != r->key[0] || s->key[1] != r->key[1])
             continue;
-        while (s->count > 0 && s->batches[s->count - 1].last >= r->end)
+        while (s->count > 0 && s->batches[s->count - 1].last >= end)
             s->count--;
     }
 }
@@ -121,7 +131,7 @@ static void on_sender_row(struct check *c, const struct trace_row *row)
     else if (row->kind == TRACE_NACK)
         on_nack(c, row, r);
     else
-        cut_senders(c, r);
+        cut_senders(c, row, r);
 }
 
 static const enum trace_kind kinds[] = {TRACE_LOG_OPEN, TRACE_LOG_APPEND, TRACE_LOG_CUT,

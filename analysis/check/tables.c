@@ -138,6 +138,7 @@ static struct part *new_part(struct tables *t, struct part_name *name, uint64_t 
     part->index = t->part_count;
     part->left_out = name->left_out;
     part->leader_epoch = -1;
+    part->moved_ns = -1;
     list_init(&part->replicas);
     part->older = name->newest;
     name->newest = part;

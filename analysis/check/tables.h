@@ -125,13 +125,14 @@ struct part {
     struct topic *topic;                /* NULL: nobody has named it yet */
     bool offline;                       /* a broker says so; until a log of it is opened again */
     int64_t led_ns;                     /* when somebody began to lead it last */
-    int64_t refused_ns;                 /* when a batch was last refused for its sequence */
-    bool grown; /* its topic has more partitions now than when it was made */
+    int64_t moved_ns;   /* when one that led before another did was last heard of; -1: never */
+    int64_t refused_ns; /* when a batch was last refused for its sequence */
+    bool grown;         /* its topic has more partitions now than when it was made */
     uint64_t final_end;
     uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     uint64_t soft_end, lost_soft; /* shown up to there under flush.policy = os; before that loss */
-    uint64_t lost_from, lost_to;  /* what the latest loss of power took of it, */
-    int64_t lost_ns;              /* and when */
+    uint64_t lost_from, lost_to;  /* what losses of power and elections took of it, */
+    int64_t lost_ns;              /* and the last one when */
     bool final;
     bool opened;        /* some node has opened a log of it */
     bool removed;       /* with its topic, */

@@ -400,6 +400,7 @@ static void delete_aged(struct run *r, int64_t age_ms)
                  .durable_acks = true, .retention_ms = 1000, .wall_base_ms = 1000000});
     open_log(r, 0, 9);
     SAY(r, BROKER, LOG_DURABLE, P, 9);
+    SAY(r, BROKER, HIGH_WATERMARK, P, 9);
     int64_t true_ms = 1000000 + r->now_ns / 1000000;
     SAY(r, BROKER, LOG_START, P, 5, 0, 1, (uint64_t)(true_ms - age_ms), 0);
 }

@@ -30,9 +30,9 @@ static void show(struct run *r, uint32_t node, uint64_t to, int64_t epoch)
 }
 
 /* B1 leads in epoch 1 and has shown offsets 0 to 9; B2 has them all, B3 the first five. */
-static void three(struct run *r)
+static void three_that_keep(struct run *r, bool durable_acks)
 {
-    durable(r);
+    begin(r, (struct check_contract){.durable_acks = durable_acks, .retention_ms = -1});
     open_on(r, B1, 0);
     open_on(r, B2, 0);
     open_on(r, B3, 0);
@@ -43,6 +43,18 @@ static void three(struct run *r)
     append_on(r, B1, 5, 9, 1, 200);
     append_on(r, B2, 5, 9, 1, 200);
     show(r, B1, 10, 1);
+}
+
+/* Its syncs had said another thing. */
+static void lose_disk(struct run *r, uint32_t node)
+{
+    say(r, node, TRACE_FAULT, &(const struct trace_FAULT){.site = hash_text("disk lose")},
+        "disk lose");
+}
+
+static void three(struct run *r)
+{
+    three_that_keep(r, true);
 }
 
 TEST(replicas_that_agree_have_no_findings)
@@ -242,10 +254,172 @@ TEST(what_was_durable_is_there_after_a_restart)
         struct run r;
         three(&r);
         if (damaged)
-            say(&r, B2, TRACE_FAULT, &(const struct trace_FAULT){.site = hash_text("disk lose")},
-                "disk lose");
+            lose_disk(&r, B2);
         open_on(&r, B2, 9);
         expect_only(&r, damaged ? CHECK_CODE_COUNT : CHECK_DURABLE_LOST);
+    }
+}
+
+/* The life between has said nothing of what is durable. */
+TEST(what_was_durable_is_there_two_lives_later)
+{
+    struct run r;
+    three(&r);
+    open_on(&r, B2, 10);
+    open_on(&r, B2, 9);
+    expect_only(&r, CHECK_DURABLE_LOST);
+}
+
+/* ---- what an election gave up ---- */
+
+/* B1 loses offsets 5 to 9 with the power, and leads again without them. */
+static void three_of_which_one_forgot(struct run *r)
+{
+    three_that_keep(r, false);
+    SAY(r, B1, POWER_LOSS, 0);
+    lose_disk(r, B1);
+    open_on(r, B1, 5);
+    lead(r, B1, 2, 5);
+    append_on(r, B1, 5, 9, 2, 400);
+    show(r, B1, 10, 2);
+}
+
+TEST(a_follower_that_cuts_what_an_election_gave_up_is_right)
+{
+    struct run r;
+    three_of_which_one_forgot(&r);
+    SAY(&r, B2, LOG_CUT, .partition = P, .end = 5, .was = 10, .reason = 4);
+    append_on(&r, B2, 5, 9, 2, 400);
+    show(&r, B2, 10, 2);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(a_follower_that_shows_what_an_election_gave_up_is_found)
+{
+    struct run r;
+    three_of_which_one_forgot(&r);
+    show(&r, B2, 10, 2);
+    expect_only(&r, CHECK_COMMITTED_DIFFERS);
+}
+
+TEST(a_follower_may_say_what_it_knew_before_an_election_gave_it_up)
+{
+    struct run r;
+    three_that_keep(&r, false);
+    show(&r, B2, 10, 1);
+    SAY(&r, B1, POWER_LOSS, 0);
+    lose_disk(&r, B1);
+    open_on(&r, B1, 5);
+    lead(&r, B1, 2, 5);
+    append_on(&r, B1, 5, 9, 2, 400);
+    show(&r, B1, 10, 2);
+    open_on(&r, B2, 10);
+    show(&r, B2, 10, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* It does not lead in the life that came back without them, but in the next one. */
+TEST(what_a_loss_of_power_took_is_gone_in_the_next_life_too)
+{
+    for (int durable_acks = 0; durable_acks < 2; durable_acks++) {
+        struct run r;
+        begin(&r, (struct check_contract){.durable_acks = durable_acks, .retention_ms = -1});
+        open_on(&r, B1, 0);
+        lead(&r, B1, 1, 0);
+        send_record(&r, VID(1, 0), ALL);
+        SAY(&r, B1, LOG_APPEND, .partition = P, .producer_id = -1, .sequence = -1,
+            .leader_epoch = 1);
+        SAY(&r, B1, LOG_WRITTEN, .partition = P, .end = 1);
+        show(&r, B1, durable_acks ? 0 : 1, 1);
+        ack(&r, VID(1, 0), 0);
+        SAY(&r, B1, POWER_LOSS, 0);
+        open_on(&r, B1, 0);
+        SAY(&r, B1, NODE_KILL, 0);
+        open_on(&r, B1, 0);
+        lead(&r, B1, 2, 0);
+        final(&r, 0);
+        expect_only(&r, durable_acks ? CHECK_CONFIRMED_LOSS : CHECK_CODE_COUNT);
+    }
+}
+
+/* ---- logs that begin anew ---- */
+
+/* Its leader has deleted what it lacks; it had never led, and had known its watermark. */
+TEST(a_log_that_begins_anew_has_nothing_of_the_one_before)
+{
+    struct run r;
+    three(&r);
+    show(&r, B3, 5, 1);
+    SAY(&r, B1, LOG_APPEND, .partition = P, .first = 10, .last = 11, .crc = 300, .producer_id = 7,
+        .sequence = 5, .leader_epoch = 1);
+    SAY(&r, B1, LOG_WRITTEN, .partition = P, .end = 12);
+    SAY(&r, B1, LOG_DURABLE, .partition = P, .end = 12);
+    show(&r, B1, 12, 1);
+    SAY(&r, B1, LOG_START, .partition = P, .start = 10, .reason = 3);
+    SAY(&r, B3, LOG_CUT, .partition = P, .end = 10, .was = 5, .reason = 5);
+    SAY(&r, B3, LOG_START, .partition = P, .start = 10, .reason = 3);
+    show(&r, B3, 10, 1);
+    append_on(&r, B3, 10, 11, 1, 300);
+    show(&r, B3, 12, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* The newest leader's log ends before this one begins. */
+TEST(a_log_that_begins_anew_may_begin_before)
+{
+    struct run r;
+    three(&r);
+    show(&r, B2, 10, 1);
+    SAY(&r, B2, LOG_START, .partition = P, .start = 8, .reason = 3);
+    SAY(&r, B2, LOG_CUT, .partition = P, .end = 0, .was = 10, .reason = 5);
+    SAY(&r, B2, LOG_START, .partition = P, .start = 0, .was = 8, .reason = 3);
+    show(&r, B2, 0, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(a_log_that_begins_above_its_watermark_is_found)
+{
+    struct run r;
+    three(&r);
+    append_on(&r, B1, 10, 11, 1, 300);
+    SAY(&r, B1, LOG_START, .partition = P, .start = 12, .reason = 3);
+    expect_only(&r, CHECK_ENDS_CROSSED);
+}
+
+/* It has never led, and knows less after a cut. */
+TEST(a_followers_watermark_may_go_back)
+{
+    struct run r;
+    three(&r);
+    show(&r, B3, 5, 1);
+    show(&r, B3, 3, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* ---- answers that are under way ---- */
+
+/* B1 answered for offset 10 by itself, and hears later that it leads no more. */
+TEST(an_answer_of_a_leader_that_was_deposed_says_nothing_of_the_next_ones_log)
+{
+    for (int all = 0; all < 2; all++) {
+        struct run r;
+        three(&r);
+        send_record(&r, VID(1, 0), all ? ALL : CHECK_ACKS_ONE);
+        append_on(&r, B1, 10, 10, 1, 300);
+        lead(&r, B2, 2, 10);
+        send_record(&r, VID(2, 0), ALL);
+        append_on(&r, B2, 10, 10, 2, 400);
+        show(&r, B2, 11, 2);
+        ack(&r, VID(1, 0), 10);
+        ack(&r, VID(2, 0), 10);
+        SAY(&r, READER, ASSIGN, P, 10, 0);
+        read_record(&r, 1, 10, VID(2, 0));
+        final(&r, 11);
+        assert_int_equal(count(&r, CHECK_INCONSISTENT_OFFSET) > 0, all);
+        if (!all)
+            expect_only(&r, CHECK_CODE_COUNT);
+        else
+            check_free(r.check);
     }
 }
 

@@ -16,6 +16,9 @@ static void begin_log(struct run *r, int64_t kept)
         SAY(r, BROKER, LOG_APPEND, .partition = P, .first = i * 10, .last = i * 10 + 9,
             .producer_id = -1, .bytes = 600, .topic_id = 11);
     }
+    SAY(r, BROKER, LOG_WRITTEN, .partition = P, .end = 30, .topic_id = 11);
+    SAY(r, BROKER, LOG_DURABLE, .partition = P, .end = 30, .topic_id = 11);
+    SAY(r, BROKER, HIGH_WATERMARK, .partition = P, .offset = 30, .topic_id = 11);
 }
 
 static void start_at(struct run *r, uint64_t start, int64_t reason)
