@@ -54,9 +54,10 @@ static void cut_batches(struct replica *r, uint64_t end)
     r->matched = MIN(r->matched, end);
     r->agreed = MIN(r->agreed, end);
     r->shown = MIN(r->shown, end);
-    r->given_up_end = r->given_up_end > end ? end : r->given_up_end;
-    if (r->given_up_end <= r->matched)
+    r->knew = MIN(r->knew, end);
+    if (r->given_up_end > 0 && MIN(r->given_up_end, end) <= r->matched)
         r->given_up_end = r->knew = 0;
+    r->given_up_end = MIN(r->given_up_end, end);
     r->differs = false;
 }
 
@@ -166,6 +167,8 @@ static void compare(struct check *c, const struct trace_row *row, struct replica
     }
     if (r->matched >= r->end_was)
         r->power_lost = false; /* it has all again that it had */
+    if (r->agreed >= r->knew)
+        r->knew = 0;
 }
 
 /* ---- the canonical log ---- */
@@ -200,8 +203,7 @@ static void extend(struct check *c, struct replica *r, uint64_t to)
 void check_canon_show(struct check *c, const struct trace_row *row, struct replica *r, uint64_t to)
 {
     /* What it was told by those before, it may say until it hears from this leader. */
-    bool knew = r->given_up_end > 0 && to <= r->knew;
-    r->shown = knew ? MIN(to, r->matched) : to;
+    r->shown = to <= r->knew ? MIN(to, r->matched) : to;
     if (!shows(r) || r->part->removed) {
         compare(c, row, r);
         return;
@@ -214,19 +216,29 @@ void check_canon_show(struct check *c, const struct trace_row *row, struct repli
         compare(c, row, other);
 }
 
+/* What was shown from there on, by a leader that others did not hear of any more, may be lost. */
+static void give_up_shown(struct part *part, uint64_t end)
+{
+    LIST_EACH (r, &part->replicas, struct replica, of_part) {
+        if (r->shown <= end && r->watermark <= end)
+            continue;
+        r->shown = MIN(r->shown, end);
+        r->knew = MAX(r->knew, r->watermark);
+    }
+}
+
 /* The canonical log ends there, and goes on with something else. */
 static void give_up(struct part *part, uint64_t end)
 {
     if (end >= part->canon_end)
         return;
     part->canon_end = end;
+    give_up_shown(part, end);
     LIST_EACH (r, &part->replicas, struct replica, of_part) {
-        r->shown = MIN(r->shown, end);
         r->agreed = MIN(r->agreed, end);
         if (r->matched <= end)
             continue;
         r->given_up_end = MAX(r->given_up_end, r->matched);
-        r->knew = MAX(r->knew, r->watermark);
         r->matched = end;
     }
 }
@@ -326,6 +338,8 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
     if (left < given_end && (r->power_lost || excuse.moved))
         remember_loss(c, row, r, left, given_end, excuse.moved);
     check_cut_records(c, row, part, r->end, &excuse);
+    if (may_lose)
+        give_up_shown(part, left);
     give_up(part, r->end);
     part->soft_end = MIN(part->soft_end, r->end);
     r->given_up_end = r->knew = 0; /* what it has, is canonical again */

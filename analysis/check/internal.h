@@ -74,7 +74,7 @@ struct replica {
     uint64_t agreed;    /* the same, and everybody knows */
     bool differs;       /* from the canonical log at matched */
     /* From matched up to there it has what was canonical until an election, or a cut, gave it up;
-     * 0: nothing of the kind. It knew then that what is below knew was committed. */
+     * 0: nothing of the kind. Below knew it had known the records before to be committed. */
     uint64_t given_up_end, knew;
     uint64_t shown; /* its high watermark, as far as it speaks of the canonical log there is */
     uint64_t kept;  /* what was durable in any of its lives, and not cut since */

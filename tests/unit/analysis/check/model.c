@@ -335,13 +335,21 @@ static bool is_within_a_batch(const struct model_node *n, uint64_t offset)
     return false;
 }
 
+static int64_t epoch_below(const struct model_node *n, uint64_t offset)
+{
+    int64_t epoch = -1;
+    for (uint32_t i = 0; i < n->count && n->batches[i].last < offset; i++)
+        epoch = n->batches[i].epoch;
+    return epoch;
+}
+
 /* What follows a truncation by leader epochs (KIP-320), or begins anew. */
 static void align(struct model *m, struct model_node *n, const struct model_node *leader)
 {
     uint64_t common = MIN(common_end(n, leader), n->end);
     /* Where the leader's log begins, an epoch of its own ended before the last one here did. */
-    bool other = n->count > 0 && leader->count > 0 && n->end == leader->start &&
-                 model_last(n)->epoch > leader->batches[0].epoch;
+    bool other = leader->count > 0 && common == leader->start &&
+                 epoch_below(n, common) > leader->batches[0].epoch;
     other |= is_within_a_batch(leader, n->end) && common == n->end;
     if (other || n->end < leader->start || common < leader->start || common < n->start)
         reset(m, n, leader->start);
