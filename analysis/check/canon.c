@@ -55,6 +55,7 @@ static void cut_batches(struct replica *r, uint64_t end)
     r->agreed = MIN(r->agreed, end);
     r->shown = MIN(r->shown, end);
     r->knew = MIN(r->knew, end);
+    r->forgotten_end = MIN(r->forgotten_end, end);
     if (r->given_up_end > 0 && MIN(r->given_up_end, end) <= r->matched)
         r->given_up_end = r->knew = 0;
     r->given_up_end = MIN(r->given_up_end, end);
@@ -239,6 +240,7 @@ static void give_up(struct part *part, uint64_t end)
         if (r->matched <= end)
             continue;
         r->given_up_end = MAX(r->given_up_end, r->matched);
+        r->forgotten_end = MAX(r->forgotten_end, r->matched);
         r->matched = end;
     }
 }
@@ -302,6 +304,16 @@ static uint64_t given_end_of(const struct part *part)
     return end;
 }
 
+/* It leads, and nobody knows any more what it has there: that of others is not canonical. */
+static void forget_marks(const struct replica *r)
+{
+    for (uint64_t o = MAX(r->agreed, r->part->start); o < r->forgotten_end; o++) {
+        struct slot *slot = check_tables_peek(r->part, o);
+        if (slot != NULL)
+            slot->mark = 0;
+    }
+}
+
 /* A new leader has all that was committed (D5), or the contract has allowed to lose it. */
 void check_canon_lead(struct check *c, const struct trace_row *row, struct replica *r)
 {
@@ -335,7 +347,7 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
         r->given_up_end = r->knew = 0;
         r->differs = false;
     }
-    if (left < given_end && (r->power_lost || excuse.moved))
+    if (left < given_end && (r->power_lost || excuse.moved || excuse.unclean))
         remember_loss(c, row, r, left, given_end, excuse.moved);
     check_cut_records(c, row, part, r->end, &excuse);
     if (may_lose)
@@ -343,6 +355,7 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
     give_up(part, r->end);
     part->soft_end = MIN(part->soft_end, r->end);
     r->given_up_end = r->knew = 0; /* what it has, is canonical again */
+    forget_marks(r);
     if (excuse.moved) {
         part->moved_ns = row->time_ns;
         check_release_records(c, part, part->canon_end, r->end);

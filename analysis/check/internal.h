@@ -76,6 +76,7 @@ struct replica {
     /* From matched up to there it has what was canonical until an election, or a cut, gave it up;
      * 0: nothing of the kind. Below knew it had known the records before to be committed. */
     uint64_t given_up_end, knew;
+    uint64_t forgotten_end; /* what it has of that is not remembered; 0: nothing is forgotten */
     uint64_t shown; /* its high watermark, as far as it speaks of the canonical log there is */
     uint64_t kept;  /* what was durable in any of its lives, and not cut since */
     /* As the disk itself tells: the end of what is durable without a hole, and segments behind a
