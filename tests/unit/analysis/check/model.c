@@ -350,7 +350,8 @@ static void align(struct model *m, struct model_node *n, const struct model_node
     /* Where the leader's log begins, an epoch of its own ended before the last one here did. */
     bool other = leader->count > 0 && common == leader->start &&
                  epoch_below(n, common) > leader->batches[0].epoch;
-    other |= is_within_a_batch(leader, n->end) && common == n->end;
+    other |=
+        is_within_a_batch(n, common) || (common == n->end && is_within_a_batch(leader, common));
     if (other || n->end < leader->start || common < leader->start || common < n->start)
         reset(m, n, leader->start);
     else if (n->end > common)
