@@ -285,8 +285,10 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         break;
     case TRACE_DIR_OFFLINE:
     case TRACE_SYNC_DONE:
-        if (row->kind == TRACE_DIR_OFFLINE || is_failed_sync(row))
+        if (row->kind == TRACE_DIR_OFFLINE || is_failed_sync(row)) {
+            host->power_loss_ns = row->time_ns; /* what was not durable may be gone as well */
             set_offline(c, row, host, true);
+        }
         break;
     default:
         break;

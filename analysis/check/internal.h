@@ -102,7 +102,7 @@ struct host {
     bool harmed;                   /* anything has struck it since the beginning */
     bool served, down;             /* as a broker: it has been ready; it is not since */
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
-    int64_t power_loss_ns; /* the latest; -1: none */
+    int64_t power_loss_ns; /* the latest, or the latest failed sync; -1: none */
     int64_t down_ns;       /* down: since then */
     bool image_told;       /* in this life: the metadata that it ends with, up to an offset */
     uint64_t image_offset, image_digest;

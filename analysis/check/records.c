@@ -23,14 +23,18 @@ static bool loss_allowed(struct check *c, const struct value *v, struct part *pa
         return true;
     if (all && check_is_durable(c, part) && offset >= excuse->soft_end)
         return false;
-    /* Answered from the page cache: a power loss after the answer may take it. What only its leader
-     * has answered for may go with that leader, too. Nothing else may take it. */
+    /* Answered from the page cache: a power loss after the answer may take it, or a failed sync (a
+     * page that could not be written counts as clean). What only its leader has answered for may go
+     * with that leader, too. Nothing else may take it. */
     return offset >= excuse->power_from || (excuse->moved && !all);
 }
 
+/* With one request in flight the next is sent when the one before is answered. One that never was
+ * may still be on its way, on a connection that its sender has given up. */
 static bool order_promised(const struct value *v)
 {
-    return v->flags & (CHECK_IDEMPOTENT | CHECK_ONE_IN_FLIGHT);
+    bool answered = !(v->state & VALUE_UNKNOWN);
+    return v->flags & CHECK_IDEMPOTENT || (v->flags & CHECK_ONE_IN_FLIGHT && answered);
 }
 
 static void on_invoke(struct check *c, const struct trace_row *row)
@@ -272,7 +276,8 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
     const struct trace_POLL_RECORD *is = TRACE_AS(row, POLL_RECORD);
     uint64_t vid = is->vid;
     uint64_t key = is->key;
-    if (key == 0 || !order_promised(v))
+    bool is_copy = v->part != part->index || v->offset != is->offset; /* sent again: A2 judges */
+    if (key == 0 || is_copy || !order_promised(v))
         return;
     uint64_t who = hash_combine(hash_combine(row->node, vid >> CHECK_SEQUENCE_BITS), key);
     bool fresh;
@@ -287,6 +292,19 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
                    "sent before the record at offset %" PRIu64 ", read behind it", last->offset);
     last->sequence = vid;
     last->offset = is->offset;
+}
+
+/* A reader may have been given the record before a loss that the contract allows, and look at it
+ * only when its offset has become another's, of a later epoch. */
+static bool was_given_before_loss(struct check *c, struct part *part,
+                                  const struct trace_POLL_RECORD *is)
+{
+    bool may_lose = !check_is_durable(c, part) || may_be_unclean(c, part);
+    const struct slot *slot = check_tables_peek(part, is->offset);
+    bool known = slot != NULL && slot->mark != 0;
+    int64_t epoch = known ? slot->epoch : part->leader_epoch;
+    return may_lose && is->offset >= part->lost_from && is->offset < part->lost_to &&
+           (known || is->offset >= part->canon_end) && is->leader_epoch < epoch;
 }
 
 static bool is_of_removed(const struct check *c, const struct part *part, const struct value *v)
@@ -332,7 +350,7 @@ static void on_read(struct check *c, const struct trace_row *row)
                    offset);
         return;
     }
-    if (!place_value(c, row, part, v, vid, offset, v->at_ns))
+    if (was_given_before_loss(c, part, is) || !place_value(c, row, part, v, vid, offset, v->at_ns))
         return;
     check_tables_time(&c->tables, part, offset, is->timestamp);
     v->state |= VALUE_SEEN;

@@ -50,6 +50,7 @@ static int64_t recovery_ns(struct check *c, const struct trace_row *row)
 struct sent {
     struct part *part;
     int64_t at_ns, quiet_ns;
+    bool answered; /* with acks=0 nobody learns what came of it */
 };
 
 /* False: nothing can be said of it. */
@@ -64,6 +65,7 @@ static bool find_sent(struct check *c, const struct trace_row *row, uint64_t vid
     if (s->part->removed || s->part->left_out || (topic != NULL && topic->asked_to_go))
         return false;
     s->at_ns = v->at_ns;
+    s->answered = v->flags & (CHECK_ACKS_ALL | CHECK_ACKS_ONE);
     s->quiet_ns = check_quiet_since(c, s->part, row->time_ns);
     return true;
 }
@@ -101,7 +103,7 @@ static bool is_early(struct place *limits, const struct trace_row *row,
     bool over = row->time_ns - s->at_ns >= (int64_t)limits->offset * MS_NS - LINGER_NS;
     if (over)
         limits->epoch = row->time_ns;
-    return first && again && !over && !explained && limits->sequence >= INT32_MAX;
+    return first && again && s->answered && !over && !explained && limits->sequence >= INT32_MAX;
 }
 
 /* Was there anything that explains why a send ends without success? */
@@ -124,6 +126,9 @@ static void on_given_up(struct check *c, const struct trace_row *row)
     struct sent s;
     int64_t code = (int64_t)is->code;
     if (code == -ERR_CANCELLED || limits == NULL || !find_sent(c, row, is->vid, &s))
+        return;
+    bool has_left = code == 0 && !s.answered;
+    if (has_left)
         return;
     if (is_of_record(code)) {
         limits->epoch = row->time_ns;

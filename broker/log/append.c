@@ -559,6 +559,8 @@ static void on_appended(struct env_op *op, enum err e, uint64_t n)
     append->done = true;
     advance(log);
     log_segment_clean(segment);
+    if (!log_waits_for_sync(log))
+        log_wake_repair(log); /* no round of syncs ends that would */
     log_settle(log);
 }
 

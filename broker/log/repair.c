@@ -160,6 +160,7 @@ static void ended(struct steps *steps, enum err e)
         if (log->state == LOG_REPAIRING)
             log_move(log, LOG_OPEN);
         log_segment_clean(active);
+        log_seal(log); /* what waited for the repair may have no other cause to come again */
     }
     if (log->status == ERR_NONE && log->written_end > log->durable_end)
         log_commit(log);

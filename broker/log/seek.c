@@ -152,11 +152,19 @@ static enum steps_flow seek_hold(struct steps *steps)
     return walk_from(s, position);
 }
 
+/* Readers have been shown more of the segment than can be looked at now: what is sought may stand
+ * there, so that nobody can say that it is nowhere. */
+static bool is_cut_short(const struct log_seeking *s)
+{
+    int64_t durable = s->log->durable_end;
+    return s->log->status == ERR_OFFLINE && durable < end_of(s) && durable < s->segment->next;
+}
+
 static enum steps_flow seek_walk(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     if (s->walk.position >= s->walk.end)
-        return next_segment(s);
+        return is_cut_short(s) ? steps_fail(steps, ERR_OFFLINE) : next_segment(s);
     log_walk_next(&s->walk, steps_waiter(steps));
     return STEPS_WAIT;
 }

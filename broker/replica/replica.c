@@ -449,12 +449,15 @@ void replica_moved(struct log_watch *watch, enum err e)
     if (r->role != ROLE_LEADER && r->role != ROLE_OFFLINE && r->role != ROLE_FOLLOWER)
         return;
     int64_t before = r->high_watermark;
+    /* What was only written when a sync failed may be gone (S-5): it counts for nobody, and nobody
+     * is told that it is stored. */
     if (r->role == ROLE_FOLLOWER)
         replica_follow_high_watermark(r);
-    else
+    else if (r->role == ROLE_LEADER && e == ERR_NONE)
         replica_raise_high_watermark(r, log_counting_end(r->log));
     bool moved = r->high_watermark > before;
-    replica_produce_advance(r);
+    if (e == ERR_NONE)
+        replica_produce_advance(r);
     if (e != ERR_NONE && r->role != ROLE_OFFLINE)
         go_offline(r, e);
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))

@@ -260,6 +260,40 @@ TEST(records_of_one_key_out_of_order_are_found_by_their_reader)
     expect_only(&r, CHECK_KEY_ORDER);
 }
 
+/* Without idempotence a batch may be stored twice, and who reads both meets its first record behind
+ * its last. */
+TEST(a_batch_that_is_stored_twice_is_not_out_of_order)
+{
+    struct run r;
+    durable(&r);
+    for (uint64_t i = 0; i < 2; i++)
+        send_record(&r, VID(1, i), CHECK_ACKS_ALL | CHECK_ONE_IN_FLIGHT);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    for (uint64_t i = 0; i < 4; i++)
+        read_record(&r, 1, i, VID(1, i % 2));
+    final(&r, 4);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* What was never answered may still come, on a connection that its sender has given up. */
+TEST(order_with_one_in_flight_is_of_what_was_answered)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        struct run r;
+        durable(&r);
+        for (uint64_t i = 0; i < 2; i++) {
+            send_record(&r, VID(1, i), CHECK_ACKS_ALL | CHECK_ONE_IN_FLIGHT);
+            if (!answered)
+                SAY(&r, PRODUCER, PRODUCE_UNKNOWN, P, VID(1, i), 0);
+        }
+        SAY(&r, READER, ASSIGN, P, 0, 0);
+        read_record(&r, 1, 0, VID(1, 1));
+        read_record(&r, 1, 1, VID(1, 0));
+        final(&r, 2);
+        expect_only(&r, answered ? CHECK_KEY_ORDER : CHECK_CODE_COUNT);
+    }
+}
+
 TEST(a_record_sent_after_an_acknowledgement_may_not_stand_before_it)
 {
     struct run r;
@@ -460,6 +494,23 @@ TEST(with_the_page_cache_policy_a_power_loss_may_take_and_a_kill_may_not)
     }
 }
 
+/* A page that could not be written counts as clean, and the cache may drop it. */
+TEST(with_the_page_cache_policy_a_failed_sync_may_take_what_was_not_durable)
+{
+    for (int durable_acks = 0; durable_acks < 2; durable_acks++) {
+        struct run r;
+        begin(&r, (struct check_contract){.durable_acks = durable_acks, .retention_ms = -1});
+        open_log(&r, 0, 0);
+        send_record(&r, VID(1, 0), ALL);
+        ack(&r, VID(1, 0), 0);
+        SAY(&r, BROKER, SYNC_DONE, 1, ERR_IO);
+        r.incarnation++;
+        open_log(&r, 0, 0);
+        assert_int_equal(check_counts(r.check)->lost_allowed, !durable_acks);
+        expect_only(&r, durable_acks ? CHECK_CONFIRMED_LOSS : CHECK_CODE_COUNT);
+    }
+}
+
 /* The power goes, and what recovery finds it cuts off before it opens the log. */
 static void next_life_cut_to(struct run *r, uint64_t to)
 {
@@ -569,7 +620,7 @@ TEST(an_answer_of_the_life_before_a_power_loss_says_nothing_of_this_one)
         send_record(&r, VID(1, 1), ALL);
         ack(&r, VID(1, 1), 0);
         SAY(&r, READER, ASSIGN, P, 0, 0);
-        read_record(&r, 1, 0, VID(1, 1));
+        SAY(&r, READER, POLL_RECORD, 1, P, 0, VID(1, 1), 1, BODY, 0, 1);
         final(&r, 1);
         if (durable_acks) {
             assert_true(count(&r, CHECK_INCONSISTENT_OFFSET) > 0);
@@ -578,6 +629,60 @@ TEST(an_answer_of_the_life_before_a_power_loss_says_nothing_of_this_one)
             continue;
         }
         expect_only(&r, CHECK_CODE_COUNT);
+    }
+}
+
+/* Stored before the power went, and once more behind it: what its sender is told then places it
+ * nowhere, and it was not sent when it was answered. */
+TEST(a_record_answered_after_a_power_loss_was_sent_before_it)
+{
+    struct run r;
+    begin(&r, (struct check_contract){.retention_ms = -1});
+    open_log(&r, 0, 0);
+    send_record(&r, VID(1, 0), CHECK_ACKS_ALL);
+    store(&r, 0, 0);
+    send_record(&r, VID(2, 0), ALL);
+    store(&r, 1, 1);
+    ack(&r, VID(2, 0), 1);
+    append(&r, 2, 2);
+    SAY(&r, BROKER, LOG_WRITTEN, P, 3);
+    SAY(&r, BROKER, HIGH_WATERMARK, P, 3);
+    next_life_cut_to(&r, 2);
+    store(&r, 2, 2);
+    ack(&r, VID(1, 0), 2);
+    SAY(&r, READER, ASSIGN, P, 0, 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 0, VID(1, 0), 1, BODY, 0, 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 1, VID(2, 0), 1, BODY, 0, 0);
+    SAY(&r, READER, POLL_RECORD, 1, P, 2, VID(1, 0), 1, BODY, 0, 1);
+    final(&r, 3);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* The reader had been given it before the power went, and looks at it when the offset is another's.
+ * What has the epoch of the life that followed must be what that log holds. */
+TEST(a_record_that_a_reader_had_before_a_power_loss_says_nothing_of_this_life)
+{
+    for (int64_t leader_epoch = 0; leader_epoch < 2; leader_epoch++) {
+        struct run r;
+        begin(&r, (struct check_contract){.retention_ms = -1});
+        open_log(&r, 0, 0);
+        append(&r, 0, 0);
+        SAY(&r, BROKER, LOG_WRITTEN, P, 1);
+        SAY(&r, BROKER, HIGH_WATERMARK, P, 1);
+        send_record(&r, VID(1, 0), ALL);
+        SAY(&r, READER, ASSIGN, P, 0, 0);
+        next_life_cut_to(&r, 0);
+        SAY(&r, BROKER, LOG_APPEND, .partition = P, .producer_id = -1, .sequence = -1,
+            .leader_epoch = 1);
+        SAY(&r, BROKER, LOG_WRITTEN, P, 1);
+        SAY(&r, BROKER, HIGH_WATERMARK, P, 1);
+        send_record(&r, VID(1, 1), ALL);
+        ack(&r, VID(1, 1), 0);
+        SAY(&r, READER, POLL_RECORD, 1, P, 0, VID(1, 0), 1, BODY, 0, leader_epoch);
+        SAY(&r, READER, ASSIGN, P, 0, 0);
+        SAY(&r, READER, POLL_RECORD, 2, P, 0, VID(1, 1), 1, BODY, 0, 1);
+        final(&r, 1);
+        expect_only(&r, leader_epoch == 0 ? CHECK_CODE_COUNT : CHECK_INCONSISTENT_OFFSET);
     }
 }
 

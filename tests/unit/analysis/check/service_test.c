@@ -179,6 +179,40 @@ TEST(send_given_up_early_is_found)
     }
 }
 
+/* With acks=0 it has left, and no more is known of it; one that could not leave is given up. */
+TEST(send_that_nobody_answers_is_not_given_up_when_it_has_left)
+{
+    static const struct {
+        uint64_t flags, code;
+        const char *found;
+    } cases[] = {{0, 0, ""}, {0, TIMED_OUT, "G8 x1; "}, {CHECK_ACKS_ONE, 0, "G8 x1; "}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct run r;
+        begin(&r);
+        SAY(&r, PRODUCER, PRODUCE_INVOKE, P, VID(0), 0, 1, cases[i].flags);
+        SAY(&r, PRODUCER, PRODUCE_UNKNOWN, P, VID(0), cases[i].code);
+        assert_string_equal(finish(&r), cases[i].found);
+    }
+}
+
+/* Nor is it sent again: what harm has taken the connection of is given up at once. */
+TEST(send_that_nobody_answers_has_one_attempt)
+{
+    static const struct {
+        uint64_t flags;
+        const char *found;
+    } cases[] = {{0, ""}, {CHECK_ACKS_ONE, "G8 x1; "}};
+    for (int i = 0; i < COUNT_OF(cases); i++) {
+        struct run r;
+        begin(&r);
+        SAY(&r, PRODUCER, PRODUCE_INVOKE, P, VID(0), 0, 1, cases[i].flags);
+        harm(&r, 5000);
+        pass_ms(&r, 3000);
+        SAY(&r, PRODUCER, PRODUCE_UNKNOWN, P, VID(0), TIMED_OUT);
+        assert_string_equal(finish(&r), cases[i].found);
+    }
+}
+
 /* What the answer says of the record itself is cause enough. */
 TEST(record_that_is_too_large_needs_no_other_cause)
 {

@@ -36,12 +36,36 @@ TEST(a_segment_that_could_not_be_made_is_tried_again)
     assert_int_equal(mem.live_count, 0);
 }
 
-#define MB (1 << 20)
-
 static bool has_snapshot(const struct rig *rig)
 {
     return rig->log->snapshot.data != NULL;
 }
+
+/* Its snapshot could not be saved while the disk was full, and nobody appends any more. */
+TEST(what_could_not_be_saved_is_saved_after_the_repair)
+{
+    struct rig *rig = rig_new(2);
+    rig->flush = LOG_FLUSH_OS;
+    rig->config.segment_bytes = 2048;
+    rig_ok(rig, rig_boot(rig));
+    for (int i = 0; i < 3; i++)
+        rig_append_as(rig, 1, 500, env_wall(rig->seat->env), 7, 0, i);
+    rig_run(rig, 3 * SECOND_NS);
+    rig_harm(rig, "at 0s node 0 disk full bytes=0");
+    for (int i = 3; i < 8 && rig->cuts == 0; i++) {
+        rig_append_as(rig, 1, 500, env_wall(rig->seat->env), 7, 0, i);
+        rig_run(rig, SECOND_NS / 100);
+    }
+    assert_int_equal(rig->cuts, 1);
+    rig_run(rig, 3 * SECOND_NS);
+    rig_heal(rig);
+    rig_run(rig, 5 * SECOND_NS);
+    assert_false(has_snapshot(rig));
+    rig_ok(rig, rig_close(rig));
+    rig_free(rig);
+}
+
+#define MB (1 << 20)
 
 static bool speaks_of_the_lost(const struct rig *rig)
 {

@@ -519,6 +519,20 @@ TEST(a_failed_sync_refuses_what_waits_and_ends_leading)
     teardown();
 }
 
+/* Its bytes may be gone with the page that was not synced. */
+TEST(a_failed_sync_refuses_what_waits_with_acks_one)
+{
+    struct rig r;
+    setup(&r, 34);
+    harm(FAULT_SYNC_FAILS);
+    order(produce_both, 500);
+    for (int slot = 0; slot < 2; slot++) {
+        assert_true(sent(slot)->done);
+        assert_int_equal(sent(slot)->op.code, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+    }
+    teardown();
+}
+
 TEST(a_full_disk_refuses_and_space_brings_the_partition_back)
 {
     struct rig r;
