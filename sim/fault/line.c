@@ -203,10 +203,10 @@ static void print_value(enum format format, int64_t value, const struct fault_na
     UNREACHABLE();
 }
 
-/* A zero is the first site and the first node, and elsewhere nothing. */
+/* A zero is the first site, the first node and a key as any, and elsewhere nothing. */
 static bool says(const struct fault_line *line, int param)
 {
-    bool zero_counts = param == FAULT_P_SITE || param == FAULT_P_WITH;
+    bool zero_counts = param == FAULT_P_SITE || param == FAULT_P_WITH || param == FAULT_P_KEY;
     return takes_param(line->kind, param) && (line->param[param] != 0 || zero_counts);
 }
 

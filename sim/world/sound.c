@@ -91,6 +91,16 @@ static const char *ask_bytes_fault(const struct half_record *record)
 
 /* ---- what refuses an allocation ---- */
 
+/* It happens to that node at that time, and nothing else is said of where and when. Bytes that a
+ * stranger wrote are no bool until they are looked at. */
+static bool is_plain(const struct fault_line *line)
+{
+    uint8_t one_way;
+    memcpy(&one_way, &line->one_way, sizeof one_way);
+    return one_way == 0 && line->from == 0 && line->to == 0 && line->on_row == 0 &&
+           line->on_count == 0 && line->it == 0 && line->file[0] == 0 && line->for_ns == 0;
+}
+
 static const char *refusal_fault(const struct world_node *node, const struct half_record *record)
 {
     static const char *const why = "its log has a refused allocation that is none";
@@ -99,7 +109,7 @@ static const char *refusal_fault(const struct world_node *node, const struct hal
         return why;
     memcpy(&line, record + 1, sizeof line);
     bool good = line.kind == FAULT_FAIL && line.nodes == fault_node(node->index) &&
-                line.file[0] == 0 && line.for_ns == 0 && line.at_ns == node->world->now_ns &&
+                is_plain(&line) && line.at_ns == node->world->now_ns &&
                 line.param[FAULT_P_SITE] == FAULT_ALLOC && line.param[FAULT_P_ERROR] >= 0 &&
                 line.param[FAULT_P_ERROR] < ERR_COUNT;
     return good ? NULL : why;
