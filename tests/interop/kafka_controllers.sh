@@ -69,6 +69,26 @@ until_leads() {
     die "none of$wanted led in $attempts elections"
 }
 
+# let_kafka_lead: who lacks what is committed cannot be elected (K-5). A controller of kiln that sleeps while two orders are committed
+# may find the first in its connection when it wakes, and not the second: only Kafka has that when the leader dies.
+let_kafka_lead() {
+    local killed sleeps ms
+    leads 1 2 3
+    [[ $leader != 3 ]] || return 0
+    killed=$leader sleeps=$((3 - leader))
+    kill -STOP "${pids[$sleeps]}"
+    for ms in 1000 2000; do
+        "$kiln" config set cluster "log.retention.ms=$ms" --bootstrap-controller "127.0.0.1:${ports[$killed - 1]}" --timeout 30s >/dev/null ||
+            die "the leader and Kafka do not commit"
+    done
+    kill_node "$killed"
+    kill -CONT "${pids[$sleeps]}"
+    leads "$sleeps" 3
+    [[ $leader == 3 ]] || die "controller $leader leads, and lacks what was committed"
+    start "$killed"
+    leads 1 2 3
+}
+
 # told: Kafka's tool says who leads, in which epoch, and that no voter lags.
 told() {
     timeout -k 2 60 "$peers/tool" kafka-metadata-quorum --bootstrap-controller "$kilns" describe --status >"$work/status" 2>"$work/err" ||
@@ -81,7 +101,7 @@ for node in 1 2 3; do start $node; done
 until_leads 1 2
 printf 'ok  controller %s of kiln leads in epoch %s, and Kafka follows\n' "$leader" "$epoch"
 told
-until_leads 3
+let_kafka_lead
 printf 'ok  Kafka leads in epoch %s, and kiln follows\n' "$epoch"
 from=$end
 for ((i = 0; i < 100 && end < from + 3; i++)); do # it writes NoOpRecords when it has nothing else

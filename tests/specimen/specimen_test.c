@@ -5,7 +5,7 @@
 #include "specimen/campaign.h"
 #include "support/test.h"
 
-#define MANY_SEEDS 30 /* in which a mistake must be found ... */
+#define MANY_SEEDS 30       /* in which a mistake must be found ... */
 #ifdef __SANITIZE_ADDRESS__ /* ... and the sound one must not fail; a sanitizer needs fewer */
 #define SOUND_SEEDS 8
 #else
