@@ -2,8 +2,6 @@
  * (ReplicationControlManager.createPartitions). Pure. */
 #include "controller/internal.h"
 
-#define REPLICA_BYTES 32 /* of another replica in a record, and no more */
-
 void controller_create_partitions_init(struct controller_create_partitions *c)
 {
     *c = (struct controller_create_partitions){.command.verb = CONTROLLER_CREATE_PARTITIONS};
@@ -117,7 +115,7 @@ static int64_t bytes_of_all(const struct controller_view *view,
         const struct metadata_topic *topic = metadata_find(view->image, c->topics[i].topic);
         int64_t more = c->topics[i].partition_count - topic->partition_count;
         sum += more * ((int64_t)sizeof(struct wire_partition_record) +
-                       (int64_t)factor_of(topic) * REPLICA_BYTES);
+                       (int64_t)factor_of(topic) * CONTROLLER_REPLICA_BYTES_MAX);
     }
     return sum;
 }

@@ -2,8 +2,7 @@
  * before, and what may be is one batch. Pure. */
 #include "controller/internal.h"
 
-#define RECORD_BYTES 96  /* of a partition of one replica, and no more */
-#define REPLICA_BYTES 32 /* of another one */
+#define RECORD_BYTES 96 /* of a partition of one replica, and no more */
 
 /* What a checked topic will be. */
 struct plan {
@@ -393,9 +392,10 @@ static void judge(const struct controller_view *view, struct controller_create_t
         some |= c->topics[i].code == WIRE_ERROR_NONE;
     if (!some || c->validate_only)
         return;
-    enum err e = controller_expect(
-        batch, record_count,
-        bytes_of_all(c) + record_count * RECORD_BYTES + id_count * REPLICA_BYTES, "new topics");
+    enum err e = controller_expect(batch, record_count,
+                                   bytes_of_all(c) + record_count * RECORD_BYTES +
+                                       id_count * CONTROLLER_REPLICA_BYTES_MAX,
+                                   "new topics");
     if (e == ERR_NONE)
         e = add_all(view, c, plans, batch);
     if (e == ERR_NONE)

@@ -26,23 +26,18 @@ int16_t controller_check_epoch(const struct controller_view *view, int32_t broke
     return WIRE_ERROR_STALE_BROKER_EPOCH;
 }
 
-static enum err add_registration_change(const struct metadata_broker *broker, int8_t fenced,
-                                        int8_t leaving, struct metadata_batch *batch)
+enum err controller_add_registration_change(struct metadata_batch *batch, int32_t broker_id,
+                                            int64_t broker_epoch, int8_t fenced, int8_t leaving)
 {
     struct wire_broker_registration_change_record change;
     wire_defaults(&wire_broker_registration_change_record_message, &change);
-    change.broker_id = broker->id;
-    change.broker_epoch = broker->epoch;
+    change.broker_id = broker_id;
+    change.broker_epoch = broker_epoch;
     change.fenced = fenced;
     change.in_controlled_shutdown = leaving;
     return controller_add(batch, &wire_broker_registration_change_record_message,
                           REGISTRATION_CHANGE_VERSION, &change);
 }
-
-/* BrokerRegistrationFencingChange and BrokerRegistrationInControlledShutdownChange */
-#define UNFENCES (-1)
-#define FENCES 1
-#define LEAVES 1
 
 /* As one batch, or as a transaction where it is too much. */
 static enum err add_change(const struct controller_view *view, const struct metadata_broker *broker,
@@ -51,7 +46,7 @@ static enum err add_change(const struct controller_view *view, const struct meta
 {
     enum err e = controller_add_turn(view, turn, 1, batch);
     if (e == ERR_NONE)
-        e = add_registration_change(broker, fenced, leaving, batch);
+        e = controller_add_registration_change(batch, broker->id, broker->epoch, fenced, leaving);
     return e == ERR_NONE ? controller_end(batch) : e;
 }
 
@@ -60,7 +55,7 @@ static enum err fence(const struct controller_view *view, const struct metadata_
 {
     struct controller_turn turn = {
         .leaves = broker->id, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
-    return add_change(view, broker, &turn, FENCES, 0, batch);
+    return add_change(view, broker, &turn, CONTROLLER_FENCES, 0, batch);
 }
 
 static enum err unfence(const struct controller_view *view, const struct metadata_broker *broker,
@@ -68,7 +63,7 @@ static enum err unfence(const struct controller_view *view, const struct metadat
 {
     struct controller_turn turn = {
         .leaves = CONTROLLER_NOBODY, .comes = broker->id, .lost = CONTROLLER_NOBODY};
-    return add_change(view, broker, &turn, UNFENCES, 0, batch);
+    return add_change(view, broker, &turn, CONTROLLER_UNFENCES, 0, batch);
 }
 
 static enum err leave(const struct controller_view *view, const struct metadata_broker *broker,
@@ -76,7 +71,7 @@ static enum err leave(const struct controller_view *view, const struct metadata_
 {
     struct controller_turn turn = {
         .leaves = broker->id, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
-    return add_change(view, broker, &turn, 0, LEAVES, batch);
+    return add_change(view, broker, &turn, 0, CONTROLLER_LEAVES, batch);
 }
 
 /* ---- heartbeats ---- */

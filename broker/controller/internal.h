@@ -56,6 +56,7 @@ int16_t controller_check_replicas(const struct controller_view *view, int32_t pa
 /* Whether there are so many brokers; likewise. */
 int16_t controller_check_factor(const struct controller_view *view, int32_t factor,
                                 struct errmsg *msg);
+#define CONTROLLER_REPLICA_BYTES_MAX 32 /* of another replica in a partition's record */
 /* A new partition on these brokers, in no log directory yet: that it is in one is written down when
  * it has been made (assign.c). Those that are there are in sync, and the first of them leads it; at
  * least one is. */
@@ -133,6 +134,14 @@ enum err controller_add_turn(const struct controller_view *view, const struct co
 /* O(partitions). */
 bool controller_leads_any(const struct controller_view *view, int32_t broker_id);
 
+/* heartbeat.c: that a registration is fenced or not (BrokerRegistrationFencingChange: 1, -1; 0: as
+ * it is), and is in its controlled shutdown (1; 0: as it is). Errors as metadata_batch_add. */
+enum err controller_add_registration_change(struct metadata_batch *batch, int32_t broker_id,
+                                            int64_t broker_epoch, int8_t fenced,
+                                            int8_t leaving) MUST_USE;
+#define CONTROLLER_UNFENCES (-1)
+#define CONTROLLER_FENCES 1
+#define CONTROLLER_LEAVES 1
 /* heartbeat.c: 0, or that this is not the registration of that broker which counts. */
 int16_t controller_check_epoch(const struct controller_view *view, int32_t broker_id, int64_t epoch,
                                struct errmsg *msg);
@@ -167,7 +176,7 @@ struct controller_spread {
     struct arena arena;
     struct controller_seat *seats; /* rack by rack */
     struct controller_rack *racks;
-    int32_t count, active_count, rack_count;
+    int32_t count, rack_count;
     uint32_t turn;
 };
 

@@ -17,18 +17,6 @@ static enum err add_feature_levels(struct metadata_batch *batch)
     return metadata_batch_add(batch, &wire_feature_level_record_message, 0, &level);
 }
 
-static enum err add_unfencing(const struct wire_register_broker_record *registered,
-                              struct metadata_batch *batch)
-{
-    struct wire_broker_registration_change_record change;
-    wire_defaults(&wire_broker_registration_change_record_message, &change);
-    change.broker_id = registered->broker_id;
-    change.broker_epoch = registered->broker_epoch;
-    change.fenced = -1;
-    return metadata_batch_add(batch, &wire_broker_registration_change_record_message,
-                              REGISTRATION_CHANGE_VERSION, &change);
-}
-
 /* Registered fenced, then unfenced, as a controller does once a broker has caught up (B-3); its
  * epoch is the offset of its registration (B-1). */
 static enum err add_registration(const struct controller_view *view,
@@ -57,7 +45,10 @@ static enum err add_registration(const struct controller_view *view,
     record.log_dirs = &directory;
     enum err e =
         metadata_batch_add(batch, &wire_register_broker_record_message, REGISTER_VERSION, &record);
-    return e == ERR_NONE ? add_unfencing(&record, batch) : e;
+    if (e != ERR_NONE)
+        return e;
+    return controller_add_registration_change(batch, record.broker_id, record.broker_epoch,
+                                              CONTROLLER_UNFENCES, 0);
 }
 
 static enum err add_new_leader(const struct controller_view *view, struct metadata_batch *batch,

@@ -56,9 +56,7 @@ static int16_t check_directories(const struct controller_view *view,
     }
     for (int32_t i = 0; i < metadata_map_count(&view->image->brokers) && code == WIRE_ERROR_NONE;
          i++)
-        code = check_other(
-            CONTAINER_OF(metadata_map_at(&view->image->brokers, i), struct metadata_broker, object),
-            c, arena);
+        code = check_other(metadata_broker_at(view->image, i), c, arena);
     return code;
 }
 

@@ -92,8 +92,7 @@ static int32_t active_count(const struct controller_view *view)
 {
     int32_t count = 0;
     for (int32_t i = 0; i < metadata_map_count(&view->image->brokers); i++) {
-        const struct metadata_broker *broker =
-            CONTAINER_OF(metadata_map_at(&view->image->brokers, i), struct metadata_broker, object);
+        const struct metadata_broker *broker = metadata_broker_at(view->image, i);
         count += controller_is_active(view, broker->id);
     }
     return count;

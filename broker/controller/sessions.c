@@ -43,8 +43,7 @@ enum err controller_sessions_begin(struct controller_sessions *s,
     enum err e = ERR_NONE;
     controller_sessions_clear(s);
     for (int32_t i = 0; i < metadata_map_count(&image->brokers) && e == ERR_NONE; i++) {
-        const struct metadata_broker *broker =
-            CONTAINER_OF(metadata_map_at(&image->brokers, i), struct metadata_broker, object);
+        const struct metadata_broker *broker = metadata_broker_at(image, i);
         if (!broker->fenced && broker->id != except)
             e = controller_session_touch(s, broker->id, broker->epoch, -1, now_ns);
     }

@@ -31,8 +31,7 @@ static enum err collect(struct controller_spread *s, const struct controller_vie
     struct controller_seat *seats = arena_alloc(&s->arena, (size_t)MAX(count, 1) * sizeof *seats);
     s->seats = seats;
     for (int32_t i = 0; i < count; i++) {
-        const struct metadata_broker *broker =
-            CONTAINER_OF(metadata_map_at(&view->image->brokers, i), struct metadata_broker, object);
+        const struct metadata_broker *broker = metadata_broker_at(view->image, i);
         struct wire_register_broker_record record;
         enum err e = seats == NULL ? ERR_NOMEM : metadata_broker_record(broker, &record, &s->arena);
         if (e != ERR_NONE)
@@ -41,7 +40,6 @@ static enum err collect(struct controller_spread *s, const struct controller_vie
             (struct controller_seat){.id = broker->id,
                                      .fenced = !controller_is_active(view, broker->id),
                                      .rack = record.rack};
-        s->active_count += !seats[s->count - 1].fenced;
     }
     return seats == NULL
                ? ERR_NOMEM

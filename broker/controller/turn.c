@@ -31,7 +31,7 @@ static void measure(const struct controller_view *view, const struct controller_
     }
 }
 
-static enum err add_change(const struct controller_view *view, const struct controller_turn *turn,
+static enum err add_change(const struct controller_view *view,
                            const struct controller_change *change,
                            const struct controller_rules *rules, struct arena *arena,
                            struct metadata_batch *batch)
@@ -39,10 +39,8 @@ static enum err add_change(const struct controller_view *view, const struct cont
     struct wire_partition_change_record record;
     struct controller_change own = *change;
     bool differs = false;
-    int32_t gone = turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost;
-    own.isr = controller_without(
-        metadata_ids(metadata_partition(change->topic, change->partition), METADATA_ISR), gone,
-        arena);
+    const struct metadata_partition *p = metadata_partition(change->topic, change->partition);
+    own.isr = controller_without(metadata_ids(p, METADATA_ISR), change->leaves, arena);
     if (own.isr.count < 0)
         return ERR_NOMEM;
     enum err e = controller_change_partition(view, &own, rules, arena, &record, &differs);
@@ -70,7 +68,7 @@ static enum err turn_topic(const struct controller_view *view, const struct cont
         if (!concerns(turn, metadata_partition(topic, k)))
             continue;
         change.partition = k;
-        e = add_change(view, turn, &change, &rules, arena, batch);
+        e = add_change(view, &change, &rules, arena, batch);
         arena_reset(arena);
     }
     return e;

@@ -68,6 +68,11 @@ const struct metadata_topic *metadata_topic_at(const struct metadata_image *imag
     return topic_of(image, metadata_map_at(&image->names, index));
 }
 
+const struct metadata_broker *metadata_broker_at(const struct metadata_image *image, int32_t index)
+{
+    return CONTAINER_OF(metadata_map_at(&image->brokers, index), struct metadata_broker, object);
+}
+
 const struct metadata_broker *metadata_find_broker(const struct metadata_image *image, int32_t id)
 {
     uint8_t key[4];

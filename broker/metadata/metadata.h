@@ -283,6 +283,8 @@ const struct metadata_topic *metadata_find_id(const struct metadata_image *image
                                               const struct wire_uuid *id);
 /* By name: index is below topic_count. */
 const struct metadata_topic *metadata_topic_at(const struct metadata_image *image, int32_t index);
+/* By id: index is below metadata_map_count(&image->brokers). */
+const struct metadata_broker *metadata_broker_at(const struct metadata_image *image, int32_t index);
 const struct metadata_broker *metadata_find_broker(const struct metadata_image *image, int32_t id);
 /* All of its registration. Strings are views into the broker, arrays the arena's. ERR_NOMEM. */
 enum err metadata_broker_record(const struct metadata_broker *broker,
