@@ -11,6 +11,8 @@ struct page {
     int32_t left;  /* partitions that may still be told */
     int32_t first; /* partition of the topic that comes next */
     int32_t node_id;
+    const struct metadata_image *image;
+    struct api_brokers brokers;
     bool failed; /* no memory */
 };
 
@@ -18,6 +20,7 @@ struct row {
     struct api_look look;
     struct wire_describe_topic_partitions_response_partition *out;
     int32_t node_id; /* of this broker */
+    int32_t offline; /* where no other is */
 };
 
 static struct bytes bytes_from(struct wire_string s)
@@ -37,28 +40,53 @@ cursor_of(const struct request *r)
 static void on_looked(struct api_look *look)
 {
     struct row *row = CONTAINER_OF(look, struct row, look);
-    bool serves = look->is.serves;
-    row->out->error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE;
-    row->out->leader_id = serves ? row->node_id : -1;
-    row->out->offline_replicas_count = serves ? 0 : 1;
+    struct wire_describe_topic_partitions_response_partition *out = row->out;
+    if (look->is.serves)
+        return;
+    out->error_code = WIRE_ERROR_LEADER_NOT_AVAILABLE;
+    out->leader_id = -1;
+    out->offline_replicas[out->offline_replicas_count++] = row->node_id;
 }
 
-static void describe_partition(struct page *p, const struct metadata_topic *topic, int32_t number,
+static void take_elr(const struct metadata_partition *partition,
+                     struct wire_describe_topic_partitions_response_partition *out)
+{
+    struct metadata_ids elr = metadata_ids(partition, METADATA_ELR);
+    struct metadata_ids last_known = metadata_ids(partition, METADATA_LAST_KNOWN_ELR);
+    out->eligible_leader_replicas = (int32_t *)elr.ids;
+    out->eligible_leader_replicas_count = elr.count;
+    out->last_known_elr = (int32_t *)last_known.ids;
+    out->last_known_elr_count = last_known.count;
+}
+
+/* False: no memory. */
+static bool describe_partition(struct page *p, const struct metadata_topic *topic, int32_t number,
                                struct row *row,
                                struct wire_describe_topic_partitions_response_partition *out)
 {
+    const struct metadata_partition *partition = metadata_partition(topic, number);
+    const struct api_told told = {.listeners = true};
+    struct api_partition is;
+    if (!api_partition_take(&p->request, &p->brokers, partition, &told, &is))
+        return false;
     *out = (struct wire_describe_topic_partitions_response_partition){
+        .error_code = is.code,
         .partition_index = number,
-        .leader_epoch = metadata_partition(topic, number)->leader_epoch,
-        .replica_nodes = &p->node_id,
-        .replica_nodes_count = 1,
-        .isr_nodes = &p->node_id,
-        .isr_nodes_count = 1,
-        .offline_replicas = &p->node_id,
+        .leader_id = is.leader,
+        .leader_epoch = partition->leader_epoch,
+        .replica_nodes = (int32_t *)is.replicas.ids,
+        .replica_nodes_count = is.replicas.count,
+        .isr_nodes = (int32_t *)is.isr.ids,
+        .isr_nodes_count = is.isr.count,
+        .offline_replicas = is.offline == NULL ? &row->offline : is.offline,
+        .offline_replicas_count = is.offline_count,
     };
+    take_elr(partition, out);
     row->out = out;
     row->node_id = p->node_id;
-    api_look(&p->request, &row->look, topic, number, on_looked);
+    if (is.leader == p->node_id)
+        api_look(&p->request, &row->look, topic, number, on_looked);
+    return true;
 }
 
 static void go_on_at(struct page *p, struct bytes topic, int32_t partition)
@@ -92,8 +120,8 @@ static bool describe_found(struct page *p, const struct metadata_topic *topic, i
     struct row *rows = api_request_alloc(&p->request, (size_t)count, sizeof *rows);
     bool good = out->partitions != NULL && rows != NULL;
     for (int32_t i = 0; i < count && good; i++)
-        describe_partition(p, topic, first + i, &rows[i],
-                           &out->partitions[out->partitions_count++]);
+        good = describe_partition(p, topic, first + i, &rows[i],
+                                  &out->partitions[out->partitions_count++]);
     p->left -= count;
     if (first + count < topic->partition_count)
         go_on_at(p, bytes_text(topic->name), first + count);
@@ -123,7 +151,7 @@ static bool describe(struct page *p, struct bytes name, const struct metadata_to
 
 static bool describe_all(struct page *p)
 {
-    const struct metadata_image *image = quorum_current(p->request.api->quorum);
+    const struct metadata_image *image = p->image;
     const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(&p->request);
     int32_t at =
         cursor == NULL ? 0 : metadata_map_rank(&image->names, bytes_from(cursor->topic_name));
@@ -164,7 +192,7 @@ static bool describe_some(struct page *p)
 {
     const struct wire_describe_topic_partitions_request *in = p->request.body;
     const struct wire_describe_topic_partitions_request_cursor *cursor = cursor_of(&p->request);
-    const struct metadata_image *image = quorum_current(p->request.api->quorum);
+    const struct metadata_image *image = p->image;
     size_t count = (size_t)in->topics_count;
     struct bytes *names = api_request_alloc(&p->request, count, sizeof *names);
     p->body.topics = api_request_alloc(&p->request, count, sizeof *p->body.topics);
@@ -232,17 +260,27 @@ static void begin(struct request *r)
     struct page *p = CONTAINER_OF(r, struct page, request);
     p->left = MAX(MIN(in->response_partition_limit, PARTITIONS_MAX), 1);
     p->node_id = quorum_node_id(r->api->quorum);
+    p->image = quorum_current(r->api->quorum);
+    metadata_image_retain(p->image);
     wire_defaults(&wire_describe_topic_partitions_response_message, &p->body);
     api_join_open(r, finish);
     int16_t code = check(r);
-    p->failed = code != WIRE_ERROR_NONE ? !refuse(p, code)
-                : in->topics_count > 0  ? !describe_some(p)
-                                        : !describe_all(p);
+    p->failed = api_brokers_take(r, p->image, &p->brokers) != ERR_NONE;
+    if (!p->failed)
+        p->failed = code != WIRE_ERROR_NONE ? !refuse(p, code)
+                    : in->topics_count > 0  ? !describe_some(p)
+                                            : !describe_all(p);
     api_join_release(r);
+}
+
+static void drop(struct request *r)
+{
+    metadata_image_release(CONTAINER_OF(r, struct page, request)->image);
 }
 
 const struct handler api_handler_describe_topic_partitions = {
     .key = 75,
     .state_size = sizeof(struct page),
     .begin = begin,
+    .drop = drop,
 };

@@ -425,6 +425,48 @@ struct api_look {
  * may be called before this returns. */
 void api_look(struct request *r, struct api_look *look, const struct metadata_topic *topic,
               int32_t partition, api_look_done *done);
+/* brokers.c: a broker of an image, as who asks by his listener sees it. */
+struct api_broker {
+    int32_t id, port;
+    bool is_fenced;
+    bool has_listener; /* one of that name; else host and port are not set */
+    struct wire_string host, rack;
+};
+
+struct api_brokers {
+    struct api_broker *rows; /* by id */
+    int32_t count;
+};
+
+/* Views into the image, which is kept as long as they are used. ERR_NOMEM. */
+enum err api_brokers_take(struct request *r, const struct metadata_image *image,
+                          struct api_brokers *out) MUST_USE;
+/* NULL: it is not registered. */
+const struct api_broker *api_brokers_find(const struct api_brokers *all, int32_t id);
+/* Registered, not fenced, and to be reached by that listener; of NULL false. */
+bool api_broker_is_alive(const struct api_broker *broker);
+/* Whom clients are told to be the controller: it decides, or passes on what they ask to who does.
+ * -1: there is no broker. */
+int32_t api_brokers_controller(const struct request *r, const struct api_brokers *all);
+
+/* What an answer's version says of partitions. */
+struct api_told {
+    bool alive_only; /* of replicas and ISR those alone that are alive */
+    bool listeners;  /* LISTENER_NOT_FOUND is told apart */
+};
+
+struct api_partition {
+    int16_t code;
+    int32_t leader; /* -1: none */
+    struct metadata_ids replicas, isr;
+    int32_t *offline; /* with room for one more; NULL: none is */
+    int32_t offline_count;
+};
+
+/* False: no memory. */
+bool api_partition_take(struct request *r, const struct api_brokers *all,
+                        const struct metadata_partition *partition, const struct api_told *told,
+                        struct api_partition *out) MUST_USE;
 /* The timeout that a client asked for, as a deadline. */
 int64_t api_request_deadline(const struct request *r, int32_t timeout_ms);
 

@@ -13,6 +13,7 @@ struct metadata_state {
     struct controller_create_topics create;
     struct quorum_request submitted;
     int32_t node_id;
+    struct api_brokers brokers;
     int32_t *asked; /* rows of the request that are answered, each topic once; NULL: all topics */
     int32_t *shown; /* those of the image that he may see; NULL: all of them */
     struct wire_metadata_response body;
@@ -26,7 +27,10 @@ struct row {
     struct api_look look;
     struct wire_metadata_response_partition *out;
     int32_t node_id; /* of this broker */
+    int32_t offline; /* where no other is */
 };
+
+#define LISTENERS_SINCE 6 /* LISTENER_NOT_FOUND */
 
 static bool all_topics(const struct request *r)
 {
@@ -48,32 +52,48 @@ static struct bytes string_bytes(struct wire_string s)
 
 /* ---- what the answer says ---- */
 
-/* A partition that cannot be served has no leader as far as clients are concerned. */
+/* A partition that this broker leads and cannot serve has no leader as far as clients are
+ * concerned. */
 static void on_looked(struct api_look *look)
 {
     struct row *row = CONTAINER_OF(look, struct row, look);
-    bool serves = look->is.serves;
-    row->out->error_code = serves ? WIRE_ERROR_NONE : WIRE_ERROR_LEADER_NOT_AVAILABLE;
-    row->out->leader_id = serves ? row->node_id : -1;
-    row->out->offline_replicas_count = serves ? 0 : 1;
+    struct wire_metadata_response_partition *out = row->out;
+    if (look->is.serves)
+        return;
+    out->error_code = WIRE_ERROR_LEADER_NOT_AVAILABLE;
+    out->leader_id = -1;
+    out->offline_replicas[out->offline_replicas_count++] = row->node_id;
 }
 
-static void describe_partition(struct metadata_state *s, const struct metadata_topic *topic,
-                               int32_t partition, struct wire_metadata_response_partition *out)
+/* False: no memory. */
+static bool describe_partition(struct metadata_state *s, const struct metadata_topic *topic,
+                               int32_t number, struct wire_metadata_response_partition *out)
 {
-    struct row *row = &s->rows[partition];
+    int version = api_request_version(&s->request);
+    const struct metadata_partition *partition = metadata_partition(topic, number);
+    const struct api_told told = {.alive_only = version == 0,
+                                  .listeners = version >= LISTENERS_SINCE};
+    struct row *row = &s->rows[number];
+    struct api_partition is;
+    if (!api_partition_take(&s->request, &s->brokers, partition, &told, &is))
+        return false;
     *out = (struct wire_metadata_response_partition){
-        .partition_index = partition,
-        .leader_epoch = metadata_partition(topic, partition)->leader_epoch,
-        .replica_nodes_count = 1,
-        .replica_nodes = &s->node_id,
-        .isr_nodes_count = 1,
-        .isr_nodes = &s->node_id,
-        .offline_replicas = &s->node_id,
+        .error_code = is.code,
+        .partition_index = number,
+        .leader_id = is.leader,
+        .leader_epoch = partition->leader_epoch,
+        .replica_nodes_count = is.replicas.count,
+        .replica_nodes = (int32_t *)is.replicas.ids,
+        .isr_nodes_count = is.isr.count,
+        .isr_nodes = (int32_t *)is.isr.ids,
+        .offline_replicas = is.offline == NULL ? &row->offline : is.offline,
+        .offline_replicas_count = is.offline_count,
     };
     row->out = out;
     row->node_id = s->node_id;
-    api_look(&s->request, &row->look, topic, partition, on_looked);
+    if (is.leader == s->node_id)
+        api_look(&s->request, &row->look, topic, number, on_looked);
+    return true;
 }
 
 /* Who may make topics by asking for them. */
@@ -185,7 +205,8 @@ static bool describe_topic(struct metadata_state *s, int32_t *left)
     for (; s->partition_index < count; *left -= 1) {
         if (*left <= 0)
             return true;
-        describe_partition(s, topic, s->partition_index, &out->partitions[s->partition_index]);
+        if (!describe_partition(s, topic, s->partition_index, &out->partitions[s->partition_index]))
+            return false;
         out->partitions_count = ++s->partition_index;
     }
     s->partition_index = 0;
@@ -273,6 +294,30 @@ static bool choose_topics(struct metadata_state *s)
     return true;
 }
 
+/* Those that clients can reach. False: no memory. */
+static bool take_brokers(struct metadata_state *s)
+{
+    struct request *r = &s->request;
+    if (api_brokers_take(r, s->image, &s->brokers) != ERR_NONE)
+        return false;
+    s->body.brokers = api_request_alloc(r, (size_t)s->brokers.count, sizeof *s->body.brokers);
+    if (s->body.brokers == NULL)
+        return false;
+    for (int32_t i = 0; i < s->brokers.count; i++) {
+        const struct api_broker *broker = &s->brokers.rows[i];
+        if (!api_broker_is_alive(broker))
+            continue;
+        s->body.brokers[s->body.brokers_count++] = (struct wire_metadata_response_broker){
+            .node_id = broker->id,
+            .host = broker->host,
+            .port = broker->port,
+            .rack = broker->rack,
+        };
+    }
+    s->body.controller_id = api_brokers_controller(r, &s->brokers);
+    return true;
+}
+
 static void answer(struct metadata_state *s)
 {
     struct request *r = &s->request;
@@ -281,22 +326,13 @@ static void answer(struct metadata_state *s)
     metadata_image_retain(s->image);
     s->node_id = quorum_node_id(r->api->quorum);
     wire_defaults(&wire_metadata_response_message, &s->body);
-    s->body.brokers = api_request_alloc(r, 1, sizeof *s->body.brokers);
-    if (choose_topics(s))
+    if (take_brokers(s) && choose_topics(s))
         s->body.topics = api_request_alloc(r, (size_t)s->body.topics_count, sizeof *s->body.topics);
-    if (s->body.brokers == NULL || s->body.topics == NULL) {
+    if (s->body.topics == NULL) {
         api_request_break(r, ERR_NOMEM);
         return;
     }
-    s->body.brokers_count = 1;
-    s->body.brokers[0] = (struct wire_metadata_response_broker){
-        .node_id = s->node_id,
-        .host = wire_text(r->caller.listener->host),
-        .port = r->caller.listener->port,
-        .rack = WIRE_NULL_STRING,
-    };
     s->body.cluster_id = wire_text(r->api->settings.cluster_id);
-    s->body.controller_id = s->node_id;
     if (in->include_cluster_authorized_operations)
         s->body.cluster_authorized_operations = api_cluster_operations(r);
     api_join_open(r, finish);

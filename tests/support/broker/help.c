@@ -95,8 +95,23 @@ static void broker_end(struct world_seat *seat)
     broker_stop(life->broker, &life->stopping, on_stopped);
 }
 
+/* What a test does to it, as an event of its own. */
+static void broker_command(struct world_seat *seat, uint64_t id, struct bytes command)
+{
+    (void)command;
+    current->act(current, ((struct broker_life *)seat->self)->broker);
+    world_reply(seat, id, bytes_text(""));
+}
+
+void help_act(struct help *h, void (*act)(struct help *h, struct broker *broker), int64_t ms)
+{
+    h->act = act;
+    assert_true(world_command(h->world, h->broker, 1, bytes_text("act")));
+    help_run(h, ms);
+}
+
 static const struct world_program broker_program = {
-    .kind = "broker", .start = broker_begin, .stop = broker_end};
+    .kind = "broker", .start = broker_begin, .stop = broker_end, .command = broker_command};
 
 /* ---- the client ---- */
 

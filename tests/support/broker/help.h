@@ -39,6 +39,7 @@ struct help {
     int start_count, stop_count;
     int64_t leaked;
     char said[HELP_SAID_MAX];
+    void (*act)(struct help *h, struct broker *broker); /* help_act's */
 };
 
 /* A world with one broker (more lines of configuration may be given) that has started, or failed
@@ -49,6 +50,8 @@ void help_prepare(struct help *h, uint64_t seed, const char *config);
 void help_teardown(struct help *h);
 void help_run(struct help *h, int64_t ms);
 void help_restart(struct help *h);
+/* Calls act in the broker, as an event of its own, and waits so long. */
+void help_act(struct help *h, void (*act)(struct help *h, struct broker *broker), int64_t ms);
 /* The object that runs, for who looks inside. */
 struct broker *help_broker(const struct help *h);
 
