@@ -127,46 +127,6 @@ static void fail_from(struct quorum *q, uint64_t from)
 
 /* ---- going on ---- */
 
-/* What is in force for it, its own settings or the cluster's. */
-static void tell_settings(struct quorum *q, const struct metadata_topic *topic, int64_t offset)
-{
-    struct metadata_topic_config in_force;
-    metadata_topic_configured(topic, quorum_topic_defaults(q), &in_force);
-    TRACE(q->trace, TOPIC_SETTINGS, .topic = hash_text(topic->name),
-          .partitions = topic->partition_count, .durable = in_force.flush_policy == 0,
-          .retention_ms = in_force.retention_ms, .retention_bytes = in_force.retention_bytes,
-          .min_insync = in_force.min_insync_replicas, .unclean = 0, .metadata_offset = offset,
-          .topic_id = trace_topic_id(topic->id.b));
-}
-
-void quorum_tell_settings(struct quorum *q)
-{
-    for (int32_t i = 0; i < q->current->topic_count; i++)
-        tell_settings(q, metadata_topic_at(q->current, i), q->current->offset);
-}
-
-static void tell_topics(struct quorum *q, const struct metadata_image *from,
-                        const struct metadata_image *to, int64_t offset, bool defaults_moved)
-{
-    struct metadata_map_diff diff;
-    const struct metadata_topic *before, *after;
-    metadata_delta(&diff, from, to);
-    while (metadata_delta_next(&diff, &before, &after)) {
-        if (after == NULL)
-            TRACE(q->trace, TOPIC_REMOVED, .topic = hash_text(before->name),
-                  .partitions = before->partition_count, .metadata_offset = offset,
-                  .topic_id = trace_topic_id(before->id.b));
-        else if (before == NULL)
-            TRACE(q->trace, TOPIC_ADDED, .topic = hash_text(after->name),
-                  .partitions = after->partition_count, .metadata_offset = offset,
-                  .topic_id = trace_topic_id(after->id.b));
-        if (after != NULL && !defaults_moved)
-            tell_settings(q, after, offset);
-    }
-    if (defaults_moved)
-        quorum_tell_settings(q);
-}
-
 void quorum_change_current(struct quorum *q, struct metadata_image *image, int64_t first)
 {
     const struct metadata_image *from = q->current, *to = metadata_visible(image);
@@ -180,7 +140,7 @@ void quorum_change_current(struct quorum *q, struct metadata_image *image, int64
     if (from == NULL || from->kept.root != to->kept.root) /* where settings of brokers stand */
         quorum_configure(q);
     bool moved = memcmp(&before, quorum_topic_defaults(q), sizeof before) != 0;
-    tell_topics(q, from, to, first, moved);
+    quorum_tell_image(q, from, to, first, moved);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);
     else

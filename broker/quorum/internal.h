@@ -461,7 +461,10 @@ void quorum_led(struct quorum *q);
 /* They have been taken back. False: it is not a full disk that can be waited for. */
 bool quorum_unled(struct quorum *q) MUST_USE;
 
-/* change.c: rows of what is in force for each topic of the current image. */
+/* tell.c: rows of what is in force for each topic of the current image. */
 void quorum_tell_settings(struct quorum *q);
+/* Of what to says otherwise than from; first: the offset at which it begins to. */
+void quorum_tell_image(struct quorum *q, const struct metadata_image *from,
+                       const struct metadata_image *to, int64_t first, bool defaults_moved);
 
 #endif

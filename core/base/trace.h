@@ -179,6 +179,9 @@ void trace_make(struct trace_whole *whole, enum trace_kind kind, const void *col
 
 #define SOMETIMES(t, mark, cond) ((t)->mark_count[MARK_##mark] += (cond) ? 1 : 0)
 
+/* Sets of brokers in rows: by their ids, modulo this. */
+#define TRACE_BROKER_BITS 64
+
 /* Names a 64-bit id for readers of the trace: a NAME row. */
 void trace_name(struct trace *t, uint64_t id, const char *text);
 /* The id of a topic's partition in every trace: the same on brokers and clients. */

@@ -60,7 +60,17 @@ static char *next_word(char **at)
     return word;
 }
 
-/* "create NAME PARTITIONS KEY=VALUE..." */
+/* "replicas=3" among the keys is no key. */
+static bool take_replicas(const char *word, const char *value, int16_t *replicas)
+{
+    int64_t number = 0;
+    bool is =
+        strcmp(word, "replicas") == 0 && text_parse_int(bytes_text(value), &number) == ERR_NONE;
+    *replicas = is ? (int16_t)number : *replicas;
+    return is;
+}
+
+/* "create NAME PARTITIONS KEY=VALUE...", and "replicas=N" where the cluster's default is not it. */
 static void create_topic(struct admin *a, char *words)
 {
     struct client_create_topic *c = &a->create.create;
@@ -83,8 +93,9 @@ static void create_topic(struct admin *a, char *words)
         if (equals == NULL)
             continue;
         *equals = 0;
-        a->configs[c->config_count++] =
-            (struct client_topic_config){.key = word, .value = equals + 1};
+        if (!take_replicas(word, equals + 1, &c->replication_factor))
+            a->configs[c->config_count++] =
+                (struct client_topic_config){.key = word, .value = equals + 1};
     }
     a->create.done = on_created;
     trace_name(a->seat->trace, hash_text(c->topic), c->topic);

@@ -307,7 +307,7 @@ node_word("ready", function(self)
 end)
 -- What a controller is in its quorum: "leader", "follower", "prospective", "candidate", "unattached" or "resigned".
 node_word("role", function(self)
-  if self.kind ~= "controller" then wrong("role: %s is a %s; controllers have one", self.name, self.kind) end
+  if not self.votes then wrong("role: %s is a %s; controllers have one", self.name, self.kind) end
   return kiln.role(self.id)
 end)
 node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
@@ -418,7 +418,7 @@ end
 
 local function new_node(kind, name, args)
   local program = kind == "controller" and "broker" or kind -- what a server is its process.roles say
-  return setmetatable({ kind = kind, name = name, id = kiln.node(program, name, lines(args)) }, Node)
+  return setmetatable({ kind = kind, name = name, id = kiln.node(program, name, lines(args)), votes = false }, Node)
 end
 
 -- What its configuration says of it stands over what all servers are given.
@@ -430,22 +430,30 @@ local function add_server(list, kind, args, config)
   cluster.servers[#cluster.servers + 1] = list[#list]
 end
 
--- Brokers beside controllers of their own are brokers alone.
-local function add_brokers(count, voters, config)
+-- Brokers beside controllers of their own are brokers alone; several without are the controllers, too.
+local function add_brokers(count, combined, voters, config)
   for number = 1, count do
-    local args = { ["listeners"] = "broker" .. number .. ":" .. BROKERS_PORT, ["node.id"] = number }
+    local name = "broker" .. number
+    local args = { ["listeners"] = name .. ":" .. BROKERS_PORT, ["node.id"] = number }
     if voters then
-      args["process.roles"], args["controller.quorum.voters"], args["cluster.id"] = "broker", voters, CLUSTER_ID
+      args["process.roles"] = combined and "broker,controller" or "broker"
+      args["controller.quorum.voters"], args["cluster.id"] = voters, CLUSTER_ID
+    end
+    if combined then
+      args["listeners"] = string.format("PLAINTEXT://%s:%d,CONTROLLER://%s:%d", name, BROKERS_PORT, name, CONTROLLERS_PORT)
     end
     add_server(cluster.brokers, "broker", args, config)
+    if combined then
+      cluster.controllers[number] = cluster.brokers[number]
+      cluster.controllers[number].votes = true
+    end
   end
 end
 
-local function voters_of(count)
-  local voters = {}
-  for number = 1, count do
-    voters[number] = string.format("%d@controller%d:%d", CONTROLLERS_ID + number, number, CONTROLLERS_PORT)
-  end
+-- Nobody, where there is none or one broker.
+local function voters_of(kind, count)
+  local voters, first = {}, kind == "controller" and CONTROLLERS_ID or 0
+  for number = 1, count do voters[number] = string.format("%d@%s%d:%d", first + number, kind, number, CONTROLLERS_PORT) end
   return count > 0 and table.concat(voters, ",") or nil
 end
 
@@ -454,6 +462,7 @@ local function add_controllers(count, voters, config)
     add_server(cluster.controllers, "controller", { ["listeners"] = string.format("CONTROLLER://controller%d:%d", number, CONTROLLERS_PORT),
       ["process.roles"] = "controller", ["controller.quorum.voters"] = voters, ["cluster.id"] = CLUSTER_ID,
       ["node.id"] = CONTROLLERS_ID + number }, config)
+    cluster.controllers[number].votes = true
   end
 end
 
@@ -468,8 +477,8 @@ local function bootstrap()
   return controllers and "client.bootstrap.controllers" or "client.bootstrap.servers", table.concat(addresses, ",")
 end
 
--- One cluster a scenario: brokers, and controllers that are nothing else; without controllers a broker is its own. config: keys of all
--- of them in Kafka's spelling.
+-- One cluster a scenario: brokers, and controllers that are nothing else; without controllers the brokers are their own, all of them.
+-- config: keys of all of them in Kafka's spelling.
 local function a_few(where, v) return check.count(where, v, 0, SERVERS_MAX) end
 function Cluster(options)
   local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, flush = check.text,
@@ -478,14 +487,14 @@ function Cluster(options)
   local controllers = o.controllers or 0
   local brokers = o.brokers or (controllers > 0 and 0 or 1)
   if brokers + controllers == 0 then wrong("Cluster: brokers: 0 is not 1 or more where there are no controllers either") end
-  if brokers > 1 then wrong("Cluster: more than one broker is not served yet; brokers = 1") end
   cluster = setmetatable({ brokers = {}, controllers = {}, servers = {}, topics = {}, clients = {}, producers = {}, booted = false,
     admin = false }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
-  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, controllers, brokers == 0)
-  local voters = voters_of(controllers)
-  add_brokers(brokers, voters, config)
+  local combined = controllers == 0 and brokers > 1
+  local voters = voters_of(combined and "broker" or "controller", combined and brokers or controllers)
+  kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, combined and brokers or controllers, brokers == 0)
+  add_brokers(brokers, combined, voters, config)
   add_controllers(controllers, voters, config)
   local key, addresses = bootstrap()
   cluster.admin = new_node("admin", "admin", { [key] = addresses, ["client.request.timeout.ms"] = PATIENCE_MS })
@@ -526,11 +535,12 @@ function draw_cluster(options)
   local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of })
   local config = {}
   local controllers = o.controllers and one_of("controllers", o.controllers) or 0
+  local brokers = o.brokers and one_of("brokers", o.brokers)
   draw_config(config, DRAWN)
-  if controllers > 0 then draw_config(config, DRAWN_OF_QUORUMS) end
+  if controllers > 0 or (brokers or 1) > 1 then draw_config(config, DRAWN_OF_QUORUMS) end
   for key, value in pairs(o.config or {}) do config[key] = value end
   local flush = config["flush.policy"] or one_of("flush", { "ack", "os" })
-  return Cluster { brokers = o.brokers and one_of("brokers", o.brokers), controllers = controllers, flush = flush, config = config }
+  return Cluster { brokers = brokers, controllers = controllers, flush = flush, config = config }
 end
 
 -- What the script is given instead of a server that is not there.
@@ -591,8 +601,9 @@ end
 local EXISTS, REFUSED_FOR_GOOD = 36, { [17] = true, [37] = true, [38] = true, [40] = true, [42] = true }
 
 -- true; or nil, what was answered, and whether it will never be answered otherwise.
-local function create(name, partitions, config)
+local function create(name, partitions, replicas, config)
   local words = { "create", name, tostring(partitions) }
+  if replicas then words[4] = "replicas=" .. replicas end
   for k, v in pairs(config) do words[#words + 1] = k .. "=" .. tostring(v) end
   local answer = ask_admin(table.concat(words, " "))
   if not answer then return nil, "no answer" end
@@ -607,7 +618,7 @@ end
 local function create_surely(topic)
   local deadline = kiln.now() + SETTLE
   while true do
-    local done, answer, refused = create(topic.name, topic.partitions, topic.config)
+    local done, answer, refused = create(topic.name, topic.partitions, topic.replicas, topic.config)
     if done then
       topic.created = true
       return
@@ -631,12 +642,13 @@ local function topic_name(where, v)
 end
 
 local function topic_options(where, options)
+  local most = math.max(#cluster.brokers, 1)
+  local function some_brokers(here, v) return check.count(here, v, 1, most) end
   local o = check.options(where, options, { name = topic_name, partitions = partition_count, config = config_of,
-    replicas = partition_count, min_insync = partition_count })
+    replicas = some_brokers, min_insync = some_brokers })
   if not o.name then wrong("%s: has no name; say name = \"orders\"", where) end
-  if (o.replicas or 1) ~= 1 or (o.min_insync or 1) ~= 1 then
-    wrong("%s: one broker holds one replica; replicas = 1, min_insync = 1", where)
-  end
+  o.partitions, o.config = o.partitions or 1, o.config or {}
+  if o.min_insync then o.config["min.insync.replicas"] = o.min_insync end
   return o
 end
 
@@ -647,8 +659,8 @@ cluster_word("topic", function(self, options)
   for _, other in ipairs(self.topics) do
     if other.name == o.name then wrong("topic: there is a topic %s already", shown(o.name)) end
   end
-  local topic = setmetatable({ name = o.name, partitions = o.partitions or 1, config = o.config or {}, place = kiln.place(),
-    created = false, except = 0 }, Topic)
+  local topic = setmetatable({ name = o.name, partitions = o.partitions, replicas = o.replicas or false, config = o.config,
+    place = kiln.place(), created = false, except = 0 }, Topic)
   self.topics[#self.topics + 1] = topic
   if self.booted then create_surely(topic) end
   return topic
@@ -658,7 +670,7 @@ end)
 cluster_word("create_topic", function(self, options)
   local o = topic_options("create_topic", options)
   poll_until(function() return self.booted end)
-  local done, answer = create(o.name, o.partitions or 1, o.config or {})
+  local done, answer = create(o.name, o.partitions, o.replicas, o.config)
   return done, answer
 end)
 
@@ -892,12 +904,16 @@ local function where_it_stands(topic, reader)
   local text = "the final reader of " .. topic.name .. " does not reach its end"
   local partition, offset = (kiln.command(reader.id, "where", 1000000000) or ""):match("^(%d+) (%-?%d+)")
   if not partition then return text end
-  local name, last = topic.name .. "-" .. partition, nil
-  for sentence in kiln.said(cluster.brokers[1].id):gmatch("[^\n]+") do
-    if sentence:find("partition " .. name .. " is offline", 1, true) then last = sentence end
+  local name, said = topic.name .. "-" .. partition, ""
+  for _, broker in ipairs(cluster.brokers) do
+    local last
+    for sentence in kiln.said(broker.id):gmatch("[^\n]+") do
+      if sentence:find("partition " .. name .. " is offline", 1, true) then last = sentence end
+    end
+    if last then said = said .. "; " .. broker.name .. " said: " .. last end
   end
   local place = offset == "-1" and name .. " does not tell where it ends" or name .. " stands at offset " .. offset
-  return text .. "; " .. place .. (last and "; broker1 said: " .. last or "")
+  return text .. "; " .. place .. said
 end
 
 -- A topic's name may have more bytes than a node's.

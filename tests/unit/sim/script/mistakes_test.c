@@ -83,16 +83,14 @@ TEST(an_unknown_name_is_told_with_the_one_that_was_meant)
 
 TEST(what_is_not_served_yet_says_so)
 {
-    assert_mistake("\nCluster { brokers = 3 }", "orders.lua:2: Cluster: more than one broker");
+    assert_mistake("\nCluster { brokers = 10 }",
+                   "orders.lua:2: Cluster: brokers: 10 is not from 0 to 9");
     assert_mistake("\nCluster { brokers = 0 }",
                    "orders.lua:2: Cluster: brokers: 0 is not 1 or more");
     assert_mistake("\nCluster { controllers = 10 }",
                    "orders.lua:2: Cluster: controllers: 10 is not from 0 to 9");
-    assert_mistake("\nCluster { brokers = 1, controllers = 3 }",
-                   "orders.lua:2: broker1: process.roles: a node that is broker alone is not "
-                   "served yet");
     assert_mistake("Cluster {}:topic { name = \"x\", replicas = 3 }",
-                   "orders.lua:1: topic: one broker");
+                   "orders.lua:1: topic: replicas: 3 is not from 1 to 1");
     assert_mistake("local c = Cluster {}\n"
                    "c:consumer { from = c:topic { name = \"x\" }, group = \"billing\" }",
                    "orders.lua:2: consumer: groups are not served yet");
