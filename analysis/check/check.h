@@ -75,19 +75,29 @@ enum check_gravity {
     X(D3, COMMITTED_DIFFERS, CORRUPTS, "what a replica shows is not what the leader had shown")    \
     X(D4, LOG_DIVERGED, CORRUPTS, "replicas hold two records of one offset and leader epoch")      \
     X(D5, LEADER_INCOMPLETE, LOSES, "a leader was elected that lacks what was committed")          \
+    X(D6, CANDIDATE_INCOMPLETE, RISKS,                                                             \
+      "a replica counts as in sync that lacks what was committed")                                 \
+    X(D13, LEADER_NOT_IN_SYNC, RULE, "a leader is none of those in sync")                          \
+    X(D14, IN_SYNC_WRONG, RULE, "who is in sync, or eligible, is no replica, or both")             \
     X(D17, COMMITTED_CUT, RISKS, "a replica cut off what is committed")                            \
     X(D20, NOT_DURABLE, RISKS, "a log is said to be durable farther than the disk has it")         \
     X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
+    X(D24, UNCLEAN_ELECTION, RISKS, "a leader was elected that was neither in sync nor eligible")  \
     X(E1, TWO_CONTROLLERS, RISKS, "two lives of controllers led the quorum in one epoch")          \
     X(E2, VOTED_TWICE, RISKS, "a controller gave two votes in one epoch")                          \
     X(E4, COMMITTED_EARLY, RISKS, "a controller committed what no majority had on disk")           \
     X(E6, ROLE_OUT_OF_TURN, RULE, "a controller's role followed one that it may not follow")       \
     X(E7, QUORUM_EPOCH_BACK, RISKS, "a controller's epoch went back")                              \
     X(E8, COMMITTED_UNKNOWN, CORRUPTS, "a controller took for committed what no leader had")       \
+    X(E10, BROKER_EPOCH_BACK, RULE, "a broker's epoch went back, or is another's")                 \
+    X(E11, PARTITION_EPOCH_BACK, RULE, "a partition changed without a later epoch")                \
     X(E13, IMAGE_NOT_REPLAYED, CORRUPTS, "a broker knew other metadata than its log comes to")     \
     X(E14, IMAGES_DIFFER, CORRUPTS, "controllers that applied the same log know different things") \
     X(E15, VOTE_NOT_SAVED, RISKS, "a controller's vote left before it was on its disk")            \
     X(E16, NO_CONTROLLER, REORDERS, "nobody led the quorum although nothing was in the way")       \
+    X(E17, FENCED_LEADS, RISKS, "a broker that is fenced leads, or is in sync with who does")      \
+    X(E18, UNFENCED_EARLY, RISKS, "a broker serves before it knows of its registration")           \
+    X(E19, LED_UNASKED, RISKS, "a broker leads in an epoch that is not its own by the metadata")   \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
     X(G4, SLOW_SEND, REORDERS, "a send took longer than it may where nothing was amiss")           \

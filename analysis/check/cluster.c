@@ -169,7 +169,7 @@ struct host *check_host(struct check *c, uint64_t id)
         return NULL;
     }
     host->id = id;
-    host->power_loss_ns = -1;
+    host->power_loss_ns = host->broker_id = -1;
     hmap_insert(&c->hosts, hash_mix(id), &host->node);
     return host;
 }

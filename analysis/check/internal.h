@@ -21,10 +21,12 @@ struct check_rule {
 };
 
 /* cluster.c owns hosts and topics, replicas.c replicas, canon.c the canonical logs, records.c what
- * clients sent, were told and read. */
+ * clients sent, were told and read, members.c what the metadata log says of brokers and
+ * partitions. */
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
-    check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum;
+    check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum,
+    check_rule_members;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -104,8 +106,28 @@ struct host {
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest, or the latest failed sync; -1: none */
     int64_t down_ns;       /* down: since then */
+    int64_t broker_id;     /* its node.id, as it says; -1: it has not */
     bool image_told;       /* in this life: the metadata that it ends with, up to an offset */
     uint64_t image_offset, image_digest;
+};
+
+/* ---- the cluster, as the metadata log has it ---- */
+
+/* A broker, by its id modulo TRACE_BROKER_BITS. */
+struct known_broker {
+    bool known, fenced;
+    int64_t epoch;     /* -1: it is not registered any more */
+    int64_t greatest;  /* epoch that it ever had */
+    int64_t own_epoch; /* the greatest that it knows itself; -1: none */
+};
+
+struct members {
+    struct known_broker brokers[TRACE_BROKER_BITS];
+    bool known;
+    uint64_t offset;      /* of the newest image that anybody told of */
+    struct trace_row row; /* of that, the last */
+    bool pending;         /* it is not judged yet, */
+    bool brokers_moved;   /* and brokers are others in it */
 };
 
 /* ---- the metadata quorum ---- */
@@ -174,6 +196,7 @@ struct check {
     struct tables tables;
     struct hmap replicas, senders, hosts;
     struct quorum quorum;
+    struct members members;
     int64_t last_ns; /* of the last row */
     struct replica *replica_last;
     struct part *part_last;

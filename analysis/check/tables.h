@@ -100,6 +100,16 @@ struct acked {
 };
 #define ACKED_MAX 128 /* a power of two */
 
+/* What the metadata log says of a partition. Sets of brokers have a bit for each, by its id modulo
+ * TRACE_BROKER_BITS. */
+struct part_state {
+    bool known;
+    bool moved;     /* since that was judged */
+    int64_t leader; /* -1: nobody */
+    int64_t leader_epoch, partition_epoch;
+    uint64_t replicas, isr, elr;
+};
+
 /* One partition of one topic as clients see it. Rows that do not say of which topic are taken to
  * speak of the newest that has the name. */
 struct part {
@@ -122,12 +132,13 @@ struct part {
     uint32_t leader_node;
     struct check_lead leads[LEADS_MAX]; /* the latest, by epoch modulo their number */
     struct list replicas;               /* struct replica.of_part */
-    struct topic *topic;                /* NULL: nobody has named it yet */
-    bool offline;                       /* a broker says so; until a log of it is opened again */
-    int64_t led_ns;                     /* when somebody began to lead it last */
-    int64_t moved_ns;   /* when one that led before another did was last heard of; -1: never */
-    int64_t refused_ns; /* when a batch was last refused for its sequence */
-    bool grown;         /* its topic has more partitions now than when it was made */
+    struct part_state state;
+    struct topic *topic; /* NULL: nobody has named it yet */
+    bool offline;        /* a broker says so; until a log of it is opened again */
+    int64_t led_ns;      /* when somebody began to lead it last */
+    int64_t moved_ns;    /* when one that led before another did was last heard of; -1: never */
+    int64_t refused_ns;  /* when a batch was last refused for its sequence */
+    bool grown;          /* its topic has more partitions now than when it was made */
     uint64_t final_end;
     uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     uint64_t soft_end, lost_soft; /* shown up to there under flush.policy = os; before that loss */

@@ -186,6 +186,7 @@ function heal(nodes)
   kiln.heal_core(heal_nodes(nodes))
 end
 
+local cluster
 local Node, node_word, node_methods = check.class("node")
 Node.__tostring = function(node) return node.name end
 Node.__concat = function(a, b) return tostring(a) .. tostring(b) end
@@ -310,6 +311,11 @@ node_word("role", function(self)
   if not self.votes then wrong("role: %s is a %s; controllers have one", self.name, self.kind) end
   return kiln.role(self.id)
 end)
+-- Whether the cluster counts on it, where there are several: it is registered and not fenced.
+node_word("fenced", function(self)
+  if self.kind ~= "broker" then wrong("fenced: %s is a %s; brokers are", self.name, self.kind) end
+  return #cluster.brokers > 1 and not kiln.serves(self.number)
+end)
 node_word("said", function(self, text) return kiln.said(self.id):find(check.text("said", text), 1, true) ~= nil end)
 
 -- Sends n records and waits: how many came to their end, how many of them without success.
@@ -388,7 +394,6 @@ function reached(mark) return kiln.reached(check.text("reached", mark)) end
 
 -- ---- the cluster --------------------------------------------------------------------------------
 
-local cluster
 local Cluster_, cluster_word, cluster_methods = check.class("cluster")
 local Topic, topic_word = check.class("topic")
 Cluster_.__tostring = function() return "the cluster" end
@@ -443,10 +448,9 @@ local function add_brokers(count, combined, voters, config)
       args["listeners"] = string.format("PLAINTEXT://%s:%d,CONTROLLER://%s:%d", name, BROKERS_PORT, name, CONTROLLERS_PORT)
     end
     add_server(cluster.brokers, "broker", args, config)
-    if combined then
-      cluster.controllers[number] = cluster.brokers[number]
-      cluster.controllers[number].votes = true
-    end
+    local broker = cluster.brokers[number]
+    broker.number, broker.votes = number, combined
+    if combined then cluster.controllers[number] = broker end
   end
 end
 
@@ -751,6 +755,22 @@ topic_word("led", function(self, partition)
   partition = check_partition("led", self, partition or 0)
   local _, leads = kiln.leader(self.name, partition)
   return leads or false
+end)
+-- Of several brokers: whom the metadata log has leading it, running or not; nothing, where that is nobody.
+topic_word("elected", function(self, partition)
+  partition = check_partition("elected", self, partition or 0)
+  local id = kiln.state(self.name, partition)
+  return id and cluster.brokers[id]
+end)
+-- Those that it has in sync with it; one broker alone always is.
+topic_word("isr", function(self, partition)
+  partition = check_partition("isr", self, partition or 0)
+  local _, bits = kiln.state(self.name, partition)
+  local list = {}
+  for number, broker in ipairs(cluster.brokers) do
+    if #cluster.brokers == 1 or (bits or 0) >> number & 1 == 1 then list[#list + 1] = broker end
+  end
+  return list
 end)
 -- That of the last leader; nothing before anybody has led it.
 topic_word("leader_epoch", function(self, partition)

@@ -645,6 +645,30 @@ static int find_leader(lua_State *lua)
     return 3;
 }
 
+/* state(topic, partition): the broker that the metadata log has leading it (-1: none), and those in
+ * sync, a bit each; nothing, where nobody has said. */
+static int find_state(lua_State *lua)
+{
+    const char *topic = luaL_checkstring(lua, 1);
+    lua_Integer partition = luaL_checkinteger(lua, 2);
+    const struct view *view = booted(lua)->view;
+    struct view_state state = script_view_state(view, trace_partition(topic, (int32_t)partition));
+    if (!script_view_is_whole(view))
+        return luaL_error(lua, "no memory for what the cluster looks like");
+    if (state.partition_epoch < 0)
+        return 0;
+    lua_pushinteger(lua, state.leader);
+    lua_pushinteger(lua, (lua_Integer)state.isr);
+    return 2;
+}
+
+/* serves(broker): by its id, as the metadata log has it. */
+static int does_serve(lua_State *lua)
+{
+    lua_pushboolean(lua, script_view_serves(booted(lua)->view, luaL_checkinteger(lua, 1)));
+    return 1;
+}
+
 /* controller(): likewise of the metadata quorum. */
 static int find_controller(lua_State *lua)
 {
@@ -727,6 +751,8 @@ void script_add_primitives(lua_State *lua)
                                          {"rows", count_rows},
                                          {"reached", count_mark},
                                          {"leader", find_leader},
+                                         {"state", find_state},
+                                         {"serves", does_serve},
                                          {"controller", find_controller},
                                          {"committed", find_committed},
                                          {"role", find_role},

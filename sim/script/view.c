@@ -8,6 +8,12 @@ struct led {
     struct hmap_node link;
     uint64_t partition;
     struct view_leader leader;
+    struct view_state state;
+};
+
+struct registered {
+    bool serves;
+    uint64_t offset; /* of the image that says so */
 };
 
 struct view {
@@ -17,6 +23,7 @@ struct view {
     struct view_controller controller;
     int64_t committed[FAULT_NODES_MAX]; /* by node */
     int32_t role[FAULT_NODES_MAX];
+    struct registered brokers[TRACE_BROKER_BITS]; /* by id */
 };
 
 static bool is_partition(const void *key, const struct hmap_node *node)
@@ -72,6 +79,7 @@ static struct led *find_or_add(struct view *v, uint64_t partition)
         return NULL;
     led->partition = partition;
     led->leader = (struct view_leader){VIEW_NOBODY, -1, -1, false};
+    led->state = (struct view_state){.leader = -1, .partition_epoch = -1};
     hmap_insert(&v->map, partition, &led->link);
     return led;
 }
@@ -92,6 +100,25 @@ static void on_leader_off(struct view *v, const struct trace_row *row)
     struct led *led = find(v, (uint64_t)TRACE_AS(row, LEADER_OFF)->partition);
     if (led != NULL && led->leader.node == row->node)
         led->leader.leads = false;
+}
+
+/* Whoever lags tells of old epochs. */
+static void on_state(struct view *v, const struct trace_row *row)
+{
+    const struct trace_PARTITION_STATE *is = TRACE_AS(row, PARTITION_STATE);
+    struct led *led = find_or_add(v, is->partition);
+    if (led != NULL && is->partition_epoch >= led->state.partition_epoch)
+        led->state = (struct view_state){is->leader, is->partition_epoch, is->isr};
+}
+
+static void on_broker(struct view *v, const struct trace_row *row)
+{
+    const struct trace_BROKER_STATE *is = TRACE_AS(row, BROKER_STATE);
+    struct registered *broker = &v->brokers[(uint64_t)is->broker & (TRACE_BROKER_BITS - 1)];
+    if (is->metadata_offset < broker->offset)
+        return;
+    broker->offset = is->metadata_offset;
+    broker->serves = is->epoch >= 0 && is->fenced == 0;
 }
 
 /* As on_leader: who leads in an old epoch has not heard of the new one. */
@@ -129,6 +156,12 @@ void script_view_row(struct view *v, const struct trace_row *row)
     case TRACE_LEADER_OFF:
         on_leader_off(v, row);
         break;
+    case TRACE_PARTITION_STATE:
+        on_state(v, row);
+        break;
+    case TRACE_BROKER_STATE:
+        on_broker(v, row);
+        break;
     case TRACE_QUORUM_ROLE:
         on_role(v, row);
         break;
@@ -156,6 +189,17 @@ struct view_leader script_view_leader(const struct view *v, uint64_t partition)
 {
     const struct led *led = find(v, partition);
     return led == NULL ? (struct view_leader){VIEW_NOBODY, -1, -1, false} : led->leader;
+}
+
+struct view_state script_view_state(const struct view *v, uint64_t partition)
+{
+    const struct led *led = find(v, partition);
+    return led == NULL ? (struct view_state){.leader = -1, .partition_epoch = -1} : led->state;
+}
+
+bool script_view_serves(const struct view *v, int64_t broker)
+{
+    return v->brokers[(uint64_t)broker & (TRACE_BROKER_BITS - 1)].serves;
 }
 
 struct view_controller script_view_controller(const struct view *v)

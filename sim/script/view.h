@@ -22,6 +22,14 @@ struct view_controller {
     bool leads;
 };
 
+/* What the metadata log says of a partition, as of the newest partition epoch that anybody told of.
+ * Where there is one node alone nobody does. */
+struct view_state {
+    int64_t leader;          /* a broker's id; -1: nobody, or nobody has said */
+    int64_t partition_epoch; /* -1: nobody has said */
+    uint64_t isr;            /* a bit for each broker, by its id modulo TRACE_BROKER_BITS */
+};
+
 struct view;
 
 /* ERR_NOMEM. */
@@ -34,6 +42,10 @@ bool script_view_is_whole(const struct view *view);
 
 /* partition: trace_partition() of its name. */
 struct view_leader script_view_leader(const struct view *view, uint64_t partition);
+struct view_state script_view_state(const struct view *view, uint64_t partition);
+/* Whether the metadata log has the broker registered and not fenced, by the newest image that
+ * anybody told of. */
+bool script_view_serves(const struct view *view, int64_t broker);
 struct view_controller script_view_controller(const struct view *view);
 /* In its present life: enum check_role; -1: nobody has said. */
 int32_t script_view_role(const struct view *view, uint32_t node);

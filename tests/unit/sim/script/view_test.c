@@ -62,6 +62,57 @@ static void expect_leader(const struct seen *s, uint64_t partition, uint32_t nod
     assert_int_equal(leader.leads, leads);
 }
 
+static void know(struct seen *s, uint32_t node, int64_t leader, int64_t partition_epoch,
+                 uint64_t isr)
+{
+    struct trace_PARTITION_STATE is = {
+        .partition = 7, .leader = leader, .partition_epoch = partition_epoch, .isr = isr};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &is, sizeof is);
+    say(s, TRACE_PARTITION_STATE, node, words);
+}
+
+/* By the newest partition epoch, whoever tells of it and whoever dies. */
+TEST(who_is_in_sync_goes_by_the_newest_partition_epoch)
+{
+    struct seen s;
+    seen_init(&s);
+    assert_int_equal(script_view_state(s.view, 7).partition_epoch, -1);
+    know(&s, 1, 1, 0, 14);
+    know(&s, 2, -1, 2, 8);
+    know(&s, 1, 2, 1, 12);
+    die(&s, TRACE_NODE_KILL, 2);
+    struct view_state known = script_view_state(s.view, 7);
+    assert_int_equal(known.leader, -1);
+    assert_int_equal(known.partition_epoch, 2);
+    assert_int_equal(known.isr, 8);
+    seen_done(&s);
+}
+
+static void register_as(struct seen *s, int64_t epoch, bool fenced, uint64_t offset)
+{
+    struct trace_BROKER_STATE is = {
+        .broker = 2, .epoch = epoch, .fenced = fenced, .metadata_offset = offset};
+    uint64_t words[TRACE_COLUMNS_MAX] = {0};
+    memcpy(words, &is, sizeof is);
+    say(s, TRACE_BROKER_STATE, 1, words);
+}
+
+TEST(a_broker_serves_while_it_is_registered_and_not_fenced)
+{
+    struct seen s;
+    seen_init(&s);
+    assert_false(script_view_serves(s.view, 2));
+    register_as(&s, 5, true, 5);
+    assert_false(script_view_serves(s.view, 2));
+    register_as(&s, 5, false, 8);
+    register_as(&s, 5, true, 5); /* who lags */
+    assert_true(script_view_serves(s.view, 2));
+    register_as(&s, -1, false, 9);
+    assert_false(script_view_serves(s.view, 2));
+    seen_done(&s);
+}
+
 /* Nobody leads what nobody has said a word of. */
 TEST(nobody_leads_before_anybody_says_so)
 {
