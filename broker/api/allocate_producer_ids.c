@@ -21,6 +21,9 @@ static void answer(struct request *r)
     wire_defaults(&wire_allocate_producer_ids_response_message, &body);
     body.error_code = s->command.command.code;
     if (body.error_code == WIRE_ERROR_NONE) {
+        TRACE(r->api->trace, PRODUCER_IDS_BLOCK, .first = s->command.first,
+              .count = CONTROLLER_PRODUCER_ID_BLOCK,
+              .metadata_offset = s->commanded.submitted.first);
         body.producer_id_start = s->command.first;
         body.producer_id_len = CONTROLLER_PRODUCER_ID_BLOCK;
     }

@@ -70,7 +70,7 @@ enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trac
     list_init(&api->requests);
     list_init(&api->producing);
     api_refusals_init(&api->refusals, env, notes);
-    api_producer_ids_init(&api->producer_ids, quorum, trace);
+    api_producer_ids_init(&api->producer_ids, env, quorum, settings->orders, trace);
     enum err e = api_sessions_init(&api->sessions, env, mem, (int32_t)settings->fetch_sessions_max);
     if (e != ERR_NONE) {
         api_free(api);
@@ -85,6 +85,7 @@ void api_free(struct api *api)
     if (api == NULL)
         return;
     ASSERT(list_empty(&api->requests));
+    api_producer_ids_free(&api->producer_ids);
     api_sessions_free(&api->sessions);
     api_refusals_end(&api->refusals);
     mem_free(api->mem, api);

@@ -5,6 +5,7 @@
 #define KILN_API_H
 
 #include "conn/conn.h"
+#include "orders/orders.h"
 #include "quorum/quorum.h"
 #include "replica/replica.h"
 #include "talk/talk.h"
@@ -84,6 +85,7 @@ struct api_voter {
 };
 
 struct api_settings {
+    struct orders *orders;           /* the way to whoever leads the metadata quorum */
     const struct api_access *access; /* NULL: everybody may do everything */
     const char *log_dir;
     const struct api_broker_key *broker_keys; /* in the order of metadata_broker_keys */

@@ -53,8 +53,15 @@ static void begin(struct request *r)
         api_producer_id(&r->api->producer_ids, &s->op, on_id);
 }
 
+static void hurry(struct request *r)
+{
+    struct init_producer_id *s = CONTAINER_OF(r, struct init_producer_id, request);
+    api_producer_id_hurry(&r->api->producer_ids, &s->op);
+}
+
 const struct handler api_handler_init_producer_id = {
     .key = 22,
     .state_size = sizeof(struct init_producer_id),
     .begin = begin,
+    .hurry = hurry,
 };

@@ -122,13 +122,16 @@ void api_name_print(int16_t key, char *text, size_t size);
 
 /* Producer ids that nobody has been given before, from blocks that are durable. */
 struct producer_ids {
+    struct env *env;
     struct quorum *quorum;
+    struct orders *orders;
     struct trace *trace;
     struct list waiting; /* struct producer_id */
     int64_t next, end;   /* what is left of the block */
     bool asked;          /* for another one */
+    bool told;           /* in the trace, that this node's log has it */
     struct controller_allocate_producer_ids allocate;
-    struct quorum_request request;
+    struct order order;
 };
 
 struct producer_id;
@@ -140,9 +143,16 @@ struct producer_id {
     struct list link; /* producer_ids' own */
 };
 
-void api_producer_ids_init(struct producer_ids *ids, struct quorum *quorum, struct trace *trace);
-/* done is called perhaps before this returns. */
+void api_producer_ids_init(struct producer_ids *ids, struct env *env, struct quorum *quorum,
+                           struct orders *orders, struct trace *trace);
+void api_producer_ids_free(struct producer_ids *ids);
+/* done is called perhaps before this returns; of one of several nodes at the latest when a
+ * controller has not answered for API_PRODUCER_ID_NS_MAX, with COORDINATOR_LOAD_IN_PROGRESS, as in
+ * Kafka. */
+#define API_PRODUCER_ID_NS_MAX (3000ll * 1000000)
 void api_producer_id(struct producer_ids *ids, struct producer_id *op, producer_id_done *done);
+/* The same, now, where another node is waited for. */
+void api_producer_id_hurry(struct producer_ids *ids, struct producer_id *op);
 
 /* ---- fetch sessions (KIP-227) ---- */
 

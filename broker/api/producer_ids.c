@@ -29,25 +29,48 @@ static void begin_block(struct producer_ids *ids, int64_t first)
     serve(ids);
 }
 
-static void on_block(struct quorum_request *request)
+/* Whoever appends it says so: this node, or the one that answers it (allocate_producer_ids.c). */
+static void tell_block(struct producer_ids *ids, int64_t offset)
 {
-    struct producer_ids *ids = CONTAINER_OF(request, struct producer_ids, request);
-    if (ids->allocate.command.code == WIRE_ERROR_NONE)
-        begin_block(ids, ids->allocate.first);
-    else
-        fail_all(ids, ids->allocate.command.code);
+    if (ids->told || offset < 0)
+        return;
+    ids->told = true;
+    TRACE(ids->trace, PRODUCER_IDS_BLOCK, .first = ids->allocate.first,
+          .count = CONTROLLER_PRODUCER_ID_BLOCK, .metadata_offset = offset);
+}
+
+/* That of one of several is not reached may pass. */
+static int16_t code_of(const struct producer_ids *ids, int16_t code)
+{
+    return orders_is_alone(ids->orders) ? code : WIRE_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+static void on_block(struct order *order)
+{
+    struct producer_ids *ids = CONTAINER_OF(order, struct producer_ids, order);
+    int16_t code = ids->allocate.command.code;
+    if (code != WIRE_ERROR_NONE) {
+        fail_all(ids, code_of(ids, code));
+        return;
+    }
+    tell_block(ids, order->first);
+    begin_block(ids, ids->allocate.first);
 }
 
 static void ask_for_block(struct producer_ids *ids)
 {
+    struct orders_self self = orders_self(ids->orders);
     ids->asked = true;
+    ids->told = false;
     controller_allocate_producer_ids_init(&ids->allocate);
-    quorum_submit(ids->quorum, &ids->request, &ids->allocate.command, QUORUM_COMMITTED, on_block);
-    if (ids->request.first < 0)
+    ids->allocate.broker_id = self.broker_id;
+    ids->allocate.broker_epoch = self.broker_epoch;
+    orders_give(ids->orders, &ids->order, &ids->allocate.command,
+                env_now(ids->env) + API_PRODUCER_ID_NS_MAX, on_block);
+    if (!orders_is_alone(ids->orders))
         return;
-    TRACE(ids->trace, PRODUCER_IDS_BLOCK, .first = ids->allocate.first,
-          .count = CONTROLLER_PRODUCER_ID_BLOCK, .metadata_offset = ids->request.first);
-    if (KNOWN_BUG(producer_ids_before_durable))
+    tell_block(ids, ids->order.submitted.first);
+    if (KNOWN_BUG(producer_ids_before_durable) && ids->order.submitted.first >= 0)
         begin_block(ids, ids->allocate.first);
 }
 
@@ -66,10 +89,17 @@ static void serve(struct producer_ids *ids)
     }
 }
 
-void api_producer_ids_init(struct producer_ids *ids, struct quorum *quorum, struct trace *trace)
+void api_producer_ids_init(struct producer_ids *ids, struct env *env, struct quorum *quorum,
+                           struct orders *orders, struct trace *trace)
 {
-    *ids = (struct producer_ids){.quorum = quorum, .trace = trace};
+    *ids = (struct producer_ids){.env = env, .quorum = quorum, .orders = orders, .trace = trace};
     list_init(&ids->waiting);
+}
+
+void api_producer_ids_free(struct producer_ids *ids)
+{
+    ASSERT(list_empty(&ids->waiting));
+    orders_cancel(&ids->order);
 }
 
 void api_producer_id(struct producer_ids *ids, struct producer_id *op, producer_id_done *done)
@@ -77,8 +107,16 @@ void api_producer_id(struct producer_ids *ids, struct producer_id *op, producer_
     op->done = done;
     list_init(&op->link);
     list_push_back(&ids->waiting, &op->link);
-    if (!quorum_leads(ids->quorum))
+    if (orders_is_alone(ids->orders) && !quorum_leads(ids->quorum))
         fail_all(ids, WIRE_ERROR_KAFKA_STORAGE_ERROR);
     else
         serve(ids);
+}
+
+void api_producer_id_hurry(struct producer_ids *ids, struct producer_id *op)
+{
+    if (orders_is_alone(ids->orders) || !list_linked(&op->link))
+        return;
+    list_remove(&op->link);
+    finish(op, WIRE_ERROR_COORDINATOR_LOAD_IN_PROGRESS, -1);
 }

@@ -35,7 +35,8 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     struct dir *dir = mem_zalloc(mem, sizeof *dir);
     if (dir == NULL)
         return ERR_NOMEM;
-    *dir = (struct dir){.env = env, .mem = mem, .trace = trace, .config = *config};
+    *dir = (struct dir){
+        .env = env, .mem = mem, .trace = trace, .config = *config, .clean_epoch = -1, .epoch = -1};
     dir->path = copy_text(mem, config->path);
     dir->config.path = dir->path;
     dir->config.cluster_id = copy_text(mem, config->cluster_id);
@@ -131,6 +132,16 @@ const char *dir_cluster_id(const struct dir *dir)
 const uint8_t *dir_id(const struct dir *dir)
 {
     return dir->directory_id.b;
+}
+
+int64_t dir_clean_epoch(const struct dir *dir)
+{
+    return dir->clean_epoch;
+}
+
+void dir_set_epoch(struct dir *dir, int64_t broker_epoch)
+{
+    dir->epoch = broker_epoch;
 }
 
 bool dir_clean(const struct dir *dir)
@@ -400,9 +411,11 @@ static enum steps_flow open_marker(struct steps *steps)
 static enum steps_flow open_unmark(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
-    dir_get_free(&o->get);
     o->dir->clean = o->get.found;
-    if (!o->get.found)
+    if (o->get.found)
+        o->dir->clean_epoch = format_clean_parse(dir_got(&o->get));
+    dir_get_free(&o->get);
+    if (!o->dir->clean)
         return steps_go(steps, OPEN_POINTS);
     env_unlink(steps->env, &steps->io, o->path, steps_done);
     return STEPS_WAIT;

@@ -87,8 +87,12 @@ const char *dir_cluster_id(const struct dir *dir);
 const uint8_t *dir_id(const struct dir *dir); /* directory.id, 16 bytes */
 bool dir_is_new(const struct dir *dir);       /* meta.properties was not there */
 bool dir_clean(const struct dir *dir);        /* the last life ended with the marker */
-bool dir_closing(const struct dir *dir);      /* dir_close has begun */
-enum err dir_status(const struct dir *dir);   /* ERR_OFFLINE after a failed sync */
+/* The broker epoch that the marker said (B-2); -1: none. */
+int64_t dir_clean_epoch(const struct dir *dir);
+/* The one that this life's marker is to say; -1, where nobody says. */
+void dir_set_epoch(struct dir *dir, int64_t broker_epoch);
+bool dir_closing(const struct dir *dir);    /* dir_close has begun */
+enum err dir_status(const struct dir *dir); /* ERR_OFFLINE after a failed sync */
 struct env *dir_env(const struct dir *dir);
 struct mem *dir_mem(const struct dir *dir);
 struct trace *dir_trace(const struct dir *dir);

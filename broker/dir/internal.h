@@ -54,8 +54,10 @@ struct dir {
     struct wire_uuid directory_id;
     enum err status;
     bool opened, clean, closing;
-    bool touched; /* since dir_assert looked */
-    bool is_new;  /* meta.properties was not there */
+    int64_t clean_epoch; /* that the marker of the last life said */
+    int64_t epoch;       /* that this life's will say */
+    bool touched;        /* since dir_assert looked */
+    bool is_new;         /* meta.properties was not there */
     env_file lock;
     struct dir_ground ground;
     struct dir_reserve *reserve;

@@ -4,8 +4,6 @@
 #include "dir/internal.h"
 #include <stdio.h>
 
-#define MARKER "{\"version\":0,\"brokerEpoch\":-1}"
-
 struct dir_shutdown {
     struct steps steps;
     struct dir *dir;
@@ -20,7 +18,7 @@ struct dir_shutdown {
     enum err failed;         /* why it is given up */
     bool mark;               /* the marker is wanted, and so far every member is whole */
     struct errmsg unwritten; /* the first thing that a full disk did not take */
-    char path[ENV_PATH_MAX];
+    char path[ENV_PATH_MAX], marker[FORMAT_CLEAN_SIZE];
 };
 
 enum {
@@ -206,7 +204,8 @@ static enum steps_flow down_mark(struct steps *steps)
     if (!s->mark || s->dir->status != ERR_NONE)
         return STEPS_NEXT;
     snprintf(s->path, sizeof s->path, "%s/.kafka_cleanshutdown", s->dir->path);
-    s->write = (struct dir_file_write){.path = s->path, .bytes = bytes_text(MARKER)};
+    format_clean_print(s->dir->epoch, s->marker);
+    s->write = (struct dir_file_write){.path = s->path, .bytes = bytes_text(s->marker)};
     s->marked = steps_waiter(steps);
     dir_file_put(s->dir, &s->write, on_put);
     return STEPS_WAIT;

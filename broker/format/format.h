@@ -110,6 +110,12 @@ struct format_meta {
 enum err format_meta_parse(struct bytes file, struct format_meta *out, struct errmsg *msg) MUST_USE;
 void format_meta_print(const struct format_meta *meta, struct text *out);
 
+/* .kafka_cleanshutdown: the epoch of the broker that ended well (CleanShutdownFileHandler); -1
+ * where it says none, or is no such file. */
+#define FORMAT_CLEAN_SIZE 64
+int64_t format_clean_parse(struct bytes file);
+void format_clean_print(int64_t broker_epoch, char out[FORMAT_CLEAN_SIZE]);
+
 /* partition.metadata. */
 #define FORMAT_PARTITION_METADATA_SIZE 43
 enum err format_partition_metadata_parse(struct bytes file, struct wire_uuid *topic_id,

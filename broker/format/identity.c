@@ -88,3 +88,44 @@ void format_partition_metadata_print(const struct wire_uuid *topic_id,
     wire_uuid_print(topic_id, id);
     text_fit(out, FORMAT_PARTITION_METADATA_SIZE + 1, "version: 0\ntopic_id: %s", id);
 }
+
+/* ---- the marker of a clean end ---- */
+
+#define CLEAN_KEY "\"brokerEpoch\""
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Where the key's value begins; file.size: nowhere. */
+static size_t clean_value_at(struct bytes file)
+{
+    size_t size = sizeof CLEAN_KEY - 1;
+    for (size_t i = 0; i + size <= file.size; i++) {
+        if (memcmp(file.data + i, CLEAN_KEY, size) != 0)
+            continue;
+        for (i += size; i < file.size && (is_blank(file.data[i]) || file.data[i] == ':');)
+            i++;
+        return i;
+    }
+    return file.size;
+}
+
+int64_t format_clean_parse(struct bytes file)
+{
+    size_t at = clean_value_at(file);
+    size_t end = at;
+    int64_t epoch = -1;
+    while (end < file.size && ((file.data[end] >= '0' && file.data[end] <= '9') ||
+                               (end == at && file.data[end] == '-')))
+        end++;
+    enum err e = text_parse_int(bytes_of(file.data + at, end - at), &epoch);
+    return e == ERR_NONE && epoch >= 0 ? epoch : -1;
+}
+
+void format_clean_print(int64_t broker_epoch, char out[FORMAT_CLEAN_SIZE])
+{
+    text_fit(out, FORMAT_CLEAN_SIZE, "{\"version\":0,\"brokerEpoch\":%lld}",
+             (long long)broker_epoch);
+}

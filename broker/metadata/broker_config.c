@@ -19,7 +19,10 @@
 const struct metadata_broker_key metadata_broker_keys[] = {
     FIXED("advertised.listeners", LIST),
     FIXED("auto.create.topics.enable", BOOL),
+    FIXED("broker.heartbeat.interval.ms", INT),
     FIXED("broker.id", INT),
+    FIXED("broker.rack", TEXT),
+    FIXED("broker.session.timeout.ms", INT),
     FIXED("cluster.id", TEXT),
     INT_ROW("compression.gzip.level", TOPICS(compression_gzip_level), 1, 9, METADATA_CLUSTER_WIDE),
     INT_ROW("compression.lz4.level", TOPICS(compression_lz4_level), 1, 17, METADATA_CLUSTER_WIDE),
@@ -41,6 +44,7 @@ const struct metadata_broker_key metadata_broker_keys[] = {
     FIXED("default.replication.factor", INT),
     FIXED("fetch.max.bytes", INT),
     WORD_ROW("flush.policy", TOPICS(flush_policy), "ack|os", METADATA_OF_CLUSTER),
+    FIXED("initial.broker.registration.timeout.ms", INT),
     FIXED("inter.broker.listener.name", TEXT),
     FIXED("listener.security.protocol.map", TEXT),
     FIXED("listeners", LIST),

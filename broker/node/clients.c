@@ -61,6 +61,13 @@ void broker_clients_free(struct broker *b)
     }
 }
 
+/* A node that joins is asked by other nodes already: without them it could not. */
+static bool takes_clients(const struct listener *l)
+{
+    const struct broker *b = l->broker;
+    return broker_serves(b) || (b->phase == BROKER_JOINING && l->address.of_quorum);
+}
+
 static struct lane *lane_of(const struct listener *l)
 {
     return &l->broker->lanes[l->address.of_nodes ? LANE_NODES : LANE_CLIENTS];
@@ -90,7 +97,7 @@ static void on_closed(struct conn *conn, enum err e)
     b->client_count--;
     lane->connection_count--;
     mem_free(&lane->budget.mem, client);
-    if (b->phase == BROKER_SERVING)
+    if (broker_serves(b) || b->phase == BROKER_JOINING)
         broker_clients_accept(b);
     else
         broker_stop_go_on(b);
@@ -152,7 +159,7 @@ static void accept_next(struct listener *l)
     struct lane *lane = lane_of(l);
     int64_t max = lane->kind == LANE_NODES ? NODE_CONNECTIONS_MAX : b->going.max_connections;
     bool room = lane->connection_count < max;
-    if (b->phase != BROKER_SERVING || !room || l->accepting.in_flight || l->refusing.in_flight)
+    if (!takes_clients(l) || !room || l->accepting.in_flight || l->refusing.in_flight)
         return;
     env_disarm(b->env, &l->accept_again);
     /* Nobody is let in who would have to wait for memory before his first byte. */
@@ -170,7 +177,7 @@ static void on_refused_closed(struct env_op *op, enum err e, uint64_t n)
     (void)e;
     (void)n;
     struct listener *l = CONTAINER_OF(op, struct listener, refusing);
-    if (l->broker->phase == BROKER_SERVING)
+    if (takes_clients(l))
         accept_next(l);
     else
         broker_stop_go_on(l->broker);
@@ -185,7 +192,7 @@ static void on_accepted(struct env_op *op, enum err e, uint64_t n)
 {
     struct listener *l = CONTAINER_OF(op, struct listener, accepting);
     struct broker *b = l->broker;
-    bool serving = b->phase == BROKER_SERVING;
+    bool serving = takes_clients(l);
     if (e == ERR_CANCELLED)
         return;
     if (e != ERR_NONE) {

@@ -99,7 +99,9 @@ static void send(struct quorum_peers *out, const struct raft_request *request)
     struct controllers *c = CONTAINER_OF(out, struct controllers, out);
     struct way *w = way_of(c, request);
     bool log = request->api == RAFT_FETCH || request->api == RAFT_FETCH_SNAPSHOT;
-    ASSERT(request->bootstrap < 0); /* there are none (kraft.version 0) */
+    int32_t to = request->to.id;
+    if (request->bootstrap >= 0) /* who observes asks the voters in turn (kraft.version 0) */
+        to = c->broker->members.voters[request->bootstrap].id;
     if (w->request.peers != NULL) {
         peers_cancel(&w->request);
         quorum_lost(c->broker->quorum, w->asked.api, w->asked.number);
@@ -111,7 +113,7 @@ static void send(struct quorum_peers *out, const struct raft_request *request)
                                         .encode = encode,
                                         .answered = on_answered,
                                         .lost = on_lost};
-    peers_send(c->peers, request->to.id, &w->request);
+    peers_send(c->peers, to, &w->request);
 }
 
 /* ---- who leads ---- */
@@ -122,6 +124,8 @@ void broker_controllers_role_changed(struct quorum_watch *watch)
     struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
     int32_t epoch = quorum_epoch(b->quorum), leader = quorum_leader(b->quorum);
     bool own = leader == quorum_node_id(b->quorum);
+    if (b->orders != NULL)
+        orders_role_changed(b->orders);
     if (epoch == b->told_epoch || leader == RAFT_NOBODY || (own && !quorum_leads(b->quorum)))
         return;
     b->told_epoch = epoch;
@@ -135,17 +139,32 @@ void broker_controllers_role_changed(struct quorum_watch *watch)
 
 /* ---- life ---- */
 
+/* The listener by which controllers are told to find each other. */
+static const char *quorum_listener(struct broker *b)
+{
+    struct bytes list = bytes_text(b->config.controller_listener_names);
+    struct bytes name = {0};
+    for (int i = 0; i < b->listener_count; i++) {
+        if (b->listeners[i].address.of_quorum)
+            return b->listeners[i].address.name;
+    }
+    broker_next_entry(&list, &name);
+    text_fit(b->quorum_listener, sizeof b->quorum_listener, "%.*s", (int)name.size,
+             (const char *)name.data);
+    return b->quorum_listener;
+}
+
 /* Of a node that votes alone: itself, where its clients find it. */
 void broker_controllers_take(struct broker *b)
 {
     const struct quorum_members *members = &b->members;
     const struct api_listener *first = &b->listeners[0].told;
+    const char *name = members->voter_count > 1 ? quorum_listener(b) : first->name;
     b->voter_count = members->voter_count;
     for (int32_t i = 0; i < members->voter_count; i++) {
         const struct quorum_member *voter = &members->voters[i];
         b->voters[i] = (struct api_voter){
-            .id = voter->id,
-            .at = {.name = first->name, .host = voter->at.host, .port = voter->at.port}};
+            .id = voter->id, .at = {.name = name, .host = voter->at.host, .port = voter->at.port}};
     }
     if (members->voter_count > 1)
         return;
@@ -199,6 +218,12 @@ enum err broker_controllers_open(struct broker *b)
 struct quorum_peers *broker_controllers_out(struct broker *b)
 {
     return b->controllers == NULL ? NULL : &b->controllers->out;
+}
+
+enum err broker_controllers_order(struct broker *b)
+{
+    struct peers *peers = b->controllers == NULL ? NULL : b->controllers->peers;
+    return orders_new(&b->orders, b->env, b->mem, b->quorum, peers, dir_cluster_id(b->dir));
 }
 
 static void on_closed(struct peers_op *op)

@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "node/node.h"
+#include "orders/orders.h"
 #include "peers/peers.h"
 #include "raft/raft.h"
 
@@ -119,7 +120,10 @@ struct lane {
 enum broker_phase {
     BROKER_NEW,
     BROKER_OPENING, /* directory, listener, metadata, partitions, one by one */
+    BROKER_JOINING, /* one of several: controllers and brokers may ask it; it registers, opens its
+                       partitions, and waits until it is not fenced */
     BROKER_SERVING,
+    BROKER_LEAVING,  /* it serves, and asks the controller whether it may go */
     BROKER_DRAINING, /* no new connections; what is in flight is answered */
     BROKER_CLOSING,  /* the disk */
     BROKER_ENDED,
@@ -165,7 +169,7 @@ struct removal {
 struct marking {
     struct list waiting, under_way; /* struct opening */
     struct controller_assign_directories assign;
-    struct quorum_request submitted;
+    struct order order;
     bool busy;
 };
 
@@ -186,6 +190,39 @@ struct client {
     struct lane *lane;
     struct api_caller caller; /* who it is */
     struct conn conn;
+};
+
+/* membership.c: what this broker is to its cluster. */
+enum membership_state {
+    MEMBERSHIP_NONE,       /* it is its own quorum, or no broker, or has not begun */
+    MEMBERSHIP_REGISTERS,  /* no controller knows it, or not any more */
+    MEMBERSHIP_CATCHES_UP, /* it is registered, which its image does not say yet */
+    MEMBERSHIP_OPENS,      /* its partitions are being opened */
+    MEMBERSHIP_SERVES,     /* it is not fenced, or wants not to be */
+    MEMBERSHIP_LEAVES,     /* it asks whether it may go */
+    MEMBERSHIP_OVER,
+};
+
+struct membership {
+    enum membership_state state;
+    struct wire_uuid incarnation; /* of this life (B-1) */
+    int64_t epoch;                /* of the newest registration; NO_EPOCH: there was none */
+    bool opened;                  /* its partitions have been, once */
+    bool is_fenced;               /* as the controller said last */
+    int64_t heard_ns;             /* when what it answered last was asked */
+    struct order order;           /* one at a time: */
+    struct controller_register_broker registration;
+    struct controller_heartbeat beat;
+    struct env_timer next;
+    int64_t next_ns;           /* when the next is given; INT64_MAX: not known */
+    struct env_timer deadline; /* of the first registration, and of going */
+    int64_t leave_deadline_ns;
+    int16_t told_code; /* why it is not registered, as a person knows it */
+    /* What a registration says. */
+    struct wire_register_broker_record record;
+    struct wire_register_broker_record_endpoint end_points[LISTENERS_MAX];
+    struct wire_register_broker_record_feature feature;
+    struct wire_uuid directory;
 };
 
 struct broker {
@@ -227,7 +264,8 @@ struct broker {
     int32_t removing_count;   /* under way */
     struct list applications; /* struct application, the oldest image first */
     bool starting_partitions, pumping;
-    bool resting; /* nothing new is opened */
+    bool follows_image; /* partitions become what each new image says */
+    bool resting;       /* nothing new is opened */
     struct env_timer reopen, retention;
     uint64_t reopens; /* that timer has fired so often */
     struct replica *retain_next;
@@ -239,7 +277,10 @@ struct broker {
     struct api_voter voters[RAFT_VOTERS_MAX]; /* of the metadata quorum, and where they are */
     int32_t voter_count;
     struct controllers *controllers; /* the way to the other voters; NULL: there are none */
-    int32_t told_epoch;              /* of the metadata quorum, whose leader a person knows */
+    char quorum_listener[LISTENER_NAME_SIZE]; /* of theirs, where this node has none itself */
+    struct orders *orders;                    /* to whoever leads them */
+    struct membership membership;
+    int32_t told_epoch; /* of the metadata quorum, whose leader a person knows */
 
     struct api *api;
     struct api_idle api_idle;
@@ -256,6 +297,11 @@ struct broker {
 };
 
 void broker_move(struct broker *b, enum broker_phase phase);
+/* It takes part in all that it is for. */
+static inline bool broker_serves(const struct broker *b)
+{
+    return b->phase == BROKER_SERVING || b->phase == BROKER_LEAVING;
+}
 
 /* start.c */
 /* A step has ended: the next one, or the way back. */
@@ -264,9 +310,36 @@ void broker_start_partitions_done(struct broker *b);
 void broker_start_listening_done(struct broker *b);
 /* True when a stop cut the start short; the way back has begun. */
 bool broker_start_cut_short(struct broker *b);
+/* Goes by what the image says of this broker's settings, from its start on. */
+void broker_start_settings(struct broker *b);
+/* Of one of several: it is not fenced any more. */
+void broker_start_joined(struct broker *b);
+
+/* membership.c */
+void broker_membership_init(struct broker *b);
+/* Of one of several, whose quorum is open. It leads to broker_partitions_open_all when this node
+ * has applied its own registration, to broker_start_joined when it is not fenced, or to
+ * broker_start_failed. */
+void broker_membership_begin(struct broker *b);
+/* There is another image. */
+void broker_membership_look(struct broker *b);
+/* Its partitions have been opened, as far as they can be. */
+void broker_membership_opened(struct broker *b);
+/* It asks for leave, and broker_stop_left is called; false: it need not ask. */
+bool broker_membership_leave(struct broker *b);
+/* It says nothing more. Harmless on a node that is no member. */
+void broker_membership_end(struct broker *b);
+/* Of its newest registration; CONTROLLER_NO_EPOCH: there is none. */
+int64_t broker_membership_epoch(const struct broker *b);
+/* By this node's own clock: a controller has heard of it within the session's time, and has
+ * not fenced it. Otherwise another may lead what it leads. A node that is its own quorum is heard.
+ */
+bool broker_membership_is_heard(const struct broker *b);
 
 /* partitions.c */
 void broker_partitions_open_all(struct broker *b);
+/* This broker has a replica of it. */
+bool broker_partitions_are_here(const struct broker *b, const struct metadata_partition *p);
 /* What a partition needs that this broker is to have: it is put into the set and lined up to be
  * opened. application may be NULL. ERR_NOMEM. */
 enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
@@ -351,6 +424,8 @@ void broker_controllers_take(struct broker *b);
 enum err broker_controllers_open(struct broker *b) MUST_USE;
 /* NULL: there are none. */
 struct quorum_peers *broker_controllers_out(struct broker *b);
+/* Makes the way of commands to whoever leads (orders.h); once there is a quorum. ERR_NOMEM. */
+enum err broker_controllers_order(struct broker *b) MUST_USE;
 /* The quorum is closed; closed is called perhaps before this returns. */
 void broker_controllers_close(struct broker *b, void (*closed)(struct broker *b));
 void broker_controllers_free(struct broker *b);
@@ -361,5 +436,9 @@ void broker_stop_go_on(struct broker *b);
 /* Lets go of everything, with whatever is open. */
 void broker_stop_begin(struct broker *b);
 void broker_stop_partitions_closed(struct broker *b);
+/* It has asked for leave, and need not wait any longer. */
+void broker_stop_left(struct broker *b);
+/* A start that has come as far as BROKER_JOINING goes back. */
+void broker_stop_join(struct broker *b);
 
 #endif

@@ -31,9 +31,9 @@ void broker_marks_add(struct broker *b, struct opening *o)
     list_push_back(&b->marking.waiting, &o->link);
 }
 
-static void on_assigned(struct quorum_request *submitted)
+static void on_assigned(struct order *order)
 {
-    struct broker *b = CONTAINER_OF(submitted, struct broker, marking.submitted);
+    struct broker *b = CONTAINER_OF(order, struct broker, marking.order);
     ASSERT(b->marking.busy);
     b->marking.busy = false;
     if (b->marking.assign.command.code !=
@@ -73,11 +73,11 @@ static void submit(struct broker *b, const struct controller_place *places, int3
     struct controller_assign_directories *assign = &b->marking.assign;
     controller_assign_directories_init(assign);
     assign->broker_id = quorum_node_id(b->quorum);
+    assign->broker_epoch = broker_membership_epoch(b);
     memcpy(assign->directory.b, dir_id(b->dir), sizeof assign->directory.b);
     assign->places = places;
     assign->count = count;
-    quorum_submit(b->quorum, &b->marking.submitted, &assign->command, QUORUM_COMMITTED,
-                  on_assigned);
+    orders_give(b->orders, &b->marking.order, &assign->command, ORDERS_FOREVER, on_assigned);
 }
 
 void broker_marks_write(struct broker *b)

@@ -117,6 +117,16 @@ static enum err check_listener(const struct broker_config *config,
                           "listeners: \"%s\" names none of controller.listener.names (%s), where "
                           "other voters would reach this one",
                           config->listeners, config->controller_listener_names);
+    if (!members->is_controller && found)
+        return errmsg_set(msg, ERR_INVALID,
+                          "listeners: \"%s\" names one of controller.listener.names (%s), and a "
+                          "node that is broker alone is no controller",
+                          config->listeners, config->controller_listener_names);
+    if (members->is_broker && !others)
+        return errmsg_set(msg, ERR_INVALID,
+                          "listeners: \"%s\" names controller.listener.names (%s) alone, and a "
+                          "broker needs one for its clients",
+                          config->listeners, config->controller_listener_names);
     if (!members->is_broker && others)
         return errmsg_set(msg, ERR_INVALID,
                           "listeners: \"%s\" names more than controller.listener.names (%s), and "
@@ -136,6 +146,20 @@ static int bootstrap_count(const struct broker_config *config)
     return count;
 }
 
+/* Who is heard of less often than that is fenced though it is well. */
+static enum err check_times(const struct broker_config *config,
+                            const struct quorum_members *members, struct errmsg *msg)
+{
+    if (members->voter_count < 2 ||
+        config->broker_heartbeat_interval_ms < config->broker_session_timeout_ms)
+        return ERR_NONE;
+    return errmsg_set(msg, ERR_INVALID,
+                      "broker.heartbeat.interval.ms: %lld is not less than "
+                      "broker.session.timeout.ms, which is %lld",
+                      (long long)config->broker_heartbeat_interval_ms,
+                      (long long)config->broker_session_timeout_ms);
+}
+
 static enum err check_served(const struct broker_config *config,
                              const struct quorum_members *members, struct errmsg *msg)
 {
@@ -143,14 +167,16 @@ static enum err check_served(const struct broker_config *config,
         return errmsg_set(msg, ERR_INVALID,
                           "controller.quorum.bootstrap.servers: a quorum whose own log names its "
                           "voters is not served yet; name them in controller.quorum.voters");
-    if (!members->is_controller)
+    if (!members->is_controller && members->voter_count < 2)
         return errmsg_set(msg, ERR_INVALID,
-                          "process.roles: a node that is broker alone is not served yet; leave "
-                          "process.roles away, and it is its own controller");
-    if (members->is_broker && members->voter_count > 1)
+                          "process.roles: a node that is broker alone needs controllers: name "
+                          "several voters in controller.quorum.voters, or leave process.roles "
+                          "away, and it is its own controller");
+    if (members->voter_count < 2 && config->default_replication_factor > 1)
         return errmsg_set(msg, ERR_INVALID,
-                          "process.roles: a broker in a quorum of several voters is not served "
-                          "yet; leave controller.quorum.voters away, or say controller alone");
+                          "default.replication.factor: %lld brokers are wanted, and this node is a "
+                          "cluster of its own",
+                          (long long)config->default_replication_factor);
     if (!members->is_broker && members->voter_count < 2)
         return errmsg_set(msg, ERR_INVALID,
                           "process.roles: a controller alone has nobody to serve; name several "
@@ -175,5 +201,7 @@ enum err broker_members_check(const struct broker_config *config,
     enum err e = broker_members_parse(config, &members, msg);
     if (e == ERR_NONE)
         e = check_listener(config, &members, listeners, msg);
+    if (e == ERR_NONE)
+        e = check_times(config, &members, msg);
     return e == ERR_NONE ? check_served(config, &members, msg) : e;
 }

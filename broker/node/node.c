@@ -3,8 +3,10 @@
 
 static const struct state phases[] = {
     [BROKER_NEW] = {"new", TO(BROKER_OPENING) | TO(BROKER_ENDED)},
-    [BROKER_OPENING] = {"opening", TO(BROKER_SERVING) | TO(BROKER_CLOSING)},
-    [BROKER_SERVING] = {"serving", TO(BROKER_DRAINING)},
+    [BROKER_OPENING] = {"opening", TO(BROKER_JOINING) | TO(BROKER_SERVING) | TO(BROKER_CLOSING)},
+    [BROKER_JOINING] = {"joining", TO(BROKER_SERVING) | TO(BROKER_DRAINING)},
+    [BROKER_SERVING] = {"serving", TO(BROKER_LEAVING) | TO(BROKER_DRAINING)},
+    [BROKER_LEAVING] = {"leaving", TO(BROKER_DRAINING)},
     [BROKER_DRAINING] = {"draining", TO(BROKER_CLOSING)},
     [BROKER_CLOSING] = {"closing", TO(BROKER_ENDED)},
     [BROKER_ENDED] = {"ended", 0},
@@ -37,6 +39,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     list_init(&b->unopened);
     list_init(&b->applications);
     broker_marks_init(b);
+    broker_membership_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
     b->dir_watch.full = broker_partitions_full;
@@ -74,6 +77,7 @@ void broker_free(struct broker *b)
     api_free(b->api);
     broker_partitions_free(b);
     broker_removals_free(b);
+    orders_free(b->orders);
     quorum_free(b->quorum);
     broker_controllers_free(b);
     if (b->logs != NULL)
@@ -85,14 +89,25 @@ void broker_free(struct broker *b)
     mem_free(b->mem, b);
 }
 
+/* The first that is for clients; of a node that has none, the first. */
+static const struct listener *first_listener(const struct broker *b)
+{
+    for (int i = 0; i < b->listener_count; i++) {
+        if (!b->listeners[i].address.of_quorum)
+            return &b->listeners[i];
+    }
+    return &b->listeners[0];
+}
+
 const char *broker_host(const struct broker *b)
 {
-    return b->listeners[0].address.at.host;
+    return first_listener(b)->address.at.host;
 }
 
 uint16_t broker_port(const struct broker *b)
 {
-    return b->listeners[0].name == 0 ? 0 : env_listener_port(b->listeners[0].name);
+    const struct listener *l = first_listener(b);
+    return l->name == 0 ? 0 : env_listener_port(l->name);
 }
 
 const char *broker_cluster_id(const struct broker *b)

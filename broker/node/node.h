@@ -24,6 +24,9 @@ struct broker_config {
     int64_t controller_quorum_retry_backoff_ms;
     int64_t controller_quorum_fetch_max_bytes, controller_quorum_fetch_snapshot_max_bytes;
     char inter_broker_listener_name[CONFIG_STRING_SIZE];
+    char broker_rack[CONFIG_STRING_SIZE]; /* "": none */
+    int64_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
+    int64_t initial_broker_registration_timeout_ms;
     int32_t flush_policy; /* enum log_flush */
     bool auto_create_topics_enable;
     int64_t num_partitions, default_replication_factor, min_insync_replicas;
@@ -49,7 +52,7 @@ struct broker_config {
     int64_t max_connections, connections_max_idle_ms, socket_request_max_bytes;
     int64_t queued_max_request_bytes, fetch_max_bytes;
     int64_t max_incremental_fetch_session_cache_slots;
-    uint64_t given; /* which keys were set: bits, by row */
+    struct config_given given; /* which keys were set */
 };
 
 extern const struct config_table broker_config_table;
@@ -94,7 +97,7 @@ void broker_set_filtering(struct broker *broker, const struct conn_filtering *fi
  * others serve. Errors: as dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
  * then it has let go of everything and is to be freed. done is never called inside broker_start. */
 void broker_start(struct broker *broker, struct broker_op *op, broker_done *done);
-/* Where its first listener is; the port is 0 until it listens. */
+/* Where its first listener for clients is; the port is 0 until it listens. */
 const char *broker_host(const struct broker *broker);
 uint16_t broker_port(const struct broker *broker);
 const char *broker_cluster_id(const struct broker *broker);

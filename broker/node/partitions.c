@@ -211,6 +211,16 @@ void broker_partitions_reconfigure_all(struct broker *b, const struct metadata_i
         broker_partitions_reconfigure(b, metadata_topic_at(image, i));
 }
 
+bool broker_partitions_are_here(const struct broker *b, const struct metadata_partition *p)
+{
+    struct metadata_ids replicas = metadata_ids(p, METADATA_REPLICAS);
+    for (int32_t i = 0; i < replicas.count; i++) {
+        if (replicas.ids[i] == b->config.node_id)
+            return true;
+    }
+    return false;
+}
+
 enum err broker_partitions_add(struct broker *b, const struct metadata_topic *topic,
                                int32_t partition, struct application *application)
 {
@@ -220,7 +230,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
         .log = broker_log_config(&settings,
                                  quorum_broker_config(b->quorum)->producer_id_expiration_ms),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
-        .replica_count = 1,
+        .replica_count = metadata_partition(topic, partition)->counts[METADATA_REPLICAS],
     };
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
     if (o == NULL)
@@ -248,8 +258,10 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
 static enum err add_topic(struct broker *b, const struct metadata_topic *topic)
 {
     enum err e = ERR_NONE;
-    for (int32_t i = 0; i < topic->partition_count && e == ERR_NONE; i++)
-        e = broker_partitions_add(b, topic, i, NULL);
+    for (int32_t i = 0; i < topic->partition_count && e == ERR_NONE; i++) {
+        if (broker_partitions_are_here(b, metadata_partition(topic, i)))
+            e = broker_partitions_add(b, topic, i, NULL);
+    }
     return e;
 }
 
@@ -299,6 +311,7 @@ void broker_partitions_open_all(struct broker *b)
         return;
     }
     b->starting_partitions = true;
+    b->follows_image = b->phase == BROKER_JOINING;
     broker_partitions_pump(b);
 }
 
@@ -363,7 +376,7 @@ static void on_retention(struct env_timer *timer)
 void broker_partitions_full(struct dir_watch *watch)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, dir_watch);
-    if (b->phase == BROKER_SERVING && !b->resting)
+    if (broker_serves(b) && !b->resting)
         env_arm(b->env, &b->retention, env_now(b->env));
 }
 

@@ -43,14 +43,7 @@ static action *const actions[2][2] = {
 
 static bool is_wanted(const struct broker *b, const struct metadata_partition *p)
 {
-    if (p == NULL)
-        return false;
-    struct metadata_ids replicas = metadata_ids(p, METADATA_REPLICAS);
-    for (int32_t i = 0; i < replicas.count; i++) {
-        if (replicas.ids[i] == b->config.node_id)
-            return true;
-    }
-    return false;
+    return p != NULL && broker_partitions_are_here(b, p);
 }
 
 static void reconcile_topic(struct broker *b, const struct metadata_topic *before,
@@ -122,9 +115,10 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
     struct metadata_map_diff diff;
     const struct metadata_topic *before, *after;
     struct application *application = mem_zalloc(b->mem, sizeof *application);
-    if (b->resting || b->phase == BROKER_OPENING || application == NULL) {
+    if (b->resting || !b->follows_image || application == NULL) {
         mem_free(b->mem, application);
         quorum_applied(b->quorum, to->offset);
+        broker_membership_look(b);
         return;
     }
     application->offset = to->offset;
@@ -137,4 +131,5 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
         reconcile_topic(b, before, after, application);
     broker_partitions_pump(b);
     broker_reconcile_tried(b, application);
+    broker_membership_look(b);
 }

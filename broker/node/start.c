@@ -12,9 +12,13 @@ static void end_start(struct broker *b, enum err e)
 
 void broker_start_failed(struct broker *b, enum err e, const struct errmsg *msg)
 {
-    ASSERT(b->phase == BROKER_OPENING);
     b->failed = e;
     b->why = *msg;
+    if (b->phase == BROKER_JOINING) {
+        broker_stop_join(b);
+        return;
+    }
+    ASSERT(b->phase == BROKER_OPENING);
     broker_stop_begin(b);
 }
 
@@ -30,12 +34,11 @@ bool broker_start_cut_short(struct broker *b)
 
 /* ---- serving ---- */
 
-void broker_start_partitions_done(struct broker *b)
+static enum err make_api(struct broker *b)
 {
-    if (broker_start_cut_short(b))
-        return;
     broker_controllers_take(b);
     struct api_settings settings = {
+        .orders = b->orders,
         .access = b->access,
         .cluster_id = dir_cluster_id(b->dir),
         .voters = b->voters,
@@ -45,23 +48,62 @@ void broker_start_partitions_done(struct broker *b)
         .fetch_bytes_max = b->config.fetch_max_bytes,
         .fetch_sessions_max = b->config.max_incremental_fetch_session_cache_slots,
     };
-    struct errmsg msg = {{0}};
     enum err e =
         broker_config_describe(&b->config, &b->config_texts, b->mem, &settings.broker_keys);
     if (e == ERR_NONE)
         e = api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->quorum, &b->replicas,
                     &settings);
-    if (e != ERR_NONE) {
-        errmsg_set(&msg, e, "out of memory");
-        broker_start_failed(b, e, &msg);
-        return;
-    }
+    return e;
+}
+
+static void out_of_memory(struct broker *b)
+{
+    struct errmsg msg = {{0}};
+    errmsg_set(&msg, ERR_NOMEM, "out of memory");
+    broker_start_failed(b, ERR_NOMEM, &msg);
+}
+
+static void serve(struct broker *b)
+{
     broker_move(b, BROKER_SERVING);
+    b->follows_image = true;
     broker_partitions_begin_retention(b);
     broker_clients_accept(b);
     TRACE(b->trace, BROKER_READY, .broker = b->config.node_id, .port = broker_port(b),
           .took_ns = (env_now(b->env) - b->started_ns));
     end_start(b, ERR_NONE);
+}
+
+void broker_start_joined(struct broker *b)
+{
+    ASSERT(b->phase == BROKER_JOINING);
+    serve(b);
+}
+
+void broker_start_partitions_done(struct broker *b)
+{
+    if (b->phase == BROKER_JOINING) {
+        broker_membership_opened(b);
+        return;
+    }
+    if (broker_start_cut_short(b))
+        return;
+    if (make_api(b) == ERR_NONE)
+        serve(b);
+    else
+        out_of_memory(b);
+}
+
+/* One of several: without it being asked, nobody may be able to lead. */
+static void join(struct broker *b)
+{
+    if (make_api(b) != ERR_NONE) {
+        out_of_memory(b);
+        return;
+    }
+    broker_move(b, BROKER_JOINING);
+    broker_clients_accept(b);
+    broker_membership_begin(b);
 }
 
 /* ---- the metadata ---- */
@@ -84,19 +126,26 @@ static void tell_overruled(struct broker *b)
              (long long)cluster->min_insync_replicas);
 }
 
+void broker_start_settings(struct broker *b)
+{
+    b->going = *quorum_broker_config(b->quorum);
+    dir_set_flush_interval(b->dir, b->going.log_flush_interval_ms);
+    tell_overruled(b);
+}
+
 static void on_quorum_open(struct quorum_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, quorum_op);
-    b->led = e == ERR_NONE && !quorum_put_off(b->quorum);
-    b->replicas.holds = e == ERR_NONE && !b->led;
-    if (e == ERR_NONE) {
-        b->going = *quorum_broker_config(b->quorum);
-        dir_set_flush_interval(b->dir, b->going.log_flush_interval_ms);
-        tell_overruled(b);
-    }
+    bool joins = b->controllers != NULL && b->members.is_broker;
+    b->led = e == ERR_NONE && !joins && !quorum_put_off(b->quorum);
+    b->replicas.holds = e == ERR_NONE && !joins && !b->led;
+    if (e == ERR_NONE && !joins)
+        broker_start_settings(b);
     if (e != ERR_NONE)
         broker_start_failed(b, e, &op->msg);
-    else if (!broker_start_cut_short(b))
+    else if (!broker_start_cut_short(b) && joins)
+        join(b);
+    else if (b->phase == BROKER_OPENING)
         broker_partitions_open_all(b);
 }
 
@@ -111,6 +160,9 @@ static void take_quorum(const struct broker *b, struct quorum_settings *settings
     settings->election_backoff_ns = ENV_NS_OF_MS(config->controller_quorum_election_backoff_max_ms);
     settings->fetch_timeout_ns = ENV_NS_OF_MS(config->controller_quorum_fetch_timeout_ms);
     settings->retry_backoff_ns = ENV_NS_OF_MS(config->controller_quorum_retry_backoff_ms);
+    settings->session_timeout_ns = ENV_NS_OF_MS(config->broker_session_timeout_ms);
+    /* Kafka's observers, too, ask at the voters' addresses who leads. */
+    settings->bootstrap_count = members->self < 0 ? members->voter_count : 0;
 }
 
 static void open_metadata(struct broker *b)
@@ -126,14 +178,14 @@ static void open_metadata(struct broker *b)
     };
     broker_config_dynamic(&b->config, &settings.controller.file);
     take_quorum(b, &settings);
-    struct errmsg msg = {{0}};
     enum err e = broker_controllers_open(b);
     if (e == ERR_NONE)
         e = quorum_new(&b->quorum, b->env, b->mem, b->trace, b->logs, &settings,
                        broker_controllers_out(b), &b->quorum_watch);
+    if (e == ERR_NONE)
+        e = broker_controllers_order(b);
     if (e != ERR_NONE) {
-        errmsg_set(&msg, e, "out of memory");
-        broker_start_failed(b, e, &msg);
+        out_of_memory(b);
         return;
     }
     b->quorum_open = true;

@@ -79,15 +79,20 @@ void broker_stop_begin(struct broker *b)
     broker_partitions_rest(b);
     broker_partitions_resign(b);
     broker_clients_stop_listening(b);
+    broker_membership_end(b);
+    if (b->orders != NULL)
+        orders_end(b->orders);
     broker_stop_go_on(b);
 }
 
 static void close_disk(struct broker *b)
 {
-    if (b->dir_open)
+    if (b->dir_open) {
+        dir_set_epoch(b->dir, broker_membership_epoch(b));
         dir_close(b->dir, b->led || dir_clean(b->dir), &b->dir_op, on_dir_closed);
-    else
+    } else {
         broker_partitions_close(b);
+    }
 }
 
 /* ---- draining ---- */
@@ -130,6 +135,8 @@ static void on_drain_deadline(struct env_timer *timer)
 static void drain(struct broker *b)
 {
     broker_move(b, BROKER_DRAINING);
+    broker_membership_end(b);
+    b->starting_partitions = false;
     b->drain_deadline.fire = on_drain_deadline;
     env_arm(b->env, &b->drain_deadline, env_now(b->env) + BROKER_STOP_NS_MAX);
     broker_partitions_rest(b);
@@ -139,12 +146,35 @@ static void drain(struct broker *b)
     api_stop(b->api, &b->api_idle);
 }
 
+void broker_stop_left(struct broker *b)
+{
+    ASSERT(b->phase == BROKER_LEAVING);
+    drain(b);
+}
+
+void broker_stop_join(struct broker *b)
+{
+    ASSERT(b->phase == BROKER_JOINING);
+    ASSERT(b->failed != ERR_NONE);
+    drain(b);
+}
+
+static void leave(struct broker *b)
+{
+    if (broker_membership_leave(b))
+        broker_move(b, BROKER_LEAVING);
+    else
+        drain(b);
+}
+
 static void on_stop_kick(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, stop_kick);
     /* While it starts, the next step notices; while it closes, the end does. */
     if (b->phase == BROKER_SERVING)
-        drain(b);
+        leave(b);
+    else if (b->phase == BROKER_JOINING)
+        broker_start_cut_short(b);
     else if (b->phase == BROKER_ENDED)
         tell_stopped(b);
 }

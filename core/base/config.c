@@ -204,17 +204,19 @@ static enum err set_field(const struct config_row *row, void *target, struct byt
     UNREACHABLE();
 }
 
-static uint64_t *given_of(const struct config_table *table, void *target)
+static struct config_given *given_of(const struct config_table *table, void *target)
 {
     ASSERT(table->given_offset == 0 || table->count <= CONFIG_ROWS_MAX);
-    return table->given_offset == 0 ? NULL : (uint64_t *)((uintptr_t)target + table->given_offset);
+    return table->given_offset == 0
+               ? NULL
+               : (struct config_given *)((uintptr_t)target + table->given_offset);
 }
 
 void config_defaults(const struct config_table *table, void *target)
 {
-    uint64_t *given = given_of(table, target);
+    struct config_given *given = given_of(table, target);
     if (given != NULL)
-        *given = 0;
+        *given = (struct config_given){0};
     for (int i = 0; i < table->count; i++) {
         const struct config_row *row = &table->rows[i];
         enum err e = set_field(row, target, bytes_text(row->fallback), NULL);
@@ -229,16 +231,19 @@ enum err config_set(const struct config_table *table, void *target, const char *
     if (row == NULL)
         return unknown_key(table, key, msg);
     enum err e = set_field(row, target, trim(value), msg);
-    uint64_t *given = given_of(table, target);
+    struct config_given *given = given_of(table, target);
+    uint64_t index = (uint64_t)(row - table->rows);
     if (e == ERR_NONE && given != NULL)
-        *given |= 1ull << (row - table->rows);
+        given->words[index / 64] |= 1ull << index % 64;
     return e;
 }
 
 bool config_given(const struct config_table *table, const void *target, int index)
 {
-    const uint64_t *given = given_of(table, (void *)(uintptr_t)target);
-    return given != NULL && (*given >> index & 1) != 0;
+    const struct config_given *given = given_of(table, (void *)(uintptr_t)target);
+    ASSERT(index >= 0);
+    ASSERT(index < table->count);
+    return given != NULL && (given->words[index / 64] >> index % 64 & 1) != 0;
 }
 
 void config_print(const struct config_row *row, const void *target, struct text *out)

@@ -26,14 +26,17 @@ struct config_row {
     const char *help;     /* one sentence */
 };
 
-#define CONFIG_ROWS_MAX 64 /* of a table that notes what was given */
+#define CONFIG_ROWS_MAX 128 /* of a table that notes what was given */
+
+/* Which keys were set otherwise than by their fallbacks: a bit for each row. */
+struct config_given {
+    uint64_t words[CONFIG_ROWS_MAX / 64];
+};
 
 struct config_table {
     const struct config_row *rows;
     int count;
-    /* Of a uint64_t in the struct that is configured: a bit for each row that was set otherwise
-     * than by its fallback. 0: nobody asks. */
-    uint32_t given_offset;
+    uint32_t given_offset; /* of a struct config_given in the struct; 0: nobody asks */
 };
 
 /* Sets every field to its fallback. */

@@ -29,7 +29,7 @@ FLOORS = {
     "core/base": 0, "core/wire": 1, "core/env": 1, "core/steps": 2, "core/conn": 2, "core/posix": 2,
     "broker/format": 2, "broker/dir": 3, "broker/inspect": 3, "broker/raft": 3,
     "broker/metadata": 3, "broker/log": 4, "broker/talk": 4, "broker/peers": 3,
-    "broker/controller": 4, "broker/quorum": 5, "broker/replica": 5, "broker/api": 7, "broker/node": 8,
+    "broker/controller": 4, "broker/quorum": 5, "broker/replica": 5, "broker/orders": 6, "broker/api": 7, "broker/node": 8,
     "client/core": 2, "client/loop": 3, "client/posix": 4,
     "sim/fault": 9, "sim/net": 10, "sim/disk": 10, "sim/world": 11, "sim/shm": 12, "sim/script": 13,
     "analysis/history": 1, "analysis/check": 2, "analysis/explain": 3, "analysis/report": 3,

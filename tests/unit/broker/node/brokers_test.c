@@ -4,7 +4,7 @@
 #include "support/broker/help.h"
 
 /* What the others ask the controller; in place until it is done. */
-static struct order {
+static struct creation {
     struct controller_register_broker registration;
     struct controller_heartbeat heartbeat;
     struct wire_register_broker_record record;
@@ -21,8 +21,8 @@ static void on_done(struct quorum_request *request)
 
 static void register_one(struct broker *b, int32_t id, const char *listener, const char *rack)
 {
-    struct order *o = &orders[id];
-    *o = (struct order){.directory = {.b = {(uint8_t)id}}};
+    struct creation *o = &orders[id];
+    *o = (struct creation){.directory = {.b = {(uint8_t)id}}};
     o->endpoint = (struct wire_register_broker_record_endpoint){
         .name = wire_text(listener), .host = wire_text("elsewhere"), .port = (uint16_t)(9000 + id)};
     o->feature = (struct wire_register_broker_record_feature){
@@ -55,7 +55,7 @@ static void register_all(struct help *h, struct broker *b)
 
 static void beat(struct broker *b, int32_t id, bool fence)
 {
-    struct order *o = &orders[id];
+    struct creation *o = &orders[id];
     controller_heartbeat_init(&o->heartbeat);
     o->heartbeat.broker_id = id;
     o->heartbeat.broker_epoch = o->registration.epoch;

@@ -363,8 +363,15 @@ TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
         {THREE_VOTERS, "names none of controller.listener.names (CONTROLLER)"},
         {"process.roles=controller\nlisteners=PLAINTEXT://a:1,CONTROLLER://a:2\n" THREE_VOTERS,
          "a node that is controller alone has no clients"},
-        {"node.id=9\nprocess.roles=broker\n" THREE_VOTERS, "is not served yet"},
-        {"listeners=PLAINTEXT://a:1,CONTROLLER://a:2\n" THREE_VOTERS, "is not served yet"},
+        {"node.id=9\nprocess.roles=broker\n", "needs controllers"},
+        {"node.id=9\nprocess.roles=broker\nlisteners=PLAINTEXT://a:1,CONTROLLER://"
+         "a:2\n" THREE_VOTERS,
+         "a node that is broker alone is no controller"},
+        {"listeners=CONTROLLER://a:2\n" THREE_VOTERS, "a broker needs one for its clients"},
+        {"listeners=PLAINTEXT://a:1,CONTROLLER://"
+         "a:2\nbroker.heartbeat.interval.ms=9000\n" THREE_VOTERS,
+         "is not less than broker.session.timeout.ms, which is 9000"},
+        {"default.replication.factor=2", "this node is a cluster of its own"},
         {"process.roles=controller\nlisteners=CONTROLLER://a:2\n", "has nobody to serve"},
         {"controller.quorum.bootstrap.servers=a:1,b:1", "name them in controller.quorum.voters"},
     };
@@ -377,12 +384,17 @@ TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
     }
 }
 
-TEST(a_controller_among_several_voters_is_served)
+TEST(a_node_of_either_role_or_both_is_served)
 {
+    static const char *const files[] = {
+        "process.roles=controller\nlisteners=CONTROLLER://a:1\n" THREE_VOTERS,
+        "listeners=PLAINTEXT://a:2,CONTROLLER://a:1\ndefault.replication.factor=3\n" THREE_VOTERS,
+        "process.roles=broker\nnode.id=9\nlisteners=PLAINTEXT://a:1\n" THREE_VOTERS,
+    };
     struct broker_config config;
     struct errmsg msg;
-    assert_ok(read_file(
-        &config, "process.roles=controller\nlisteners=CONTROLLER://a:1\n" THREE_VOTERS, &msg));
+    for (int i = 0; i < COUNT_OF(files); i++)
+        assert_ok(read_file(&config, files[i], &msg));
 }
 
 TEST(addresses_have_many_forms)
