@@ -314,6 +314,18 @@ static void forget_marks(const struct replica *r)
     }
 }
 
+/* It lost power, and with it so many others that nobody may have kept what was acknowledged. */
+static bool lost_power(struct check *c, const struct replica *one)
+{
+    int64_t count = 0;
+    LIST_EACH (r, &one->part->replicas, struct replica, of_part) {
+        const struct host *host = check_host(c, r->key[0]);
+        bool since = host != NULL && host->power_loss_ns >= r->opened_ns;
+        count += r == one || r->power_lost || since;
+    }
+    return one->power_lost && count >= check_min_insync(c, one->part);
+}
+
 /* A new leader has all that was committed (D5), or the contract has allowed to lose it. */
 void check_canon_lead(struct check *c, const struct trace_row *row, struct replica *r)
 {
@@ -322,13 +334,13 @@ void check_canon_lead(struct check *c, const struct trace_row *row, struct repli
     if (r->lead_epoch < part->leader_epoch || part->removed)
         return;
     struct check_excuse excuse = {
-        .power_from = r->power_lost ? r->durable_was : NOTHING,
+        .power_from = lost_power(c, r) ? r->durable_was : NOTHING,
         .moved = part->leader_epoch >= 0 && part->leader_node != row->node,
         .unclean = topic != NULL && topic->unclean,
         .soft_end = part->soft_end,
     };
     bool soft = !check_is_durable(c, part) || part->canon_end <= part->soft_end;
-    bool may_lose = excuse.unclean || (r->power_lost && soft);
+    bool may_lose = excuse.unclean || (excuse.power_from != NOTHING && soft);
     part->leader_epoch = r->lead_epoch;
     part->leader_node = row->node;
     if (r->end < part->canon_end)

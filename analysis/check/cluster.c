@@ -81,6 +81,18 @@ static void on_deletion_end(struct check *c, const struct trace_row *row)
         name->deletions--;
 }
 
+/* Whoever lists topics may lag behind the one who has said that it is gone. */
+static bool is_removed_everywhere(const struct check *c, const struct topic *topic)
+{
+    int serving = 0, lagging = 0;
+    LIST_EACH (host, &c->hosts.order, struct host, node.order) {
+        bool serves = host->served && !host->down;
+        serving += serves;
+        lagging += serves && (topic->removed_on >> (host->id & 63) & 1) == 0;
+    }
+    return serving < 2 || lagging == 0;
+}
+
 static void on_seen(struct check *c, const struct trace_row *row)
 {
     const struct trace_TOPIC_SEEN *is = TRACE_AS(row, TOPIC_SEEN);
@@ -93,7 +105,7 @@ static void on_seen(struct check *c, const struct trace_row *row)
     if (topic == NULL)
         return;
     topic->seen = true;
-    if (topic->removed)
+    if (topic->removed && is_removed_everywhere(c, topic))
         check_note(c, CHECK_TOPIC_RETURNED, row, about_topic(is->topic), false,
                    "listed after it had been removed");
 }
@@ -142,6 +154,7 @@ static void on_settings(struct check *c, const struct trace_row *row)
     topic->has_settings = true;
     topic->durable = is->durable;
     topic->unclean = is->unclean;
+    topic->min_insync = is->min_insync;
     if (topic->partitions != is->partitions)
         check_tables_grow_topic(&c->tables, topic->id);
     topic->partitions = is->partitions;
@@ -174,14 +187,20 @@ struct host *check_host(struct check *c, uint64_t id)
     return host;
 }
 
-bool check_power_lost(struct check *c, const struct part *part, int64_t since_ns)
+int64_t check_min_insync(struct check *c, struct part *part)
 {
+    const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
+    return topic == NULL || !topic->has_settings ? 1 : MAX(topic->min_insync, 1);
+}
+
+bool check_power_lost(struct check *c, struct part *part, int64_t since_ns)
+{
+    int64_t count = 0;
     LIST_EACH (r, &part->replicas, struct replica, of_part) {
         const struct host *host = check_host(c, r->key[0]);
-        if (host != NULL && host->power_loss_ns >= since_ns)
-            return true;
+        count += host != NULL && host->power_loss_ns >= since_ns;
     }
-    return false;
+    return count >= check_min_insync(c, part);
 }
 
 /* Without a descriptor or memory for it no sync was tried, and the next round may be believed. */

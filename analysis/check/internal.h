@@ -230,10 +230,13 @@ struct host *check_host(struct check *c, uint64_t id);
 void check_topic_open(struct check *c, const struct trace_row *row, struct part *part);
 /* What its topic's settings say, or the contract where nobody has told of them. */
 bool check_is_durable(struct check *c, struct part *part);
-/* A node that has a replica of it lost power since then. */
 /* Since when nothing was amiss; INT64_MAX: something is now. */
 int64_t check_quiet_since(const struct check *c, const struct part *part, int64_t now_ns);
-bool check_power_lost(struct check *c, const struct part *part, int64_t since_ns);
+/* So many replicas must lose what is not durable before anything that was acknowledged with
+ * acks=all may be gone (KIP-966): min.insync.replicas, or 1. */
+int64_t check_min_insync(struct check *c, struct part *part);
+/* So many of its nodes lost power since then. */
+bool check_power_lost(struct check *c, struct part *part, int64_t since_ns);
 
 /* replicas.c. NULL: memory is out. */
 struct replica *check_replica_of(struct check *c, const struct trace_row *row);

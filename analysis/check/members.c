@@ -298,6 +298,8 @@ static void on_ready(struct check *c, const struct trace_row *row)
 
 static void on_members_row(struct check *c, const struct trace_row *row)
 {
+    if (c->members.pending && row->event != c->members.row.event)
+        judge_image(c); /* all of it has been told in one event */
     switch (row->kind) {
     case TRACE_BROKER_STATE:
         on_broker(c, row);

@@ -455,7 +455,7 @@ void check_release_records(struct check *c, struct part *part, uint64_t from, ui
 }
 
 /* What only the end can show may have been taken by any loss of power since the answer. */
-static const struct check_excuse *excuse_at_end(struct check *c, const struct part *part,
+static const struct check_excuse *excuse_at_end(struct check *c, struct part *part,
                                                 const struct value *v)
 {
     static const struct check_excuse none = {.power_from = NOTHING};

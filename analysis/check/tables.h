@@ -67,7 +67,7 @@ struct topic {
     struct trace_row row; /* of the first answer that said it is there */
     /* In force, once somebody has said so. */
     bool has_settings, durable, unclean;
-    int64_t partitions, retention_ms;
+    int64_t partitions, retention_ms, min_insync;
     int64_t retention_ms_before, changed_ns;                           /* until then */
     int64_t retention_bytes, retention_bytes_before, bytes_changed_ns; /* likewise */
     bool acked, seen;

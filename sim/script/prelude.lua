@@ -24,6 +24,7 @@ local PATIENCE_MS = 3000
 local BROKERS_PORT, CONTROLLERS_PORT, CONTROLLERS_ID = 9092, 9093, 100 -- controller1 has node.id 101
 local SERVERS_MAX = 9 -- of a kind
 local CLUSTER_ID = "a2lsbi1zaW0tY2x1c3Rlcg" -- of a cluster whose nodes must agree on one from the beginning
+local REGISTERED = 20 * 1000000000 -- brokers that start serve by then, if they ever do
 local SETTLE = 15 * 60 * 1000000000 -- after the last harm, everything must have come to its end
 
 function now() return time_of(kiln.now()) end
@@ -602,7 +603,15 @@ local function ask_admin(words)
   end
 end
 
-local EXISTS, REFUSED_FOR_GOOD = 36, { [17] = true, [37] = true, [38] = true, [40] = true, [42] = true }
+local EXISTS, TOO_FEW_BROKERS, REFUSED_FOR_GOOD = 36, 38, { [17] = true, [37] = true, [40] = true, [42] = true }
+
+-- As the metadata log has it, where there are several.
+local function all_serve()
+  for _, broker in ipairs(cluster.brokers) do
+    if broker:fenced() then return false end
+  end
+  return true
+end
 
 -- true; or nil, what was answered, and whether it will never be answered otherwise.
 local function create(name, partitions, replicas, config)
@@ -615,7 +624,8 @@ local function create(name, partitions, replicas, config)
   code = math.tointeger(tonumber(code))
   -- It exists, because an answer to an earlier attempt was lost.
   if answer == "ok" or code == EXISTS then return true end
-  return nil, answer, REFUSED_FOR_GOOD[code] and text
+  local refused = REFUSED_FOR_GOOD[code] or (code == TOO_FEW_BROKERS and all_serve())
+  return nil, answer, refused and text
 end
 
 -- Must succeed, however long it takes: what the scenario stands on.
@@ -877,6 +887,8 @@ end
 -- ---- beginning and end ----------------------------------------------------------------------------
 
 function kiln.setup()
+  -- Whoever comes later is given no partitions of theirs.
+  if #cluster.brokers > 1 and #cluster.topics > 0 then poll_until(all_serve, REGISTERED) end
   for _, topic in ipairs(cluster.topics) do create_surely(topic) end
   cluster.booted = true
   for _, client in ipairs(cluster.clients) do start_node(client) end

@@ -14,13 +14,20 @@ static void lead(struct run *r, uint32_t node, int64_t epoch, uint64_t to)
     SAY(r, node, LEADER_ON, .partition = P, .leader_epoch = epoch, .end = to);
 }
 
-/* One batch, written and durable there. */
-static void append_on(struct run *r, uint32_t node, uint64_t first, uint64_t last, int64_t epoch,
-                      uint64_t crc)
+/* One batch, in the page cache there. */
+static void write_on(struct run *r, uint32_t node, uint64_t first, uint64_t last, int64_t epoch,
+                     uint64_t crc)
 {
     SAY(r, node, LOG_APPEND, .partition = P, .first = first, .last = last, .crc = crc,
         .producer_id = -1, .sequence = -1, .leader_epoch = epoch);
     SAY(r, node, LOG_WRITTEN, .partition = P, .end = last + 1);
+}
+
+/* And durable. */
+static void append_on(struct run *r, uint32_t node, uint64_t first, uint64_t last, int64_t epoch,
+                      uint64_t crc)
+{
+    write_on(r, node, first, last, epoch, crc);
     SAY(r, node, LOG_DURABLE, .partition = P, .end = last + 1);
 }
 
@@ -316,6 +323,28 @@ TEST(a_follower_may_say_what_it_knew_before_an_election_gave_it_up)
     open_on(&r, B2, 10);
     show(&r, B2, 10, 1);
     expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* With flush.policy = os, and min.insync.replicas = 2: one that lost power may not lead without
+ * what others have; when two did, nobody may have it. */
+TEST(so_many_must_lose_power_as_are_in_sync_at_least)
+{
+    for (int both = 0; both < 2; both++) {
+        struct run r;
+        three_that_keep(&r, false);
+        SAY(&r, B1, TOPIC_SETTINGS, .topic = 9, .partitions = 1, .retention_ms = -1,
+            .min_insync = 2, .topic_id = 9);
+        SAY(&r, B1, LOG_START, .partition = P, .topic_id = 9);
+        write_on(&r, B1, 10, 12, 1, 300);
+        write_on(&r, B2, 10, 12, 1, 300);
+        show(&r, B1, 13, 1);
+        SAY(&r, B2, POWER_LOSS, 0);
+        if (both)
+            SAY(&r, B1, POWER_LOSS, 0);
+        open_on(&r, B2, 10);
+        lead(&r, B2, 2, 10);
+        expect_only(&r, both ? CHECK_CODE_COUNT : CHECK_LEADER_INCOMPLETE);
+    }
 }
 
 /* It does not lead in the life that came back without them, but in the next one. */

@@ -232,6 +232,22 @@ TEST(a_removed_topic_that_is_listed_returns)
     expect_only(&r, CHECK_TOPIC_RETURNED);
 }
 
+/* Of two brokers one may not have heard of it yet. */
+TEST(a_removed_topic_that_a_broker_lists_late_has_not_returned)
+{
+    for (int all = 0; all < 2; all++) {
+        struct run r;
+        old_topic(&r);
+        SAY(&r, BROKER, BROKER_READY, .broker = 1);
+        SAY(&r, OTHER_BROKER, BROKER_READY, .broker = 2);
+        delete_old(&r);
+        if (all)
+            SAY(&r, OTHER_BROKER, TOPIC_REMOVED, .topic = NAME, .partitions = 1, .topic_id = OLD);
+        list(&r, OLD);
+        expect_only(&r, all ? CHECK_TOPIC_RETURNED : CHECK_CODE_COUNT);
+    }
+}
+
 TEST(a_topic_that_goes_although_nobody_asked_is_lost)
 {
     for (int asked = 0; asked < 2; asked++) {
