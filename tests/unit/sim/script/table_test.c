@@ -159,10 +159,10 @@ static const struct {
     {"b:send(5)", "orders.lua:7: send: broker1 is a broker; producers send"},
     {"r:send(5)", "orders.lua:7: send: client2 is a consumer; producers send"},
     {"p:send(\"ten\")", "orders.lua:7: send: must be a whole number, not \"ten\""},
-    {"b:crash()",
-     "orders.lua:7: a node has no word crash; there are "
-     "alive, clock, disk, done, drift, kill, pause, power_loss, ready, restart, role, said, "
-     "send, stall, start, stop"},
+    {"b:crash()", "orders.lua:7: a node has no word crash; there are "
+                  "alive, clock, disk, done, drift, fenced, kill, pause, power_loss, ready, "
+                  "restart, role, said, "
+                  "send, stall, start, stop"},
     {"c:brokers(1)", "orders.lua:7: attempt to call a table value (method 'brokers')"},
     {"print(counts().akced)",
      "orders.lua:7: counts: there is no akced; did you mean acked? there are sent, "
@@ -182,7 +182,8 @@ static const struct {
     {"b:pause(5)", "orders.lua:7: pause: 5 has no unit; say seconds(5) or millis(5)"},
     {"b:file_size(\"x\")",
      "orders.lua:7: a node has no word file_size; there are alive, clock, disk, "
-     "done, drift, kill, pause, power_loss, ready, restart, role, said, send, stall, start, stop"},
+     "done, drift, fenced, kill, pause, power_loss, ready, restart, role, said, send, stall, "
+     "start, stop"},
     {"plan [[\nat 2s node broker1 kil\n]]",
      "orders.lua:7: plan: line 1: \"kil\" is not a fault of a node; there are kill, "
      "power_loss, pause, clock, disk sync_fails, disk write_fails, disk sync_late, "
