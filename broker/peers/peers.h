@@ -17,9 +17,10 @@
  * other end has a connection of its own: a fetch that is parked at a leader holds back no vote.
  * (Kafka has one, with one request in flight, and the vote waits.) */
 enum peers_purpose {
-    PEERS_VOTES,  /* of the metadata quorum: Vote, BeginQuorumEpoch, EndQuorumEpoch */
-    PEERS_LOG,    /* of the metadata log: Fetch, FetchSnapshot */
-    PEERS_ORDERS, /* of a broker to the leading controller: what changes the cluster */
+    PEERS_VOTES,   /* of the metadata quorum: Vote, BeginQuorumEpoch, EndQuorumEpoch */
+    PEERS_LOG,     /* of the metadata log: Fetch, FetchSnapshot */
+    PEERS_ORDERS,  /* of a broker to the leading controller: what changes the cluster */
+    PEERS_REPLICA, /* of the partitions that the other end leads: Fetch, ListOffsets */
     PEERS_PURPOSE_COUNT,
 };
 

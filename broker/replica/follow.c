@@ -16,6 +16,17 @@ void replica_ends(const struct replica *r, struct replica_ends *out)
     out->generation = log_generation(r->log);
 }
 
+void replica_follow_watch(struct replica *r, struct replica_follow_watch *watch)
+{
+    r->follow_watch = watch;
+}
+
+void replica_follow_moved(struct replica *r)
+{
+    if (r->follow_watch != NULL)
+        r->follow_watch->moved(r->follow_watch);
+}
+
 /* P-10. What a loss of power could take back here is not shown either. */
 void replica_follow_high_watermark(struct replica *r)
 {

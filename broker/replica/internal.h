@@ -36,11 +36,12 @@ struct replica {
     struct log_set *logs;
     uint64_t trace_id, topic_trace; /* as rows call it */
     int32_t leader_epoch, partition_epoch;
-    struct replica_epochs next;    /* in which it is to lead: being noted, or that has to wait */
-    bool holds, noting;            /* no records are taken; the epoch is being noted */
-    struct replica_take *take;     /* under way; NULL: none */
-    int64_t leader_high_watermark; /* a follower's: as it was told last; -1: not yet */
-    bool full;                     /* the disk had no room for the epoch, and was told to be full */
+    struct replica_epochs next; /* in which it is to lead: being noted, or that has to wait */
+    bool holds, noting;         /* no records are taken; the epoch is being noted */
+    struct replica_take *take;  /* under way; NULL: none */
+    struct replica_follow_watch *follow_watch; /* NULL: nobody asks for it */
+    int64_t leader_high_watermark;             /* a follower's: as it was told last; -1: not yet */
+    bool full; /* the disk had no room for the epoch, and was told to be full */
     struct dir *dir;
     int64_t high_watermark;
     int64_t epoch_start;  /* log end offset when this epoch began (P-1) */
@@ -67,6 +68,8 @@ void replica_produce_cut(struct replica *r, int64_t end);
 void replica_lead_on(struct replica *r);
 /* A follower's high watermark: as far as it was told, and as its own log counts. */
 void replica_follow_high_watermark(struct replica *r);
+/* Tells who asks its leader. */
+void replica_follow_moved(struct replica *r);
 /* Moves it on, and tells the log and the trace; true: it has moved. */
 bool replica_raise_high_watermark(struct replica *r, int64_t to);
 void replica_wake_all(struct replica *r);

@@ -463,6 +463,7 @@ void replica_moved(struct log_watch *watch, enum err e)
     if (moved || e != ERR_NONE || KNOWN_BUG(shown_before_durable))
         replica_wake_all(r);
     replica_lead_on(r);
+    replica_follow_moved(r);
 }
 
 void replica_reconfigure(struct replica *r, const struct log_config *log,

@@ -307,6 +307,15 @@ struct replica_ends {
 };
 void replica_ends(const struct replica *r, struct replica_ends *out);
 
+/* Of who asks the leader for it. */
+struct replica_follow_watch {
+    /* What counts of the log has moved on, or it does not follow any more. The last act of an
+     * event. */
+    void (*moved)(struct replica_follow_watch *watch);
+};
+/* NULL: nobody. */
+void replica_follow_watch(struct replica *r, struct replica_follow_watch *watch);
+
 /* ---- records that are not wanted any more ---- */
 
 struct replica_trim;

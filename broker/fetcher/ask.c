@@ -1,0 +1,208 @@
+/* ask.c - one fetch to one leader: of all that is followed behind it, in a session (KIP-227) that
+ * hears only of what has changed. What is named says where the log ends, and that is what counts
+ * of it, for the leader takes it as stored here. */
+#include "fetcher/internal.h"
+
+/* What a request is made of. */
+struct draft {
+    struct wire_fetch_request_topic *topics;
+    struct wire_fetch_request_partition *partitions;
+    struct wire_fetch_request_forgotten_topic *forgotten;
+    int32_t *numbers; /* of those that are forgotten */
+    int32_t partition_count, number_count;
+};
+
+/* ---- what it names ---- */
+
+static bool is_stale(const struct fetcher *f, const struct followed *p)
+{
+    return p->session != f->session;
+}
+
+/* Those that are new or have moved on; then those that were named before, but not to this session.
+ */
+static struct followed *next_unnamed(const struct fetcher *f)
+{
+    struct followed *p = LIST_FIRST(&f->queue, struct followed, link);
+    if (p != NULL)
+        return p;
+    p = LIST_FIRST(&f->asked, struct followed, link);
+    return p != NULL && is_stale(f, p) ? p : NULL;
+}
+
+static void name_partition(struct fetcher *f, struct followed *p, struct draft *d,
+                           struct wire_fetch_request *body)
+{
+    const struct wire_uuid *id = replica_topic_id(p->replica);
+    struct wire_fetch_request_partition *row = &d->partitions[d->partition_count++];
+    struct wire_fetch_request_topic *topic = &d->topics[MAX(body->topics_count - 1, 0)];
+    if (body->topics_count == 0 || !wire_uuid_equal(&topic->topic_id, id)) {
+        topic = &d->topics[body->topics_count++];
+        *topic = (struct wire_fetch_request_topic){.topic_id = *id, .partitions = row};
+    }
+    topic->partitions_count++;
+    wire_fetch_request_partition_defaults(row);
+    row->partition = replica_partition(p->replica);
+    row->current_leader_epoch = p->asked.leader_epoch;
+    row->fetch_offset = p->asked.end;
+    row->last_fetched_epoch = p->asked.last_epoch;
+    row->log_start_offset = p->asked.start;
+    row->partition_max_bytes = f->set->settings.partition_bytes_max;
+}
+
+static void name_all(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
+{
+    struct followed *p;
+    while (d->partition_count < FETCHER_NAMED_MAX && (p = next_unnamed(f)) != NULL) {
+        replica_ends(p->replica, &p->asked);
+        fetcher_queue(p);
+        if (p->state != FOLLOWED_QUEUED)
+            continue; /* it cannot be asked for just now */
+        p->session = f->session;
+        fetcher_move(p, FOLLOWED_ASKED);
+        name_partition(f, p, d, body);
+    }
+    body->topics = d->topics;
+}
+
+/* ---- what it forgets ---- */
+
+static void forget(struct draft *d, struct wire_fetch_request *body, const struct wire_uuid *id,
+                   int32_t partition)
+{
+    struct wire_fetch_request_forgotten_topic *topic =
+        &d->forgotten[MAX(body->forgotten_topics_data_count - 1, 0)];
+    int32_t *number = &d->numbers[d->number_count++];
+    if (body->forgotten_topics_data_count == 0 || !wire_uuid_equal(&topic->topic_id, id)) {
+        topic = &d->forgotten[body->forgotten_topics_data_count++];
+        *topic = (struct wire_fetch_request_forgotten_topic){.topic_id = *id, .partitions = number};
+    }
+    *number = partition;
+    topic->partitions_count++;
+}
+
+/* A session that forgets forgets last: one that has come back is not to be among them. */
+static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
+{
+    while (d->number_count < FETCHER_NAMED_MAX && !list_empty(&f->forgotten)) {
+        struct forgotten *row = CONTAINER_OF(list_pop_front(&f->forgotten), struct forgotten, link);
+        const struct followed *p = fetcher_find(f->set, &row->topic_id, row->partition);
+        bool back = p != NULL && p->fetcher == f && p->session == f->session;
+        if (!back)
+            forget(d, body, &row->topic_id, row->partition);
+        mem_free(f->set->mem, row);
+    }
+}
+
+/* Those that ask for nothing now, and what they had asked for would be answered. */
+static void forget_aside(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
+{
+    while (d->number_count < FETCHER_NAMED_MAX && !list_empty(&f->aside)) {
+        struct followed *p = CONTAINER_OF(list_pop_front(&f->aside), struct followed, link);
+        if (!is_stale(f, p))
+            forget(d, body, replica_topic_id(p->replica), replica_partition(p->replica));
+        p->session = 0;
+    }
+}
+
+/* ---- the request ---- */
+
+/* What is asked of one leader, so that the answers of all have room. */
+static int32_t bytes_of_answer(const struct fetcher_set *set)
+{
+    int64_t part = set->settings.bytes_max / MAX(set->fetcher_count, 1);
+    return (int32_t)MIN(set->settings.response_bytes_max, MAX(part, FETCHER_BYTES_MIN));
+}
+
+/* Who is not named yet is not to wait for those who are. Without a session none ever is for good:
+ * they take turns. */
+static int32_t wait_ms_of(const struct fetcher *f)
+{
+    int32_t wait_ms = (int32_t)MIN(f->set->settings.wait_ms_max, INT32_MAX);
+    bool all = next_unnamed(f) == NULL && list_empty(&f->forgotten) && list_empty(&f->aside);
+    if (f->refused)
+        return wait_ms / (1 + f->followed_count / FETCHER_NAMED_MAX);
+    return all ? wait_ms : 0;
+}
+
+static void fill(struct fetcher *f, int16_t version, struct draft *d,
+                 struct wire_fetch_request *body)
+{
+    const struct fetcher_set *set = f->set;
+    bool anew = f->session_epoch == 0;
+    wire_fetch_request_defaults(body);
+    if (anew)
+        fetcher_begin_anew(f);
+    body->session_id = f->session_id;
+    body->session_epoch = f->session_epoch;
+    forget_aside(f, d, body);
+    name_all(f, d, body);
+    forget_left(f, d, body);
+    body->forgotten_topics_data = d->forgotten;
+    ASSERT(!anew || body->forgotten_topics_data_count == 0);
+    if (version >= 15) {
+        body->replica_state.replica_id = set->settings.node_id;
+        body->replica_state.replica_epoch = set->watch->broker_epoch(set->watch);
+    } else {
+        body->replica_id = set->settings.node_id;
+    }
+    body->max_bytes = bytes_of_answer(set);
+    body->min_bytes = set->settings.bytes_min;
+    body->max_wait_ms = wait_ms_of(f);
+}
+
+static bool make_draft(struct draft *d, struct arena *arena)
+{
+    const size_t count = FETCHER_NAMED_MAX;
+    d->topics = arena_alloc(arena, count * sizeof *d->topics);
+    d->partitions = arena_alloc(arena, count * sizeof *d->partitions);
+    d->forgotten = arena_alloc(arena, count * sizeof *d->forgotten);
+    d->numbers = arena_alloc(arena, count * sizeof *d->numbers);
+    return d->topics != NULL && d->partitions != NULL && d->forgotten != NULL && d->numbers != NULL;
+}
+
+static enum err encode(struct peers_request *request, int16_t version, struct wire_out *out)
+{
+    struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
+    struct wire_fetch_request body;
+    struct draft draft = {0};
+    if (version < FETCHER_VERSION_MIN)
+        return ERR_UNSUPPORTED;
+    ASSERT(!f->answering);
+    if (!make_draft(&draft, &f->arena)) {
+        arena_reset(&f->arena);
+        return ERR_NOMEM;
+    }
+    fill(f, version, &draft, &body);
+    enum err e = wire_encode(&wire_fetch_request_message, version, &body, out);
+    arena_reset(&f->arena);
+    ASSERT(e == ERR_NONE || e == ERR_NOMEM);
+    return e;
+}
+
+/* Whether the leader has seen the request or not: its session may be anywhere. */
+static void on_lost(struct peers_request *request, enum err why)
+{
+    struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
+    f->in_flight = false;
+    fetcher_begin_anew(f);
+    fetcher_pause(f);
+    fetcher_tell(f->set, &f->told, "broker %d does not answer fetches: %s; it is asked again",
+                 (int)f->leader, err_text(why));
+    fetcher_go_on(f);
+}
+
+void fetcher_ask(struct fetcher *f)
+{
+    ASSERT(!f->in_flight);
+    ASSERT(!f->answering);
+    f->in_flight = true;
+    f->round++;
+    f->awaited_count = 0;
+    f->request = (struct peers_request){.key = FETCHER_FETCH,
+                                        .purpose = PEERS_REPLICA,
+                                        .encode = encode,
+                                        .answered = fetcher_answered,
+                                        .lost = on_lost};
+    peers_send(f->set->peers, f->leader, &f->request);
+}
