@@ -98,6 +98,7 @@ enum check_gravity {
     X(E17, FENCED_LEADS, RISKS, "a broker that is fenced leads, or is in sync with who does")      \
     X(E18, UNFENCED_EARLY, RISKS, "a broker serves before it knows of its registration")           \
     X(E19, LED_UNASKED, RISKS, "a broker leads in an epoch that is not its own by the metadata")   \
+    X(E20, NEEDLESS_ELECTION, RULE, "the quorum elected again and again although all was well")    \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
     X(G4, SLOW_SEND, REORDERS, "a send took longer than it may where nothing was amiss")           \

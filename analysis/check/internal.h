@@ -166,6 +166,9 @@ struct quorum {
     bool leads;                                   /* it still does */
     int32_t alive_count;
     int64_t calm_ns;                             /* when a leader or a voter was lost last */
+    int64_t peace_ns;                            /* when a voter's life began or ended last */
+    bool needless;                               /* a leader lost its epoch in peace, and runs */
+    uint64_t needless_leader;                    /* a node's */
     uint64_t committed;                          /* by a leader */
     struct told_image images[QUORUM_IMAGES_MAX]; /* the latest, a ring */
     uint32_t image_count;                        /* there ever were */

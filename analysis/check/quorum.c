@@ -7,6 +7,7 @@
 #define METADATA_TOPIC "__cluster_metadata"
 /* In peace a majority finds its leader much sooner; Kafka's time-outs are 1 s and 2 s. */
 #define LEADERLESS_NS (30ll * 1000000000)
+#define PEACE_NS LEADERLESS_NS
 
 /* Where a role may go to. What a step passes through is told by nobody: of a greater epoch a node
  * hears as anything, and may know its leader at once. */
@@ -89,6 +90,22 @@ static void judge_calm(struct check *c, const struct trace_row *row, int64_t now
                (double)(now_ns - since_ns) / 1e9, q->alive_count, c->contract.voter_count);
 }
 
+/* Who leads goes on leading in peace. Once it may have been asked to end, and has not done so yet
+ * when the next one leads. */
+static void judge_need(struct check *c, const struct trace_row *row)
+{
+    struct quorum *q = &c->quorum;
+    bool first = q->epoch < 0;
+    int64_t since_ns = MAX(MAX(q->peace_ns, c->harmed_ns), c->harm_until_ns);
+    bool peace = row->time_ns - since_ns >= PEACE_NS && c->offline_count == 0;
+    if (!first && peace && q->needless)
+        check_note(c, CHECK_NEEDLESS_ELECTION, row, nothing, false,
+                   "nothing was amiss for %.1f s, and the second in a row leads",
+                   (double)(row->time_ns - since_ns) / 1e9);
+    q->needless = !first && peace;
+    q->needless_leader = q->leader;
+}
+
 /* ---- leading ---- */
 
 static struct replica *log_of(struct check *c, const struct trace_row *row)
@@ -126,6 +143,7 @@ static void lead_if_saved(struct check *c, const struct trace_row *row, struct v
     if (v->epoch < c->quorum.epoch)
         return;
     judge_calm(c, row, row->time_ns);
+    judge_need(c, row);
     c->quorum.epoch = v->epoch;
     c->quorum.leads = true;
     c->quorum.leader = v->id;
@@ -175,7 +193,7 @@ static void on_role(struct check *c, const struct trace_row *row, struct voter *
     if (first) {
         v->life = row->incarnation;
         v->watermark = 0;
-        c->quorum.calm_ns = row->time_ns;
+        c->quorum.calm_ns = c->quorum.peace_ns = row->time_ns;
         c->quorum.alive_count += !v->alive;
         v->alive = true;
     }
@@ -336,7 +354,8 @@ static void on_end_of_life(struct check *c, const struct trace_row *row, struct 
     v->alive = false;
     if (v->leading)
         stop_leading(c, row, v);
-    c->quorum.calm_ns = row->time_ns;
+    c->quorum.calm_ns = c->quorum.peace_ns = row->time_ns;
+    c->quorum.needless &= c->quorum.needless_leader != v->id;
 }
 
 static bool is_of_log(const struct trace_row *row)

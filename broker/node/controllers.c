@@ -9,6 +9,8 @@
  * the time in which a leader must be heard. */
 #define FETCH_WAIT_MS_MAX 500
 #define FETCH_WAIT_PARTS 4
+/* And of the time after which it is given up: an answer that came as late would be none. */
+#define REQUEST_WAIT_PARTS 2
 
 /* A request of raft's on its way. */
 struct way {
@@ -49,7 +51,8 @@ static enum err encode(struct peers_request *request, int16_t version, struct wi
     const struct broker_config *config = &b->config;
     struct talk_endpoint endpoints[LISTENERS_MAX];
     bool snapshot = w->asked.api == RAFT_FETCH_SNAPSHOT;
-    int64_t wait_ms = config->controller_quorum_fetch_timeout_ms / FETCH_WAIT_PARTS;
+    int64_t wait_ms = MIN(config->controller_quorum_fetch_timeout_ms / FETCH_WAIT_PARTS,
+                          config->controller_quorum_request_timeout_ms / REQUEST_WAIT_PARTS);
     int64_t bytes_max = snapshot ? config->controller_quorum_fetch_snapshot_max_bytes
                                  : config->controller_quorum_fetch_max_bytes;
     struct talk_terms terms = {.cluster_id = dir_cluster_id(b->dir),

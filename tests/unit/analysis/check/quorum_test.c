@@ -442,3 +442,31 @@ TEST(an_append_that_the_disk_did_not_take_may_be_cut)
     SAY(&r, 2, LOG_CUT, METADATA, 0, 1, 3);
     expect_only(&r, CHECK_CODE_COUNT);
 }
+
+/* A leader that is asked to end hands over; two that lose it one after the other were not. */
+TEST(a_quorum_that_elects_again_and_again_in_peace_is_found)
+{
+    for (int count = 1; count < 3; count++) {
+        struct run r;
+        quorum(&r);
+        elect(&r, 0, 1, 1);
+        r.now_ns += 40 * SECOND;
+        elect(&r, 1, 2, 2);
+        if (count == 2)
+            elect(&r, 2, 3, 0);
+        expect_only(&r, count == 2 ? CHECK_NEEDLESS_ELECTION : CHECK_CODE_COUNT);
+    }
+}
+
+TEST(a_leader_that_ends_is_followed_by_another)
+{
+    struct run r;
+    quorum(&r);
+    elect(&r, 0, 1, 1);
+    r.now_ns += 40 * SECOND;
+    elect(&r, 1, 2, 2);
+    SAY(&r, 0, NODE_EXIT, 0);
+    r.now_ns += 40 * SECOND;
+    elect(&r, 2, 3, 1);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
