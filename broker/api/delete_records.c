@@ -22,7 +22,7 @@ static void on_trimmed(struct replica_trim *op)
 {
     struct item *item = CONTAINER_OF(op, struct item, op);
     item->out->error_code = op->code;
-    item->out->low_watermark = op->log_start;
+    item->out->low_watermark = op->low_watermark;
     api_join_release(&item->owner->request);
 }
 

@@ -334,7 +334,6 @@ static inline struct env *log_env(const struct log *log)
 {
     return log->set->env;
 }
-bool log_waits_for_sync(const struct log *log);
 void log_told(struct log *log, enum err e); /* calls the watch */
 void log_offline(struct log *log, enum err e, int64_t position);
 /* Something of an open log that nobody removed is not there any more: the log goes offline and says

@@ -64,6 +64,11 @@ uint64_t log_counting_bytes(const struct log *log)
     return durable ? log->durable_bytes : log->written_bytes;
 }
 
+uint64_t log_written_bytes(const struct log *log)
+{
+    return log->written_bytes;
+}
+
 int64_t log_high_watermark(const struct log *log)
 {
     return log->high_watermark;

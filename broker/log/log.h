@@ -151,6 +151,10 @@ int64_t log_counting_end(const struct log *log);
 /* Bytes that have been appended in this life and have come to count: what came between two moments
  * is the difference. */
 uint64_t log_counting_bytes(const struct log *log);
+/* The same of what is written. */
+uint64_t log_written_bytes(const struct log *log);
+/* Its counting end is the durable one, whoever of those that have it is asked. */
+bool log_waits_for_sync(const struct log *log);
 /* The high watermark that is written to replication-offset-checkpoint from now on; it may go down,
  * as a truncation below it does by itself. */
 void log_note_high_watermark(struct log *log, int64_t offset);

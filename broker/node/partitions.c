@@ -42,9 +42,13 @@ static void opened_some(struct broker *b)
 
 static struct replica_epochs epochs_of(const struct broker *b, const struct metadata_partition *p)
 {
+    struct metadata_ids replicas = metadata_ids(p, METADATA_REPLICAS);
+    struct metadata_ids isr = metadata_ids(p, METADATA_ISR);
     return (struct replica_epochs){.leader = p->leader_epoch,
                                    .partition = p->partition_epoch,
-                                   .follows = p->leader != b->config.node_id};
+                                   .follows = p->leader != b->config.node_id,
+                                   .replicas = {.ids = replicas.ids, .count = replicas.count},
+                                   .isr = {.ids = isr.ids, .count = isr.count}};
 }
 
 /* The epoch in which it is to be led, as far as a full disk lets it. */
@@ -140,14 +144,23 @@ static void on_opened(struct replica_op *op, enum err e)
     broker_partitions_pump(b);
 }
 
+/* Who has it and who is in sync is the image's. */
+static void keep_epochs(struct opening *o, struct replica_epochs epochs)
+{
+    o->epochs = epochs;
+    o->epochs.replicas = o->epochs.isr = (struct replica_ids){0};
+}
+
 /* Those of the current image; of a topic that is gone, the ones that it had. */
 static struct replica_epochs present_epochs(const struct broker *b, struct opening *o)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
     const struct metadata_topic *topic = metadata_find_id(image, &o->place.topic_id);
-    if (topic != NULL && o->place.partition < topic->partition_count)
-        o->epochs = epochs_of(b, metadata_partition(topic, o->place.partition));
-    return o->epochs;
+    if (topic == NULL || o->place.partition >= topic->partition_count)
+        return o->epochs;
+    struct replica_epochs epochs = epochs_of(b, metadata_partition(topic, o->place.partition));
+    keep_epochs(o, epochs);
+    return epochs;
 }
 
 /* Starts as many as may be under way; each may end at once. */
@@ -230,7 +243,6 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
         .log = broker_log_config(&settings,
                                  quorum_broker_config(b->quorum)->producer_id_expiration_ms),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
-        .replica_count = metadata_partition(topic, partition)->counts[METADATA_REPLICAS],
     };
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
     if (o == NULL)
@@ -240,7 +252,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
     o->unmarked = config.unmarked;
     list_init(&o->link);
     o->broker = b;
-    o->epochs = epochs_of(b, metadata_partition(topic, partition));
+    keep_epochs(o, epochs_of(b, metadata_partition(topic, partition)));
     enum err e = replica_new(&o->replica, &b->replicas, b->env, b->mem, b->trace, topic->name,
                              &topic->id, partition, &config);
     if (e != ERR_NONE) {

@@ -1,14 +1,19 @@
-/* fetch.c - records out of the partition, and those who wait for more: never above the high
- * watermark, which a power loss cannot take back. */
+/* fetch.c - records out of the partition, and those who wait for more: to consumers never above the
+ * high watermark, which a power loss cannot take back. */
 #include "replica/internal.h"
 
 /* ---- looking ---- */
+
+static bool is_follower(const struct replica_fetch *f)
+{
+    return f->follower.id >= 0;
+}
 
 /* The exclusive end of what the asker may see. */
 static int64_t readable_end(const struct replica_fetch *f)
 {
     const struct replica *r = f->replica;
-    if (f->follows)
+    if (is_follower(f))
         return log_written_end(r->log);
     if (KNOWN_BUG(shown_before_durable))
         return MAX(log_written_end(r->log), r->high_watermark);
@@ -37,7 +42,10 @@ static int16_t look_epoch(struct replica_fetch *f)
 static int16_t look_code(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
-    int16_t code = replica_check_readable(r, f->leader_epoch);
+    bool any_epoch = is_follower(f) && KNOWN_BUG(older_epoch_counts);
+    int16_t code = replica_check_readable(r, any_epoch ? -1 : f->leader_epoch);
+    if (code == WIRE_ERROR_NONE && is_follower(f))
+        code = replica_isr_check(r, f);
     if (code == WIRE_ERROR_NONE)
         code = look_epoch(f);
     if (code != WIRE_ERROR_NONE || f->diverging_end >= 0)
@@ -173,18 +181,18 @@ static void read_some(struct replica_fetch *f)
 
 /* ---- waiting ---- */
 
-static uint64_t readable_bytes(const struct replica *r)
+static uint64_t readable_bytes(const struct replica_fetch *f)
 {
+    const struct replica *r = f->replica;
     if (!replica_is_open(r))
         return 0;
-    return log_counting_bytes(r->log);
+    return is_follower(f) ? log_written_bytes(r->log) : log_counting_bytes(r->log);
 }
 
 /* Each once; who looks again meanwhile is told the next time. */
-void replica_wake_all(struct replica *r)
+static void wake(struct replica *r, bool followers_alone)
 {
     struct list woken;
-    uint64_t bytes = readable_bytes(r);
     list_init(&woken);
     list_splice_back(&woken, &r->fetches);
     replica_hold(r);
@@ -192,6 +200,9 @@ void replica_wake_all(struct replica *r)
     while ((link = list_pop_front(&woken)) != NULL) {
         struct replica_fetch *f = CONTAINER_OF(link, struct replica_fetch, link);
         list_push_back(&r->fetches, link);
+        if (followers_alone && !is_follower(f))
+            continue;
+        uint64_t bytes = readable_bytes(f);
         uint64_t more = bytes > f->bytes_seen ? bytes - f->bytes_seen : 0;
         f->bytes_seen = bytes;
         f->stale = f->reading != NULL && f->read == NULL; /* a read is under way, and looks later */
@@ -202,6 +213,16 @@ void replica_wake_all(struct replica *r)
     replica_let_go(r);
 }
 
+void replica_wake_all(struct replica *r)
+{
+    wake(r, false);
+}
+
+void replica_wake_followers(struct replica *r)
+{
+    wake(r, true);
+}
+
 /* ---- a fetch ---- */
 
 void replica_fetch_init(struct replica_fetch *f, struct replica *r)
@@ -209,6 +230,7 @@ void replica_fetch_init(struct replica_fetch *f, struct replica *r)
     *f = (struct replica_fetch){.replica = replica_hold(r),
                                 .leader_epoch = -1,
                                 .last_epoch = -1,
+                                .follower = {.id = -1, .epoch = -1},
                                 .high_watermark = -1,
                                 .last_stable_offset = -1,
                                 .log_start = -1,
@@ -217,15 +239,31 @@ void replica_fetch_init(struct replica_fetch *f, struct replica *r)
     list_init(&f->link);
 }
 
+/* One that diverges has not got what it asks from (KAFKA-13141). What comes of it for the high
+ * watermark it is told at once. */
+static void listen_to(struct replica_fetch *f)
+{
+    struct replica *r = f->replica;
+    bool diverges = f->diverging_end >= 0 && !KNOWN_BUG(diverging_counts);
+    if (f->code != WIRE_ERROR_NONE || diverges)
+        return;
+    list_remove(&f->link);
+    replica_isr_heard(r, f);
+    look(f);
+}
+
 void replica_fetch(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
     release(f);
-    if (!list_linked(&f->link))
-        list_push_back(&r->fetches, &f->link);
-    f->bytes_seen = readable_bytes(r);
     f->next_offset = f->offset;
     look(f);
+    if (f->counts && is_follower(f))
+        listen_to(f);
+    f->counts = false;
+    if (!list_linked(&f->link))
+        list_push_back(&r->fetches, &f->link);
+    f->bytes_seen = readable_bytes(f);
     if (f->some && (f->bytes_max > 0 || f->at_least_one))
         read_some(f);
     else

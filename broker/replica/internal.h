@@ -16,6 +16,37 @@ enum role {
     ROLE_DELETED,
 };
 
+/* What a leader knows of another replica. */
+struct remote {
+    int32_t id;    /* of its broker */
+    bool in_sync;  /* committed */
+    bool proposed; /* would be; where nothing is proposed, of none */
+    bool known;    /* it has fetched in this leader epoch */
+    /* Of its last fetch: what counts of its log, which begins there, in which life of its broker;
+     * what counted here then; when. -1: not known. */
+    int64_t end, log_start, broker_epoch, leader_end, fetched_ns;
+    int64_t caught_up_ns; /* the last moment of which it is known that it had all that counted */
+};
+
+enum change {
+    CHANGE_SETTLED, /* in_sync is what metadata say */
+    CHANGE_ASKED,   /* the owner of the set has the proposal */
+    CHANGE_OPEN,    /* it may have been done: metadata will tell */
+};
+
+/* Of a partition that is led here and has other replicas. */
+struct isr {
+    struct list shared; /* in the set's */
+    struct replica *replica;
+    enum change change;
+    struct replica_proposal *proposal; /* that has not ended; it may be void */
+    struct list trims;                 /* struct replica_trim: that wait for followers */
+    int64_t counting_end, written_end; /* of the own log, as they were seen last */
+    int32_t in_sync_count;             /* this one among them */
+    int32_t remote_count;
+    struct remote remotes[];
+};
+
 struct replica {
     struct hmap_node node;
     struct replica_set *set;
@@ -38,7 +69,10 @@ struct replica {
     int32_t leader_epoch, partition_epoch;
     struct replica_epochs next; /* in which it is to lead: being noted, or that has to wait */
     bool holds, noting;         /* no records are taken; the epoch is being noted */
-    struct replica_take *take;  /* under way; NULL: none */
+    bool shared;                /* others have a replica of it, too */
+    struct isr *isr;      /* while it leads; NULL: it is alone, or there was no memory for it */
+    struct isr *isr_next; /* likewise, of the epoch in which it is to lead */
+    struct replica_take *take;                 /* under way; NULL: none */
     struct replica_follow_watch *follow_watch; /* NULL: nobody asks for it */
     int64_t leader_high_watermark;             /* a follower's: as it was told last; -1: not yet */
     bool full; /* the disk had no room for the epoch, and was told to be full */
@@ -58,6 +92,34 @@ struct replica {
 void replica_move(struct replica *r, enum role role);
 /* The log's ends have moved, or it went offline. */
 void replica_moved(struct log_watch *watch, enum err e);
+/* isr.c */
+/* Of an image: what replica_isr_begin will go by. ERR_NOMEM: nothing of it counts. */
+enum err replica_isr_take(struct replica *r, const struct replica_epochs *epochs) MUST_USE;
+void replica_isr_forget(struct replica *r);
+/* It leads by what was taken from now on: in a new leader epoch, or in the same one. */
+void replica_isr_begin(struct replica *r, bool is_new_epoch);
+/* It leads no more. Who waits for a trim has been answered. Harmless on one that is alone. */
+void replica_isr_end(struct replica *r);
+/* The ends of the own log have moved. It has an isr. */
+void replica_isr_moved(struct replica *r);
+/* A follower has asked, and what it asked for is in this log. */
+void replica_isr_heard(struct replica *r, const struct replica_fetch *f);
+/* Whether who asks is a follower: 0, or Kafka's code. */
+int16_t replica_isr_check(const struct replica *r, const struct replica_fetch *f);
+/* P-8. It has an isr. */
+int64_t replica_isr_watermark(const struct replica *r);
+/* The least log start of the replicas that live. */
+int64_t replica_low_watermark(const struct replica *r);
+/* Of one that leads. maximal: with those that may be in sync already (P-6). */
+int32_t replica_in_sync_count(const struct replica *r);
+int32_t replica_maximal_count(const struct replica *r);
+int32_t replica_min_in_sync(const struct replica *r);
+/* A leader's high watermark, by all that it knows; who waits for it is answered. Harmless on one
+ * that does not lead. */
+void replica_lead_high_watermark(struct replica *r);
+/* Answers the trims for which followers have come far enough. It has an isr. */
+void replica_trims_advance(struct replica *r);
+void replica_trims_fail(struct replica *r, int16_t code);
 /* Answers everything that waits with that code. */
 void replica_produce_fail_all(struct replica *r, int16_t code);
 /* Answers what the ends now allow. */
@@ -73,6 +135,8 @@ void replica_follow_moved(struct replica *r);
 /* Moves it on, and tells the log and the trace; true: it has moved. */
 bool replica_raise_high_watermark(struct replica *r, int64_t to);
 void replica_wake_all(struct replica *r);
+/* They may read what is written, and consumers may not yet. */
+void replica_wake_followers(struct replica *r);
 /* A code of Kafka for how an operation of the log ended. */
 int16_t replica_code_of(enum err e);
 /* replica_check, but an offline log still serves what it holds (S-5 stops writes, not reads). */

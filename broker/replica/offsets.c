@@ -74,29 +74,64 @@ void replica_epoch_end(struct replica *r, struct replica_epoch_end *e, replica_e
 
 /* ---- the log start ---- */
 
+static void end_trim(struct replica_trim *t, int16_t code)
+{
+    list_remove(&t->link);
+    t->code = code;
+    if (code == WIRE_ERROR_NONE)
+        t->low_watermark = replica_low_watermark(t->replica);
+    t->done(t);
+}
+
+void replica_trims_advance(struct replica *r)
+{
+    struct list *waiting = &r->isr->trims;
+    if (list_empty(waiting))
+        return;
+    int64_t low = replica_low_watermark(r);
+    LIST_EACH (t, waiting, struct replica_trim, link) {
+        if (t->to <= low)
+            end_trim(t, WIRE_ERROR_NONE);
+    }
+}
+
+void replica_trims_fail(struct replica *r, int16_t code)
+{
+    while (r->isr != NULL && !list_empty(&r->isr->trims))
+        end_trim(LIST_FIRST(&r->isr->trims, struct replica_trim, link), code);
+}
+
+void replica_trim_cancel(struct replica_trim *t, int16_t code)
+{
+    if (list_linked(&t->link))
+        end_trim(t, code);
+}
+
 static void on_trimmed(struct log_op *op, enum err e)
 {
     struct replica_trim *t = CONTAINER_OF(op, struct replica_trim, op);
     struct replica *r = t->replica;
-    t->code = e == ERR_NONE ? replica_check(r, -1) : replica_code_of(e);
-    if (t->code == WIRE_ERROR_NONE) {
-        t->log_start = log_start(r->log);
-        replica_wake_all(r); /* who asks for what is below it is told so */
-    }
-    t->done(t);
+    int16_t code = e == ERR_NONE ? replica_check(r, -1) : replica_code_of(e);
+    if (code == WIRE_ERROR_NONE)
+        replica_wake_all(r); /* who asks for what is below it is told so, and followers follow */
+    if (code == WIRE_ERROR_NONE && r->isr != NULL && replica_low_watermark(r) < t->to)
+        list_push_back(&r->isr->trims, &t->link);
+    else
+        end_trim(t, code);
 }
 
 void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done)
 {
     t->done = done;
     t->replica = r;
-    t->log_start = -1;
+    t->low_watermark = -1;
+    list_init(&t->link);
     t->code = replica_check(r, -1);
-    int64_t to = t->offset == -1 ? r->high_watermark : t->offset;
-    if (t->code == WIRE_ERROR_NONE && (to < 0 || to > r->high_watermark))
+    t->to = t->offset == -1 ? r->high_watermark : t->offset;
+    if (t->code == WIRE_ERROR_NONE && (t->to < 0 || t->to > r->high_watermark))
         t->code = WIRE_ERROR_OFFSET_OUT_OF_RANGE;
     if (t->code != WIRE_ERROR_NONE)
         done(t);
     else
-        log_advance_start(r->log, to, &t->op, on_trimmed);
+        log_advance_start(r->log, t->to, &t->op, on_trimmed);
 }

@@ -41,6 +41,14 @@ static void wait_in(struct list *list, struct replica_produce *p)
     list_insert_before(at, &p->link);
 }
 
+/* P-9: the records stay, also where too few are in sync by now. */
+static int16_t code_at_the_end(const struct replica_produce *p)
+{
+    const struct replica *r = p->replica;
+    bool enough = p->acks != -1 || replica_maximal_count(r) >= replica_min_in_sync(r);
+    return enough ? WIRE_ERROR_NONE : WIRE_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+}
+
 static void answer_upto(struct list *waiting, int64_t end)
 {
     for (;;) {
@@ -48,7 +56,7 @@ static void answer_upto(struct list *waiting, int64_t end)
         if (p == NULL || p->last_offset >= end)
             return;
         list_remove(&p->link);
-        finish(p, WIRE_ERROR_NONE);
+        finish(p, code_at_the_end(p));
     }
 }
 
@@ -129,16 +137,6 @@ static int16_t check_transaction(struct replica_produce *p)
     return WIRE_ERROR_INVALID_TXN_STATE;
 }
 
-#define IN_SYNC_COUNT 1 /* the leader is its own only in-sync replica */
-
-/* P-9: as many as min.insync.replicas says, but never more than there are at all
- * (Partition.effectiveMinIsr of Kafka 4.3.1). */
-static int32_t min_in_sync(const struct replica *r)
-{
-    ASSERT(r->config.replica_count >= 1);
-    return MIN(r->config.min_insync_replicas, r->config.replica_count);
-}
-
 static int16_t check(struct replica *r, struct replica_produce *p)
 {
     int16_t code = replica_check(r, -1);
@@ -148,7 +146,7 @@ static int16_t check(struct replica *r, struct replica_produce *p)
         return WIRE_ERROR_KAFKA_STORAGE_ERROR;
     if (p->acks < -1 || p->acks > 1)
         return WIRE_ERROR_INVALID_REQUIRED_ACKS;
-    if (p->acks == -1 && IN_SYNC_COUNT < min_in_sync(r))
+    if (p->acks == -1 && replica_in_sync_count(r) < replica_min_in_sync(r))
         return WIRE_ERROR_NOT_ENOUGH_REPLICAS;
     return check_transaction(p);
 }
@@ -167,7 +165,7 @@ static void wait_or_finish(struct replica *r, struct replica_produce *p)
     else if (p->acks == -1 && safe_end(r) <= p->last_offset)
         wait_in(&r->counted, p);
     else
-        finish(p, WIRE_ERROR_NONE);
+        finish(p, code_at_the_end(p));
 }
 
 /* With most refusals Kafka says where the log starts, but not with these

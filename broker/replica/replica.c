@@ -44,12 +44,14 @@ enum err replica_set_init(struct replica_set *set, struct mem *mem, struct repli
 {
     set->mem = mem;
     set->watch = watch;
+    list_init(&set->shared);
     return hmap_init(&set->map, mem, equal_key);
 }
 
 void replica_set_free(struct replica_set *set)
 {
     ASSERT(set->map.count == 0);
+    ASSERT(set->shared_count == 0);
     hmap_free(&set->map);
 }
 
@@ -164,6 +166,8 @@ void replica_let_go(struct replica *r)
     if (--r->holders > 0 || !r->gone)
         return;
     ASSERT(list_empty(&r->fetches));
+    ASSERT(r->isr == NULL);
+    replica_isr_forget(r);
     mem_free(r->mem, r->topic);
     mem_free(r->mem, r);
 }
@@ -194,15 +198,50 @@ static void tell_leading(const struct replica *r)
           .partition_epoch = r->partition_epoch);
 }
 
+/* A leader's: where it is not known yet who else has the partition, it stays. */
+static int64_t watermark_of(const struct replica *r)
+{
+    if (r->isr != NULL)
+        return replica_isr_watermark(r);
+    return r->shared ? r->high_watermark : log_counting_end(r->log);
+}
+
+void replica_lead_high_watermark(struct replica *r)
+{
+    if (r->role != ROLE_LEADER || !replica_raise_high_watermark(r, watermark_of(r)))
+        return;
+    replica_produce_advance(r);
+    replica_wake_all(r);
+}
+
+/* What an earlier life knew to be committed. */
+static int64_t high_watermark_before(const struct replica *r)
+{
+    return MAX(MIN(log_high_watermark(r->log), log_counting_end(r->log)), log_start(r->log));
+}
+
+static void hold(struct replica *r)
+{
+    if (r->holds)
+        return;
+    r->holds = true;
+    r->set->holding_count++;
+}
+
 static void lead(struct replica *r)
 {
     replica_move(r, ROLE_LEADER);
     r->error = ERR_NONE;
-    r->high_watermark = MAX(log_counting_end(r->log), log_start(r->log));
+    r->high_watermark =
+        r->shared ? high_watermark_before(r) : MAX(log_counting_end(r->log), log_start(r->log));
     r->epoch_start = log_end(r->log);
     log_note_high_watermark(r->log, r->high_watermark);
     tell_leading(r);
     tell_high_watermark(r);
+    if (r->shared && r->isr_next == NULL)
+        hold(r);
+    replica_isr_begin(r, true);
+    replica_lead_high_watermark(r);
     end_op(r, ERR_NONE);
 }
 
@@ -212,8 +251,7 @@ static void follow(struct replica *r)
     replica_move(r, ROLE_FOLLOWER);
     r->error = ERR_NONE;
     r->leader_high_watermark = -1;
-    r->high_watermark =
-        MAX(MIN(log_high_watermark(r->log), log_counting_end(r->log)), log_start(r->log));
+    r->high_watermark = high_watermark_before(r);
     log_note_high_watermark(r->log, r->high_watermark);
     tell_high_watermark(r);
     end_op(r, ERR_NONE);
@@ -231,14 +269,6 @@ static void on_failed_closed(struct log_op *op, enum err e)
     r->log = NULL;
     replica_move(r, ROLE_CLOSED);
     end_op(r, r->error);
-}
-
-static void hold(struct replica *r)
-{
-    if (r->holds)
-        return;
-    r->holds = true;
-    r->set->holding_count++;
 }
 
 static void wait_for_room(struct replica *r)
@@ -299,6 +329,14 @@ static void on_open(struct log_op *op, enum err e)
         lead(r);
 }
 
+/* What it is to lead by, or follow by, when it can. False: there is no memory for it yet. */
+static bool expect(struct replica *r, struct replica_epochs epochs)
+{
+    r->next = epochs;
+    r->next.replicas = r->next.isr = (struct replica_ids){0}; /* they are only borrowed */
+    return epochs.follows || replica_isr_take(r, &epochs) == ERR_NONE;
+}
+
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   struct replica_epochs epochs, replica_done *done)
 {
@@ -310,7 +348,7 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
     r->op = op;
     r->leader_epoch = epochs.leader;
     r->partition_epoch = epochs.partition;
-    r->next = epochs;
+    expect(r, epochs);
     r->dir = log_set_dir(logs);
     r->birth = (struct log_birth){.known = r->config.made_before,
                                   .elsewhere = r->config.made_elsewhere,
@@ -324,6 +362,8 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
 
 static void stop_leading(struct replica *r)
 {
+    replica_trims_fail(r, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+    replica_isr_end(r);
     TRACE(r->trace, LEADER_OFF, .partition = r->trace_id, .topic_id = r->topic_trace,
           .leader_epoch = r->leader_epoch);
 }
@@ -340,7 +380,19 @@ static void begin_epoch(struct replica *r)
     r->partition_epoch = r->next.partition;
     r->epoch_start = log_end(r->log);
     tell_leading(r);
-    replica_raise_high_watermark(r, log_counting_end(r->log));
+    replica_isr_begin(r, true);
+    replica_raise_high_watermark(r, watermark_of(r));
+}
+
+/* In the leader epoch that it leads in: who has it and who is in sync is not who was. */
+static void go_on_leading(struct replica *r)
+{
+    bool is_later = r->next.partition > r->partition_epoch;
+    if (r->role != ROLE_LEADER || (!is_later && r->isr != NULL && !KNOWN_BUG(pending_ended_early)))
+        return;
+    r->partition_epoch = r->next.partition;
+    replica_isr_begin(r, false);
+    replica_lead_high_watermark(r);
 }
 
 /* Of one that is led anew while it is open. */
@@ -366,8 +418,12 @@ static void on_noted(struct log_op *op, enum err e)
         wait_for_room(r);
     if (e != ERR_NONE)
         return;
+    if (r->shared && r->isr == NULL && r->isr_next == NULL)
+        return; /* nor may it be counted upon before it knows who else has it */
     if (r->next.leader > r->leader_epoch || r->role == ROLE_FOLLOWER)
         begin_epoch(r);
+    else
+        go_on_leading(r);
     hold_no_more(r, true);
     replica_wake_all(r);
 }
@@ -390,10 +446,15 @@ void replica_lead_on(struct replica *r)
 static void become_leader(struct replica *r, struct replica_epochs epochs)
 {
     bool has_begun = r->role == ROLE_LEADER && epochs.leader == r->leader_epoch && !r->holds;
-    if (has_begun)
+    bool says_nothing = epochs.partition <= r->partition_epoch && !KNOWN_BUG(pending_ended_early);
+    if (has_begun && says_nothing)
         return;
+    bool knows = expect(r, epochs);
+    if (has_begun && knows) {
+        go_on_leading(r);
+        return;
+    }
     hold(r);
-    r->next = epochs;
     replica_lead_on(r);
 }
 
@@ -412,7 +473,7 @@ static void become_follower(struct replica *r, struct replica_epochs epochs)
     }
     r->leader_epoch = epochs.leader;
     r->leader_high_watermark = -1;
-    r->next = epochs;
+    expect(r, epochs);
     replica_wake_all(r);
 }
 
@@ -443,6 +504,13 @@ static void go_offline(struct replica *r, enum err e)
     replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
 }
 
+static void leader_moved(struct replica *r)
+{
+    if (r->isr != NULL)
+        replica_isr_moved(r);
+    replica_raise_high_watermark(r, watermark_of(r));
+}
+
 void replica_moved(struct log_watch *watch, enum err e)
 {
     struct replica *r = CONTAINER_OF(watch, struct replica, watch);
@@ -454,7 +522,7 @@ void replica_moved(struct log_watch *watch, enum err e)
     if (r->role == ROLE_FOLLOWER)
         replica_follow_high_watermark(r);
     else if (r->role == ROLE_LEADER && e == ERR_NONE)
-        replica_raise_high_watermark(r, log_counting_end(r->log));
+        leader_moved(r);
     bool moved = r->high_watermark > before;
     if (e == ERR_NONE)
         replica_produce_advance(r);
@@ -473,6 +541,8 @@ void replica_reconfigure(struct replica *r, const struct log_config *log,
     r->config.min_insync_replicas = min_insync_replicas;
     if (replica_is_open(r))
         log_reconfigure(r->log, log);
+    if (r->isr != NULL)
+        replica_lead_high_watermark(r); /* of the minimum */
 }
 
 void replica_mark(struct replica *r)
@@ -533,6 +603,7 @@ void replica_delete(struct replica *r)
     r->gone = r->deleted = true;
     r->error = ERR_NOTFOUND;
     replica_produce_fail_all(r, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    replica_trims_fail(r, WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     replica_wake_all(r);
 }
 

@@ -1,7 +1,7 @@
 /* replica.h - a partition on this broker, which leads it or follows who leads it: its high
- * watermark, and the producers and consumers that wait for it. It never answers what the high
- * watermark does not cover. In this slice the leader is its own only in-sync replica, so its high
- * watermark is the end that counts (P-8); a follower is told one. */
+ * watermark, and the producers, consumers and followers that wait for it. It never answers what the
+ * high watermark does not cover. A leader knows of its followers what they say when they fetch, and
+ * asks the controller who is to be in sync; a follower is told the high watermark. */
 #ifndef KILN_REPLICA_H
 #define KILN_REPLICA_H
 
@@ -11,18 +11,42 @@ struct replica;
 
 /* ---- all partitions of a broker, by topic id and number ---- */
 
-/* Told what a person should know of a partition: why it went offline, what recovery cut off. */
+/* What metadata say of a broker. */
+struct replica_broker {
+    int64_t epoch; /* of its registration; -1: it has none */
+    bool is_alive; /* it is not fenced */
+    bool may_join; /* nor does it want to go: it may be in sync (KIP-841) */
+};
+
+struct replica_proposal;
+
 struct replica_watch {
+    /* Told what a person should know of a partition: why it went offline, what recovery cut off. */
     void (*tell)(struct replica_watch *watch, const struct replica *r, bool offline,
                  const char *sentence);
+    /* Asked when a replica fetches, and whenever it matters whether one may be in sync. NULL: no
+     * broker is known. */
+    void (*broker)(struct replica_watch *watch, int32_t id, struct replica_broker *out);
+    /* A leader wants other in-sync replicas. The owner takes the proposal to the controller, and
+     * ends it, but not before this returns. NULL: nobody does. */
+    void (*propose)(struct replica_watch *watch, struct replica_proposal *proposal);
 };
 
 struct replica_set {
     struct mem *mem;
     struct replica_watch *watch;
     struct hmap map;
-    bool holds;            /* the owner's: no partition takes records, with KAFKA_STORAGE_ERROR */
+    /* The owner's. */
+    bool holds;         /* no partition takes records, with KAFKA_STORAGE_ERROR */
+    int32_t broker_id;  /* whose set it is */
+    int64_t lag_ns_max; /* so long a replica may lag and stay in sync: replica.lag.time.max.ms */
+    /* The set's own. */
     int32_t holding_count; /* partitions that take none: replica_holds */
+    struct list shared;    /* struct isr: of those that are led here and have other replicas */
+    int32_t shared_count;
+    int32_t shared_left; /* of them, that this round has not looked at */
+    struct env *env;     /* theirs */
+    struct env_timer lag;
 };
 
 /* watch may be NULL. ERR_NOMEM. */
@@ -35,12 +59,15 @@ struct replica *replica_find(const struct replica_set *set, const struct wire_uu
                              int32_t partition);
 struct replica *replica_first(const struct replica_set *set);
 struct replica *replica_next(const struct replica_set *set, const struct replica *replica);
+/* What replica_watch.broker says may be another thing now: who may be in sync, and whom the high
+ * watermark waits for, is looked at again. */
+void replica_brokers_changed(struct replica_set *set);
 
 /* ---- one of them ---- */
 
 struct replica_config {
     struct log_config log;
-    int32_t min_insync_replicas, replica_count;
+    int32_t min_insync_replicas;
     /* Of struct log_birth. Not known: nothing counts before replica_mark. */
     bool made_before, made_elsewhere, unmarked;
 };
@@ -60,10 +87,18 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
                      struct mem *mem, struct trace *trace, const char *topic,
                      const struct wire_uuid *topic_id, int32_t partition,
                      const struct replica_config *config) MUST_USE;
+struct replica_ids {
+    const int32_t *ids; /* of brokers */
+    int32_t count;
+};
+
 /* What metadata say of a partition. */
 struct replica_epochs {
     int32_t leader, partition;
     bool follows; /* another broker leads it, or none */
+    /* Who has a replica of it, and who of them is in sync; borrowed. No more than one, or none:
+     * this broker alone. Of no interest to one that follows. */
+    struct replica_ids replicas, isr;
 };
 /* Opens the log and leads it in epochs.leader, which the log notes durably when it is new (P-1), or
  * follows. What a full disk does not take of that can wait: replica_holds. Errors as log_open; the
@@ -74,12 +109,13 @@ void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs
  * (P-1). */
 bool replica_holds(const struct replica *r);
 /* Leads, or follows, in epochs.leader from now on: the present one or a later one. Harmless on one
- * that neither leads nor follows.
+ * that neither leads nor follows. A leader also goes by each new partition epoch in the same leader
+ * epoch, which ends what it has proposed (P-7); one that is not newer says nothing.
  * Leads (P-1): takes no records until the log has noted the epoch durably, which waits for what the
- * follower that it was is doing. When a full disk does not take it, it goes on holding, and this
- * may be called again. Follows (P-2): at once, in every new epoch, also behind the same leader; who
- * waits is answered with NOT_LEADER_OR_FOLLOWER, and what was asked of a leader in an epoch before
- * is stale. */
+ * follower that it was is doing. When a full disk does not take it, or there is no memory, it goes
+ * on holding, and this may be called again. Follows (P-2): at once, in every new epoch, also behind
+ * the same leader; who waits is answered with NOT_LEADER_OR_FOLLOWER, and what was asked of a
+ * leader in an epoch before is stale. */
 void replica_become(struct replica *r, struct replica_epochs epochs);
 /* What its topic sets has changed: goes by that from now on (log_reconfigure). */
 void replica_reconfigure(struct replica *r, const struct log_config *log,
@@ -122,6 +158,32 @@ int64_t replica_log_start(const struct replica *r);
 /* Age and size: deletes old segments, never at or above the high watermark. */
 void replica_retain(struct replica *r);
 
+/* ---- who is in sync ---- */
+
+struct replica_in_sync {
+    int32_t broker_id;
+    int64_t broker_epoch; /* in which it has fetched; -1: not known */
+};
+
+/* The in-sync replicas that a leader wants, as it knows them at this moment (KIP-497): those that
+ * join, and those that stay (P-4, P-5). Until it ends the leader proposes nothing else. */
+struct replica_proposal {
+    struct list link; /* its owner's */
+    struct replica *replica;
+    int32_t leader_epoch, partition_epoch; /* that it goes by */
+    bool is_void; /* metadata or the leader's end have decided meanwhile: it need not be sent */
+    int32_t isr_count;
+    struct replica_in_sync isr[]; /* this broker among them */
+};
+
+/* What the controller answered: 0, with the partition's epochs that came of it, or why not. True:
+ * it has ended. False: what became of it is not known, or not yet; the owner has it still, and
+ * sends the same again (P-7). */
+bool replica_proposal_answered(struct replica_proposal *p, int16_t code, int32_t leader_epoch,
+                               int32_t partition_epoch) MUST_USE;
+/* It ends, and may have been sent. */
+void replica_proposal_drop(struct replica_proposal *p);
+
 /* ---- produce ---- */
 
 struct replica_produce;
@@ -156,8 +218,18 @@ void replica_produce_cancel(struct replica_produce *p, int16_t code);
 
 /* ---- fetch ---- */
 
+/* Who asks, when that is a broker with a replica of the partition. */
+struct replica_follower {
+    int32_t id;        /* -1: it is none of them, but a consumer */
+    int64_t epoch;     /* of the broker; -1: not said, and then it counts nothing (KIP-903) */
+    int64_t log_start; /* of its log; -1: not said */
+    /* So far its log is on its disk (kiln's own, for flush.policy = ack); -1: not said, and what it
+     * asks from stands for it. */
+    int64_t durable_end;
+};
+
 /* What one asker wants of one partition: it looks, reads what it may, and hears of what comes later
- * until it ends. Consumers are served so now, followers and coordinators will be. */
+ * until it ends. */
 struct replica_fetch;
 typedef void replica_fetch_done(struct replica_fetch *f);
 struct replica_fetch {
@@ -167,15 +239,19 @@ struct replica_fetch {
     int32_t last_epoch;   /* in which it read what stands before offset; -1: it does not say */
     int32_t bytes_max;    /* whole batches of so many bytes */
     bool at_least_one;    /* the first batch comes whole even when it is larger */
-    bool follows;         /* a replica: it may read all that is written */
-    int8_t isolation;     /* level, as it was asked for; for the trace */
-    struct mem *mem;      /* the asker's, for what he makes us hold; NULL: the replica's */
+    /* It may read all that is written. From what it asks for a leader learns how far it has come
+     * (P-3), by the next replica_fetch after counts was set. */
+    struct replica_follower follower;
+    bool counts;
+    int8_t isolation; /* level, as it was asked for; for the trace */
+    struct mem *mem;  /* the asker's, for what he makes us hold; NULL: the replica's */
     replica_fetch_done *done;
     /* What may be read, or what it would be told, is not what it was: code and what stands behind
      * it are new, unless a read is under way, which ends so; and so many bytes more may be read
      * than when it was told last. It may end any fetch of any replica. */
     void (*woken)(struct replica_fetch *f, uint64_t bytes);
-    /* out. code: 0; FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, NOT_LEADER_OR_FOLLOWER,
+    /* out. code: 0; FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH (also for a follower that has no
+     * replica of it here yet), NOT_LEADER_OR_FOLLOWER (also for one of an earlier life),
      * OFFSET_OUT_OF_RANGE (also for a last_epoch of which nothing is known), KAFKA_STORAGE_ERROR,
      * CORRUPT_MESSAGE, UNKNOWN_SERVER_ERROR (no memory) */
     int16_t code;
@@ -325,16 +401,22 @@ struct replica_trim {
     int64_t offset; /* that the log is to begin at; -1: the high watermark */
     /* out. code: 0; OFFSET_OUT_OF_RANGE: beyond the high watermark; those of replica_check */
     int16_t code;
-    int64_t log_start; /* -1 where it is not 0 */
+    int64_t low_watermark; /* least log start of the replicas that live; -1 where code is not 0 */
     /* the replica's own */
     struct log_op op;
     replica_trim_done *done;
     struct replica *replica;
+    struct list link; /* it waits for followers */
+    int64_t to;
 };
 
 /* Moves the log start on, durably, and never back: where it is further already, that is the answer.
- * The caller holds the replica. done may be called before this returns. */
+ * Done when the followers that live have moved theirs, too. The caller holds the replica. done may
+ * be called before this returns. */
 void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done);
+/* Waits for no follower any longer: done is called now, with that code; unless the own log is still
+ * under way, or it is done. */
+void replica_trim_cancel(struct replica_trim *t, int16_t code);
 
 /* ---- offsets by time ---- */
 

@@ -29,7 +29,7 @@ struct wire_field {
     uint8_t type;                  /* enum wire_type */
     int8_t since, until;
     uint8_t nullable; /* 1 + the first version that allows null; 0: none does */
-    uint8_t tag;      /* 1 + the tag; 0: not tagged */
+    uint16_t tag;     /* 1 + the tag; 0: not tagged */
     bool array, ignorable, fallback_null, never_compact;
     bool optional; /* an array of one struct or null, which the wire tells by a byte, not a count */
 };

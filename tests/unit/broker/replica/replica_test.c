@@ -255,7 +255,6 @@ static void setup_with(struct rig *r, uint64_t seed, enum log_flush flush)
 {
     *r = (struct rig){.flush = flush,
                       .config = {.min_insync_replicas = 1,
-                                 .replica_count = 1,
                                  .log = {.segment_bytes = 1 << 20,
                                          .segment_ms = INT64_MAX,
                                          .segment_index_bytes = 1 << 20,
