@@ -87,6 +87,7 @@ const struct metadata_broker_key metadata_broker_keys[] = {
     INT_ROW("producer.id.expiration.ms", AT(producer_id_expiration_ms), 1, INT32_MAX,
             METADATA_CLUSTER_WIDE),
     FIXED("queued.max.request.bytes", LONG),
+    FIXED("replica.lag.time.max.ms", LONG),
     FIXED("socket.request.max.bytes", INT),
 };
 const int metadata_broker_key_count = COUNT_OF(metadata_broker_keys);

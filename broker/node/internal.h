@@ -173,6 +173,16 @@ struct marking {
     bool busy;
 };
 
+/* Other in-sync replicas that leaders here want: on their way to the controller. */
+struct proposing {
+    struct list waiting, under_way; /* struct replica_proposal */
+    struct env_timer kick;
+    struct order order;
+    struct controller_alter_partition alter;
+    struct controller_altered_partition *altered; /* of those under way, in their order */
+    struct controller_in_sync *members;           /* theirs */
+};
+
 struct listener {
     struct broker *broker;
     struct listener_address address;
@@ -256,6 +266,7 @@ struct broker {
     struct replica_watch replica_watch;
     struct dir_watch dir_watch;
     struct marking marking;
+    struct proposing proposing;
     struct list to_open;      /* struct opening that wait */
     struct list unopened;     /* that failed and will be tried again */
     int32_t opening_count;    /* under way */
@@ -402,6 +413,11 @@ void broker_marks_add(struct broker *b, struct opening *o);
 /* Writes down what waits, all of it at once. */
 void broker_marks_write(struct broker *b);
 void broker_marks_free(struct broker *b);
+
+/* isr.c */
+void broker_isr_init(struct broker *b);
+/* No order may be under way. */
+void broker_isr_free(struct broker *b);
 
 /* clients.c */
 void broker_clients_init(struct broker *b);

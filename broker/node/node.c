@@ -39,6 +39,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     list_init(&b->unopened);
     list_init(&b->applications);
     broker_marks_init(b);
+    broker_isr_init(b);
     broker_membership_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
@@ -49,6 +50,8 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
         mem_free(mem, b);
         return ERR_NOMEM;
     }
+    b->replicas.broker_id = (int32_t)config->node_id;
+    b->replicas.lag_ns_max = ENV_NS_OF_MS(config->replica_lag_time_max_ms);
     *out = b;
     return ERR_NONE;
 }

@@ -30,6 +30,7 @@ struct broker_config {
     int32_t flush_policy; /* enum log_flush */
     bool auto_create_topics_enable;
     int64_t num_partitions, default_replication_factor, min_insync_replicas;
+    int64_t replica_lag_time_max_ms;
     /* Defaults of topics. */
     int64_t log_segment_bytes, log_roll_ms, log_index_size_max_bytes, log_index_interval_bytes;
     int64_t log_retention_ms; /* -2: as minutes say, and when those are -2: as hours say */

@@ -466,6 +466,7 @@ void broker_partitions_free(struct broker *b)
     ASSERT(list_empty(&b->to_open));
     ASSERT(list_empty(&b->unopened));
     broker_marks_free(b);
+    broker_isr_free(b);
     for (struct replica *r = replica_first(&b->replicas); r != NULL;
          r = replica_first(&b->replicas))
         replica_free(r);

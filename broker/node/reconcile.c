@@ -129,6 +129,8 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after))
         reconcile_topic(b, before, after, application);
+    if (from->brokers.root != to->brokers.root)
+        replica_brokers_changed(&b->replicas);
     broker_partitions_pump(b);
     broker_reconcile_tried(b, application);
     broker_membership_look(b);

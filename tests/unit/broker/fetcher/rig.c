@@ -141,7 +141,7 @@ static void on_open(struct replica_op *op, enum err e)
 static void open_one(struct follower *f, int32_t partition)
 {
     const struct replica_config config = {.min_insync_replicas = 1,
-                                          .replica_count = 2,
+
                                           .log = {.segment_bytes = 1 << 20,
                                                   .segment_ms = INT64_MAX,
                                                   .segment_index_bytes = 4096,
