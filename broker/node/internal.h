@@ -336,6 +336,8 @@ void broker_membership_begin(struct broker *b);
 void broker_membership_look(struct broker *b);
 /* Its partitions have been opened, as far as they can be. */
 void broker_membership_opened(struct broker *b);
+/* Its log directory is offline: it wants to be fenced. Harmless on a node that is no member. */
+void broker_membership_failed(struct broker *b);
 /* It asks for leave, and broker_stop_left is called; false: it need not ask. */
 bool broker_membership_leave(struct broker *b);
 /* It says nothing more. Harmless on a node that is no member. */

@@ -211,7 +211,7 @@ static void beat(struct broker *b)
     m->beat.broker_id = m->record.broker_id;
     m->beat.broker_epoch = m->epoch;
     m->beat.metadata_offset = quorum_current(b->quorum)->offset;
-    m->beat.want_fence = !m->opened;
+    m->beat.want_fence = !m->opened || dir_status(b->dir) != ERR_NONE;
     m->beat.want_shutdown = m->state == MEMBERSHIP_LEAVES;
     orders_give(b->orders, &m->order, &m->beat.command, ORDERS_FOREVER, on_beaten);
 }
@@ -265,6 +265,13 @@ void broker_membership_opened(struct broker *b)
         return; /* it is being registered anew */
     move(b, MEMBERSHIP_SERVES);
     speak_now(b);
+}
+
+/* Others are to lead what it cannot serve. */
+void broker_membership_failed(struct broker *b)
+{
+    if (is_registered(&b->membership))
+        speak_now(b);
 }
 
 int64_t broker_membership_epoch(const struct broker *b)

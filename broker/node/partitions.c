@@ -346,6 +346,7 @@ void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e)
     const char *why = log_status_text(quorum_log(b->quorum));
     NOTE(b->notes, DIRECTORY_OFFLINE, "nothing is written any more: %s",
          why[0] != 0 ? why : err_text(e));
+    broker_membership_failed(b);
 }
 
 void broker_partitions_metadata_stopped(struct quorum_watch *watch, const char *sentence)

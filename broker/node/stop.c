@@ -85,10 +85,17 @@ void broker_stop_begin(struct broker *b)
     broker_stop_go_on(b);
 }
 
+/* A life that was never registered opened no partition: what the last one left is as it was. */
+static int64_t marked_epoch(const struct broker *b)
+{
+    int64_t epoch = broker_membership_epoch(b);
+    return epoch < 0 && b->controllers != NULL ? dir_clean_epoch(b->dir) : epoch;
+}
+
 static void close_disk(struct broker *b)
 {
     if (b->dir_open) {
-        dir_set_epoch(b->dir, broker_membership_epoch(b));
+        dir_set_epoch(b->dir, marked_epoch(b));
         dir_close(b->dir, b->led || dir_clean(b->dir), &b->dir_op, on_dir_closed);
     } else {
         broker_partitions_close(b);

@@ -176,36 +176,6 @@ TEST(epoch_checkpoints_must_ascend)
     format_epochs_free(&epochs);
 }
 
-TEST(identities_are_read_as_kafka_writes_them)
-{
-    struct format_meta meta;
-    const char *file = "#\n#Sat Nov 21 12:00:00 UTC 2026\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\n"
-                       "directory.id=AAECAwQFBgcICQoLDA0ODw\nnode.id=7\nversion=1\n";
-    assert_ok(format_meta_parse(bytes_text(file), &meta, NULL));
-    assert_int_equal(meta.node_id, 7);
-    assert_string_equal(meta.cluster_id, "MkU3OEVBNTcwNTJENDM2Qg");
-    assert_true(meta.has_directory_id);
-    assert_int_equal(meta.directory_id.b[15], 15);
-    assert_int_equal(format_meta_parse(bytes_text("version=0\n"), &meta, NULL), ERR_CORRUPT);
-    assert_int_equal(format_meta_parse(bytes_text("node.id=1\n"), &meta, NULL), ERR_CORRUPT);
-}
-
-TEST(identities_come_back)
-{
-    struct mem mem;
-    struct text text;
-    struct format_meta back;
-    struct format_meta meta = {.node_id = 3, .cluster_id = "abc", .directory_id = {{1, 2, 3}}};
-    mem_system(&mem);
-    text_init(&text, &mem);
-    format_meta_print(&meta, &text);
-    assert_ok(format_meta_parse(bytes_of(text.data, text.size), &back, NULL));
-    assert_int_equal(back.node_id, 3);
-    assert_string_equal(back.cluster_id, "abc");
-    assert_memory_equal(&back.directory_id, &meta.directory_id, 16);
-    text_free(&text);
-}
-
 TEST(a_checksum_fits_the_file_and_the_one_before)
 {
     char text[FORMAT_CRC_FILE_SIZE + 1];

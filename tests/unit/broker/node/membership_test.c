@@ -1,5 +1,6 @@
 /* membership_test.c - brokers of a cluster: registered, heard of, fenced, back again, and gone. */
 #include "company.h"
+#include <stdio.h>
 
 static void setup(struct company *c, uint64_t seed, int voters, int brokers)
 {
@@ -172,6 +173,54 @@ TEST(all_can_be_stopped_at_once)
     company_start_all(&c);
     company_run(&c, 10000);
     assert_true(company_all_serve(&c));
+    company_teardown(&c);
+}
+
+static void harm(struct company *c, int index, const char *what)
+{
+    char text[128];
+    struct fault_line line;
+    snprintf(text, sizeof text, "at 0s node %d %s", (int)c->nodes[index].node, what);
+    assert_ok(fault_line_parse(&line, bytes_text(text), NULL));
+    world_harm(c->world, &line);
+}
+
+/* Others are to lead what it cannot serve, long before its session ends. */
+TEST(whose_directory_is_offline_is_fenced)
+{
+    struct company c;
+    setup(&c, 45, 3, 1);
+    int64_t before = epoch_of(&c, 3);
+    harm(&c, 3, "disk sync_fails error=IO times=1");
+    /* Whatever is decided is synced by all who follow the metadata. */
+    world_stop(c.world, c.nodes[follower(&c)].node);
+    company_run(&c, 1500);
+    assert_int_equal(dir_status(company_broker(&c, 3)->dir), ERR_OFFLINE);
+    assert_true(company_sees(&c, company_leader(&c), 3)->fenced);
+    assert_int_equal(epoch_of(&c, 3), before);
+    company_teardown(&c);
+}
+
+/* B-2: a life that was never registered takes nothing away from the one before. */
+TEST(the_mark_of_a_clean_end_outlives_a_start_that_failed)
+{
+    struct company c;
+    company_setup(&c, 46, 3, 1, "initial.broker.registration.timeout.ms=6000\n");
+    company_start_all(&c);
+    company_run(&c, 6000);
+    assert_true(company_all_serve(&c));
+    int64_t before = epoch_of(&c, 3);
+    world_stop(c.world, c.nodes[3].node);
+    company_run(&c, 3000);
+    cut_off(&c, 3, false);
+    world_start(c.world, c.nodes[3].node);
+    company_run(&c, 18000); /* a connection that is being made is not given up before */
+    assert_int_equal(c.nodes[3].failed_count, 1);
+    cut_off(&c, 3, true);
+    world_start(c.world, c.nodes[3].node);
+    company_run(&c, 4000);
+    assert_true(company_all_serve(&c));
+    assert_int_equal(company_broker(&c, 3)->membership.registration.previous_epoch, before);
     company_teardown(&c);
 }
 

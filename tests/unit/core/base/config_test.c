@@ -1,5 +1,6 @@
 /* config_test.c - rows of configuration: what they take, what they say, and Java's file format. */
 #include "support/test.h"
+#include <stdio.h>
 
 struct target {
     bool auto_create;
@@ -63,6 +64,39 @@ TEST(config_set_takes_each_type)
     assert_int_equal(t.segment_bytes, 1024);
     assert_int_equal(t.flush, 2);
     assert_string_equal(t.dir, "/a b");
+}
+
+#define MANY CONFIG_ROWS_MAX
+
+struct many {
+    int64_t values[MANY];
+    struct config_given given;
+};
+
+/* Each row of a table as long as there may be. */
+TEST(config_notes_which_keys_were_given)
+{
+    static struct config_row many_rows[MANY];
+    static char keys[MANY][8];
+    static struct many m;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%d", i);
+        many_rows[i] = (struct config_row){.key = keys[i],
+                                           .type = CONFIG_INT,
+                                           .offset = (uint32_t)i * sizeof m.values[0],
+                                           .max = 9,
+                                           .fallback = "1"};
+    }
+    const struct config_table long_table = {many_rows, MANY,
+                                            .given_offset = offsetof(struct many, given)};
+    memset(&m, 0xee, sizeof m);
+    config_defaults(&long_table, &m);
+    for (int i = 0; i < MANY; i++)
+        assert_false(config_given(&long_table, &m, i));
+    for (int i = 0; i < MANY; i += 21)
+        assert_ok(config_set(&long_table, &m, keys[i], bytes_text("1"), NULL));
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(config_given(&long_table, &m, i), i % 21 == 0);
 }
 
 TEST(config_names_key_value_and_range)
