@@ -46,8 +46,13 @@ until_so() {
 said() { grep -q -- "$2" "$work/$1.log"; }
 said_times() { [[ $(grep -c -- "$2" "$work/$1.log") -ge $3 ]]; }
 epoch_of() { sed -n 's/.*registered with epoch \([0-9]*\).*/\1/p' "$work/$1.log" | tail -1; }
-# leads TOPIC PARTITION NODE, as node asked at $at says; NODE -1: nobody.
-leads() { timeout 10 kcat -L -b "$at" -t "$1" 2>/dev/null | grep -q "partition $2, leader $3,"; }
+# is_led TOPIC COUNT: each of $at says that each of its partitions has a leader.
+is_led() {
+    local address
+    for address in ${at//,/ }; do
+        [[ $(timeout 10 kcat -L -b "$address" -t "$1" 2>/dev/null | grep -c "leader [1-9]") -eq $2 ]] || return 1
+    done
+}
 lists() { timeout 10 kcat -L -b "$at" 2>/dev/null | grep -q "broker $1 at"; }
 lacks() { ! lists "$1"; }
 
@@ -84,7 +89,7 @@ for node in 1 2 3; do until_so "node $node serves" said $node 'UNFENCED'; done
 at=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
 controllers=127.0.0.1:${ports[3]},127.0.0.1:${ports[4]},127.0.0.1:${ports[5]}
 "$kiln" topic create orders --partitions 6 --bootstrap-controller "$controllers" --timeout 20s >/dev/null || fail "no topic is made"
-for p in 0 1 2 3 4 5; do until_so "partition $p is led" eval "! leads orders $p -1"; done
+until_so "orders is led" is_led orders 6
 for node in 1 2 3; do
     timeout 10 kcat -L -b "$at" -t orders | grep -q "leader $node," || fail "node $node leads nothing"
 done
@@ -105,7 +110,7 @@ until_so "who was killed serves again" said_times $victim UNFENCED 2
 until_so "who was killed is listed" lists $victim
 (($(epoch_of $victim) > before)) || fail "its epoch went from $before to $(epoch_of $victim)"
 at=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
-for p in 0 1 2 3 4 5; do until_so "partition $p is led" eval "! leads orders $p -1"; done
+until_so "orders is led" is_led orders 6
 round orders 6 second
 
 # At once, while its session is still valid: it is refused until that has run out (B-1).
@@ -125,7 +130,7 @@ same "the mark of node $victim" "{\"version\":0,\"brokerEpoch\":$(epoch_of $vict
 start $victim
 until_so "who was stopped serves again" said_times $victim UNFENCED 4
 at=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
-for p in 0 1 2 3 4 5; do until_so "partition $p is led" eval "! leads orders $p -1"; done
+until_so "orders is led" is_led orders 6
 round orders 6 third
 stop_all 1 2 3
 
@@ -141,7 +146,7 @@ for node in 1 2; do until_so "broker $node serves" said $node 'UNFENCED'; done
 controllers=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
 at=127.0.0.1:${ports[3]},127.0.0.1:${ports[4]}
 "$kiln" topic create bills --partitions 4 --bootstrap-controller "$controllers" --timeout 20s >/dev/null || fail "no topic is made"
-for p in 0 1 2 3; do until_so "partition $p is led" eval "! leads bills $p -1"; done
+until_so "bills is led" is_led bills 4
 round bills 4 first
 
 # Whoever leads the controllers is killed: brokers go on, and are heard of by the next.
@@ -151,7 +156,7 @@ wait "${pids[$leader]}" 2>/dev/null
 unset "pids[$leader]"
 until_so "another leads" said 1 'in epoch [2-9]'
 "$kiln" topic create more --partitions 2 --bootstrap-controller "$controllers" --timeout 30s >/dev/null || fail "no topic is made"
-for p in 0 1; do until_so "partition $p is led" eval "! leads more $p -1"; done
+until_so "more is led" is_led more 2
 round more 2 first
 round bills 4 second
 sleep $(((session_ms + 500) / 1000)) # longer than a session: they are not fenced
