@@ -74,9 +74,25 @@ static void answer_whole(struct request *r)
     api_request_answer(r, &body);
 }
 
-static const struct api_command_kind incremental = {.until = QUORUM_APPLIED,
-                                                    .answer = answer_incremental};
-static const struct api_command_kind replacing = {.until = QUORUM_APPLIED, .answer = answer_whole};
+static void fail(struct request *r, int16_t code)
+{
+    struct alter_configs *s = CONTAINER_OF(r, struct alter_configs, commanded.request);
+    for (int32_t i = 0; i < s->alter.altered_count; i++) {
+        struct controller_altered *altered = &s->alter.altered[i];
+        if (!api_command_is_open(altered->code))
+            continue;
+        altered->code = code;
+        altered->msg = (struct errmsg){0};
+    }
+}
+
+static const struct api_command_kind incremental = {
+    .until = QUORUM_APPLIED, .answer = answer_incremental, .fail = fail, .is_untimed = true};
+static const struct api_command_kind replacing = {.until = QUORUM_APPLIED,
+                                                  .answer = answer_whole,
+                                                  .fail = fail,
+                                                  .is_untimed = true,
+                                                  .again = true};
 
 /* ---- what is asked for (ConfigAdminManager.preprocess) ---- */
 
@@ -309,6 +325,7 @@ const struct handler api_handler_incremental_alter_configs = {
     .key = 44,
     .state_size = sizeof(struct alter_configs),
     .begin = begin_incremental,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };
 
@@ -316,5 +333,6 @@ const struct handler api_handler_alter_configs = {
     .key = 33,
     .state_size = sizeof(struct alter_configs),
     .begin = begin_whole,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };

@@ -37,6 +37,8 @@ static const struct handler *const handlers[] = {
     &api_handler_broker_heartbeat,
     &api_handler_allocate_producer_ids,
     &api_handler_assign_replicas_to_dirs,
+    &api_handler_envelope,
+    &api_handler_unregister_broker,
 };
 
 static const char over_budget[] =
@@ -120,7 +122,7 @@ void api_stop(struct api *api, struct api_idle *idle)
 
 /* ---- the life of a request ---- */
 
-static void request_free(struct request *r)
+void api_request_free(struct request *r)
 {
     struct api *api = r->api;
     env_disarm(api->env, &r->yield);
@@ -136,7 +138,7 @@ static void request_free(struct request *r)
 
 static void release(struct conn_answer *answer)
 {
-    request_free(CONTAINER_OF(answer, struct request, answer));
+    api_request_free(CONTAINER_OF(answer, struct request, answer));
 }
 
 void *api_request_alloc(struct request *r, size_t count, size_t size)
@@ -178,11 +180,15 @@ bool api_request_encode(struct request *r, const void *body)
 
 void api_request_send(struct request *r)
 {
+    if (r->envelope != NULL) {
+        api_envelope_answer(r);
+        return;
+    }
     struct conn *conn = r->conn;
     struct conn_request *on = r->on;
     detach(r);
     if (conn == NULL) {
-        request_free(r);
+        api_request_free(r);
         return;
     }
     r->answer.release = release;
@@ -205,7 +211,7 @@ void api_request_silent(struct request *r)
     struct conn *conn = r->conn;
     struct conn_request *on = r->on;
     detach(r);
-    request_free(r);
+    api_request_free(r);
     if (conn != NULL)
         conn_answer(conn, on, NULL);
 }
@@ -217,12 +223,16 @@ void api_request_break(struct request *r, enum err e)
 
 void api_request_refuse(struct request *r, enum err e, const char *sentence)
 {
+    if (r->envelope != NULL) {
+        api_envelope_refuse(r, WIRE_ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
     struct conn *conn = r->conn;
     enum refusal why = e == ERR_NOMEM ? REFUSED_MEMORY : REFUSED_SILENTLY;
     if (conn != NULL)
         api_refusals_tell(&r->api->refusals, conn, &r->header, (int)why, sentence);
     detach(r);
-    request_free(r);
+    api_request_free(r);
     if (conn != NULL)
         conn_close(conn, e);
 }
@@ -287,27 +297,33 @@ static void answer_unknown_versions(struct request *r)
     api_request_answer(r, &body);
 }
 
-static struct request *request_new(struct api *api, const struct handler *handler,
-                                   struct conn *conn, struct conn_request *on, struct slice frame)
+/* What it holds is the asker's share, as its frame is. */
+static struct request *request_new(struct api *api, const struct handler *handler, struct mem *mem,
+                                   struct slice frame)
 {
-    struct request *r = mem_zalloc(conn->mem, handler->state_size);
+    struct request *r = mem_zalloc(mem, handler->state_size);
     if (r == NULL)
         return NULL;
     r->api = api;
-    r->mem = conn->mem; /* what it holds is the asker's share, as its frame is */
+    r->mem = mem;
     r->handler = handler;
     r->kind = wire_api(handler->key);
-    r->conn = conn;
-    r->on = on;
     r->frame = frame;
     if (frame.buf != NULL)
         buf_retain(frame.buf);
-    arena_init(&r->arena, conn->mem, API_ARENA_BYTES);
-    wire_out_init(&r->out, conn->mem);
+    arena_init(&r->arena, mem, API_ARENA_BYTES);
+    wire_out_init(&r->out, mem);
     list_init(&r->link);
     list_push_back(&api->requests, &r->link);
-    on->context = r;
     return r;
+}
+
+static void take_caller(struct request *r, const struct wire_request_header *header,
+                        const struct api_caller *caller)
+{
+    r->header = *header;
+    r->caller = *caller;
+    r->caller.client_id = bytes_of(header->client_id.data, (size_t)MAX(header->client_id.size, 0));
 }
 
 static enum refusal decode_body(struct request *r, size_t at, struct errmsg *msg)
@@ -370,7 +386,7 @@ static void serve(struct request *r, size_t at)
     detach(r);
     refuse(api, conn, &r->header, why, r->frame.size,
            why == REFUSED_MEMORY ? over_budget : msg.text);
-    request_free(r);
+    api_request_free(r);
 }
 
 void api_request(struct api *api, const struct api_caller *caller, struct conn *conn,
@@ -391,15 +407,45 @@ void api_request(struct api *api, const struct api_caller *caller, struct conn *
         refuse(api, conn, &header, why, frame.size, msg.text);
         return;
     }
-    struct request *r = request_new(api, handler, conn, on, frame);
+    struct request *r = request_new(api, handler, conn->mem, frame);
     if (r == NULL) {
         refuse(api, conn, &header, REFUSED_MEMORY, frame.size, over_budget);
         return;
     }
-    r->header = header;
-    r->caller = *caller;
-    r->caller.client_id = bytes_of(header.client_id.data, (size_t)MAX(header.client_id.size, 0));
+    r->conn = conn;
+    r->on = on;
+    on->context = r;
+    take_caller(r, &header, caller);
     serve(r, used);
+}
+
+int16_t api_request_within(struct request *envelope, struct slice frame,
+                           const struct api_caller *caller)
+{
+    struct api *api = envelope->api;
+    struct wire_request_header header;
+    size_t used = 0;
+    if (wire_decode_request_header(slice_bytes(frame), &used, &header, NULL) != ERR_NONE)
+        return WIRE_ERROR_UNSUPPORTED_VERSION;
+    if (!api_may_be_forwarded(header.request_api_key))
+        return WIRE_ERROR_INVALID_REQUEST;
+    const struct handler *handler = find_handler(header.request_api_key, caller->listener->on);
+    ASSERT(handler != NULL);
+    if (!wire_api_serves(wire_api(handler->key), header.request_api_version))
+        return WIRE_ERROR_UNSUPPORTED_VERSION;
+    struct request *r = request_new(api, handler, envelope->mem, frame);
+    if (r == NULL)
+        return WIRE_ERROR_UNKNOWN_SERVER_ERROR;
+    take_caller(r, &header, caller);
+    enum refusal why = decode_body(r, used, NULL);
+    if (why != REFUSED_NOT) {
+        api_request_free(r);
+        return why == REFUSED_MEMORY ? WIRE_ERROR_UNKNOWN_SERVER_ERROR
+                                     : WIRE_ERROR_UNSUPPORTED_VERSION;
+    }
+    r->envelope = envelope;
+    r->handler->begin(r);
+    return WIRE_ERROR_NONE;
 }
 
 void api_cancel(struct api *api, struct conn_request *on)

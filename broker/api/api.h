@@ -84,8 +84,46 @@ struct api_voter {
     struct talk_endpoint at;
 };
 
+/* ---- the way to the controller that leads ---- */
+
+#define API_FORWARD_MS_MAX (60 * 1000) /* for what has no timeout of its own, as in Kafka */
+
+enum api_forward_end {
+    API_FORWARD_ANSWERED,
+    API_FORWARD_HERE,    /* this node leads by now: it decides */
+    API_FORWARD_LATE,    /* nobody will say what came of it: it may have been acted on */
+    API_FORWARD_REFUSED, /* the controller does not take it from this node */
+};
+
+/* A client's request that only the controller decides, on its way there. Embedded in its owner, in
+ * place until done or api_forward.cancel. */
+struct api_forwarded {
+    struct bytes frame;    /* the request as it came, with its header */
+    const char *principal; /* whose it is */
+    const char *peer;      /* where it came from, as env_accept says it */
+    int64_t deadline_ns;   /* its owner cancels it then */
+    bool again;            /* it may be sent once more where it may have been acted on */
+    void (*done)(struct api_forwarded *op);
+    /* out */
+    enum api_forward_end end;
+    struct bytes answer;     /* with its header, until done returns; strangers wrote it */
+    int64_t metadata_offset; /* what it says is in the image of that offset; -1: not known */
+    /* The carrier's own. */
+    struct list link;
+    bool flies, sent;
+    int64_t retry_ns;
+};
+
+struct api_forward {
+    /* Ends with done, and never inside this. */
+    void (*send)(struct api_forward *forward, struct api_forwarded *op);
+    /* Nobody waits for it any more. Not for one that has ended. */
+    void (*cancel)(struct api_forward *forward, struct api_forwarded *op);
+};
+
 struct api_settings {
     struct orders *orders;           /* the way to whoever leads the metadata quorum */
+    struct api_forward *forward;     /* NULL: nobody else decides */
     const struct api_access *access; /* NULL: everybody may do everything */
     const char *log_dir;
     const struct api_broker_key *broker_keys; /* in the order of metadata_broker_keys */

@@ -48,17 +48,17 @@ static void answer(struct request *r)
 }
 
 /* What is being made will be there; who asked is told only that it took too long. */
-static void late(struct request *r)
+static void fail(struct request *r, int16_t code)
 {
     struct create_partitions *s = CONTAINER_OF(r, struct create_partitions, commanded.request);
     for (int32_t i = 0; i < s->create.topic_count; i++) {
-        if (s->create.topics[i].code == WIRE_ERROR_NONE)
-            s->create.topics[i].code = WIRE_ERROR_REQUEST_TIMED_OUT;
+        if (api_command_is_open(s->create.topics[i].code))
+            s->create.topics[i].code = code;
     }
 }
 
 static const struct api_command_kind kind = {
-    .until = QUORUM_APPLIED, .answer = answer, .late = late};
+    .until = QUORUM_APPLIED, .answer = answer, .fail = fail};
 
 static void refuse_twice(struct controller_grown *grown)
 {
@@ -122,5 +122,6 @@ const struct handler api_handler_create_partitions = {
     .key = 37,
     .state_size = sizeof(struct create_partitions),
     .begin = begin,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };

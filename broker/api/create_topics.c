@@ -69,7 +69,7 @@ static bool fill(struct request *r, const struct wire_create_topics_request_topi
         return true;
     }
     out->num_partitions = topic->partition_count;
-    out->replication_factor = 1;
+    out->replication_factor = (int16_t)topic->factor;
     return api_request_version(r) < 5 || describe(r, in, out);
 }
 
@@ -108,20 +108,20 @@ static void answer(struct request *r)
 }
 
 /* What is being made will be there; who asked is told only that it took too long. */
-static void late(struct request *r)
+static void fail(struct request *r, int16_t code)
 {
     struct create_topics *s = CONTAINER_OF(r, struct create_topics, commanded.request);
     for (int32_t i = 0; i < s->create.topic_count; i++) {
         struct controller_new_topic *topic = &s->create.topics[i];
-        if (topic->code == WIRE_ERROR_NONE || topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS) {
-            topic->code = WIRE_ERROR_REQUEST_TIMED_OUT;
+        if (api_command_is_open(topic->code) || topic->code == WIRE_ERROR_TOPIC_ALREADY_EXISTS) {
+            topic->code = code;
             topic->msg = (struct errmsg){0};
         }
     }
 }
 
 static const struct api_command_kind kind = {
-    .until = QUORUM_APPLIED, .answer = answer, .late = late};
+    .until = QUORUM_APPLIED, .answer = answer, .fail = fail};
 
 static void refuse(struct controller_new_topic *topic)
 {
@@ -165,5 +165,6 @@ const struct handler api_handler_create_topics = {
     .key = 19,
     .state_size = sizeof(struct create_topics),
     .begin = begin,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };

@@ -55,20 +55,20 @@ static void answer(struct request *r)
 }
 
 /* What is being deleted will be; who asked is told only that it took too long. */
-static void late(struct request *r)
+static void fail(struct request *r, int16_t code)
 {
     struct delete_topics *s = CONTAINER_OF(r, struct delete_topics, commanded.request);
     for (int32_t i = 0; i < s->delete.topic_count; i++) {
         struct controller_old_topic *topic = &s->delete.topics[i];
-        if (topic->code == WIRE_ERROR_NONE) {
-            topic->code = WIRE_ERROR_REQUEST_TIMED_OUT;
+        if (api_command_is_open(topic->code)) {
+            topic->code = code;
             topic->sentence = NULL;
         }
     }
 }
 
 static const struct api_command_kind kind = {
-    .until = QUORUM_COMMITTED, .answer = answer, .late = late};
+    .until = QUORUM_COMMITTED, .answer = answer, .fail = fail};
 
 /* ---- what is asked for ---- */
 
@@ -221,5 +221,6 @@ const struct handler api_handler_delete_topics = {
     .key = 20,
     .state_size = sizeof(struct delete_topics),
     .begin = begin,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };

@@ -1,6 +1,13 @@
 /* describe_quorum.c - 55: who leads the metadata log and how far it is (KRaft's, KIP-595). */
 #include "api/internal.h"
 
+struct describe_quorum {
+    struct request request;
+    struct api_forwarded forwarded;
+    bool flies;
+    struct env_timer deadline;
+};
+
 static const struct wire_string nothing_wrong = {.data = "", .size = 0};
 
 static void describe_missing(const struct wire_describe_quorum_request_partition *in,
@@ -123,7 +130,82 @@ static void answer_quorum(struct request *r, struct wire_describe_quorum_respons
         answer_leader(r, body, readers, count);
 }
 
+/* ---- where another node leads ---- */
+
+static void fail(struct request *r, int16_t code)
+{
+    struct wire_describe_quorum_response body;
+    wire_defaults(&wire_describe_quorum_response_message, &body);
+    body.error_code = code;
+    body.error_message = wire_text(wire_error_text(code));
+    api_request_answer(r, &body);
+}
+
+static void describe(struct request *r);
+
+static void on_forwarded(struct api_forwarded *op)
+{
+    struct describe_quorum *s = CONTAINER_OF(op, struct describe_quorum, forwarded);
+    struct request *r = &s->request;
+    s->flies = false;
+    env_disarm(r->api->env, &s->deadline);
+    switch (op->end) {
+    case API_FORWARD_ANSWERED:
+        if (api_forward_take(r, op))
+            api_forward_pass(r);
+        else
+            fail(r, WIRE_ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    case API_FORWARD_HERE:
+        describe(r);
+        return;
+    case API_FORWARD_LATE:
+        fail(r, WIRE_ERROR_REQUEST_TIMED_OUT);
+        return;
+    case API_FORWARD_REFUSED:
+        fail(r, WIRE_ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void hurry(struct request *r)
+{
+    struct describe_quorum *s = CONTAINER_OF(r, struct describe_quorum, request);
+    if (!s->flies)
+        return;
+    s->flies = false;
+    api_forward_cancel(r, &s->forwarded);
+    fail(r, WIRE_ERROR_REQUEST_TIMED_OUT);
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    hurry(&CONTAINER_OF(timer, struct describe_quorum, deadline)->request);
+}
+
 static void begin(struct request *r)
+{
+    struct describe_quorum *s = CONTAINER_OF(r, struct describe_quorum, request);
+    s->flies = api_forwards(r);
+    if (!s->flies) {
+        describe(r);
+        return;
+    }
+    s->deadline.fire = on_deadline;
+    env_arm(r->api->env, &s->deadline, api_request_deadline(r, API_FORWARD_MS_MAX));
+    api_forward_begin(r, &s->forwarded, slice_bytes(r->frame), s->deadline.deadline_ns, true,
+                      on_forwarded);
+}
+
+static void drop(struct request *r)
+{
+    env_disarm(r->api->env, &CONTAINER_OF(r, struct describe_quorum, request)->deadline);
+}
+
+/* ---- here ---- */
+
+static void describe(struct request *r)
 {
     const struct wire_describe_quorum_request *in = r->body;
     struct wire_describe_quorum_response body;
@@ -152,6 +234,8 @@ static void begin(struct request *r)
 
 const struct handler api_handler_describe_quorum = {
     .key = 55,
-    .state_size = sizeof(struct request),
+    .state_size = sizeof(struct describe_quorum),
     .begin = begin,
+    .hurry = hurry,
+    .drop = drop,
 };

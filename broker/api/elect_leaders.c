@@ -73,10 +73,10 @@ static void answer(struct request *r)
         api_request_break(r, ERR_NOMEM);
 }
 
-static void late(struct request *r)
+static void fail(struct request *r, int16_t code)
 {
     struct elect_leaders *s = CONTAINER_OF(r, struct elect_leaders, commanded.request);
-    s->command.command.code = WIRE_ERROR_REQUEST_TIMED_OUT;
+    s->command.command.code = code;
 }
 
 /* ---- the command ---- */
@@ -114,7 +114,7 @@ static bool take_all(struct request *r, struct elect_leaders *s)
 }
 
 static const struct api_command_kind kind = {
-    .until = QUORUM_COMMITTED, .answer = answer, .late = late};
+    .until = QUORUM_COMMITTED, .answer = answer, .fail = fail};
 
 static void begin(struct request *r)
 {
@@ -149,5 +149,6 @@ const struct handler api_handler_elect_leaders = {
     .key = 43,
     .state_size = sizeof(struct elect_leaders),
     .begin = begin,
+    .hurry = api_command_hurry,
     .drop = drop,
 };

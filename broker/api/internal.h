@@ -36,7 +36,7 @@ extern const struct handler api_handler_delete_records, api_handler_offset_for_l
     api_handler_end_quorum_epoch, api_handler_fetch_log, api_handler_fetch_snapshot,
     api_handler_elect_leaders, api_handler_alter_partition, api_handler_broker_registration,
     api_handler_broker_heartbeat, api_handler_allocate_producer_ids,
-    api_handler_assign_replicas_to_dirs;
+    api_handler_assign_replicas_to_dirs, api_handler_envelope, api_handler_unregister_broker;
 
 /* ConfigResource.Type, of what the metadata log keeps no settings of. */
 #define API_RESOURCE_BROKER_LOGGER 8
@@ -284,9 +284,10 @@ struct request {
     const struct handler *handler;
     const struct wire_api *kind;
     struct api_caller caller;
-    struct conn *conn;       /* NULL: nobody waits */
-    struct conn_request *on; /* likewise */
-    struct slice frame;      /* retained */
+    struct request *envelope; /* another broker's, which it came in; NULL: it came by itself */
+    struct conn *conn;        /* NULL: nobody waits */
+    struct conn_request *on;  /* likewise */
+    struct slice frame;       /* retained */
     struct wire_request_header header;
     void *body; /* decoded */
     struct arena arena;
@@ -297,27 +298,94 @@ struct request {
     struct join join; /* one at a time */
 };
 
+/* forward.c: what only the controller that leads decides, or knows. */
+
+/* It does not lead here, and comes from a client: it is to be passed on. */
+bool api_forwards(const struct request *r);
+/* As api_forward.send. */
+void api_forward_begin(struct request *r, struct api_forwarded *op, struct bytes frame,
+                       int64_t deadline_ns, bool again, void (*done)(struct api_forwarded *op));
+void api_forward_cancel(struct request *r, struct api_forwarded *op);
+/* Keeps what op was answered. False: it is no answer to this request, or there is no memory. */
+bool api_forward_take(struct request *r, const struct api_forwarded *op) MUST_USE;
+/* Answers with what was taken. */
+void api_forward_pass(struct request *r);
+
+/* make_topics.c: topics that are made by asking for them, by the controller elsewhere. */
+#define API_MAKE_MS_MAX                                                                            \
+    (30 * 1000) /* who asked is told after so long that there is no leader yet */
+
+struct api_made {
+    struct request *request;
+    struct controller_create_topics *create; /* out: the code of each topic */
+    void (*done)(struct request *r);
+    int stage;
+    struct wire_out frame;
+    struct api_forwarded forwarded;
+    struct quorum_request awaited;
+    struct env_timer deadline;
+};
+
+/* done is called once, perhaps before this returns. */
+void api_make_topics(struct request *r, struct api_made *made,
+                     struct controller_create_topics *create, void (*done)(struct request *r));
+/* Ends now. Harmless when it has ended, and on a zeroed one. */
+void api_make_topics_hurry(struct api_made *made);
+/* With the request. Likewise. */
+void api_make_topics_drop(struct api_made *made);
+
+/* api.c: begins the request that came in an envelope, and is answered in it. 0, or Kafka's code
+ * (EnvelopeUtils): it cannot be. caller's strings are the envelope's. */
+int16_t api_request_within(struct request *envelope, struct slice frame,
+                           const struct api_caller *caller) MUST_USE;
+void api_request_free(struct request *r);
+/* envelope.c: whether brokers may pass that API on (ApiKeys.forwardable). */
+bool api_may_be_forwarded(int16_t key);
+/* A request that came in an envelope has its answer in r->answer; both end. */
+void api_envelope_answer(struct request *r);
+/* The same with a code for the broker that passed it on. */
+void api_envelope_refuse(struct request *r, int16_t code);
+
 /* A request that is a command to the controller. The API's own state begins with it. */
 struct api_command_kind {
     enum quorum_until until;
     void (*answer)(struct request *r);
-    /* Its time is over: what would be answered with success was not seen to be done, and may be.
-     * NULL: its API has no timeout. */
-    void (*late)(struct request *r);
+    /* What would be answered with success was not seen to be done, and may be: with that code
+     * instead. NULL: it is never passed on, and has no timeout. */
+    void (*fail)(struct request *r, int16_t code);
+    bool is_untimed; /* its API has no timeout */
+    bool again;      /* done twice is done once */
+};
+
+/* Where it is. */
+enum api_command_stage {
+    API_COMMAND_ENDED,
+    API_COMMAND_SUBMITTED, /* to this node's quorum */
+    API_COMMAND_FORWARDED,
+    API_COMMAND_AWAITED, /* answered by the controller, and not applied here yet */
 };
 
 struct api_commanded {
     struct request request;
     const struct api_command_kind *kind;
+    struct controller_command *command;
+    enum api_command_stage stage;
     struct quorum_request submitted;
+    struct api_forwarded forwarded;
     struct env_timer deadline;
 };
 
 /* command.c. Perhaps it is answered before this returns. command stays in place until then. */
 void api_command(struct request *r, const struct api_command_kind *kind,
                  struct controller_command *command, int32_t timeout_ms);
-/* Of its handler: drop. */
+/* Of its handler: hurry, where it may be passed on; and drop. */
+void api_command_hurry(struct request *r);
 void api_command_drop(struct request *r);
+/* Nothing speaks against it yet: fail has a code for it. */
+static inline bool api_command_is_open(int16_t code)
+{
+    return code == WIRE_ERROR_NONE || code == WIRE_ERROR_NOT_CONTROLLER;
+}
 
 /* One partition that a request names. */
 struct api_place {

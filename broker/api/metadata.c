@@ -12,6 +12,7 @@ struct metadata_state {
     const struct metadata_image *image;
     struct controller_create_topics create;
     struct quorum_request submitted;
+    struct api_made made; /* by the controller */
     int32_t node_id;
     struct api_brokers brokers;
     int32_t *asked; /* rows of the request that are answered, each topic once; NULL: all topics */
@@ -346,6 +347,11 @@ static void on_created(struct quorum_request *submitted)
     answer(CONTAINER_OF(submitted, struct metadata_state, submitted));
 }
 
+static void on_made(struct request *r)
+{
+    answer(CONTAINER_OF(r, struct metadata_state, request));
+}
+
 static bool collected(const struct metadata_state *s, struct bytes name)
 {
     for (int32_t i = 0; i < s->create.topic_count; i++) {
@@ -423,16 +429,24 @@ static void begin(struct request *r)
         api_request_break(r, ERR_NOMEM);
         return;
     }
-    if (s->create.topic_count > 0)
+    if (s->create.topic_count == 0)
+        answer(s);
+    else if (api_forwards(r))
+        api_make_topics(r, &s->made, &s->create, on_made);
+    else
         quorum_submit(r->api->quorum, &s->submitted, &s->create.command, QUORUM_APPLIED,
                       on_created);
-    else
-        answer(s);
+}
+
+static void hurry(struct request *r)
+{
+    api_make_topics_hurry(&CONTAINER_OF(r, struct metadata_state, request)->made);
 }
 
 static void drop(struct request *r)
 {
     struct metadata_state *s = CONTAINER_OF(r, struct metadata_state, request);
+    api_make_topics_drop(&s->made);
     metadata_image_release(s->image);
 }
 
@@ -440,5 +454,6 @@ const struct handler api_handler_metadata = {
     .key = 3,
     .state_size = sizeof(struct metadata_state),
     .begin = begin,
+    .hurry = hurry,
     .drop = drop,
 };

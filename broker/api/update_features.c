@@ -46,8 +46,16 @@ static void refuse(struct request *r, int16_t code)
     api_request_answer(r, &body);
 }
 
+static void fail(struct request *r, int16_t code)
+{
+    struct update_features *s = CONTAINER_OF(r, struct update_features, commanded.request);
+    s->update.command.code = code;
+    errmsg_set(&s->update.command.msg, ERR_TIMEOUT, "%s", wire_error_text(code));
+}
+
 /* Kafka gives no heed to its timeout. */
-static const struct api_command_kind kind = {.until = QUORUM_COMMITTED, .answer = answer};
+static const struct api_command_kind kind = {
+    .until = QUORUM_COMMITTED, .answer = answer, .fail = fail, .is_untimed = true, .again = true};
 
 static void begin(struct request *r)
 {
@@ -81,5 +89,6 @@ const struct handler api_handler_update_features = {
     .key = 57,
     .state_size = sizeof(struct update_features),
     .begin = begin,
+    .hurry = api_command_hurry,
     .drop = api_command_drop,
 };

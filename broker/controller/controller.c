@@ -16,6 +16,7 @@ static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_FENCE] = &controller_verb_fence,
     [CONTROLLER_ALTER_PARTITION] = &controller_verb_alter_partition,
     [CONTROLLER_ELECT_LEADERS] = &controller_verb_elect_leaders,
+    [CONTROLLER_UNREGISTER] = &controller_verb_unregister,
 };
 
 void controller_decide(const struct controller_view *view, struct controller_command *command,

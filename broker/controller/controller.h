@@ -71,6 +71,7 @@ enum controller_verb {
     CONTROLLER_FENCE,
     CONTROLLER_ALTER_PARTITION,
     CONTROLLER_ELECT_LEADERS,
+    CONTROLLER_UNREGISTER,
     CONTROLLER_VERB_COUNT,
 };
 
@@ -123,7 +124,7 @@ void controller_bootstrap_init(struct controller_bootstrap *c);
 struct controller_new_topic {
     struct bytes name;
     int32_t partition_count;    /* -1: num.partitions, or as many as are assigned. out: how many */
-    int16_t replication_factor; /* -1: 1 */
+    int16_t replication_factor; /* -1: default.replication.factor, or as assigned */
     const struct wire_create_topics_request_assignment *assignments;
     int32_t assignment_count;
     const struct wire_create_topics_request_config *configs;
@@ -133,6 +134,7 @@ struct controller_new_topic {
     int16_t code; /* Kafka's */
     struct errmsg msg;
     struct wire_uuid id; /* zero: it was only validated */
+    int32_t factor;      /* how many replicas each partition has */
 };
 
 /* All that it points to is borrowed until its end. */
@@ -355,6 +357,15 @@ struct controller_elect_leaders {
 };
 
 void controller_elect_leaders_init(struct controller_elect_leaders *c);
+
+/* ---- a broker that will not come back (KIP-631) ---- */
+
+struct controller_unregister {
+    struct controller_command command;
+    int32_t broker_id;
+};
+
+void controller_unregister_init(struct controller_unregister *c);
 
 /* ---- a block of producer ids that nobody has been given before ---- */
 

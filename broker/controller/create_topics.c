@@ -319,6 +319,12 @@ static int64_t ids_of(const struct plan *plan)
     return sum;
 }
 
+/* The same of each partition: an assignment whose partitions differ in it is refused. */
+static int32_t factor_of(const struct plan *plan)
+{
+    return plan->factor != 0 ? plan->factor : plan->topic->assignments[0].broker_ids_count;
+}
+
 /* Checks all topics; *record_count: how many records the good ones take, *id_count: and replicas.
  */
 static void check_all(const struct controller_view *view, struct controller_create_topics *c,
@@ -339,6 +345,7 @@ static void check_all(const struct controller_view *view, struct controller_crea
         if (topic->code != WIRE_ERROR_NONE)
             continue;
         topic->partition_count = plans[i].partition_count;
+        topic->factor = factor_of(&plans[i]);
         *record_count += 1 + (int64_t)topic->config_count + plans[i].partition_count;
         *id_count += ids_of(&plans[i]);
         if (partition_count + plans[i].partition_count > METADATA_PARTITIONS_MAX)

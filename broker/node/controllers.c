@@ -129,6 +129,7 @@ void broker_controllers_role_changed(struct quorum_watch *watch)
     bool own = leader == quorum_node_id(b->quorum);
     if (b->orders != NULL)
         orders_role_changed(b->orders);
+    broker_forwards_look(b);
     if (epoch == b->told_epoch || leader == RAFT_NOBODY || (own && !quorum_leads(b->quorum)))
         return;
     b->told_epoch = epoch;
@@ -216,6 +217,11 @@ enum err broker_controllers_open(struct broker *b)
     }
     b->controllers = c;
     return ERR_NONE;
+}
+
+struct peers *broker_controllers_peers(struct broker *b)
+{
+    return b->controllers == NULL ? NULL : b->controllers->peers;
 }
 
 struct quorum_peers *broker_controllers_out(struct broker *b)

@@ -293,6 +293,8 @@ struct broker {
     struct membership membership;
     int32_t told_epoch; /* of the metadata quorum, whose leader a person knows */
 
+    struct forwards *forwards; /* what goes that way for clients; NULL: nothing */
+
     struct api *api;
     struct api_idle api_idle;
     bool api_is_idle;
@@ -447,6 +449,23 @@ enum err broker_controllers_order(struct broker *b) MUST_USE;
 /* The quorum is closed; closed is called perhaps before this returns. */
 void broker_controllers_close(struct broker *b, void (*closed)(struct broker *b));
 void broker_controllers_free(struct broker *b);
+
+/* NULL: there are no other voters. */
+struct peers *broker_controllers_peers(struct broker *b);
+
+/* forward.c: what clients ask and only the controller that leads decides, on its way there. */
+/* Once the way to the voters is made. ERR_NOMEM. */
+enum err broker_forwards_open(struct broker *b) MUST_USE;
+/* NULL: nobody else decides. */
+struct api_forward *broker_forwards_face(struct broker *b);
+/* Another node leads, or this one. */
+void broker_forwards_look(struct broker *b);
+/* Nothing is on its way. */
+void broker_forwards_free(struct broker *b);
+/* address.c */
+#define BROKER_ADDRESS_MAX 16
+/* The bytes of a client's address. Returns how many. */
+size_t broker_peer_address(const char *peer, uint8_t out[BROKER_ADDRESS_MAX]);
 
 /* stop.c */
 /* Something that a stop may wait for has ended. */

@@ -78,6 +78,7 @@ void broker_free(struct broker *b)
     env_disarm(b->env, &b->start_kick);
     env_disarm(b->env, &b->stop_kick);
     api_free(b->api);
+    broker_forwards_free(b);
     broker_partitions_free(b);
     broker_removals_free(b);
     orders_free(b->orders);

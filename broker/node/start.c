@@ -37,8 +37,10 @@ bool broker_start_cut_short(struct broker *b)
 static enum err make_api(struct broker *b)
 {
     broker_controllers_take(b);
+    enum err e = broker_forwards_open(b);
     struct api_settings settings = {
         .orders = b->orders,
+        .forward = broker_forwards_face(b),
         .access = b->access,
         .cluster_id = dir_cluster_id(b->dir),
         .voters = b->voters,
@@ -48,8 +50,8 @@ static enum err make_api(struct broker *b)
         .fetch_bytes_max = b->config.fetch_max_bytes,
         .fetch_sessions_max = b->config.max_incremental_fetch_session_cache_slots,
     };
-    enum err e =
-        broker_config_describe(&b->config, &b->config_texts, b->mem, &settings.broker_keys);
+    if (e == ERR_NONE)
+        e = broker_config_describe(&b->config, &b->config_texts, b->mem, &settings.broker_keys);
     if (e == ERR_NONE)
         e = api_new(&b->api, b->env, b->mem, b->trace, b->notes, b->quorum, &b->replicas,
                     &settings);

@@ -11,7 +11,9 @@ struct peers_ask *peers_ask_new(struct peers_link *l, struct peers_request *requ
     ask->on = l;
     ask->request = request;
     ask->key = request == NULL ? PEERS_API_VERSIONS : request->key;
-    ask->deadline_ns = env_now(p->env) + p->settings.request_ns_max;
+    ask->deadline_ns =
+        env_now(p->env) +
+        (request != NULL && request->ns_max > 0 ? request->ns_max : p->settings.request_ns_max);
     wire_out_init(&ask->body, p->mem);
     list_init(&ask->link);
     if (request != NULL)
@@ -74,6 +76,8 @@ static void send_frame(struct peers_ask *ask)
     ask->parts[0] = (struct env_part){.data = ask->head, .size = out.size};
     ask->parts[1] = (struct env_part){.data = ask->body.data, .size = ask->body.size};
     ask->sent = true;
+    if (ask->request != NULL)
+        ask->request->was_sent = true;
     conn_send(&l->conn, &ask->conn, ask->parts, ask->body.size > 0 ? 2 : 1, true);
 }
 

@@ -105,6 +105,7 @@ void peers_send(struct peers *p, int32_t node, struct peers_request *request)
     ASSERT(wire_api(request->key) != NULL);
     request->peers = p;
     request->ask = NULL;
+    request->was_sent = false;
     list_init(&request->link);
     if (p->closing != NULL) {
         peers_lose(p, request, ERR_CANCELLED);

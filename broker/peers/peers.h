@@ -21,6 +21,7 @@ enum peers_purpose {
     PEERS_LOG,     /* of the metadata log: Fetch, FetchSnapshot */
     PEERS_ORDERS,  /* of a broker to the leading controller: what changes the cluster */
     PEERS_REPLICA, /* of the partitions that the other end leads: Fetch, ListOffsets */
+    PEERS_FORWARD, /* Envelope: what clients ask the controller, by way of a broker */
     PEERS_PURPOSE_COUNT,
 };
 
@@ -44,6 +45,7 @@ struct peers_ask; /* its own: a request on its way */
 struct peers_request {
     int16_t key; /* of the API */
     enum peers_purpose purpose;
+    int64_t ns_max; /* instead of peers_settings.request_ns_max; 0: that */
     /* Appends the body of that version, the newest that both ends speak. Perhaps called inside
      * peers_send. Errors end the request. */
     enum err (*encode)(struct peers_request *request, int16_t version, struct wire_out *out);
@@ -54,6 +56,7 @@ struct peers_request {
      * ERR_NOMEM, ERR_CORRUPT (no answer of Kafka's), ERR_CANCELLED (peers_close), and as
      * env_connect and env_receive. */
     void (*lost)(struct peers_request *request, enum err why);
+    bool was_sent; /* out: lost behind it, the other end may have got it */
     /* The peers' own. */
     struct peers *peers; /* NULL: it has ended */
     struct peers_ask *ask;

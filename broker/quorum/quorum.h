@@ -149,6 +149,9 @@ struct quorum_request {
     struct controller_command *command;
     quorum_request_done *done;
     int64_t first; /* offset of its first record; -1: none was appended */
+    /* Kafka's code where the command was never judged, or what it was judged by is gone:
+     * NOT_CONTROLLER, KAFKA_STORAGE_ERROR. 0: the command itself says what came of it. */
+    int16_t lost;
     /* The quorum's own. */
     struct list link;
     enum quorum_until until;
@@ -164,6 +167,10 @@ struct quorum_request {
 void quorum_submit(struct quorum *q, struct quorum_request *request,
                    struct controller_command *command, enum quorum_until until,
                    quorum_request_done *done);
+/* Nobody's command: done when this node has applied all up to that offset (QUORUM_APPLIED), perhaps
+ * before this returns. */
+void quorum_await(struct quorum *q, struct quorum_request *request, int64_t offset,
+                  quorum_request_done *done);
 /* Nobody waits for it any more: done will not be called, and what was begun goes on. False: it is
  * done already. */
 bool quorum_cancel(struct quorum_request *request);

@@ -73,15 +73,20 @@ static bool append(struct quorum *q, struct quorum_request *request)
     return true;
 }
 
+static void lose(struct quorum *q, struct quorum_request *request, int16_t code,
+                 const char *sentence)
+{
+    request->lost = code;
+    controller_lost(request->command, q->tail, code, sentence);
+}
+
 /* It does not lead. */
-static void refuse(struct quorum *q, struct controller_command *command)
+static void refuse(struct quorum *q, struct quorum_request *request)
 {
     if (q->member != NULL && !q->offline)
-        controller_lost(command, q->tail, WIRE_ERROR_NOT_CONTROLLER,
-                        "another node leads the metadata log, or none");
+        lose(q, request, WIRE_ERROR_NOT_CONTROLLER, "another node leads the metadata log, or none");
     else
-        controller_lost(command, q->tail, WIRE_ERROR_KAFKA_STORAGE_ERROR,
-                        "the metadata log is offline");
+        lose(q, request, WIRE_ERROR_KAFKA_STORAGE_ERROR, "the metadata log is offline");
 }
 
 void quorum_submit(struct quorum *q, struct quorum_request *request,
@@ -95,7 +100,7 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
     bool leads = quorum_leads(q);
     bool began = leads && append(q, request);
     if (!leads)
-        refuse(q, command);
+        refuse(q, request);
     struct change *oldest = LIST_FIRST(&q->changes, struct change, link);
     if (!began || request->change == 0)
         done(request);
@@ -106,6 +111,23 @@ void quorum_submit(struct quorum *q, struct quorum_request *request,
     quorum_member_resume(q, paused);
     if (!q->brokers.armed && q->brokers.sessions.count > 0)
         quorum_brokers_look(q);
+}
+
+/* Who waits is told in the order of the offsets. */
+void quorum_await(struct quorum *q, struct quorum_request *request, int64_t offset,
+                  quorum_request_done *done)
+{
+    *request = (struct quorum_request){
+        .done = done, .first = -1, .until = QUORUM_APPLIED, .offset = offset};
+    list_init(&request->link);
+    if (offset <= q->applied) {
+        done(request);
+        return;
+    }
+    struct list *at = q->applying.prev;
+    while (at != &q->applying && CONTAINER_OF(at, struct quorum_request, link)->offset > offset)
+        at = at->prev;
+    list_insert_before(at->next, &request->link);
 }
 
 bool quorum_cancel(struct quorum_request *request)
@@ -136,7 +158,7 @@ void quorum_requests_tell_lost(struct quorum *q, struct list *lost, int16_t code
     struct list *link;
     while ((link = list_pop_front(lost)) != NULL) {
         struct quorum_request *request = CONTAINER_OF(link, struct quorum_request, link);
-        controller_lost(request->command, q->tail, code, sentence);
+        lose(q, request, code, sentence);
         request->done(request);
     }
 }

@@ -212,7 +212,7 @@ static void on_connected(struct env_op *op, enum err e, uint64_t n)
 static void connect(struct client_line *line)
 {
     if (!line->connecting.in_flight && !env_armed(&line->again))
-        env_connect(line->life->seat->env, &line->connecting, "broker", 9092, on_connected);
+        env_connect(line->life->seat->env, &line->connecting, current->asks, 9092, on_connected);
 }
 
 static enum err client_begin(struct world_seat *seat)
@@ -252,9 +252,9 @@ static void on_exited(struct world_sink *sink, uint32_t node, enum err e, int64_
         h->leaked += leaked_count;
 }
 
-void help_prepare(struct help *h, uint64_t seed, const char *config)
+static void prepare(struct help *h, uint64_t seed)
 {
-    *h = (struct help){0};
+    *h = (struct help){.asks = "broker"};
     current = h;
     mem_system(&h->mem);
     arena_init(&h->arena, &h->mem, 64 << 20);
@@ -265,10 +265,49 @@ void help_prepare(struct help *h, uint64_t seed, const char *config)
     assert_non_null(h->world);
     h->sink.exited = on_exited;
     world_add_sink(h->world, &h->sink);
+}
+
+static void add_client(struct help *h)
+{
+    assert_ok(world_add_node(h->world, &client_program, "client", bytes_text(""), &h->client));
+}
+
+void help_prepare(struct help *h, uint64_t seed, const char *config)
+{
     char args[4096];
+    prepare(h, seed);
     snprintf(args, sizeof args, "listeners=PLAINTEXT://broker:9092\n%s", config);
     assert_ok(world_add_node(h->world, &broker_program, "broker", bytes_text(args), &h->broker));
-    assert_ok(world_add_node(h->world, &client_program, "client", bytes_text(""), &h->client));
+    add_client(h);
+}
+
+static void add_one_of_three(struct help *h, int id, const char *config, uint32_t *out)
+{
+    static const char *const names[] = {"broker", "broker2", "broker3"};
+    const char *name = names[id - 1];
+    char args[4096];
+    snprintf(args, sizeof args,
+             "process.roles=broker,controller\nnode.id=%d\ncluster.id=%s\n"
+             "controller.quorum.voters=1@broker:9093,2@broker2:9093,3@broker3:9093\n"
+             "controller.listener.names=CONTROLLER\n"
+             "listeners=PLAINTEXT://%s:9092,CONTROLLER://%s:9093\n%s",
+             id, "kilnkilnkilnkilnkilnkg", name, name, config);
+    assert_ok(world_add_node(h->world, &broker_program, name, bytes_text(args), out));
+}
+
+void help_setup_three(struct help *h, uint64_t seed, const char *config)
+{
+    prepare(h, seed);
+    add_one_of_three(h, 1, config, &h->broker);
+    for (int i = 0; i < COUNT_OF(h->others); i++) {
+        add_one_of_three(h, 2 + i, config, &h->others[i]);
+        world_start(h->world, h->others[i]);
+    }
+    add_client(h);
+    help_run(h, 5000);
+    world_start(h->world, h->broker);
+    help_run(h, 5000);
+    assert_int_equal(h->start_count, 3);
 }
 
 void help_setup(struct help *h, uint64_t seed, const char *config)
@@ -283,6 +322,11 @@ void help_teardown(struct help *h)
 {
     if (world_node_life(h->world, h->broker) == WORLD_UP) {
         world_stop(h->world, h->broker);
+        help_run(h, 10000);
+    }
+    for (int i = 0; i < COUNT_OF(h->others) && h->others[i] != 0; i++) {
+        if (world_node_life(h->world, h->others[i]) == WORLD_UP)
+            world_stop(h->world, h->others[i]);
         help_run(h, 10000);
     }
     assert_int_equal(world_node_life(h->world, h->broker), WORLD_DOWN);

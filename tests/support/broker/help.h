@@ -27,6 +27,8 @@ struct help {
     struct mem mem;
     struct world *world;
     uint32_t broker, client;
+    uint32_t others[2]; /* help_setup_three */
+    char asks[16];      /* whom the client connects to: "broker", or one of the others */
     struct help_call calls[HELP_FRAMES_MAX];
     int call_count, sent_count, done_count;
     enum err closed; /* why the connection ended */
@@ -45,6 +47,10 @@ struct help {
 /* A world with one broker (more lines of configuration may be given) that has started, or failed
  * to. */
 void help_setup(struct help *h, uint64_t seed, const char *config);
+/* Three brokers and controllers of one cluster, "broker", "broker2" and "broker3" with the ids 1
+ * to 3. The two others start first, so that one of them leads the metadata quorum; all three serve
+ * when this returns. The configuration is that of each. */
+void help_setup_three(struct help *h, uint64_t seed, const char *config);
 /* The same, without starting it. */
 void help_prepare(struct help *h, uint64_t seed, const char *config);
 void help_teardown(struct help *h);

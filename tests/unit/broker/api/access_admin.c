@@ -75,6 +75,21 @@ int access_raise_feature(struct help *h, const char *topic, struct wire_uuid id)
     return help_call(h, 57, 2, &body);
 }
 
+int access_unregister(struct help *h, const char *topic, struct wire_uuid id)
+{
+    struct wire_unregister_broker_request body = {.broker_id = 77};
+    (void)topic;
+    (void)id;
+    return help_call(h, 64, 0, &body);
+}
+
+int16_t access_unregistered(struct help *h, int call)
+{
+    struct wire_unregister_broker_response answer;
+    help_expect(h, call, &answer);
+    return answer.error_code;
+}
+
 int16_t access_feature_raised(struct help *h, int call)
 {
     struct wire_update_features_response answer;

@@ -562,6 +562,7 @@ static const struct row {
     {44, change_broker, changed, 31, {{API_ALTER_CONFIGS, API_CLUSTER}}},
     {55, access_look_at_quorum, access_quorum_seen, 31, {{API_DESCRIBE, API_CLUSTER}}},
     {57, access_raise_feature, access_feature_raised, 31, {{API_ALTER, API_CLUSTER}}},
+    {64, access_unregister, access_unregistered, 31, {{API_ALTER, API_CLUSTER}}},
     {74, access_list_resources, access_resources_seen, 31, {{API_DESCRIBE_CONFIGS, API_CLUSTER}}},
     {75, access_page, access_paged, 29, {{API_DESCRIBE, API_TOPIC}}},
 };

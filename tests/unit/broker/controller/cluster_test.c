@@ -557,3 +557,54 @@ TEST(more_replicas_than_brokers_are_refused)
     assert_int_equal(create(&box, 1, 1), WIRE_ERROR_INVALID_REPLICATION_FACTOR);
     box_done(&box);
 }
+
+static int16_t unregister(struct box *box, int32_t id)
+{
+    struct controller_unregister c;
+    controller_unregister_init(&c);
+    c.broker_id = id;
+    box_decide(box, &c.command);
+    return c.command.code;
+}
+
+/* As in Kafka, whether it is there or not: it leads nothing and is in sync nowhere. */
+TEST(who_is_unregistered_is_no_broker_any_more)
+{
+    struct box box;
+    begin(&box, "1", "false");
+    int32_t gone = leader(&box);
+    assert_int_equal(unregister(&box, gone), WIRE_ERROR_NONE);
+    assert_null(metadata_find_broker(box.image, gone));
+    assert_int_not_equal(leader(&box), gone);
+    const struct metadata_partition *p = cluster_partition(&box, "orders");
+    assert_int_equal(metadata_ids(p, METADATA_ISR).count, 2);
+    assert_int_equal(metadata_ids(p, METADATA_REPLICAS).count, 3);
+    assert_int_equal(unregister(&box, gone), WIRE_ERROR_BROKER_ID_NOT_REGISTERED);
+    assert_int_equal(cluster_register(&box, gone, 900, -1, NULL), WIRE_ERROR_NONE);
+    assert_true(metadata_find_broker(box.image, gone)->fenced);
+    box_done(&box);
+}
+
+TEST(who_is_unregistered_is_not_eligible_either)
+{
+    struct box box;
+    begin(&box, "2", "false");
+    cluster_allow_elr(&box);
+    cluster_fence(&box, 3);
+    cluster_fence(&box, 2);
+    ASSERT_ELR(&box, 2);
+    assert_int_equal(unregister(&box, 2), WIRE_ERROR_NONE);
+    ASSERT_NOBODY(&box, METADATA_ELR);
+    box_done(&box);
+}
+
+TEST(a_node_that_is_its_own_quorum_stays_its_broker)
+{
+    struct box box;
+    box_init(&box);
+    box_register(&box);
+    box.settings.is_alone = true;
+    assert_int_equal(unregister(&box, 1), WIRE_ERROR_INVALID_REQUEST);
+    assert_non_null(metadata_find_broker(box.image, 1));
+    box_done(&box);
+}
