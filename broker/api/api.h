@@ -28,6 +28,7 @@ struct api_listener {
     const char *host;
     uint16_t port;
     enum wire_on on; /* whose it is: an API of others is not served here */
+    bool of_brokers; /* other brokers come by it: what a follower says here counts */
 };
 
 #define API_ANONYMOUS "User:ANONYMOUS"

@@ -1,5 +1,5 @@
 /* delete_records.c - 21: partitions begin later, and what stood before is gone; answered when that
- * is durable. */
+ * is durable here, and the replicas that live begin there, too. */
 #include "api/internal.h"
 
 #define TRIMS_MAX 32 /* under way at once, for one request */
@@ -15,7 +15,10 @@ struct delete_records {
     struct request request;
     struct wire_delete_records_response body;
     struct item *items;
-    int32_t item_count;
+    int32_t item_count, posted_count;
+    struct env_timer deadline; /* when a follower is waited for */
+    int64_t deadline_ns;
+    bool late; /* no follower is waited for any more */
 };
 
 static void on_trimmed(struct replica_trim *op)
@@ -26,18 +29,58 @@ static void on_trimmed(struct replica_trim *op)
     api_join_release(&item->owner->request);
 }
 
+static void on_waits(struct replica_trim *op)
+{
+    struct delete_records *s = CONTAINER_OF(op, struct item, op)->owner;
+    if (!env_armed(&s->deadline))
+        env_arm(s->request.api->env, &s->deadline, s->deadline_ns);
+}
+
 static void post(struct request *r, int32_t index)
 {
-    struct item *item = &CONTAINER_OF(r, struct delete_records, request)->items[index];
+    struct delete_records *s = CONTAINER_OF(r, struct delete_records, request);
+    struct item *item = &s->items[index];
+    s->posted_count = index + 1;
     if (item->replica == NULL)
         return;
     api_join_hold(r);
+    api_join_hold(r); /* it may end at once */
     replica_trim(item->replica, &item->op, on_trimmed);
+    if (s->late)
+        replica_trim_cancel(&item->op, WIRE_ERROR_REQUEST_TIMED_OUT);
+    api_join_release(r);
 }
 
 static void finish(struct request *r)
 {
-    api_request_answer(r, &CONTAINER_OF(r, struct delete_records, request)->body);
+    struct delete_records *s = CONTAINER_OF(r, struct delete_records, request);
+    env_disarm(r->api->env, &s->deadline);
+    api_request_answer(r, &s->body);
+}
+
+/* The last of them ends the request. */
+static void wait_no_longer(struct delete_records *s)
+{
+    struct request *r = &s->request;
+    s->late = true;
+    if (s->posted_count == 0)
+        return;
+    api_join_hold(r);
+    for (int32_t i = 0; i < s->posted_count; i++) {
+        if (s->items[i].replica != NULL)
+            replica_trim_cancel(&s->items[i].op, WIRE_ERROR_REQUEST_TIMED_OUT);
+    }
+    api_join_release(r);
+}
+
+static void on_deadline(struct env_timer *timer)
+{
+    wait_no_longer(CONTAINER_OF(timer, struct delete_records, deadline));
+}
+
+static void hurry(struct request *r)
+{
+    wait_no_longer(CONTAINER_OF(r, struct delete_records, request));
 }
 
 static bool prepare_topic(struct delete_records *s,
@@ -60,6 +103,7 @@ static bool prepare_topic(struct delete_records *s,
         item->owner = s;
         item->out = &out->partitions[out->partitions_count];
         item->op.offset = asked->offset;
+        item->op.waits = on_waits;
         *item->out = (struct wire_delete_records_response_partition){
             .partition_index = asked->partition_index, .low_watermark = -1};
         item->out->error_code =
@@ -95,6 +139,9 @@ static void begin(struct request *r)
         api_request_break(r, ERR_NOMEM);
         return;
     }
+    const struct wire_delete_records_request *in = r->body;
+    s->deadline.fire = on_deadline;
+    s->deadline_ns = api_request_deadline(r, in->timeout_ms);
     api_join(r, &(struct join){.count = s->item_count,
                                .window_max = TRIMS_MAX,
                                .step_max = API_PARTITIONS_PER_STEP,
@@ -105,6 +152,7 @@ static void begin(struct request *r)
 static void drop(struct request *r)
 {
     struct delete_records *s = CONTAINER_OF(r, struct delete_records, request);
+    env_disarm(r->api->env, &s->deadline);
     for (int32_t i = 0; i < s->item_count; i++)
         replica_let_go(s->items[i].replica);
 }
@@ -113,5 +161,6 @@ const struct handler api_handler_delete_records = {
     .key = 21,
     .state_size = sizeof(struct delete_records),
     .begin = begin,
+    .hurry = hurry,
     .drop = drop,
 };

@@ -9,9 +9,25 @@
 
 /* ---- reading ---- */
 
-static void note_code(struct fetch *s, const struct fetch_item *item)
+/* A follower goes by the ends that it is told, and must not wait for records to be told. Without a
+ * session it asks by each fetch what it may not have been told yet: of that, only what changes
+ * while it waits. */
+static bool is_behind(const struct fetch_item *item)
 {
-    s->failed |= item->fetch.code != WIRE_ERROR_NONE || item->fetch.diverging_end >= 0;
+    const struct replica_fetch *f = &item->fetch;
+    return f->follower.id >= 0 &&
+           (f->high_watermark > item->told_high_watermark || f->log_start > item->told_log_start);
+}
+
+static void note_ends(struct fetch *s, struct fetch_item *item)
+{
+    const struct replica_fetch *f = &item->fetch;
+    s->failed |= f->code != WIRE_ERROR_NONE || f->diverging_end >= 0;
+    if (s->session == NULL && item->told_high_watermark < 0) {
+        item->told_high_watermark = f->high_watermark;
+        item->told_log_start = f->log_start;
+    }
+    s->news |= is_behind(item);
 }
 
 static void count(struct fetch *s, const struct fetch_item *item)
@@ -28,7 +44,7 @@ static void on_fetched(struct replica_fetch *f)
 {
     struct fetch_item *item = CONTAINER_OF(f, struct fetch_item, fetch);
     struct fetch *s = item->set->fetch;
-    note_code(s, item);
+    note_ends(s, item);
     count(s, item);
     api_join_release(&s->request);
 }
@@ -74,7 +90,7 @@ static void on_woken(struct replica_fetch *f, uint64_t bytes)
     s->since += bytes;
     if (s->phase != PHASE_WAITING)
         return;
-    note_code(s, item);
+    note_ends(s, item);
     go_on(s);
 }
 
@@ -164,7 +180,7 @@ static void refuse(struct fetch *s, int16_t code)
 
 /* ---- whom to ask ---- */
 
-/* No partition has a follower: who says that it is one has not heard of the assignment yet. */
+/* Who says that it is a follower where none comes by is none. */
 static int16_t refuse_replica(const struct fetch_item *item)
 {
     return item->fetch.leader_epoch >= 0 ? WIRE_ERROR_UNKNOWN_LEADER_EPOCH
@@ -183,6 +199,8 @@ static void ask_replica(struct fetch_item *item, struct replica *replica)
     item->fetch.offset = asked.offset;
     item->fetch.leader_epoch = asked.leader_epoch;
     item->fetch.last_epoch = asked.last_epoch;
+    item->fetch.follower = asked.follower;
+    item->fetch.counts = asked.counts;
     item->fetch.done = on_fetched;
     item->fetch.woken = on_woken;
 }
@@ -193,7 +211,8 @@ static void resolve(struct fetch *s, struct fetch_item *item, const struct metad
 {
     struct replica *replica = NULL;
     int16_t code = api_request_find(&s->request, topic, item->partition, unknown, &replica);
-    if (code == WIRE_ERROR_NONE && api_fetch_from_replica(s->request.body)) {
+    bool is_follower = item->fetch.follower.id >= 0;
+    if (code == WIRE_ERROR_NONE && is_follower && !s->request.caller.listener->of_brokers) {
         code = refuse_replica(item);
         replica = NULL;
     }
@@ -252,7 +271,7 @@ static void read_all(struct fetch *s)
  * rest is of another segment, or does not fit. */
 static bool must_end(const struct fetch *s)
 {
-    return s->again || s->failed || s->rest || s->superseded || s->request.conn == NULL;
+    return s->again || s->failed || s->rest || s->news || s->superseded || s->request.conn == NULL;
 }
 
 /* Waits on, or ends the wait. At most two reads come of it: a second one is made because there is
@@ -273,12 +292,17 @@ static void go_on(struct fetch *s)
 
 /* ---- the partitions ---- */
 
-static void name_item(struct fetch_item *item, const struct wire_fetch_request_partition *in)
+static void name_item(const struct fetch *s, struct fetch_item *item,
+                      const struct wire_fetch_request_partition *in)
 {
     item->bytes_max = in->partition_max_bytes;
     item->fetch.offset = in->fetch_offset;
     item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
     item->fetch.last_epoch = in->last_fetched_epoch;
+    item->fetch.follower = api_fetch_follower(s->request.body);
+    item->fetch.follower.log_start = in->log_start_offset;
+    item->fetch.follower.durable_end = in->durable_end;
+    item->fetch.counts = true;
     if (!list_linked(&item->pending))
         list_push_back(&item->set->pending, &item->pending);
 }
@@ -325,7 +349,7 @@ static bool make_own(struct fetch *s, const struct api_places *places)
         const struct api_place *place = &places->items[s->own_count];
         struct fetch_item *item = &s->own_items[s->own_count];
         api_fetch_item_init(item, s->set, place->topic, place->number);
-        name_item(item, place->row);
+        name_item(s, item, place->row);
     }
     return true;
 }
@@ -342,7 +366,7 @@ static bool name_in_session(struct fetch *s)
                 api_session_add(s->session, name, topic->partitions[k].partition);
             if (item == NULL)
                 return false;
-            name_item(item, &topic->partitions[k]);
+            name_item(s, item, &topic->partitions[k]);
         }
     }
     for (int32_t i = 0; i < in->forgotten_topics_data_count; i++) {
@@ -411,8 +435,10 @@ static void begin_full(struct fetch *s)
         session = api_session_find(cache, in->session_id);
     if (session != NULL)
         api_session_close(session);
-    session =
-        in->session_epoch == 0 ? api_session_new(cache, row_count(in), api_fetch_by_id(s)) : NULL;
+    const struct fetch_session_kind kind = {.size = row_count(in),
+                                            .by_id = api_fetch_by_id(s),
+                                            .of_follower = api_fetch_follower(in).id >= 0};
+    session = in->session_epoch == 0 ? api_session_new(cache, kind) : NULL;
     if (session == NULL) {
         start_alone(s);
         return;
@@ -464,16 +490,19 @@ static void begin_in_session(struct fetch *s)
     start(s);
 }
 
-/* A connection's fetches are answered in their order. By another one its asker has come back, and
- * does not wait for the answer of before any more. */
+/* A connection's fetches are answered in their order; a follower that asks anew has something to
+ * say, and waits no longer for the answer of before. By another connection its asker has come back,
+ * and does not wait for that answer at all. */
 static void queue_in_session(struct fetch *s)
 {
     struct fetch *before = s->session->set.fetch;
+    bool comes_back = before->request.conn != s->request.conn;
     s->phase = PHASE_QUEUED;
     list_push_back(&s->session->waiting, &s->queued);
-    if (before->request.conn == s->request.conn)
+    if (!comes_back && api_fetch_follower(s->request.body).id < 0)
         return;
-    before->superseded = true;
+    before->superseded |= comes_back;
+    before->expired = true;
     if (before->phase == PHASE_WAITING)
         go_on(before);
 }

@@ -30,6 +30,7 @@ struct fetch {
     bool incremental;            /* what has not changed is left out of the answer */
     bool superseded;             /* the session's next fetch has come by another connection */
     bool expired, failed, again; /* it reads for the second time */
+    bool news;                   /* a follower is to be told of an end that has moved */
     bool known;                  /* at least one of the partitions is */
     bool rest;                   /* there is more than was read: waiting would not bring it */
     int32_t bytes_min, bytes_max;
@@ -42,7 +43,8 @@ struct fetch {
 bool api_fetch_collect(struct fetch *s) MUST_USE;
 /* Topics have ids and no names (KIP-516). */
 bool api_fetch_by_id(const struct fetch *s);
-bool api_fetch_from_replica(const struct wire_fetch_request *in);
+/* Who it is, when that is a broker; id -1: a consumer. */
+struct replica_follower api_fetch_follower(const struct wire_fetch_request *in);
 bool api_fetch_is_unknown(int16_t code);
 /* The topic that the item means; NULL: there is none, and *unknown is the code for it. */
 const struct metadata_topic *api_fetch_topic(const struct fetch *s, const struct fetch_item *item,

@@ -25,9 +25,13 @@ static int16_t code_of(const struct fetch *s, const struct fetch_item *item)
 }
 
 /* Since version 15 the asker's id stands in the replica state; the other is then -1. */
-bool api_fetch_from_replica(const struct wire_fetch_request *in)
+struct replica_follower api_fetch_follower(const struct wire_fetch_request *in)
 {
-    return in->replica_id >= 0 || in->replica_state.replica_id >= 0;
+    const struct wire_fetch_request_replica_state *state = &in->replica_state;
+    return (struct replica_follower){.id = MAX(MAX(in->replica_id, state->replica_id), -1),
+                                     .epoch = state->replica_epoch,
+                                     .log_start = -1,
+                                     .durable_end = -1};
 }
 
 static bool has_records(const struct fetch_item *item)
@@ -95,7 +99,7 @@ const struct metadata_topic *api_fetch_topic(const struct fetch *s, const struct
         name = (struct wire_string){.data = (const char *)item->topic.data,
                                     .size = (int32_t)item->topic.size};
     enum api_operation operation =
-        api_fetch_from_replica(s->request.body) ? API_CLUSTER_ACTION : API_READ;
+        api_fetch_follower(s->request.body).id >= 0 ? API_CLUSTER_ACTION : API_READ;
     return api_request_topic(&s->request, operation, name, &id, unknown);
 }
 
@@ -133,6 +137,8 @@ static void fill(const struct fetch *s, const struct fetch_item *item, struct se
         in->isolation_level == 0 && !api_fetch_is_unknown(code) ? -1 : 0;
     if (code != WIRE_ERROR_NONE) {
         hint_leader(s, item, seen->topic, out);
+        if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE && f->follower.id >= 0)
+            out->log_start_offset = f->log_start; /* it may have to begin there */
         return;
     }
     out->high_watermark = f->high_watermark;

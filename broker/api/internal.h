@@ -196,10 +196,12 @@ struct fetch_session {
     struct hmap_node node;      /* in the cache, by id */
     struct list used;           /* likewise, the one that is silent longest first */
     struct heap_node evictable; /* likewise, when it may give way to a larger one */
+    struct heap_node yielding;  /* likewise, when it may to a follower's */
     struct fetch_sessions *cache;
     int32_t id, epoch; /* epoch: of the next fetch */
     int32_t weight;    /* how many partitions, when it was used last */
     bool by_id;        /* topics are named by their ids */
+    bool of_follower;  /* it goes before all of consumers */
     bool is_cached;    /* else nobody finds it any more, and it goes with the fetch under way */
     int64_t made_ns, used_ns;
     int32_t holders;
@@ -213,7 +215,7 @@ struct fetch_sessions {
     struct mem *mem;
     struct hmap map;
     struct list used;
-    struct heap evictable;
+    struct heap evictable, yielding;
     int32_t count_max; /* max.incremental.fetch.session.cache.slots */
     int64_t bytes;
     uint64_t drawn;
@@ -226,9 +228,14 @@ enum err api_sessions_init(struct fetch_sessions *cache, struct env *env, struct
 void api_sessions_free(struct fetch_sessions *cache);
 /* NULL: there is none. */
 struct fetch_session *api_session_find(const struct fetch_sessions *cache, int32_t id);
-/* A new one for so many partitions, which the caller does not hold; perhaps another one gives way.
- * NULL: there is no place, or no memory. */
-struct fetch_session *api_session_new(struct fetch_sessions *cache, int32_t size, bool by_id);
+/* What a new one is to be. */
+struct fetch_session_kind {
+    int32_t size; /* for so many partitions */
+    bool by_id, of_follower;
+};
+/* The caller does not hold it; perhaps another one gives way. NULL: there is no place, or no
+ * memory. */
+struct fetch_session *api_session_new(struct fetch_sessions *cache, struct fetch_session_kind kind);
 /* It is being used. */
 void api_session_touch(struct fetch_session *session);
 void api_session_next_epoch(struct fetch_session *session);

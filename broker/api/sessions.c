@@ -18,12 +18,24 @@ static bool equal_id(const void *key, const struct hmap_node *node)
     return CONTAINER_OF(node, struct fetch_session, node)->id == *(const int32_t *)key;
 }
 
-/* Kafka's EvictableKey: the smaller goes first. */
-static bool goes_before(const struct heap_node *a, const struct heap_node *b)
+/* Kafka's EvictableKey: a consumer's goes before a follower's, then the smaller. */
+static bool goes_before(const struct fetch_session *x, const struct fetch_session *y)
 {
-    const struct fetch_session *x = CONTAINER_OF(a, struct fetch_session, evictable);
-    const struct fetch_session *y = CONTAINER_OF(b, struct fetch_session, evictable);
+    if (x->of_follower != y->of_follower)
+        return y->of_follower;
     return x->weight != y->weight ? x->weight < y->weight : x->id < y->id;
+}
+
+static bool is_evicted_before(const struct heap_node *a, const struct heap_node *b)
+{
+    return goes_before(CONTAINER_OF(a, struct fetch_session, evictable),
+                       CONTAINER_OF(b, struct fetch_session, evictable));
+}
+
+static bool yields_before(const struct heap_node *a, const struct heap_node *b)
+{
+    return goes_before(CONTAINER_OF(a, struct fetch_session, yielding),
+                       CONTAINER_OF(b, struct fetch_session, yielding));
 }
 
 enum err api_sessions_init(struct fetch_sessions *cache, struct env *env, struct mem *mem,
@@ -31,7 +43,8 @@ enum err api_sessions_init(struct fetch_sessions *cache, struct env *env, struct
 {
     *cache = (struct fetch_sessions){.env = env, .mem = mem, .count_max = count_max};
     list_init(&cache->used);
-    heap_init(&cache->evictable, goes_before);
+    heap_init(&cache->evictable, is_evicted_before);
+    heap_init(&cache->yielding, yields_before);
     return hmap_init(&cache->map, mem, equal_id);
 }
 
@@ -60,20 +73,32 @@ static int32_t draw_id(struct fetch_sessions *cache)
     }
 }
 
-/* Kafka's tryEvict, of consumers: who has been silent for long goes; then the smallest of those
- * that are old enough, for one that is larger. */
-static bool evict(struct fetch_sessions *cache, int32_t size)
+/* The first that may give way to such a one; NULL: none. */
+static struct fetch_session *first_to_go(const struct fetch_sessions *cache, bool for_follower)
+{
+    const struct heap *heap = for_follower ? &cache->yielding : &cache->evictable;
+    struct heap_node *least = heap_min(heap);
+    if (least == NULL)
+        return NULL;
+    return for_follower ? CONTAINER_OF(least, struct fetch_session, yielding)
+                        : CONTAINER_OF(least, struct fetch_session, evictable);
+}
+
+/* Kafka's tryEvict: who has been silent for long goes; then the smallest of those that are old
+ * enough, for one that is larger; and any of a consumer for a follower's. */
+static bool evict(struct fetch_sessions *cache, struct fetch_session_kind kind)
 {
     int64_t now_ns = env_now(cache->env);
     struct fetch_session *victim = LIST_FIRST(&cache->used, struct fetch_session, used);
     if (victim == NULL)
         return false;
     if (now_ns - victim->used_ns <= EVICTION_NS) {
-        struct heap_node *least = heap_min(&cache->evictable);
-        if (least == NULL)
+        victim = first_to_go(cache, kind.of_follower);
+        if (victim == NULL)
             return false;
-        victim = CONTAINER_OF(least, struct fetch_session, evictable);
-        if (size <= victim->weight)
+        bool outranks = kind.of_follower && !victim->of_follower;
+        bool is_less = victim->of_follower && !kind.of_follower;
+        if (!outranks && (is_less || kind.size <= victim->weight))
             return false;
     }
     api_session_close(victim);
@@ -193,15 +218,16 @@ void api_session_let_go(struct fetch_session *session)
         free_session(session);
 }
 
-struct fetch_session *api_session_new(struct fetch_sessions *cache, int32_t size, bool by_id)
+struct fetch_session *api_session_new(struct fetch_sessions *cache, struct fetch_session_kind kind)
 {
-    if (!has_room(cache, size) && (!evict(cache, size) || !has_room(cache, size)))
+    if (!has_room(cache, kind.size) && (!evict(cache, kind) || !has_room(cache, kind.size)))
         return NULL;
     struct fetch_session *session = take(cache, sizeof *session);
     if (session == NULL)
         return NULL;
     session->cache = cache;
-    session->by_id = by_id;
+    session->by_id = kind.by_id;
+    session->of_follower = kind.of_follower;
     session->epoch = 1;
     session->made_ns = env_now(cache->env);
     list_init(&session->used);
@@ -217,9 +243,18 @@ struct fetch_session *api_session_new(struct fetch_sessions *cache, int32_t size
     session->is_cached = true;
     hmap_insert(&cache->map, hash_mix((uint64_t)session->id), &session->node);
     api_session_hold(session);
-    session->weight = size;
+    session->weight = kind.size;
     api_session_touch(session);
     return session;
+}
+
+static void leave_heaps(struct fetch_session *session)
+{
+    struct fetch_sessions *cache = session->cache;
+    if (session->evictable.queued)
+        heap_remove(&cache->evictable, &session->evictable);
+    if (session->yielding.queued)
+        heap_remove(&cache->yielding, &session->yielding);
 }
 
 void api_session_touch(struct fetch_session *session)
@@ -230,12 +265,14 @@ void api_session_touch(struct fetch_session *session)
     session->used_ns = env_now(cache->env);
     list_remove(&session->used);
     list_push_back(&cache->used, &session->used);
-    if (session->evictable.queued)
-        heap_remove(&cache->evictable, &session->evictable);
+    leave_heaps(session);
     if (session->items.count > 0)
         session->weight = (int32_t)session->items.count;
-    if (session->used_ns - session->made_ns > EVICTION_NS)
+    bool is_old = session->used_ns - session->made_ns > EVICTION_NS;
+    if (is_old)
         heap_insert(&cache->evictable, &session->evictable);
+    if (is_old || !session->of_follower)
+        heap_insert(&cache->yielding, &session->yielding);
 }
 
 void api_session_close(struct fetch_session *session)
@@ -244,8 +281,7 @@ void api_session_close(struct fetch_session *session)
     if (!session->is_cached)
         return;
     session->is_cached = false;
-    if (session->evictable.queued)
-        heap_remove(&cache->evictable, &session->evictable);
+    leave_heaps(session);
     list_remove(&session->used);
     hmap_remove(&cache->map, &session->node);
     api_session_let_go(session);

@@ -260,6 +260,7 @@ static void on_listening(struct env_op *op, enum err e, uint64_t n)
     uint16_t port = address->advertised.port;
     l->name = n;
     l->told = (struct api_listener){.on = address->of_quorum ? WIRE_ON_CONTROLLER : WIRE_ON_BROKER,
+                                    .of_brokers = address->of_brokers,
                                     .name = address->name,
                                     .host = address->advertised.host,
                                     .port = port != 0 ? port : env_listener_port(n)};

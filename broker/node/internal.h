@@ -35,8 +35,9 @@ struct endpoint {
 struct listener_address {
     char name[LISTENER_NAME_SIZE];
     struct endpoint at, advertised;
-    bool of_quorum; /* one of controller.listener.names: for voters, and who asks the leader */
-    bool of_nodes;  /* for other nodes, apart from clients: that, or inter.broker.listener.name */
+    bool of_quorum;  /* one of controller.listener.names: for voters, and who asks the leader */
+    bool of_nodes;   /* for other nodes, apart from clients: that, or inter.broker.listener.name */
+    bool of_brokers; /* by which other brokers come, be it apart from clients or not */
 };
 
 struct listener_list {

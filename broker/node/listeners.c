@@ -279,7 +279,9 @@ static void set_apart(const struct broker_config *config, struct listener_list *
         others += !list->at[i].of_quorum && strcmp(list->at[i].name, name) != 0;
     for (int i = 0; i < list->count; i++) {
         struct listener_address *l = &list->at[i];
-        l->of_nodes = l->of_quorum || (named && others > 0 && strcmp(l->name, name) == 0);
+        bool is_it = named && strcmp(l->name, name) == 0;
+        l->of_nodes = l->of_quorum || (is_it && others > 0);
+        l->of_brokers = !l->of_quorum && (is_it || !named || !list->named);
     }
 }
 

@@ -143,7 +143,7 @@ static void on_read(struct log_op *op, enum err e)
         f->next_offset = log->next_offset;
         f->some = f->next_offset < readable_end(f);
     }
-    if (f->read != NULL && log->bytes > 0)
+    if (f->read != NULL && log->bytes > 0 && !is_follower(f))
         TRACE(r->trace, SERVE, .partition = r->trace_id, .topic_id = r->topic_trace,
               .from = f->offset, .to = f->next_offset, .high_watermark = f->high_watermark,
               .leader_epoch = r->leader_epoch, .isolation = f->isolation);

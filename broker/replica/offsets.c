@@ -103,6 +103,7 @@ void replica_trims_fail(struct replica *r, int16_t code)
 
 void replica_trim_cancel(struct replica_trim *t, int16_t code)
 {
+    t->late = code;
     if (list_linked(&t->link))
         end_trim(t, code);
 }
@@ -114,10 +115,14 @@ static void on_trimmed(struct log_op *op, enum err e)
     int16_t code = e == ERR_NONE ? replica_check(r, -1) : replica_code_of(e);
     if (code == WIRE_ERROR_NONE)
         replica_wake_all(r); /* who asks for what is below it is told so, and followers follow */
-    if (code == WIRE_ERROR_NONE && r->isr != NULL && replica_low_watermark(r) < t->to)
-        list_push_back(&r->isr->trims, &t->link);
-    else
-        end_trim(t, code);
+    bool waits = code == WIRE_ERROR_NONE && r->isr != NULL && replica_low_watermark(r) < t->to;
+    if (!waits || t->late != WIRE_ERROR_NONE) {
+        end_trim(t, waits ? t->late : code);
+        return;
+    }
+    list_push_back(&r->isr->trims, &t->link);
+    if (t->waits != NULL)
+        t->waits(t);
 }
 
 void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done)
@@ -125,6 +130,7 @@ void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *
     t->done = done;
     t->replica = r;
     t->low_watermark = -1;
+    t->late = WIRE_ERROR_NONE;
     list_init(&t->link);
     t->code = replica_check(r, -1);
     t->to = t->offset == -1 ? r->high_watermark : t->offset;

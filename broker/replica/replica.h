@@ -399,6 +399,8 @@ typedef void replica_trim_done(struct replica_trim *t);
 struct replica_trim {
     /* in */
     int64_t offset; /* that the log is to begin at; -1: the high watermark */
+    /* Told that it waits for followers now. NULL: nobody asks. */
+    void (*waits)(struct replica_trim *t);
     /* out. code: 0; OFFSET_OUT_OF_RANGE: beyond the high watermark; those of replica_check */
     int16_t code;
     int64_t low_watermark; /* least log start of the replicas that live; -1 where code is not 0 */
@@ -408,14 +410,15 @@ struct replica_trim {
     struct replica *replica;
     struct list link; /* it waits for followers */
     int64_t to;
+    int16_t late; /* not 0: it is to wait for none */
 };
 
 /* Moves the log start on, durably, and never back: where it is further already, that is the answer.
  * Done when the followers that live have moved theirs, too. The caller holds the replica. done may
  * be called before this returns. */
 void replica_trim(struct replica *r, struct replica_trim *t, replica_trim_done *done);
-/* Waits for no follower any longer: done is called now, with that code; unless the own log is still
- * under way, or it is done. */
+/* Waits for no follower any longer, and ends with that code where it would: now, or when its own
+ * log has begun there. Harmless on one that has ended. */
 void replica_trim_cancel(struct replica_trim *t, int16_t code);
 
 /* ---- offsets by time ---- */
