@@ -72,19 +72,44 @@ bool api_fetch_collect(struct fetch *s)
 
 /* ---- rows ---- */
 
+/* The topic of the item before, for those that follow each other; and who leads elsewhere. */
+struct seen {
+    const uint8_t *name;
+    const struct metadata_topic *topic;
+    int16_t unknown;
+    struct api_leaders leaders;
+};
+
 /* Whom else to ask, since version 16 (KIP-951). */
-static void hint_leader(const struct fetch *s, const struct fetch_item *item,
-                        const struct metadata_topic *topic,
+static void hint_leader(const struct fetch_item *item, struct seen *seen,
                         struct wire_fetch_response_partition *out)
 {
-    bool moved = out->error_code == WIRE_ERROR_NOT_LEADER_OR_FOLLOWER ||
-                 out->error_code == WIRE_ERROR_FENCED_LEADER_EPOCH;
-    if (topic == NULL || !moved || item->partition >= topic->partition_count ||
-        api_request_version(&s->request) < LEADER_HINT_SINCE)
+    int32_t id, epoch;
+    if (api_request_version(seen->leaders.request) < LEADER_HINT_SINCE ||
+        !api_leaders_add(&seen->leaders, seen->topic, item->partition, out->error_code, &id,
+                         &epoch))
         return;
-    const struct metadata_partition *p = metadata_partition(topic, item->partition);
-    out->current_leader = (struct wire_fetch_response_leader){.leader_id = p->leader,
-                                                              .leader_epoch = p->leader_epoch};
+    out->current_leader =
+        (struct wire_fetch_response_leader){.leader_id = id, .leader_epoch = epoch};
+}
+
+/* Where those are. */
+static bool tell_nodes(struct fetch *s, struct api_leaders *leaders)
+{
+    size_t count = (size_t)leaders->count;
+    if (count == 0)
+        return true;
+    s->body.node_endpoints = api_request_alloc(&s->request, count, sizeof *s->body.node_endpoints);
+    if (s->body.node_endpoints == NULL)
+        return false;
+    const struct api_broker *broker;
+    while ((broker = api_leaders_next(leaders)) != NULL)
+        s->body.node_endpoints[s->body.node_endpoints_count++] =
+            (struct wire_fetch_response_node){.node_id = broker->id,
+                                              .host = broker->host,
+                                              .port = broker->port,
+                                              .rack = broker->rack};
+    return true;
 }
 
 /* The topic that the item means; NULL: there is none. */
@@ -102,13 +127,6 @@ const struct metadata_topic *api_fetch_topic(const struct fetch *s, const struct
         api_fetch_follower(s->request.body).id >= 0 ? API_CLUSTER_ACTION : API_READ;
     return api_request_topic(&s->request, operation, name, &id, unknown);
 }
-
-/* The topic of the item before, for those that follow each other. */
-struct seen {
-    const uint8_t *name;
-    const struct metadata_topic *topic;
-    int16_t unknown;
-};
 
 static void fill(const struct fetch *s, const struct fetch_item *item, struct seen *seen,
                  struct wire_fetch_response_partition *out)
@@ -136,7 +154,7 @@ static void fill(const struct fetch *s, const struct fetch_item *item, struct se
     out->aborted_transactions_count =
         in->isolation_level == 0 && !api_fetch_is_unknown(code) ? -1 : 0;
     if (code != WIRE_ERROR_NONE) {
-        hint_leader(s, item, seen->topic, out);
+        hint_leader(item, seen, out);
         if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE && f->follower.id >= 0)
             out->log_start_offset = f->log_start; /* it may have to begin there */
         return;
@@ -210,7 +228,7 @@ bool api_fetch_fill(struct fetch *s)
 {
     struct request *r = &s->request;
     struct wire_fetch_response_partition *rows = NULL;
-    struct seen seen = {0};
+    struct seen seen = {.leaders.request = r};
     if (!api_fetch_collect(s))
         return false;
     size_t max = (size_t)s->item_count;
@@ -233,7 +251,7 @@ bool api_fetch_fill(struct fetch *s)
         if (out->records.size > 0)
             give(s, item);
     }
-    return true;
+    return tell_nodes(s, &seen.leaders);
 }
 
 /* The encoded bytes with the ranges of files in their gaps. */

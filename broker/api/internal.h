@@ -534,6 +534,24 @@ bool api_broker_is_alive(const struct api_broker *broker);
  * -1: there is no broker. */
 int32_t api_brokers_controller(const struct request *r, const struct api_brokers *all);
 
+/* leaders.c: brokers that lead what was asked for here (KIP-951). */
+#define API_LEADERS_MAX 64 /* that are told where they are; others are asked for */
+
+struct api_leaders {
+    struct request *request;
+    int32_t ids[API_LEADERS_MAX];
+    int32_t count, next;
+    struct api_brokers brokers;
+};
+
+/* Who leads the partition whose row has that code, and in which epoch; false: the code does not ask
+ * for it, or nobody knows. topic may be NULL. */
+bool api_leaders_add(struct api_leaders *l, const struct metadata_topic *topic, int32_t partition,
+                     int16_t code, int32_t *id, int32_t *epoch);
+/* The next of the others of them, each once; NULL: no more. Views into the image that is current.
+ */
+const struct api_broker *api_leaders_next(struct api_leaders *l);
+
 /* What an answer's version says of partitions. */
 struct api_told {
     bool alive_only; /* of replicas and ISR those alone that are alive */

@@ -45,11 +45,58 @@ static void break_silent(struct produce *s)
     api_request_refuse(&s->request, ERR_INVALID, sentence);
 }
 
+#define LEADERS_SINCE 10 /* KIP-951 */
+
+static const struct metadata_topic *topic_of(const struct request *r,
+                                             const struct wire_produce_response_topic *row)
+{
+    const struct metadata_image *image = quorum_current(r->api->quorum);
+    if (api_request_version(r) >= TOPIC_IDS_SINCE)
+        return metadata_find_id(image, &row->topic_id);
+    return metadata_find(image, bytes_of(row->name.data, (size_t)MAX(row->name.size, 0)));
+}
+
+static void tell_nodes(struct produce *s, struct api_leaders *leaders)
+{
+    size_t count = (size_t)leaders->count;
+    s->body.node_endpoints = api_request_alloc(&s->request, count, sizeof *s->body.node_endpoints);
+    const struct api_broker *broker;
+    while (s->body.node_endpoints != NULL && (broker = api_leaders_next(leaders)) != NULL)
+        s->body.node_endpoints[s->body.node_endpoints_count++] =
+            (struct wire_produce_response_node){.node_id = broker->id,
+                                                .host = broker->host,
+                                                .port = broker->port,
+                                                .rack = broker->rack};
+}
+
+/* Of partitions that another broker leads, who does, and where that is. */
+static void tell_leaders(struct produce *s)
+{
+    struct api_leaders leaders = {.request = &s->request};
+    int32_t self = quorum_node_id(s->request.api->quorum);
+    for (int32_t t = 0; t < s->body.responses_count; t++) {
+        const struct wire_produce_response_topic *row = &s->body.responses[t];
+        const struct metadata_topic *topic = topic_of(&s->request, row);
+        for (int32_t i = 0; i < row->partition_responses_count; i++) {
+            struct wire_produce_response_partition *out = &row->partition_responses[i];
+            int32_t id, epoch;
+            if (!api_leaders_add(&leaders, topic, out->index, out->error_code, &id, &epoch) ||
+                id < 0 || id == self)
+                continue;
+            out->current_leader.leader_id = id;
+            out->current_leader.leader_epoch = epoch;
+        }
+    }
+    tell_nodes(s, &leaders);
+}
+
 static void finish(struct request *r)
 {
     struct produce *s = CONTAINER_OF(r, struct produce, request);
     const struct wire_produce_request *in = r->body;
     env_disarm(r->api->env, &s->deadline);
+    if (s->failed && in->acks != 0 && api_request_version(r) >= LEADERS_SINCE)
+        tell_leaders(s);
     if (in->acks != 0)
         api_request_answer(r, &s->body);
     else if (s->failed)

@@ -267,8 +267,11 @@ void client_metadata_answer(struct client *c, struct client_call *call, struct b
 void client_metadata_lost(struct client *c);
 void client_lane_up(struct client *c, const struct client_event *ev);
 void client_lane_down(struct client *c, const struct client_event *ev);
-/* A leader that an answer named itself (KIP-951); taken when its epoch is newer. */
-void client_leader_hint(struct client *c, struct client_topic *topic, int32_t partition,
+/* Where a node is, as an answer says it. */
+void client_metadata_learn_node(struct client *c, int32_t id, struct wire_string host,
+                                int32_t port);
+/* A leader that an answer named itself (KIP-951); taken when its epoch is newer: true. */
+bool client_leader_hint(struct client *c, struct client_topic *topic, int32_t partition,
                         int32_t leader, int32_t leader_epoch);
 
 /* codes.c: what a code says about the request that got it. */

@@ -228,16 +228,17 @@ struct client_node *client_leader(struct client *c, struct client_topic *topic, 
     return node;
 }
 
-void client_leader_hint(struct client *c, struct client_topic *topic, int32_t partition,
+bool client_leader_hint(struct client *c, struct client_topic *topic, int32_t partition,
                         int32_t leader, int32_t leader_epoch)
 {
     if (leader < 0 || partition >= topic->partition_count || client_node_find(c, leader) == NULL)
-        return;
+        return false;
     struct client_partition *p = &topic->partitions[partition];
     if (leader_epoch <= p->leader_epoch)
-        return;
+        return false;
     p->leader = leader;
     p->leader_epoch = leader_epoch;
+    return true;
 }
 
 /* ---- asking ---- */
@@ -343,7 +344,7 @@ void client_metadata_pump(struct client *c)
 
 /* ---- learning ---- */
 
-static void learn_node(struct client *c, int32_t id, struct wire_string host, int32_t port)
+void client_metadata_learn_node(struct client *c, int32_t id, struct wire_string host, int32_t port)
 {
     bool usable =
         id >= 0 && host.size > 0 && host.size < CLIENT_HOST_MAX && port > 0 && port <= UINT16_MAX;
@@ -368,7 +369,7 @@ static void learn_nodes(struct client *c, const struct wire_metadata_response *r
 {
     for (int32_t i = 0; i < response->brokers_count; i++) {
         const struct wire_metadata_response_broker *b = &response->brokers[i];
-        learn_node(c, b->node_id, b->host, b->port);
+        client_metadata_learn_node(c, b->node_id, b->host, b->port);
     }
     c->metadata.controller = response->controller_id;
 }
@@ -459,7 +460,7 @@ static void learn_controllers(struct client *c, struct client_call *call, struct
     }
     for (int32_t i = 0; i < response.brokers_count; i++) {
         const struct wire_describe_cluster_response_broker *b = &response.brokers[i];
-        learn_node(c, b->broker_id, b->host, b->port);
+        client_metadata_learn_node(c, b->broker_id, b->host, b->port);
     }
     m->controller = response.controller_id;
     m->failure_count = 0;

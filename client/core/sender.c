@@ -267,6 +267,15 @@ static void requeue(struct client *c, struct client_batch *b)
     b->retry_ns = c->now_ns + client_backoff_ns(c, b->attempt_count);
 }
 
+/* Another leader is known already: the batch goes there at once (KIP-951). */
+static void hurry(struct client *c, struct client_queue *q)
+{
+    LIST_EACH (b, &q->waiting, struct client_batch, link) {
+        if (b->attempt_count > 0)
+            b->retry_ns = c->now_ns;
+    }
+}
+
 /* The call has ended: the batch flies no longer. False: its records were told before. */
 static bool land(struct client *c, struct client_batch *b)
 {
@@ -334,9 +343,8 @@ static void on_batch_answered(struct client *c, struct client_batch *b,
                               const struct wire_produce_response_partition *in)
 {
     struct client_queue *q = b->queue;
-    if (in->current_leader.leader_id >= 0)
-        client_leader_hint(c, q->topic, q->index, in->current_leader.leader_id,
-                           in->current_leader.leader_epoch);
+    bool moved = client_leader_hint(c, q->topic, q->index, in->current_leader.leader_id,
+                                    in->current_leader.leader_epoch);
     if (land(c, b)) {
         if (in->error_code == 0)
             client_batch_tell(c, b, CLIENT_OK, 0, ERR_NONE, in->base_offset,
@@ -346,6 +354,8 @@ static void on_batch_answered(struct client *c, struct client_batch *b,
         else
             on_refused(c, b, in->error_code);
     }
+    if (moved)
+        hurry(c, q);
     client_queue_update(c, q);
 }
 
@@ -386,7 +396,11 @@ void client_sender_answer(struct client *c, struct client_call *call, struct byt
     struct wire_produce_response response;
     enum err e = client_call_decode(c, call, body, &response);
     if (e != ERR_NONE)
-        response.responses_count = 0;
+        response.responses_count = response.node_endpoints_count = 0;
+    for (int32_t i = 0; i < response.node_endpoints_count; i++) {
+        const struct wire_produce_response_node *node = &response.node_endpoints[i];
+        client_metadata_learn_node(c, node->node_id, node->host, node->port);
+    }
     for (int32_t t = 0; t < response.responses_count; t++) {
         const struct wire_produce_response_topic *topic = &response.responses[t];
         for (int32_t i = 0; i < topic->partition_responses_count; i++) {

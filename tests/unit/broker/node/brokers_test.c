@@ -264,3 +264,42 @@ TEST(fenced_brokers_belong_to_the_cluster_for_who_asks_for_them)
     assert_false(answer.brokers[1].is_fenced);
     help_teardown(&h);
 }
+
+/* KIP-951: it need not be asked for. */
+TEST(who_asks_the_wrong_broker_is_told_of_the_right_one)
+{
+    struct help h;
+    make_four(&h, 76);
+    make_partitions(&h);
+    struct wire_uuid id = ask(&h, 13).topics[0].topic_id;
+    for (int16_t v = 9; v <= 13; v++) {
+        struct help_produce p;
+        help_produce_init(&p, id, -1, help_batch(&h, 1, -1, 0, 1000));
+        p.partition.index = 1;
+        int call = help_call(&h, 0, v, &p.body);
+        help_go(&h, 300);
+        struct wire_produce_response answer;
+        help_expect(&h, call, &answer);
+        const struct wire_produce_response_partition *out =
+            &answer.responses[0].partition_responses[0];
+        assert_int_equal(out->error_code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+        assert_int_equal(out->current_leader.leader_id, v < 10 ? -1 : 2);
+        assert_int_equal(answer.node_endpoints_count, v < 10 ? 0 : 1);
+        if (v >= 10)
+            assert_int_equal(answer.node_endpoints[0].port, 9002);
+    }
+    for (int16_t v = 15; v <= 18; v++) {
+        struct help_fetch f;
+        help_fetch_init(&f, id, 0);
+        f.partition.partition = 1;
+        int call = help_call(&h, 1, v, &f.body);
+        help_go(&h, 300);
+        struct wire_fetch_response answer;
+        help_expect(&h, call, &answer);
+        const struct wire_fetch_response_partition *out = &answer.responses[0].partitions[0];
+        assert_int_equal(out->error_code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
+        assert_int_equal(out->current_leader.leader_id, v < 16 ? -1 : 2);
+        assert_int_equal(answer.node_endpoints_count, v < 16 ? 0 : 1);
+    }
+    help_teardown(&h);
+}
