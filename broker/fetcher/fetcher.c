@@ -446,7 +446,7 @@ enum err fetcher_set_new(struct fetcher_set **out, struct env *env, struct mem *
                          const struct fetcher_settings *settings, struct fetcher_watch *watch)
 {
     ASSERT(settings->backoff_ms >= 0);
-    ASSERT(settings->response_bytes_max > 0);
+    ASSERT(settings->response_bytes_max >= 0);
     struct fetcher_set *set = mem_zalloc(mem, sizeof *set);
     if (set == NULL)
         return ERR_NOMEM;

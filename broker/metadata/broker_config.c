@@ -83,11 +83,18 @@ const struct metadata_broker_key metadata_broker_keys[] = {
     INT_ROW("min.insync.replicas", TOPICS(min_insync_replicas), 1, INT32_MAX, METADATA_OF_CLUSTER),
     FIXED("node.id", INT),
     FIXED("num.partitions", INT),
+    FIXED("num.replica.fetchers", INT),
     FIXED("process.roles", LIST),
     INT_ROW("producer.id.expiration.ms", AT(producer_id_expiration_ms), 1, INT32_MAX,
             METADATA_CLUSTER_WIDE),
     FIXED("queued.max.request.bytes", LONG),
+    FIXED("replica.fetch.backoff.ms", INT),
+    FIXED("replica.fetch.max.bytes", INT),
+    FIXED("replica.fetch.min.bytes", INT),
+    FIXED("replica.fetch.response.max.bytes", INT),
+    FIXED("replica.fetch.wait.max.ms", INT),
     FIXED("replica.lag.time.max.ms", LONG),
+    FIXED("replica.socket.timeout.ms", INT),
     FIXED("socket.request.max.bytes", INT),
 };
 const int metadata_broker_key_count = COUNT_OF(metadata_broker_keys);

@@ -79,6 +79,20 @@ static const struct config_row rows[] = {
             "a broker that has not been heard of for so long is fenced, and others lead"),
     INT_ROW("initial.broker.registration.timeout.ms", initial_broker_registration_timeout_ms, 1,
             INT32_MAX, "60000", "how long a broker that starts waits until it is registered"),
+    INT_ROW("replica.fetch.wait.max.ms", replica_fetch_wait_max_ms, 0, 3600000, "500",
+            "how long a leader may wait for records before it answers a replica"),
+    INT_ROW("replica.fetch.min.bytes", replica_fetch_min_bytes, 0, INT32_MAX, "1",
+            "bytes for which it need not wait"),
+    INT_ROW("replica.fetch.max.bytes", replica_fetch_max_bytes, 0, INT32_MAX, "1048576",
+            "bytes of one partition in its answer, unless one batch alone is larger"),
+    INT_ROW("replica.fetch.response.max.bytes", replica_fetch_response_max_bytes, 0, INT32_MAX,
+            "10485760", "bytes of all its answer, unless one batch alone is larger"),
+    INT_ROW("replica.fetch.backoff.ms", replica_fetch_backoff_ms, 0, INT32_MAX, "1000",
+            "the pause before a partition is asked for again that could not be had"),
+    INT_ROW("replica.socket.timeout.ms", replica_socket_timeout_ms, 1, INT32_MAX, "30000",
+            "how long a replica waits for its leader's answer"),
+    INT_ROW("num.replica.fetchers", num_replica_fetchers, 1, INT32_MAX, "1",
+            "kiln has one for each leader, whatever stands here"),
     ENUM_ROW("flush.policy", flush_policy, "ack|os", "ack",
              "ack: acknowledged means synced; os: it means in the page cache, as in Kafka"),
     BOOL_ROW("auto.create.topics.enable", auto_create_topics_enable, "true",
@@ -211,7 +225,7 @@ static const char *const foreign[] = {
     "num.io.threads",
     "num.network.threads",
     "num.recovery.threads.*",
-    "num.replica.*",
+    "num.replica.alter.*",
     "offset.metadata.max.bytes",
     "offsets.*",
     "principal.builder.class",
@@ -220,10 +234,9 @@ static const char *const foreign[] = {
     "queued.max.requests",
     "quota.*",
     "remote.*",
-    "replica.fetch.*",
     "replica.high.watermark.*",
     "replica.selector.class",
-    "replica.socket.*",
+    "replica.socket.receive.*",
     "replication.quota.*",
     "request.timeout.ms",
     "security.*",
@@ -414,12 +427,32 @@ static const char *retention_key(const struct broker_config *config)
                                                      : "log.retention.hours";
 }
 
+/* As Kafka requires it (KafkaConfig.validateValues). */
+static enum err check_replica_times(const struct broker_config *config, struct errmsg *msg)
+{
+    const struct {
+        const char *key;
+        int64_t ms;
+    } limits[] = {{"replica.socket.timeout.ms", config->replica_socket_timeout_ms},
+                  {"replica.lag.time.max.ms", config->replica_lag_time_max_ms}};
+    for (int i = 0; i < COUNT_OF(limits); i++) {
+        if (config->replica_fetch_wait_max_ms > limits[i].ms)
+            return errmsg_set(msg, ERR_INVALID,
+                              "replica.fetch.wait.max.ms: %lld is more than %s, which is %lld",
+                              (long long)config->replica_fetch_wait_max_ms, limits[i].key,
+                              (long long)limits[i].ms);
+    }
+    return ERR_NONE;
+}
+
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
 {
     struct listener_list listeners;
     enum err e = broker_listeners_parse(config, &listeners, msg);
     if (e == ERR_NONE)
         e = broker_members_check(config, &listeners, msg);
+    if (e == ERR_NONE)
+        e = check_replica_times(config, msg);
     if (e != ERR_NONE)
         return e;
     if (config->log_dirs[0] == 0 || strchr(config->log_dirs, ',') != NULL)

@@ -291,6 +291,7 @@ struct broker {
     struct controllers *controllers; /* the way to the other voters; NULL: there are none */
     char quorum_listener[LISTENER_NAME_SIZE]; /* of theirs, where this node has none itself */
     struct orders *orders;                    /* to whoever leads them */
+    struct fetchers *fetchers;                /* NULL: nothing is followed here */
     struct membership membership;
     int32_t told_epoch; /* of the metadata quorum, whose leader a person knows */
 
@@ -435,6 +436,26 @@ void broker_clients_stop_listening(struct broker *b);
 bool broker_clients_shut(const struct broker *b);
 void broker_clients_drain(struct broker *b);
 void broker_clients_close(struct broker *b);
+
+/* fetchers.c: what is followed here, behind whom. */
+/* Of one of several; where the node is its own quorum, or no broker, there are none, and all of
+ * these are harmless. ERR_NOMEM. */
+enum err broker_fetchers_open(struct broker *b) MUST_USE;
+/* Where the brokers are of which the image says something new; from NULL: all of them. */
+void broker_fetchers_know(struct broker *b, const struct metadata_image *from,
+                          const struct metadata_image *to);
+/* It follows that broker; -1: nobody leads. */
+void broker_fetchers_follow(struct broker *b, struct replica *r, int32_t leader);
+void broker_fetchers_unfollow(struct broker *b, struct replica *r);
+/* Those that there was no memory for. */
+void broker_fetchers_retry(struct broker *b);
+/* Nobody is asked any more, and when nothing is being taken: broker_stop_go_on. */
+void broker_fetchers_close(struct broker *b);
+bool broker_fetchers_are_closed(const struct broker *b);
+/* After broker_fetchers_close: ended is called when no connection is left, perhaps before this
+ * returns. */
+void broker_fetchers_end(struct broker *b, void (*ended)(struct broker *b));
+void broker_fetchers_free(struct broker *b);
 
 /* controllers.c */
 /* Somebody else may lead the metadata quorum. */

@@ -88,6 +88,7 @@ void broker_free(struct broker *b)
         log_set_free(b->logs);
     if (b->dir != NULL)
         dir_free(b->dir);
+    broker_fetchers_free(b);
     replica_set_free(&b->replicas);
     arena_free(&b->config_texts);
     mem_free(b->mem, b);

@@ -27,6 +27,11 @@ struct broker_config {
     char broker_rack[CONFIG_STRING_SIZE]; /* "": none */
     int64_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
     int64_t initial_broker_registration_timeout_ms;
+    /* Replication. */
+    int64_t replica_fetch_wait_max_ms, replica_fetch_min_bytes, replica_fetch_max_bytes;
+    int64_t replica_fetch_response_max_bytes, replica_fetch_backoff_ms;
+    int64_t replica_socket_timeout_ms;
+    int64_t num_replica_fetchers;
     int32_t flush_policy; /* enum log_flush */
     bool auto_create_topics_enable;
     int64_t num_partitions, default_replication_factor, min_insync_replicas;

@@ -59,9 +59,14 @@ void broker_partitions_catch_up(struct broker *b, struct replica *r)
     int32_t partition = replica_partition(r);
     if (topic == NULL || partition >= topic->partition_count || !replica_is_open(r))
         return;
-    struct replica_epochs epochs = epochs_of(b, metadata_partition(topic, partition));
+    const struct metadata_partition *p = metadata_partition(topic, partition);
+    struct replica_epochs epochs = epochs_of(b, p);
     epochs.leader = MAX(epochs.leader, replica_leader_epoch(r));
+    if (!epochs.follows)
+        broker_fetchers_unfollow(b, r);
     replica_become(r, epochs);
+    if (epochs.follows)
+        broker_fetchers_follow(b, r, p->leader);
     if (replica_holds(r))
         broker_partitions_later(b);
 }
@@ -87,6 +92,7 @@ static void on_reopen(struct env_timer *timer)
     list_splice_back(&b->to_open, &b->unopened);
     broker_marks_write(b);
     catch_up_some(b);
+    broker_fetchers_retry(b);
     broker_partitions_pump(b);
 }
 
@@ -313,6 +319,7 @@ void broker_partitions_open_all(struct broker *b)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
     enum err e = look_at_strays(b, image);
+    broker_fetchers_know(b, NULL, image);
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++)
         e = add_topic(b, metadata_topic_at(image, i));
     if (e != ERR_NONE) {

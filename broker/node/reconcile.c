@@ -126,6 +126,7 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
     list_init(&application->link);
     list_push_back(&b->applications, &application->link);
     reconcile_broker(b, to);
+    broker_fetchers_know(b, from, to);
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after))
         reconcile_topic(b, before, after, application);

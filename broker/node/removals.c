@@ -112,6 +112,7 @@ void broker_removals_add(struct broker *b, struct replica *r, struct application
         replica_resign(r); /* the next start removes its directory */
         return;
     }
+    broker_fetchers_unfollow(b, r);
     if (b->retain_next == r)
         b->retain_next = replica_next(&b->replicas, r);
     replica_hold(r);

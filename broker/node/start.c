@@ -186,6 +186,8 @@ static void open_metadata(struct broker *b)
                        broker_controllers_out(b), &b->quorum_watch);
     if (e == ERR_NONE)
         e = broker_controllers_order(b);
+    if (e == ERR_NONE)
+        e = broker_fetchers_open(b);
     if (e != ERR_NONE) {
         out_of_memory(b);
         return;

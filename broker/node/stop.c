@@ -47,10 +47,15 @@ static void settle(struct broker *b)
         ended(b);
 }
 
+static void end_fetchers(struct broker *b)
+{
+    broker_fetchers_end(b, settle);
+}
+
 static void on_metadata_closed(struct quorum_op *op, enum err e)
 {
     (void)e; /* nothing was written */
-    broker_controllers_close(CONTAINER_OF(op, struct broker, quorum_op), settle);
+    broker_controllers_close(CONTAINER_OF(op, struct broker, quorum_op), end_fetchers);
 }
 
 void broker_stop_partitions_closed(struct broker *b)
@@ -58,7 +63,7 @@ void broker_stop_partitions_closed(struct broker *b)
     if (b->quorum_open)
         quorum_close(b->quorum, &b->quorum_op, on_metadata_closed);
     else
-        broker_controllers_close(b, settle);
+        broker_controllers_close(b, end_fetchers);
 }
 
 static void on_dir_closed(struct dir_op *op, enum err e)
@@ -82,6 +87,7 @@ void broker_stop_begin(struct broker *b)
     broker_membership_end(b);
     if (b->orders != NULL)
         orders_end(b->orders);
+    broker_fetchers_close(b);
     broker_stop_go_on(b);
 }
 
@@ -104,9 +110,11 @@ static void close_disk(struct broker *b)
 
 /* ---- draining ---- */
 
-/* What an end of the clients waits for. */
+/* What an end of the clients waits for; and what the end of the directory does. */
 static bool drained(const struct broker *b)
 {
+    if (b->phase == BROKER_CLOSING && !broker_fetchers_are_closed(b))
+        return false;
     bool clients = b->client_count > 0 || (b->api != NULL && !b->api_is_idle);
     return broker_clients_shut(b) && !clients && !broker_partitions_busy(b);
 }

@@ -371,6 +371,9 @@ TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
         {"listeners=PLAINTEXT://a:1,CONTROLLER://"
          "a:2\nbroker.heartbeat.interval.ms=9000\n" THREE_VOTERS,
          "is not less than broker.session.timeout.ms, which is 9000"},
+        {"replica.fetch.wait.max.ms=30001\nreplica.lag.time.max.ms=40000\n",
+         "is more than replica.socket.timeout.ms, which is 30000"},
+        {"replica.lag.time.max.ms=400\n", "is more than replica.lag.time.max.ms, which is 400"},
         {"default.replication.factor=2", "this node is a cluster of its own"},
         {"process.roles=controller\nlisteners=CONTROLLER://a:2\n", "has nobody to serve"},
         {"controller.quorum.bootstrap.servers=a:1,b:1", "name them in controller.quorum.voters"},
