@@ -203,6 +203,26 @@ TEST(a_follower_that_cuts_what_was_committed_is_found)
     expect_only(&r, CHECK_COMMITTED_CUT);
 }
 
+/* It led, and had a batch alone; its producer gives the same to the next leader. What it cuts then
+ * is a batch of the epoch before (E-4), and what it gets instead it may not cut any more. */
+TEST(a_retry_in_a_later_epoch_is_had_again)
+{
+    for (int again = 0; again < 2; again++) {
+        struct run r;
+        three(&r);
+        append_on(&r, B1, 10, 10, 1, 300);
+        lead(&r, B2, 2, 10);
+        append_on(&r, B2, 10, 10, 2, 300);
+        show(&r, B2, 11, 2);
+        SAY(&r, B1, LEADER_OFF, .partition = P, .leader_epoch = 1);
+        SAY(&r, B1, LOG_CUT, .partition = P, .end = 10, .was = 11, .reason = 4);
+        append_on(&r, B1, 10, 10, 2, 300);
+        if (again)
+            SAY(&r, B1, LOG_CUT, .partition = P, .end = 10, .was = 11, .reason = 4);
+        expect_only(&r, again ? CHECK_COMMITTED_CUT : CHECK_CODE_COUNT);
+    }
+}
+
 TEST(a_follower_that_begins_anew_elsewhere_cuts_nothing)
 {
     struct run r;
