@@ -492,6 +492,9 @@ static void carry_over(struct isr *from, struct isr *to)
         m->proposed = false;
     }
     to->proposal = from->proposal;
+    /* What has been written since is yet to be told. */
+    to->counting_end = from->counting_end;
+    to->written_end = from->written_end;
     list_splice_back(&to->trims, &from->trims);
 }
 
@@ -545,6 +548,10 @@ void replica_isr_begin(struct replica *r, bool is_new_epoch)
     struct isr *before = r->isr, *isr = r->isr_next;
     r->isr = isr;
     r->isr_next = NULL;
+    if (isr != NULL) {
+        isr->counting_end = log_counting_end(r->log);
+        isr->written_end = log_written_end(r->log);
+    }
     if (before != NULL) {
         settle(before);
         if (isr != NULL)
@@ -557,8 +564,6 @@ void replica_isr_begin(struct replica *r, bool is_new_epoch)
         return;
     if (is_new_epoch || before == NULL)
         begin_anew(isr, env_now(r->env));
-    isr->counting_end = log_counting_end(r->log);
-    isr->written_end = log_written_end(r->log);
     enter_rounds(isr);
     tell_isr(r);
 }
