@@ -68,10 +68,12 @@ static void drop_batches(struct replica *r)
     cut_batches(r, 0);
 }
 
-/* The identity of a record, as far as rows tell of it: its batch, and its place there. */
+/* The identity of a record, as far as rows tell of it: its batch, its place there, and the leader
+ * that took it: a batch that is sent again to the next leader has the same bytes. */
 static uint32_t mark_of(const struct batch *b, uint64_t offset)
 {
-    return (uint32_t)hash_combine(b->crc, offset - b->first) | 1;
+    uint64_t batch = hash_combine(b->crc, (uint32_t)b->epoch);
+    return (uint32_t)hash_combine(batch, offset - b->first) | 1;
 }
 
 /* ---- replicas against the canonical log ---- */
@@ -317,16 +319,25 @@ static void forget_marks(const struct replica *r)
     }
 }
 
+/* The last in sync is elected, whatever it has lost (KIP-966 is not served yet). */
+static bool is_last_in_sync(struct check *c, const struct replica *r)
+{
+    const struct part_state *s = &r->part->state;
+    const struct host *host = check_host(c, r->key[0]);
+    return s->known && host != NULL && host->broker_id >= 0 && s->elr == 0 &&
+           s->isr == 1ull << ((uint64_t)host->broker_id & (TRACE_BROKER_BITS - 1));
+}
+
 /* It lost power, and with it so many others that nobody may have kept what was acknowledged. */
 static bool lost_power(struct check *c, const struct replica *one)
 {
     int64_t count = 0;
     LIST_EACH (r, &one->part->replicas, struct replica, of_part) {
         const struct host *host = check_host(c, r->key[0]);
-        bool since = host != NULL && host->power_loss_ns >= r->opened_ns;
-        count += r == one || r->power_lost || since;
+        count += r == one || (host != NULL && host->power_loss_ns >= one->lost_since_ns);
     }
-    return one->power_lost && count >= check_min_insync(c, one->part);
+    bool many = count >= check_min_insync(c, one->part);
+    return one->power_lost && (many || is_last_in_sync(c, one));
 }
 
 /* A new leader has all that was committed (D5), or the contract has allowed to lose it. */

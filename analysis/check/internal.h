@@ -68,7 +68,8 @@ struct replica {
     bool opened, leading;
     bool clean; /* the life before this one ended so */
     /* Of the lives since it last led, or last had all that it had had. */
-    bool power_lost; /* one ended so */
+    bool power_lost;       /* one ended so, */
+    int64_t lost_since_ns; /* and the first of them had begun then */
     uint64_t end_was, durable_was;
     int32_t lead_epoch; /* that it led in last; -1: it never did */
     int32_t epoch;      /* of its last batch; -1: not known */

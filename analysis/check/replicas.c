@@ -81,7 +81,9 @@ static void on_open(struct check *c, const struct trace_row *row, struct replica
     check_kept(c, row, r);
     r->end_was = r->power_lost ? MAX(r->end_was, r->end) : r->end;
     r->durable_was = r->power_lost ? MIN(r->durable_was, kept) : kept;
-    r->power_lost |= host != NULL && host->power_loss_ns >= r->opened_ns;
+    bool lost_now = host != NULL && host->power_loss_ns >= r->opened_ns;
+    r->lost_since_ns = lost_now && !r->power_lost ? r->opened_ns : r->lost_since_ns;
+    r->power_lost |= lost_now;
     r->kept = MIN(r->kept, is->end);
     r->opened_ns = row->time_ns;
     r->start = is->start;

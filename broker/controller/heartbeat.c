@@ -44,7 +44,9 @@ static enum err add_change(const struct controller_view *view, const struct meta
                            const struct controller_turn *turn, int8_t fenced, int8_t leaving,
                            struct metadata_batch *batch)
 {
-    enum err e = controller_add_turn(view, turn, 1, batch);
+    enum err e = ERR_NONE;
+    if (fenced != CONTROLLER_FENCES || !KNOWN_BUG(fenced_leads_on))
+        e = controller_add_turn(view, turn, 1, batch);
     if (e == ERR_NONE)
         e = controller_add_registration_change(batch, broker->id, broker->epoch, fenced, leaving);
     return e == ERR_NONE ? controller_end(batch) : e;

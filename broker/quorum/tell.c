@@ -33,6 +33,14 @@ static void tell_topic(struct quorum *q, const struct metadata_topic *before,
               .topic_id = trace_topic_id(after->id.b));
 }
 
+/* Who leads and is in sync is no setting. */
+static bool is_set_otherwise(const struct metadata_topic *before,
+                             const struct metadata_topic *after)
+{
+    return before == NULL || before->settings_block != after->settings_block ||
+           before->partition_count != after->partition_count;
+}
+
 /* Brokers as bits, by their ids. */
 static uint64_t bits_of(const struct metadata_partition *p, enum metadata_list list)
 {
@@ -88,7 +96,7 @@ void quorum_tell_image(struct quorum *q, const struct metadata_image *from,
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after)) {
         tell_topic(q, before, after, first);
-        if (after != NULL && !defaults_moved)
+        if (after != NULL && !defaults_moved && is_set_otherwise(before, after))
             tell_settings(q, after, first);
         if (after != NULL && several)
             tell_partitions(q, before, after, to->offset);

@@ -113,6 +113,23 @@ TEST(an_old_leader_that_cuts_what_it_had_alone_is_right)
     expect_only(&r, CHECK_CODE_COUNT);
 }
 
+/* The producer sent the same batch to both. */
+TEST(an_old_leader_may_cut_what_the_next_one_was_sent_again)
+{
+    struct run r;
+    three(&r);
+    append_on(&r, B1, 10, 12, 1, 300);
+    lead(&r, B2, 2, 10);
+    append_on(&r, B2, 10, 12, 2, 300);
+    append_on(&r, B3, 5, 9, 1, 200);
+    append_on(&r, B3, 10, 12, 2, 300);
+    show(&r, B2, 13, 2);
+    SAY(&r, B1, LEADER_OFF, .partition = P, .leader_epoch = 1);
+    SAY(&r, B1, LOG_CUT, .partition = P, .end = 10, .was = 13, .reason = 4);
+    append_on(&r, B1, 10, 12, 2, 300);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
 TEST(an_old_leader_that_shows_what_it_had_alone_is_found)
 {
     struct run r;
