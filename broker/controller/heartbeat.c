@@ -156,6 +156,8 @@ static void decide_heartbeat(const struct controller_view *view, struct controll
         c->is_caught_up = c->metadata_offset >= broker->epoch;
         c->is_fenced = to == FENCED || to == GONE;
         c->may_go = to == GONE;
+        if (c->may_go)
+            controller_session_end(view->sessions, c->broker_id);
         e = move(view, broker, to, batch);
     }
     command->code = controller_code_of(e);

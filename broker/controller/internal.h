@@ -153,6 +153,8 @@ int16_t controller_check_epoch(const struct controller_view *view, int32_t broke
 enum err controller_session_touch(struct controller_sessions *s, int32_t broker_id, int64_t epoch,
                                   int64_t metadata_offset, int64_t now_ns) MUST_USE;
 void controller_session_drop(struct controller_sessions *s, int32_t broker_id);
+/* Its life goes, and has been told that it may: it is valid no more. */
+void controller_session_end(struct controller_sessions *s, int32_t broker_id);
 bool controller_session_is_valid(const struct controller_sessions *s, int32_t broker_id,
                                  int64_t epoch, int64_t now_ns);
 /* It is about to go since that offset, or since the one of the first call, which is given. */

@@ -9,6 +9,7 @@ struct controller_session {
     int64_t contact_ns;
     int64_t metadata_offset; /* that it has said it has; -1: nothing yet */
     int64_t shutdown_offset; /* it may go once all active brokers are there; -1: it does not */
+    bool over;               /* it goes, and knows that it may: its next life need not wait */
 };
 
 void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns)
@@ -84,6 +85,13 @@ enum err controller_session_touch(struct controller_sessions *s, int32_t broker_
     return ERR_NONE;
 }
 
+void controller_session_end(struct controller_sessions *s, int32_t broker_id)
+{
+    struct controller_session *session = find(s, broker_id);
+    ASSERT(session != NULL);
+    session->over = true;
+}
+
 static void drop(struct controller_sessions *s, struct controller_session *session)
 {
     list_remove(&session->link);
@@ -109,7 +117,8 @@ bool controller_session_is_valid(const struct controller_sessions *s, int32_t br
                                  int64_t epoch, int64_t now_ns)
 {
     const struct controller_session *session = find(s, broker_id);
-    return session != NULL && session->epoch == epoch && !has_expired(s, session, now_ns);
+    return session != NULL && session->epoch == epoch && !session->over &&
+           !has_expired(s, session, now_ns);
 }
 
 int32_t controller_session_expired(const struct controller_sessions *s, int64_t now_ns)

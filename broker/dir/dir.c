@@ -41,6 +41,7 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     dir->config.path = dir->path;
     dir->config.cluster_id = copy_text(mem, config->cluster_id);
     if (dir->path == NULL || (config->cluster_id != NULL && dir->config.cluster_id == NULL)) {
+        mem_free(mem, (void *)(uintptr_t)dir->config.cluster_id);
         mem_free(mem, dir->path);
         mem_free(mem, dir);
         return ERR_NOMEM;

@@ -170,6 +170,7 @@ struct removal {
 struct marking {
     struct list waiting, under_way; /* struct opening */
     struct controller_assign_directories assign;
+    struct controller_place *places; /* that it names; NULL: it is not busy */
     struct order order;
     bool busy;
 };

@@ -36,6 +36,8 @@ static void on_assigned(struct order *order)
     struct broker *b = CONTAINER_OF(order, struct broker, marking.order);
     ASSERT(b->marking.busy);
     b->marking.busy = false;
+    mem_free(b->mem, b->marking.places);
+    b->marking.places = NULL;
     if (b->marking.assign.command.code !=
         WIRE_ERROR_NONE) { /* a full disk, perhaps: with the next that are made */
         list_splice_back(&b->marking.waiting, &b->marking.under_way);
@@ -68,14 +70,14 @@ static void take_places(struct broker *b, struct controller_place *places, int32
     }
 }
 
-static void submit(struct broker *b, const struct controller_place *places, int32_t count)
+static void submit(struct broker *b, int32_t count)
 {
     struct controller_assign_directories *assign = &b->marking.assign;
     controller_assign_directories_init(assign);
     assign->broker_id = quorum_node_id(b->quorum);
     assign->broker_epoch = broker_membership_epoch(b);
     memcpy(assign->directory.b, dir_id(b->dir), sizeof assign->directory.b);
-    assign->places = places;
+    assign->places = b->marking.places;
     assign->count = count;
     orders_give(b->orders, &b->marking.order, &assign->command, ORDERS_FOREVER, on_assigned);
 }
@@ -92,6 +94,6 @@ void broker_marks_write(struct broker *b)
     }
     take_places(b, places, count);
     b->marking.busy = true;
-    submit(b, places, count);
-    mem_free(b->mem, places);
+    b->marking.places = places;
+    submit(b, count);
 }

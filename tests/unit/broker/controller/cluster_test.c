@@ -289,6 +289,12 @@ TEST(who_wants_to_go_gives_its_partitions_away_first)
     box_decide(&box, &c.command);
     assert_true(c.may_go);
     assert_true(metadata_find_broker(box.image, 1)->fenced);
+    /* Its next life need not wait for the session of one that has gone. */
+    assert_int_equal(cluster_register(&box, 1, 10, c.broker_epoch, NULL), 0);
+    assert_true(cluster_epoch(&box, 1) > c.broker_epoch);
+    /* Which has a session again. */
+    assert_int_equal(cluster_register(&box, 1, 11, -1, NULL),
+                     WIRE_ERROR_DUPLICATE_BROKER_REGISTRATION);
     box_done(&box);
 }
 

@@ -114,7 +114,8 @@ void company_setup(struct company *c, uint64_t seed, int voters, int brokers, co
     *c = (struct company){.voter_count = voters, .count = voters + brokers};
     current = c;
     mem_system(&c->mem);
-    const struct world_config config = {.seed = seed, .assert_leaks = true};
+    const struct world_config config = {
+        .seed = seed, .assert_leaks = true, .armed = 1u << FAULT_ALLOC};
     c->world = world_new(&c->mem, &config, &msg);
     assert_non_null(c->world);
     for (int i = 0; i < voters; i++)
