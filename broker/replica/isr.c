@@ -277,12 +277,12 @@ bool replica_proposal_answered(struct replica_proposal *p, int16_t code, int32_t
 {
     struct replica *r = p->replica;
     bool over = code == WIRE_ERROR_NONE || was_refused(code) || must_be_told(code);
+    bool look_again = p->is_void || code == WIRE_ERROR_NONE; /* of what it had to wait for */
     if (!p->is_void && !over)
         return false;
     if (!p->is_void)
         take_answer(r, code, leader_epoch, partition_epoch);
     replica_hold(r);
-    bool look_again = p->is_void || code == WIRE_ERROR_NONE; /* of what it had to wait for */
     free_proposal(p);
     if (!KNOWN_BUG(shrink_moves_nothing))
         replica_lead_high_watermark(r); /* KAFKA-13091 */
