@@ -325,6 +325,9 @@ static struct slot_page *new_page(struct tables *t)
 struct slot *check_tables_slot(struct tables *t, struct part *part, uint64_t offset)
 {
     uint64_t page = offset >> PAGE_BITS;
+    uint64_t known = page - part->page_first; /* as almost always */
+    if (known < part->page_count && part->pages[known] != NULL)
+        return &part->pages[known]->slots[offset & (PAGE_COUNT - 1)];
     if (part->page_count == 0)
         part->page_first = page;
     if (page < part->page_first)

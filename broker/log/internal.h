@@ -130,6 +130,7 @@ struct log {
     struct log_set *set;
     struct dir *dir;           /* the set's */
     struct list link, touched; /* in set->logs, set->touched */
+    uint32_t looks;            /* of log_assert at one that was touched */
     struct dir_member member;
     int64_t soon_end; /* up to it somebody waits who does not ask for many partitions at once */
     char *topic;
@@ -262,7 +263,7 @@ static inline void log_touch(struct log *log)
 }
 /* state.c: what holds of it between two events, or the process ends. whole: all of it, however long
  * that takes. */
-void log_assert(const struct log *log, bool whole);
+void log_assert(struct log *log, bool whole);
 
 /* member.c: what the directory asks of a log, and tells it. */
 extern const struct dir_member_calls log_member_calls;

@@ -278,6 +278,7 @@ static struct client_call *call_of(struct client *c, const struct client_event *
 static void close_all(struct client *c)
 {
     c->closing = true;
+    c->metadata.wishes++;
     client_producer_close(c);
     client_consumer_close(c);
     client_ops_close(c);
@@ -359,6 +360,11 @@ uint64_t client_answer_count(const struct client *c)
 struct list *client_nodes(struct client *c)
 {
     return &c->metadata.nodes;
+}
+
+uint32_t client_wishes(const struct client *c)
+{
+    return c->metadata.wishes;
 }
 
 const struct client_config *client_config_of(const struct client *c)

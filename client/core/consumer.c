@@ -292,7 +292,7 @@ static void positions_pump(struct client *c, struct client_node *node,
             client_leader(c, a->of, a->partition) == node)
             asking[count++] = a;
     }
-    if (count == 0 || !client_lane_ready(node, CLIENT_LANE_MAIN))
+    if (count == 0 || !client_lane_ready(c, node, CLIENT_LANE_MAIN))
         return;
     client_assignments_asked(c, asking, count, ask(c, node, asking, count));
 }

@@ -501,6 +501,8 @@ void client_step(struct client *c, const struct client_event *ev, struct client_
 
 /* All nodes: walk with LIST_EACH(n, client_nodes(c), struct client_node, link). */
 struct list *client_nodes(struct client *c);
+/* Counts what is new of them: a lane that is wanted, or is not any more, and an address. */
+uint32_t client_wishes(const struct client *c);
 /* NULL when unknown. */
 struct client_node *client_node_find(struct client *c, int32_t id);
 const struct client_config *client_config_of(const struct client *c);

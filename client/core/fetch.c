@@ -107,7 +107,7 @@ void client_fetch_pump(struct client *c, struct client_node *node,
         else
             look = true;
     }
-    if (count == 0 || !client_lane_ready(node, CLIENT_LANE_FETCH))
+    if (count == 0 || !client_lane_ready(c, node, CLIENT_LANE_FETCH))
         return;
     if (look && c->now_ns < node->look_ns)
         return;

@@ -59,6 +59,7 @@ struct client_topic {
 struct client_metadata {
     struct list nodes;
     int32_t node_count;
+    uint32_t wishes; /* of client_wishes */
     struct hmap topics;
     struct client_topic *topic_last; /* that client_topic_of gave; none is ever forgotten */
     int32_t controller;
@@ -255,7 +256,7 @@ void client_metadata_want(struct client *c);
 /* The leader's node when it is known, else NULL (and metadata is asked). */
 struct client_node *client_leader(struct client *c, struct client_topic *topic, int32_t partition);
 /* True when the node can take a request; else it is connected to. */
-bool client_lane_ready(struct client_node *node, enum client_lane lane);
+bool client_lane_ready(struct client *c, struct client_node *node, enum client_lane lane);
 /* A node that can take a request now and may be any; NULL: one is being connected to. */
 struct client_node *client_any_node(struct client *c);
 /* Whether it asks controllers, and not brokers (KIP-919). */

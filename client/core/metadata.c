@@ -76,11 +76,14 @@ void client_metadata_free(struct client *c)
     hmap_free(&m->topics);
 }
 
-bool client_lane_ready(struct client_node *node, enum client_lane lane)
+bool client_lane_ready(struct client *c, struct client_node *node, enum client_lane lane)
 {
-    if (!node->lanes[lane].up)
-        node->lanes[lane].wanted = true;
-    return node->lanes[lane].up;
+    struct client_lane_state *state = &node->lanes[lane];
+    if (!state->up && !state->wanted) {
+        state->wanted = true;
+        c->metadata.wishes++;
+    }
+    return state->up;
 }
 
 /* The next node in turn after one that failed: all that are known take part, those that only
@@ -120,7 +123,7 @@ struct client_node *client_any_node(struct client *c)
     struct client_node *node = m->has_candidate ? client_node_find(c, m->candidate) : NULL;
     if (node == NULL)
         node = candidate_draw(c);
-    client_lane_ready(node, CLIENT_LANE_MAIN);
+    client_lane_ready(c, node, CLIENT_LANE_MAIN);
     return NULL;
 }
 
@@ -363,6 +366,7 @@ void client_metadata_learn_node(struct client *c, int32_t id, struct wire_string
     node->host[host.size] = 0;
     node->port = (uint16_t)port;
     node->address_version++;
+    c->metadata.wishes++;
 }
 
 static void learn_nodes(struct client *c, const struct wire_metadata_response *response)

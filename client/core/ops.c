@@ -105,7 +105,7 @@ static struct client_node *leader_node(struct client *c, struct client_op *op, c
         return NULL;
     }
     struct client_node *node = client_leader(c, topic, partition);
-    return node != NULL && client_lane_ready(node, CLIENT_LANE_MAIN) ? node : NULL;
+    return node != NULL && client_lane_ready(c, node, CLIENT_LANE_MAIN) ? node : NULL;
 }
 
 /* Both ask the leader of one partition. */
@@ -244,7 +244,7 @@ static struct client_node *controller_node(struct client *c)
     struct client_node *node = id < 0 ? NULL : client_node_find(c, id);
     if (node == NULL)
         return client_any_node(c);
-    return client_lane_ready(node, CLIENT_LANE_MAIN) ? node : NULL;
+    return client_lane_ready(c, node, CLIENT_LANE_MAIN) ? node : NULL;
 }
 
 static enum err ask_creation(struct client *c, const struct client_op *op, struct client_call *call)

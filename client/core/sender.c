@@ -249,7 +249,7 @@ void client_sender_pump(struct client *c)
     LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
         const struct client_lane_state *lane = &node->lanes[CLIENT_LANE_MAIN];
         enum err e = ERR_NONE;
-        if (list_empty(&node->ready) || !client_lane_ready(node, CLIENT_LANE_MAIN))
+        if (list_empty(&node->ready) || !client_lane_ready(c, node, CLIENT_LANE_MAIN))
             continue;
         while (!list_empty(&node->ready) && e == ERR_NONE &&
                lane->produce_in_flight < c->config.in_flight_max)

@@ -69,7 +69,7 @@ void loop_finish(struct loop_client *c);
 /* Connects what the machine wants connected and what may be by now; drops what moved. */
 void loop_links_tend(struct loop_client *c);
 /* The next moment at which a link has to be looked at. */
-int64_t loop_links_wake(const struct loop_client *c);
+int64_t loop_links_wake(struct loop_client *c);
 void loop_links_close(struct loop_client *c);
 /* NULL: not connected. */
 struct loop_link *loop_link_up(struct loop_client *c, int32_t node, enum client_lane lane);

@@ -13,6 +13,7 @@ static const struct state states[] = {
 static void move(struct loop_link *l, enum link_state next)
 {
     STATE_MOVE(states, &l->state, (int32_t)next);
+    l->client->links_moved = true;
 }
 
 static const struct client_config *config_of(const struct loop_link *l)
@@ -23,6 +24,7 @@ static const struct client_config *config_of(const struct loop_link *l)
 void loop_link_free(struct loop_link *l)
 {
     ASSERT(l->versions == NULL);
+    l->client->links_moved = true;
     list_remove(&l->link);
     wire_out_free(&l->versions_body);
     mem_free(l->client->mem, l);
@@ -69,6 +71,7 @@ static void went_down(struct loop_link *l, enum err why)
     l->retry_ns = env_now(l->client->env) + MAX(pause, MS);
     l->why = why;
     l->went_down = true;
+    l->client->links_moved = true;
 }
 
 /* ---- the connection's calls ---- */
@@ -251,6 +254,7 @@ static struct loop_link *link_new(struct loop_client *c, int32_t node, enum clie
     l->client = c;
     l->node = node;
     l->lane = lane;
+    c->links_moved = true;
     list_init(&l->link);
     list_push_back(&c->links, &l->link);
     return l;
@@ -307,15 +311,23 @@ void loop_links_tend(struct loop_client *c)
         }
         return;
     }
+    uint32_t wishes = client_wishes(c->core);
+    bool still = !c->links_moved && c->tended == wishes && env_now(c->env) < c->links_wake_ns;
+    if (still)
+        return;
+    c->tended = wishes;
+    c->links_moved = true;
     LIST_EACH (node, client_nodes(c->core), struct client_node, link) {
         for (int lane = 0; lane < CLIENT_LANE_COUNT; lane++)
             tend(c, node, (enum client_lane)lane);
     }
 }
 
-int64_t loop_links_wake(const struct loop_client *c)
+int64_t loop_links_wake(struct loop_client *c)
 {
     int64_t next = INT64_MAX;
+    if (!c->links_moved)
+        return c->links_wake_ns;
     LIST_EACH (l, &c->links, struct loop_link, link) {
         const struct client_node *node = client_node_find(c->core, l->node);
         if (l->state == LINK_CONNECTING)
@@ -323,6 +335,8 @@ int64_t loop_links_wake(const struct loop_client *c)
         if (l->state == LINK_IDLE && (l->went_down || node->lanes[l->lane].wanted))
             next = MIN(next, l->retry_ns);
     }
+    c->links_wake_ns = next;
+    c->links_moved = false;
     return next;
 }
 

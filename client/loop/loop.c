@@ -127,6 +127,7 @@ static void report(struct loop_client *c)
         if (!l->went_down)
             continue;
         l->went_down = false;
+        c->links_moved = true;
         struct client_event ev = {
             .kind = CLIENT_EV_LANE_DOWN, .node = l->node, .lane = l->lane, .err = l->why};
         loop_step(c, &ev);

@@ -90,9 +90,11 @@ struct loop_client {
     struct list lost;      /* requests that connections took with them, struct loop_request */
     struct list done;      /* operations that have ended and whose owners are not told yet */
     struct env_timer wake; /* the machine's next deadline, a back-off, or done at once */
-    int64_t core_wake_ns;
+    int64_t core_wake_ns, links_wake_ns;
+    uint32_t tended; /* client_wishes, when links were looked at */
     struct loop_close *closing;
     bool stepping;
+    bool links_moved; /* since links_wake_ns was told */
 };
 
 /* Nothing is connected until something is asked for. config is copied. ERR_NOMEM; ERR_INVALID, with

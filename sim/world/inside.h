@@ -382,6 +382,8 @@ void world_drift(struct world_node *node, int64_t ppm);
 /* How far its clocks have run away since they began to, and not been set right. */
 static inline int64_t world_drifted(const struct world_node *node)
 {
+    if (node->drift_ppm == 0) /* as almost always */
+        return 0;
     int64_t ran_ns = node->world->now_ns - node->drift_ns;
     return (int64_t)((__int128)ran_ns * node->drift_ppm / 1000000);
 }
