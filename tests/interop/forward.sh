@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# forward.sh - three brokers that are controllers, too, over real sockets: topics are made, changed and deleted by way of each of them,
+# whoever leads; clients find the leaders of partitions; and when the controller is killed the others go on taking orders.
+source "$(dirname "$0")/common.sh"
+need python3
+need kcat
+declare -A pids
+trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
+
+ports=($(free_ports 6)) # by then nobody has them any more
+voters=1@127.0.0.1:${ports[3]},2@127.0.0.1:${ports[4]},3@127.0.0.1:${ports[5]}
+at() { echo "127.0.0.1:${ports[$1 - 1]}"; }
+all=$(at 1),$(at 2),$(at 3)
+
+start() {
+    cat >"$work/$1.properties" <<END
+process.roles=broker,controller
+node.id=$1
+cluster.id=MkU3OEVBNTcwNTJENDM2Qg
+listeners=PLAINTEXT://$(at "$1"),CONTROLLER://127.0.0.1:${ports[$1 + 2]}
+controller.quorum.voters=$voters
+auto.create.topics.enable=true
+num.partitions=3
+log.dirs=$work/data$1
+END
+    : >"$work/broker$1.log"
+    "$kiln" broker --config "$work/$1.properties" 2>>"$work/broker$1.log" &
+    pids[$1]=$!
+}
+
+# ready NODE: it takes clients.
+ready() {
+    local i
+    for i in $(seq 1200); do
+        grep -q "ready on" "$work/broker$1.log" && return
+        kill -0 "${pids[$1]}" 2>/dev/null || die "broker $1 ended: $(cat "$work/broker$1.log")"
+        sleep 0.05
+    done
+    die "broker $1 is not ready: $(cat "$work/broker$1.log")"
+}
+
+ask() { "$kiln" "$@" --timeout 30s || die "kiln $*"; }
+
+# leader NODE: who leads the quorum, as that broker says it.
+leader() { ask cluster status --bootstrap-server "$(at "$1")" | sed -n 's/^metadata led by \([0-9]*\),.*/\1/p'; }
+
+for node in 1 2 3; do start $node; done
+for node in 1 2 3; do ready $node; done
+
+led=$(leader 1)
+[[ -n $led ]] || die "broker 1 does not say who leads"
+for node in 2 3; do same "who leads, by way of broker $node" "$led" "$(leader $node)"; done
+
+for node in 1 2 3; do
+    ask topic create "made$node" --partitions 3 --bootstrap-server "$(at $node)" >"$work/out"
+    same "a topic by way of broker $node" "created made$node with 3 partitions" "$(cat "$work/out")"
+    # The broker that answered knows it.
+    timeout 30 kcat -b "$(at $node)" -L -t "made$node" >"$work/list" || die "kcat -L"
+    grep -q "topic \"made$node\" with 3 partitions" "$work/list" || die "broker $node does not know made$node: $(cat "$work/list")"
+    grep -q " 3 brokers" "$work/list" || die "broker $node does not know three brokers: $(cat "$work/list")"
+    ask config set "topic" "made$node" "retention.ms=$((1000000 + node))" --bootstrap-server "$(at $node)" >/dev/null
+    ask topic alter "made$node" --partitions 6 --bootstrap-server "$(at $node)" >/dev/null
+    timeout 30 kcat -b "$(at $node)" -L -t "made$node" | grep -q "with 6 partitions" || die "made$node was not given more partitions"
+done
+
+# The partitions of these topics are led by all three; records get to each by way of any.
+leaders=$(timeout 30 kcat -b "$(at 1)" -L -t made1 | sed -n 's/.*partition [0-9]*, leader \([0-9]*\),.*/\1/p' | sort -u | tr '\n' ' ')
+same "who leads partitions" "1 2 3 " "$leaders"
+for node in 1 2 3; do
+    seq 600 | timeout 60 kcat -b "$(at $node)" -t made1 -P -X acks=all -X enable.idempotence=true -X partitioner=random ||
+        die "kcat cannot produce by way of broker $node"
+done
+for node in 1 2 3; do
+    timeout 60 kcat -b "$(at $node)" -t made1 -C -q -e -o beginning | sort -n | uniq -c | awk '{print $1}' | sort -u >"$work/counts"
+    same "each record thrice by way of broker $node" 3 "$(cat "$work/counts")"
+done
+
+# A topic that is made by asking for it, by way of who does not lead.
+other=$((led % 3 + 1))
+echo first | timeout 60 kcat -b "$(at $other)" -t asked -P || die "kcat cannot produce to a new topic"
+same "a topic made on first use" first "$(timeout 60 kcat -b "$(at "$led")" -t asked -C -q -e -o beginning)"
+
+# What the controller refuses is refused in its words.
+"$kiln" topic create made1 --bootstrap-server "$(at $other)" >"$work/out" 2>&1 && die "made1 was made twice"
+grep -q "already exists" "$work/out" || die "no word of the controller's: $(cat "$work/out")"
+
+# The controller is killed: the others take orders as soon as one of them leads.
+kill -9 "${pids[$led]}"
+wait "${pids[$led]}" 2>/dev/null
+for node in 1 2 3; do
+    [[ $node == "$led" ]] && continue
+    ask topic create "later$node" --partitions 1 --bootstrap-server "$(at $node)" >/dev/null
+    now=$(leader $node)
+    [[ $now != "$led" ]] || die "broker $led was killed and leads"
+done
+start "$led"
+ready "$led"
+ask topic delete made2 --bootstrap-server "$(at "$led")" >/dev/null
+timeout 30 kcat -b "$(at "$led")" -L | grep -q '"made2"' && die "made2 is still there"
+seq 100 | timeout 60 kcat -b "$all" -t made3 -P -X acks=all || die "kcat cannot produce"
+
+for node in 1 2 3; do
+    kill "${pids[$node]}"
+    wait "${pids[$node]}" || die "broker $node did not stop well: $(tail -5 "$work/broker$node.log")"
+done
+printf 'ok  all stopped well\n'
