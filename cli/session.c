@@ -104,6 +104,12 @@ void cli_session_end(struct cli_session *s)
     loop_close(&s->client, &s->closing);
 }
 
+void cli_session_more_time(struct cli_session *s)
+{
+    if (!s->ending)
+        env_arm(&s->door->env, &s->giving_up, env_now(&s->door->env) + s->timeout_ns);
+}
+
 /* ---- when nobody is there ---- */
 
 /* Each server was tried, and a second try would end the same way, but for a broker that is starting

@@ -58,6 +58,8 @@ void cli_session_failed(struct cli_session *s);
 /* Goes on with next, unless the session ends already. */
 void cli_session_go_on(struct cli_session *s);
 void cli_session_end(struct cli_session *s);
+/* What comes next may take as long as all of it could (--timeout). */
+void cli_session_more_time(struct cli_session *s);
 
 /* Key, value and source of a setting, as fields of the object that is open. */
 void cli_put_setting(struct json *j, const struct client_setting *setting);

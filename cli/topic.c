@@ -20,7 +20,7 @@ struct topic_verb {
     struct cli_words words;
     struct cli_settings settings; /* --config, as given */
     struct cli_split own;         /* the same, split */
-    int64_t partition_count;
+    int64_t partition_count, replica_count;
     const char *before; /* trim: where partitions begin from then on */
     int64_t partition;  /* trim: -1: each */
     int next_word;      /* of words: the topic that is being asked about */
@@ -30,7 +30,8 @@ struct topic_verb {
     struct loop_topics topics;
     int32_t topic_next; /* of them, the one to show next */
     struct loop_configs configs;
-    int32_t part_next; /* of a topic's partitions, the one to trim next */
+    struct loop_topics partitions; /* of a topic, with who may lead them */
+    int32_t part_next;             /* of a topic's partitions, the one to trim next */
     struct loop_trim trim;
     int64_t offset; /* to trim up to; -1: all that there are */
 };
@@ -40,14 +41,24 @@ static struct topic_verb *verb_of(struct cli_session *s)
     return CONTAINER_OF(s, struct topic_verb, session);
 }
 
+static void put_ids(struct json *j, const char *name, struct client_ids ids)
+{
+    json_put_array(j, name);
+    for (int32_t i = 0; i < ids.count; i++)
+        json_put_int(j, NULL, ids.ids[i]);
+    json_put_end(j);
+}
+
 static void print_partition_json(struct json *j, const struct client_partition_info *p)
 {
     json_put_object(j, NULL);
     json_put_int(j, "partition", p->id);
     json_put_int(j, "leader", p->leader);
     json_put_int(j, "leader_epoch", p->leader_epoch);
-    json_put_int(j, "replicas", p->replica_count);
-    json_put_int(j, "isr", p->isr_count);
+    put_ids(j, "replicas", p->replicas);
+    put_ids(j, "isr", p->isr);
+    put_ids(j, "elr", p->elr);
+    put_ids(j, "offline", p->offline);
     json_put_string(j, "error", wire_error_name(p->code));
     json_put_end(j);
 }
@@ -89,6 +100,34 @@ static void print_created_json(const struct client_create_topic *c)
     cli_json_end(&line, stdout);
 }
 
+/* ", in sync 1,2"; nothing of an empty list that may be. */
+static void add_ids(struct text *line, const char *before, struct client_ids ids)
+{
+    text_printf(line, "%s", before);
+    for (int32_t i = 0; i < ids.count; i++)
+        text_printf(line, i == 0 ? "%d" : ",%d", (int)ids.ids[i]);
+    if (ids.count == 0)
+        text_printf(line, "none");
+}
+
+static void print_partition(const struct client_partition_info *p)
+{
+    struct mem mem;
+    struct text line;
+    mem_system(&mem);
+    text_init(&line, &mem);
+    add_ids(&line, ", replicas ", p->replicas);
+    add_ids(&line, ", in sync ", p->isr);
+    if (p->elr.count > 0)
+        add_ids(&line, ", eligible ", p->elr);
+    if (p->offline.count > 0)
+        add_ids(&line, ", offline ", p->offline);
+    cli_wrapf(stdout, 4, "  partition %d: leader %d, leader epoch %d%s%s%s", (int)p->id,
+              (int)p->leader, (int)p->leader_epoch, line.failed ? "" : line.data,
+              p->code == 0 ? "" : ", ", p->code == 0 ? "" : wire_error_text(p->code));
+    text_free(&line);
+}
+
 static void print_topic(const struct topic_verb *v, const struct client_topic_info *t)
 {
     if (v->session.json) {
@@ -110,26 +149,47 @@ static void print_topic(const struct topic_verb *v, const struct client_topic_in
         if (setting->source == CLIENT_SOURCE_TOPIC)
             printf("  %s = %s\n", setting->key, setting->value);
     }
-    for (int32_t i = 0; i < t->partition_count; i++) {
-        const struct client_partition_info *p = &t->partitions[i];
-        cli_wrapf(stdout, 4,
-                  "  partition %d: leader %d, leader epoch %d, replicas %d, in sync %d%s%s",
-                  (int)p->id, (int)p->leader, (int)p->leader_epoch, (int)p->replica_count,
-                  (int)p->isr_count, p->code == 0 ? "" : ", ",
-                  p->code == 0 ? "" : wire_error_text(p->code));
-    }
+    for (int32_t i = 0; i < t->partition_count; i++)
+        print_partition(&t->partitions[i]);
 }
 
 static void show_next(struct topic_verb *v);
 static void trim_topic(struct topic_verb *v);
 
+/* Whoever describes no partitions alone (Kafka before 3.8) has told the rest all the same. */
+static void take_eligible(struct client_topic_info *topic, const struct client_topics *more)
+{
+    if (more->op.outcome != CLIENT_OK || more->topic_count == 0)
+        return;
+    const struct client_topic_info *from = &more->topics[0];
+    for (int32_t i = 0; i < from->partition_count; i++) {
+        for (int32_t k = 0; k < topic->partition_count; k++) {
+            if (topic->partitions[k].id == from->partitions[i].id)
+                topic->partitions[k].elr = from->partitions[i].elr;
+        }
+    }
+}
+
+static void on_partitions(struct loop_topics *op)
+{
+    struct topic_verb *v = CONTAINER_OF(op, struct topic_verb, partitions);
+    struct client_topic_info *topic = &v->topics.topics.topics[v->topic_next++];
+    take_eligible(topic, &op->topics);
+    print_topic(v, topic);
+    client_topics_free(&op->topics);
+    client_configs_free(&v->configs.configs);
+    show_next(v);
+}
+
 /* A broker that does not describe settings has told the rest all the same. */
 static void on_configs(struct loop_configs *op)
 {
     struct topic_verb *v = CONTAINER_OF(op, struct topic_verb, configs);
-    print_topic(v, &v->topics.topics.topics[v->topic_next++]);
-    client_configs_free(&op->configs);
-    show_next(v);
+    v->partitions = (struct loop_topics){.done = on_partitions};
+    v->partitions.topics.topic = op->configs.topic;
+    cli_session_ask(&v->session, &v->partitions.topics.op, NULL, "cannot describe topic %s",
+                    op->configs.topic);
+    loop_partitions(&v->session.client, &v->partitions);
 }
 
 static void show_next(struct topic_verb *v)
@@ -320,7 +380,7 @@ static void ask_create(struct topic_verb *v, const char *topic)
     struct client_create_topic *c = &v->create.create;
     c->topic = topic;
     c->partition_count = (int32_t)v->partition_count;
-    c->replication_factor = -1;
+    c->replication_factor = (int16_t)v->replica_count;
     c->configs = v->own.at;
     c->config_count = v->own.count;
     cli_session_ask(&v->session, &c->op, c->message, "cannot create topic %s", topic);
@@ -421,11 +481,13 @@ int cli_topic(int argc, char **argv)
     struct topic_verb *v = calloc(1, sizeof *v);
     if (v == NULL)
         return cli_complain("out of memory"), EXIT_FAILURE;
-    v->partition_count = v->partition = -1;
+    v->partition_count = v->partition = v->replica_count = -1;
     v->session.next = ask_next;
-    struct cli_option options[CLI_SESSION_OPTIONS + 4] = {
+    struct cli_option options[CLI_SESSION_OPTIONS + 5] = {
         {"--partitions", CLI_INT, &v->partition_count, 1, CLIENT_PARTITIONS_MAX, NULL,
          "of a new topic, else the broker's num.partitions; alter: how many it is to have"},
+        {"--replicas", CLI_INT, &v->replica_count, 1, INT16_MAX, NULL,
+         "of each partition of a new topic, else the broker's default.replication.factor"},
         {"--config", CLI_SETTINGS, &v->settings, 0, 0, NULL,
          "what to set for it, as retention.ms=60000; may be given several times"},
         {"--before", CLI_TEXT, &v->before, 0, 0, NULL,
@@ -433,7 +495,7 @@ int cli_topic(int argc, char **argv)
         {"--partition", CLI_INT, &v->partition, 0, CLIENT_PARTITIONS_MAX, NULL,
          "trim: of that partition alone"},
     };
-    cli_session_options(&v->session, options + 4);
+    cli_session_options(&v->session, options + 5);
     const struct cli_usage usage = {
         "kiln topic create NAME... | list | describe [NAME...] | alter NAME... | trim NAME... | "
         "delete NAME...",

@@ -217,6 +217,7 @@ enum err client_ask_cluster(struct client *c, const struct client_op *op, struct
     struct wire_describe_cluster_request request;
     (void)op;
     wire_defaults(&wire_describe_cluster_request_message, &request);
+    request.include_fenced_brokers = call->request.api_version >= 2;
     if (client_asks_controllers(c))
         request.endpoint_type = CLIENT_ENDPOINT_CONTROLLER;
     return client_call_send(c, call, &request);
@@ -326,5 +327,99 @@ enum err client_dirs_answer(struct client *c, struct client_op *op, struct clien
     for (int32_t i = 0; i < response.results_count; i++)
         add_dir(dirs, &response.results[i]);
     client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
+    return ERR_NONE;
+}
+
+/* ---- leaders ---- */
+
+enum err client_ask_election(struct client *c, const struct client_op *op, struct client_call *call)
+{
+    const struct client_elect *elect = CONTAINER_OF(op, struct client_elect, op);
+    struct wire_elect_leaders_request_topic topic = {
+        .topic = wire_text(elect->topic == NULL ? "" : elect->topic),
+        .partitions = (int32_t *)elect->partitions,
+        .partitions_count = elect->partition_count};
+    struct wire_elect_leaders_request request;
+    wire_defaults(&wire_elect_leaders_request_message, &request);
+    request.topic_partitions = &topic;
+    request.topic_partitions_count = elect->topic == NULL ? -1 : 1;
+    request.election_type = elect->unclean ? 1 : 0;
+    request.timeout_ms = (int32_t)c->config.request_timeout_ms;
+    return client_call_send(c, call, &request);
+}
+
+static bool copy_elected(struct client_elect *out, const struct wire_elect_leaders_response *in)
+{
+    int32_t count = 0;
+    for (int32_t i = 0; i < in->replica_election_results_count; i++)
+        count += MAX(in->replica_election_results[i].partition_result_count, 0);
+    out->elected = arena_alloc(&out->arena, (size_t)count * sizeof *out->elected);
+    for (int32_t i = 0; i < in->replica_election_results_count && out->elected != NULL; i++) {
+        const struct wire_elect_leaders_response_result *topic = &in->replica_election_results[i];
+        char *name = arena_alloc(&out->arena, CLIENT_TOPIC_NAME_MAX);
+        if (name == NULL)
+            return false;
+        copy_text(name, CLIENT_TOPIC_NAME_MAX, topic->topic);
+        for (int32_t k = 0; k < topic->partition_result_count; k++)
+            out->elected[out->count++] =
+                (struct client_elected){.topic = name,
+                                        .partition = topic->partition_result[k].partition_id,
+                                        .code = topic->partition_result[k].error_code};
+    }
+    return out->elected != NULL;
+}
+
+enum err client_election_answer(struct client *c, struct client_op *op, struct client_call *call,
+                                struct bytes body)
+{
+    struct client_elect *elect = CONTAINER_OF(op, struct client_elect, op);
+    struct wire_elect_leaders_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (client_op_refused(c, op, response.error_code))
+        return ERR_NONE;
+    elect->count = 0;
+    arena_init(&elect->arena, c->mem, CLIENT_ARENA_MAX);
+    if (!copy_elected(elect, &response)) {
+        client_elect_free(elect);
+        return ERR_NOMEM;
+    }
+    client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
+    return ERR_NONE;
+}
+
+void client_elect_free(struct client_elect *op)
+{
+    if (op->arena.mem != NULL)
+        arena_free(&op->arena);
+    op->arena = (struct arena){0};
+    op->elected = NULL;
+    op->count = 0;
+}
+
+/* ---- a broker that will not come back ---- */
+
+enum err client_ask_unregistration(struct client *c, const struct client_op *op,
+                                   struct client_call *call)
+{
+    struct wire_unregister_broker_request request = {
+        .broker_id = CONTAINER_OF(op, struct client_unregister, op)->broker_id};
+    return client_call_send(c, call, &request);
+}
+
+enum err client_unregistration_answer(struct client *c, struct client_op *op,
+                                      struct client_call *call, struct bytes body)
+{
+    struct client_unregister *u = CONTAINER_OF(op, struct client_unregister, op);
+    struct wire_unregister_broker_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    copy_text(u->message, sizeof u->message, response.error_message);
+    /* Nobody is registered by that id, and an earlier attempt of ours may have seen to that. */
+    bool ours = response.error_code == WIRE_ERROR_BROKER_ID_NOT_REGISTERED && op->maybe_done;
+    if (ours || !client_op_refused(c, op, response.error_code))
+        client_op_end(c, op, CLIENT_OK, response.error_code, ERR_NONE);
     return ERR_NONE;
 }

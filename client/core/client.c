@@ -140,6 +140,9 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_CLUSTER:
     case CLIENT_QUORUM:
     case CLIENT_DIRS:
+    case CLIENT_PARTITIONS:
+    case CLIENT_ELECT:
+    case CLIENT_UNREGISTER:
         client_op_submit(c, op);
         return;
     }
@@ -167,6 +170,9 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_CLUSTER:
     case CLIENT_QUORUM:
     case CLIENT_DIRS:
+    case CLIENT_PARTITIONS:
+    case CLIENT_ELECT:
+    case CLIENT_UNREGISTER:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

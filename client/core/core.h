@@ -102,6 +102,9 @@ enum client_op_kind {
     CLIENT_CLUSTER,
     CLIENT_QUORUM,
     CLIENT_DIRS,
+    CLIENT_PARTITIONS,
+    CLIENT_ELECT,
+    CLIENT_UNREGISTER,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -264,8 +267,15 @@ struct client_trim {
     int64_t log_start;
 };
 
+struct client_ids { /* of brokers */
+    const int32_t *ids;
+    int32_t count;
+};
+
 struct client_partition_info {
-    int32_t id, leader, leader_epoch, replica_count, isr_count;
+    int32_t id, leader, leader_epoch;
+    struct client_ids replicas, isr, offline;
+    struct client_ids elr; /* eligible to lead (KIP-966); CLIENT_PARTITIONS alone says so */
     int16_t code;
 };
 
@@ -278,7 +288,8 @@ struct client_topic_info {
     struct client_partition_info *partitions; /* by id */
 };
 
-/* CLIENT_TOPICS: what Metadata says. Nothing is created. */
+/* CLIENT_TOPICS: what Metadata says. Nothing is created. CLIENT_PARTITIONS: what
+ * DescribeTopicPartitions says of one, as far as its first answer goes. */
 struct client_topics {
     struct client_op op;
     const char *topic; /* NULL: all */
@@ -317,6 +328,32 @@ struct client_configs {
     struct arena arena;
 };
 
+struct client_elected {
+    const char *topic;
+    int32_t partition;
+    int16_t code;
+};
+
+/* CLIENT_ELECT: other leaders. UNKNOWN: no answer came. */
+struct client_elect {
+    struct client_op op;
+    const char *topic; /* NULL: all topics, and those are told that had something to be done */
+    const int32_t *partitions;
+    int32_t partition_count;
+    bool unclean; /* where nobody in sync is there, any replica; else the first replica */
+    /* Out, the owner's to free with client_elect_free. */
+    int32_t count;
+    struct client_elected *elected;
+    struct arena arena;
+};
+
+/* CLIENT_UNREGISTER: a broker that will not come back. UNKNOWN: no answer came. */
+struct client_unregister {
+    struct client_op op;
+    int32_t broker_id;
+    char message[ERRMSG_SIZE]; /* out: the broker's, or empty */
+};
+
 #define CLIENT_CLUSTER_ID_MAX 64
 #define CLIENT_BROKERS_MAX 64 /* that are told */
 
@@ -327,7 +364,7 @@ struct client_broker_info {
     bool fenced;
 };
 
-/* CLIENT_CLUSTER: what DescribeCluster says. */
+/* CLIENT_CLUSTER: what DescribeCluster says, of fenced brokers too since version 2. */
 struct client_cluster {
     struct client_op op;
     /* Out. */
@@ -518,6 +555,8 @@ int64_t client_producer_buffered(const struct client *c);
 int64_t client_consumer_queued(const struct client *c);
 /* Lets go of what a done CLIENT_TOPICS brought. */
 void client_topics_free(struct client_topics *op);
+/* The same of a CLIENT_ELECT; harmless on a zeroed one. */
+void client_elect_free(struct client_elect *op);
 /* The same of a CLIENT_CONFIGS; harmless on a zeroed one. */
 void client_configs_free(struct client_configs *op);
 

@@ -26,7 +26,7 @@ static bool changes(const struct client_op *op)
 {
     return op->kind == CLIENT_CREATE_TOPIC || op->kind == CLIENT_DELETE_TOPIC ||
            op->kind == CLIENT_ADD_PARTITIONS || op->kind == CLIENT_ALTER_CONFIGS ||
-           op->kind == CLIENT_TRIM;
+           op->kind == CLIENT_TRIM || op->kind == CLIENT_ELECT || op->kind == CLIENT_UNREGISTER;
 }
 
 /* Over without an answer; only a change leaves a doubt. */
@@ -171,6 +171,18 @@ static enum err ask_topics(struct client *c, const struct client_op *op, struct 
     return client_call_send(c, call, &request);
 }
 
+static bool copy_ids(struct arena *arena, const int32_t *ids, int32_t count, struct client_ids *out)
+{
+    size_t size = (size_t)MAX(count, 0) * sizeof *ids;
+    int32_t *copy = arena_alloc(arena, size);
+    if (copy == NULL)
+        return false;
+    if (size > 0)
+        memcpy(copy, ids, size);
+    *out = (struct client_ids){.ids = copy, .count = MAX(count, 0)};
+    return true;
+}
+
 static enum err copy_topic(struct arena *arena, const struct wire_metadata_response_topic *in,
                            struct client_topic_info *out)
 {
@@ -186,12 +198,15 @@ static enum err copy_topic(struct arena *arena, const struct wire_metadata_respo
         return ERR_NOMEM;
     for (int32_t i = 0; i < out->partition_count; i++) {
         const struct wire_metadata_response_partition *p = &in->partitions[i];
-        out->partitions[i] = (struct client_partition_info){.id = p->partition_index,
-                                                            .leader = p->leader_id,
-                                                            .leader_epoch = p->leader_epoch,
-                                                            .replica_count = p->replica_nodes_count,
-                                                            .isr_count = p->isr_nodes_count,
-                                                            .code = p->error_code};
+        struct client_partition_info *to = &out->partitions[i];
+        *to = (struct client_partition_info){.id = p->partition_index,
+                                             .leader = p->leader_id,
+                                             .leader_epoch = p->leader_epoch,
+                                             .code = p->error_code};
+        if (!copy_ids(arena, p->replica_nodes, p->replica_nodes_count, &to->replicas) ||
+            !copy_ids(arena, p->isr_nodes, p->isr_nodes_count, &to->isr) ||
+            !copy_ids(arena, p->offline_replicas, p->offline_replicas_count, &to->offline))
+            return ERR_NOMEM;
     }
     return ERR_NONE;
 }
@@ -233,6 +248,66 @@ static enum err topics_answer(struct client *c, struct client_op *op, struct cli
     if (e == ERR_NONE)
         client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
     return e;
+}
+
+/* ---- the partitions of one topic ---- */
+
+static enum err ask_partitions(struct client *c, const struct client_op *op,
+                               struct client_call *call)
+{
+    const struct client_topics *topics = CONTAINER_OF(op, struct client_topics, op);
+    struct wire_describe_topic_partitions_request_topic one = {.name = wire_text(topics->topic)};
+    struct wire_describe_topic_partitions_request request;
+    wire_defaults(&wire_describe_topic_partitions_request_message, &request);
+    request.topics = &one;
+    request.topics_count = 1;
+    return client_call_send(c, call, &request);
+}
+
+static bool copy_partition(struct arena *arena,
+                           const struct wire_describe_topic_partitions_response_partition *in,
+                           struct client_partition_info *out)
+{
+    *out = (struct client_partition_info){.id = in->partition_index,
+                                          .leader = in->leader_id,
+                                          .leader_epoch = in->leader_epoch,
+                                          .code = in->error_code};
+    return copy_ids(arena, in->replica_nodes, in->replica_nodes_count, &out->replicas) &&
+           copy_ids(arena, in->isr_nodes, in->isr_nodes_count, &out->isr) &&
+           copy_ids(arena, in->offline_replicas, in->offline_replicas_count, &out->offline) &&
+           copy_ids(arena, in->eligible_leader_replicas, in->eligible_leader_replicas_count,
+                    &out->elr);
+}
+
+static enum err partitions_answer(struct client *c, struct client_op *op, struct client_call *call,
+                                  struct bytes body)
+{
+    struct client_topics *out = CONTAINER_OF(op, struct client_topics, op);
+    struct wire_describe_topic_partitions_response response;
+    enum err e = client_call_decode(c, call, body, &response);
+    if (e != ERR_NONE)
+        return e;
+    if (response.topics_count != 1)
+        return ERR_CORRUPT;
+    const struct wire_describe_topic_partitions_response_topic *in = &response.topics[0];
+    if (client_op_refused(c, op, in->error_code))
+        return ERR_NONE;
+    size_t count = (size_t)MAX(in->partitions_count, 0);
+    arena_init(&out->arena, c->mem, CLIENT_ARENA_MAX);
+    out->topics = arena_alloc(&out->arena, sizeof *out->topics);
+    if (out->topics != NULL)
+        out->topics->partitions = arena_alloc(&out->arena, count * sizeof *out->topics->partitions);
+    bool good = out->topics != NULL && out->topics->partitions != NULL;
+    for (size_t i = 0; i < count && good; i++)
+        good = copy_partition(&out->arena, &in->partitions[i],
+                              &out->topics->partitions[out->topics->partition_count++]);
+    out->topic_count = good;
+    if (!good) {
+        client_topics_free(out);
+        return ERR_NOMEM;
+    }
+    client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
+    return ERR_NONE;
 }
 
 /* ---- creations ---- */
@@ -347,6 +422,9 @@ static const struct {
     [CLIENT_QUORUM] = {55, client_ask_quorum, client_quorum_answer},
     [CLIENT_DIRS] = {35, client_ask_dirs, client_dirs_answer},
     [CLIENT_TRIM] = {21, ask_trim, trim_answer},
+    [CLIENT_PARTITIONS] = {75, ask_partitions, partitions_answer},
+    [CLIENT_ELECT] = {43, client_ask_election, client_election_answer},
+    [CLIENT_UNREGISTER] = {64, client_ask_unregistration, client_unregistration_answer},
 };
 
 static struct client_node *node_of(struct client *c, struct client_op *op)
@@ -359,6 +437,7 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_CONFIGS:
     case CLIENT_CLUSTER:
     case CLIENT_DIRS:
+    case CLIENT_PARTITIONS:
         return client_any_node(c);
     case CLIENT_QUORUM: /* a broker passes it on, a controller that does not lead refuses it */
         return client_asks_controllers(c) ? controller_node(c) : client_any_node(c);
@@ -366,6 +445,8 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_DELETE_TOPIC:
     case CLIENT_ADD_PARTITIONS:
     case CLIENT_ALTER_CONFIGS:
+    case CLIENT_ELECT:
+    case CLIENT_UNREGISTER:
         return controller_node(c);
     case CLIENT_SEND:
     case CLIENT_FLUSH:

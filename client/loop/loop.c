@@ -59,6 +59,7 @@ static void tell(struct client_op *op)
         TELL(offsets, offsets);
         return;
     case CLIENT_TOPICS:
+    case CLIENT_PARTITIONS:
         TELL(topics, topics);
         return;
     case CLIENT_CREATE_TOPIC:
@@ -83,6 +84,12 @@ static void tell(struct client_op *op)
         return;
     case CLIENT_DIRS:
         TELL(dirs, dirs);
+        return;
+    case CLIENT_ELECT:
+        TELL(elect, elect);
+        return;
+    case CLIENT_UNREGISTER:
+        TELL(unregister, unregister);
         return;
     }
     UNREACHABLE();
@@ -257,6 +264,21 @@ void loop_quorum(struct loop_client *c, struct loop_quorum *op)
 void loop_dirs(struct loop_client *c, struct loop_dirs *op)
 {
     submit(c, &op->dirs.op, CLIENT_DIRS);
+}
+
+void loop_partitions(struct loop_client *c, struct loop_topics *op)
+{
+    submit(c, &op->topics.op, CLIENT_PARTITIONS);
+}
+
+void loop_elect(struct loop_client *c, struct loop_elect *op)
+{
+    submit(c, &op->elect.op, CLIENT_ELECT);
+}
+
+void loop_unregister(struct loop_client *c, struct loop_unregister *op)
+{
+    submit(c, &op->unregister.op, CLIENT_UNREGISTER);
 }
 
 void loop_assign(struct loop_client *c, struct client_assignment *a)

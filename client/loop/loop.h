@@ -68,6 +68,16 @@ struct loop_quorum {
     void (*done)(struct loop_quorum *op);
 };
 
+struct loop_elect {
+    struct client_elect elect;
+    void (*done)(struct loop_elect *op);
+};
+
+struct loop_unregister {
+    struct client_unregister unregister;
+    void (*done)(struct loop_unregister *op);
+};
+
 struct loop_dirs {
     struct client_dirs dirs;
     void (*done)(struct loop_dirs *op);
@@ -117,6 +127,10 @@ void loop_configs(struct loop_client *c, struct loop_configs *op);
 void loop_cluster(struct loop_client *c, struct loop_cluster *op);
 void loop_quorum(struct loop_client *c, struct loop_quorum *op);
 void loop_dirs(struct loop_client *c, struct loop_dirs *op);
+/* CLIENT_PARTITIONS: of one topic, whose name is given. */
+void loop_partitions(struct loop_client *c, struct loop_topics *op);
+void loop_elect(struct loop_client *c, struct loop_elect *op);
+void loop_unregister(struct loop_client *c, struct loop_unregister *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of
  * the log that the last fetch told may be read at any time. */

@@ -37,7 +37,7 @@ shrinks() {
     cat shrunk.lua
 }
 shrinks disk/torn_tail ack_without_sync 1 A5 2
-shrinks exactly_once/duplicate_waits duplicate_before_durable 1 A4 3
+shrinks exactly_once/duplicate_waits duplicate_before_durable 2 A5 3
 
 # A script that expects something is not told anew: its own lines go.
 cat >expect.lua <<'END'

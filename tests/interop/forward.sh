@@ -75,6 +75,21 @@ for node in 1 2 3; do
     same "each record thrice by way of broker $node" 3 "$(cat "$work/counts")"
 done
 
+# Who leads what, as a person is told it.
+ask cluster status --bootstrap-server "$(at 2)" --exit-when-healthy >"$work/status"
+same "brokers of the cluster" "3 0" "$(grep -c '^broker [123] at .*, leads [0-9]* of ' "$work/status") $(grep -c fenced "$work/status")"
+led_count=$(ask cluster status --bootstrap-server "$(at 3)" --json | python3 -c '
+import json, sys
+s = json.load(sys.stdin)
+print(sum(b["leads"] for b in s["brokers"]) == s["partitions"], s["offline_partitions"], s["under_replicated_partitions"])')
+same "each partition is led by one of them" "True 0 0" "$led_count"
+ask topic create threefold --partitions 3 --replicas 3 --bootstrap-server "$(at 1)" >/dev/null
+same "replicas" 3 "$(ask topic describe threefold --bootstrap-server "$(at 2)" | grep -c 'replicas [123],[123],[123], in sync')"
+ask cluster elect threefold --bootstrap-server "$(at 3)" >"$work/out"
+same "an election" 3 "$(grep -c '^threefold-[012]: nothing was to be done' "$work/out")"
+"$kiln" cluster unregister 77 --bootstrap-server "$(at 1)" >"$work/out" 2>&1 && die "broker 77 was unregistered"
+grep -q "77 is not currently registered" "$work/out" || die "no word of the controller's: $(cat "$work/out")"
+
 # A topic that is made by asking for it, by way of who does not lead.
 other=$((led % 3 + 1))
 echo first | timeout 60 kcat -b "$(at $other)" -t asked -P || die "kcat cannot produce to a new topic"

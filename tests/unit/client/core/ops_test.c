@@ -211,6 +211,132 @@ TEST(the_cluster_its_quorum_and_its_disks_are_described)
     rig_done(&r);
 }
 
+TEST(fenced_brokers_are_asked_for)
+{
+    struct rig r;
+    struct client_cluster cluster = {0};
+    struct wire_describe_cluster_request asked;
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CLUSTER, &cluster.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 60);
+    rig_read(&r, request, &asked);
+    assert_true(asked.include_fenced_brokers);
+    struct wire_describe_cluster_response_broker brokers[] = {
+        {.broker_id = 1, .host = wire_text("a"), .port = 9},
+        {.broker_id = 2, .host = wire_text("b"), .port = 9, .is_fenced = true}};
+    struct wire_describe_cluster_response answer = {
+        .cluster_id = wire_text("abc"), .brokers = brokers, .brokers_count = 2};
+    rig_answer(&r, request, &answer);
+    assert_false(cluster.brokers[0].fenced);
+    assert_true(cluster.brokers[1].fenced);
+    rig_done(&r);
+}
+
+TEST(leaders_are_elected_and_each_partition_has_its_code)
+{
+    struct rig r;
+    static const int32_t partitions[] = {0, 1};
+    struct client_elect all = {0}, one = {.topic = "t",
+                                          .partitions = partitions,
+                                          .partition_count = 2,
+                                          .unclean = true};
+    struct wire_elect_leaders_request asked;
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_ELECT, &all.op);
+    rig_submit(&r, CLIENT_ELECT, &one.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 43);
+    rig_read(&r, request, &asked);
+    assert_int_equal(asked.topic_partitions_count, -1);
+    assert_int_equal(asked.election_type, 0);
+    struct wire_elect_leaders_response answer = {0};
+    rig_answer(&r, request, &answer);
+    assert_int_equal(all.op.outcome, CLIENT_OK);
+    assert_int_equal(all.count, 0);
+    request = rig_take(&r, 43);
+    rig_read(&r, request, &asked);
+    assert_int_equal(asked.topic_partitions_count, 1);
+    assert_int_equal(asked.topic_partitions[0].partitions_count, 2);
+    assert_int_equal(asked.election_type, 1);
+    struct wire_elect_leaders_response_partition rows[] = {
+        {.partition_id = 0, .error_message = WIRE_NULL_STRING},
+        {.partition_id = 1,
+         .error_code = WIRE_ERROR_ELECTION_NOT_NEEDED,
+         .error_message = WIRE_NULL_STRING}};
+    struct wire_elect_leaders_response_result topic = {
+        .topic = wire_text("t"), .partition_result = rows, .partition_result_count = 2};
+    answer.replica_election_results = &topic;
+    answer.replica_election_results_count = 1;
+    rig_answer(&r, request, &answer);
+    assert_int_equal(one.count, 2);
+    assert_string_equal(one.elected[1].topic, "t");
+    assert_int_equal(one.elected[1].partition, 1);
+    assert_int_equal(one.elected[1].code, WIRE_ERROR_ELECTION_NOT_NEEDED);
+    client_elect_free(&all);
+    client_elect_free(&one);
+    rig_done(&r);
+}
+
+/* Whoever is not there any more may have been seen off by an attempt whose answer was lost. */
+TEST(a_broker_is_unregistered_once)
+{
+    for (int lost = 0; lost < 2; lost++) {
+        struct rig r;
+        struct client_unregister op = {.broker_id = 4};
+        struct wire_unregister_broker_response answer = {
+            .error_code = WIRE_ERROR_BROKER_ID_NOT_REGISTERED,
+            .error_message = wire_text("no such broker")};
+        rig_init(&r, NULL);
+        rig_submit(&r, CLIENT_UNREGISTER, &op.op);
+        rig_up(&r, -1, CLIENT_LANE_MAIN);
+        if (lost == 1) {
+            rig_lose(&r, rig_take(&r, 64), true);
+            rig_pass(&r, 150);
+        }
+        rig_answer(&r, rig_take(&r, 64), &answer);
+        assert_int_equal(op.op.outcome, lost == 1 ? CLIENT_OK : CLIENT_FAILED);
+        assert_string_equal(op.message, "no such broker");
+        rig_done(&r);
+    }
+}
+
+TEST(the_partitions_of_a_topic_are_described_with_who_may_lead_them)
+{
+    struct rig r;
+    struct client_topics op = {.topic = "t"};
+    int32_t replicas[] = {1, 2, 3}, elr[] = {3};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_PARTITIONS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct wire_describe_topic_partitions_response_partition row = {
+        .leader_id = 2,
+        .leader_epoch = 5,
+        .replica_nodes = replicas,
+        .replica_nodes_count = 3,
+        .isr_nodes = replicas + 1,
+        .isr_nodes_count = 1,
+        .eligible_leader_replicas = elr,
+        .eligible_leader_replicas_count = 1,
+        .last_known_elr_count = -1,
+        .offline_replicas = replicas,
+        .offline_replicas_count = 1};
+    struct wire_describe_topic_partitions_response_topic topic = {
+        .name = wire_text("t"), .partitions = &row, .partitions_count = 1};
+    struct wire_describe_topic_partitions_response answer = {
+        .topics = &topic, .topics_count = 1, .next_cursor_count = -1};
+    rig_answer(&r, rig_take(&r, 75), &answer);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    const struct client_partition_info *p = &op.topics[0].partitions[0];
+    assert_int_equal(p->leader, 2);
+    assert_int_equal(p->replicas.count, 3);
+    assert_int_equal(p->isr.ids[0], 2);
+    assert_int_equal(p->elr.ids[0], 3);
+    assert_int_equal(p->offline.ids[0], 1);
+    client_topics_free(&op);
+    rig_done(&r);
+}
+
 TEST(an_offset_is_asked_of_the_leader)
 {
     struct rig r;
