@@ -65,6 +65,8 @@ void broker_clients_free(struct broker *b)
 static bool takes_clients(const struct listener *l)
 {
     const struct broker *b = l->broker;
+    if (l->closed || l->unlistening.in_flight)
+        return false;
     return broker_serves(b) || (b->phase == BROKER_JOINING && l->address.of_quorum);
 }
 
@@ -287,15 +289,31 @@ static void on_unlistened(struct env_op *op, enum err e, uint64_t n)
     broker_stop_go_on(l->broker);
 }
 
+static void unlisten(struct listener *l)
+{
+    struct broker *b = l->broker;
+    env_disarm(b->env, &l->accept_again);
+    if (l->name == 0)
+        l->closed = true;
+    else if (!l->closed && !l->unlistening.in_flight)
+        env_close(b->env, &l->unlistening, l->name, on_unlistened);
+}
+
 void broker_clients_stop_listening(struct broker *b)
 {
+    for (int i = 0; i < b->listener_count; i++)
+        unlisten(&b->listeners[i]);
+}
+
+void broker_clients_refuse(struct broker *b)
+{
     for (int i = 0; i < b->listener_count; i++) {
-        struct listener *l = &b->listeners[i];
-        env_disarm(b->env, &l->accept_again);
-        if (l->name == 0)
-            l->closed = true;
-        else if (!l->closed && !l->unlistening.in_flight)
-            env_close(b->env, &l->unlistening, l->name, on_unlistened);
+        if (!b->listeners[i].address.of_quorum)
+            unlisten(&b->listeners[i]);
+    }
+    LIST_EACH (client, &b->clients, struct client, link) {
+        if (client->caller.listener->on == WIRE_ON_BROKER)
+            conn_close(&client->conn, ERR_OFFLINE);
     }
 }
 

@@ -228,6 +228,7 @@ struct membership {
     struct env_timer next;
     int64_t next_ns;           /* when the next is given; INT64_MAX: not known */
     struct env_timer deadline; /* of the first registration, and of going */
+    struct env_timer failing;  /* its directory is offline, which is to be acted upon */
     int64_t leave_deadline_ns;
     int16_t told_code; /* why it is not registered, as a person knows it */
     /* What a registration says. */
@@ -341,7 +342,8 @@ void broker_membership_begin(struct broker *b);
 void broker_membership_look(struct broker *b);
 /* Its partitions have been opened, as far as they can be. */
 void broker_membership_opened(struct broker *b);
-/* Its log directory is offline: it wants to be fenced. Harmless on a node that is no member. */
+/* Its log directory is offline: it wants to be fenced, and answers no client any more, for it does
+ * not hear who leads. Harmless on a node that is no member. */
 void broker_membership_failed(struct broker *b);
 /* It asks for leave, and broker_stop_left is called; false: it need not ask. */
 bool broker_membership_leave(struct broker *b);
@@ -433,6 +435,8 @@ void broker_clients_free(struct broker *b);
 void broker_clients_listen(struct broker *b);
 void broker_clients_accept(struct broker *b);
 void broker_clients_stop_listening(struct broker *b);
+/* Clients and brokers are to go to others from now on; controllers may ask on. */
+void broker_clients_refuse(struct broker *b);
 /* No listener is open, and nobody is on the way in. */
 bool broker_clients_shut(const struct broker *b);
 void broker_clients_drain(struct broker *b);

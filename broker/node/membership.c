@@ -268,10 +268,22 @@ void broker_membership_opened(struct broker *b)
 }
 
 /* Others are to lead what it cannot serve. */
+static void on_failing(struct env_timer *timer)
+{
+    struct membership *m = CONTAINER_OF(timer, struct membership, failing);
+    struct broker *b = CONTAINER_OF(m, struct broker, membership);
+    broker_clients_refuse(b);
+    speak_now(b);
+}
+
+/* A client's own request may have met it first. */
 void broker_membership_failed(struct broker *b)
 {
-    if (is_registered(&b->membership))
-        speak_now(b);
+    struct membership *m = &b->membership;
+    if (!is_registered(m))
+        return;
+    m->failing.fire = on_failing;
+    env_arm(b->env, &m->failing, env_now(b->env));
 }
 
 int64_t broker_membership_epoch(const struct broker *b)
@@ -329,6 +341,7 @@ void broker_membership_end(struct broker *b)
     orders_cancel(&m->order);
     env_disarm(b->env, &m->next);
     env_disarm(b->env, &m->deadline);
+    env_disarm(b->env, &m->failing);
     if (m->state != MEMBERSHIP_OVER)
         move(b, MEMBERSHIP_OVER);
 }

@@ -197,6 +197,7 @@ TEST(whose_directory_is_offline_is_fenced)
     world_stop(c.world, c.nodes[follower(&c)].node);
     company_run(&c, 1500);
     assert_int_equal(dir_status(company_broker(&c, 3)->dir), ERR_OFFLINE);
+    assert_true(company_broker(&c, 3)->listeners[0].closed); /* clients are to go elsewhere */
     assert_true(company_sees(&c, company_leader(&c), 3)->fenced);
     assert_int_equal(epoch_of(&c, 3), before);
     company_teardown(&c);
