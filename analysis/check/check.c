@@ -11,7 +11,7 @@ static const struct check_rule *const rules[] = {
     &check_rule_cluster, &check_rule_replicas, &check_rule_disk,      &check_rule_senders,
     &check_rule_canon,   &check_rule_service,  &check_rule_records,   &check_rule_readers,
     &check_rule_ids,     &check_rule_ends,     &check_rule_retention, &check_rule_quorum,
-    &check_rule_members,
+    &check_rule_members, &check_rule_isr,
 };
 
 int check_rule_count(void)
@@ -91,8 +91,10 @@ static void free_replicas(struct check *c)
 {
     if (c->replicas.buckets == NULL)
         return;
-    LIST_EACH (r, &c->replicas.order, struct replica, node.order)
+    LIST_EACH (r, &c->replicas.order, struct replica, node.order) {
         mem_free(c->mem, r->batches);
+        mem_free(c->mem, r->isr);
+    }
 }
 
 #define FREE_ALL(c, map, type)                                                                     \

@@ -77,11 +77,16 @@ enum check_gravity {
     X(D5, LEADER_INCOMPLETE, LOSES, "a leader was elected that lacks what was committed")          \
     X(D6, CANDIDATE_INCOMPLETE, RISKS,                                                             \
       "a replica counts as in sync that lacks what was committed")                                 \
+    X(D7, COUNTS_TOO_FEW, RISKS, "a leader does not count a replica that may be elected")          \
+    X(D8, WATERMARK_PAST_REPLICA, RISKS,                                                           \
+      "a leader committed what a replica that counts was not heard to have")                       \
     X(D13, LEADER_NOT_IN_SYNC, RULE, "a leader is none of those in sync")                          \
     X(D14, IN_SYNC_WRONG, RULE, "who is in sync, or eligible, is no replica, or both")             \
+    X(D15, JOINED_BEHIND, RISKS, "a leader let a replica in that lacks what is committed")         \
     X(D17, COMMITTED_CUT, RISKS, "a replica cut off what is committed")                            \
     X(D20, NOT_DURABLE, RISKS, "a log is said to be durable farther than the disk has it")         \
     X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
+    X(D23, COMMITTED_BY_TOO_FEW, RISKS, "a leader committed while fewer than the minimum had it")  \
     X(D24, UNCLEAN_ELECTION, RISKS, "a leader was elected that was neither in sync nor eligible")  \
     X(E1, TWO_CONTROLLERS, RISKS, "two lives of controllers led the quorum in one epoch")          \
     X(E2, VOTED_TWICE, RISKS, "a controller gave two votes in one epoch")                          \

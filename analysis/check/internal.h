@@ -26,7 +26,7 @@ struct check_rule {
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
     check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum,
-    check_rule_members;
+    check_rule_members, check_rule_isr;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -71,11 +71,13 @@ struct replica {
     bool power_lost;       /* one ended so, */
     int64_t lost_since_ns; /* and the first of them had begun then */
     uint64_t end_was, durable_was;
-    int32_t lead_epoch; /* that it led in last; -1: it never did */
-    int32_t epoch;      /* of its last batch; -1: not known */
-    uint64_t matched;   /* below it its records are those of the canonical log, or nobody knows */
-    uint64_t agreed;    /* the same, and everybody knows */
-    bool differs;       /* from the canonical log at matched */
+    int32_t lead_epoch;   /* that it led in last; -1: it never did */
+    uint64_t lead_start;  /* the log's end when that began */
+    struct isr_view *isr; /* what it tells of its followers, or told last; NULL: nothing */
+    int32_t epoch;        /* of its last batch; -1: not known */
+    uint64_t matched;     /* below it its records are those of the canonical log, or nobody knows */
+    uint64_t agreed;      /* the same, and everybody knows */
+    bool differs;         /* from the canonical log at matched */
     /* From matched up to there it has what was canonical until an election, or a cut, gave it up;
      * 0: nothing of the kind. Below knew it had known the records before to be committed. */
     uint64_t given_up_end, knew;

@@ -259,6 +259,7 @@ static void on_replica_row(struct check *c, const struct trace_row *row)
         r->leading = true;
         r->part->led_ns = row->time_ns;
         r->lead_epoch = (int32_t)TRACE_AS(row, LEADER_ON)->leader_epoch;
+        r->lead_start = TRACE_AS(row, LEADER_ON)->end;
         break;
     case TRACE_LEADER_OFF:
         step_down(row, r);

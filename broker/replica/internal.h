@@ -100,6 +100,8 @@ void replica_isr_forget(struct replica *r);
 void replica_isr_begin(struct replica *r, bool is_new_epoch);
 /* It leads no more. Who waits for a trim has been answered. Harmless on one that is alone. */
 void replica_isr_end(struct replica *r);
+/* To the trace: whom it goes by. It has an isr. */
+void replica_isr_tell(const struct replica *r);
 /* The ends of the own log have moved. It has an isr. */
 void replica_isr_moved(struct replica *r);
 /* A follower has asked, and what it asked for is in this log. */

@@ -80,7 +80,7 @@ static uint64_t bit_of(int32_t id)
     return 1ull << ((uint32_t)id % 64);
 }
 
-static void tell_isr(const struct replica *r)
+void replica_isr_tell(const struct replica *r)
 {
     const struct isr *isr = r->isr;
     uint64_t in_sync = bit_of(r->set->broker_id), maximal = in_sync;
@@ -196,7 +196,7 @@ static void propose(struct replica *r, bool look_who_leaves)
     }
     isr->proposal = p;
     STATE_MOVE(changes, &isr->change, CHANGE_ASKED);
-    tell_isr(r);
+    replica_isr_tell(r);
     watch->propose(watch, p);
 }
 
@@ -222,7 +222,7 @@ static void commit(struct replica *r, int32_t partition_epoch)
     }
     r->partition_epoch = partition_epoch;
     settle(isr);
-    tell_isr(r);
+    replica_isr_tell(r);
 }
 
 /* Answered with such a code it was not done. */
@@ -263,7 +263,7 @@ static void take_answer(struct replica *r, int16_t code, int32_t leader_epoch,
     struct isr *isr = r->isr;
     if (was_refused(code)) {
         settle(isr);
-        tell_isr(r);
+        replica_isr_tell(r);
     } else if (code == WIRE_ERROR_NONE && leader_epoch == r->leader_epoch &&
                partition_epoch >= r->partition_epoch) {
         commit(r, partition_epoch);
@@ -565,7 +565,7 @@ void replica_isr_begin(struct replica *r, bool is_new_epoch)
     if (is_new_epoch || before == NULL)
         begin_anew(isr, env_now(r->env));
     enter_rounds(isr);
-    tell_isr(r);
+    replica_isr_tell(r);
 }
 
 void replica_isr_end(struct replica *r)

@@ -538,11 +538,14 @@ void replica_reconfigure(struct replica *r, const struct log_config *log,
                          int32_t min_insync_replicas)
 {
     r->config.log = *log;
+    bool another_minimum = r->config.min_insync_replicas != min_insync_replicas;
     r->config.min_insync_replicas = min_insync_replicas;
     if (replica_is_open(r))
         log_reconfigure(r->log, log);
-    if (r->isr != NULL)
-        replica_lead_high_watermark(r); /* of the minimum */
+    if (r->isr == NULL || !another_minimum)
+        return;
+    replica_isr_tell(r);
+    replica_lead_high_watermark(r);
 }
 
 void replica_mark(struct replica *r)
