@@ -19,10 +19,11 @@ static void on_took(struct followed *p, bool records)
     bool named = p->session == p->fetcher->session;
     bool as_asked = is_as_asked(p);
     if (as_asked && records) { /* none of them: they are of an epoch that is to begin here yet */
-        fetcher_delay(p);
+        fetcher_delay(p, false);
         return;
     }
     p->told = false;
+    p->soon_count = 0;
     if (as_asked && named) /* only its high watermark has moved, say */
         fetcher_move(p, FOLLOWED_ASKED);
     else
@@ -52,19 +53,19 @@ static void follow_on(struct followed *p, const struct replica_take *take)
     case REPLICA_TRUNCATED:
     case REPLICA_STALE:
         if (is_as_asked(p)) /* it would go on for ever */
-            fetcher_delay(p);
+            fetcher_delay(p, false);
         else
             fetcher_queue(p);
         return;
     case REPLICA_FAILED:
         tell_failed(p, take);
-        fetcher_delay(p);
+        fetcher_delay(p, false);
         return;
     case REPLICA_LATER:
         if (ends.counting_end < ends.end)
             fetcher_queue(p); /* when what it has counts */
         else
-            fetcher_delay(p);
+            fetcher_delay(p, false);
         return;
     }
     UNREACHABLE();
@@ -160,6 +161,7 @@ static void take_row(struct followed *p, const struct wire_fetch_response_partit
     take->log_start = row->log_start_offset;
     take->diverging_epoch = row->diverging_epoch.epoch;
     take->diverging_end = row->diverging_epoch.end_offset;
+    p->was_empty = row->records.size <= 0;
     replica_take(p->replica, take, on_taken);
 }
 
@@ -202,8 +204,14 @@ static void take_partition(struct fetcher *f, const struct wire_uuid *topic_id,
     case WIRE_ERROR_FENCED_LEADER_EPOCH:
         rest(p);
         return;
-    default: /* it may lead no more, or not yet, or its disk is ill: only the others go on */
-        fetcher_delay(p);
+    case WIRE_ERROR_UNKNOWN_LEADER_EPOCH: /* it leads not yet, or no more */
+    case WIRE_ERROR_NOT_LEADER_OR_FOLLOWER:
+    case WIRE_ERROR_UNKNOWN_TOPIC_ID:
+    case WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+        fetcher_delay(p, true);
+        return;
+    default: /* its disk is ill, say: only the others go on */
+        fetcher_delay(p, false);
         return;
     }
 }
@@ -287,7 +295,7 @@ static void refuse(struct fetcher *f, int16_t code)
     fetcher_begin_anew(f);
     if (session && !anew)
         return;
-    fetcher_pause(f);
+    fetcher_pause(f, false);
     fetcher_tell(f->set, &f->told, "broker %d refuses fetches with %s; it is asked again",
                  (int)f->leader, wire_error_name(code));
 }
@@ -295,7 +303,7 @@ static void refuse(struct fetcher *f, int16_t code)
 static void refuse_garbage(struct fetcher *f, enum err e, const struct errmsg *msg)
 {
     fetcher_begin_anew(f);
-    fetcher_pause(f);
+    fetcher_pause(f, false);
     fetcher_tell(f->set, &f->told, "an answer of broker %d to a fetch cannot be read: %s",
                  (int)f->leader, msg->text[0] != 0 ? msg->text : err_text(e));
 }
@@ -311,6 +319,7 @@ void fetcher_answered(struct peers_request *request, int16_t version, struct sli
                              &f->answer, &f->arena, &msg);
     if (e == ERR_NONE && f->answer.error_code == WIRE_ERROR_NONE) {
         f->told = false;
+        f->soon_count = 0;
         f->answering = true;
         f->body = body;
         buf_retain(body.buf);

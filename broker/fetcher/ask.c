@@ -45,7 +45,8 @@ static void name_partition(struct fetcher *f, struct followed *p, struct draft *
     row->partition = replica_partition(p->replica);
     row->current_leader_epoch = p->asked.leader_epoch;
     row->fetch_offset = p->asked.end;
-    row->last_fetched_epoch = p->asked.last_epoch;
+    row->last_fetched_epoch =
+        KNOWN_BUG(empty_forgets_epoch) && p->was_empty ? -1 : p->asked.last_epoch;
     row->log_start_offset = p->asked.start;
     row->partition_max_bytes = f->set->settings.partition_bytes_max;
 }
@@ -186,7 +187,7 @@ static void on_lost(struct peers_request *request, enum err why)
     struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
     f->in_flight = false;
     fetcher_begin_anew(f);
-    fetcher_pause(f);
+    fetcher_pause(f, true);
     fetcher_tell(f->set, &f->told, "broker %d does not answer fetches: %s; it is asked again",
                  (int)f->leader, err_text(why));
     fetcher_go_on(f);

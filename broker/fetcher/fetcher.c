@@ -103,10 +103,21 @@ void fetcher_queue(struct followed *p)
         fetcher_move(p, ends.counting_end < ends.end ? FOLLOWED_SYNCING : FOLLOWED_QUEUED);
 }
 
-void fetcher_delay(struct followed *p)
+/* What has come to nothing comes to something soon, or to nothing for long. */
+static int64_t pause_ms(const struct fetcher_set *set, bool soon, int32_t *count)
+{
+    int64_t longest = set->settings.backoff_ms;
+    int64_t pause = FETCHER_PAUSE_FIRST_MS;
+    for (int32_t i = 0; i < *count && pause < longest; i++)
+        pause *= 2;
+    *count += soon && pause < longest;
+    return soon ? MIN(pause, longest) : longest;
+}
+
+void fetcher_delay(struct followed *p, bool soon)
 {
     struct fetcher_set *set = p->set;
-    p->due_ns = env_now(set->env) + ENV_NS_OF_MS(set->settings.backoff_ms);
+    p->due_ns = env_now(set->env) + ENV_NS_OF_MS(pause_ms(set, soon, &p->soon_count));
     p->sequence = set->sequence++;
     fetcher_move(p, FOLLOWED_DELAYED);
 }
@@ -137,10 +148,11 @@ static void on_moved(struct replica_follow_watch *watch)
 
 /* ---- when the next request goes out ---- */
 
-void fetcher_pause(struct fetcher *f)
+void fetcher_pause(struct fetcher *f, bool soon)
 {
     const struct fetcher_set *set = f->set;
-    f->paused_until_ns = env_now(set->env) + ENV_NS_OF_MS(set->settings.backoff_ms);
+    int64_t pause = pause_ms(set, soon, &f->soon_count);
+    f->paused_until_ns = env_now(set->env) + ENV_NS_OF_MS(pause);
 }
 
 static void forget_all(struct fetcher *f)
@@ -386,6 +398,9 @@ static void ask_anew(struct followed *p)
     struct replica_ends ends;
     replica_ends(p->replica, &ends);
     bool same = ends.leader_epoch >= 0 && ends.leader_epoch == p->asked.leader_epoch;
+    p->soon_count = same ? p->soon_count : 0;
+    if (KNOWN_BUG(stale_answer_taken) && p->state == FOLLOWED_ASKED)
+        return;
     if (p->state == FOLLOWED_RESTING || (p->state != FOLLOWED_TAKING && !same))
         fetcher_queue(p);
 }

@@ -7,6 +7,9 @@
 #define FETCHER_FETCH 1 /* keys of the two APIs */
 #define FETCHER_LIST_OFFSETS 2
 #define FETCHER_VERSION_MIN 13 /* of Fetch: topics by their ids (KIP-516) */
+/* The first pause where a leader may only not have heard yet that it leads, or has just gone; each
+ * further one is twice as long, up to replica.fetch.backoff.ms. */
+#define FETCHER_PAUSE_FIRST_MS 10
 
 enum followed_state {
     FOLLOWED_RESTING, /* the image or its log must change before there is something to ask */
@@ -30,10 +33,12 @@ struct followed {
     enum followed_state state; /* moved by fetcher_move alone */
     struct heap_node delayed;
     int64_t due_ns;            /* DELAYED */
+    int32_t soon_count;        /* so often in a row for a short time */
     uint64_t sequence;         /* order of delaying */
     uint64_t session;          /* of the fetcher's, in which it is named; 0: none */
     uint64_t round;            /* of the fetcher's, in which it was given something last */
     struct replica_ends asked; /* as it was named */
+    bool was_empty;            /* the answer before; for a known bug alone */
     bool told;                 /* that it is in trouble */
 };
 
@@ -67,8 +72,9 @@ struct fetcher {
     struct env_timer timer; /* something is due */
     struct env_timer step;  /* the answer goes on, or it goes itself */
     int64_t paused_until_ns;
-    int64_t settle_ns; /* until then those that are awaited are */
-    bool told;         /* that there is no answer */
+    int64_t settle_ns;  /* until then those that are awaited are */
+    int32_t soon_count; /* pauses in a row that were to be short */
+    bool told;          /* that there is no answer */
     /* The session: what the leader calls it, and what it is called here, where each has a number of
      * its own and no request without one has it either. */
     int32_t session_id, session_epoch; /* of the next request; epoch 0: a new one */
@@ -110,14 +116,14 @@ struct fetcher_set {
 void fetcher_move(struct followed *p, enum followed_state state);
 /* It is to ask, or cannot: by what its log says. */
 void fetcher_queue(struct followed *p);
-/* It asks again after a pause. */
-void fetcher_delay(struct followed *p);
+/* It asks again after a pause; soon: which is short at first. */
+void fetcher_delay(struct followed *p, bool soon);
 struct followed *fetcher_find(const struct fetcher_set *set, const struct wire_uuid *topic_id,
                               int32_t partition);
 /* Does what is due: asks, or waits for something. The last act of an event. */
 void fetcher_go_on(struct fetcher *f);
-/* Nothing is asked for a while. */
-void fetcher_pause(struct fetcher *f);
+/* Nothing is asked for a while; soon: which is short at first. */
+void fetcher_pause(struct fetcher *f, bool soon);
 /* What the leader knows of this broker counts no more: all is named anew. */
 void fetcher_begin_anew(struct fetcher *f);
 /* One that has left has been taken. */

@@ -56,7 +56,7 @@ static void place(struct fetcher *f, struct followed *p, int64_t offset)
     else if (offset > p->asked.end)
         taken = fetcher_take_place(p, offset, -1);
     if (!taken)
-        fetcher_delay(p);
+        fetcher_delay(p, false);
 }
 
 static void on_answered(struct peers_request *request, int16_t version, struct slice body)
@@ -78,7 +78,7 @@ static void on_lost(struct peers_request *request, enum err why)
     (void)why;
     ASSERT(p != NULL);
     f->found_for = NULL;
-    fetcher_delay(p);
+    fetcher_delay(p, false);
     fetcher_go_on(f);
 }
 

@@ -35,7 +35,8 @@ void replica_follow_high_watermark(struct replica *r)
 
 static bool is_current(const struct replica *r, const struct replica_take *t)
 {
-    return r->role == ROLE_FOLLOWER && !r->deleted && t->leader_epoch == r->leader_epoch;
+    bool same = t->leader_epoch == r->leader_epoch || KNOWN_BUG(stale_answer_taken);
+    return r->role == ROLE_FOLLOWER && !r->deleted && same;
 }
 
 static void finish(struct replica_take *t, enum replica_taking verdict, enum err e)
@@ -152,6 +153,10 @@ static void truncate(struct replica_take *t)
     struct replica *r = t->replica;
     int64_t to = format_epochs_common(log_epochs(r->log), log_end(r->log), t->diverging_epoch,
                                       t->diverging_end);
+    if (KNOWN_BUG(cut_to_watermark))
+        to = MAX(r->high_watermark, log_start(r->log));
+    if (KNOWN_BUG(parted_by_offset_alone))
+        to = MIN(t->diverging_end, log_end(r->log));
     if (to < log_start(r->log))
         log_reset(r->log, to, &t->op, on_truncated);
     else
@@ -173,6 +178,10 @@ void replica_take(struct replica *r, struct replica_take *t, replica_take_done *
         return;
     }
     int64_t inside = begins_inside(r, t->records);
+    if (KNOWN_BUG(watermark_before_cut)) {
+        r->leader_high_watermark = MAX(r->leader_high_watermark, t->high_watermark);
+        replica_follow_high_watermark(r);
+    }
     if (t->restart_at >= 0)
         log_reset(r->log, t->restart_at, &t->op, on_truncated);
     else if (t->diverging_epoch >= 0 && t->diverging_end >= 0)

