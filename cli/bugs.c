@@ -84,12 +84,30 @@ bool cli_knows_bug(const char *name)
 
 #define HUNT_JOBS_MAX 16
 #define SCENARIOS "scenarios"
-#define QUORUM "quorum/" /* the folder of what only several controllers can show */
-#define NAME_COLUMNS 29  /* of a bug's name, with the blank behind it */
+#define NAME_COLUMNS 29 /* of a bug's name, with the blank behind it */
+
+/* Claims that know nothing of any bug: of one broker, of controllers, of a cluster. */
+enum { SWARM_BROKER, SWARM_QUORUM, SWARM_CLUSTER, SWARM_COUNT };
+static const char *const swarm_names[SWARM_COUNT] = {"swarm/everything", "quorum/everything",
+                                                     "swarm/cluster"};
+
+/* Which of them could find a bug: by the folder of the scenario that does. */
+static int swarm_of(const char *scenario)
+{
+    static const struct {
+        const char *folder;
+        int swarm;
+    } folders[] = {
+        {"quorum/", SWARM_QUORUM}, {"cluster/", SWARM_CLUSTER}, {"failover/", SWARM_CLUSTER}};
+    for (int i = 0; i < COUNT_OF(folders); i++) {
+        if (strncmp(scenario, folders[i].folder, strlen(folders[i].folder)) == 0)
+            return folders[i].swarm;
+    }
+    return SWARM_BROKER;
+}
 
 struct hunt {
-    struct campaign_scripts
-        swarms; /* claims that know nothing of any bug: brokers', controllers' */
+    struct campaign_scripts swarms;
     struct campaign_mode mode;
     const char *scenarios;
     int64_t seeds, swarm_seeds, jobs;
@@ -257,9 +275,8 @@ static bool hunt_one(struct hunt *h, const struct script_bug *bug, bool *by_swar
         return false;
     struct catch own, swarm = {0};
     find(h, &scripts.at[0], bug, h->seeds, &own);
-    bool of_quorum = strncmp(bug->scenario, QUORUM, strlen(QUORUM)) == 0;
     if (!h->skip_swarm)
-        find(h, &h->swarms.at[of_quorum ? 1 : 0], bug, h->swarm_seeds, &swarm);
+        find(h, &h->swarms.at[swarm_of(bug->scenario)], bug, h->swarm_seeds, &swarm);
     *by_swarm = swarm.seed > 0;
     print_found(h, bug, &own, &swarm);
     campaign_unload(&scripts);
@@ -475,10 +492,12 @@ int cli_bugs(int argc, char **argv)
         return tell(bugs, count, &h);
     if (h.only != NULL && find_bug(h.only) == NULL)
         return CLI_USAGE;
-    char of_brokers[CAMPAIGN_PATH_MAX], of_quorums[CAMPAIGN_PATH_MAX];
-    snprintf(of_brokers, sizeof of_brokers, "%s/swarm/everything.lua", h.scenarios);
-    snprintf(of_quorums, sizeof of_quorums, "%s/" QUORUM "everything.lua", h.scenarios);
-    const char *paths[] = {of_brokers, of_quorums};
+    char files[SWARM_COUNT][CAMPAIGN_PATH_MAX];
+    const char *paths[SWARM_COUNT];
+    for (int i = 0; i < SWARM_COUNT; i++) {
+        snprintf(files[i], sizeof files[i], "%s/%s.lua", h.scenarios, swarm_names[i]);
+        paths[i] = files[i];
+    }
     if (!h.skip_swarm && !campaign_load(&h.swarms, paths, COUNT_OF(paths)))
         return CLI_USAGE;
     exit = hunt(&h, bugs, count);

@@ -105,10 +105,7 @@ static bool compare_batch(struct check *c, const struct trace_row *row, struct r
     if (!known)
         return true;
     if (first->mark == mark_of(b, from) && last->mark == mark_of(b, to - 1)) {
-        /* A retry in a later epoch is the same record, and yet not the same place in the log: who
-         * has it of the epoch before may cut it, to have it again (E-4). */
-        bool same_epoch = first->epoch == b->epoch && last->epoch == b->epoch;
-        if (same_epoch && from <= MAX(r->agreed, r->part->start))
+        if (from <= MAX(r->agreed, r->part->start))
             r->agreed = to;
         return true;
     }

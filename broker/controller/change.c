@@ -89,7 +89,7 @@ static int32_t elect(const struct work *w, bool *unclean)
     *unclean = true;
     if (may_elect_last_known(w))
         return metadata_ids(w->p, METADATA_LAST_KNOWN_ELR).ids[0];
-    bool any = w->change->election == CONTROLLER_ELECT_UNCLEAN;
+    bool any = w->change->election == CONTROLLER_ELECT_UNCLEAN || KNOWN_BUG(elects_out_of_sync);
     for (int32_t i = 0; i < replicas.count && any; i++) {
         if (could_lead(w, replicas.ids[i]))
             return replicas.ids[i];

@@ -431,6 +431,7 @@ end
 local function add_server(list, kind, args, config)
   args["log.dirs"], args["auto.create.topics.enable"] = "data", false
   args["log.open.files.max"] = 256 -- a simulated machine allows 1024 of all kinds
+  if args["process.roles"] ~= nil and kind == "broker" then args["replica.socket.timeout.ms"] = PATIENCE_MS end
   for k, v in pairs(config) do args[k] = v end
   list[#list + 1] = new_node(kind, kind .. #list + 1, args)
   cluster.servers[#cluster.servers + 1] = list[#list]
