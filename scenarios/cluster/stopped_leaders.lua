@@ -1,8 +1,7 @@
--- Who is stopped has given away what it led before it goes (B-5): nobody waits for its session. A follower that hears of the next leader before
--- that one does is refused once, and asks again after replica.fetch.backoff.ms.
+-- Who is stopped has given away what it led before it goes (B-5): nobody waits for its session.
 scenario "leaders are stopped in good order, one after the other, and records are acknowledged in every second of it"
 
-local cluster = Cluster { brokers = 3, config = { ["replica.fetch.backoff.ms"] = 50 } }
+local cluster = Cluster { brokers = 3 }
 local orders = cluster:topic { name = "orders", partitions = 1, replicas = 3, min_insync = 2 }
 
 cluster:producer { acks = "all", to = orders, rate = 100, keys = 50 }
