@@ -3,9 +3,10 @@
  * it. It knows nothing of what is asked. */
 #include "node/internal.h"
 
-#define WAYS_MAX 8                /* in flight at once */
-#define BYTES_MAX (16ll << 20)    /* of requests that are; a single one may be larger */
-#define RETRY_NS ENV_NS_OF_MS(50) /* after a controller that does not lead, or is not there */
+#define WAYS_MAX 8                    /* in flight at once */
+#define BYTES_MAX (16ll << 20)        /* of requests that are; a single one may be larger */
+#define RETRY_NS ENV_NS_OF_MS(50)     /* after a controller that does not lead, or is not there */
+#define DEPOSED_NS ENV_NS_OF_MS(2000) /* in which who leads no longer says so */
 #define API_ENVELOPE 58
 #define PRINCIPAL_HEAD_MAX 16 /* beside its text: version, lengths, a flag, tags */
 
@@ -14,6 +15,7 @@ struct way {
     struct forwards *of;
     struct api_forwarded *op; /* NULL: it is free */
     int32_t to;
+    int64_t late_ns; /* who led before has not answered by then: it will not; 0: it leads */
 };
 
 struct forwards {
@@ -107,7 +109,13 @@ static void end(struct api_forwarded *op, enum api_forward_end how)
     op->done(op);
 }
 
-/* Nobody has acted on it, or it does no harm twice: the first of those that wait. */
+/* Nobody has acted on it, or it does no harm twice. */
+static bool may_be_sent_again(const struct way *w)
+{
+    return !w->request.was_sent || w->op->again || KNOWN_BUG(order_sent_twice);
+}
+
+/* It is the first of those that wait. */
 static void wait_again(struct forwards *f, struct api_forwarded *op)
 {
     f->retry_ns = env_now(f->broker->env) + RETRY_NS;
@@ -118,13 +126,14 @@ static void on_lost(struct peers_request *request, enum err why)
 {
     struct way *w = CONTAINER_OF(request, struct way, request);
     struct forwards *f = w->of;
+    bool again = may_be_sent_again(w);
     struct api_forwarded *op = land(w);
     if (why == ERR_UNSUPPORTED)
         end(op, API_FORWARD_REFUSED);
-    else if (request->was_sent && !op->again)
-        end(op, API_FORWARD_LATE);
-    else
+    else if (again)
         wait_again(f, op);
+    else
+        end(op, API_FORWARD_LATE);
 }
 
 static void take(struct forwards *f, struct api_forwarded *op,
@@ -183,6 +192,7 @@ static void launch(struct forwards *f, struct way *w, struct api_forwarded *op, 
     f->bytes += (int64_t)op->frame.size;
     w->op = op;
     w->to = leader;
+    w->late_ns = 0;
     w->request = (struct peers_request){.key = API_ENVELOPE,
                                         .purpose = PEERS_FORWARD,
                                         .ns_max = MAX(left, 1),
@@ -203,9 +213,27 @@ static void send_waiting(struct forwards *f, int32_t leader)
     }
 }
 
+/* Who led before may have acted on it and be gone. */
+static void give_up_deposed(struct forwards *f)
+{
+    int64_t now_ns = env_now(f->broker->env);
+    for (int i = 0; i < WAYS_MAX; i++) {
+        struct way *w = &f->ways[i];
+        if (w->op == NULL || w->late_ns == 0)
+            continue;
+        if (now_ns < w->late_ns) {
+            look_at(f, w->late_ns);
+            continue;
+        }
+        peers_cancel(&w->request);
+        end(land(w), API_FORWARD_LATE);
+    }
+}
+
 static void on_timer(struct env_timer *timer)
 {
     struct forwards *f = CONTAINER_OF(timer, struct forwards, timer);
+    give_up_deposed(f);
     struct quorum *q = f->broker->quorum;
     int32_t leader = quorum_leader(q);
     while (quorum_leads(q) && !list_empty(&f->waiting))
@@ -220,8 +248,8 @@ static void on_timer(struct env_timer *timer)
         send_waiting(f, leader);
 }
 
-/* What is under way to who led before may have been acted on, and is answered or lost; what does no
- * harm twice does not wait for that. */
+/* What is under way to who led before may have been acted on, and is answered or lost, or given up;
+ * what does no harm twice does not wait for that. */
 void broker_forwards_look(struct broker *b)
 {
     struct forwards *f = b->forwards;
@@ -230,8 +258,13 @@ void broker_forwards_look(struct broker *b)
     int32_t leader = quorum_leader(b->quorum);
     for (int i = 0; i < WAYS_MAX && leader != RAFT_NOBODY; i++) {
         struct way *w = &f->ways[i];
-        if (w->op == NULL || w->to == leader || (w->request.was_sent && !w->op->again))
+        if (w->op == NULL || w->to == leader)
             continue;
+        if (!may_be_sent_again(w)) {
+            if (w->late_ns == 0)
+                w->late_ns = env_now(b->env) + DEPOSED_NS;
+            continue;
+        }
         peers_cancel(&w->request);
         list_push_front(&f->waiting, &land(w)->link);
     }

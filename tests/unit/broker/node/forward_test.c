@@ -185,6 +185,29 @@ TEST(what_may_have_been_done_is_not_done_again)
     help_teardown(&h);
 }
 
+/* Its connection stands, and it says nothing any more: another leads, and what it was asked may
+ * have been done. */
+TEST(what_a_deposed_controller_does_not_answer_is_given_up)
+{
+    struct help h;
+    help_setup_three(&h, 9, "");
+    int first = create(&h, "orders", 30000);
+    help_go(&h, 3000);
+    assert_int_equal(created(&h, first), WIRE_ERROR_NONE);
+    uint32_t paused = leading_node(&h);
+    world_pause(h.world, paused);
+    int making = create(&h, "other", 60000);
+    help_go(&h, 10000);
+    assert_int_equal(created(&h, making), WIRE_ERROR_REQUEST_TIMED_OUT);
+    int next = create(&h, "another", 60000);
+    help_go(&h, 3000);
+    int16_t code = created(&h, next); /* by two brokers it has not three replicas */
+    assert_true(code == WIRE_ERROR_NONE || code == WIRE_ERROR_INVALID_REPLICATION_FACTOR);
+    world_resume(h.world, paused);
+    help_run(&h, 10000);
+    help_teardown(&h);
+}
+
 TEST(a_broker_that_stops_keeps_nobody_waiting)
 {
     struct help h;
