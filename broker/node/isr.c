@@ -115,6 +115,17 @@ static void take_waiting(struct proposing *all, int32_t count)
     }
 }
 
+/* A node that is its own quorum has no membership, but is registered all the same. */
+static int64_t own_epoch(struct broker *b)
+{
+    struct replica_broker self = {.epoch = CONTROLLER_NO_EPOCH};
+    int64_t epoch = broker_membership_epoch(b);
+    if (epoch != CONTROLLER_NO_EPOCH)
+        return epoch;
+    look_up(&b->replica_watch, (int32_t)b->config.node_id, &self);
+    return self.epoch;
+}
+
 static void on_kick(struct env_timer *timer)
 {
     struct broker *b = CONTAINER_OF(timer, struct broker, proposing.kick);
@@ -135,7 +146,7 @@ static void on_kick(struct env_timer *timer)
     take_waiting(all, count);
     controller_alter_partition_init(&all->alter);
     all->alter.broker_id = (int32_t)b->config.node_id;
-    all->alter.broker_epoch = broker_membership_epoch(b);
+    all->alter.broker_epoch = own_epoch(b);
     all->alter.altered = all->altered;
     all->alter.count = count;
     orders_give(b->orders, &all->order, &all->alter.command, ORDERS_FOREVER, on_answered);

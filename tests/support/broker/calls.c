@@ -40,7 +40,8 @@ void help_fetch_init(struct help_fetch *f, struct wire_uuid id, int64_t offset)
                                                          .last_fetched_epoch = -1,
                                                          .log_start_offset = -1,
                                                          .partition_max_bytes = 1 << 20,
-                                                         .high_watermark = INT64_MAX};
+                                                         .high_watermark = INT64_MAX,
+                                                         .durable_end = -1};
     f->topic = (struct wire_fetch_request_topic){.topic = wire_text(HELP_TOPIC),
                                                  .topic_id = id,
                                                  .partitions = &f->partition,

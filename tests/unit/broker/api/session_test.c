@@ -40,7 +40,8 @@ static void ask_name(struct ask *a, int32_t partition, int64_t offset)
                                               .last_fetched_epoch = -1,
                                               .log_start_offset = -1,
                                               .partition_max_bytes = 1 << 20,
-                                              .high_watermark = INT64_MAX};
+                                              .high_watermark = INT64_MAX,
+                                              .durable_end = -1};
     a->body.topics_count = 1;
 }
 
