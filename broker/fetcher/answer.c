@@ -192,8 +192,10 @@ static void take_partition(struct fetcher *f, const struct wire_uuid *topic_id,
                            const struct wire_fetch_response_partition *row)
 {
     struct followed *p = fetcher_find(f->set, topic_id, row->partition_index);
-    if (p == NULL || p->fetcher != f || p->state != FOLLOWED_ASKED || p->session != f->session)
+    if (p == NULL || p->fetcher != f || p->state != FOLLOWED_ASKED)
         return; /* it was not asked for, or has been given already */
+    if (p->session != f->session || p->number > f->answer_number)
+        return; /* nor in this request, or before */
     switch (row->error_code) {
     case WIRE_ERROR_NONE:
         take_row(p, row);
@@ -250,7 +252,7 @@ static const struct wire_fetch_response_partition *next_row(struct fetcher *f,
     return NULL;
 }
 
-void fetcher_take_some(struct fetcher *f)
+static void take_rows(struct fetcher *f)
 {
     const struct wire_uuid *topic_id = NULL;
     ASSERT(f->answering);
@@ -271,26 +273,25 @@ void fetcher_take_some(struct fetcher *f)
 
 /* ---- the whole of it ---- */
 
-/* The session goes on, ends, or was never there. */
-static void note_session(struct fetcher *f)
+/* The session goes on, is given, or is not. */
+static void note_session(struct fetcher *f, bool anew)
 {
-    bool same = f->session_epoch == 0 || f->answer.session_id == f->session_id;
-    f->session_id = f->answer.session_id;
-    f->refused = f->session_id == 0;
-    if (f->refused || !same) {
-        f->session_epoch = 0; /* the next request names all of it */
-        return;
+    if (anew) {
+        f->session_id = f->answer.session_id;
+        f->refused = f->session_id == 0;
+        f->session_epoch = f->refused ? 0 : 1; /* 0: the next request names all of it */
+    } else if (f->answer.session_id != f->session_id) {
+        f->session_id = f->answer.session_id;
+        f->session_epoch = 0;
     }
-    f->session_epoch = f->session_epoch == INT32_MAX ? 1 : f->session_epoch + 1;
 }
 
-/* A session that the leader has lost is begun anew at once; but it was just begun. */
-static void refuse(struct fetcher *f, int16_t code)
+/* A session that the leader has lost is begun anew at once; unless it was just begun. */
+static void refuse(struct fetcher *f, int16_t code, bool anew)
 {
     bool session = code == WIRE_ERROR_FETCH_SESSION_ID_NOT_FOUND ||
                    code == WIRE_ERROR_INVALID_FETCH_SESSION_EPOCH ||
                    code == WIRE_ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
-    bool anew = f->session_epoch == 0;
     f->session_id = 0;
     fetcher_begin_anew(f);
     if (session && !anew)
@@ -308,30 +309,56 @@ static void refuse_garbage(struct fetcher *f, enum err e, const struct errmsg *m
                  (int)f->leader, msg->text[0] != 0 ? msg->text : err_text(e));
 }
 
+static void begin_answer(struct fetcher *f, const struct fetcher_request *r)
+{
+    f->told = false;
+    f->soon_count = 0;
+    f->answering = true;
+    f->body = r->body;
+    buf_retain(f->body.buf);
+    f->answer_number = r->number;
+    f->topic_index = f->partition_index = 0;
+    note_session(f, r->anew);
+}
+
+/* The answers that are here, in the order of their requests. One of a session before says nothing
+ * of this one. */
+static void look_at_answers(struct fetcher *f)
+{
+    struct fetcher_request *r;
+    while (!f->answering && (r = fetcher_first_request(f)) != NULL && r->body.buf != NULL) {
+        struct errmsg msg = {{0}};
+        bool counts = r->session == f->session;
+        enum err e = wire_decode(&wire_fetch_response_message, r->version, slice_bytes(r->body),
+                                 NULL, &f->answer, &f->arena, &msg);
+        if (counts && e == ERR_NONE && f->answer.error_code == WIRE_ERROR_NONE)
+            begin_answer(f, r);
+        else if (counts && e == ERR_NONE)
+            refuse(f, f->answer.error_code, r->anew);
+        else if (counts)
+            refuse_garbage(f, e, &msg);
+        fetcher_request_end(r);
+        if (f->answering)
+            take_rows(f);
+        else
+            arena_reset(&f->arena);
+    }
+}
+
+void fetcher_take_some(struct fetcher *f)
+{
+    take_rows(f);
+    look_at_answers(f);
+}
+
 void fetcher_answered(struct peers_request *request, int16_t version, struct slice body)
 {
-    struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
-    struct errmsg msg = {{0}};
-    ASSERT(f->in_flight);
-    ASSERT(!f->answering);
-    f->in_flight = false;
-    enum err e = wire_decode(&wire_fetch_response_message, version, slice_bytes(body), NULL,
-                             &f->answer, &f->arena, &msg);
-    if (e == ERR_NONE && f->answer.error_code == WIRE_ERROR_NONE) {
-        f->told = false;
-        f->soon_count = 0;
-        f->answering = true;
-        f->body = body;
-        buf_retain(body.buf);
-        f->topic_index = f->partition_index = 0;
-        note_session(f);
-        fetcher_take_some(f);
-    } else if (e == ERR_NONE) {
-        refuse(f, f->answer.error_code);
-    } else {
-        refuse_garbage(f, e, &msg);
-    }
-    if (!f->answering)
-        arena_reset(&f->arena);
+    struct fetcher_request *r = CONTAINER_OF(request, struct fetcher_request, peers);
+    struct fetcher *f = r->fetcher;
+    ASSERT(r->busy);
+    r->version = version;
+    r->body = body;
+    buf_retain(body.buf);
+    look_at_answers(f);
     fetcher_go_on(f);
 }

@@ -51,8 +51,9 @@ static void name_partition(struct fetcher *f, struct followed *p, struct draft *
     row->partition_max_bytes = f->set->settings.partition_bytes_max;
 }
 
-static void name_all(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
+static void name_all(struct fetcher_request *r, struct draft *d, struct wire_fetch_request *body)
 {
+    struct fetcher *f = r->fetcher;
     struct followed *p;
     while (d->partition_count < FETCHER_NAMED_MAX && (p = next_unnamed(f)) != NULL) {
         replica_ends(p->replica, &p->asked);
@@ -60,6 +61,7 @@ static void name_all(struct fetcher *f, struct draft *d, struct wire_fetch_reque
         if (p->state != FOLLOWED_QUEUED)
             continue; /* it cannot be asked for just now */
         p->session = f->session;
+        p->number = r->number;
         fetcher_move(p, FOLLOWED_ASKED);
         name_partition(f, p, d, body);
     }
@@ -92,6 +94,7 @@ static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_re
         if (!back)
             forget(d, body, &row->topic_id, row->partition);
         mem_free(f->set->mem, row);
+        f->forgotten_count--;
     }
 }
 
@@ -115,32 +118,43 @@ static int32_t bytes_of_answer(const struct fetcher_set *set)
     return (int32_t)MIN(set->settings.response_bytes_max, MAX(part, FETCHER_BYTES_MIN));
 }
 
-/* Who is not named yet is not to wait for those who are. Without a session none ever is for good:
- * they take turns. */
-static int32_t wait_ms_of(const struct fetcher *f)
+/* Who is not named yet is not to wait for those who are, and a session is to be had at once.
+ * Without one none is ever named for good: they take turns. */
+static int32_t wait_ms_of(const struct fetcher *f, bool anew)
 {
     int32_t wait_ms = (int32_t)MIN(f->set->settings.wait_ms_max, INT32_MAX);
     bool all = next_unnamed(f) == NULL && list_empty(&f->forgotten) && list_empty(&f->aside);
     if (f->refused)
         return wait_ms / (1 + f->followed_count / FETCHER_NAMED_MAX);
-    return all ? wait_ms : 0;
+    return all && !anew ? wait_ms : 0;
 }
 
-static void fill(struct fetcher *f, int16_t version, struct draft *d,
-                 struct wire_fetch_request *body)
+/* Its place in the session, or a new one. */
+static void enter_session(struct fetcher_request *r, struct wire_fetch_request *body)
 {
-    const struct fetcher_set *set = f->set;
-    bool anew = f->session_epoch == 0;
-    wire_fetch_request_defaults(body);
-    if (anew)
+    struct fetcher *f = r->fetcher;
+    r->anew = f->session_epoch == 0;
+    if (r->anew)
         fetcher_begin_anew(f);
+    r->session = f->session;
     body->session_id = f->session_id;
     body->session_epoch = f->session_epoch;
+    if (!r->anew)
+        f->session_epoch = f->session_epoch == INT32_MAX ? 1 : f->session_epoch + 1;
+}
+
+static void fill(struct fetcher_request *r, int16_t version, struct draft *d,
+                 struct wire_fetch_request *body)
+{
+    struct fetcher *f = r->fetcher;
+    const struct fetcher_set *set = f->set;
+    wire_fetch_request_defaults(body);
+    enter_session(r, body);
     forget_aside(f, d, body);
-    name_all(f, d, body);
+    name_all(r, d, body);
     forget_left(f, d, body);
     body->forgotten_topics_data = d->forgotten;
-    ASSERT(!anew || body->forgotten_topics_data_count == 0);
+    ASSERT(!r->anew || body->forgotten_topics_data_count == 0);
     if (version >= 15) {
         body->replica_state.replica_id = set->settings.node_id;
         body->replica_state.replica_epoch = set->watch->broker_epoch(set->watch);
@@ -149,12 +163,14 @@ static void fill(struct fetcher *f, int16_t version, struct draft *d,
     }
     body->max_bytes = bytes_of_answer(set);
     body->min_bytes = set->settings.bytes_min;
-    body->max_wait_ms = wait_ms_of(f);
+    body->max_wait_ms = wait_ms_of(f, r->anew);
 }
 
-static bool make_draft(struct draft *d, struct arena *arena)
+/* For no more than there can be. */
+static bool make_draft(struct fetcher *f, struct draft *d)
 {
-    const size_t count = FETCHER_NAMED_MAX;
+    struct arena *arena = &f->draft;
+    const size_t count = (size_t)MIN(f->followed_count + f->forgotten_count + 1, FETCHER_NAMED_MAX);
     d->topics = arena_alloc(arena, count * sizeof *d->topics);
     d->partitions = arena_alloc(arena, count * sizeof *d->partitions);
     d->forgotten = arena_alloc(arena, count * sizeof *d->forgotten);
@@ -164,46 +180,86 @@ static bool make_draft(struct draft *d, struct arena *arena)
 
 static enum err encode(struct peers_request *request, int16_t version, struct wire_out *out)
 {
-    struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
+    struct fetcher_request *r = CONTAINER_OF(request, struct fetcher_request, peers);
+    struct fetcher *f = r->fetcher;
     struct wire_fetch_request body;
     struct draft draft = {0};
     if (version < FETCHER_VERSION_MIN)
         return ERR_UNSUPPORTED;
-    ASSERT(!f->answering);
-    if (!make_draft(&draft, &f->arena)) {
-        arena_reset(&f->arena);
+    r->session = f->session;
+    if (!make_draft(f, &draft)) {
+        arena_reset(&f->draft);
         return ERR_NOMEM;
     }
-    fill(f, version, &draft, &body);
+    fill(r, version, &draft, &body);
     enum err e = wire_encode(&wire_fetch_request_message, version, &body, out);
-    arena_reset(&f->arena);
+    arena_reset(&f->draft);
     ASSERT(e == ERR_NONE || e == ERR_NOMEM);
     return e;
 }
 
-/* Whether the leader has seen the request or not: its session may be anywhere. */
+/* Whether the leader has seen the request or not: its session may be anywhere. Those that went with
+ * it are lost with it. */
 static void on_lost(struct peers_request *request, enum err why)
 {
-    struct fetcher *f = CONTAINER_OF(request, struct fetcher, request);
-    f->in_flight = false;
-    fetcher_begin_anew(f);
-    fetcher_pause(f, true);
-    fetcher_tell(f->set, &f->told, "broker %d does not answer fetches: %s; it is asked again",
-                 (int)f->leader, err_text(why));
+    struct fetcher_request *r = CONTAINER_OF(request, struct fetcher_request, peers);
+    struct fetcher *f = r->fetcher;
+    bool first = r->session == f->session;
+    fetcher_request_end(r);
+    if (first) {
+        fetcher_begin_anew(f);
+        fetcher_pause(f, true);
+        fetcher_tell(f->set, &f->told, "broker %d does not answer fetches: %s; it is asked again",
+                     (int)f->leader, err_text(why));
+    }
     fetcher_go_on(f);
+}
+
+struct fetcher_request *fetcher_first_request(struct fetcher *f)
+{
+    struct fetcher_request *first = NULL;
+    for (int i = 0; i < FETCHER_REQUESTS_MAX; i++) {
+        struct fetcher_request *r = &f->requests[i];
+        if (r->busy && (first == NULL || r->number < first->number))
+            first = r;
+    }
+    return first;
+}
+
+/* In a session that the leader has given. */
+bool fetcher_may_double(struct fetcher *f)
+{
+    int32_t busy_count = 0;
+    for (int i = 0; i < FETCHER_REQUESTS_MAX; i++)
+        busy_count += f->requests[i].busy;
+    return busy_count < FETCHER_REQUESTS_MAX && f->session_epoch > 0;
+}
+
+void fetcher_request_end(struct fetcher_request *r)
+{
+    peers_cancel(&r->peers);
+    buf_release(r->body.buf);
+    r->body = (struct slice){0};
+    r->busy = false;
 }
 
 void fetcher_ask(struct fetcher *f)
 {
-    ASSERT(!f->in_flight);
+    struct fetcher_request *r = &f->requests[0];
     ASSERT(!f->answering);
-    f->in_flight = true;
+    if (r->busy)
+        r = &f->requests[1];
+    ASSERT(!r->busy);
+    r->busy = true;
+    r->number = ++f->number;
+    r->session = f->session;
+    r->sent_ns = env_now(f->set->env);
     f->round++;
     f->awaited_count = 0;
-    f->request = (struct peers_request){.key = FETCHER_FETCH,
-                                        .purpose = PEERS_REPLICA,
-                                        .encode = encode,
-                                        .answered = fetcher_answered,
-                                        .lost = on_lost};
-    peers_send(f->set->peers, f->leader, &f->request);
+    r->peers = (struct peers_request){.key = FETCHER_FETCH,
+                                      .purpose = PEERS_REPLICA,
+                                      .encode = encode,
+                                      .answered = fetcher_answered,
+                                      .lost = on_lost};
+    peers_send(f->set->peers, f->leader, &r->peers);
 }

@@ -161,6 +161,7 @@ static void forget_all(struct fetcher *f)
         list_remove(&row->link);
         mem_free(f->set->mem, row);
     }
+    f->forgotten_count = 0;
 }
 
 /* Those in aside are in no session any more, and leave the list when they are looked at. */
@@ -184,26 +185,25 @@ static void wake_delayed(struct fetcher *f)
 
 /* What was taken just now is soon to be asked for again: together with all, unless it takes long.
  */
-static bool may_ask(const struct fetcher *f)
+static int64_t ask_at_ns(struct fetcher *f)
 {
-    int64_t now_ns = env_now(f->set->env);
-    bool some = !list_empty(&f->queue) || !list_empty(&f->asked);
-    bool idle = !f->in_flight && !f->answering;
-    return some && idle && now_ns >= f->paused_until_ns &&
-           (f->awaited_count == 0 || now_ns >= f->settle_ns);
+    const struct fetcher_request *before = fetcher_first_request(f);
+    bool news = !list_empty(&f->queue);
+    bool some = before == NULL ? news || !list_empty(&f->asked) : news && fetcher_may_double(f);
+    if (!some || f->answering)
+        return INT64_MAX;
+    int64_t at_ns = MAX(f->paused_until_ns, f->awaited_count > 0 ? f->settle_ns : 0);
+    return before == NULL ? at_ns : MAX(at_ns, before->sent_ns + FETCHER_PARKED_NS);
 }
 
 static void keep_time(struct fetcher *f)
 {
     struct env *env = f->set->env;
     int64_t now_ns = env_now(env);
-    int64_t at_ns = INT64_MAX;
-    bool some = !list_empty(&f->queue) || !list_empty(&f->asked);
-    if (!heap_empty(&f->delayed))
-        at_ns = CONTAINER_OF(heap_min(&f->delayed), struct followed, delayed)->due_ns;
-    if (some && !f->in_flight && !f->answering) {
-        int64_t ask_ns = MAX(f->paused_until_ns, f->awaited_count > 0 ? f->settle_ns : 0);
-        at_ns = MIN(at_ns, ask_ns);
+    int64_t at_ns = ask_at_ns(f);
+    if (!heap_empty(&f->delayed)) {
+        struct heap_node *least = heap_min(&f->delayed);
+        at_ns = MIN(at_ns, CONTAINER_OF(least, struct followed, delayed)->due_ns);
     }
     if (at_ns == INT64_MAX)
         env_disarm(env, &f->timer);
@@ -221,7 +221,7 @@ void fetcher_go_on(struct fetcher *f)
     }
     wake_delayed(f);
     fetcher_seek_on(f);
-    if (may_ask(f))
+    if (ask_at_ns(f) <= env_now(f->set->env))
         fetcher_ask(f);
     keep_time(f);
 }
@@ -238,10 +238,12 @@ static void fetcher_free(struct fetcher *f)
     struct fetcher_set *set = f->set;
     ASSERT(f->followed_count == 0);
     ASSERT(f->take_count == 0);
-    peers_cancel(&f->request);
+    for (int i = 0; i < FETCHER_REQUESTS_MAX; i++)
+        fetcher_request_end(&f->requests[i]);
     peers_cancel(&f->find);
     fetcher_drop_answer(f);
     arena_free(&f->arena);
+    arena_free(&f->draft);
     forget_all(f);
     env_disarm(set->env, &f->timer);
     env_disarm(set->env, &f->step);
@@ -252,9 +254,9 @@ static void fetcher_free(struct fetcher *f)
 
 /* It goes when nothing of it is under way: a fetch that is parked would hold up those that come
  * behind it, should somebody be followed there again. */
-static bool is_over(const struct fetcher *f)
+static bool is_over(struct fetcher *f)
 {
-    bool waits = f->in_flight && !f->set->closed;
+    bool waits = fetcher_first_request(f) != NULL && !f->set->closed;
     return f->followed_count == 0 && f->take_count == 0 && !waits;
 }
 
@@ -289,6 +291,9 @@ static struct fetcher *fetcher_new(struct fetcher_set *set, int32_t leader)
     list_init(&f->forgotten);
     heap_init(&f->delayed, is_due_before);
     arena_init(&f->arena, set->held, FETCHER_ARENA_BYTES);
+    arena_init(&f->draft, set->held, FETCHER_ARENA_BYTES);
+    for (int i = 0; i < FETCHER_REQUESTS_MAX; i++)
+        f->requests[i].fetcher = f;
     list_init(&f->link);
     list_push_back(&set->fetchers, &f->link);
     set->fetcher_count++;
@@ -347,6 +352,7 @@ static void leave_session(struct followed *p)
     row->partition = replica_partition(p->replica);
     list_init(&row->link);
     list_push_back(&f->forgotten, &row->link);
+    f->forgotten_count++;
 }
 
 /* It is no more its fetcher's; it may still be taken. */

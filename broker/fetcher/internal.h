@@ -10,6 +10,10 @@
 /* The first pause where a leader may only not have heard yet that it leads, or has just gone; each
  * further one is twice as long, up to replica.fetch.backoff.ms. */
 #define FETCHER_PAUSE_FIRST_MS 10
+/* A fetch that has not been answered for so long is parked at the leader. Another one behind it
+ * brings it back from one of kiln's, and waits in line at one of Kafka's. */
+#define FETCHER_PARKED_NS ENV_NS_OF_MS(5)
+#define FETCHER_REQUESTS_MAX 2 /* of a leader, that have not been answered */
 
 enum followed_state {
     FOLLOWED_RESTING, /* the image or its log must change before there is something to ask */
@@ -36,6 +40,7 @@ struct followed {
     int32_t soon_count;        /* so often in a row for a short time */
     uint64_t sequence;         /* order of delaying */
     uint64_t session;          /* of the fetcher's, in which it is named; 0: none */
+    uint64_t number;           /* of the request that named it last */
     uint64_t round;            /* of the fetcher's, in which it was given something last */
     struct replica_ends asked; /* as it was named */
     bool was_empty;            /* the answer before; for a known bug alone */
@@ -47,6 +52,20 @@ struct forgotten {
     struct list link;
     struct wire_uuid topic_id;
     int32_t partition;
+};
+
+/* One fetch. */
+struct fetcher_request {
+    struct peers_request peers;
+    struct fetcher *fetcher;
+    bool busy;
+    bool anew;        /* it begins a session */
+    uint64_t number;  /* order of asking */
+    uint64_t session; /* of the fetcher's, to which it belongs */
+    int64_t sent_ns;
+    /* Its answer, which waits for the one before; buf NULL: it is not here yet. */
+    struct slice body;
+    int16_t version;
 };
 
 /* One answer on its way into a log. */
@@ -68,6 +87,7 @@ struct fetcher {
      * session has them. finding: FINDING. */
     struct list queue, asked, aside, finding;
     struct list forgotten; /* struct forgotten */
+    int32_t forgotten_count;
     struct heap delayed;
     struct env_timer timer; /* something is due */
     struct env_timer step;  /* the answer goes on, or it goes itself */
@@ -80,14 +100,15 @@ struct fetcher {
     int32_t session_id, session_epoch; /* of the next request; epoch 0: a new one */
     uint64_t session;
     bool refused; /* the leader gave none */
-    /* The request. */
-    struct peers_request request;
-    bool in_flight;
+    struct fetcher_request requests[FETCHER_REQUESTS_MAX];
+    uint64_t number;    /* of the last one */
+    struct arena draft; /* of one that is being written */
     /* The answer; answering: not all of it has been taken. */
     bool answering, stepping;
     struct arena arena;
     struct slice body;
     struct wire_fetch_response answer;
+    uint64_t answer_number; /* of its request */
     int32_t topic_index, partition_index;
     struct fetcher_take takes[FETCHER_TAKES_MAX];
     int32_t take_count;
@@ -135,6 +156,11 @@ void fetcher_tell(struct fetcher_set *set, bool *told, const char *format, ...) 
 
 /* ask.c */
 void fetcher_ask(struct fetcher *f);
+/* The one that was asked first, of those that have not been answered; NULL: none is under way. */
+struct fetcher_request *fetcher_first_request(struct fetcher *f);
+/* Another one may go behind it. */
+bool fetcher_may_double(struct fetcher *f);
+void fetcher_request_end(struct fetcher_request *r);
 
 /* answer.c */
 void fetcher_answered(struct peers_request *request, int16_t version, struct slice body);

@@ -129,6 +129,30 @@ TEST(a_thousand_partitions_are_named_in_parts)
     rig_end(r);
 }
 
+/* A fetch is parked when there is something new to ask: one of kiln's leaders answers it at once
+ * for the one behind it, one of Kafka's when its time is over. */
+TEST(what_is_new_waits_for_no_parked_fetch)
+{
+    for (int in_line = 0; in_line < 2; in_line++) {
+        struct rig *r = rig_new(7, 3);
+        r->in_line = in_line;
+        rig_start(r);
+        rig_fill(r, 1, 3);
+        rig_fill(r, 2, 3);
+        rig_follow(r, 0);
+        rig_run(r, 200);
+        rig_follow(r, 1);
+        rig_run(r, 150);
+        assert_true(rig_is_same(r, 1) == !in_line);
+        rig_follow(r, 2); /* no third one is asked */
+        rig_run(r, 2 * WAIT_MS);
+        rig_assert_same(r, 1);
+        rig_assert_same(r, 2);
+        assert_int_equal(rig_leader(r, 1)->full_fetches, 1);
+        rig_end(r);
+    }
+}
+
 /* ---- trouble of one partition ---- */
 
 TEST(a_partition_in_error_waits_and_no_other_does)
@@ -388,6 +412,7 @@ TEST(an_answer_of_an_epoch_before_is_not_taken)
     for (uint64_t seed = 100; seed < 160; seed++) {
         struct rig *r = rig_settled(seed, 2);
         int64_t end = rig_led_end(&r->led[0]);
+        r->in_line = seed % 3 == 0;
         rig_produce(r, 0, 3, true);
         world_run_until(r->world, world_now(r->world) + (int64_t)(seed % 60) * MS / 20);
         rig_cut(r, 0, end); /* the new leader has not heard of it */

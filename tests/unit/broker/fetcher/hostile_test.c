@@ -295,6 +295,7 @@ TEST(left_alone_every_log_becomes_its_leaders)
     for (uint64_t seed = 1000; seed < 1030; seed++) {
         struct rig *r = rig_new(seed, 12);
         struct rng rng = {seed};
+        r->in_line = seed % 2 == 0;
         rig_start(r);
         rig_follow_all(r);
         for (int step = 0; step < 150; step++) {

@@ -143,6 +143,8 @@ static bool fill_row(struct leader *l, int32_t partition, struct wire_fetch_resp
 
 /* ---- a fetch ---- */
 
+static void on_request(struct conn *conn, struct conn_request *request, struct slice frame);
+
 static void answer_now(struct leader *l, struct wire_fetch_response *body, struct arena *arena)
 {
     struct conn_request *request = l->request;
@@ -151,6 +153,13 @@ static void answer_now(struct leader *l, struct wire_fetch_response *body, struc
     if (rig_current->twist != NULL)
         rig_current->twist(l, body, arena);
     reply(l->on, request, 1, l->version, l->correlation_id, body);
+    if (l->next_request == NULL)
+        return;
+    struct slice frame = l->next_frame;
+    request = l->next_request;
+    l->next_request = NULL;
+    on_request(&l->on->conn, request, frame);
+    buf_release(frame.buf);
 }
 
 static void look(struct leader *l)
@@ -266,10 +275,11 @@ static void on_fetch(struct leader_conn *c, struct conn_request *request,
                      const struct wire_request_header *h, const struct wire_fetch_request *in)
 {
     struct leader *l = c->leader;
-    if (l->request != NULL) { /* one at a time; but the connection may be lost */
-        assert_ptr_not_equal(l->on, c);
-        env_disarm(l->seat->env, &l->parked);
+    if (l->request != NULL && l->on == c) { /* it comes back for what it has to say */
+        l->until_ns = 0;
+        look(l);
     }
+    env_disarm(l->seat->env, &l->parked); /* of a connection that was lost */
     l->fetches++;
     l->on = c;
     l->request = request;
@@ -324,6 +334,14 @@ static void on_request(struct conn *conn, struct conn_request *request, struct s
     assert_ok(wire_decode_request_header(slice_bytes(frame), &used, &h, NULL));
     if (rig_current->mute)
         return;
+    struct leader *l = c->leader;
+    if (rig_current->in_line && l->request != NULL && l->on == c) { /* as at Kafka's */
+        assert_null(l->next_request);
+        l->next_request = request;
+        l->next_frame = frame;
+        buf_retain(frame.buf);
+        return;
+    }
     const struct wire_message *m = wire_api(h.request_api_key)->request;
     arena_init(&arena, conn->mem, 16 << 20);
     void *body = arena_alloc(&arena, m->size);
@@ -342,6 +360,10 @@ static void on_gone(struct conn *conn, struct conn_request *request, enum err e)
 {
     struct leader *l = CONTAINER_OF(conn, struct leader_conn, conn)->leader;
     (void)e;
+    if (l->next_request == request) {
+        l->next_request = NULL;
+        buf_release(l->next_frame.buf);
+    }
     if (l->request != request)
         return;
     l->request = NULL;

@@ -75,6 +75,8 @@ struct leader {
     int16_t version;
     int64_t until_ns;
     bool full;
+    struct conn_request *next_request; /* in line; NULL: none */
+    struct slice next_frame;
     /* Counted. */
     int fetches, full_fetches, named_rows, forgotten_rows, seeks, most_named;
     int32_t bytes_max, wait_ms;
@@ -122,7 +124,8 @@ struct rig {
     int64_t held_max;
     bool unsynced; /* the topics have flush.policy=os */
     /* Of the leaders. */
-    bool mute, babble, refuse_sessions, own_codes;
+    bool mute, babble, refuse_sessions;
+    bool in_line; /* a fetch waits for the one before it on its connection, as Kafka has it */
     int16_t refuse_once; /* the next fetch as a whole */
     int16_t fetch_newest;
     /* Changes an answer before it leaves. */
