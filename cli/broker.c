@@ -248,9 +248,12 @@ static void on_started(struct broker_op *op, enum err e)
     posix_stop(s->door);
 }
 
-/* fiu-run sets these for the program that it starts. */
+/* fiu-run sets these for the program that it starts; kiln dev the one of its own. */
 static void inject_faults(void)
 {
+    const char *pipes = getenv("KILN_FAULTS");
+    if (pipes != NULL && !posix_take_faults(pipes))
+        NOTE(&notes, FAULTS_ALLOWED, "no faults can be injected by %s", pipes);
     if (getenv("FIU_CTRL_FIFO") == NULL && getenv("FIU_ENABLE") == NULL)
         return;
     if (posix_inject_faults(true))

@@ -26,6 +26,7 @@ struct cli_verb {
 };
 
 int cli_broker(int argc, char **argv);
+int cli_dev(int argc, char **argv);
 int cli_topic(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_cluster(int argc, char **argv);

@@ -6,6 +6,7 @@
 static const struct cli_verb verbs[] = {
 #ifndef KILN_KNOWN_BUGS
     {"broker", cli_broker, "serve Kafka clients from a directory"},
+    {"dev", cli_dev, "a cluster of brokers on this machine, for a terminal or a test suite"},
     {"topic", cli_topic, "create, list, describe, change, trim and delete topics"},
     {"config", cli_config, "what is set for topics and brokers, and change it while they run"},
     {"cluster", cli_cluster, "who belongs to the cluster, and whether all of it serves"},

@@ -4,8 +4,15 @@
 #include <stdlib.h>
 #include "posix/internal.h"
 
+const char *const posix_fault_points[] = {
+    "alloc",       "disk/cache",  "disk/list",     "disk/open",   "disk/read",  "disk/rename",
+    "disk/space",  "disk/sync",   "disk/sync_dir", "disk/unlink", "disk/write", "net/accept",
+    "net/connect", "net/receive", "net/send",      NULL,
+};
+
 #ifdef FIU_ENABLE
 #include <fiu.h>
+#include <fiu-control.h>
 
 #define ERRNO_MAX 4095 /* Linux's own */
 
@@ -16,6 +23,11 @@ bool posix_inject_faults(bool on)
 {
     atomic_store_explicit(&posix_faults_on, on, memory_order_relaxed);
     return true;
+}
+
+bool posix_take_faults(const char *basename)
+{
+    return fiu_init(0) == 0 && fiu_rc_fifo(basename) == 0 && posix_inject_faults(true);
 }
 
 /* Who enables a point may give an errno of his own as failinfo. */
@@ -30,6 +42,12 @@ int posix_fault_ask(const char *point, int number)
 bool posix_inject_faults(bool on)
 {
     return !on;
+}
+
+bool posix_take_faults(const char *basename)
+{
+    (void)basename;
+    return false;
 }
 #endif
 

@@ -67,6 +67,11 @@ void posix_free(struct posix_env *env);
  * (docs/operations.md names them), until it is turned off. False: this build has none (KILN_FIU).
  */
 bool posix_inject_faults(bool on);
+/* Opens libfiu's remote control by pipes BASENAME-PID.in and .out, as fiu-run does. False: there
+ * are no fault points in this program, or no pipes could be made. */
+bool posix_take_faults(const char *basename);
+/* The names of the points; NULL ends them. */
+extern const char *const posix_fault_points[];
 /* A heap over malloc, as mem_system, with the fault point "alloc". */
 void posix_heap(struct mem *mem);
 
