@@ -2,6 +2,7 @@
  * leads, and answered by whom it was asked. */
 #include "node/internal.h"
 #include "support/broker/help.h"
+#include <stdio.h>
 
 static int32_t leader_of(const struct help *h)
 {
@@ -182,6 +183,29 @@ TEST(what_may_have_been_done_is_not_done_again)
     struct wire_alter_configs_response answer;
     help_expect(&h, altering, &answer);
     assert_int_equal(answer.responses[0].error_code, WIRE_ERROR_NONE);
+    help_teardown(&h);
+}
+
+/* It is the client's own broker that leads, and is cut off with what it has appended: others may
+ * commit that, or never. NOT_CONTROLLER would say that nothing was done. */
+TEST(who_ceases_to_lead_does_not_say_that_nothing_was_done)
+{
+    struct help h;
+    help_setup_three(&h, 10, "");
+    int32_t leader = leader_of(&h);
+    uint32_t leading = leading_node(&h);
+    uint32_t other = leading == h.others[0] ? h.others[1] : h.others[0];
+    snprintf(h.asks, sizeof h.asks, "broker%d", (int)leader);
+    int first = create(&h, "orders", 30000);
+    help_go(&h, 3000);
+    assert_int_equal(created(&h, first), WIRE_ERROR_NONE);
+    world_cut(h.world, leading, other, false);
+    world_cut(h.world, leading, h.broker, false);
+    int making = create(&h, "other", 30000);
+    help_go(&h, 10000);
+    assert_int_equal(created(&h, making), WIRE_ERROR_REQUEST_TIMED_OUT);
+    world_heal(h.world);
+    help_run(&h, 15000);
     help_teardown(&h);
 }
 
