@@ -102,6 +102,20 @@ expected=$(for p in 0 1 2 3; do for i in 1 2 3; do printf 'partition %s record %
 at=$all
 same "what both have" "$expected" "$(consume orders | sort)"
 
+# What is asked of a broker goes to the controller in an envelope, whoever wrote the broker.
+for node in 8 9; do
+    "$kiln" topic create "by$node" --partitions 1 --replicas 2 --bootstrap-server "127.0.0.1:${ports[$node - 5]}" --timeout 20s >/dev/null ||
+        fail "no topic is made by way of broker $node"
+    "$kiln" topic alter "by$node" --config retention.ms=3600000 --bootstrap-server "127.0.0.1:${ports[$node - 5]}" --timeout 20s >/dev/null ||
+        fail "no topic is changed by way of broker $node"
+done
+until_so "both topics" shows 'topic "by[89]" with 1 partitions' 2
+for node in 8 9; do
+    "$kiln" topic delete "by$node" --bootstrap-server "127.0.0.1:${ports[12 - $node]}" --timeout 20s >/dev/null ||
+        fail "no topic is deleted by way of the other broker"
+done
+printf 'ok  brokers pass on what they are asked\n'
+
 # Each alone has all of it: what the other led it leads.
 stop 9
 at=127.0.0.1:${ports[3]}
