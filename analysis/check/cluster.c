@@ -256,7 +256,8 @@ static void set_down(struct check *c, const struct trace_row *row, struct host *
 
 int64_t check_quiet_since(const struct check *c, const struct part *part, int64_t now_ns)
 {
-    if (c->down_count > 0 || c->offline_count > 0 || c->harm_until_ns > now_ns || part->offline)
+    bool missing = c->down_count > 0 || c->offline_count > 0 || c->core_alone;
+    if (missing || c->harm_until_ns > now_ns || part->offline)
         return INT64_MAX;
     return MAX(MAX(c->harmed_ns, c->harm_until_ns), part->led_ns);
 }
@@ -294,6 +295,7 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         break;
     case TRACE_HEALED:
     case TRACE_CORE_HEALED:
+        c->core_alone = row->kind == TRACE_CORE_HEALED;
         c->harm_until_ns = 0;
         c->harmed_ns = row->time_ns;
         break;

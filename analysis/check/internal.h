@@ -211,6 +211,7 @@ struct check {
     uint64_t polled_op;
     int64_t harmed_ns;      /* the latest moment at which something was amiss */
     int64_t harm_until_ns;  /* what strikes now ends by itself then */
+    bool core_alone;        /* the rest of the servers stands still, whatever they were to do */
     uint32_t down_count;    /* brokers that have served and do not */
     uint32_t offline_count; /* brokers whose log directory is offline */
     enum err error;

@@ -143,7 +143,7 @@ bool metadata_was_removed(const struct metadata_removed *removed, const struct w
     return false;
 }
 
-static enum err note_removed(struct metadata_removed *removed, const struct wire_uuid *id)
+enum err metadata_removed_add(struct metadata_removed *removed, const struct wire_uuid *id)
 {
     if (removed->count == removed->cap) {
         int32_t cap = MAX(removed->cap * 2, REMOVED_CAP_MIN);
@@ -165,7 +165,7 @@ static enum err apply_remove_topic(struct step *s)
     if (topic == NULL)
         return errmsg_set(s->msg, ERR_CORRUPT, "a topic is removed that does not exist");
     int32_t partition_count = topic->partition_count;
-    if (s->removed != NULL && note_removed(s->removed, &record->topic_id) != ERR_NONE)
+    if (s->removed != NULL && metadata_removed_add(s->removed, &record->topic_id) != ERR_NONE)
         return ERR_NOMEM;
     enum err e = metadata_map_remove(&image->names, image->mem, topic->named->object.key);
     if (e == ERR_NONE)

@@ -362,6 +362,9 @@ struct metadata_removed {
 void metadata_removed_init(struct metadata_removed *removed, struct mem *mem);
 void metadata_removed_free(struct metadata_removed *removed);
 bool metadata_was_removed(const struct metadata_removed *removed, const struct wire_uuid *id);
+/* ERR_NOMEM. */
+enum err metadata_removed_add(struct metadata_removed *removed,
+                              const struct wire_uuid *id) MUST_USE;
 
 /* A version in the making: all that does not change is shared with base. */
 struct metadata_edit {

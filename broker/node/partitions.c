@@ -319,6 +319,7 @@ void broker_partitions_open_all(struct broker *b)
 {
     const struct metadata_image *image = quorum_current(b->quorum);
     enum err e = look_at_strays(b, image);
+    quorum_opened(b->quorum);
     broker_fetchers_know(b, NULL, image);
     for (int32_t i = 0; i < image->topic_count && e == ERR_NONE; i++)
         e = add_topic(b, metadata_topic_at(image, i));

@@ -139,6 +139,8 @@ static void on_quorum_open(struct quorum_op *op, enum err e)
 {
     struct broker *b = CONTAINER_OF(op, struct broker, quorum_op);
     bool joins = b->controllers != NULL && b->members.is_broker;
+    if (e == ERR_NONE && !b->members.is_broker)
+        quorum_opened(b->quorum);
     b->led = e == ERR_NONE && !joins && !quorum_put_off(b->quorum);
     b->replicas.holds = e == ERR_NONE && !joins && !b->led;
     if (e == ERR_NONE && !joins)

@@ -127,6 +127,21 @@ static void fail_from(struct quorum *q, uint64_t from)
 
 /* ---- going on ---- */
 
+/* What this node orders itself, and what a snapshot does not have any more, is no record that is
+ * replayed. Without memory its directory is left alone, which is said. */
+static void remember_removed(struct quorum *q, const struct metadata_image *from,
+                             const struct metadata_image *to)
+{
+    struct metadata_map_diff diff;
+    const struct metadata_topic *before, *after;
+    metadata_delta(&diff, from, to);
+    while (metadata_delta_next(&diff, &before, &after)) {
+        bool new = after == NULL && !metadata_was_removed(&q->removed, &before->id);
+        if (new &&metadata_removed_add(&q->removed, &before->id) != ERR_NONE)
+            return;
+    }
+}
+
 void quorum_change_current(struct quorum *q, struct metadata_image *image, int64_t first)
 {
     const struct metadata_image *from = q->current, *to = metadata_visible(image);
@@ -141,6 +156,8 @@ void quorum_change_current(struct quorum *q, struct metadata_image *image, int64
         quorum_configure(q);
     bool moved = memcmp(&before, quorum_topic_defaults(q), sizeof before) != 0;
     quorum_tell_image(q, from, to, first, moved);
+    if (!q->opened && q->member != NULL)
+        remember_removed(q, from, to);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);
     else

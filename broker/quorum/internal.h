@@ -256,7 +256,8 @@ struct quorum {
     struct metadata_broker_config broker; /* what this one goes by, with the current image */
     int64_t applied;                      /* the owner has done what it can up to that offset */
     struct metadata_image *committed;     /* the same with it */
-    struct metadata_removed removed;      /* by records that were replayed */
+    struct metadata_removed removed;      /* by records that were replayed, or came before ... */
+    bool opened;                          /* ... the owner takes each removal as it comes */
     struct metadata_image *tail;          /* with all changes that were appended */
     struct list changes;                  /* not yet published, oldest first */
     uint64_t change_last;                 /* number of the newest */

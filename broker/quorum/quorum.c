@@ -200,6 +200,11 @@ const struct metadata_broker_config *quorum_broker_config(const struct quorum *q
     return &q->broker;
 }
 
+void quorum_opened(struct quorum *q)
+{
+    q->opened = true;
+}
+
 bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id)
 {
     return metadata_was_removed(&q->removed, topic_id) &&

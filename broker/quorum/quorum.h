@@ -133,6 +133,10 @@ const struct metadata_broker_config *quorum_broker_config(const struct quorum *q
  * were gone. A snapshot may stand for records only as far as they are applied (quorum_applied), for
  * it does not say so. */
 bool quorum_was_removed(const struct quorum *q, const struct wire_uuid *topic_id);
+/* The owner has asked about all that it has, and takes each removal from now on as it is published.
+ * Whoever is a broker calls it when it opens its partitions, and whoever is none at once: until
+ * then removals are remembered. */
+void quorum_opened(struct quorum *q);
 /* The owner has done what it can for all images up to the one of that offset. */
 void quorum_applied(struct quorum *q, int64_t offset);
 

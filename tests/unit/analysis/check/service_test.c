@@ -118,6 +118,23 @@ TEST(slow_answer_is_found_where_nothing_is_amiss)
     assert_string_equal(finish(&r), "G4 x1; ");
 }
 
+/* Who stands still outside of it may have to be fenced first. */
+TEST(slow_answer_is_excused_while_a_core_is_healed_alone)
+{
+    for (int all = 0; all < 2; all++) {
+        struct run r;
+        begin(&r);
+        SAY(&r, BROKER, CORE_HEALED, .nodes = 2);
+        if (all)
+            SAY(&r, BROKER, HEALED, .nodes = 3);
+        pass_ms(&r, 60000);
+        send_record(&r, 0);
+        pass_ms(&r, 1001);
+        answer(&r, 0);
+        assert_string_equal(finish(&r), all ? "G4 x1; " : "");
+    }
+}
+
 /* Until its request has timed out and a second more, what a fault held up may take. */
 TEST(slow_answer_is_excused_by_harm_and_no_longer)
 {
