@@ -381,6 +381,8 @@ static void on_elected(struct loop_elect *op)
             e->elected[i].code != WIRE_ERROR_ELECTION_NOT_NEEDED)
             v->session.exit = EXIT_FAILURE;
     }
+    if (e->op.outcome == CLIENT_OK && e->count == 0 && !v->session.json)
+        printf("nothing was to be done\n");
     client_elect_free(e);
     cli_session_end(&v->session);
 }

@@ -61,6 +61,13 @@ says 64 '--dry-run belongs to set and unset' config list --dry-run
 says 64 'list shows all that is set, and takes no name' config list orders
 says 64 'there is no kiln cluster stats; did you mean status\?' cluster stats
 says 64 'status is of the whole cluster' cluster status 1
+says 64 'unregister which broker' cluster unregister
+says 64 'unregister which broker' cluster unregister one
+says 64 'elect takes one topic' cluster elect a b
+says 64 'it takes the name of one topic' cluster elect --unclean
+says 64 'belongs to kiln cluster elect' cluster status --unclean
+says 64 'belong to kiln cluster status' cluster unregister 1 --watch
+says 64 'did you mean unregister' cluster unregistr 1
 says 64 'list shows all topics.*describe x' topic list x
 for server in nohost :9092 host:99999 127.0.0.1 ''; do
     says 64 "--bootstrap-server takes HOST:PORT, .* not \"$server\"" topic list --bootstrap-server "$server"
