@@ -49,6 +49,7 @@ static bool may_ask(const struct request *r, int64_t timestamp)
 static void post(struct request *r, int32_t index)
 {
     struct item *item = &CONTAINER_OF(r, struct list_offsets, request)->items[index];
+    const struct wire_list_offsets_request *in = r->body;
     if (!may_ask(r, item->in->timestamp))
         item->out->error_code = WIRE_ERROR_UNSUPPORTED_VERSION;
     if (item->out->error_code != WIRE_ERROR_NONE)
@@ -57,6 +58,7 @@ static void post(struct request *r, int32_t index)
     item->op.timestamp_ms = item->in->timestamp;
     item->op.current_epoch = item->in->current_leader_epoch;
     item->op.mem = r->mem;
+    item->op.follows = in->replica_id >= 0 && r->caller.listener->of_brokers;
     replica_offsets(item->replica, &item->op, on_offsets);
 }
 

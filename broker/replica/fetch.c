@@ -43,7 +43,8 @@ static int16_t look_code(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
     bool any_epoch = is_follower(f) && KNOWN_BUG(older_epoch_counts);
-    int16_t code = replica_check_readable(r, any_epoch ? -1 : f->leader_epoch);
+    int32_t epoch = any_epoch ? -1 : f->leader_epoch;
+    int16_t code = is_follower(f) ? replica_check(r, epoch) : replica_check_readable(r, epoch);
     if (code == WIRE_ERROR_NONE && is_follower(f))
         code = replica_isr_check(r, f);
     if (code == WIRE_ERROR_NONE)

@@ -15,9 +15,16 @@ static void on_seek(struct log_op *op, enum err e)
 }
 
 /* P-10: what an earlier life may have shown must not seem to be gone. */
-static bool settled(const struct replica *r)
+static bool is_settled(const struct replica_offsets *o)
 {
-    return r->high_watermark >= r->epoch_start;
+    const struct replica *r = o->replica;
+    return o->follows || r->high_watermark >= r->epoch_start;
+}
+
+/* A follower cuts its log by what it is told: never to a high watermark (KIP-101). */
+static int64_t end_for(const struct replica_offsets *o)
+{
+    return o->follows ? log_end(o->replica->log) : o->replica->high_watermark;
 }
 
 static void answer_end(struct replica_offsets *o, int64_t offset)
@@ -35,7 +42,8 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
     o->leader_epoch = -1;
     o->code = replica_check_readable(r, o->current_epoch);
     bool by_log = o->timestamp_ms >= 0 || o->timestamp_ms == REPLICA_MAX_TIMESTAMP;
-    if (o->code == WIRE_ERROR_NONE && (by_log || o->timestamp_ms == REPLICA_LATEST) && !settled(r))
+    if (o->code == WIRE_ERROR_NONE && (by_log || o->timestamp_ms == REPLICA_LATEST) &&
+        !is_settled(o))
         o->code = WIRE_ERROR_OFFSET_NOT_AVAILABLE;
     if (o->code != WIRE_ERROR_NONE) {
         done(o);
@@ -43,10 +51,10 @@ void replica_offsets(struct replica *r, struct replica_offsets *o, replica_offse
     }
     if (by_log) {
         o->seek = (struct log_seek){
-            .timestamp_ms = o->timestamp_ms, .offset_end = r->high_watermark, .mem = o->mem};
+            .timestamp_ms = o->timestamp_ms, .offset_end = end_for(o), .mem = o->mem};
         log_seek(r->log, &o->seek, on_seek);
     } else if (o->timestamp_ms == REPLICA_LATEST) {
-        answer_end(o, r->high_watermark);
+        answer_end(o, end_for(o));
     } else if (o->timestamp_ms == REPLICA_EARLIEST) {
         answer_end(o, log_start(r->log));
     } else if (o->timestamp_ms == REPLICA_EARLIEST_LOCAL) {

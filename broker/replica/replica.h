@@ -437,6 +437,7 @@ struct replica_offsets {
     int64_t timestamp_ms;  /* or one of the above */
     struct mem *mem;       /* the asker's, for what he makes us hold; NULL: the replica's */
     int32_t current_epoch; /* leader epoch that the asker believes in; -1: none */
+    bool follows;          /* a replica asks: all that is in the log is there for it */
     /* out; offset -1: no record is that young */
     int16_t code;
     int64_t offset, timestamp_found_ms;

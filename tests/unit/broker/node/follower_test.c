@@ -203,6 +203,24 @@ TEST(where_no_broker_comes_by_there_is_no_follower)
     help_teardown(&h);
 }
 
+/* It cuts its log by the end of the leader's, where clients are told what is committed. */
+TEST(a_follower_is_told_where_the_log_ends)
+{
+    struct help h;
+    begin(&h, 98, "");
+    produce(&h, 1);
+    help_go(&h, 100);
+    struct help_offsets o;
+    help_offsets_init(&o, -1);
+    int client = help_call(&h, 2, 6, &o.body);
+    o.body.replica_id = FOLLOWER;
+    int follows = help_call(&h, 2, 6, &o.body);
+    help_go(&h, 100);
+    assert_int_equal(help_listed(&h, client).offset, 0);
+    assert_int_equal(help_listed(&h, follows).offset, 5);
+    help_teardown(&h);
+}
+
 /* The follower's session, once it has all there is and knows it. */
 static int32_t settle(struct help *h)
 {
