@@ -18,10 +18,22 @@ struct list_offsets {
     int32_t item_count;
 };
 
+/* Others may have what stands behind the end that is known here (B-6). */
+static bool may_be_old(const struct list_offsets *s, const struct replica_offsets *op)
+{
+    bool asks_end = op->timestamp_ms == REPLICA_LATEST || op->timestamp_ms == REPLICA_MAX_TIMESTAMP;
+    return asks_end && op->code == WIRE_ERROR_NONE &&
+           !orders_is_heard(s->request.api->settings.orders);
+}
+
 static void on_offsets(struct replica_offsets *op)
 {
     struct item *item = CONTAINER_OF(op, struct item, op);
     struct list_offsets *s = item->owner;
+    if (may_be_old(s, op)) {
+        op->code = WIRE_ERROR_OFFSET_NOT_AVAILABLE;
+        op->offset = op->timestamp_found_ms = -1;
+    }
     item->out->error_code = op->code;
     item->out->offset = op->offset;
     item->out->timestamp = op->timestamp_found_ms;

@@ -17,6 +17,7 @@ struct way {
     struct peers_request request;
     struct broker *broker;
     struct raft_request asked;
+    int64_t sent_ns;
 };
 
 struct controllers {
@@ -80,7 +81,8 @@ static void on_lost(struct peers_request *request, enum err why)
 static void on_answered(struct peers_request *request, int16_t version, struct slice body)
 {
     struct way *w = CONTAINER_OF(request, struct way, request);
-    struct quorum *quorum = w->broker->quorum;
+    struct broker *b = w->broker;
+    struct quorum *quorum = b->quorum;
     struct raft_response response;
     struct bytes content;
     struct errmsg msg = {0};
@@ -94,7 +96,11 @@ static void on_answered(struct peers_request *request, int16_t version, struct s
         bytes = (struct slice){.buf = body.buf,
                                .data = body.data + (content.data - body.data),
                                .size = (uint32_t)content.size};
+    int64_t asked_ns = w->sent_ns;
+    bool log = response.api == RAFT_FETCH && response.code == WIRE_ERROR_NONE;
     quorum_response(quorum, &response, bytes);
+    if (log)
+        broker_heard_log(b, asked_ns, response.high_watermark);
 }
 
 static void send(struct quorum_peers *out, const struct raft_request *request)
@@ -111,6 +117,7 @@ static void send(struct quorum_peers *out, const struct raft_request *request)
     }
     w->broker = c->broker;
     w->asked = *request;
+    w->sent_ns = env_now(c->broker->env);
     w->request = (struct peers_request){.key = talk_api(request->api)->key,
                                         .purpose = log ? PEERS_LOG : PEERS_VOTES,
                                         .encode = encode,

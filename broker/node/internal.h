@@ -215,14 +215,23 @@ enum membership_state {
     MEMBERSHIP_OVER,
 };
 
+/* heard.c: whether a controller counts on it. */
+struct heard {
+    int64_t epoch;    /* of the registration that the rest is of */
+    bool current;     /* its image has what was decided while none may have counted on it */
+    int64_t beat_ns;  /* when what a controller answered last was asked */
+    int64_t since_ns; /* not current: since when one answers again */
+    int64_t known_to; /* and up to where its image must reach; -1: not known yet */
+};
+
 struct membership {
     enum membership_state state;
     struct wire_uuid incarnation; /* of this life (B-1) */
     int64_t epoch;                /* of the newest registration; NO_EPOCH: there was none */
     bool opened;                  /* its partitions have been, once */
     bool is_fenced;               /* as the controller said last */
-    int64_t heard_ns;             /* when what it answered last was asked */
-    struct order order;           /* one at a time: */
+    struct heard heard;
+    struct order order; /* one at a time: */
     struct controller_register_broker registration;
     struct controller_heartbeat beat;
     struct env_timer next;
@@ -345,16 +354,22 @@ void broker_membership_opened(struct broker *b);
 /* Its log directory is offline: it wants to be fenced, and answers no client any more, for it does
  * not hear who leads. Harmless on a node that is no member. */
 void broker_membership_failed(struct broker *b);
+/* heard.c */
+/* What it goes by may have changed. self: its registration, as the image has it; NULL: not. */
+void broker_heard_look(struct broker *b, const struct metadata_broker *self);
+/* A heartbeat was answered well. */
+void broker_heard_beat(struct broker *b, const struct order *order);
+/* None may count on it from now on. */
+void broker_heard_lapse(struct broker *b);
+/* A fetch of the metadata log, asked then, was answered with that high watermark. */
+void broker_heard_log(struct broker *b, int64_t asked_ns, int64_t high_watermark);
+
 /* It asks for leave, and broker_stop_left is called; false: it need not ask. */
 bool broker_membership_leave(struct broker *b);
 /* It says nothing more. Harmless on a node that is no member. */
 void broker_membership_end(struct broker *b);
 /* Of its newest registration; CONTROLLER_NO_EPOCH: there is none. */
 int64_t broker_membership_epoch(const struct broker *b);
-/* By this node's own clock: a controller has heard of it within the session's time, and has
- * not fenced it. Otherwise another may lead what it leads. A node that is its own quorum is heard.
- */
-bool broker_membership_is_heard(const struct broker *b);
 
 /* partitions.c */
 void broker_partitions_open_all(struct broker *b);

@@ -1,4 +1,4 @@
-/* membership.c - what this broker is to its cluster (B-1 to B-5): it registers with whoever leads
+/* membership.c - what this broker is to its cluster (B-1 to B-6): it registers with whoever leads
  * the metadata quorum, is heard of again and again, serves when it is not fenced any more, and asks
  * before it goes. A node that is its own quorum, or no broker, is no member. */
 #include "node/internal.h"
@@ -98,8 +98,8 @@ static void on_registered(struct order *order)
     }
     m->told_code = WIRE_ERROR_NONE;
     m->epoch = m->registration.epoch;
-    m->heard_ns = order->asked_ns;
     m->is_fenced = true;
+    broker_heard_lapse(b);
     b->led = true; /* the cluster knows how the last life ended */
     env_disarm(b->env, &m->deadline);
     orders_set_self(b->orders, (struct orders_self){.broker_id = m->record.broker_id,
@@ -161,6 +161,7 @@ static void lost_registration(struct broker *b)
         return;
     }
     m->is_fenced = true;
+    broker_heard_lapse(b);
     move(b, MEMBERSHIP_REGISTERS);
     speak_now(b);
 }
@@ -188,8 +189,8 @@ static void on_beaten(struct order *order)
         return;
     }
     if (m->beat.command.code == WIRE_ERROR_NONE) {
-        m->heard_ns = order->asked_ns;
         m->is_fenced = m->beat.is_fenced;
+        broker_heard_beat(b, order);
         tell_fenced(b, was_fenced);
     }
     if (m->state == MEMBERSHIP_LEAVES && m->beat.command.code == WIRE_ERROR_NONE) {
@@ -247,14 +248,15 @@ void broker_membership_look(struct broker *b)
     if (m->state == MEMBERSHIP_CATCHES_UP && self != NULL) {
         move(b, m->opened ? MEMBERSHIP_SERVES : MEMBERSHIP_OPENS);
         speak_now(b);
-        if (m->opened)
-            return;
-        broker_start_settings(b);
-        broker_partitions_open_all(b);
+        if (!m->opened) {
+            broker_start_settings(b);
+            broker_partitions_open_all(b);
+        }
     } else if (m->state == MEMBERSHIP_SERVES && self != NULL && !self->fenced &&
                b->phase == BROKER_JOINING) {
         broker_start_joined(b);
     }
+    broker_heard_look(b, find_self(b));
 }
 
 void broker_membership_opened(struct broker *b)
@@ -291,20 +293,11 @@ int64_t broker_membership_epoch(const struct broker *b)
     return b->membership.epoch;
 }
 
-bool broker_membership_is_heard(const struct broker *b)
-{
-    const struct membership *m = &b->membership;
-    if (b->controllers == NULL)
-        return true;
-    int64_t session_ns = ENV_NS_OF_MS(b->config.broker_session_timeout_ms);
-    return is_registered(m) && !m->is_fenced && env_now(b->env) - m->heard_ns < session_ns;
-}
-
 /* ---- life ---- */
 
 void broker_membership_init(struct broker *b)
 {
-    b->membership.epoch = CONTROLLER_NO_EPOCH;
+    b->membership.epoch = b->membership.heard.epoch = CONTROLLER_NO_EPOCH;
     b->membership.next_ns = INT64_MAX;
     b->membership.next.fire = on_next;
     b->membership.deadline.fire = on_late;
@@ -328,6 +321,7 @@ bool broker_membership_leave(struct broker *b)
         return false;
     int64_t now_ns = env_now(b->env);
     move(b, MEMBERSHIP_LEAVES);
+    broker_heard_lapse(b);
     m->leave_deadline_ns = now_ns + LEAVE_NS_MAX;
     env_arm(b->env, &m->deadline, now_ns + LEAVE_SILENCE_NS_MAX);
     orders_cancel(&m->order);

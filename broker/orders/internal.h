@@ -13,6 +13,7 @@ struct orders {
     struct quorum *quorum;
     struct peers *peers; /* NULL: this node is its own quorum */
     struct orders_self self;
+    int64_t heard_until_ns;
     struct list list; /* struct order, those that are under way */
     bool ended;
     const char *cluster_id;

@@ -43,6 +43,16 @@ struct orders_self orders_self(const struct orders *os)
     return os->self;
 }
 
+void orders_set_heard(struct orders *os, int64_t until_ns)
+{
+    os->heard_until_ns = until_ns;
+}
+
+bool orders_is_heard(const struct orders *os)
+{
+    return os->peers == NULL || env_now(os->env) < os->heard_until_ns;
+}
+
 /* ---- the end of one ---- */
 
 static void finish(struct order *o)

@@ -36,6 +36,11 @@ struct orders_self {
 void orders_set_self(struct orders *orders, struct orders_self self);
 struct orders_self orders_self(const struct orders *orders);
 
+/* B-6: up to then, by this node's clock, a controller counts on this broker, and nobody else leads
+ * what it leads; 0: none does. A node that is its own quorum is always heard. */
+void orders_set_heard(struct orders *orders, int64_t until_ns);
+bool orders_is_heard(const struct orders *orders);
+
 struct order;
 typedef void order_done(struct order *order);
 

@@ -33,7 +33,7 @@ TEST(nodes_of_both_roles_register_and_serve)
             struct broker *b = company_broker(&c, i);
             assert_int_equal(broker_membership_epoch(b), epoch_of(&c, i));
             assert_true(quorum_current(b->quorum)->offset >= epoch_of(&c, i));
-            assert_true(broker_membership_is_heard(b));
+            assert_true(orders_is_heard(b->orders));
             assert_int_equal(c.nodes[i].start_count, 1);
         }
         company_teardown(&c);
@@ -107,7 +107,7 @@ static bool heard[COMPANY_MAX]; /* as each knew in its last event */
 
 static void note_heard(struct company_life *life)
 {
-    heard[life->index] = broker_membership_is_heard(life->broker);
+    heard[life->index] = orders_is_heard(life->broker->orders);
 }
 
 /* Its own clock tells it not later than the controller's tells the others. */
