@@ -3,18 +3,35 @@
  * decided meanwhile must be known here, too. */
 #include "node/internal.h"
 
-/* A leader of the metadata quorum that has been deposed answers itself for so long at most
- * (raft.h: it resigns where no majority has fetched for 1.5 times that). */
-static int64_t deposed_ns(const struct broker *b)
+/* When so many voters as decide had last fetched from this node, which leads them: by its answer to
+ * itself a leader that has been deposed knows nothing. INT64_MIN: it does not lead, or they never
+ * did. */
+static int64_t majority_ns(const struct broker *b)
 {
-    return ENV_NS_OF_MS(b->config.controller_quorum_fetch_timeout_ms) * 3 / 2;
+    struct quorum_reader readers[RAFT_VOTERS_MAX + QUORUM_READERS_MAX];
+    int32_t count = quorum_leads(b->quorum) ? quorum_readers(b->quorum, readers) : 0;
+    int64_t wall_ms = env_wall(b->env), oldest_ms = INT64_MAX;
+    int32_t voters = b->members.voter_count;
+    for (int32_t taken = 0; taken < voters / 2; taken++) { /* beside this one */
+        int32_t newest = -1;
+        for (int32_t i = 0; i < count; i++) {
+            bool other = readers[i].votes && readers[i].key.id != quorum_node_id(b->quorum);
+            if (other && (newest < 0 || readers[i].fetched_ms > readers[newest].fetched_ms))
+                newest = i;
+        }
+        if (newest < 0 || readers[newest].fetched_ms < 0)
+            return INT64_MIN;
+        oldest_ms = MIN(oldest_ms, readers[newest].fetched_ms);
+        readers[newest].votes = false;
+    }
+    return env_now(b->env) - ENV_NS_OF_MS(MAX(wall_ms - oldest_ms, 0));
 }
 
 /* The image has all that was decided until a controller answered again. */
 static bool has_caught_up(const struct broker *b)
 {
     const struct heard *h = &b->membership.heard;
-    bool leads = quorum_leads(b->quorum) && env_now(b->env) - h->since_ns > deposed_ns(b);
+    bool leads = majority_ns(b) >= h->since_ns;
     return leads || (h->known_to >= 0 && quorum_current(b->quorum)->offset + 1 >= h->known_to);
 }
 
@@ -31,6 +48,7 @@ void broker_heard_look(struct broker *b, const struct metadata_broker *self)
         h->current = has_caught_up(b);
     bool counts = m->state == MEMBERSHIP_SERVES && !m->is_fenced && h->current;
     int64_t session_ns = ENV_NS_OF_MS(b->config.broker_session_timeout_ms);
+    counts = counts && h->beat_ns > INT64_MIN;
     orders_set_heard(b->orders, counts ? h->beat_ns + session_ns : 0);
 }
 
@@ -40,7 +58,7 @@ void broker_heard_beat(struct broker *b, const struct order *order)
     bool here = order->state == ORDER_SUBMITTED;
     if (h->current && !orders_is_heard(b->orders))
         broker_heard_lapse(b);
-    h->beat_ns = order->asked_ns - (here ? deposed_ns(b) : 0);
+    h->beat_ns = here ? MIN(order->asked_ns, majority_ns(b)) : order->asked_ns;
 }
 
 void broker_heard_lapse(struct broker *b)

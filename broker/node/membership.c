@@ -4,7 +4,9 @@
 #include "node/internal.h"
 
 #define REGISTER_AGAIN_NS ENV_NS_OF_MS(200) /* after a registration that was refused */
-#define LEAVE_BEAT_NS ENV_NS_OF_MS(20)      /* between the questions of who wants to go */
+#define UNHEARD_BEAT_NS                                                                            \
+    ENV_NS_OF_MS(100)                  /* until it knows that a controller counts on it (heard.c) */
+#define LEAVE_BEAT_NS ENV_NS_OF_MS(20) /* between the questions of who wants to go */
 /* Who wants to go goes when nobody has answered for so long, and after so long anyhow. */
 #define LEAVE_SILENCE_NS_MAX ENV_NS_OF_MS(2000)
 #define LEAVE_NS_MAX ENV_NS_OF_MS(30000)
@@ -147,9 +149,12 @@ static void on_late(struct env_timer *timer)
 
 static int64_t beat_pause_ns(const struct broker *b)
 {
-    return b->membership.state == MEMBERSHIP_LEAVES
-               ? LEAVE_BEAT_NS
-               : ENV_NS_OF_MS(b->config.broker_heartbeat_interval_ms);
+    const struct membership *m = &b->membership;
+    int64_t usual_ns = ENV_NS_OF_MS(b->config.broker_heartbeat_interval_ms);
+    if (m->state == MEMBERSHIP_LEAVES)
+        return LEAVE_BEAT_NS;
+    bool unheard = m->state == MEMBERSHIP_SERVES && !m->is_fenced && !orders_is_heard(b->orders);
+    return unheard ? MIN(usual_ns, UNHEARD_BEAT_NS) : usual_ns;
 }
 
 /* The controller knows this registration no more: it is made anew, of the same life. */
@@ -201,8 +206,9 @@ static void on_beaten(struct order *order)
         env_arm(b->env, &m->deadline,
                 MIN(env_now(b->env) + LEAVE_SILENCE_NS_MAX, m->leave_deadline_ns));
     }
-    speak_at(b, env_now(b->env) + beat_pause_ns(b));
     broker_membership_look(b);
+    if (m->state < MEMBERSHIP_OVER)
+        speak_at(b, env_now(b->env) + beat_pause_ns(b));
 }
 
 static void beat(struct broker *b)
