@@ -22,7 +22,7 @@ struct list_offsets {
 static bool may_be_old(const struct list_offsets *s, const struct replica_offsets *op)
 {
     bool asks_end = op->timestamp_ms == REPLICA_LATEST || op->timestamp_ms == REPLICA_MAX_TIMESTAMP;
-    return asks_end && op->code == WIRE_ERROR_NONE &&
+    return asks_end && op->code == WIRE_ERROR_NONE && !KNOWN_BUG(old_end_told) &&
            !orders_is_heard(s->request.api->settings.orders);
 }
 
