@@ -88,9 +88,10 @@ enum inspect_type inspect_type(const char *name, int64_t *offset)
     *offset = -1;
     if (text_ends_with(name, "-delete") || text_ends_with(name, "-future"))
         return INSPECT_TYPE_LEFTOVER;
-    /* What a start looks at: only that it is there counts. */
-    if (strncmp(name, ".reserve-", 9) == 0 || strcmp(name, FORMAT_REDO_NAME) == 0 ||
-        text_ends_with(name, ".start-empty"))
+    /* What a start looks at: only that it is there counts. A part of a snapshot is one that was
+     * being fetched when the node ended, and is fetched anew. */
+    if (text_ends_with(name, ".checkpoint.part") || strncmp(name, ".reserve-", 9) == 0 ||
+        strcmp(name, FORMAT_REDO_NAME) == 0 || text_ends_with(name, ".start-empty"))
         return INSPECT_TYPE_LOCK;
     return text_ends_with(name, ".crc") ? INSPECT_TYPE_CRC : INSPECT_TYPE_UNKNOWN;
 }

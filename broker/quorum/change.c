@@ -156,7 +156,7 @@ void quorum_change_current(struct quorum *q, struct metadata_image *image, int64
         quorum_configure(q);
     bool moved = memcmp(&before, quorum_topic_defaults(q), sizeof before) != 0;
     quorum_tell_image(q, from, to, first, moved);
-    if (!q->opened && q->member != NULL)
+    if (!q->opened && q->member != NULL && !KNOWN_BUG(removed_while_joining))
         remember_removed(q, from, to);
     if (q->watch != NULL)
         q->watch->published(q->watch, from, to);

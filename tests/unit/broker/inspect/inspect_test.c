@@ -269,6 +269,16 @@ TEST(records_of_the_metadata_log_are_shown_as_what_they_mean)
 
 /* ---- what is whole ---- */
 
+/* It is fetched anew. */
+TEST(a_snapshot_that_was_being_fetched_is_right)
+{
+    struct box box;
+    box_fill(&box);
+    box_put_text(&box, "00000000000000000005-0000000001.checkpoint.part", "half of it");
+    box_expect_clean(&box, NULL);
+    box_free(&box);
+}
+
 TEST(a_whole_partition_is_clean)
 {
     struct box box, root;
