@@ -259,6 +259,31 @@ TEST(a_follower_that_waits_is_answered_by_records_and_by_its_own_next_word)
     help_teardown(&h);
 }
 
+/* The session that a consumer gets. */
+static int32_t consumer_session(struct help *h)
+{
+    struct help_fetch f;
+    help_fetch_init(&f, follower.topic_id, 0);
+    f.body.session_epoch = 0;
+    int call = help_call(h, 1, 17, &f.body);
+    help_go(h, 100);
+    return answer_of(h, call).session_id;
+}
+
+TEST(a_followers_session_goes_before_those_of_consumers)
+{
+    struct help h;
+    begin(&h, 99, "max.incremental.fetch.session.cache.slots=1\n");
+    assert_true(consumer_session(&h) > 0);
+    assert_int_equal(consumer_session(&h), 0); /* it is young, and no larger one came */
+    struct ask a = {0};
+    int call = ask(&h, a);
+    help_go(&h, 100);
+    assert_true(answer_of(&h, call).session_id > 0);
+    assert_int_equal(consumer_session(&h), 0);
+    help_teardown(&h);
+}
+
 static int trim(struct help *h, int32_t timeout_ms)
 {
     struct wire_delete_records_request_partition partition = {.offset = 4};
