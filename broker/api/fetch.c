@@ -59,10 +59,11 @@ static void post(struct request *r, int32_t index)
     int64_t left = s->bytes_max - s->bytes;
     if (f->replica == NULL)
         return;
-    if (s->again && !f->some) {
+    if (s->again && !f->some && !item->is_new) {
         count(s, item);
         return;
     }
+    item->is_new = false;
     f->isolation = in->isolation_level;
     f->mem = r->mem;
     f->at_least_one = s->bytes == 0;
@@ -196,6 +197,7 @@ static void ask_replica(struct fetch_item *item, struct replica *replica)
     replica_fetch_end(&item->fetch);
     if (replica != NULL)
         replica_fetch_init(&item->fetch, replica);
+    item->is_new = replica != NULL;
     item->fetch.offset = asked.offset;
     item->fetch.leader_epoch = asked.leader_epoch;
     item->fetch.last_epoch = asked.last_epoch;
@@ -218,7 +220,8 @@ static void resolve(struct fetch *s, struct fetch_item *item, const struct metad
     }
     ask_replica(item, replica);
     item->refused = code;
-    s->failed |= code != WIRE_ERROR_NONE && !api_fetch_is_unknown(code);
+    /* A follower asks again soon by itself, and others need not wait for that. */
+    s->failed |= code != WIRE_ERROR_NONE && (is_follower || !api_fetch_is_unknown(code));
 }
 
 static void resolve_all(struct fetch *s)

@@ -177,6 +177,7 @@ struct fetch_item {
     struct bytes topic;  /* its name or id, as the request has it */
     int32_t partition, bytes_max;
     int16_t refused; /* Kafka's code: why there is no replica to ask */
+    bool is_new;     /* the replica has not been asked yet, and tells nothing */
     uint64_t
         order; /* in which they are asked; in a session, who was answered goes behind the rest */
     int64_t told_high_watermark, told_log_start; /* what the asker was told last */
