@@ -210,9 +210,10 @@ static void take_partition(struct fetcher *f, const struct wire_uuid *topic_id,
     case WIRE_ERROR_NOT_LEADER_OR_FOLLOWER:
     case WIRE_ERROR_UNKNOWN_TOPIC_ID:
     case WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case WIRE_ERROR_KAFKA_STORAGE_ERROR: /* also of one that is being opened */
         fetcher_delay(p, true);
         return;
-    default: /* its disk is ill, say: only the others go on */
+    default: /* only the others go on */
         fetcher_delay(p, false);
         return;
     }

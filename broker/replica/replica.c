@@ -101,6 +101,7 @@ static void on_cut(struct log_watch *watch, int64_t end)
         r->high_watermark = end;
         tell_high_watermark(r);
     }
+    replica_follow_moved(r); /* what was to count is not there any more */
 }
 
 enum err replica_new(struct replica **out, struct replica_set *set, struct env *env,

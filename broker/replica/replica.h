@@ -385,8 +385,8 @@ void replica_ends(const struct replica *r, struct replica_ends *out);
 
 /* Of who asks the leader for it. */
 struct replica_follow_watch {
-    /* What counts of the log has moved on, or it does not follow any more. The last act of an
-     * event. */
+    /* What counts of the log has moved on, what was to count has been taken back, or it does not
+     * follow any more. The last act of an event, but for a log's own. */
     void (*moved)(struct replica_follow_watch *watch);
 };
 /* NULL: nobody. */

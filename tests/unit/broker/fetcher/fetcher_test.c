@@ -165,7 +165,7 @@ TEST(a_partition_in_error_waits_and_no_other_does)
         {WIRE_ERROR_UNKNOWN_LEADER_EPOCH, 6},
         {WIRE_ERROR_UNKNOWN_TOPIC_ID, 6},
         {WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION, 6},
-        {WIRE_ERROR_KAFKA_STORAGE_ERROR, 0},
+        {WIRE_ERROR_KAFKA_STORAGE_ERROR, 6},
         {WIRE_ERROR_CORRUPT_MESSAGE, 0},
         {WIRE_ERROR_INCONSISTENT_TOPIC_ID, 0},
         {WIRE_ERROR_UNKNOWN_SERVER_ERROR, 0},
@@ -194,6 +194,23 @@ TEST(a_partition_in_error_waits_and_no_other_does)
         assert_true(r->led[0].asked_count <= asked + 2);
         rig_end(r);
     }
+}
+
+/* A write that finds no room is taken back: what it was is asked for again. */
+TEST(who_had_no_room_asks_again)
+{
+    struct rig *r = rig_settled(29, 2);
+    rig_harm(r, "at 0s node 0 disk full for 3s");
+    for (int i = 0; i < 5; i++) {
+        rig_produce(r, 0, 3, true);
+        rig_run(r, 300);
+    }
+    rig_run(r, 10000);
+    rig_assert_same(r, 0);
+    rig_produce(r, 1, 3, true);
+    rig_run(r, 1000);
+    rig_assert_same(r, 1);
+    rig_end(r);
 }
 
 /* The leader is in a later epoch: the image will say so. */
