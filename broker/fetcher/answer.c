@@ -80,12 +80,13 @@ static void on_taken(struct replica_take *take)
     ASSERT(p->state == FOLLOWED_TAKING);
     t->of = NULL;
     f->take_count--;
-    if (p->fetcher == NULL)
+    struct fetcher *next = p->fetcher; /* its leader may be another one by now */
+    if (next == NULL)
         fetcher_left(p);
     else
         follow_on(p, take);
-    if (p->fetcher != f && p->fetcher != NULL)
-        fetcher_go_on(p->fetcher);
+    if (next != f && next != NULL)
+        fetcher_go_on(next);
     replica_let_go(r);
     if (f->answering && !f->stepping)
         env_arm(f->set->env, &f->step, env_now(f->set->env));
