@@ -130,6 +130,23 @@ TEST(an_old_leader_may_cut_what_the_next_one_was_sent_again)
     expect_only(&r, CHECK_CODE_COUNT);
 }
 
+/* The final reader stops at the high watermark; what is shown behind it later was not lost. */
+TEST(what_is_shown_behind_the_final_read_was_promised_to_it_with_acks_all_alone)
+{
+    for (int all = 0; all < 2; all++) {
+        struct run r;
+        three(&r);
+        SAY(&r, PRODUCER, PRODUCE_INVOKE, P, VID(1, 0), 0, BODY,
+            (all ? CHECK_ACKS_ALL : CHECK_ACKS_ONE));
+        append_on(&r, B1, 10, 10, 1, 300);
+        ack(&r, VID(1, 0), 10);
+        final(&r, 10);
+        append_on(&r, B2, 10, 10, 1, 300);
+        show(&r, B1, 11, 1);
+        expect_only(&r, all ? CHECK_UNSEEN : CHECK_CODE_COUNT);
+    }
+}
+
 TEST(an_old_leader_that_shows_what_it_had_alone_is_found)
 {
     struct run r;
