@@ -17,8 +17,7 @@ confluent | confluent-2.3)
     program=(python3 "$here/clients/confluent.py")
     ;;
 kafka-python)
-    fetch_python kafka-python-3.0.12 kafka-python==3.0.12 lz4==4.4.5 python-snappy==0.7.3 cramjam==2.14.0 \
-        zstandard==0.25.0 crc32c==2.9.post0
+    fetch_kafka_python
     program=(python3 "$here/clients/kafkapython.py")
     ;;
 sarama | franz)
@@ -30,10 +29,8 @@ kafkajs)
     program=(node "$here/clients/kafkajs.js")
     ;;
 java)
-    fetch_kafka
-    java --list-modules 2>/dev/null | grep -q '^jdk.compiler' || skip "java cannot compile; install default-jdk-headless"
-    program=(java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
-        "-Dlog4j2.configurationFile=$peers/tool-log4j2.properties" -cp "$jars/*" "$here/clients/Client.java")
+    fetch_java
+    program=("${java[@]}" "$here/clients/Client.java")
     ;;
 *) die "no such client: $client" ;;
 esac

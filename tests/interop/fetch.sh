@@ -47,6 +47,11 @@ fetch_python() {
     export PYTHONPATH=$place PYTHONDONTWRITEBYTECODE=1
 }
 
+fetch_kafka_python() {
+    fetch_python kafka-python-3.0.12 kafka-python==3.0.12 lz4==4.4.5 python-snappy==0.7.3 cramjam==2.14.0 \
+        zstandard==0.25.0 crc32c==2.9.post0
+}
+
 # fetch_go COMMAND: one of the programs in clients/, with the modules that go.sum pins; sets $place to its folder.
 fetch_go() {
     need go golang-go
@@ -77,4 +82,12 @@ fetch_kafka() {
     timeout -k 5 "$FETCH_SECONDS" "$peers/install" >"$work/fetch.log" 2>&1 ||
         skip "Kafka's jars are not there and cannot be fetched: $(tail -1 "$work/fetch.log")"
     jars=${PEERS_HOME:-$HOME/.cache/kiln-peers}/kafka-${KAFKA_VERSION:-4.3.1}
+}
+
+# fetch_java: sets $java to what runs a source file beside Kafka's jars.
+fetch_java() {
+    fetch_kafka
+    java --list-modules 2>/dev/null | grep -q '^jdk.compiler' || skip "java cannot compile; install default-jdk-headless"
+    java=(java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+        "-Dlog4j2.configurationFile=$peers/tool-log4j2.properties" -cp "$jars/*")
 }
