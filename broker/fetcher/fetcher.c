@@ -504,6 +504,9 @@ void fetcher_set_close(struct fetcher_set *set, struct fetcher_op *op, fetcher_d
     set->closing = op;
     LIST_EACH (p, &set->map.order, struct followed, node.order)
         unfollow(p);
+    /* One that nobody is followed at any more waits for its last request, and need not now. */
+    LIST_EACH (f, &set->fetchers, struct fetcher, link)
+        fetcher_go_on(f);
     fetcher_ended_some(set);
 }
 
