@@ -264,9 +264,9 @@ static void on_step(struct env_timer *timer)
 {
     struct fetcher *f = CONTAINER_OF(timer, struct fetcher, step);
     struct fetcher_set *set = f->set;
+    if (f->answering) /* what is not followed any more is passed over */
+        fetcher_take_some(f);
     if (f->followed_count > 0) {
-        if (f->answering)
-            fetcher_take_some(f);
         fetcher_go_on(f);
     } else if (is_over(f)) {
         fetcher_free(f);
