@@ -145,7 +145,8 @@ static void send_some(struct producer *p)
     /* A producer that was held up goes on at its rate; it does not catch up. */
     if (p->due_ns < env_now(env) - SECOND_NS)
         p->due_ns = env_now(env);
-    if (p->sent < p->target && p->due_ns > env_now(env))
+    bool waits = env_armed(&p->timer) && p->timer.deadline_ns == p->due_ns;
+    if (p->sent < p->target && p->due_ns > env_now(env) && !waits)
         env_arm(env, &p->timer, p->due_ns);
 }
 

@@ -100,7 +100,7 @@ uint64_t script_workload_value_vid(struct bytes value)
 
 uint32_t script_workload_digest(struct bytes value)
 {
-    return (uint32_t)hash_bytes(value.data, value.size, 0);
+    return (uint32_t)hash_digest(value.data, value.size);
 }
 
 uint64_t script_workload_key_digest(struct bytes key)
