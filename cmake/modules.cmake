@@ -44,6 +44,9 @@ function(kiln_library name suffix sources depends link)
     endif()
   endforeach()
   target_link_libraries(${name}${suffix} PUBLIC ${link})
+  if(KILN_LTO AND NOT suffix)
+    target_compile_options(${name} PRIVATE -flto=auto -ffat-lto-objects)
+  endif()
 endfunction()
 
 # kiln_unit_tests(core/base [LINK targets]): tests/unit/core/base/*.c
