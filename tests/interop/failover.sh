@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # failover.sh KILN CLIENT - a foreign client with acks=all writes numbered records to three brokers of kiln dev while the leader of
-# partition 0 dies again and again: all that was acknowledged is there, once and in order. FAILOVER_SECONDS=60 for longer by hand.
+# partition 0 dies again and again: all that was acknowledged is there, once and in order. By hand FAILOVER_SECONDS=60 for longer,
+# FAILOVER_RATE=20000 for more.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/fetch.sh"
 need kcat
 need python3
 client=$2
 seconds=${FAILOVER_SECONDS:-8}
-RATE=1000 # records a second
+RATE=${FAILOVER_RATE:-1000} # records a second
 WAIT_S=90 # for what is not acknowledged when the last record is sent
 program=()
 case $client in
@@ -62,7 +63,11 @@ for i in $(seq 1500); do
 done
 begin=$SECONDS
 while ((SECONDS < begin + seconds - 1)); do
-    victim=$(leader)
+    for i in $(seq 100); do # it may be the one that has just been started
+        victim=$(leader)
+        [[ -n $victim ]] && break
+        sleep 0.05
+    done
     [[ -n $victim ]] || fail "orders has no leader"
     date +%s%3N >>"$work/deaths"
     dev_does kill "$victim"
