@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # failover.sh KILN CLIENT - a foreign client with acks=all writes numbered records to three brokers of kiln dev while the leader of
 # partition 0 dies again and again: all that was acknowledged is there, once and in order. By hand FAILOVER_SECONDS=60 for longer,
-# FAILOVER_RATE=20000 for more.
+# FAILOVER_RATE=20000 for more, FAILOVER_BY=pause for a leader that hangs and FAILOVER_BY=stop for one that hands over.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/fetch.sh"
 need kcat
@@ -9,6 +9,9 @@ need python3
 client=$2
 seconds=${FAILOVER_SECONDS:-8}
 RATE=${FAILOVER_RATE:-1000} # records a second
+down=${FAILOVER_BY:-kill}
+up=start
+[[ $down == pause ]] && up=resume
 WAIT_S=90 # for what is not acknowledged when the last record is sent
 program=()
 case $client in
@@ -70,9 +73,9 @@ while ((SECONDS < begin + seconds - 1)); do
     done
     [[ -n $victim ]] || fail "orders has no leader"
     date +%s%3N >>"$work/deaths"
-    dev_does kill "$victim"
+    dev_does "$down" "$victim"
     sleep 0.5
-    dev_does start "$victim"
+    dev_does "$up" "$victim"
     sleep 0.$((3 + RANDOM % 5))
 done
 wait $producer || fail "$client ended with $?"
