@@ -1,3 +1,4 @@
+-- golden: seed 2
 scenario "with flush.policy = os what is written counts, and power loss may take it"
 
 local cluster = Cluster { flush = "os" }
