@@ -120,16 +120,22 @@ static void on_node_start(struct check *c)
     }
 }
 
+/* What was under way when the node heard of the removal cannot be taken back: it is opened, serves
+ * nobody, and goes. None may begin later. */
+static void on_opens(struct check *c, const struct trace_row *row)
+{
+    const struct trace_LOG_OPENS *is = TRACE_AS(row, LOG_OPENS);
+    const struct topic *topic = check_tables_topic_of(&c->tables, is->topic_id);
+    if (topic != NULL && topic->removed_on >> (row->node & 63) & 1)
+        check_note(c, CHECK_TOPIC_RETURNED, row, about_topic(is->partition), false,
+                   "its log is opened where the topic had been removed");
+}
+
 void check_topic_open(struct check *c, const struct trace_row *row, struct part *part)
 {
     const struct trace_LOG_OPEN *is = TRACE_AS(row, LOG_OPEN);
     const struct topic *topic = check_tables_topic_of(&c->tables, part->topic_id);
     struct about about = {.partition = part->id, .offset = is->start};
-    if (topic != NULL && topic->removed_on >> (row->node & 63) & 1)
-        check_note(c, CHECK_TOPIC_RETURNED, row, about, false,
-                   "its log was opened with offsets %" PRIu64 " to %" PRIu64
-                   " where the topic had been removed",
-                   is->start, is->end);
     if (topic != NULL && !part->opened && is->end > 0)
         check_note(c, CHECK_OTHER_TOPIC, row, about, false,
                    "a new log began with offsets %" PRIu64 " to %" PRIu64, is->start, is->end);
@@ -340,6 +346,9 @@ static void on_cluster_row(struct check *c, const struct trace_row *row)
     case TRACE_TOPIC_SEEN:
         on_seen(c, row);
         break;
+    case TRACE_LOG_OPENS:
+        on_opens(c, row);
+        break;
     case TRACE_REQUEST_REFUSED:
         on_refused(c, row);
         break;
@@ -372,7 +381,7 @@ static const enum trace_kind kinds[] = {
     TRACE_TOPIC_DELETE_INVOKE, TRACE_TOPIC_DELETE_END, TRACE_TOPIC_SEEN,    TRACE_REQUEST_REFUSED,
     TRACE_NODE_START,          TRACE_POWER_LOSS,       TRACE_FAULT,         TRACE_DIR_OFFLINE,
     TRACE_SYNC_DONE,           TRACE_HEALED,           TRACE_BROKER_READY,  TRACE_BROKER_STOPPED,
-    TRACE_NODE_KILL,           TRACE_NODE_EXIT,        TRACE_CORE_HEALED,
+    TRACE_NODE_KILL,           TRACE_NODE_EXIT,        TRACE_CORE_HEALED,   TRACE_LOG_OPENS,
 };
 
 const struct check_rule check_rule_cluster = {

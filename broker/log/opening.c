@@ -657,6 +657,7 @@ void log_open(struct log_set *set, struct log **out, const char *topic, int32_t 
         return;
     }
     trace_name(set->trace, log->id, strrchr(log->path, '/') + 1);
+    TRACE(set->trace, LOG_OPENS, .partition = log->id, .topic_id = log->topic_trace);
     o->log = log;
     o->out = out;
     o->op = op;

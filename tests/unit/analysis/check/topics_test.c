@@ -7,6 +7,7 @@ enum { NAME = 0x77, OLD = 0xa1, NEW = 0xb2, OTHER_BROKER = 5 };
 
 static void log_of(struct run *r, uint32_t broker, uint64_t id, uint64_t to)
 {
+    SAY(r, broker, LOG_OPENS, .partition = P, .topic_id = id);
     SAY(r, broker, LOG_OPEN, .partition = P, .end = to, .topic_id = id);
 }
 
@@ -214,6 +215,21 @@ TEST(a_log_of_a_removed_topic_that_is_opened_again_returns)
         delete_old(&r);
         log_of(&r, knows ? BROKER : OTHER_BROKER, OLD, 2);
         expect_only(&r, knows ? CHECK_TOPIC_RETURNED : CHECK_CODE_COUNT);
+    }
+}
+
+/* Nobody can take back what the disk is doing; an opening that begins later is another matter. */
+TEST(a_log_whose_opening_was_under_way_when_its_topic_was_removed_has_not_returned)
+{
+    for (int later = 0; later < 2; later++) {
+        struct run r;
+        old_topic(&r);
+        SAY(&r, BROKER, LOG_OPENS, .partition = P, .topic_id = OLD);
+        delete_old(&r);
+        SAY(&r, BROKER, LOG_OPEN, .partition = P, .end = 2, .topic_id = OLD);
+        if (later)
+            SAY(&r, BROKER, LOG_OPENS, .partition = P, .topic_id = OLD);
+        expect_only(&r, later ? CHECK_TOPIC_RETURNED : CHECK_CODE_COUNT);
     }
 }
 
