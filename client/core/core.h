@@ -443,6 +443,7 @@ struct client_api_version {
 struct client_lane_state {
     bool wanted;       /* connect, as soon as the back-off allows */
     bool up;           /* told by CLIENT_EV_LANE_UP */
+    int64_t ask_ns;    /* who still waits for it then asks whether another node leads by now */
     int32_t in_flight; /* requests */
     int32_t produce_in_flight;
 };

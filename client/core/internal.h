@@ -69,6 +69,7 @@ struct client_metadata {
     uint32_t rotation;
     int32_t failure_count;
     int64_t retry_ns;
+    int64_t age_ns; /* they are asked for again then, though all looks well; INT64_MAX: never yet */
     struct client_timer timer;
 };
 

@@ -1,6 +1,9 @@
 /* metadata.c - the cluster as the client knows it: nodes, topics, leaders, and when to ask anew. */
 #include "client/core/internal.h"
 
+#define ASK_MS_MIN                                                                                 \
+    100 /* between questions of who waits for a lane, whatever retry.backoff.max.ms is */
+
 static bool topic_equal(const void *key, const struct hmap_node *node)
 {
     return strcmp(key, CONTAINER_OF(node, struct client_topic, node)->name) == 0;
@@ -43,6 +46,7 @@ enum err client_metadata_init(struct client *c)
     struct client_metadata *m = &c->metadata;
     list_init(&m->nodes);
     m->controller = -1;
+    m->age_ns = INT64_MAX;
     enum err e = hmap_init(&m->topics, c->mem, topic_equal);
     struct client_address addresses[CLIENT_BOOTSTRAP_MAX];
     bool controllers = client_asks_controllers(c);
@@ -76,13 +80,47 @@ void client_metadata_free(struct client *c)
     hmap_free(&m->topics);
 }
 
+/* At the next thing of the metadata's own: their age, or what a lane is waited for. */
+static void arm_next(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    int64_t at_ns = m->age_ns;
+    LIST_EACH (node, &m->nodes, struct client_node, link) {
+        for (int i = 0; i < CLIENT_LANE_COUNT; i++) {
+            const struct client_lane_state *lane = &node->lanes[i];
+            bool waited_for = lane->wanted && !lane->up && lane->ask_ns > c->now_ns;
+            at_ns = waited_for ? MIN(at_ns, lane->ask_ns) : at_ns;
+        }
+    }
+    if (at_ns == INT64_MAX)
+        client_disarm(c, &m->timer);
+    else
+        client_arm(c, &m->timer, CLIENT_TIMER_METADATA, at_ns);
+}
+
+/* Connecting to a node that is gone may take long, and another may lead meanwhile. */
+static void wait_for_lane(struct client *c, struct client_node *node,
+                          struct client_lane_state *lane)
+{
+    struct client_metadata *m = &c->metadata;
+    if (lane->wanted && c->now_ns < lane->ask_ns)
+        return;
+    if (lane->wanted)
+        client_metadata_want(c);
+    else
+        m->wishes++;
+    lane->wanted = true;
+    lane->ask_ns = c->now_ns + MAX(c->config.retry_backoff_ms_max, ASK_MS_MIN) * MS;
+    /* While metadata are asked for anyhow the timer is that question's. */
+    if (node->id >= 0 && !m->needed)
+        arm_next(c);
+}
+
 bool client_lane_ready(struct client *c, struct client_node *node, enum client_lane lane)
 {
     struct client_lane_state *state = &node->lanes[lane];
-    if (!state->up && !state->wanted) {
-        state->wanted = true;
-        c->metadata.wishes++;
-    }
+    if (!state->up)
+        wait_for_lane(c, node, state);
     return state->up;
 }
 
@@ -127,6 +165,13 @@ struct client_node *client_any_node(struct client *c)
     return NULL;
 }
 
+/* The lane is up, or who waits for it begins anew. */
+static void stop_waiting(struct client *c)
+{
+    if (!c->metadata.needed)
+        arm_next(c);
+}
+
 void client_lane_up(struct client *c, const struct client_event *ev)
 {
     struct client_node *node = client_node_find(c, ev->node);
@@ -135,6 +180,7 @@ void client_lane_up(struct client *c, const struct client_event *ev)
     ASSERT(!lane->up);
     ASSERT(lane->in_flight == 0);
     *lane = (struct client_lane_state){.up = true};
+    stop_waiting(c);
     node->api_count = MIN(ev->api_count, CLIENT_APIS_MAX);
     if (node->api_count > 0)
         memcpy(node->apis, ev->apis, (size_t)node->api_count * sizeof *node->apis);
@@ -149,6 +195,7 @@ void client_lane_down(struct client *c, const struct client_event *ev)
     struct client_lane_state *lane = &node->lanes[ev->lane];
     ASSERT(lane->in_flight == 0);
     *lane = (struct client_lane_state){0};
+    stop_waiting(c);
     c->consumer.dirty = true;
     c->ops_dirty = true;
     if (c->metadata.has_candidate && c->metadata.candidate == node->id) {
@@ -251,16 +298,17 @@ void client_metadata_want(struct client *c)
     c->metadata.needed = true;
 }
 
+/* Whoever waits for a lane is looked at in this event. */
 void client_metadata_timer(struct client *c)
 {
-    client_metadata_want(c);
-}
-
-/* The next moment to ask although nothing looks wrong. */
-static void arm_age(struct client *c)
-{
-    client_arm(c, &c->metadata.timer, CLIENT_TIMER_METADATA,
-               c->now_ns + c->config.metadata_age_ms_max * MS);
+    if (c->metadata.needed)
+        return; /* the pump asks */
+    if (c->now_ns >= c->metadata.age_ns) {
+        client_metadata_want(c);
+        return;
+    }
+    c->consumer.dirty = true;
+    arm_next(c);
 }
 
 static void failed(struct client *c)
@@ -342,7 +390,8 @@ void client_metadata_pump(struct client *c)
     }
     m->needed = false;
     m->in_flight = true;
-    arm_age(c);
+    m->age_ns = c->now_ns + c->config.metadata_age_ms_max * MS;
+    arm_next(c);
 }
 
 /* ---- learning ---- */

@@ -158,3 +158,33 @@ TEST(what_was_in_flight_to_a_leader_that_died_goes_to_the_next_one_in_order)
     }
     rig_done(&r);
 }
+
+/* To connect to a machine without power takes as long as the network tries. */
+TEST(who_waits_for_a_leader_that_does_not_answer_asks_whether_another_leads)
+{
+    struct rig r;
+    struct client_send send;
+    rig_init(&r, NULL);
+    rig_send(&r, &send, "t", 0, "x");
+    rig_cluster(&r, "t", 1);
+    rig_down(&r, 0, CLIENT_LANE_MAIN);
+    rig_pass(&r, 150);
+    rig_answer_metadata(&r, "t", 1, 0); /* nobody else leads yet */
+    rig_pass(&r, 500);
+    assert_true(rig_wanted(&r, 0, CLIENT_LANE_MAIN));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rig_count(&r, 3), 0);
+        rig_pass(&r, 1000); /* retry.backoff.max.ms */
+        assert_int_equal(rig_count(&r, 3), 1);
+        if (i < 2)
+            rig_answer_metadata(&r, "t", 1, 0);
+    }
+    answer_next_leader(&r);
+    rig_up(&r, 1, CLIENT_LANE_MAIN);
+    assert_int_equal(rig_count(&r, 0), 1);
+    rig_produced(&r, rig_take(&r, 0), 0, 0);
+    assert_int_equal(send.op.outcome, CLIENT_OK);
+    rig_pass(&r, 5000); /* nobody waits for the other one any more */
+    assert_int_equal(rig_count(&r, 3), 0);
+    rig_done(&r);
+}
