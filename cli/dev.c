@@ -286,6 +286,8 @@ static int serve(struct dev *d)
 {
     struct dev_cluster *c = &d->cluster;
     set_up(d);
+    if (d->ready_file != NULL) /* of one that was killed: who waits for it would not wait */
+        unlink(d->ready_file);
     if (!dev_nodes_take_ports(c) || !make_dir(d) || !take_id(c))
         return EXIT_FAILURE;
     if (!begin(d)) {

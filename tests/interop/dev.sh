@@ -13,10 +13,11 @@ fail() {
     die "$*"
 }
 
+echo 127.0.0.1:1 >"$work/ready" # as one that was killed leaves it
 "$kiln" dev --port 0 --ready-file "$work/ready" --num.partitions 2 >"$work/out" 2>"$work/said" &
 dev=$!
 for i in $(seq 1200); do
-    [[ -f $work/ready ]] && break
+    grep -q , "$work/ready" 2>/dev/null && break
     kill -0 $dev 2>/dev/null || fail "it ended before it was ready"
     sleep 0.01
 done
