@@ -1,4 +1,5 @@
 /* trace.c - the buffer of rows and the tables of what they mean. */
+#include <stdatomic.h>
 #include <string.h>
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -37,7 +38,8 @@ void trace_init(struct trace *t, uint64_t *words, uint32_t cap, bool must_drain)
     words[0] = TRACE_END;
 }
 
-/* Room for a row of that width, with its head but for the stamp; NULL: there is none. */
+/* Room for a row of that width, with its head but for the stamp; NULL: there is none. It ends what
+ * was written until publish: who reads what a process left that was killed reads whole rows. */
 static struct trace_row *add(struct trace *t, enum trace_kind kind, size_t width)
 {
     ASSERT(width <= TRACE_WIDTH_MAX);
@@ -48,10 +50,21 @@ static struct trace_row *add(struct trace *t, enum trace_kind kind, size_t width
     }
     struct trace_row *row = (struct trace_row *)(t->words + t->head);
     t->head += (uint32_t)(TRACE_HEAD_WORDS + width);
-    *row = (struct trace_row){.kind = (uint8_t)kind, .width = (uint8_t)width};
     if (t->head < t->cap)
         t->words[t->head] = TRACE_END;
+    row->event = 0;
+    row->node = 0;
+    row->incarnation = 0;
+    row->kind = (uint8_t)kind;
+    row->width = (uint8_t)width;
     return row;
+}
+
+/* Its first word, which was TRACE_END, last of all. */
+static void publish(struct trace_row *row)
+{
+    atomic_signal_fence(memory_order_release);
+    row->time_ns = 0;
 }
 
 void trace_put(struct trace *t, enum trace_kind kind, const void *columns, size_t size)
@@ -59,8 +72,10 @@ void trace_put(struct trace *t, enum trace_kind kind, const void *columns, size_
     ASSERT(size == trace_kinds[kind].column_count * WORD);
     ASSERT(!trace_kinds[kind].has_text);
     struct trace_row *row = add(t, kind, size / WORD);
-    if (row != NULL)
-        memcpy(row + 1, columns, size);
+    if (row == NULL)
+        return;
+    memcpy(row + 1, columns, size);
+    publish(row);
 }
 
 /* Words for that much of a text as there is room for, with its zero. */
@@ -90,8 +105,10 @@ void trace_put_text(struct trace *t, enum trace_kind kind, const void *columns, 
     const struct trace_kind_info *info = &trace_kinds[kind];
     ASSERT(info->has_text);
     struct trace_row *row = add(t, kind, info->column_count + text_width(info, text));
-    if (row != NULL)
-        fill(row, columns, text);
+    if (row == NULL)
+        return;
+    fill(row, columns, text);
+    publish(row);
 }
 
 void trace_make(struct trace_whole *whole, enum trace_kind kind, const void *columns,
