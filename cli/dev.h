@@ -62,7 +62,9 @@ bool dev_node_start(struct dev_cluster *c, struct dev_node *node);
 void dev_node_listen(struct dev_cluster *c, struct dev_node *node);
 /* Its process has ended so. */
 void dev_node_ended(struct dev_cluster *c, struct dev_node *node, int status);
-/* Ends what runs: in good order, or at once. */
+/* Ends its process, paused or not: in good order, or at once. */
+void dev_node_end(struct dev_node *node, int signal);
+/* All that run. */
 void dev_nodes_end(struct dev_cluster *c, int signal);
 const char *dev_state_name(const struct dev_node *node);
 

@@ -195,11 +195,7 @@ static void end(struct dev_control *control, struct dev_node *node, struct asker
         refuse(a, node->id, "does not run");
         return;
     }
-    node->state = DEV_STOPPING;
-    kill(node->pid, signal);
-    if (node->paused)
-        kill(node->pid, SIGCONT);
-    node->paused = false;
+    dev_node_end(node, signal);
     wait_for(control, node, a);
 }
 

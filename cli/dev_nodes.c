@@ -319,17 +319,20 @@ void dev_node_ended(struct dev_cluster *c, struct dev_node *node, int status)
         cli_complain("broker %d has ended with %d: %s", node->id, WEXITSTATUS(status), why);
 }
 
+void dev_node_end(struct dev_node *node, int signal)
+{
+    node->state = DEV_STOPPING;
+    kill(node->pid, signal);
+    if (node->paused)
+        kill(node->pid, SIGCONT);
+    node->paused = false;
+}
+
 void dev_nodes_end(struct dev_cluster *c, int signal)
 {
     for (int i = 0; i < c->node_count; i++) {
-        struct dev_node *node = &c->nodes[i];
-        if (node->pid == 0)
-            continue;
-        node->state = DEV_STOPPING;
-        kill(node->pid, signal);
-        if (node->paused)
-            kill(node->pid, SIGCONT);
-        node->paused = false;
+        if (c->nodes[i].pid != 0)
+            dev_node_end(&c->nodes[i], signal);
     }
 }
 

@@ -169,24 +169,12 @@ static void assert_sync_comes(const struct log *log)
     ASSERT(log->written_end == log->synced_end || list_linked(&log->member.dirty));
 }
 
-/* What moves with each record. */
-static void assert_quick(const struct log *log, bool whole)
-{
-    assert_processes(log);
-    assert_segments(log, whole ? INT32_MAX : 1);
-    assert_ends(log);
-    if (log->status != ERR_NONE) /* what was under way ends in disorder */
-        return;
-    assert_appends(log, whole);
-    assert_sync_comes(log);
-}
-
+/* What few events change. */
 static void assert_slow(const struct log *log, bool whole)
 {
-    assert_segments(log, whole ? INT32_MAX : SEGMENTS_LOOKED_AT);
     assert_cursors(log);
     assert_epochs(log, whole);
-    if (log->status == ERR_NONE)
+    if (log->status == ERR_NONE) /* else what was under way ends in disorder */
         assert_snapshots(log);
 }
 
@@ -194,9 +182,16 @@ void log_assert(struct log *log, bool whole)
 {
     if (log->state == LOG_OPENING) /* its fields come to be one after the other */
         return;
-    assert_quick(log, whole);
-    if (whole || ++log->looks % SLOW_LOOKS == 0)
+    bool slow = whole || ++log->looks % SLOW_LOOKS == 0;
+    assert_processes(log);
+    assert_segments(log, whole ? INT32_MAX : slow ? SEGMENTS_LOOKED_AT : 1);
+    assert_ends(log);
+    if (slow)
         assert_slow(log, whole);
+    if (log->status != ERR_NONE)
+        return;
+    assert_appends(log, whole);
+    assert_sync_comes(log);
 }
 
 /* Whoever has a place among the writers is a segment of some log. */
