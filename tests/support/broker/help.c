@@ -437,3 +437,17 @@ struct wire_bytes help_batch(struct help *h, int count, int64_t producer_id, int
                             });
     return (struct wire_bytes){.data = b.data, .size = (int32_t)b.size};
 }
+
+static bool may_but_for_cluster_action(const struct api_access *access,
+                                       const struct api_caller *caller,
+                                       enum api_operation operation, enum api_resource resource,
+                                       struct bytes name)
+{
+    (void)access;
+    (void)caller;
+    (void)resource;
+    (void)name;
+    return operation != API_CLUSTER_ACTION;
+}
+
+const struct api_access help_no_cluster_action = {.may = may_but_for_cluster_action};

@@ -119,4 +119,7 @@ struct wire_metadata_response help_metadata(struct help *h, const char *topic, i
 /* Makes HELP_TOPIC on first use. */
 struct wire_uuid help_make_topic(struct help *h);
 
+/* Everybody may do all but act for the cluster. */
+extern const struct api_access help_no_cluster_action;
+
 #endif

@@ -96,22 +96,11 @@ TEST(another_cluster_is_told_so)
     help_teardown(&h);
 }
 
-static bool may_not(const struct api_access *access, const struct api_caller *caller,
-                    enum api_operation operation, enum api_resource resource, struct bytes name)
-{
-    (void)access;
-    (void)caller;
-    (void)resource;
-    (void)name;
-    return operation != API_CLUSTER_ACTION;
-}
-
 TEST(who_may_not_act_for_the_cluster_is_refused)
 {
-    static const struct api_access access = {.may = may_not};
     struct help h;
     help_prepare(&h, 3, "");
-    h.access = &access;
+    h.access = &help_no_cluster_action;
     world_start(h.world, h.broker);
     help_run(&h, 2000);
     become_controllers(&h);
