@@ -69,13 +69,24 @@ static bool address_of(const char *dir, struct sockaddr_un *out, int *dir_fd)
 
 /* ---- this end ---- */
 
+static bool is_listened_at(const struct sockaddr_un *at)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool found = fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) == 0;
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
 static bool listen_at(struct dev_control *control, const char *dir)
 {
     struct sockaddr_un at;
     int dir_fd;
     if (!address_of(dir, &at, &dir_fd))
         return false;
-    unlink(at.sun_path); /* of one that was killed: who lives has the directory's brokers */
+    bool lives = is_listened_at(&at);
+    if (!lives)
+        unlink(at.sun_path); /* of one that was killed */
     control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool good = control->fd >= 0 && bind(control->fd, (struct sockaddr *)&at, sizeof at) == 0 &&
                 chmod(at.sun_path, 0600) == 0 && listen(control->fd, DEV_ASKERS_MAX) == 0;
@@ -97,8 +108,13 @@ struct dev_control *dev_control_open(struct dev_cluster *c)
     for (int i = 0; i < DEV_ASKERS_MAX; i++)
         control->askers[i].fd = -1;
     if (!listen_at(control, c->dir)) {
-        cli_complain("%s/control: %s", c->dir, strerror(errno));
-        dev_control_close(control);
+        if (errno == EADDRINUSE)
+            cli_complain("another kiln dev runs in %s", c->dir);
+        else
+            cli_complain("%s/control: %s", c->dir, strerror(errno));
+        if (control->fd >= 0)
+            close(control->fd);
+        free(control);
         return NULL;
     }
     be_newest(c);

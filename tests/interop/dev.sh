@@ -38,6 +38,11 @@ done
 "$kiln" dev --port "${at##*:}" 2>"$work/no" && fail "a second cluster has the first one's port"
 grep -q 'in use' "$work/no" || fail "a port that is taken: $(cat "$work/no")"
 
+dir=$("$kiln" dev status | sed -n 's|.* \(/.*\)/node1.log|\1|p')
+"$kiln" dev --port 0 --dir "$dir" 2>"$work/no" && fail "a second cluster has the first one's directory"
+grep -q 'another kiln dev runs' "$work/no" || fail "a directory that is taken: $(cat "$work/no")"
+[[ $("$kiln" dev status | grep -c ' ready ') == 3 ]] || fail "a second one has hurt the first"
+
 # One after the other.
 "$kiln" dev kill 2 && "$kiln" dev status | grep -q '^2 down' || fail "2 is not killed"
 "$kiln" dev start 2 && "$kiln" dev status | grep -q '^2 ready' || fail "2 is not back"
