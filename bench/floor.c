@@ -1,7 +1,12 @@
 /* floor.c - the least that a broker can do: check CRCs, number, write, sync if asked, send. What
  * kiln is measured against; it recovers nothing, and must never be used for data.
  *
- *   floor DIR PORT PARTITIONS [--sync]     prints "ready PORT"; runs until it is killed
+ *   floor DIR PORT PARTITIONS [--sync] [--followers N | --follow PORT ID]
+ *
+ * prints "ready PORT"; runs until it is killed. With followers acks=all waits until each of them
+ * has fetched past the batch, as a replica of Kafka does; a follower (ID 1 to N) fetches from the
+ * leader at PORT, checks, writes, syncs if asked, and asks for more. A consumer is shown what is
+ * written, whoever has it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +24,11 @@
 #define FRAME_MAX (128 << 20)
 #define BATCH_HEAD 61
 #define BATCH_CRC_FROM 21
+#define FOLLOWERS_MAX 8
+/* What a follower of Kafka's asks for when nobody has set anything. */
+#define FOLLOW_WAIT_MS 500
+#define FOLLOW_BYTES (10 << 20)
+#define FOLLOW_PARTITION_BYTES (1 << 20)
 
 struct mark {
     int64_t offset, position;
@@ -31,6 +41,8 @@ struct part {
     struct mark *marks;
     int32_t mark_count, mark_cap;
     bool dirty;
+    int64_t counted;                 /* so far it is written, and synced if asked */
+    int64_t follower[FOLLOWERS_MAX]; /* so far they have come */
 };
 
 /* What waits to be sent: memory, or a range of a file. */
@@ -39,6 +51,8 @@ struct out {
     size_t size, sent;
     int fd; /* -1: memory */
     off_t position;
+    const struct part *part; /* it may leave when all replicas of that have come to until */
+    int64_t until;
     uint8_t data[];
 };
 
@@ -50,10 +64,12 @@ struct peer {
     int64_t parked_until_ns; /* its first frame is a fetch that waits for data; 0: none waits */
     bool blocked;            /* the socket is full */
     uint32_t interest;       /* what epoll was told */
+    bool follows;            /* its fetches are a follower's */
+    bool leads;              /* it answers ours */
 };
 
 static struct part *parts;
-static int part_count, epoll;
+static int part_count, epoll, follower_count;
 static bool sync_first;
 static struct peer *peers[PEERS_MAX];
 
@@ -117,6 +133,22 @@ static int16_t append(struct part *part, uint8_t *data, size_t size)
     return 0;
 }
 
+static bool is_replicated(const struct part *part, int64_t until)
+{
+    bool all = part->counted >= until;
+    for (int i = 0; i < follower_count; i++)
+        all &= part->follower[i] >= until;
+    return all;
+}
+
+/* What is answered from here on waits for all replicas of part. */
+static void out_barrier(struct peer *p, const struct part *part)
+{
+    struct out *o = out_new(p, 0);
+    o->part = part;
+    o->until = part->next_offset;
+}
+
 static void produce(struct peer *p, struct reader r, struct writer *w)
 {
     reader_text(&r); /* transactional id */
@@ -138,6 +170,8 @@ static void produce(struct peer *p, struct reader r, struct writer *w)
             writer_i64(w, base);
             writer_i64(w, -1);
             writer_i64(w, 0);
+            if (known && acks < 0 && follower_count > 0)
+                out_barrier(p, &parts[index]);
         }
     }
     writer_i32(w, 0);
@@ -156,6 +190,24 @@ static int64_t position_of(const struct part *part, int64_t offset)
             high = middle;
     }
     return low == 0 || offset >= part->next_offset ? part->size : part->marks[low - 1].position;
+}
+
+/* As much of size, from a batch's beginning, as is whole batches, but at least one. */
+static int64_t whole_batches(const struct part *part, int64_t from, int64_t size)
+{
+    int32_t low = 0, high = part->mark_count;
+    if (from + size >= part->size)
+        return part->size - from;
+    while (low < high) {
+        int32_t middle = (low + high) / 2;
+        if (part->marks[middle].position <= from + size)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool none = low == 0 || part->marks[low - 1].position <= from;
+    int64_t next = low < part->mark_count ? part->marks[low].position : part->size;
+    return (none ? next : part->marks[low - 1].position) - from;
 }
 
 /* Answers a fetch, or (p NULL) only counts the bytes that it would bring. */
@@ -177,6 +229,8 @@ static int64_t fetch(struct peer *p, struct reader r, struct writer *w)
             int64_t offset = reader_i64(&r), from = position_of(part, offset);
             int64_t max = reader_i32(&r), here = part->size - from;
             int64_t size = MIN(here, MIN(max, left - total));
+            if (p != NULL && p->follows && size > 0)
+                size = whole_batches(part, from, size);
             total += size;
             writer_i32(w, index);
             writer_i16(w, offset > part->next_offset ? 1 : 0);
@@ -201,10 +255,29 @@ static int64_t fetch(struct peer *p, struct reader r, struct writer *w)
     return total;
 }
 
+/* From where a follower asks, so far it has come. */
+static void note_follower(int32_t id, struct reader r)
+{
+    reader_take(&r, 4 + 4 + 4 + 1);
+    for (int32_t topic_count = reader_i32(&r); topic_count > 0; topic_count--) {
+        reader_text(&r);
+        for (int32_t count = reader_i32(&r); count > 0; count--) {
+            int32_t index = reader_i32(&r);
+            int64_t offset = reader_i64(&r);
+            reader_i32(&r);
+            if (index >= 0 && index < part_count)
+                parts[index].follower[id - 1] = offset;
+        }
+    }
+}
+
 /* False: there is too little to send and the client is willing to wait. */
 static bool fetch_or_park(struct peer *p, struct reader r, struct writer *w, const uint8_t *frame)
 {
-    reader_i32(&r); /* replica */
+    int32_t replica = reader_i32(&r);
+    p->follows = replica > 0 && replica <= follower_count;
+    if (p->follows && p->parked_until_ns == 0)
+        note_follower(replica, r);
     int64_t wait_ns = reader_i32(&r) * 1000000ll, now = clock_ns();
     int32_t bytes_min = reader_i32(&r);
     if (p->parked_until_ns == 0)
@@ -304,6 +377,54 @@ static void init_producer_id(struct peer *p, struct writer *w)
     answer(p, w);
 }
 
+/* ---- following ---- */
+
+static int32_t follower_id;
+
+static void follow_ask(struct peer *p)
+{
+    static struct writer w;
+    writer_i32(&w, 0);
+    writer_i16(&w, 1);
+    writer_i16(&w, 4);
+    writer_i32(&w, 0);
+    writer_text(&w, bytes_text("floor"));
+    writer_i32(&w, follower_id);
+    writer_i32(&w, FOLLOW_WAIT_MS);
+    writer_i32(&w, 1);
+    writer_i32(&w, FOLLOW_BYTES);
+    writer_i8(&w, 0);
+    writer_i32(&w, 1);
+    writer_text(&w, bytes_text("t"));
+    writer_i32(&w, part_count);
+    for (int32_t i = 0; i < part_count; i++) {
+        writer_i32(&w, i);
+        writer_i64(&w, parts[i].next_offset);
+        writer_i32(&w, FOLLOW_PARTITION_BYTES);
+    }
+    answer(p, &w);
+}
+
+/* What the leader has, written as it is numbered there; the next fetch leaves behind the sync. */
+static void follow_take(struct peer *p, const uint8_t *frame, size_t size)
+{
+    struct reader r = {frame + 8, frame + size};
+    reader_take(&r, 8); /* throttled for, topics */
+    reader_text(&r);
+    for (int32_t count = reader_i32(&r); count > 0; count--) {
+        int32_t index = reader_i32(&r);
+        int16_t code = reader_i16(&r);
+        reader_take(&r, 8);
+        reader_take(&r, 8);
+        reader_i32(&r);
+        struct bytes records = reader_bytes(&r);
+        if (code != 0 || index < 0 || index >= part_count ||
+            append(&parts[index], (uint8_t *)(uintptr_t)records.data, records.size) != 0)
+            die("floor: the leader answers what cannot be taken");
+    }
+    follow_ask(p);
+}
+
 /* False: the frame stays and is tried again. */
 static bool handle(struct peer *p, const uint8_t *frame, size_t size, int port)
 {
@@ -347,7 +468,11 @@ static void handle_frames(struct peer *p, int port)
             p->in = realloc(p->in, size + READ_SIZE);
             p->in_cap = size + READ_SIZE;
         }
-        if (p->in_size - at < size || !handle(p, p->in + at, size, port))
+        if (p->in_size - at < size)
+            break;
+        if (p->leads)
+            follow_take(p, p->in + at, size);
+        else if (!handle(p, p->in + at, size, port))
             break;
         at += size;
     }
@@ -383,15 +508,22 @@ static bool peer_read(struct peer *p, int port)
     return true;
 }
 
+static bool may_leave(const struct out *o)
+{
+    return o != NULL && (o->part == NULL || is_replicated(o->part, o->until));
+}
+
 /* False: the other side is gone. */
 static bool peer_send(struct peer *p)
 {
-    while (p->first != NULL) {
+    p->blocked = false;
+    while (may_leave(p->first)) {
         struct out *o = p->first;
         off_t from = o->position + (off_t)o->sent;
-        ssize_t n = o->fd < 0 ? send(p->fd, o->data + o->sent, o->size - o->sent,
-                                     MSG_NOSIGNAL | (o->next != NULL ? MSG_MORE : 0))
-                              : sendfile(p->fd, o->fd, &from, o->size - o->sent);
+        ssize_t n = o->size == 0 ? 0
+                    : o->fd < 0  ? send(p->fd, o->data + o->sent, o->size - o->sent,
+                                        MSG_NOSIGNAL | (may_leave(o->next) ? MSG_MORE : 0))
+                                 : sendfile(p->fd, o->fd, &from, o->size - o->sent);
         p->blocked = n < 0 && errno == EAGAIN;
         if (n < 0)
             return p->blocked;
@@ -406,13 +538,13 @@ static bool peer_send(struct peer *p)
     return true;
 }
 
-static void accept_peer(int listener)
+static struct peer *peer_new(int fd)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1, index = 0;
+    int on = 1, index = 0;
     while (index < PEERS_MAX && peers[index] != NULL)
         index++;
     if (fd < 0 || index == PEERS_MAX)
-        die("floor: accept: %s", strerror(errno));
+        die("floor: connection: %s", strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct peer *p = calloc(1, sizeof *p);
     p->fd = fd;
@@ -421,6 +553,23 @@ static void accept_peer(int listener)
     p->interest = EPOLLIN;
     struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (uint32_t)index};
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev);
+    return p;
+}
+
+static void follow(int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
+        die("floor: no leader at port %d: %s", port, strerror(errno));
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    struct peer *p = peer_new(fd);
+    p->leads = true;
+    follow_ask(p);
+    if (!peer_send(p))
+        die("floor: the leader is gone");
 }
 
 /* A peer whose fetch waits, or who does not take its answers, is not read from. */
@@ -442,6 +591,7 @@ static bool sync_round(void)
             die("floor: fdatasync: %s", strerror(errno));
         dirty |= parts[i].dirty;
         parts[i].dirty = false;
+        parts[i].counted = parts[i].next_offset;
     }
     return dirty;
 }
@@ -457,20 +607,9 @@ static int patience_ms(void)
     return first == INT64_MAX ? -1 : (int)MAX(0, (first - now + 999999) / 1000000);
 }
 
-/* One pass: take what has come, sync once for all of it, let parked fetches see it, send. */
-static void pass(int listener, int port)
+/* Parked fetches see what is new, or have waited long enough; all send what they can. */
+static void send_all(bool news, int port)
 {
-    struct epoll_event events[64];
-    int count = epoll_wait(epoll, events, COUNT_OF(events), patience_ms());
-    for (int i = 0; i < count; i++) {
-        int index = (int)events[i].data.u32;
-        if (index == PEERS_MAX)
-            accept_peer(listener);
-        else if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) &&
-                 !peer_read(peers[index], port))
-            peer_close(peers[index], index);
-    }
-    bool news = sync_round();
     for (int i = 0; i < PEERS_MAX; i++) {
         struct peer *p = peers[i];
         if (p == NULL)
@@ -482,6 +621,34 @@ static void pass(int listener, int port)
         else
             watch(p, i);
     }
+}
+
+static bool is_dirty(void)
+{
+    for (int i = 0; i < part_count; i++) {
+        if (parts[i].dirty)
+            return true;
+    }
+    return false;
+}
+
+/* One pass: take what has come, let followers have it, sync once for all of it, let parked fetches
+ * see it, send. */
+static void pass(int listener, int port)
+{
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, COUNT_OF(events), patience_ms());
+    for (int i = 0; i < count; i++) {
+        int index = (int)events[i].data.u32;
+        if (index == PEERS_MAX)
+            peer_new(accept4(listener, NULL, NULL, SOCK_NONBLOCK));
+        else if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) &&
+                 !peer_read(peers[index], port))
+            peer_close(peers[index], index);
+    }
+    if (sync_first && follower_count > 0 && is_dirty())
+        send_all(true, port);
+    send_all(sync_round(), port);
 }
 
 static int listen_on(int *port)
@@ -499,13 +666,31 @@ static int listen_on(int *port)
     return fd;
 }
 
+static void take_words(char **words, int *leader)
+{
+    for (; *words != NULL; words++) {
+        if (strcmp(*words, "--sync") == 0) {
+            sync_first = true;
+        } else if (strcmp(*words, "--followers") == 0 && words[1] != NULL) {
+            follower_count = atoi(*++words);
+        } else if (strcmp(*words, "--follow") == 0 && words[1] != NULL && words[2] != NULL) {
+            *leader = atoi(*++words);
+            follower_id = atoi(*++words);
+        } else {
+            die("floor: what is %s?", *words);
+        }
+    }
+    if (follower_count < 0 || follower_count > FOLLOWERS_MAX)
+        die("floor: 0 to %d followers", FOLLOWERS_MAX);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        die("usage: floor DIR PORT PARTITIONS [--sync]");
-    int port = atoi(argv[2]);
+        die("usage: floor DIR PORT PARTITIONS [--sync] [--followers N | --follow PORT ID]");
+    int port = atoi(argv[2]), leader = 0;
     part_count = atoi(argv[3]);
-    sync_first = argc > 4 && strcmp(argv[4], "--sync") == 0;
+    take_words(argv + 4, &leader);
     parts = calloc((size_t)part_count, sizeof *parts);
     for (int i = 0; i < part_count; i++) {
         char path[1024];
@@ -518,6 +703,8 @@ int main(int argc, char **argv)
     struct epoll_event ev = {.events = EPOLLIN, .data.u32 = PEERS_MAX};
     epoll = epoll_create1(0);
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &ev);
+    if (leader != 0)
+        follow(leader);
     printf("ready %d\n", port);
     fflush(stdout);
     for (;;)

@@ -5,9 +5,10 @@
  * with a codec of text, and compressed
  *   raw fetch   PORT TOPIC PARTITIONS RECORDS             until that many records have been read
  *   raw pipelined PORT TOPIC REQUESTS FLIGHT [ACKS]       batches of one 1 KiB record
- *   raw latency PORT TOPIC RATE SECONDS                   single 1 KiB records, from the moment
- * when each should have been sent raw start   PORT TOPIC COMMAND...                     runs the
- * broker: from its start to the first acknowledged record; idle memory
+ *   raw latency PORT TOPIC RATE SECONDS [ACKS]            single 1 KiB records, from the moment
+ * when each should have been sent: to its acknowledgement, and until a consumer sees it
+ *   raw start   PORT TOPIC COMMAND...                     runs the broker: from its start to the
+ * first acknowledged record; idle memory
  *
  * Prints one line of key=value.
  */
@@ -30,11 +31,12 @@
 #define FETCH_BYTES (50 << 20)
 #define START_NS_MAX (60 * 1000000000ll)
 #define IDLE_US 500000
+#define NODES_MAX 16
 
 /* ---- a connection ---- */
 
 struct link {
-    int fd;
+    int fd, port;
     uint8_t *in; /* the last answer, or its beginning */
     size_t size, cap;
     int32_t correlation_id;
@@ -61,7 +63,7 @@ static int try_connect(int port)
 
 static struct link link_open(int port)
 {
-    struct link l = {.fd = try_connect(port)};
+    struct link l = {.fd = try_connect(port), .port = port};
     if (l.fd < 0)
         die("raw: no broker at port %d", port);
     return l;
@@ -121,9 +123,27 @@ static struct reader answer(struct link *l)
 
 /* ---- requests ---- */
 
-/* Asks until the topic has partitions with leaders, which creates it where that is allowed. */
+/* A broker, as metadata name it. */
+struct node {
+    int32_t id, port;
+};
+
+static int port_of(const struct node *nodes, int32_t count, int32_t id)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (nodes[i].id == id)
+            return nodes[i].port;
+    }
+    return -1;
+}
+
+/* Asks until the topic has partitions with leaders, which creates it where that is allowed. Then l
+ * is a connection to the leader of all: one client, one connection. */
 static void wait_for_topic(struct link *l, const char *topic, int32_t partition_count)
 {
+    struct node nodes[NODES_MAX];
+    int32_t leader = -1, brokers = 0;
+    bool apart = partition_count < 1;
     for (int32_t with_leader = 0; with_leader < partition_count;) {
         struct writer w = {0};
         writer_i32(&w, 1);
@@ -133,11 +153,13 @@ static void wait_for_topic(struct link *l, const char *topic, int32_t partition_
         free(w.data);
         struct reader r = answer(l);
         reader_i32(&r);
-        int32_t brokers = reader_i32(&r);
+        brokers = reader_i32(&r);
+        if (brokers > NODES_MAX)
+            die("raw: more than %d brokers", NODES_MAX);
         for (int32_t i = 0; i < brokers; i++) {
-            reader_i32(&r);
+            nodes[i].id = reader_i32(&r);
             reader_text(&r);
-            reader_i32(&r);
+            nodes[i].port = reader_i32(&r);
             reader_text(&r);
         }
         reader_text(&r);
@@ -148,15 +170,28 @@ static void wait_for_topic(struct link *l, const char *topic, int32_t partition_
         reader_take(&r, 1);
         int32_t count = reader_i32(&r);
         with_leader = 0;
+        leader = -1;
+        apart = false;
         for (int32_t i = 0; i < count; i++) {
             reader_i16(&r);
             reader_i32(&r);
-            with_leader += reader_i32(&r) >= 0;
+            int32_t led_by = reader_i32(&r);
+            with_leader += led_by >= 0;
+            apart |= leader >= 0 && led_by >= 0 && led_by != leader;
+            leader = led_by;
             for (int k = 0; k < 2; k++) {
-                int32_t nodes = reader_i32(&r);
-                reader_take(&r, (size_t)nodes * 4);
+                int32_t ids = reader_i32(&r);
+                reader_take(&r, (size_t)ids * 4);
             }
         }
+    }
+    int port = port_of(nodes, brokers, leader);
+    if (apart || port < 0)
+        die("raw: the partitions of %s have not one leader", topic);
+    if (port != l->port) {
+        close(l->fd);
+        free(l->in);
+        *l = link_open(port);
     }
 }
 
@@ -340,19 +375,41 @@ static void fetch(int port, const char *topic, int partition_count, int64_t reco
 
 static struct {
     int64_t start_ns, interval_ns, count;
+    int64_t base_offset;       /* of its first record */
     int64_t *ack_ns, *seen_ns; /* latencies; 0: not yet */
     int64_t seen_count, answer_count;
 } lat;
+
+static int64_t end_offset(struct link *l, const char *topic)
+{
+    struct writer w = {0};
+    writer_i32(&w, -1);
+    writer_i32(&w, 1);
+    writer_text(&w, bytes_text(topic));
+    writer_i32(&w, 1);
+    writer_i32(&w, 0);
+    writer_i64(&w, -1);
+    ask(l, 2, 1, &w, bytes_of(NULL, 0));
+    free(w.data);
+    struct reader r = answer(l);
+    reader_i32(&r);
+    reader_text(&r);
+    reader_take(&r, 8);
+    if (reader_i16(&r) != 0)
+        die("raw: the end of %s is not told", topic);
+    reader_i64(&r);
+    return reader_i64(&r);
+}
 
 static int64_t intended_ns(int64_t i)
 {
     return lat.start_ns + i * lat.interval_ns;
 }
 
-/* The record's number is its offset: the topic is new. */
+/* Nobody else writes there. */
 static void on_seen(struct bytes batch)
 {
-    int64_t now = clock_ns(), first = get_i64(batch.data);
+    int64_t now = clock_ns(), first = get_i64(batch.data) - lat.base_offset;
     for (int64_t i = first; i <= first + get_i32(batch.data + 23) && i < lat.count; i++) {
         lat.seen_ns[i] = now - intended_ns(i);
         lat.seen_count++;
@@ -374,25 +431,32 @@ static double quantile_us(int64_t *ns, int64_t count, double q)
     return (double)ns[(int64_t)((double)(count - 1) * q)] / 1e3;
 }
 
+static void print_quantiles(const char *of, int64_t *ns, int64_t count)
+{
+    printf("%sp50_us=%.1f %sp99_us=%.1f %sp999_us=%.1f ", of, quantile_us(ns, count, .5), of,
+           quantile_us(ns, count, .99), of, quantile_us(ns, count, .999));
+}
+
 static void print_latency(void)
 {
     int64_t skip = lat.count / 10; /* while everything is still cold */
     int64_t count = lat.count - skip;
-    printf("ack_p50_us=%.1f ack_p99_us=%.1f p50_us=%.1f p99_us=%.1f answers=%lld\n",
-           quantile_us(lat.ack_ns + skip, count, .5), quantile_us(lat.ack_ns + skip, count, .99),
-           quantile_us(lat.seen_ns + skip, count, .5), quantile_us(lat.seen_ns + skip, count, .99),
-           (long long)lat.answer_count);
+    print_quantiles("ack_", lat.ack_ns + skip, count);
+    print_quantiles("", lat.seen_ns + skip, count);
+    printf("answers=%lld\n", (long long)lat.answer_count);
 }
 
-static void latency(int port, const char *topic, int64_t rate, int64_t seconds)
+static void latency(int port, const char *topic, int64_t rate, int64_t seconds, int16_t acks)
 {
     static uint8_t batch[2 * RECORD_SIZE];
-    struct link p = link_open(port), c = link_open(port);
+    struct link p = link_open(port);
     struct writer w = {0};
     int32_t one;
-    int64_t offset = 0, bytes = 0, sent = 0, acked = 0;
+    int64_t bytes = 0, sent = 0, acked = 0;
     size_t size = make_batch(batch, sizeof batch, 1, WIRE_CODEC_NONE, &one);
     wait_for_topic(&p, topic, 1);
+    struct link c = link_open(p.port);
+    int64_t offset = lat.base_offset = end_offset(&c, topic);
     prctl(PR_SET_TIMERSLACK, 1);
     p.size = c.size = 0;
     lat.count = rate * seconds;
@@ -408,7 +472,7 @@ static void latency(int port, const char *topic, int64_t rate, int64_t seconds)
         struct timespec timeout = {.tv_sec = wait / 1000000000, .tv_nsec = wait % 1000000000};
         ppoll(fds, 2, &timeout, NULL);
         for (; sent < lat.count && clock_ns() >= intended_ns(sent); sent++) {
-            produce_body(&w, topic, 0, 1, size);
+            produce_body(&w, topic, 0, acks, size);
             ask(&p, 0, 7, &w, bytes_of(batch, size));
         }
         if ((fds[0].revents & POLLIN) && receive_some(&p)) {
@@ -448,7 +512,7 @@ static void start(int port, const char *topic, char **command)
 {
     static uint8_t batch[2 * RECORD_SIZE];
     struct writer w = {0};
-    struct link l = {0};
+    struct link l = {.port = port};
     int32_t one;
     size_t size = make_batch(batch, sizeof batch, 1, WIRE_CODEC_NONE, &one);
     int64_t start_ns = clock_ns();
@@ -499,7 +563,8 @@ int main(int argc, char **argv)
     else if (strcmp(verb, "fetch") == 0 && argc > 5)
         fetch(port, argv[3], atoi(argv[4]), atoll(argv[5]));
     else if (strcmp(verb, "latency") == 0 && argc > 5)
-        latency(port, argv[3], atoll(argv[4]), atoll(argv[5]));
+        latency(port, argv[3], atoll(argv[4]), atoll(argv[5]),
+                (int16_t)(argc > 6 ? atoi(argv[6]) : 1));
     else if (strcmp(verb, "start") == 0)
         start(port, argv[3], argv + 4);
     else
