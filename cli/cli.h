@@ -30,6 +30,8 @@ int cli_dev(int argc, char **argv);
 int cli_topic(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
+int cli_quorum(int argc, char **argv);
+int cli_features(int argc, char **argv);
 int cli_log(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_replay(int argc, char **argv);

@@ -8,7 +8,7 @@
 /* ConfigResource.Type */
 static const int8_t resource_types[] = {[CLIENT_RESOURCE_TOPIC] = 2, [CLIENT_RESOURCE_BROKER] = 4};
 
-static void take_message(char message[ERRMSG_SIZE], struct wire_string text)
+void client_take_message(char message[ERRMSG_SIZE], struct wire_string text)
 {
     int32_t size = MAX(0, MIN(text.size, ERRMSG_SIZE - 1));
     if (size > 0)
@@ -83,7 +83,7 @@ enum err client_configs_answer(struct client *c, struct client_op *op, struct cl
         return e;
     if (response.results_count != 1)
         return ERR_CORRUPT;
-    take_message(configs->message, response.results[0].error_message);
+    client_take_message(configs->message, response.results[0].error_message);
     if (client_op_refused(c, op, response.results[0].error_code))
         return ERR_NONE;
     e = copy_configs(c, configs, &response.results[0]);
@@ -98,7 +98,7 @@ enum err client_configs_answer(struct client *c, struct client_op *op, struct cl
 static void settle_change(struct client *c, struct client_op *op, int16_t code,
                           struct wire_string message)
 {
-    take_message(CONTAINER_OF(op, struct client_change_topic, op)->message, message);
+    client_take_message(CONTAINER_OF(op, struct client_change_topic, op)->message, message);
     bool missing = code == WIRE_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (missing && op->kind == CLIENT_DELETE_TOPIC && op->maybe_done)
         client_op_end(c, op, CLIENT_OK, code, ERR_NONE);
@@ -267,6 +267,36 @@ enum err client_ask_quorum(struct client *c, const struct client_op *op, struct 
     return client_call_send(c, call, &request);
 }
 
+static void copy_replicas(struct client_quorum *quorum, int32_t at,
+                          const struct wire_describe_quorum_response_replica *in, int32_t count)
+{
+    for (int32_t i = 0; i < count && at + i < CLIENT_REPLICAS_MAX; i++) {
+        struct client_replica_info *to = &quorum->replicas[at + i];
+        *to = (struct client_replica_info){.id = in[i].replica_id,
+                                           .end = in[i].log_end_offset,
+                                           .fetched_ms = in[i].last_fetch_timestamp,
+                                           .caught_up_ms = in[i].last_caught_up_timestamp};
+        memcpy(to->directory, in[i].replica_directory_id.b, sizeof to->directory);
+    }
+}
+
+static void copy_endpoint(struct client_quorum *quorum,
+                          const struct wire_describe_quorum_response_node *in)
+{
+    if (in->listeners_count < 1)
+        return;
+    const struct wire_describe_quorum_response_listener *at = &in->listeners[0];
+    if (at->name.size + at->host.size + 16 > CLIENT_ENDPOINT_MAX)
+        return; /* no host is as long */
+    for (int32_t i = 0; i < MIN(quorum->voter_count, CLIENT_REPLICAS_MAX); i++) {
+        struct client_replica_info *voter = &quorum->replicas[i];
+        if (voter->id == in->node_id)
+            text_fit(voter->endpoint, sizeof voter->endpoint, "%.*s://%.*s:%d",
+                     (int)MAX(at->name.size, 0), at->name.data, (int)MAX(at->host.size, 0),
+                     at->host.data, (int)at->port);
+    }
+}
+
 enum err client_quorum_answer(struct client *c, struct client_op *op, struct client_call *call,
                               struct bytes body)
 {
@@ -287,6 +317,10 @@ enum err client_quorum_answer(struct client *c, struct client_op *op, struct cli
     quorum->voter_count = MAX(in->current_voters_count, 0);
     quorum->observer_count = MAX(in->observers_count, 0);
     quorum->high_watermark = in->high_watermark;
+    copy_replicas(quorum, 0, in->current_voters, quorum->voter_count);
+    copy_replicas(quorum, quorum->voter_count, in->observers, quorum->observer_count);
+    for (int32_t i = 0; i < response.nodes_count; i++)
+        copy_endpoint(quorum, &response.nodes[i]);
     client_op_end(c, op, CLIENT_OK, 0, ERR_NONE);
     return ERR_NONE;
 }

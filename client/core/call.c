@@ -1,11 +1,12 @@
 /* call.c - a request and what its answer is for: versions, bytes, parts. */
 #include "client/core/internal.h"
 
-/* What the client speaks. Produce, Fetch: from 13 on topics have ids and no names. */
+/* What the client speaks. Produce, Fetch: from 13 on topics have ids and no names. ApiVersions from
+ * 3 on tells of features, UpdateFeatures from 1 on can be tried without being done. */
 static const struct client_api_version spoken[] = {
-    {0, 3, 12}, {1, 4, 12}, {2, 1, 10}, {3, 1, 13}, {19, 2, 7}, {20, 1, 6},
-    {21, 0, 2}, {22, 0, 5}, {32, 1, 4}, {35, 1, 4}, {37, 0, 3}, {43, 0, 2},
-    {44, 0, 1}, {55, 0, 2}, {60, 0, 2}, {64, 0, 0}, {75, 0, 0},
+    {0, 3, 12}, {1, 4, 12}, {2, 1, 10}, {3, 1, 13}, {18, 3, 4}, {19, 2, 7}, {20, 1, 6},
+    {21, 0, 2}, {22, 0, 5}, {32, 1, 4}, {35, 1, 4}, {37, 0, 3}, {43, 0, 2}, {44, 0, 1},
+    {55, 0, 2}, {57, 1, 2}, {60, 0, 2}, {64, 0, 0}, {75, 0, 0},
 };
 
 /* The newest version of both sides; -1: there is none. */

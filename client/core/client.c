@@ -143,6 +143,8 @@ static void submit(struct client *c, struct client_op *op)
     case CLIENT_PARTITIONS:
     case CLIENT_ELECT:
     case CLIENT_UNREGISTER:
+    case CLIENT_FEATURES:
+    case CLIENT_UPDATE_FEATURES:
         client_op_submit(c, op);
         return;
     }
@@ -173,6 +175,8 @@ static void op_timer(struct client *c, struct client_op *op)
     case CLIENT_PARTITIONS:
     case CLIENT_ELECT:
     case CLIENT_UNREGISTER:
+    case CLIENT_FEATURES:
+    case CLIENT_UPDATE_FEATURES:
         client_op_timer(c, op);
         return;
     case CLIENT_FLUSH:

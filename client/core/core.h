@@ -105,6 +105,8 @@ enum client_op_kind {
     CLIENT_PARTITIONS,
     CLIENT_ELECT,
     CLIENT_UNREGISTER,
+    CLIENT_FEATURES,
+    CLIENT_UPDATE_FEATURES,
 };
 
 /* When something is due; one heap of these drives the machine. */
@@ -374,12 +376,62 @@ struct client_cluster {
     struct client_broker_info brokers[CLIENT_BROKERS_MAX];
 };
 
+#define CLIENT_DIRECTORY_ID 16
+#define CLIENT_REPLICAS_MAX 128 /* that are told */
+#define CLIENT_ENDPOINT_MAX 320
+
+/* A replica of the metadata log. */
+struct client_replica_info {
+    int32_t id;
+    uint8_t directory[CLIENT_DIRECTORY_ID]; /* zeros: not known (kraft.version 0) */
+    int64_t end;                            /* -1: not known */
+    int64_t fetched_ms, caught_up_ms;       /* since 1970; -1: not known, or the leader */
+    char endpoint[CLIENT_ENDPOINT_MAX];     /* of a voter: LISTENER://HOST:PORT; "": not known */
+};
+
 /* CLIENT_QUORUM: what DescribeQuorum says of the metadata log. */
 struct client_quorum {
     struct client_op op;
     /* Out. */
     int32_t leader, leader_epoch, voter_count, observer_count;
     int64_t high_watermark;
+    /* Voters, then observers; at most CLIENT_REPLICAS_MAX of them are told. */
+    struct client_replica_info replicas[CLIENT_REPLICAS_MAX];
+};
+
+#define CLIENT_FEATURES_MAX 32 /* that are told, or changed at once */
+#define CLIENT_FEATURE_NAME_MAX 64
+
+struct client_feature {
+    char name[CLIENT_FEATURE_NAME_MAX];
+    int16_t oldest, newest; /* that the broker supports; 0: it does not name it */
+    int16_t finalized;      /* 0: not */
+};
+
+/* CLIENT_FEATURES: what ApiVersions says of them. */
+struct client_features {
+    struct client_op op;
+    /* Out. */
+    int64_t epoch; /* the offset up to which the broker knows of them; -1: it does not say */
+    int32_t count;
+    struct client_feature features[CLIENT_FEATURES_MAX]; /* by name */
+};
+
+/* FeatureUpdate.UpgradeType */
+enum client_upgrade {
+    CLIENT_UPGRADE = 1,
+    CLIENT_SAFE_DOWNGRADE,
+    CLIENT_UNSAFE_DOWNGRADE,
+};
+
+/* CLIENT_UPDATE_FEATURES: all of them, or none (KIP-584). UNKNOWN: no answer came. */
+struct client_update_features {
+    struct client_op op;
+    const struct client_feature *features; /* the name, and finalized: what it is to be */
+    int32_t count;
+    enum client_upgrade type;
+    bool validate_only;
+    char message[ERRMSG_SIZE]; /* out: the controller's, or empty */
 };
 
 /* CLIENT_DIRS: what DescribeLogDirs says of a broker, added up. */

@@ -391,12 +391,15 @@ bool client_op_refused(struct client *c, struct client_op *op, int16_t code);
 typedef enum err client_ask(struct client *c, const struct client_op *op, struct client_call *call);
 typedef enum err client_op_answered(struct client *c, struct client_op *op,
                                     struct client_call *call, struct bytes body);
+/* What a broker says of an answer, as far as there is room. */
+void client_take_message(char message[ERRMSG_SIZE], struct wire_string text);
 client_ask client_ask_configs, client_ask_deletion, client_ask_partitions, client_ask_alteration,
     client_ask_cluster, client_ask_quorum, client_ask_dirs, client_ask_election,
-    client_ask_unregistration;
+    client_ask_unregistration, client_ask_features, client_ask_features_update;
 client_op_answered client_configs_answer, client_deletion_answer, client_partitions_answer,
     client_alteration_answer, client_cluster_answer, client_quorum_answer, client_dirs_answer,
-    client_election_answer, client_unregistration_answer;
+    client_election_answer, client_unregistration_answer, client_features_answer,
+    client_features_update_answer;
 void client_op_submit(struct client *c, struct client_op *op);
 void client_op_timer(struct client *c, struct client_op *op);
 void client_ops_pump(struct client *c);

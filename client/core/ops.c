@@ -26,7 +26,8 @@ static bool changes(const struct client_op *op)
 {
     return op->kind == CLIENT_CREATE_TOPIC || op->kind == CLIENT_DELETE_TOPIC ||
            op->kind == CLIENT_ADD_PARTITIONS || op->kind == CLIENT_ALTER_CONFIGS ||
-           op->kind == CLIENT_TRIM || op->kind == CLIENT_ELECT || op->kind == CLIENT_UNREGISTER;
+           op->kind == CLIENT_TRIM || op->kind == CLIENT_ELECT || op->kind == CLIENT_UNREGISTER ||
+           op->kind == CLIENT_UPDATE_FEATURES;
 }
 
 /* Over without an answer; only a change leaves a doubt. */
@@ -425,6 +426,8 @@ static const struct {
     [CLIENT_PARTITIONS] = {75, ask_partitions, partitions_answer},
     [CLIENT_ELECT] = {43, client_ask_election, client_election_answer},
     [CLIENT_UNREGISTER] = {64, client_ask_unregistration, client_unregistration_answer},
+    [CLIENT_FEATURES] = {18, client_ask_features, client_features_answer},
+    [CLIENT_UPDATE_FEATURES] = {57, client_ask_features_update, client_features_update_answer},
 };
 
 static struct client_node *node_of(struct client *c, struct client_op *op)
@@ -438,6 +441,7 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_CLUSTER:
     case CLIENT_DIRS:
     case CLIENT_PARTITIONS:
+    case CLIENT_FEATURES:
         return client_any_node(c);
     case CLIENT_QUORUM: /* a broker passes it on, a controller that does not lead refuses it */
         return client_asks_controllers(c) ? controller_node(c) : client_any_node(c);
@@ -447,6 +451,7 @@ static struct client_node *node_of(struct client *c, struct client_op *op)
     case CLIENT_ALTER_CONFIGS:
     case CLIENT_ELECT:
     case CLIENT_UNREGISTER:
+    case CLIENT_UPDATE_FEATURES:
         return controller_node(c);
     case CLIENT_SEND:
     case CLIENT_FLUSH:

@@ -91,6 +91,12 @@ static void tell(struct client_op *op)
     case CLIENT_UNREGISTER:
         TELL(unregister, unregister);
         return;
+    case CLIENT_FEATURES:
+        TELL(features, features);
+        return;
+    case CLIENT_UPDATE_FEATURES:
+        TELL(update_features, update);
+        return;
     }
     UNREACHABLE();
 }
@@ -279,6 +285,16 @@ void loop_elect(struct loop_client *c, struct loop_elect *op)
 void loop_unregister(struct loop_client *c, struct loop_unregister *op)
 {
     submit(c, &op->unregister.op, CLIENT_UNREGISTER);
+}
+
+void loop_features(struct loop_client *c, struct loop_features *op)
+{
+    submit(c, &op->features.op, CLIENT_FEATURES);
+}
+
+void loop_update_features(struct loop_client *c, struct loop_update_features *op)
+{
+    submit(c, &op->update.op, CLIENT_UPDATE_FEATURES);
 }
 
 void loop_assign(struct loop_client *c, struct client_assignment *a)

@@ -78,6 +78,16 @@ struct loop_unregister {
     void (*done)(struct loop_unregister *op);
 };
 
+struct loop_features {
+    struct client_features features;
+    void (*done)(struct loop_features *op);
+};
+
+struct loop_update_features {
+    struct client_update_features update;
+    void (*done)(struct loop_update_features *op);
+};
+
 struct loop_dirs {
     struct client_dirs dirs;
     void (*done)(struct loop_dirs *op);
@@ -131,6 +141,8 @@ void loop_dirs(struct loop_client *c, struct loop_dirs *op);
 void loop_partitions(struct loop_client *c, struct loop_topics *op);
 void loop_elect(struct loop_client *c, struct loop_elect *op);
 void loop_unregister(struct loop_client *c, struct loop_unregister *op);
+void loop_features(struct loop_client *c, struct loop_features *op);
+void loop_update_features(struct loop_client *c, struct loop_update_features *op);
 
 /* Begins to read the partition, or seeks when it is assigned already. a->position and the ends of
  * the log that the last fetch told may be read at any time. */

@@ -125,6 +125,8 @@ fits config list --bootstrap-server "$at"
 fits config describe broker 1 --bootstrap-server "$at"
 fits config describe topic orders --bootstrap-server "$at"
 fits cluster status --bootstrap-server "$at"
+fits quorum describe --bootstrap-server "$at"
+fits features describe --bootstrap-server "$at"
 kill "$broker" && wait "$broker"
 broker=
-printf 'ok  kiln topic, kiln config, kiln cluster\n'
+printf 'ok  kiln topic, kiln config, kiln cluster, kiln quorum, kiln features\n'

@@ -68,6 +68,13 @@ says 64 'it takes the name of one topic' cluster elect --unclean
 says 64 'belongs to kiln cluster elect' cluster status --unclean
 says 64 'belong to kiln cluster status' cluster unregister 1 --watch
 says 64 'did you mean unregister' cluster unregistr 1
+says 64 'there is no kiln quorum descibe; did you mean describe\?' quorum descibe
+says 64 'describe is of the whole quorum' quorum describe 1
+says 64 'there is no kiln features upgrad; did you mean upgrade\?' features upgrad a=1
+says 64 'upgrade which feature' features upgrade
+says 64 'upgrade takes NAME=LEVEL, as metadata.version=25, not "metadata.version"' features upgrade metadata.version
+says 64 'belongs to kiln features downgrade' features upgrade a=1 --unsafe
+says 64 '--dry-run belongs to upgrade and downgrade' features describe --dry-run
 says 64 'list shows all topics.*describe x' topic list x
 for server in nohost :9092 host:99999 127.0.0.1 ''; do
     says 64 "--bootstrap-server takes HOST:PORT, .* not \"$server\"" topic list --bootstrap-server "$server"

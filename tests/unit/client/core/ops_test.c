@@ -181,20 +181,37 @@ TEST(the_cluster_its_quorum_and_its_disks_are_described)
     assert_string_equal(cluster.id, "abc");
     assert_int_equal(cluster.broker_count, 1);
     assert_string_equal(cluster.brokers[0].host, "there");
-    struct wire_describe_quorum_response_replica voters[2] = {{0}};
+    struct wire_describe_quorum_response_replica voters[2] = {
+        {.replica_id = 3, .log_end_offset = 80, .last_fetch_timestamp = -1},
+        {.replica_id = 4, .log_end_offset = 77, .replica_directory_id.b = {7}}};
+    struct wire_describe_quorum_response_replica observer = {.replica_id = 5};
     struct wire_describe_quorum_response_partition partition = {.leader_id = 3,
                                                                 .leader_epoch = 5,
                                                                 .high_watermark = 77,
                                                                 .current_voters = voters,
-                                                                .current_voters_count = 2};
+                                                                .current_voters_count = 2,
+                                                                .observers = &observer,
+                                                                .observers_count = 1};
+    struct wire_describe_quorum_response_listener at = {
+        .name = wire_text("C"), .host = wire_text("here"), .port = 9};
+    struct wire_describe_quorum_response_node node = {
+        .node_id = 4, .listeners = &at, .listeners_count = 1};
     struct wire_describe_quorum_response_topic topic = {.partitions = &partition,
                                                         .partitions_count = 1};
-    struct wire_describe_quorum_response two = {.topics = &topic, .topics_count = 1};
+    struct wire_describe_quorum_response two = {
+        .topics = &topic, .topics_count = 1, .nodes = &node, .nodes_count = 1};
     rig_answer(&r, rig_take(&r, 55), &two);
     assert_int_equal(quorum.op.outcome, CLIENT_OK);
     assert_int_equal(quorum.leader_epoch, 5);
     assert_int_equal(quorum.voter_count, 2);
     assert_int_equal(quorum.high_watermark, 77);
+    assert_int_equal(quorum.observer_count, 1);
+    assert_int_equal(quorum.replicas[0].end, 80);
+    assert_int_equal(quorum.replicas[1].id, 4);
+    assert_int_equal(quorum.replicas[1].directory[0], 7);
+    assert_string_equal(quorum.replicas[0].endpoint, "");
+    assert_string_equal(quorum.replicas[1].endpoint, "C://here:9");
+    assert_int_equal(quorum.replicas[2].id, 5);
     struct wire_describe_log_dirs_response_partition parts[] = {{.partition_size = 5},
                                                                 {.partition_size = 6}};
     struct wire_describe_log_dirs_response_topic files = {.partitions = parts,
@@ -299,6 +316,68 @@ TEST(a_broker_is_unregistered_once)
         assert_string_equal(op.message, "no such broker");
         rig_done(&r);
     }
+}
+
+/* By name, whether it is supported, finalized or both; a name that is none is passed over. */
+TEST(features_are_told_with_their_levels)
+{
+    struct rig r;
+    struct client_features op = {0};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_FEATURES, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct wire_api_versions_response_supported_feature supported[] = {
+        {.name = wire_text("two"), .min_version = 1, .max_version = 9},
+        {.name = wire_text(""), .max_version = 1},
+        {.name = wire_text("one"), .max_version = 2}};
+    struct wire_api_versions_response_finalized_feature finalized[] = {
+        {.name = wire_text("two"), .max_version_level = 7, .min_version_level = 7},
+        {.name = wire_text("three"), .max_version_level = 1, .min_version_level = 1}};
+    struct wire_api_versions_response answer = {.supported_features = supported,
+                                                .supported_features_count = 3,
+                                                .finalized_features = finalized,
+                                                .finalized_features_count = 2,
+                                                .finalized_features_epoch = 12};
+    struct client_request *request = rig_take(&r, 18);
+    assert_non_null(request);
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_OK);
+    assert_int_equal(op.epoch, 12);
+    assert_int_equal(op.count, 3);
+    assert_string_equal(op.features[0].name, "one");
+    assert_int_equal(op.features[0].finalized, 0);
+    assert_string_equal(op.features[1].name, "three");
+    assert_int_equal(op.features[1].newest, 0);
+    assert_string_equal(op.features[2].name, "two");
+    assert_int_equal(op.features[2].newest, 9);
+    assert_int_equal(op.features[2].finalized, 7);
+    rig_done(&r);
+}
+
+/* What came of it is not known when its answer is lost. */
+TEST(features_are_changed_by_the_controller)
+{
+    struct rig r;
+    struct client_feature wanted = {.name = "metadata.version", .finalized = 26};
+    struct client_update_features op = {
+        .features = &wanted, .count = 1, .type = CLIENT_SAFE_DOWNGRADE, .validate_only = true};
+    struct wire_update_features_request sent;
+    struct wire_update_features_response answer = {.error_code = WIRE_ERROR_INVALID_UPDATE_VERSION,
+                                                   .error_message = wire_text("because")};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_UPDATE_FEATURES, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    struct client_request *request = rig_take(&r, 57);
+    assert_non_null(request);
+    rig_read(&r, request, &sent);
+    assert_true(sent.validate_only);
+    assert_int_equal(sent.feature_updates_count, 1);
+    assert_int_equal(sent.feature_updates[0].max_version_level, 26);
+    assert_int_equal(sent.feature_updates[0].upgrade_type, 2);
+    rig_answer(&r, request, &answer);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_string_equal(op.message, "because");
+    rig_done(&r);
 }
 
 TEST(the_partitions_of_a_topic_are_described_with_who_may_lead_them)
