@@ -207,8 +207,11 @@ static void run_some(const struct campaign_script *script, int64_t first, int64_
         children[i] = campaign_fork(script, (uint64_t)(first + i), mode);
     for (int64_t i = 0; i < count; i++) {
         out[i] = (struct campaign_outcome){.crashed = true};
-        while (children[i] != NULL && !campaign_child_read(children[i], &out[i]))
+        if (children[i] == NULL)
             continue;
+        while (!campaign_child_read(children[i], &out[i]))
+            continue;
+        campaign_child_end(children[i]);
     }
 }
 

@@ -1,5 +1,5 @@
-/* campaign.h - many runs of scenarios: each in a process of its own, so that a crash of the code
- * under test is a verdict and no end. */
+/* campaign.h - many runs of scenarios: in processes of their own, so that a crash of the code under
+ * test is a verdict and no end. */
 #ifndef KILN_CLI_CAMPAIGN_H
 #define KILN_CLI_CAMPAIGN_H
 
@@ -90,14 +90,21 @@ void campaign_limit_wall(int64_t wall_max_ns);
 
 /* A child that runs, and what it has said so far. */
 struct campaign_child;
-/* NULL: it cannot be started. */
+/* NULL: it cannot be started. The script must stay where it is for as long as the child lives, and
+ * so must those that campaign_child_again names. */
 struct campaign_child *campaign_fork(const struct campaign_script *script, uint64_t seed,
                                      const struct campaign_mode *mode);
 /* Its pipe, to poll. */
 int campaign_child_fd(const struct campaign_child *child);
-/* Takes what is there. True: it has ended, *outcome is filled, and child is freed. */
+/* Takes what is there. True: the run has ended and *outcome is filled; the child waits to be ended,
+ * or for another run. */
 bool campaign_child_read(struct campaign_child *child, struct campaign_outcome *outcome);
-/* Ends it unheard; child is freed. */
+/* Runs another one, in the same mode. It takes back what outcome has of the last one (record).
+ * False: it cannot, as it has crashed, or has done enough, or has disks that are real files or
+ * nodes in threads of their own; fork another child. */
+bool campaign_child_again(struct campaign_child *child, const struct campaign_script *script,
+                          uint64_t seed, struct campaign_outcome *outcome);
+/* Ends it, whatever it does; child is freed. */
 void campaign_child_end(struct campaign_child *child);
 
 enum cli_exit campaign_exit(const struct campaign_outcome *outcome);

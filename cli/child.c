@@ -1,4 +1,4 @@
-/* child.c - one run in a process of its own; its result comes back through a pipe. */
+/* child.c - runs in a process of its own, one after the other; results come back through a pipe. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -151,13 +151,27 @@ void campaign_run_here(const struct campaign_script *script, uint64_t seed,
     fault_plan_free(&fired);
 }
 
+/* What a child is to run next; the pointer is good in both, as the script was there before it. */
+struct order {
+    const struct campaign_script *script;
+    uint64_t seed;
+};
+
+/* What it says of a run: this, and the text of what fired. */
+struct answer {
+    struct script_result result;
+    size_t plan_size; /* bytes, with the 0 at its end; 0: none */
+};
+
 struct campaign_child {
-    pid_t pid;
-    int fd;
+    pid_t pid; /* 0: it has ended, and was waited for */
+    int fd, orders_fd;
+    int run_count;
     int64_t start_ns, wall_max_ns;
+    bool once; /* it can do no other run: of files or threads there may be something left */
     char own_dir[CLI_PATH_MAX]; /* of its disks, which may outlive it; empty: none */
-    struct record *record;
-    char trace[CLI_PATH_MAX]; /* that it writes; empty: none */
+    struct record *record;      /* while it runs */
+    char trace[CLI_PATH_MAX];   /* that it writes; empty: none */
     uint8_t *data;
     size_t size, cap;
 };
@@ -199,26 +213,55 @@ void campaign_limit_wall(int64_t wall_max_ns)
     setitimer(ITIMER_REAL, &once, NULL);
 }
 
-static _Noreturn void be_child(int fd, const struct campaign_script *script, uint64_t seed,
+static void run_one(int fd, const struct order *order, const struct campaign_mode *mode)
+{
+    struct answer *answer = calloc(1, sizeof *answer);
+    char *plan = NULL;
+    if (answer == NULL)
+        _exit(CLI_CRASHED);
+    campaign_limit_wall(mode->wall_max_ns);
+    campaign_run_here(order->script, order->seed, mode, &answer->result, &plan);
+    fflush(NULL);
+    answer->plan_size = plan == NULL ? 0 : strlen(plan) + 1;
+    write_all(fd, answer, sizeof *answer);
+    write_all(fd, plan, answer->plan_size);
+    free(plan);
+    free(answer);
+}
+
+/* Orders are smaller than what a pipe gives as one. */
+static bool take_order(int fd, struct order *order)
+{
+    ssize_t n;
+    while ((n = read(fd, order, sizeof *order)) < 0 && errno == EINTR)
+        continue;
+    return n == sizeof *order;
+}
+
+static _Noreturn void be_child(int fd, int orders_fd, const struct order *first,
                                const struct campaign_mode *mode)
 {
-    struct script_result *result = calloc(1, sizeof *result);
-    char *plan = NULL;
-    campaign_limit_wall(mode->wall_max_ns);
+    struct order order = *first;
     if (mode->quiet && freopen("/dev/null", "w", stderr) == NULL)
         _exit(CLI_CRASHED);
-    campaign_run_here(script, seed, mode, result, &plan);
-    fflush(NULL);
-    write_all(fd, result, sizeof *result);
-    if (plan != NULL)
-        write_all(fd, plan, strlen(plan) + 1);
-    free(plan);
-    free(result);
+    do {
+        run_one(fd, &order, mode);
+        alarm(0); /* while nobody asks for more */
+    } while (take_order(orders_fd, &order));
     _exit(0);
+}
+
+static void close_both(const int fds[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
 }
 
 static void free_child(struct campaign_child *c)
 {
+    close_both((const int[2]){c->fd, c->orders_fd});
     if (c->own_dir[0] != 0)
         cli_remove_tree(c->own_dir);
     record_free(c->record);
@@ -240,12 +283,16 @@ static bool make_own_dir(struct campaign_child *c, struct campaign_mode *mode)
     return true;
 }
 
-static bool start_child(struct campaign_child *c, const struct campaign_script *script,
-                        uint64_t seed, const struct campaign_mode *mode)
+static bool start_child(struct campaign_child *c, const struct order *order,
+                        const struct campaign_mode *mode)
 {
-    int fds[2];
+    int fds[2], orders[2];
     if (pipe2(fds, O_CLOEXEC) != 0)
         return false;
+    if (pipe2(orders, O_CLOEXEC) != 0) {
+        close_both(fds);
+        return false;
+    }
     fflush(NULL);
     c->start_ns = wall_ns();
     pid_t parent = getpid();
@@ -253,12 +300,14 @@ static bool start_child(struct campaign_child *c, const struct campaign_script *
     if (c->pid == 0) {
         campaign_die_with(parent);
         close(fds[0]);
-        be_child(fds[1], script, seed, mode);
+        close(orders[1]);
+        be_child(fds[1], orders[0], order, mode);
     }
     close(fds[1]);
+    close(orders[0]);
     c->fd = fds[0];
-    if (c->pid < 0)
-        close(c->fd);
+    c->orders_fd = orders[1];
+    c->run_count = 1;
     return c->pid > 0;
 }
 
@@ -266,14 +315,17 @@ struct campaign_child *campaign_fork(const struct campaign_script *script, uint6
                                      const struct campaign_mode *mode)
 {
     struct campaign_mode own = *mode;
+    struct order order = {script, seed};
     struct campaign_child *child = calloc(1, sizeof *child);
     if (child == NULL)
         return NULL;
+    child->fd = child->orders_fd = -1;
+    child->once = mode->files || mode->trace_path != NULL || mode->nodes != SCRIPT_INLINE;
     child->wall_max_ns = wall_max(mode->wall_max_ns);
     if (mode->trace_path != NULL)
         snprintf(child->trace, sizeof child->trace, "%s", mode->trace_path);
     own.record = child->record = record_new(); /* without memory for it, the run goes without */
-    if (make_own_dir(child, &own) && start_child(child, script, seed, &own))
+    if (make_own_dir(child, &own) && start_child(child, &order, &own))
         return child;
     free_child(child);
     return NULL;
@@ -356,37 +408,74 @@ static void describe_node_crash(const struct campaign_child *c, struct campaign_
     outcome->plan = record_plan(record); /* with what fired in the handler that did not end */
 }
 
-bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
+/* NULL: it has not said all of it. */
+static const struct answer *answer_of(const struct campaign_child *c)
 {
-    if (!read_some(c))
-        return false;
+    const struct answer *answer = (const struct answer *)c->data;
+    bool all = c->size >= sizeof *answer && c->size - sizeof *answer >= answer->plan_size;
+    return all ? answer : NULL;
+}
+
+static void take_answer(const struct campaign_child *c, const struct answer *answer,
+                        struct campaign_outcome *outcome)
+{
+    outcome->result = answer->result;
+    if (outcome->result.verdict == SCRIPT_CRASHED)
+        describe_node_crash(c, outcome);
+    else if (answer->plan_size > 0)
+        outcome->plan = strndup((const char *)(answer + 1), answer->plan_size);
+}
+
+static int wait_for_end(struct campaign_child *c)
+{
     int status = 0;
     while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
         continue;
+    c->pid = 0;
+    return status;
+}
+
+bool campaign_child_read(struct campaign_child *c, struct campaign_outcome *outcome)
+{
+    bool ended = read_some(c);
+    const struct answer *answer = answer_of(c);
+    if (answer == NULL && !ended)
+        return false;
+    int status = answer == NULL ? wait_for_end(c) : 0;
     *outcome = (struct campaign_outcome){.wall_ns = wall_ns() - c->start_ns};
-    size_t head = sizeof outcome->result;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || c->size < head) {
+    if (answer == NULL)
         describe_crash(c, status, outcome);
-    } else {
-        memcpy(&outcome->result, c->data, head);
-        if (outcome->result.verdict == SCRIPT_CRASHED)
-            describe_node_crash(c, outcome);
-        else if (c->size > head)
-            outcome->plan = strndup((char *)c->data + head, c->size - head);
-    }
+    else
+        take_answer(c, answer, outcome);
     outcome->record = c->record;
     c->record = NULL;
-    close(c->fd);
-    free_child(c);
     return true;
+}
+
+/* A run may leave behind what nobody has counted. */
+#define RUNS_MAX 100
+
+bool campaign_child_again(struct campaign_child *c, const struct campaign_script *script,
+                          uint64_t seed, struct campaign_outcome *outcome)
+{
+    struct order order = {script, seed};
+    if (c->pid == 0 || c->once || c->run_count >= RUNS_MAX || outcome->record == NULL)
+        return false;
+    c->record = outcome->record;
+    outcome->record = NULL;
+    record_reset(c->record);
+    c->size = 0;
+    c->run_count++;
+    c->start_ns = wall_ns();
+    return write(c->orders_fd, &order, sizeof order) == sizeof order;
 }
 
 void campaign_child_end(struct campaign_child *c)
 {
-    kill(c->pid, SIGKILL);
-    while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-        continue;
-    close(c->fd);
+    if (c->pid > 0) {
+        kill(c->pid, SIGKILL);
+        wait_for_end(c);
+    }
     free_child(c);
 }
 
@@ -408,6 +497,7 @@ void campaign_run_child(const struct campaign_script *script, uint64_t seed,
     }
     while (!campaign_child_read(child, outcome))
         continue;
+    campaign_child_end(child);
 }
 
 enum cli_exit campaign_exit(const struct campaign_outcome *outcome)

@@ -1,5 +1,6 @@
 /* record.c - keeps what a run has come to where its end cannot take it. */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -24,6 +25,18 @@ void record_free(struct record *r)
 {
     if (r != NULL)
         munmap(r, sizeof *r);
+}
+
+/* What counts is set to nothing; the pages that it counts stay, as they would be written again. */
+void record_reset(struct record *r)
+{
+    memset(r, 0, offsetof(struct record, pieces));
+    r->trace_words = r->trace_bytes = 0;
+    for (int i = 0; i < COUNT_OF(r->rows); i++)
+        r->rows[i].first = r->rows[i].size = 0;
+    r->rows_now = r->node = r->life = 0;
+    r->untold[0] = TRACE_END;
+    r->nodes.count = 0;
 }
 
 /* ---- writing ---- */

@@ -58,6 +58,8 @@ struct record {
 /* NULL: no memory. */
 struct record *record_new(void);
 void record_free(struct record *record);
+/* As new, for another run. */
+void record_reset(struct record *record);
 
 /* Writes it while a run goes on. */
 struct recorder {

@@ -265,7 +265,7 @@ static void tell_end(struct run *r, const struct job *job, const struct campaign
     end_disks(r, job, exit);
 }
 
-static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
+static void judge_job(struct run *r, struct job *job, struct campaign_outcome *o)
 {
     if (job->on_files)
         check_disks(r, job, o);
@@ -289,8 +289,6 @@ static void end_job(struct run *r, struct job *job, struct campaign_outcome *o)
         r->skipped += exit == CLI_INCONCLUSIVE;
         r->failed += exit != CLI_OK && exit != CLI_INCONCLUSIVE;
     }
-    campaign_outcome_free(o);
-    *job = r->job[--r->job_count];
 }
 
 /* ---- many at a time ---- */
@@ -324,30 +322,70 @@ static void make_disks(struct job *job, struct campaign_mode *mode)
     mode->data_dir = job->disks;
 }
 
-static bool start_job(struct run *r)
+/* False: there is none. */
+static bool take_job(struct run *r, struct job *job)
 {
-    struct job *job = &r->job[r->job_count];
-    struct campaign_mode mode = r->mode;
     while (more(r) && r->rows[r->next_script].exit == CLI_USAGE) {
         r->next_script++;
         r->next_seed = r->seed_first;
     }
     if (!more(r))
-        return true;
+        return false;
     next_job(r, job);
+    return true;
+}
+
+/* In the child that has done the last one with that outcome, if it can; NULL: in a new one. */
+static bool start_job(struct run *r, struct job *job, struct campaign_child *idle,
+                      struct campaign_outcome *last)
+{
+    struct campaign_mode mode = r->mode;
     mode.files |= job->on_files;
     const struct campaign_script *script = &r->scripts.at[job->script];
     /* Before the child runs, so that a crash of the code under test leaves one too. */
-    if (!campaign_replay_write(job->replay, script, job->seed, &mode, r->plan))
+    bool good = campaign_replay_write(job->replay, script, job->seed, &mode, r->plan);
+    bool again =
+        good && idle != NULL && !mode.files && campaign_child_again(idle, script, job->seed, last);
+    job->child = again ? idle : NULL;
+    if (idle != NULL && !again)
+        campaign_child_end(idle);
+    if (!good)
         return false;
     make_disks(job, &mode);
-    job->child = campaign_fork(script, job->seed, &mode);
-    if (job->child == NULL) {
+    if (job->child == NULL)
+        job->child = campaign_fork(script, job->seed, &mode);
+    if (job->child == NULL)
         cli_complain("cannot start another process");
-        return false;
+    return job->child != NULL;
+}
+
+static bool fill_jobs(struct run *r)
+{
+    while (r->job_count < MIN(r->jobs, CAMPAIGN_JOBS_MAX)) {
+        struct job *job = &r->job[r->job_count];
+        if (!take_job(r, job))
+            return true;
+        if (!start_job(r, job, NULL, NULL))
+            return false;
+        r->job_count++;
     }
-    r->job_count++;
     return true;
+}
+
+/* What comes next takes its place. False: nothing can be started any more. */
+static bool end_job(struct run *r, struct job *job, struct campaign_outcome *o, bool good)
+{
+    struct campaign_child *child = job->child;
+    judge_job(r, job, o);
+    bool more = good && take_job(r, job);
+    if (more)
+        good = more = start_job(r, job, child, o);
+    else
+        campaign_child_end(child);
+    if (!more)
+        *job = r->job[--r->job_count];
+    campaign_outcome_free(o);
+    return good;
 }
 
 static void tell_progress(struct run *r)
@@ -362,30 +400,28 @@ static void tell_progress(struct run *r)
             all, r->failed, (double)(now - r->start_ns) / 1e9);
 }
 
-static void wait_for_some(struct run *r)
+static bool wait_for_some(struct run *r, bool good)
 {
     struct pollfd fds[CAMPAIGN_JOBS_MAX];
     for (int i = 0; i < r->job_count; i++)
         fds[i] = (struct pollfd){.fd = campaign_child_fd(r->job[i].child), .events = POLLIN};
     if (poll(fds, (nfds_t)r->job_count, 200) <= 0)
-        return;
+        return good;
     /* From the back: a job that ends is replaced by the last one. */
     for (int i = r->job_count - 1; i >= 0; i--) {
         struct campaign_outcome outcome;
         if (fds[i].revents != 0 && campaign_child_read(r->job[i].child, &outcome))
-            end_job(r, &r->job[i], &outcome);
+            good = end_job(r, &r->job[i], &outcome, good);
     }
+    return good;
 }
 
 static bool run_all(struct run *r)
 {
-    bool good = true;
     r->start_ns = now_ns();
-    while ((good && more(r)) || r->job_count > 0) {
-        while (good && more(r) && r->job_count < MIN(r->jobs, CAMPAIGN_JOBS_MAX))
-            good = start_job(r);
-        if (r->job_count > 0)
-            wait_for_some(r);
+    bool good = fill_jobs(r);
+    while (r->job_count > 0) {
+        good = wait_for_some(r, good);
         tell_progress(r);
     }
     clear_progress(r);

@@ -180,6 +180,7 @@ static void try_seeds(struct shrinker *s, const struct text *text, const uint64_
         s->run_count++;
         while (!campaign_child_read(children[i], &o))
             continue;
+        campaign_child_end(children[i]);
         fails[i] = interrupted == 0 && is_same(s, &o);
         s->fired = fails[i] ? o.result.faults : s->fired;
         campaign_outcome_free(&o);
@@ -252,6 +253,7 @@ static void wait_for_some(struct shrinker *s)
         struct campaign_outcome o;
         if (fds[i].revents == 0 || !campaign_child_read(running[i]->child, &o))
             continue;
+        campaign_child_end(running[i]->child);
         running[i]->child = NULL;
         running[i]->fails = is_same(s, &o);
         if (interrupted == 0)
