@@ -641,9 +641,12 @@ def known_bugs(root):
 
 
 def check_binary(root, kiln, found):
-    """What goes to production has no switch, not even its name."""
+    """What goes to production has no switch, not even its name; and its mathematics is its own."""
     with open(kiln, "rb") as file:
         content = file.read()
+    if b"\0libm.so.6\0" in content:
+        found.add(os.path.basename(kiln), 0, "math", "libm's results depend on the CPU it finds: "
+                  "link MATH_LIBRARIES")
     names = ["known_bug_" + name for name in known_bugs(root)] + known_bugs(root)
     for name in names:
         if b"\0" + name.encode() + b"\0" in content:

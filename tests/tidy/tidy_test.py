@@ -299,6 +299,7 @@ def test_binary(tree):
     folder = os.path.join(tree.root, "build-kiln")
     for content, expected in ((b"\0some text\0", None),
                               (b"\0a sentence with planted_bug inside\0", None),
+                              (b"\0libm.so.6\0", "kiln:0: math: "),
                               (b"\0planted_bug\0", "kiln:0: known-bug: planted_bug "),
                               (b"\0known_bug_planted_bug\0", "kiln:0: known-bug: known_bug_")):
         tree.write("build-kiln/kiln", content.decode())
