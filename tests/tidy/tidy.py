@@ -133,6 +133,7 @@ RULES = {
     "calls": "a module calls only what stands on lower floors",
     "circle": "the files of a room call each other in no circle but those that are named",
     "known-bug": "no switch for a historic mistake goes to production",
+    "math": "what is computed is the same on every CPU: no libm of the system",
 }
 
 
