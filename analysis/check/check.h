@@ -19,6 +19,7 @@ enum check_produce_flag {
 
 /* Sessions number their records: vid = session << 40 | sequence, sequence from 0 without gaps. */
 #define CHECK_SEQUENCE_BITS 40
+#define CHECK_LIFE_BITS 12 /* above those: the life of the sender's node, and the node */
 
 /* The roles of QUORUM_ROLE rows (K-2). */
 enum check_role {
@@ -106,6 +107,7 @@ enum check_gravity {
     X(E20, NEEDLESS_ELECTION, RULE, "the quorum elected again and again although all was well")    \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
+    X(F15, NEXT_REFUSED, REORDERS, "the next of a producer's batches was refused")                 \
     X(G4, SLOW_SEND, REORDERS, "a send took longer than it may where nothing was amiss")           \
     X(G5, SLOW_READ, REORDERS, "a waiting reader was given a record later than it may be")         \
     X(G8, GIVEN_UP, REORDERS, "a send was given up although nothing was amiss, or too early")      \

@@ -250,31 +250,56 @@ static void on_fault(struct check *c, const struct trace_row *row, struct host *
         other->damaged = true;
 }
 
+static bool is_missing(const struct check *c)
+{
+    return c->down_count > 0 || c->offline_count > 0 || c->core_alone;
+}
+
+/* Something is amiss at this moment; what was calm before is remembered if all could be well in it.
+ */
+static void harm_now(struct check *c, const struct trace_row *row)
+{
+    int64_t since_ns = MAX(c->harmed_ns, c->harm_until_ns);
+    if (!is_missing(c) && row->time_ns - since_ns > c->contract.recovery_ns) {
+        c->calm_from_ns = since_ns;
+        c->calm_to_ns = row->time_ns;
+    }
+    c->harmed_ns = row->time_ns;
+}
+
 static void set_down(struct check *c, const struct trace_row *row, struct host *host, bool down)
 {
     if (!host->served || host->down == down)
         return;
+    harm_now(c, row);
     host->down = down;
     host->down_ns = row->time_ns;
     c->down_count += down ? 1 : UINT32_MAX;
-    c->harmed_ns = row->time_ns;
 }
 
 int64_t check_quiet_since(const struct check *c, const struct part *part, int64_t now_ns)
 {
-    bool missing = c->down_count > 0 || c->offline_count > 0 || c->core_alone;
-    if (missing || c->harm_until_ns > now_ns || part->offline)
+    if (is_missing(c) || c->harm_until_ns > now_ns || part->offline)
         return INT64_MAX;
     return MAX(MAX(c->harmed_ns, c->harm_until_ns), part->led_ns);
+}
+
+bool check_was_overdue(const struct check *c, const struct part *part, int64_t sent_ns,
+                       int64_t recovery_ns)
+{
+    int64_t led_ns = part->led_ns < c->calm_to_ns ? part->led_ns : part->led_before_ns;
+    bool led = led_ns > 0 && led_ns < c->calm_to_ns && !part->offline;
+    return led && c->calm_to_ns > sent_ns + c->contract.send_ns &&
+           c->calm_to_ns > MAX(c->calm_from_ns, led_ns) + recovery_ns;
 }
 
 static void set_offline(struct check *c, const struct trace_row *row, struct host *host,
                         bool offline)
 {
+    harm_now(c, row);
     c->offline_count += offline && !host->dir_offline;
     c->offline_count -= !offline && host->dir_offline;
     host->dir_offline = offline;
-    c->harmed_ns = row->time_ns;
 }
 
 static void on_host_row(struct check *c, const struct trace_row *row)
@@ -290,6 +315,10 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         host->served = true;
         set_down(c, row, host, false);
         break;
+    case TRACE_NODE_STOP:
+        if (host->served)
+            harm_now(c, row);
+        break;
     case TRACE_BROKER_STOPPED:
     case TRACE_NODE_KILL:
     case TRACE_NODE_EXIT:
@@ -301,12 +330,12 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         break;
     case TRACE_HEALED:
     case TRACE_CORE_HEALED:
+        harm_now(c, row);
         c->core_alone = row->kind == TRACE_CORE_HEALED;
         c->harm_until_ns = 0;
-        c->harmed_ns = row->time_ns;
         break;
     case TRACE_FAULT:
-        c->harmed_ns = row->time_ns;
+        harm_now(c, row);
         c->harm_until_ns = MAX(c->harm_until_ns, TRACE_AS(row, FAULT)->until_ns);
         on_fault(c, row, host);
         break;
@@ -380,8 +409,9 @@ static const enum trace_kind kinds[] = {
     TRACE_TOPIC_ADDED,         TRACE_TOPIC_SETTINGS,   TRACE_TOPIC_REMOVED, TRACE_TOPIC_CREATE_OK,
     TRACE_TOPIC_DELETE_INVOKE, TRACE_TOPIC_DELETE_END, TRACE_TOPIC_SEEN,    TRACE_REQUEST_REFUSED,
     TRACE_NODE_START,          TRACE_POWER_LOSS,       TRACE_FAULT,         TRACE_DIR_OFFLINE,
-    TRACE_SYNC_DONE,           TRACE_HEALED,           TRACE_BROKER_READY,  TRACE_BROKER_STOPPED,
-    TRACE_NODE_KILL,           TRACE_NODE_EXIT,        TRACE_CORE_HEALED,   TRACE_LOG_OPENS,
+    TRACE_NODE_STOP,           TRACE_SYNC_DONE,        TRACE_HEALED,        TRACE_BROKER_READY,
+    TRACE_BROKER_STOPPED,      TRACE_NODE_KILL,        TRACE_NODE_EXIT,     TRACE_CORE_HEALED,
+    TRACE_LOG_OPENS,
 };
 
 const struct check_rule check_rule_cluster = {

@@ -209,8 +209,9 @@ struct check {
     bool topics_listed, ended, disk_speaks; /* the trace has the disk's own word */
     uint32_t polled_node; /* whose records are told now, and of which poll of it */
     uint64_t polled_op;
-    int64_t harmed_ns;      /* the latest moment at which something was amiss */
-    int64_t harm_until_ns;  /* what strikes now ends by itself then */
+    int64_t harmed_ns;                /* the latest moment at which something was amiss */
+    int64_t harm_until_ns;            /* what strikes now ends by itself then */
+    int64_t calm_from_ns, calm_to_ns; /* the last while in which nothing was amiss */
     bool core_alone;        /* the rest of the servers stands still, whatever they were to do */
     uint32_t down_count;    /* brokers that have served and do not */
     uint32_t offline_count; /* brokers whose log directory is offline */
@@ -239,6 +240,10 @@ void check_topic_open(struct check *c, const struct trace_row *row, struct part 
 bool check_is_durable(struct check *c, struct part *part);
 /* Since when nothing was amiss; INT64_MAX: something is now. */
 int64_t check_quiet_since(const struct check *c, const struct part *part, int64_t now_ns);
+/* Whether a send of then had taken too long when the last harm came, which hides it from then on:
+ * in the calm before it, or since its partition had a leader. */
+bool check_was_overdue(const struct check *c, const struct part *part, int64_t sent_ns,
+                       int64_t recovery_ns);
 /* So many replicas must lose what is not durable before anything that was acknowledged with
  * acks=all may be gone (KIP-966): min.insync.replicas, or 1. */
 int64_t check_min_insync(struct check *c, struct part *part);

@@ -31,10 +31,29 @@ static bool loss_allowed(struct check *c, const struct value *v, struct part *pa
 
 /* With one request in flight the next is sent when the one before is answered. One that never was
  * may still be on its way, on a connection that its sender has given up. */
-static bool order_promised(const struct value *v)
+static bool order_promised(struct check *c, const struct value *v, uint64_t vid)
 {
     bool answered = !(v->state & VALUE_UNKNOWN);
-    return v->flags & CHECK_IDEMPOTENT || (v->flags & CHECK_ONE_IN_FLIGHT && answered);
+    const struct place *id =
+        check_tables_find_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, 0, PLACE_IDENTITY);
+    /* A newer epoch fences what is still on its way; another producer id does not. */
+    bool fenced = answered || id == NULL || v->at_ns >= id->at_ns;
+    return (v->flags & CHECK_IDEMPOTENT && fenced) || (v->flags & CHECK_ONE_IN_FLIGHT && answered);
+}
+
+/* A session that had one before goes on with another one (its epochs are used up). */
+static void on_producer_id(struct check *c, const struct trace_row *row)
+{
+    const struct trace_PRODUCER_ID *is = TRACE_AS(row, PRODUCER_ID);
+    uint64_t life = row->incarnation & ((1u << CHECK_LIFE_BITS) - 1);
+    bool fresh;
+    struct place *id = check_tables_place(&c->tables, (uint64_t)row->node << CHECK_LIFE_BITS | life,
+                                          0, PLACE_IDENTITY, &fresh);
+    if (id == NULL)
+        return;
+    if (!fresh && id->sequence != (uint64_t)is->producer_id)
+        id->at_ns = row->time_ns;
+    id->sequence = (uint64_t)is->producer_id;
 }
 
 static void on_invoke(struct check *c, const struct trace_row *row)
@@ -164,7 +183,7 @@ static void check_send_order(struct check *c, const struct trace_row *row, struc
     bool fresh;
     struct place *last =
         check_tables_place(&c->tables, vid >> CHECK_SEQUENCE_BITS, part->index, PLACE_SENT, &fresh);
-    if (last == NULL || !order_promised(v))
+    if (last == NULL || !order_promised(c, v, vid))
         return;
     fresh |= last->cut_count != part->cut_count;
     last->cut_count = part->cut_count;
@@ -277,7 +296,7 @@ static void check_key_order(struct check *c, const struct trace_row *row, struct
     uint64_t vid = is->vid;
     uint64_t key = is->key;
     bool is_copy = v->part != part->index || v->offset != is->offset; /* sent again: A2 judges */
-    if (key == 0 || is_copy || !order_promised(v))
+    if (key == 0 || is_copy || !order_promised(c, v, vid))
         return;
     uint64_t who = hash_combine(hash_combine(row->node, vid >> CHECK_SEQUENCE_BITS), key);
     bool fresh;
@@ -514,6 +533,9 @@ static void judge_records(struct check *c)
 static void on_record_row(struct check *c, const struct trace_row *row)
 {
     switch (row->kind) {
+    case TRACE_PRODUCER_ID:
+        on_producer_id(c, row);
+        break;
     case TRACE_PRODUCE_INVOKE:
         on_invoke(c, row);
         break;
@@ -537,9 +559,9 @@ static void on_record_row(struct check *c, const struct trace_row *row)
     }
 }
 
-static const enum trace_kind kinds[] = {TRACE_PRODUCE_INVOKE, TRACE_PRODUCE_OK,
-                                        TRACE_PRODUCE_FAIL,   TRACE_PRODUCE_UNKNOWN,
-                                        TRACE_POLL_RECORD,    TRACE_FINAL_READ};
+static const enum trace_kind kinds[] = {
+    TRACE_PRODUCER_ID,     TRACE_PRODUCE_INVOKE, TRACE_PRODUCE_OK, TRACE_PRODUCE_FAIL,
+    TRACE_PRODUCE_UNKNOWN, TRACE_POLL_RECORD,    TRACE_FINAL_READ};
 
 const struct check_rule check_rule_records = {
     .name = "records",

@@ -257,6 +257,7 @@ static void on_replica_row(struct check *c, const struct trace_row *row)
         break;
     case TRACE_LEADER_ON:
         r->leading = true;
+        r->part->led_before_ns = r->part->led_ns;
         r->part->led_ns = row->time_ns;
         r->lead_epoch = (int32_t)TRACE_AS(row, LEADER_ON)->leader_epoch;
         r->lead_start = TRACE_AS(row, LEADER_ON)->end;

@@ -1,6 +1,6 @@
 /* senders.c - what a broker must remember of its idempotent producers in a log: sequences go on by
  * one (F1), no batch stands there twice (F2), and the last five are known again, whatever happened
- * in between (KIP-98, I-1): L13. */
+ * in between (KIP-98, I-1): L13; nor is the one that follows the last refused (F15). */
 #include <inttypes.h>
 #include "check/internal.h"
 
@@ -45,6 +45,11 @@ static bool stands_already(struct check *c, const struct trace_row *row, const s
     return false;
 }
 
+static int32_t next_of(const struct sender_batch *last)
+{
+    return last->sequence_last == INT32_MAX ? 0 : last->sequence_last + 1;
+}
+
 /* The next sequence of the same epoch, or 0 of a later one (F1). */
 static void check_sequence(struct check *c, const struct trace_row *row, const struct replica *r,
                            const struct sender *s, const struct sender_batch *b)
@@ -55,8 +60,7 @@ static void check_sequence(struct check *c, const struct trace_row *row, const s
     /* What stood below where its leader's log begins may have been of another leader (KIP-101). */
     if (!r->leading && last->last < r->start)
         return;
-    int32_t next = last->sequence_last == INT32_MAX ? 0 : last->sequence_last + 1;
-    int32_t right = b->epoch == last->epoch ? next : 0;
+    int32_t right = b->epoch == last->epoch ? next_of(last) : 0;
     if (b->epoch >= last->epoch && b->sequence == right)
         return;
     check_note(c, CHECK_SEQUENCE_GAP, row, check_about_log(r, b->last), false,
@@ -106,12 +110,24 @@ static void cut_senders(struct check *c, const struct trace_row *row, const stru
     }
 }
 
+static bool is_next(const struct sender *s, const struct trace_NACK *is)
+{
+    if (s == NULL || s->count == 0)
+        return false;
+    const struct sender_batch *last = &s->batches[s->count - 1];
+    return last->epoch == (int32_t)is->producer_epoch && next_of(last) == (int32_t)is->sequence;
+}
+
 static void on_nack(struct check *c, const struct trace_row *row, const struct replica *r)
 {
     const struct trace_NACK *is = TRACE_AS(row, NACK);
     if (is->code != OUT_OF_ORDER_SEQUENCE_NUMBER)
         return;
     const struct sender *s = find_sender(c, r, (uint64_t)is->producer_id, false);
+    if (is_next(s, is))
+        check_note(c, CHECK_NEXT_REFUSED, row, check_about_log(r, r->end), false,
+                   "producer %" PRId64 ", epoch %d, sequence %" PRId64, is->producer_id,
+                   (int)is->producer_epoch, is->sequence);
     for (uint32_t i = 0; s != NULL && i < s->count; i++) {
         const struct sender_batch *batch = &s->batches[i];
         if (batch->crc == (uint32_t)is->crc && batch->last >= r->start)

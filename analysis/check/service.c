@@ -70,6 +70,19 @@ static bool find_sent(struct check *c, const struct trace_row *row, uint64_t vid
     return true;
 }
 
+/* It had taken too long before the harm came that would explain it now. */
+static bool judge_overdue(struct check *c, const struct trace_row *row, uint64_t vid,
+                          const struct sent *s)
+{
+    if (!s->answered || !check_was_overdue(c, s->part, s->at_ns, recovery_ns(c, row)))
+        return false;
+    check_note(c, CHECK_SLOW_SEND, row,
+               (struct about){.partition = s->part->id, .offset = NO_OFFSET, .vid = vid}, false,
+               "without an answer after %.3f s, when the next harm came",
+               (double)(c->calm_to_ns - s->at_ns) / 1e9);
+    return true;
+}
+
 static void on_ok(struct check *c, const struct trace_row *row)
 {
     const struct trace_PRODUCE_OK *is = TRACE_AS(row, PRODUCE_OK);
@@ -78,7 +91,8 @@ static void on_ok(struct check *c, const struct trace_row *row)
     const struct value *v = check_tables_value(&c->tables, is->vid, &gone);
     if (v == NULL || row->time_ns - v->at_ns <= c->contract.send_ns)
         return;
-    if (!find_sent(c, row, is->vid, &s) || s.quiet_ns == INT64_MAX)
+    if (!find_sent(c, row, is->vid, &s) || judge_overdue(c, row, is->vid, &s) ||
+        s.quiet_ns == INT64_MAX)
         return;
     int64_t until_ns = s.at_ns + c->contract.send_ns;
     if (row->time_ns > until_ns && row->time_ns > s.quiet_ns + recovery_ns(c, row))
@@ -128,7 +142,7 @@ static void on_given_up(struct check *c, const struct trace_row *row)
     if (code == -ERR_CANCELLED || limits == NULL || !find_sent(c, row, is->vid, &s))
         return;
     bool has_left = code == 0 && !s.answered;
-    if (has_left)
+    if (has_left || judge_overdue(c, row, is->vid, &s))
         return;
     if (is_of_record(code)) {
         limits->epoch = row->time_ns;

@@ -133,12 +133,13 @@ struct part {
     struct check_lead leads[LEADS_MAX]; /* the latest, by epoch modulo their number */
     struct list replicas;               /* struct replica.of_part */
     struct part_state state;
-    struct topic *topic; /* NULL: nobody has named it yet */
-    bool offline;        /* a broker says so; until a log of it is opened again */
-    int64_t led_ns;      /* when somebody began to lead it last */
-    int64_t moved_ns;    /* when one that led before another did was last heard of; -1: never */
-    int64_t refused_ns;  /* when a batch was last refused for its sequence */
-    bool grown;          /* its topic has more partitions now than when it was made */
+    struct topic *topic;   /* NULL: nobody has named it yet */
+    bool offline;          /* a broker says so; until a log of it is opened again */
+    int64_t led_ns;        /* when somebody began to lead it last, */
+    int64_t led_before_ns; /* and the time before that */
+    int64_t moved_ns;      /* when one that led before another did was last heard of; -1: never */
+    int64_t refused_ns;    /* when a batch was last refused for its sequence */
+    bool grown;            /* its topic has more partitions now than when it was made */
     uint64_t final_end;
     uint64_t cut_count; /* cuts that took records: what was known of their order is void */
     uint64_t soft_end, lost_soft; /* shown up to there under flush.policy = os; before that loss */
@@ -168,8 +169,9 @@ enum place_kind {
     PLACE_KEY_HOME,    /* the partition that a topic's key goes to */
     PLACE_WAITS,       /* since when a node's polls bring nothing */
     PLACE_LIMITS,      /* what a session gives a record */
+    PLACE_IDENTITY,    /* the producer id that a session has, and since when */
 };
-#define PLACE_KEY_SHIFT 3
+#define PLACE_KEY_SHIFT 4
 
 /* The last sent, by session and partition; the position of a reader, by node and partition; the
  * last of a key. */

@@ -22,10 +22,10 @@ static void answer(struct request *r)
     body.error_code = s->command.command.code;
     if (body.error_code == WIRE_ERROR_NONE) {
         TRACE(r->api->trace, PRODUCER_IDS_BLOCK, .first = s->command.first,
-              .count = CONTROLLER_PRODUCER_ID_BLOCK,
+              .count = (uint64_t)s->command.id_count,
               .metadata_offset = s->commanded.submitted.first);
         body.producer_id_start = s->command.first;
-        body.producer_id_len = CONTROLLER_PRODUCER_ID_BLOCK;
+        body.producer_id_len = s->command.id_count;
     }
     api_request_answer(r, &body);
 }

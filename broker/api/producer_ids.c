@@ -19,13 +19,14 @@ static void fail_all(struct producer_ids *ids, int16_t code)
         finish(CONTAINER_OF(link, struct producer_id, link), code, -1);
 }
 
-static void begin_block(struct producer_ids *ids, int64_t first)
+static void begin_block(struct producer_ids *ids)
 {
+    int64_t first = ids->allocate.first;
     if (ids->next >= first && ids->end > first)
         return; /* only a broker with a known bug has begun it already */
     ids->asked = false;
     ids->next = first;
-    ids->end = first + CONTROLLER_PRODUCER_ID_BLOCK;
+    ids->end = first + ids->allocate.id_count + KNOWN_BUG(producer_id_behind_block);
     serve(ids);
 }
 
@@ -36,7 +37,7 @@ static void tell_block(struct producer_ids *ids, int64_t offset)
         return;
     ids->told = true;
     TRACE(ids->trace, PRODUCER_IDS_BLOCK, .first = ids->allocate.first,
-          .count = CONTROLLER_PRODUCER_ID_BLOCK, .metadata_offset = offset);
+          .count = (uint64_t)ids->allocate.id_count, .metadata_offset = offset);
 }
 
 /* That of one of several is not reached may pass. */
@@ -54,7 +55,7 @@ static void on_block(struct order *order)
         return;
     }
     tell_block(ids, order->first);
-    begin_block(ids, ids->allocate.first);
+    begin_block(ids);
 }
 
 static void ask_for_block(struct producer_ids *ids)
@@ -71,7 +72,7 @@ static void ask_for_block(struct producer_ids *ids)
         return;
     tell_block(ids, ids->order.submitted.first);
     if (KNOWN_BUG(producer_ids_before_durable) && ids->order.submitted.first >= 0)
-        begin_block(ids, ids->allocate.first);
+        begin_block(ids);
 }
 
 static void serve(struct producer_ids *ids)

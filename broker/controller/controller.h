@@ -15,6 +15,8 @@ struct controller_settings {
     int32_t partition_count_default;    /* num.partitions */
     int32_t replication_factor_default; /* default.replication.factor */
     bool is_alone; /* it is its own quorum, and its own broker: nobody else may have its id */
+    int32_t producer_id_block;  /* ids of a block; 0: CONTROLLER_PRODUCER_ID_BLOCK */
+    int32_t leader_epoch_first; /* of a partition that is made */
 };
 
 /* Where chance comes from: 64 random bits for that use and key (env_random). */
@@ -373,7 +375,8 @@ struct controller_allocate_producer_ids {
     struct controller_command command;
     int32_t broker_id; /* who asks; NOBODY: this node itself */
     int64_t broker_epoch;
-    int64_t first; /* out: of CONTROLLER_PRODUCER_ID_BLOCK ids */
+    int64_t first; /* out: of so many ids */
+    int32_t id_count;
 };
 
 void controller_allocate_producer_ids_init(struct controller_allocate_producer_ids *c);

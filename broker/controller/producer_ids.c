@@ -20,11 +20,13 @@ static void decide(const struct controller_view *view, struct controller_command
         command->code = controller_check_epoch(view, id, c->broker_epoch, &command->msg);
     if (command->code != WIRE_ERROR_NONE)
         return;
+    int32_t block = view->settings->producer_id_block;
     c->first = view->image->next_producer_id;
+    c->id_count = block > 0 ? block : CONTROLLER_PRODUCER_ID_BLOCK;
     struct wire_producer_ids_record record = {
         .broker_id = id,
         .broker_epoch = broker == NULL ? CONTROLLER_NO_EPOCH : broker->epoch,
-        .next_producer_id = c->first + CONTROLLER_PRODUCER_ID_BLOCK,
+        .next_producer_id = c->first + c->id_count,
     };
     if (metadata_batch_add(batch, &wire_producer_ids_record_message, 0, &record) != ERR_NONE)
         command->code = WIRE_ERROR_UNKNOWN_SERVER_ERROR;

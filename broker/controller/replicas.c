@@ -145,7 +145,7 @@ enum err controller_add_partition(const struct controller_view *view, struct met
         record.directories = directories;
         record.isr = isr;
         record.leader = isr[0];
-        record.leader_epoch = 0;
+        record.leader_epoch = view->settings->leader_epoch_first;
         record.partition_epoch = 0;
         e = controller_add(batch, &wire_partition_record_message, PARTITION_VERSION, &record);
     }

@@ -27,7 +27,7 @@ static struct followed *next_unnamed(const struct fetcher *f)
     if (p != NULL)
         return p;
     p = LIST_FIRST(&f->asked, struct followed, link);
-    return p != NULL && is_stale(f, p) ? p : NULL;
+    return p != NULL && is_stale(f, p) && !KNOWN_BUG(rest_of_session_unnamed) ? p : NULL;
 }
 
 static void name_partition(struct fetcher *f, struct followed *p, struct draft *d,
@@ -47,6 +47,8 @@ static void name_partition(struct fetcher *f, struct followed *p, struct draft *
     row->fetch_offset = p->asked.end;
     row->last_fetched_epoch =
         KNOWN_BUG(empty_forgets_epoch) && p->was_empty ? -1 : p->asked.last_epoch;
+    if (KNOWN_BUG(epoch_of_sixteen_bits))
+        row->last_fetched_epoch = (int16_t)p->asked.last_epoch;
     row->log_start_offset = p->asked.start;
     row->partition_max_bytes = f->set->settings.partition_bytes_max;
 }
@@ -55,7 +57,7 @@ static void name_all(struct fetcher_request *r, struct draft *d, struct wire_fet
 {
     struct fetcher *f = r->fetcher;
     struct followed *p;
-    while (d->partition_count < FETCHER_NAMED_MAX && (p = next_unnamed(f)) != NULL) {
+    while (d->partition_count < f->set->settings.named_max && (p = next_unnamed(f)) != NULL) {
         replica_ends(p->replica, &p->asked);
         fetcher_queue(p);
         if (p->state != FOLLOWED_QUEUED)
@@ -87,7 +89,7 @@ static void forget(struct draft *d, struct wire_fetch_request *body, const struc
 /* A session that forgets forgets last: one that has come back is not to be among them. */
 static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
 {
-    while (d->number_count < FETCHER_NAMED_MAX && !list_empty(&f->forgotten)) {
+    while (d->number_count < f->set->settings.named_max && !list_empty(&f->forgotten)) {
         struct forgotten *row = CONTAINER_OF(list_pop_front(&f->forgotten), struct forgotten, link);
         const struct followed *p = fetcher_find(f->set, &row->topic_id, row->partition);
         bool back = p != NULL && p->fetcher == f && p->session == f->session;
@@ -101,7 +103,7 @@ static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_re
 /* Those that ask for nothing now, and what they had asked for would be answered. */
 static void forget_aside(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
 {
-    while (d->number_count < FETCHER_NAMED_MAX && !list_empty(&f->aside)) {
+    while (d->number_count < f->set->settings.named_max && !list_empty(&f->aside)) {
         struct followed *p = CONTAINER_OF(list_pop_front(&f->aside), struct followed, link);
         if (!is_stale(f, p))
             forget(d, body, replica_topic_id(p->replica), replica_partition(p->replica));
@@ -125,7 +127,7 @@ static int32_t wait_ms_of(const struct fetcher *f, bool anew)
     int32_t wait_ms = (int32_t)MIN(f->set->settings.wait_ms_max, INT32_MAX);
     bool all = next_unnamed(f) == NULL && list_empty(&f->forgotten) && list_empty(&f->aside);
     if (f->refused)
-        return wait_ms / (1 + f->followed_count / FETCHER_NAMED_MAX);
+        return wait_ms / (1 + f->followed_count / f->set->settings.named_max);
     return all && !anew ? wait_ms : 0;
 }
 

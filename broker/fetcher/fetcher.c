@@ -477,6 +477,8 @@ enum err fetcher_set_new(struct fetcher_set **out, struct env *env, struct mem *
                                 .peers = peers,
                                 .settings = *settings,
                                 .watch = watch};
+    if (settings->named_max <= 0 || settings->named_max > FETCHER_NAMED_MAX)
+        set->settings.named_max = FETCHER_NAMED_MAX;
     list_init(&set->fetchers);
     if (hmap_init(&set->map, mem, equal_key) != ERR_NONE) {
         mem_free(mem, set);

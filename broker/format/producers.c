@@ -102,6 +102,8 @@ struct format_producer *format_producers_find(const struct format_producers *pro
 /* Sequences run from 0 to INT32_MAX and begin again. */
 static int32_t sequence_add(int32_t sequence, int32_t delta)
 {
+    if (KNOWN_BUG(sequence_not_wrapped))
+        return (int32_t)((uint32_t)sequence + (uint32_t)delta);
     return (int32_t)(((uint32_t)sequence + (uint32_t)delta) & INT32_MAX);
 }
 

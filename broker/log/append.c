@@ -190,8 +190,9 @@ void log_recent_clear(struct log *log)
 /* Never fails: without memory, fewer are remembered. */
 static void remember(struct log *log, const struct format_note *note)
 {
-    if (log->recent_count == log->recent_cap && log->recent_cap < LOG_RECENT_MAX) {
-        int32_t cap = log->recent_cap == 0 ? 16 : log->recent_cap * 2;
+    if (log->recent_count == log->recent_cap && log->recent_cap < log->set->limits.recent_max) {
+        int32_t cap =
+            MIN(log->recent_cap == 0 ? 16 : log->recent_cap * 2, log->set->limits.recent_max);
         struct log_recent *ring = mem_array(log->set->mem, (size_t)cap, sizeof *ring);
         for (int32_t i = 0; ring != NULL && i < log->recent_count; i++)
             ring[i] = *log_recent_at(log, i);
@@ -205,7 +206,8 @@ static void remember(struct log *log, const struct format_note *note)
     if (log->recent_cap == 0)
         return;
     if (log->recent_count == log->recent_cap) {
-        log->recent_first = (log->recent_first + 1) % log->recent_cap;
+        if (!KNOWN_BUG(recent_overwritten))
+            log->recent_first = (log->recent_first + 1) % log->recent_cap;
         log->recent_count--;
     }
     *log_recent_at(log, log->recent_count++) =

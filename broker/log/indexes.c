@@ -91,7 +91,8 @@ static enum steps_flow load_hold(struct steps *steps)
     format_index_free(&segment->index);
     segment->index_saved_count = segment->times_saved_count = 0;
     segment->index_crc = segment->times_crc = 0;
-    enum err e = log_walk_init(&l->walk, segment->log, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&l->walk, segment->log, segment->log->set->limits.piece_bytes,
+                               FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     dir_hold(&l->hold, segment->disk.file, steps_waiter(steps));

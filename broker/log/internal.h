@@ -15,6 +15,7 @@
 /* Named limits. */
 #define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
 #define LOG_PIECE_SMALL (64 << 10)       /* where little is looked for */
+#define LOG_PIECE_MIN 512                /* in which a batch's head fits */
 #define LOG_OFFLOAD_BYTES (64 << 10)     /* a CRC over more than this is not the loop's work */
 #define LOG_CHECK_BYTES (256 << 10)      /* nor is it to decompress more than this */
 #define LOG_RECODE_BYTES (16 << 10)      /* or to compress more than this */
@@ -231,6 +232,7 @@ struct log_set {
     struct list logs;    /* also those being opened or closed */
     struct list touched; /* logs, since log_set_assert looked */
     bool asserts;        /* somebody calls it */
+    struct log_limits limits;
 
     struct list indexes; /* of older segments, used last at the front */
     int64_t index_bytes;

@@ -84,6 +84,18 @@ struct log_set;
 
 /* ERR_NOMEM. The directory outlives it. */
 enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush) MUST_USE;
+/* What is a constant otherwise; 0: it stays. For tests, which set them small, as at a limit things
+ * go wrong. */
+struct log_limits {
+    uint32_t piece_bytes; /* a file is walked in pieces of this size, */
+    uint32_t piece_small; /* and of this one where little is looked for: no more than the other */
+    int32_t recent_max;   /* batches whose place is remembered */
+    int64_t index_cache_bytes;
+    int64_t snapshot_bytes; /* appended between two snapshots of producers */
+    int64_t prefix_bytes;   /* appended until the active segment's index is saved */
+};
+/* Before the first log is opened; none of them grows by it. */
+void log_set_limit(struct log_set *set, const struct log_limits *limits);
 /* Once every log of it is closed or deleted. */
 void log_set_free(struct log_set *set);
 struct dir *log_set_dir(const struct log_set *set);

@@ -153,7 +153,7 @@ static enum steps_flow read_find(struct steps *steps)
 {
     struct log_reading *r = reading_of(steps);
     if (r->walk.set == NULL) {
-        enum err e = begin_walk(r, LOG_PIECE_SMALL, false);
+        enum err e = begin_walk(r, r->log->set->limits.piece_small, false);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }
@@ -236,7 +236,7 @@ static enum steps_flow read_load(struct steps *steps)
         if (checked && give_checked(r->read, r->segment, r->position))
             return steps_go(steps, STEPS_END);
         int32_t want = MIN(r->read->bytes_max, READ_BYTES_MAX);
-        enum err e = begin_walk(r, (uint32_t)MAX(want, LOG_PIECE_SMALL), true);
+        enum err e = begin_walk(r, MAX((uint32_t)want, r->log->set->limits.piece_small), true);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }

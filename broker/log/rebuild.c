@@ -90,7 +90,7 @@ static enum steps_flow find_begin(struct steps *steps)
         e = format_index_take(&t->index, &segment->index, position + 1);
     }
     if (e == ERR_NONE)
-        e = log_walk_init(&t->walk, t->log, LOG_PIECE_SMALL, FORMAT_NOTES_MAX);
+        e = log_walk_init(&t->walk, t->log, t->log->set->limits.piece_small, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     log_walk_begin(&t->walk, t->hold.file->handle, position, segment->size,
@@ -283,7 +283,7 @@ static enum steps_flow find_replay_begin(struct steps *steps)
     if (floor != NULL)
         t->floor_last = segment->base + floor->relative;
     uint64_t position = floor == NULL ? 0 : floor->position;
-    enum err e = log_walk_init(&t->walk, t->log, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&t->walk, t->log, t->log->set->limits.piece_bytes, FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     log_walk_begin(&t->walk, t->hold.file->handle, position,

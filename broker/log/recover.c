@@ -394,7 +394,7 @@ void log_recover(struct log_opening *o)
     struct log *log = o->log;
     o->segment = MAX(log_segment_index(log, o->scan_from), 0);
     o->end = -1;
-    enum err e = log_walk_init(&o->walk, log, LOG_PIECE_BYTES, FORMAT_NOTES_MAX);
+    enum err e = log_walk_init(&o->walk, log, log->set->limits.piece_bytes, FORMAT_NOTES_MAX);
     if (e != ERR_NONE) {
         log_recovery_failed(o, e);
         return;

@@ -73,7 +73,7 @@ static bool wants_prefix(const struct log_segment *active)
         active->index.entries[saved].position >= active->disk.synced)
         return false;
     uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
-    return active->disk.synced > from + LOG_PREFIX_BYTES;
+    return active->disk.synced > from + (uint64_t)active->log->set->limits.prefix_bytes;
 }
 
 /* Entries of batches that will never be taken back. */
@@ -333,7 +333,7 @@ void log_seal(struct log *log)
         env_armed(&log->retry))
         return;
     /* Between two segments, too: a broker that is killed late in a large one starts as quickly. */
-    if (log->bytes_since_snapshot >= LOG_SNAPSHOT_BYTES)
+    if (log->bytes_since_snapshot >= log->set->limits.snapshot_bytes)
         log->snapshot_due = true;
     take_snapshot(log);
     if (choose(log, &segment) == TARGET_NONE)

@@ -146,7 +146,7 @@ static enum steps_flow seam_walk(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     const struct log_segment *segment = log_opening_segment(o);
     if (o->walk.set == NULL) {
-        enum err e = log_walk_init(&o->walk, o->log, LOG_PIECE_SMALL, SEAM_NOTES);
+        enum err e = log_walk_init(&o->walk, o->log, o->log->set->limits.piece_small, SEAM_NOTES);
         if (e != ERR_NONE)
             return steps_fail(steps, e);
     }

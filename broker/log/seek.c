@@ -124,7 +124,7 @@ static enum steps_flow seek_index(struct steps *steps)
 static enum steps_flow walk_from(struct log_seeking *s, uint64_t position)
 {
     log_walk_free(&s->walk);
-    enum err e = log_walk_init(&s->walk, s->log, LOG_PIECE_SMALL, SEEK_NOTES);
+    enum err e = log_walk_init(&s->walk, s->log, s->log->set->limits.piece_small, SEEK_NOTES);
     if (e != ERR_NONE)
         return steps_fail(&s->steps, e);
     /* After a failed sync what is not durable may be anything, or nothing (S-5). */
@@ -206,7 +206,8 @@ static enum steps_flow seek_batch(struct steps *steps)
 {
     struct log_seeking *s = seeking_of(steps);
     log_walk_free(&s->walk);
-    enum err e = log_walk_init(&s->walk, s->log, MAX(s->note.size, LOG_PIECE_SMALL), SEEK_NOTES);
+    uint32_t cap = MAX(s->note.size, s->log->set->limits.piece_small);
+    enum err e = log_walk_init(&s->walk, s->log, cap, SEEK_NOTES);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     log_walk_begin(&s->walk, s->segment->disk.file->handle, s->note.position,

@@ -190,6 +190,7 @@ void log_index_cache(struct log_segment *segment)
         set->index_bytes += (int64_t)format_index_bytes(&segment->index);
     list_remove(&segment->cached);
     list_push_front(&set->indexes, &segment->cached);
-    while (set->index_bytes > LOG_INDEX_CACHE_BYTES && set->indexes.prev != &segment->cached)
+    while (set->index_bytes > set->limits.index_cache_bytes &&
+           set->indexes.prev != &segment->cached)
         log_index_drop(CONTAINER_OF(set->indexes.prev, struct log_segment, cached));
 }

@@ -11,7 +11,13 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
                             .mem = dir_mem(dir),
                             .trace = dir_trace(dir),
                             .flush = flush,
-                            .producers.count_max = LOG_PRODUCERS_MAX};
+                            .producers.count_max = LOG_PRODUCERS_MAX,
+                            .limits = {.piece_bytes = LOG_PIECE_BYTES,
+                                       .piece_small = LOG_PIECE_SMALL,
+                                       .recent_max = LOG_RECENT_MAX,
+                                       .index_cache_bytes = LOG_INDEX_CACHE_BYTES,
+                                       .snapshot_bytes = LOG_SNAPSHOT_BYTES,
+                                       .prefix_bytes = LOG_PREFIX_BYTES}};
     list_init(&set->logs);
     list_init(&set->touched);
     list_init(&set->indexes);
@@ -19,6 +25,23 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
     list_init(&set->turns_waiting);
     *out = set;
     return ERR_NONE;
+}
+
+static int64_t least_of(int64_t usual, int64_t limit)
+{
+    return limit > 0 ? MIN(usual, limit) : usual;
+}
+
+void log_set_limit(struct log_set *set, const struct log_limits *limits)
+{
+    struct log_limits *l = &set->limits;
+    ASSERT(list_empty(&set->logs));
+    l->piece_bytes = (uint32_t)MAX(least_of(l->piece_bytes, limits->piece_bytes), LOG_PIECE_MIN);
+    l->piece_small = MIN(l->piece_small, l->piece_bytes);
+    l->recent_max = (int32_t)least_of(l->recent_max, limits->recent_max);
+    l->index_cache_bytes = least_of(l->index_cache_bytes, limits->index_cache_bytes);
+    l->snapshot_bytes = least_of(l->snapshot_bytes, limits->snapshot_bytes);
+    l->prefix_bytes = least_of(l->prefix_bytes, limits->prefix_bytes);
 }
 
 void log_set_free(struct log_set *set)

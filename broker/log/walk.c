@@ -5,7 +5,7 @@ enum err log_walk_init(struct log_walk *walk, const struct log *log, uint32_t ca
                        int32_t notes_max)
 {
     struct log_set *set = log->set;
-    ASSERT(cap >= LOG_PIECE_SMALL);
+    ASSERT(cap >= LOG_PIECE_MIN);
     *walk = (struct log_walk){.set = set, .dense = log->config.dense, .cap = cap};
     walk->buffer = mem_alloc(set->mem, cap);
     /* Not set to nothing: each is written whole before it counts, and few of them ever are. */
@@ -65,7 +65,7 @@ static void on_read(struct env_op *op, enum err e, uint64_t n)
     scan->size = (size_t)n;
     scan->position = walk->position;
     /* A file that is shorter than it was ends here. */
-    scan->last = n < walk->cap || walk->position + n >= walk->end;
+    scan->last = n < walk->cap || walk->position + n >= walk->end || KNOWN_BUG(piece_ends_log);
     if (scan->crc && n > LOG_OFFLOAD_BYTES) {
         env_offload(walk->set->env, op, format_scan, scan, on_scanned);
         return;

@@ -316,6 +316,7 @@ struct broker {
     int32_t listener_count;
     const struct api_access *access;        /* who may do what; NULL: everybody everything */
     const struct conn_filtering *filtering; /* of its clients' connections; NULL: none */
+    struct broker_limits limits;
     struct lane lanes[LANE_COUNT];
     struct list clients;
     int32_t client_count;
@@ -336,6 +337,8 @@ void broker_start_partitions_done(struct broker *b);
 void broker_start_listening_done(struct broker *b);
 /* True when a stop cut the start short; the way back has begun. */
 bool broker_start_cut_short(struct broker *b);
+/* What broker_set_limits says of logs; before the first is opened. */
+void broker_limit_logs(struct broker *b);
 /* Goes by what the image says of this broker's settings, from its start on. */
 void broker_start_settings(struct broker *b);
 /* Of one of several: it is not fenced any more. */

@@ -69,7 +69,7 @@ static void on_answered(struct order *order)
         }
     }
     forget_asked(b);
-    if (!list_empty(&all->waiting))
+    if (!list_empty(&all->waiting) && (again || !KNOWN_BUG(rest_of_proposals_kept)))
         send_at(b, env_now(b->env) + (again ? PROPOSE_AGAIN_NS : 0));
 }
 
@@ -78,7 +78,8 @@ static void on_answered(struct order *order)
 /* What need not be asked any more is not. How many are left for one command, and their members. */
 static int32_t count_waiting(struct broker *b, int32_t *member_count)
 {
-    int32_t count = 0;
+    int64_t limit = b->limits.proposals;
+    int32_t count = 0, most = limit > 0 ? (int32_t)MIN(limit, PROPOSALS_MAX) : PROPOSALS_MAX;
     *member_count = 0;
     LIST_EACH (p, &b->proposing.waiting, struct replica_proposal, link) {
         if (p->is_void) {
@@ -86,7 +87,7 @@ static int32_t count_waiting(struct broker *b, int32_t *member_count)
             replica_proposal_drop(p);
             continue;
         }
-        if (count == PROPOSALS_MAX)
+        if (count == most)
             break;
         count++;
         *member_count += p->isr_count;

@@ -68,6 +68,12 @@ void broker_set_filtering(struct broker *b, const struct conn_filtering *filteri
     b->filtering = filtering;
 }
 
+void broker_set_limits(struct broker *b, const struct broker_limits *limits)
+{
+    ASSERT(b->phase == BROKER_NEW);
+    b->limits = *limits;
+}
+
 void broker_free(struct broker *b)
 {
     if (b == NULL)

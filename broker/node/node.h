@@ -98,6 +98,19 @@ void broker_set_access(struct broker *broker, const struct api_access *access);
  */
 struct conn_filtering;
 void broker_set_filtering(struct broker *broker, const struct conn_filtering *filtering);
+/* What is a constant of the broker otherwise: for tests, which set them small (or, of epochs,
+ * large), as at a limit things go wrong. 0: as ever. Filled through broker_limits_table. */
+struct broker_limits {
+    int64_t producer_id_block;  /* ids of a block that a broker is given */
+    int64_t leader_epoch_first; /* of a partition that is made */
+    int64_t proposals;          /* changes of in-sync replicas in one command */
+    int64_t fetch_partitions;   /* partitions that a replica's fetch names */
+    int64_t log_piece_bytes, log_recent_batches, log_index_cache_bytes; /* struct log_limits */
+    int64_t log_snapshot_bytes, log_prefix_bytes;
+};
+extern const struct config_table broker_limits_table;
+/* Before broker_start. */
+void broker_set_limits(struct broker *broker, const struct broker_limits *limits);
 /* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
  * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
  * others serve. Errors: as dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;

@@ -178,7 +178,9 @@ static void open_metadata(struct broker *b)
         .controller = {.node_id = (int32_t)b->config.node_id,
                        .partition_count_default = (int32_t)b->config.num_partitions,
                        .replication_factor_default = (int32_t)b->config.default_replication_factor,
-                       .is_alone = b->members.voter_count < 2},
+                       .is_alone = b->members.voter_count < 2,
+                       .producer_id_block = (int32_t)b->limits.producer_id_block,
+                       .leader_epoch_first = (int32_t)b->limits.leader_epoch_first},
     };
     broker_config_dynamic(&b->config, &settings.controller.file);
     take_quorum(b, &settings);
@@ -262,6 +264,8 @@ static enum err make_dir_object(struct broker *b, struct errmsg *msg)
     e = dir_new(&b->dir, b->env, b->mem, b->trace, &config);
     if (e == ERR_NONE)
         e = log_set_new(&b->logs, b->dir, LOG_FLUSH_OS);
+    if (e == ERR_NONE)
+        broker_limit_logs(b);
     return e == ERR_NONE ? e : errmsg_set(msg, e, "out of memory");
 }
 

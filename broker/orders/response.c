@@ -43,16 +43,16 @@ static enum err take_heartbeat(struct controller_command *command,
     return take_code(command, says->error_code);
 }
 
-/* Blocks of another size have no place here; every Kafka that has this API gives this one. */
+/* As many as whoever leads gives; Kafka gives CONTROLLER_PRODUCER_ID_BLOCK. */
 static enum err take_allocation(struct controller_command *command,
                                 const struct wire_allocate_producer_ids_response *says)
 {
     struct controller_allocate_producer_ids *c =
         CONTAINER_OF(command, struct controller_allocate_producer_ids, command);
     c->first = says->producer_id_start;
-    bool fits = says->producer_id_start >= 0 &&
-                says->producer_id_len == CONTROLLER_PRODUCER_ID_BLOCK &&
-                says->producer_id_start <= INT64_MAX - CONTROLLER_PRODUCER_ID_BLOCK;
+    c->id_count = says->producer_id_len;
+    bool fits = says->producer_id_start >= 0 && says->producer_id_len > 0 &&
+                says->producer_id_start <= INT64_MAX - says->producer_id_len;
     if (says->error_code == WIRE_ERROR_NONE && !fits)
         return ERR_CORRUPT;
     return take_code(command, says->error_code);

@@ -604,6 +604,10 @@ int32_t client_partition_count(const struct client *c, const char *topic);
 void client_topic_id(const struct client *c, const char *topic, uint8_t id[CLIENT_TOPIC_ID]);
 /* Bytes that accepted records hold of buffer.memory. */
 int64_t client_producer_buffered(const struct client *c);
+/* Where an idempotent producer begins: the first epoch of each id that it is given, and the first
+ * sequence in it of each partition, as if it had sent for very long; 0 and 0 otherwise. A broker
+ * takes both of a producer that it has not seen (I-1). For tests; before the first record. */
+void client_producer_begin(struct client *c, int16_t epoch, int32_t sequence);
 /* Bytes fetched and not yet polled. */
 int64_t client_consumer_queued(const struct client *c);
 /* Lets go of what a done CLIENT_TOPICS brought. */

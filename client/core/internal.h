@@ -148,6 +148,8 @@ struct client_producer {
     int16_t acks;
     int64_t producer_id; /* -1: not known yet */
     int16_t producer_epoch;
+    int16_t epoch_first; /* client_producer_begin */
+    int32_t sequence_first;
     bool id_in_flight;
     int32_t id_failure_count;
     int64_t id_retry_ns;

@@ -50,6 +50,15 @@ void client_producer_id_lost(struct client *c)
     failed(c);
 }
 
+void client_producer_begin(struct client *c, int16_t epoch, int32_t sequence)
+{
+    ASSERT(epoch >= 0);
+    ASSERT(sequence >= 0);
+    ASSERT(c->producer.producer_id < 0);
+    c->producer.epoch_first = epoch;
+    c->producer.sequence_first = sequence;
+}
+
 static void set_id(struct client *c, int64_t producer_id, int16_t producer_epoch)
 {
     c->producer.producer_id = producer_id;
@@ -71,7 +80,7 @@ void client_producer_id_answer(struct client *c, struct client_call *call, struc
         return;
     }
     c->producer.id_failure_count = 0;
-    set_id(c, response.producer_id, response.producer_epoch);
+    set_id(c, response.producer_id, MAX(response.producer_epoch, c->producer.epoch_first));
     client_sender_metadata(c);
 }
 
@@ -91,15 +100,17 @@ bool client_sequence_assign(struct client *c, struct client_batch *b)
     /* A new epoch begins at 0, and only where nothing of the old one is still on its way
      * (KAFKA-12152). */
     if (!current(c, q) && q->flying_count == 0) {
+        bool bumped = c->producer.producer_epoch != c->producer.epoch_first;
         q->producer_id = c->producer.producer_id;
         q->producer_epoch = c->producer.producer_epoch;
-        q->next_sequence = 0;
+        q->next_sequence = bumped ? 0 : c->producer.sequence_first;
     }
     ASSERT(q->producer_id >= 0);
     b->base_sequence = q->next_sequence;
     b->sequenced = true;
     q->next_sequence =
         (int32_t)(((uint32_t)q->next_sequence + (uint32_t)b->builder.record_count) & INT32_MAX);
+    SOMETIMES(c->trace, SEQUENCE_WRAPPED, q->next_sequence < b->base_sequence);
     wire_builder_finish(&b->builder,
                         &(struct wire_builder_head){.leader_epoch = -1,
                                                     .producer_id = q->producer_id,
@@ -114,7 +125,8 @@ static void bump_epoch(struct client *c)
 {
     struct client_producer *p = &c->producer;
     SOMETIMES(c->trace, PRODUCER_EPOCH_BUMPED, true);
-    if (p->producer_epoch == INT16_MAX)
+    SOMETIMES(c->trace, PRODUCER_EPOCHS_OVER, p->producer_epoch == INT16_MAX);
+    if (p->producer_epoch == INT16_MAX && !KNOWN_BUG(epochs_without_end))
         p->producer_id = -1;
     else
         set_id(c, p->producer_id, (int16_t)(p->producer_epoch + 1));

@@ -211,6 +211,11 @@ static void submit(struct loop_client *c, struct client_op *op, enum client_op_k
     loop_settle(c);
 }
 
+void loop_producer_begin(struct loop_client *c, int16_t epoch, int32_t sequence)
+{
+    client_producer_begin(c->core, epoch, sequence);
+}
+
 void loop_send(struct loop_client *c, struct loop_send *op)
 {
     submit(c, &op->send.op, CLIENT_SEND);

@@ -121,6 +121,8 @@ struct loop_client {
  * a message that names the keys. */
 enum err loop_start(struct loop_client *c, struct env *env, struct mem *mem, struct trace *trace,
                     const struct client_config *config, struct errmsg *msg) MUST_USE;
+/* client_producer_begin. */
+void loop_producer_begin(struct loop_client *c, int16_t epoch, int32_t sequence);
 
 void loop_send(struct loop_client *c, struct loop_send *op);
 void loop_flush(struct loop_client *c, struct loop_flush *op);

@@ -56,12 +56,63 @@ static void stop(struct world_seat *seat)
     broker_stop(s->broker, &s->stopping, on_stopped);
 }
 
-static enum err read_config(struct bytes args, const char *name, struct broker_config *config,
-                            struct errmsg *msg)
+#define LIMIT_PREFIX "limit."
+#define KEY_MAX 64
+
+struct arguments {
+    struct broker_config config;
+    struct broker_limits limits;
+};
+
+/* "limit.KEY=VALUE", which is no key of a broker's file. */
+static enum err set_limit(struct broker_limits *limits, struct bytes line, struct errmsg *msg)
 {
-    config_defaults(&broker_config_table, config);
-    enum err e = config_parse(&broker_config_table, config, args, name, NULL, msg);
-    return e == ERR_NONE ? broker_config_check(config, msg) : e;
+    char key[KEY_MAX];
+    const uint8_t *equals = memchr(line.data, '=', line.size);
+    size_t prefix = strlen(LIMIT_PREFIX);
+    size_t size = equals == NULL ? line.size : (size_t)(equals - line.data);
+    if (equals == NULL || size - prefix >= sizeof key)
+        return errmsg_set(msg, ERR_INVALID, "no limit: %.*s", (int)line.size,
+                          (const char *)line.data);
+    memcpy(key, line.data + prefix, size - prefix);
+    key[size - prefix] = 0;
+    struct bytes value = bytes_of(equals + 1, line.size - size - 1);
+    return config_set(&broker_limits_table, limits, key, value, msg);
+}
+
+static struct bytes next_line(struct bytes *rest)
+{
+    const uint8_t *end = memchr(rest->data, '\n', rest->size);
+    size_t size = end == NULL ? rest->size : (size_t)(end - rest->data);
+    struct bytes line = bytes_of(rest->data, size);
+    size_t step = MIN(size + 1, rest->size);
+    *rest = bytes_of(rest->data + step, rest->size - step);
+    return line;
+}
+
+static enum err read_arguments(struct bytes args, const char *name, struct arguments *out,
+                               struct errmsg *msg)
+{
+    uint8_t file[SCRIPT_ARGS_MAX];
+    size_t used = 0;
+    enum err e = ERR_NONE;
+    ASSERT(args.size < sizeof file);
+    config_defaults(&broker_config_table, &out->config);
+    config_defaults(&broker_limits_table, &out->limits);
+    while (args.size > 0 && e == ERR_NONE) {
+        struct bytes line = next_line(&args);
+        if (line.size > strlen(LIMIT_PREFIX) &&
+            memcmp(line.data, LIMIT_PREFIX, strlen(LIMIT_PREFIX)) == 0) {
+            e = set_limit(&out->limits, line, msg);
+            continue;
+        }
+        memcpy(file + used, line.data, line.size);
+        used += line.size;
+        file[used++] = '\n';
+    }
+    if (e == ERR_NONE)
+        e = config_parse(&broker_config_table, &out->config, bytes_of(file, used), name, NULL, msg);
+    return e == ERR_NONE ? broker_config_check(&out->config, msg) : e;
 }
 
 /* Keys are lines of a file only between the script and here. */
@@ -76,8 +127,8 @@ static void without_line(struct errmsg *msg)
 
 enum err script_broker_check(struct bytes args, struct errmsg *msg)
 {
-    struct broker_config config;
-    enum err e = read_config(args, "config", &config, msg);
+    struct arguments arguments;
+    enum err e = read_arguments(args, "config", &arguments, msg);
     without_line(msg);
     return e;
 }
@@ -96,8 +147,8 @@ static bool is_bugged(void)
 static enum err start(struct world_seat *seat)
 {
     struct errmsg msg = {{0}};
-    struct broker_config config;
-    enum err e = read_config(seat->args, seat->name, &config, &msg);
+    struct arguments arguments;
+    enum err e = read_arguments(seat->args, seat->name, &arguments, &msg);
     if (e != ERR_NONE)
         return e;
     struct seated *s = mem_zalloc(seat->mem, sizeof *s);
@@ -108,12 +159,13 @@ static enum err start(struct world_seat *seat)
     /* What goes well has rows of its own. */
     s->notes = (struct notes){.write = on_note, .level = NOTE_LEVEL_WARNING};
     seat->self = s;
-    e = broker_new(&s->broker, seat->env, seat->mem, seat->trace, &config, &s->notes);
+    e = broker_new(&s->broker, seat->env, seat->mem, seat->trace, &arguments.config, &s->notes);
     if (e != ERR_NONE) {
         mem_free(seat->mem, s);
         return e;
     }
     broker_set_filtering(s->broker, script_filtering());
+    broker_set_limits(s->broker, &arguments.limits);
     broker_start(s->broker, &s->starting, on_started);
     return ERR_NONE;
 }

@@ -11,7 +11,6 @@
 #include "script/workload.h"
 
 #define SCRIPT_NODES_MAX WORLD_NODES_MAX
-#define SCRIPT_ARGS_MAX 2048
 #define SCRIPT_SAID_MAX 4096
 #define SCRIPT_REPLY_MAX 1024
 #define SCRIPT_MEMORY_MAX (64 << 20) /* of the Lua state */

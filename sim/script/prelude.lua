@@ -433,6 +433,7 @@ local function add_server(list, kind, args, config)
   args["log.open.files.max"] = 256 -- a simulated machine allows 1024 of all kinds
   if args["process.roles"] ~= nil and kind == "broker" then args["replica.socket.timeout.ms"] = PATIENCE_MS end
   for k, v in pairs(config) do args[k] = v end
+  for k, v in pairs(cluster.limits) do args["limit." .. k] = v end
   list[#list + 1] = new_node(kind, kind .. #list + 1, args)
   cluster.servers[#cluster.servers + 1] = list[#list]
 end
@@ -487,14 +488,14 @@ end
 -- config: keys of all of them in Kafka's spelling.
 local function a_few(where, v) return check.count(where, v, 0, SERVERS_MAX) end
 function Cluster(options)
-  local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, flush = check.text,
+  local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, limits = config_of, flush = check.text,
     hostile = check.flag })
   if cluster then wrong("Cluster: a scenario has one") end
   local controllers = o.controllers or 0
   local brokers = o.brokers or (controllers > 0 and 0 or 1)
   if brokers + controllers == 0 then wrong("Cluster: brokers: 0 is not 1 or more where there are no controllers either") end
   cluster = setmetatable({ brokers = {}, controllers = {}, servers = {}, topics = {}, clients = {}, producers = {}, booted = false,
-    admin = false }, Cluster_)
+    admin = false, limits = o.limits or {} }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
   local combined = controllers == 0 and brokers > 1
@@ -518,6 +519,14 @@ local DRAWN_OF_QUORUMS = {
   { "controller.quorum.election.backoff.max.ms", { 100 } }, { "controller.quorum.request.timeout.ms", { 500 } },
 }
 
+-- What is a constant otherwise.
+local DRAWN_LIMITS = {
+  { "producer.id.block", { 1, 2, 10 } }, { "leader.epoch.first", { 127, 32766, 40000, 65535, (1 << 31) - 1000 } },
+  { "isr.proposals", { 1, 2 } }, { "fetch.partitions", { 1, 2 } }, { "log.piece.bytes", { 512, 4096 } },
+  { "log.recent.batches", { 2, 16 } }, { "log.index.cache.bytes", { 1, 200 } }, { "log.snapshot.bytes", { 2000, 20000 } },
+  { "log.prefix.bytes", { 1000, 20000 } },
+}
+
 local function one_of(name, choices) return choices[random("draw_cluster: " .. name, #choices)] end
 
 -- Each of them is left alone in half of the seeds.
@@ -538,15 +547,17 @@ end
 -- A Cluster that the seed decides: how many servers of each kind, out of those numbers, the flush policy, limits and time-outs. config:
 -- what is not to be drawn.
 function draw_cluster(options)
-  local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of })
-  local config = {}
+  local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of, limits = config_of })
+  local config, limits = {}, {}
   local controllers = o.controllers and one_of("controllers", o.controllers) or 0
   local brokers = o.brokers and one_of("brokers", o.brokers)
   draw_config(config, DRAWN)
   if controllers > 0 or (brokers or 1) > 1 then draw_config(config, DRAWN_OF_QUORUMS) end
+  if random("draw_cluster: limits", 3) == 1 then draw_config(limits, DRAWN_LIMITS) end
+  for key, value in pairs(o.limits or {}) do limits[key] = value end
   for key, value in pairs(o.config or {}) do config[key] = value end
   local flush = config["flush.policy"] or one_of("flush", { "ack", "os" })
-  return Cluster { brokers = brokers, controllers = controllers, flush = flush, config = config }
+  return Cluster { brokers = brokers, controllers = controllers, flush = flush, config = config, limits = limits }
 end
 
 -- What the script is given instead of a server that is not there.
@@ -843,7 +854,7 @@ local function add_client(self, kind, options, args, topic)
   return node
 end
 
-local PRODUCER = { to = a_topic, records = whole, keys = whole, rate = any, burst = any, value_bytes = any, window = any,
+local PRODUCER = { first_epoch = whole, first_sequence = whole, to = a_topic, records = whole, keys = whole, rate = any, burst = any, value_bytes = any, window = any,
   name = check.text, idempotent = check.flag, client = config_of, acks = any, compression = any, linger = ms, batch_bytes = any,
   in_flight = any, delivery_timeout = ms, request_timeout = ms, retries = any }
 
@@ -852,7 +863,9 @@ cluster_word("producer", function(self, options)
   local o = check.options("producer", options, PRODUCER)
   if not o.to then wrong("producer: to what? say to = orders, a topic") end
   local args = { topic = o.to.name, partitions = o.to.partitions }
-  for _, key in ipairs { "records", "keys", "rate", "burst", "value_bytes", "window" } do args[key] = o[key] end
+  for _, key in ipairs { "records", "keys", "rate", "burst", "value_bytes", "window", "first_epoch", "first_sequence" } do
+    args[key] = o[key]
+  end
   local node = add_client(self, "producer", o, args, o.to)
   self.producers[#self.producers + 1] = node
   return node

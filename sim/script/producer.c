@@ -234,6 +234,8 @@ static enum err start(struct world_seat *seat)
         release(p);
         return e;
     }
+    loop_producer_begin(&p->client, (int16_t)p->config.first_epoch,
+                        (int32_t)p->config.first_sequence);
     p->flags = promise(&client);
     p->target = p->config.records < 0 ? UINT64_MAX : (uint64_t)p->config.records;
     p->due_ns = env_now(seat->env);

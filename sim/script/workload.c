@@ -17,6 +17,9 @@ static const struct config_row rows[] = {
     {"value_bytes", CONFIG_INT, FIELD(value_bytes), WORKLOAD_VALUE_MIN, WORKLOAD_VALUE_MAX, NULL,
      "100", "bytes of a value"},
     {"window", CONFIG_INT, FIELD(window), 1, WORKLOAD_WINDOW_MAX, NULL, "256", "records in flight"},
+    {"first_epoch", CONFIG_INT, FIELD(first_epoch), 0, INT16_MAX, NULL, "0", "of each producer id"},
+    {"first_sequence", CONFIG_INT, FIELD(first_sequence), 0, INT32_MAX, NULL, "0",
+     "of each partition in the first epoch"},
     {"think_ms", CONFIG_INT, FIELD(think_ms), 0, INT32_MAX, NULL, "0", "pause between polls"},
     {"poll_records", CONFIG_INT, FIELD(poll_records), 1, WORKLOAD_POLL_MAX, NULL, "100",
      "records of a poll"},
@@ -69,12 +72,10 @@ enum err script_workload_parse(struct bytes args, struct workload_config *config
     return client_config_check(client, msg);
 }
 
-#define SESSION_LIFE_BITS 12
-
 uint64_t script_workload_vid(const struct world_seat *seat, uint64_t sequence)
 {
-    uint64_t life = seat->incarnation & ((1u << SESSION_LIFE_BITS) - 1);
-    uint64_t session = (uint64_t)seat->node << SESSION_LIFE_BITS | life;
+    uint64_t life = seat->incarnation & ((1u << CHECK_LIFE_BITS) - 1);
+    uint64_t session = (uint64_t)seat->node << CHECK_LIFE_BITS | life;
     return session << CHECK_SEQUENCE_BITS | sequence;
 }
 

@@ -14,6 +14,7 @@ extern const struct world_program script_admin;
 /* Whether a broker would take these arguments; the message says why not. */
 enum err script_broker_check(struct bytes args, struct errmsg *msg) MUST_USE;
 
+#define SCRIPT_ARGS_MAX 2048 /* bytes of a node's arguments, with their end */
 #define WORKLOAD_VALUE_MAX (1 << 20)
 #define WORKLOAD_VALUE_MIN 8     /* the record's number */
 #define WORKLOAD_WINDOW_MAX 1024 /* records sent and not yet answered */
@@ -30,7 +31,8 @@ struct workload_config {
     int64_t rate, burst; /* records a second, in bursts */
     int64_t value_bytes;
     int64_t window;
-    int64_t think_ms; /* a consumer's pause between polls */
+    int64_t first_epoch, first_sequence; /* of an idempotent producer: client_producer_begin */
+    int64_t think_ms;                    /* a consumer's pause between polls */
     int64_t poll_records;
     int32_t start;        /* enum workload_start: where a consumer begins */
     int64_t start_offset; /* WORKLOAD_START_OFFSET */

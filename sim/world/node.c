@@ -235,6 +235,7 @@ static void on_reply(struct world *world, struct world_node *node, const struct 
 static void on_stop(struct world_node *node, uint64_t cause)
 {
     world_note(node, "stop", NOTE_LETTER + LETTER_STOP, 0, 0, ERR_NONE, 0, world_cause(cause));
+    EMIT(node, NODE_STOP, .at_op = node->op_count);
     world_handle(node, &(struct half_event){.type = HALF_STOP});
 }
 

@@ -50,10 +50,35 @@ TEST(a_refused_batch_that_is_not_among_the_last_five_is_none)
     refuse_batch(&r, 45, 3, 999);
     refuse_batch(&r, 56, 3, 103);
     SAY(&r, BROKER, LOG_CUT, P, 5, 6, 3);
-    refuse_batch(&r, 45, 5, 105);
+    refuse_batch(&r, 45, 6, 105);
     open_log(&r, 0, 3);
     refuse_batch(&r, 45, 4, 104);
     expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(the_next_batch_of_a_producer_is_not_refused)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    append_batch(&r, 0, 4, 100);
+    refuse_batch(&r, 45, 6, 106);
+    assert_int_equal(count(&r, CHECK_NEXT_REFUSED), 0);
+    refuse_batch(&r, 45, 5, 105);
+    expect_only(&r, CHECK_NEXT_REFUSED);
+}
+
+/* Behind the greatest sequence comes 0, and no other. */
+TEST(behind_the_greatest_sequence_0_is_the_next)
+{
+    struct run r;
+    durable(&r);
+    open_log(&r, 0, 0);
+    SAY(&r, BROKER, LOG_APPEND, P, 0, 4, 100, 7, INT32_MAX - 4, 100);
+    refuse_batch(&r, 45, 1, 101);
+    assert_int_equal(count(&r, CHECK_NEXT_REFUSED), 0);
+    refuse_batch(&r, 45, 0, 102);
+    expect_only(&r, CHECK_NEXT_REFUSED);
 }
 
 TEST(a_log_that_is_corrupt_on_a_sound_disk_is_found)

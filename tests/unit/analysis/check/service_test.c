@@ -118,6 +118,40 @@ TEST(slow_answer_is_found_where_nothing_is_amiss)
     assert_string_equal(finish(&r), "G4 x1; ");
 }
 
+/* It waits in peace for longer than it may, and is answered long after a harm: that explains
+ * nothing. */
+TEST(a_send_that_was_late_before_the_harm_came_is_slow)
+{
+    struct run r;
+    begin(&r);
+    SAY(&r, BROKER, LEADER_ON, P, 0, 0);
+    pass_ms(&r, 10000);
+    send_record(&r, 0);
+    pass_ms(&r, 5000);
+    harm(&r, 100);
+    pass_ms(&r, 200);
+    answer(&r, 0);
+    assert_string_equal(finish(&r), "G4 x1; ");
+}
+
+/* The harm came while it was in time, or while its broker was going. */
+TEST(a_send_that_the_harm_met_in_time_is_not_slow)
+{
+    struct run r;
+    begin(&r);
+    SAY(&r, BROKER, LEADER_ON, P, 0, 0);
+    pass_ms(&r, 10000);
+    send_record(&r, 0);
+    pass_ms(&r, 900);
+    SAY(&r, BROKER, NODE_STOP, 1);
+    pass_ms(&r, 2000);
+    SAY(&r, BROKER, BROKER_STOPPED, 1, 1);
+    pass_ms(&r, 2000);
+    SAY(&r, BROKER, BROKER_READY, 1, 9092, 0);
+    answer(&r, 0);
+    assert_string_equal(finish(&r), "");
+}
+
 /* Who stands still outside of it may have to be fenced first. */
 TEST(slow_answer_is_excused_while_a_core_is_healed_alone)
 {

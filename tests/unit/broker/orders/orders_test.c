@@ -266,8 +266,8 @@ TEST(a_block_of_producer_ids_that_cannot_be_is_no_answer)
         int64_t start;
         int32_t count;
         enum err err;
-    } cases[] = {{5000, 1000, ERR_NONE},         {0, 1000, ERR_NONE},   {-1, 1000, ERR_CORRUPT},
-                 {INT64_MAX, 1000, ERR_CORRUPT}, {0, 999, ERR_CORRUPT}, {0, 0, ERR_CORRUPT}};
+    } cases[] = {{5000, 1000, ERR_NONE},         {0, 1000, ERR_NONE}, {-1, 1000, ERR_CORRUPT},
+                 {INT64_MAX, 1000, ERR_CORRUPT}, {0, 999, ERR_NONE},  {0, 0, ERR_CORRUPT}};
     struct controller_allocate_producer_ids c;
     struct arena arena;
     setup(&arena);
@@ -283,6 +283,8 @@ TEST(a_block_of_producer_ids_that_cannot_be_is_no_answer)
         assert_int_equal(answer(&c.command, 0, &says), cases[i].err);
         if (cases[i].err == ERR_NONE)
             assert_int_equal(c.first, cases[i].start);
+        if (cases[i].err == ERR_NONE)
+            assert_int_equal(c.id_count, cases[i].count);
     }
     teardown(&arena);
 }

@@ -34,9 +34,9 @@ static const struct {
      "orders.lua:7: swarm: until: 30 has no unit; say seconds(30) or millis(30)"},
     {"c:producer { to = t, recrods = 5 }",
      "orders.lua:7: producer: no option recrods; did you mean records? there are "
-     "acks, batch_bytes, burst, client, compression, delivery_timeout, idempotent, "
-     "in_flight, keys, linger, name, rate, records, request_timeout, retries, to, "
-     "value_bytes, window"},
+     "acks, batch_bytes, burst, client, compression, delivery_timeout, first_epoch, "
+     "first_sequence, idempotent, in_flight, keys, linger, name, rate, records, "
+     "request_timeout, retries, to, value_bytes, window"},
     {"c:producer { to = \"orders\" }",
      "orders.lua:7: producer: to: \"orders\" is no topic; give what cluster:topic { "
      "... } gave you"},
@@ -70,7 +70,7 @@ static const struct {
      "it takes no time"},
     {"Cluster { borkers = 1 }",
      "orders.lua:7: Cluster: no option borkers; did you mean brokers? there are "
-     "brokers, config, controllers, flush, hostile"},
+     "brokers, config, controllers, flush, hostile, limits"},
     {"finally { \"in ordre\" }",
      "orders.lua:7: finally: \"in ordre\" is none of \"everything acknowledged is "
      "read\", \"nothing acknowledged is lost\", \"in order\", \"no duplicates\", "
