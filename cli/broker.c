@@ -78,7 +78,7 @@ static void write_note(struct notes *to, enum note_kind kind, const char *senten
 /* Of the process: its configuration has something to tell before there is a broker. */
 static struct notes notes = {.write = write_note, .level = NOTE_LEVEL_INFO};
 
-static bool take_key(const char *name, const char *value, struct errmsg *msg)
+bool cli_broker_take_key(const char *name, const char *value, struct errmsg *msg)
 {
     const char *key = name + strspn(name, "-");
     bool known = config_find(&broker_config_table, key) != NULL;
@@ -149,8 +149,8 @@ static enum err read_config(struct broker_config *config, const char *path, stru
     return e;
 }
 
-static enum err configure(struct broker_config *config, const char *path, const char *data,
-                          const char *listen, struct errmsg *msg)
+enum err cli_broker_configure(struct broker_config *config, const char *path, const char *data,
+                              const char *listen, struct errmsg *msg)
 {
     config_defaults(&broker_config_table, config);
     raise_limits(config);
@@ -352,7 +352,7 @@ int cli_broker(int argc, char **argv)
         "may be given as an option.\n"
         "Exit: 0 stopped in good order, also on a full disk; 1 not started or not stopped "
         "cleanly; 64 usage.",
-        options, COUNT_OF(options), take_key};
+        options, COUNT_OF(options), cli_broker_take_key};
     struct cli_words words;
     open_standard_files();
     ignore_signals();
@@ -368,7 +368,7 @@ int cli_broker(int argc, char **argv)
     struct errmsg msg = {{0}};
     if (s == NULL)
         return cli_complain("out of memory"), EXIT_FAILURE;
-    if (configure(&s->config, config, data, listen, &msg) != ERR_NONE) {
+    if (cli_broker_configure(&s->config, config, data, listen, &msg) != ERR_NONE) {
         free(s);
         return cli_complain("%s", msg.text);
     }

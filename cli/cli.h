@@ -30,6 +30,7 @@ int cli_dev(int argc, char **argv);
 int cli_topic(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
+int cli_format(int argc, char **argv);
 int cli_quorum(int argc, char **argv);
 int cli_features(int argc, char **argv);
 int cli_log(int argc, char **argv);
@@ -107,6 +108,16 @@ int cli_columns(FILE *out);
 /* Who reads our output may go away, as head(1) does: what is written then is lost, and nothing
  * else. For verbs that have files to put in order at their end. */
 void cli_outlive_readers(void);
+
+/* ---- a broker's configuration, by options of any of its keys ---- */
+
+struct broker_config;
+/* As cli_usage.other. */
+bool cli_broker_take_key(const char *name, const char *value, struct errmsg *msg);
+/* A file, the keys that were taken over it, and over them data (log.dirs) and listen (listeners);
+ * each may be NULL. ERR_INVALID, and as cli_read_input; msg names the key. */
+enum err cli_broker_configure(struct broker_config *config, const char *path, const char *data,
+                              const char *listen, struct errmsg *msg) MUST_USE;
 
 /* ---- lines ---- */
 

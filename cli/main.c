@@ -10,6 +10,7 @@ static const struct cli_verb verbs[] = {
     {"topic", cli_topic, "create, list, describe, change, trim and delete topics"},
     {"config", cli_config, "what is set for topics and brokers, and change it while they run"},
     {"cluster", cli_cluster, "who belongs to the cluster, and whether all of it serves"},
+    {"format", cli_format, "make a directory for a node of a quorum whose log says who votes"},
     {"quorum", cli_quorum, "who leads the metadata log, who votes, and how far each is"},
     {"features", cli_features, "levels of the cluster's features: describe, upgrade, downgrade"},
     {"log", cli_log, "dump and check segment files, offline"},

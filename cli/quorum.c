@@ -164,7 +164,7 @@ static void print_replication(const struct quorum_verb *v)
            "caught up", "is");
     for (int32_t i = 0; i < told(q); i++) {
         const struct client_replica_info *r = &q->replicas[i];
-        bool leads = r->id == q->leader;
+        bool leads = r->id == q->leader && i < q->voter_count;
         const char *named = directory_of(r, directory)[0] == 0 ? "-" : directory;
         printf("%-5d %-22s %8s %7s %9s %9s  %s\n", (int)r->id, named, number(r->end, end),
                number(lag_of(q, r), lag), span(leads ? -1 : since_ms(v, r->fetched_ms), fetched),

@@ -389,6 +389,12 @@ static void serve(struct request *r, size_t at)
     api_request_free(r);
 }
 
+void api_take_voters(struct api *api, const struct api_voter *voters, int32_t count)
+{
+    api->settings.voters = voters;
+    api->settings.voter_count = count;
+}
+
 void api_request(struct api *api, const struct api_caller *caller, struct conn *conn,
                  struct conn_request *on, struct slice frame)
 {

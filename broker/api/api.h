@@ -140,6 +140,8 @@ struct api_settings {
 enum err api_new(struct api **out, struct env *env, struct mem *mem, struct trace *trace,
                  struct notes *notes, struct quorum *quorum, struct replica_set *replicas,
                  const struct api_settings *settings) MUST_USE;
+/* Others vote, or are found elsewhere (api_settings.voters). Borrowed for good. */
+void api_take_voters(struct api *api, const struct api_voter *voters, int32_t count);
 /* A frame came (conn_owner.request) from that caller; it is copied, and what it points to outlives
  * the connection. It is answered with conn_answer, now or later; a frame that breaks the protocol
  * closes the connection. */

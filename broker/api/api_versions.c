@@ -46,21 +46,26 @@ static void begin(struct request *r)
         };
     }
     const struct metadata_image *image = quorum_current(r->api->quorum);
-    struct wire_api_versions_response_supported_feature supported = {
-        .name = wire_text("metadata.version"),
-        .min_version = METADATA_VERSION_OLDEST,
-        .max_version = METADATA_VERSION,
+    struct wire_api_versions_response_supported_feature supported[] = {
+        {.name = wire_text("metadata.version"),
+         .min_version = METADATA_VERSION_OLDEST,
+         .max_version = METADATA_VERSION},
+        {.name = wire_text("kraft.version"), .max_version = QUORUM_KRAFT_VERSION},
     };
-    struct wire_api_versions_response_finalized_feature finalized = {
-        .name = supported.name,
-        .min_version_level = image->metadata_version,
-        .max_version_level = image->metadata_version,
+    struct wire_api_versions_response_finalized_feature finalized[] = {
+        {.name = supported[0].name,
+         .min_version_level = image->metadata_version,
+         .max_version_level = image->metadata_version},
+        {.name = supported[1].name,
+         .min_version_level = QUORUM_KRAFT_VERSION,
+         .max_version_level = QUORUM_KRAFT_VERSION},
     };
-    body.supported_features_count = 1;
-    body.supported_features = &supported;
+    bool with_voters = quorum_voters_record(r->api->quorum) != NULL;
+    body.supported_features_count = with_voters ? 2 : 1;
+    body.supported_features = supported;
     body.finalized_features_epoch = image->offset;
-    body.finalized_features_count = 1;
-    body.finalized_features = &finalized;
+    body.finalized_features_count = body.supported_features_count;
+    body.finalized_features = finalized;
     api_request_answer(r, &body);
 }
 

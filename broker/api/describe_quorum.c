@@ -94,7 +94,7 @@ static void answer_leader(struct request *r, struct wire_describe_quorum_respons
     struct wire_describe_quorum_response_node nodes[RAFT_VOTERS_MAX];
     const struct api_settings *settings = &r->api->settings;
     const struct quorum *q = r->api->quorum;
-    bool alone = settings->voter_count == 1;
+    bool alone = settings->voter_count == 1 && quorum_voters_record(q) == NULL;
     struct wire_describe_quorum_response_partition partition = {
         .error_message = nothing_wrong,
         .leader_id = alone && !quorum_leads(q) ? RAFT_NOBODY : quorum_leader(q),

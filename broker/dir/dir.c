@@ -100,6 +100,16 @@ bool dir_is_new(const struct dir *dir)
     return dir->is_new;
 }
 
+void dir_formatted(struct dir *dir)
+{
+    dir->is_formatted = true;
+}
+
+bool dir_is_formatted(const struct dir *dir)
+{
+    return dir->is_formatted;
+}
+
 bool dir_closing(const struct dir *dir)
 {
     return dir->closing;
@@ -247,6 +257,16 @@ static enum steps_flow open_list(struct steps *steps)
     return STEPS_TRY;
 }
 
+/* Is there such a file? */
+static bool listed(const struct opening *o, const char *name)
+{
+    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
+        if (strcmp(o->names + at, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum steps_flow open_take_list(struct steps *steps)
 {
     struct opening *o = opening_of(steps);
@@ -261,17 +281,8 @@ static enum steps_flow open_take_list(struct steps *steps)
         return STEPS_FAIL;
     for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1)
         dir_reserve_listed(o->dir, o->names + at);
+    o->dir->is_formatted = listed(o, DIR_BOOTSTRAP_NAME);
     return STEPS_NEXT;
-}
-
-/* Is there such a file? */
-static bool listed(const struct opening *o, const char *name)
-{
-    for (uint64_t at = 0; at < o->size; at += strlen(o->names + at) + 1) {
-        if (strcmp(o->names + at, name) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* Reads it if it is there. */
@@ -392,7 +403,9 @@ static enum steps_flow open_identity(struct steps *steps)
     if (e != ERR_NONE)
         return steps_fail(steps, e);
     bool whole = o->meta.has_directory_id;
-    if (!whole)
+    if (!whole && dir->config.directory_id != NULL)
+        memcpy(o->meta.directory_id.b, dir->config.directory_id, sizeof o->meta.directory_id.b);
+    else if (!whole)
         random_id(dir, "log/directory_id", &o->meta.directory_id);
     snprintf(dir->cluster_id, sizeof dir->cluster_id, "%s", o->meta.cluster_id);
     dir->directory_id = o->meta.directory_id;

@@ -11,10 +11,11 @@
 struct dir;
 struct dir_member;
 
-#define DIR_CONSENT_SUFFIX ".start-empty" /* of a file by which a person gives records up */
-#define DIR_ROUND_MEMBERS 128             /* that one round of syncs takes in */
-#define DIR_FAREWELLS_MAX 16              /* members that leave at once at a clean end */
-#define DIR_FAREWELL_FILES 5              /* that one of them leaves at most */
+#define DIR_BOOTSTRAP_NAME "bootstrap.checkpoint" /* what a cluster begins with (KIP-778) */
+#define DIR_CONSENT_SUFFIX ".start-empty"         /* of a file by which a person gives records up */
+#define DIR_ROUND_MEMBERS 128                     /* that one round of syncs takes in */
+#define DIR_FAREWELLS_MAX 16                      /* members that leave at once at a clean end */
+#define DIR_FAREWELL_FILES 5                      /* that one of them leaves at most */
 #define DIR_SHORT_MS 20 /* until what found no descriptor or memory is tried again */
 
 /* Told of what concerns the whole directory. full: the disk has no room any more; once, until it
@@ -26,15 +27,16 @@ struct dir_watch {
 struct dir_config {
     const char *path;
     int32_t node_id;
-    const char *cluster_id;   /* NULL: take what meta.properties says, or make one */
-    bool joins;               /* it is one of several, and may not make one */
-    int32_t open_files_max;   /* of the file cache */
-    int64_t checkpoint_bytes; /* a recovery point after so many synced bytes ... */
-    int64_t checkpoint_ms;    /* ... or so long */
-    int64_t flush_bytes;      /* what nobody waits for is synced after so many bytes ... */
-    int64_t flush_ms;         /* ... or so long: what a loss of power may take */
-    struct notes *notes;      /* what a person should know of the disk; may be NULL */
-    struct dir_watch *watch;  /* may be NULL */
+    const char *cluster_id;      /* NULL: take what meta.properties says, or make one */
+    const uint8_t *directory_id; /* of one that is made, 16 bytes; NULL: a new one */
+    bool joins;                  /* it is one of several, and may not make one */
+    int32_t open_files_max;      /* of the file cache */
+    int64_t checkpoint_bytes;    /* a recovery point after so many synced bytes ... */
+    int64_t checkpoint_ms;       /* ... or so long */
+    int64_t flush_bytes;         /* what nobody waits for is synced after so many bytes ... */
+    int64_t flush_ms;            /* ... or so long: what a loss of power may take */
+    struct notes *notes;         /* what a person should know of the disk; may be NULL */
+    struct dir_watch *watch;     /* may be NULL */
     bool reserve; /* keeps half a MiB, so that a start on a full disk can show what is there */
 };
 
@@ -86,7 +88,11 @@ const char *dir_path(const struct dir *dir);
 const char *dir_cluster_id(const struct dir *dir);
 const uint8_t *dir_id(const struct dir *dir); /* directory.id, 16 bytes */
 bool dir_is_new(const struct dir *dir);       /* meta.properties was not there */
-bool dir_clean(const struct dir *dir);        /* the last life ended with the marker */
+/* kiln format, or Kafka's tool, has made it: bootstrap.checkpoint is there. */
+bool dir_is_formatted(const struct dir *dir);
+/* It is from now on. */
+void dir_formatted(struct dir *dir);
+bool dir_clean(const struct dir *dir); /* the last life ended with the marker */
 /* The broker epoch that the marker said (B-2); -1: none. */
 int64_t dir_clean_epoch(const struct dir *dir);
 /* The one that this life's marker is to say; -1, where nobody says. */

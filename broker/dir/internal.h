@@ -58,6 +58,7 @@ struct dir {
     int64_t epoch;       /* that this life's will say */
     bool touched;        /* since dir_assert looked */
     bool is_new;         /* meta.properties was not there */
+    bool is_formatted;   /* bootstrap.checkpoint was there */
     env_file lock;
     struct dir_ground ground;
     struct dir_reserve *reserve;

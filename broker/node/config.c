@@ -448,7 +448,7 @@ static enum err check_replica_times(const struct broker_config *config, struct e
 enum err broker_config_check(const struct broker_config *config, struct errmsg *msg)
 {
     struct listener_list listeners;
-    enum err e = broker_listeners_parse(config, &listeners, msg);
+    enum err e = broker_listeners_parse(config, false, &listeners, msg);
     if (e == ERR_NONE)
         e = broker_members_check(config, &listeners, msg);
     if (e == ERR_NONE)

@@ -12,6 +12,10 @@
 /* And of the time after which it is given up: an answer that came as late would be none. */
 #define REQUEST_WAIT_PARTS 2
 
+#define BOOTSTRAP_ID                                                                               \
+    (-2) /* of the first of controller.quorum.bootstrap.servers, down from there                   \
+          */
+
 /* A request of raft's on its way. */
 struct way {
     struct peers_request request;
@@ -20,8 +24,14 @@ struct way {
     int64_t sent_ns;
 };
 
+/* Where a voter is, by the record that says so. */
+struct elector {
+    char name[LISTENER_NAME_SIZE], host[PEERS_HOST_SIZE];
+};
+
 struct controllers {
     struct broker *broker;
+    struct elector electors[RAFT_VOTERS_MAX]; /* kraft.version 1: of broker.voters */
     struct quorum_peers out;
     struct peers *peers;
     struct peers_op closing;
@@ -33,16 +43,23 @@ struct controllers {
 
 /* ---- out ---- */
 
+/* That of the voter; else one on which nothing is under way, or, where voters have changed
+ * meanwhile, what was asked longest ago is given up. */
 static struct way *way_of(struct controllers *c, const struct raft_request *request)
 {
-    const struct quorum_members *members = &c->broker->members;
+    struct way *found = NULL;
     if (request->api == RAFT_FETCH || request->api == RAFT_FETCH_SNAPSHOT)
         return &c->ways[RAFT_VOTERS_MAX];
-    for (int32_t i = 0; i < members->voter_count; i++) {
-        if (members->voters[i].id == request->to.id)
-            return &c->ways[i];
+    for (int32_t i = 0; i < RAFT_VOTERS_MAX; i++) {
+        struct way *w = &c->ways[i];
+        bool idle = w->request.peers == NULL;
+        if (w->broker != NULL && w->asked.to.id == request->to.id)
+            return w;
+        if (found == NULL || (idle && found->request.peers != NULL) ||
+            (!idle && found->request.peers != NULL && w->sent_ns < found->sent_ns))
+            found = w;
     }
-    UNREACHABLE(); /* who votes stands in the configuration */
+    return found;
 }
 
 static enum err encode(struct peers_request *request, int16_t version, struct wire_out *out)
@@ -77,6 +94,18 @@ static void on_lost(struct peers_request *request, enum err why)
     quorum_lost(w->broker->quorum, w->asked.api, w->asked.number);
 }
 
+/* Of whom no record says where it is, for this node may not have the record yet. */
+static void meet_leader(struct broker *b, int16_t version, struct bytes body, int32_t leader_id)
+{
+    struct talk_found found;
+    for (int32_t i = 0; i < b->voter_count; i++) {
+        if (b->voters[i].id == leader_id)
+            return;
+    }
+    if (leader_id >= 0 && talk_leader(version, body, b->mem, leader_id, &found))
+        (void)!peers_know(b->controllers->peers, leader_id, found.host, found.port);
+}
+
 /* An answer that cannot be is none. */
 static void on_answered(struct peers_request *request, int16_t version, struct slice body)
 {
@@ -98,6 +127,8 @@ static void on_answered(struct peers_request *request, int16_t version, struct s
                                .size = (uint32_t)content.size};
     int64_t asked_ns = w->sent_ns;
     bool log = response.api == RAFT_FETCH && response.code == WIRE_ERROR_NONE;
+    if (b->members.dynamic && w->asked.api == RAFT_FETCH)
+        meet_leader(b, version, slice_bytes(body), response.leader_id);
     quorum_response(quorum, &response, bytes);
     if (log)
         broker_heard_log(b, asked_ns, response.high_watermark);
@@ -109,8 +140,10 @@ static void send(struct quorum_peers *out, const struct raft_request *request)
     struct way *w = way_of(c, request);
     bool log = request->api == RAFT_FETCH || request->api == RAFT_FETCH_SNAPSHOT;
     int32_t to = request->to.id;
+    const struct quorum_members *members = &c->broker->members;
     if (request->bootstrap >= 0) /* who observes asks the voters in turn (kraft.version 0) */
-        to = c->broker->members.voters[request->bootstrap].id;
+        to = members->dynamic ? BOOTSTRAP_ID - request->bootstrap
+                              : members->voters[request->bootstrap].id;
     if (w->request.peers != NULL) {
         peers_cancel(&w->request);
         quorum_lost(c->broker->quorum, w->asked.api, w->asked.number);
@@ -165,10 +198,62 @@ static const char *quorum_listener(struct broker *b)
     return b->quorum_listener;
 }
 
+/* By the listener that this node calls one of controllers, if the voter has it; else by its first.
+ */
+static const struct wire_voters_record_endpoint *
+endpoint_of(struct broker *b, const struct wire_voters_record_voter *voter)
+{
+    const char *name = quorum_listener(b);
+    for (int32_t i = 0; i < voter->endpoints_count; i++) {
+        if (wire_string_equal(voter->endpoints[i].name, wire_text(name)))
+            return &voter->endpoints[i];
+    }
+    return voter->endpoints_count > 0 ? &voter->endpoints[0] : NULL;
+}
+
+static bool take_elector(struct broker *b, const struct wire_voters_record_voter *voter)
+{
+    const struct wire_voters_record_endpoint *at = endpoint_of(b, voter);
+    struct elector *to = &b->controllers->electors[b->voter_count];
+    if (at == NULL || at->name.size >= (int32_t)sizeof to->name ||
+        at->host.size >= (int32_t)sizeof to->host || at->host.size < 1)
+        return false;
+    text_fit(to->name, sizeof to->name, "%.*s", (int)at->name.size, at->name.data);
+    text_fit(to->host, sizeof to->host, "%.*s", (int)at->host.size, at->host.data);
+    b->voters[b->voter_count++] = (struct api_voter){
+        .id = voter->voter_id, .at = {.name = to->name, .host = to->host, .port = at->port}};
+    return peers_know(b->controllers->peers, voter->voter_id, to->host, at->port) == ERR_NONE;
+}
+
+/* A voter that cannot be reached counts all the same: it is asked in vain. */
+static void take_electors(struct broker *b)
+{
+    const struct wire_voters_record *record = quorum_voters_record(b->quorum);
+    b->voter_count = 0;
+    for (int32_t i = 0; record != NULL && i < record->voters_count; i++) {
+        if (!take_elector(b, &record->voters[i]))
+            NOTE(b->notes, VOTER_UNKNOWN,
+                 "where voter %d of the metadata quorum is found cannot be read in its record",
+                 (int)record->voters[i].voter_id);
+    }
+}
+
+void broker_controllers_changed(struct quorum_watch *watch)
+{
+    struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
+    take_electors(b);
+    if (b->api != NULL)
+        api_take_voters(b->api, b->voters, b->voter_count);
+}
+
 /* Of a node that votes alone: itself, where its clients find it. */
 void broker_controllers_take(struct broker *b)
 {
     const struct quorum_members *members = &b->members;
+    if (members->dynamic) {
+        take_electors(b);
+        return;
+    }
     const struct api_listener *first = &b->listeners[0].told;
     const char *name = members->voter_count > 1 ? quorum_listener(b) : first->name;
     b->voter_count = members->voter_count;
@@ -189,6 +274,9 @@ static enum err know_all(struct controllers *c)
 {
     const struct quorum_members *members = &c->broker->members;
     enum err e = ERR_NONE;
+    for (int32_t i = 0; i < members->bootstrap_count && members->dynamic && e == ERR_NONE; i++)
+        e = peers_know(c->peers, BOOTSTRAP_ID - i, members->bootstrap[i].host,
+                       members->bootstrap[i].port);
     for (int32_t i = 0; i < members->voter_count && e == ERR_NONE; i++)
         e = peers_know(c->peers, members->voters[i].id, members->voters[i].at.host,
                        members->voters[i].at.port);
@@ -198,7 +286,7 @@ static enum err know_all(struct controllers *c)
 enum err broker_controllers_open(struct broker *b)
 {
     const struct broker_config *config = &b->config;
-    if (b->members.voter_count < 2)
+    if (!b->members.several)
         return ERR_NONE;
     struct controllers *c = mem_zalloc(b->mem, sizeof *c);
     if (c == NULL)

@@ -12,6 +12,8 @@ static int64_t majority_ns(const struct broker *b)
     int32_t count = quorum_leads(b->quorum) ? quorum_readers(b->quorum, readers) : 0;
     int64_t wall_ms = env_wall(b->env), oldest_ms = INT64_MAX;
     int32_t voters = b->members.voter_count;
+    if (b->members.dynamic)
+        voters = b->voter_count;
     for (int32_t taken = 0; taken < voters / 2; taken++) { /* beside this one */
         int32_t newest = -1;
         for (int32_t i = 0; i < count; i++) {

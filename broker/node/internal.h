@@ -46,9 +46,10 @@ struct listener_list {
     bool named; /* by the configuration: not only "HOST:PORT" */
 };
 
-/* ERR_INVALID with a sentence that names the key. */
-enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
-                                struct errmsg *msg) MUST_USE;
+/* formatted: its directory is of a quorum whose log names its voters, whatever the configuration
+ * says. ERR_INVALID with a sentence that names the key. */
+enum err broker_listeners_parse(const struct broker_config *config, bool formatted,
+                                struct listener_list *out, struct errmsg *msg) MUST_USE;
 /* Takes the text up to the next comma off *list, without blanks around it; false at its end. An
  * entry that is empty is passed over. */
 bool broker_next_entry(struct bytes *list, struct bytes *entry);
@@ -64,15 +65,27 @@ struct quorum_member {
 struct quorum_members {
     bool is_broker, is_controller; /* this node */
     struct quorum_member voters[RAFT_VOTERS_MAX];
-    int32_t voter_count; /* 0: this node is its own quorum */
+    int32_t voter_count; /* of controller.quorum.voters */
     int32_t self;        /* its index; -1: it is none */
+    /* controller.quorum.bootstrap.servers: where somebody may know who leads (kraft.version 1). */
+    struct endpoint bootstrap[RAFT_VOTERS_MAX];
+    int32_t bootstrap_count;
+    bool dynamic; /* the metadata log says who votes */
+    bool several; /* it is not its own quorum: voters are named, or the log names them */
 };
+
+/* It is its own quorum, unless its directory was formatted for one whose log names its voters. */
+bool broker_members_depend(const struct quorum_members *members);
 
 /* ERR_INVALID with a sentence that names the key. */
 enum err broker_members_parse(const struct broker_config *config, struct quorum_members *out,
                               struct errmsg *msg) MUST_USE;
 /* The same, and that its listeners go with it, and that all of it is served. */
 enum err broker_members_check(const struct broker_config *config,
+                              const struct listener_list *listeners, struct errmsg *msg) MUST_USE;
+/* That its listeners go with what it is. As above. */
+enum err broker_members_place(const struct broker_config *config,
+                              const struct quorum_members *members,
                               const struct listener_list *listeners, struct errmsg *msg) MUST_USE;
 /* topic_log.c: what the log of the topic's partitions is to do. */
 struct log_config broker_log_config(const struct metadata_topic_config *config,
@@ -243,7 +256,7 @@ struct membership {
     /* What a registration says. */
     struct wire_register_broker_record record;
     struct wire_register_broker_record_endpoint end_points[LISTENERS_MAX];
-    struct wire_register_broker_record_feature feature;
+    struct wire_register_broker_record_feature features[2];
     struct wire_uuid directory;
 };
 
@@ -296,6 +309,8 @@ struct broker {
     struct replica_op closing_op;
     bool closing_one;
 
+    struct broker_format *format; /* NULL: a new directory is left as it is */
+    struct formatting *formatting;
     struct quorum_members members;
     struct api_voter voters[RAFT_VOTERS_MAX]; /* of the metadata quorum, and where they are */
     int32_t voter_count;
@@ -335,6 +350,7 @@ static inline bool broker_serves(const struct broker *b)
 void broker_start_failed(struct broker *b, enum err e, const struct errmsg *msg);
 void broker_start_partitions_done(struct broker *b);
 void broker_start_listening_done(struct broker *b);
+void broker_start_formatted(struct broker *b);
 /* True when a stop cut the start short; the way back has begun. */
 bool broker_start_cut_short(struct broker *b);
 /* What broker_set_limits says of logs; before the first is opened. */
@@ -480,9 +496,20 @@ bool broker_fetchers_are_closed(const struct broker *b);
 void broker_fetchers_end(struct broker *b, void (*ended)(struct broker *b));
 void broker_fetchers_free(struct broker *b);
 
+/* format.c */
+/* The directory is open. False: there is nothing to be formatted; else broker_start_formatted is
+ * called, or broker_start_failed. */
+bool broker_format_begin(struct broker *b);
+/* What is needed before: where the new directory's id stands; NULL: it is a random one. ERR_NOMEM.
+ */
+enum err broker_format_open(struct broker *b, const uint8_t **directory_id) MUST_USE;
+void broker_format_free(struct broker *b);
+
 /* controllers.c */
 /* Somebody else may lead the metadata quorum. */
 void broker_controllers_role_changed(struct quorum_watch *watch);
+/* kraft.version 1: others may vote. */
+void broker_controllers_changed(struct quorum_watch *watch);
 /* Who votes, and where. Once the listeners have their ports. */
 void broker_controllers_take(struct broker *b);
 /* Makes the way to the other voters, if there are any. ERR_NOMEM, ERR_LIMIT (a host too long). */

@@ -285,13 +285,13 @@ static void set_apart(const struct broker_config *config, struct listener_list *
     }
 }
 
-enum err broker_listeners_parse(const struct broker_config *config, struct listener_list *out,
-                                struct errmsg *msg)
+enum err broker_listeners_parse(const struct broker_config *config, bool formatted,
+                                struct listener_list *out, struct errmsg *msg)
 {
     struct quorum_members members;
     *out = (struct listener_list){0};
     enum err e = broker_members_parse(config, &members, msg);
-    bool alone = members.voter_count < 2 && members.is_broker;
+    bool alone = !members.several && !formatted && members.is_broker;
     if (e == ERR_NONE)
         e = parse_listeners(config, alone, out, msg);
     struct bytes list = bytes_text(config->advertised_listeners);

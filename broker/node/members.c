@@ -79,6 +79,40 @@ static enum err take_voters(const struct broker_config *config, struct quorum_me
     return e;
 }
 
+static enum err take_bootstrap(const struct broker_config *config, struct quorum_members *out,
+                               struct errmsg *msg)
+{
+    struct bytes list = bytes_text(config->controller_quorum_bootstrap_servers);
+    struct bytes text;
+    while (broker_next_entry(&list, &text)) {
+        struct endpoint *at = &out->bootstrap[out->bootstrap_count];
+        if (out->bootstrap_count == RAFT_VOTERS_MAX)
+            return errmsg_set(msg, ERR_INVALID,
+                              "controller.quorum.bootstrap.servers: names more than %d",
+                              RAFT_VOTERS_MAX);
+        if (!broker_parse_address(text, at) || at->host[0] == 0 || at->port == 0)
+            return errmsg_set(msg, ERR_INVALID,
+                              "controller.quorum.bootstrap.servers: \"%.*s\" is not of the form "
+                              "HOST:PORT",
+                              (int)text.size, (const char *)text.data);
+        out->bootstrap_count++;
+    }
+    return ERR_NONE;
+}
+
+bool broker_members_depend(const struct quorum_members *members)
+{
+    return members->voter_count == 0 && members->bootstrap_count > 0 && !members->dynamic;
+}
+
+/* A node that is both, and knows one address, may be all there is: then its directory decides. */
+static void take_kind(struct quorum_members *out)
+{
+    bool both = out->is_broker && out->is_controller;
+    out->dynamic = out->voter_count == 0 && out->bootstrap_count > (both ? 1 : 0);
+    out->several = out->dynamic || out->voter_count > 1;
+}
+
 /* A controller is one of the voters, and who is none is no voter (KafkaConfig.validateValues). */
 static enum err check_place(const struct broker_config *config, struct quorum_members *out,
                             struct errmsg *msg)
@@ -102,9 +136,9 @@ static enum err check_place(const struct broker_config *config, struct quorum_me
 }
 
 /* Several voters need to find each other. */
-static enum err check_listener(const struct broker_config *config,
-                               const struct quorum_members *members,
-                               const struct listener_list *listeners, struct errmsg *msg)
+enum err broker_members_place(const struct broker_config *config,
+                              const struct quorum_members *members,
+                              const struct listener_list *listeners, struct errmsg *msg)
 {
     bool found = false;
     bool others = false;
@@ -112,7 +146,7 @@ static enum err check_listener(const struct broker_config *config,
         found |= listeners->at[i].of_quorum;
         others |= !listeners->at[i].of_quorum;
     }
-    if (members->is_controller && members->voter_count > 1 && !found)
+    if (members->is_controller && members->several && !found)
         return errmsg_set(msg, ERR_INVALID,
                           "listeners: \"%s\" names none of controller.listener.names (%s), where "
                           "other voters would reach this one",
@@ -135,22 +169,11 @@ static enum err check_listener(const struct broker_config *config,
     return ERR_NONE;
 }
 
-/* Addresses of a quorum whose voters its log names (KIP-853). Alone, a node is its own quorum. */
-static int bootstrap_count(const struct broker_config *config)
-{
-    struct bytes list = bytes_text(config->controller_quorum_bootstrap_servers);
-    struct bytes text;
-    int count = 0;
-    while (broker_next_entry(&list, &text))
-        count++;
-    return count;
-}
-
 /* Who is heard of less often than that is fenced though it is well. */
 static enum err check_times(const struct broker_config *config,
                             const struct quorum_members *members, struct errmsg *msg)
 {
-    if (members->voter_count < 2 ||
+    if (!members->several ||
         config->broker_heartbeat_interval_ms < config->broker_session_timeout_ms)
         return ERR_NONE;
     return errmsg_set(msg, ERR_INVALID,
@@ -163,24 +186,23 @@ static enum err check_times(const struct broker_config *config,
 static enum err check_served(const struct broker_config *config,
                              const struct quorum_members *members, struct errmsg *msg)
 {
-    if (members->voter_count == 0 && bootstrap_count(config) > 1)
-        return errmsg_set(msg, ERR_INVALID,
-                          "controller.quorum.bootstrap.servers: a quorum whose own log names its "
-                          "voters is not served yet; name them in controller.quorum.voters");
-    if (!members->is_controller && members->voter_count < 2)
+    if (!members->is_controller && !members->several)
         return errmsg_set(msg, ERR_INVALID,
                           "process.roles: a node that is broker alone needs controllers: name "
-                          "several voters in controller.quorum.voters, or leave process.roles "
-                          "away, and it is its own controller");
-    if (members->voter_count < 2 && config->default_replication_factor > 1)
+                          "controller.quorum.bootstrap.servers, or several voters in "
+                          "controller.quorum.voters, or leave process.roles away, and it is its "
+                          "own controller");
+    if (!members->several && !broker_members_depend(members) &&
+        config->default_replication_factor > 1)
         return errmsg_set(msg, ERR_INVALID,
                           "default.replication.factor: %lld brokers are wanted, and this node is a "
                           "cluster of its own",
                           (long long)config->default_replication_factor);
-    if (!members->is_broker && members->voter_count < 2)
+    if (!members->is_broker && !members->several)
         return errmsg_set(msg, ERR_INVALID,
                           "process.roles: a controller alone has nobody to serve; name several "
-                          "voters in controller.quorum.voters, or say broker,controller");
+                          "voters in controller.quorum.voters, or "
+                          "controller.quorum.bootstrap.servers, or say broker,controller");
     return ERR_NONE;
 }
 
@@ -191,6 +213,10 @@ enum err broker_members_parse(const struct broker_config *config, struct quorum_
     enum err e = take_roles(config, out, msg);
     if (e == ERR_NONE)
         e = take_voters(config, out, msg);
+    if (e == ERR_NONE)
+        e = take_bootstrap(config, out, msg);
+    if (e == ERR_NONE)
+        take_kind(out);
     return e == ERR_NONE ? check_place(config, out, msg) : e;
 }
 
@@ -200,7 +226,7 @@ enum err broker_members_check(const struct broker_config *config,
     struct quorum_members members;
     enum err e = broker_members_parse(config, &members, msg);
     if (e == ERR_NONE)
-        e = check_listener(config, &members, listeners, msg);
+        e = broker_members_place(config, &members, listeners, msg);
     if (e == ERR_NONE)
         e = check_times(config, &members, msg);
     return e == ERR_NONE ? check_served(config, &members, msg) : e;

@@ -65,12 +65,14 @@ static void fill_record(struct broker *b)
         m->end_points[record->end_points_count++] = (struct wire_register_broker_record_endpoint){
             .name = wire_text(told->name), .host = wire_text(told->host), .port = told->port};
     }
-    m->feature = (struct wire_register_broker_record_feature){
+    m->features[0] = (struct wire_register_broker_record_feature){
         .name = wire_text("metadata.version"),
         .min_supported_version = METADATA_VERSION_OLDEST,
         .max_supported_version = METADATA_VERSION};
-    record->features = &m->feature;
-    record->features_count = 1;
+    m->features[1] = (struct wire_register_broker_record_feature){
+        .name = wire_text("kraft.version"), .max_supported_version = QUORUM_KRAFT_VERSION};
+    record->features = m->features;
+    record->features_count = b->members.dynamic ? 2 : 1;
     memcpy(m->directory.b, dir_id(b->dir), sizeof m->directory.b);
     record->log_dirs = &m->directory;
     record->log_dirs_count = 1;

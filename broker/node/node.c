@@ -33,6 +33,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
                                             .led = broker_partitions_led,
                                             .failed = broker_partitions_metadata_failed,
                                             .role_changed = broker_controllers_role_changed,
+                                            .voters_changed = broker_controllers_changed,
                                             .stopped = broker_partitions_metadata_stopped};
     broker_clients_init(b);
     list_init(&b->to_open);
@@ -60,6 +61,12 @@ void broker_set_access(struct broker *b, const struct api_access *access)
 {
     ASSERT(b->phase == BROKER_NEW);
     b->access = access;
+}
+
+void broker_set_format(struct broker *b, struct broker_format *format)
+{
+    ASSERT(b->phase == BROKER_NEW);
+    b->format = format;
 }
 
 void broker_set_filtering(struct broker *b, const struct conn_filtering *filtering)
@@ -90,6 +97,7 @@ void broker_free(struct broker *b)
     orders_free(b->orders);
     quorum_free(b->quorum);
     broker_controllers_free(b);
+    broker_format_free(b);
     if (b->logs != NULL)
         log_set_free(b->logs);
     if (b->dir != NULL)
@@ -119,6 +127,13 @@ uint16_t broker_port(const struct broker *b)
 {
     const struct listener *l = first_listener(b);
     return l->name == 0 ? 0 : env_listener_port(l->name);
+}
+
+void broker_directory_id(const struct broker *b, char out[BROKER_DIRECTORY_ID_SIZE])
+{
+    struct wire_uuid id;
+    memcpy(id.b, dir_id(b->dir), sizeof id.b);
+    wire_uuid_print(&id, out);
 }
 
 const char *broker_cluster_id(const struct broker *b)

@@ -111,6 +111,28 @@ struct broker_limits {
 extern const struct config_table broker_limits_table;
 /* Before broker_start. */
 void broker_set_limits(struct broker *broker, const struct broker_limits *limits);
+/* How a new directory is formatted, before its first life (KIP-853). */
+enum broker_format_kind {
+    BROKER_FORMAT_NONE,                /* not at all: its node is its own quorum, or observes one */
+    BROKER_FORMAT_STANDALONE,          /* it is the one voter */
+    BROKER_FORMAT_INITIAL_CONTROLLERS, /* these are */
+    BROKER_FORMAT_NO_INITIAL_CONTROLLERS, /* others are, who are not known */
+};
+
+struct broker_format {
+    enum broker_format_kind kind;
+    const char *controllers; /* ID@HOST:PORT:DIRID,... */
+    bool only; /* that is all there is to be done: a directory that is there is refused */
+    /* It is formatted; and then it goes on, unless it is to be stopped. */
+    void (*formatted)(struct broker_format *format);
+};
+
+/* ERR_INVALID, with a sentence: what is wrong with it beside that configuration. */
+enum err broker_format_check(const struct broker_format *format, const struct broker_config *config,
+                             struct errmsg *msg) MUST_USE;
+/* Before broker_start; format was checked, and outlives it. Of a directory that is there already
+ * nothing is changed. */
+void broker_set_format(struct broker *broker, struct broker_format *format);
 /* Opens the directory, replays the metadata, opens the partitions, listens. Done with ERR_NONE: it
  * serves, and broker_port says where. A partition that is corrupt is offline, with a sentence; the
  * others serve. Errors: as dir_open, and ERR_BUSY, ERR_ACCESS, ERR_UNREACHABLE of the listener;
@@ -120,6 +142,9 @@ void broker_start(struct broker *broker, struct broker_op *op, broker_done *done
 const char *broker_host(const struct broker *broker);
 uint16_t broker_port(const struct broker *broker);
 const char *broker_cluster_id(const struct broker *broker);
+/* Of its directory, in base64; once that is open. */
+#define BROKER_DIRECTORY_ID_SIZE 23
+void broker_directory_id(const struct broker *broker, char out[BROKER_DIRECTORY_ID_SIZE]);
 /* Answers what is in flight, syncs, writes snapshots, checkpoints and the clean-shutdown marker.
  * May be called while it starts. Connections that do not end within BROKER_STOP_NS_MAX are closed.
  * An error says that the next start will recover. done is never called inside broker_stop. */

@@ -167,6 +167,9 @@ static void take_quorum(const struct broker *b, struct quorum_settings *settings
     settings->session_timeout_ns = ENV_NS_OF_MS(config->broker_session_timeout_ms);
     /* Kafka's observers, too, ask at the voters' addresses who leads. */
     settings->bootstrap_count = members->self < 0 ? members->voter_count : 0;
+    settings->dynamic = members->dynamic;
+    if (members->dynamic)
+        settings->bootstrap_count = members->bootstrap_count;
 }
 
 static void open_metadata(struct broker *b)
@@ -178,7 +181,7 @@ static void open_metadata(struct broker *b)
         .controller = {.node_id = (int32_t)b->config.node_id,
                        .partition_count_default = (int32_t)b->config.num_partitions,
                        .replication_factor_default = (int32_t)b->config.default_replication_factor,
-                       .is_alone = b->members.voter_count < 2,
+                       .is_alone = !b->members.several,
                        .producer_id_block = (int32_t)b->limits.producer_id_block,
                        .leader_epoch_first = (int32_t)b->limits.leader_epoch_first},
     };
@@ -215,20 +218,10 @@ void broker_start_listening_done(struct broker *b)
 
 /* ---- the directory ---- */
 
-static void on_dir_open(struct dir_op *op, enum err e)
-{
-    struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
-    b->dir_open = e == ERR_NONE;
-    if (e != ERR_NONE)
-        broker_start_failed(b, e, &op->msg);
-    else if (!broker_start_cut_short(b))
-        broker_clients_listen(b);
-}
-
 static enum err take_listeners(struct broker *b, struct errmsg *msg)
 {
     struct listener_list list;
-    enum err e = broker_listeners_parse(&b->config, &list, msg);
+    enum err e = broker_listeners_parse(&b->config, b->members.several, &list, msg);
     if (e != ERR_NONE)
         return e;
     for (int i = 0; i < list.count; i++)
@@ -237,21 +230,62 @@ static enum err take_listeners(struct broker *b, struct errmsg *msg)
     return ERR_NONE;
 }
 
+/* A directory that was formatted is of a quorum whose log names its voters. */
+static enum err take_format(struct broker *b, struct errmsg *msg)
+{
+    struct quorum_members *members = &b->members;
+    struct listener_list list;
+    if (!broker_members_depend(members) || !dir_is_formatted(b->dir))
+        return ERR_NONE;
+    members->dynamic = members->several = true;
+    enum err e = take_listeners(b, msg);
+    if (e == ERR_NONE)
+        e = broker_listeners_parse(&b->config, true, &list, msg);
+    return e == ERR_NONE ? broker_members_place(&b->config, members, &list, msg) : e;
+}
+
+static void on_dir_open(struct dir_op *op, enum err e)
+{
+    struct broker *b = CONTAINER_OF(op, struct broker, dir_op);
+    b->dir_open = e == ERR_NONE;
+    if (e != ERR_NONE)
+        broker_start_failed(b, e, &op->msg);
+    else if (!broker_start_cut_short(b) && !broker_format_begin(b))
+        broker_start_formatted(b);
+}
+
+void broker_start_formatted(struct broker *b)
+{
+    struct errmsg msg = {{0}};
+    if (broker_start_cut_short(b))
+        return;
+    enum err e = take_format(b, &msg);
+    if (e != ERR_NONE)
+        broker_start_failed(b, e, &msg);
+    else
+        broker_clients_listen(b);
+}
+
 static enum err make_dir_object(struct broker *b, struct errmsg *msg)
 {
     const struct broker_config *c = &b->config;
     enum err e = broker_config_check(c, msg);
     if (e == ERR_NONE)
-        e = take_listeners(b, msg);
-    if (e == ERR_NONE)
         e = broker_members_parse(c, &b->members, msg);
+    if (e == ERR_NONE)
+        e = take_listeners(b, msg);
     if (e != ERR_NONE)
         return e;
+    const uint8_t *directory_id = NULL;
+    e = broker_format_open(b, &directory_id);
+    if (e != ERR_NONE)
+        return errmsg_set(msg, e, "out of memory");
     struct dir_config config = {
         .path = c->log_dirs,
+        .directory_id = directory_id,
         .node_id = (int32_t)c->node_id,
         .cluster_id = c->cluster_id[0] == 0 ? NULL : c->cluster_id,
-        .joins = b->members.voter_count > 1,
+        .joins = b->members.several,
         .open_files_max = (int32_t)c->log_open_files_max,
         .checkpoint_bytes = c->log_checkpoint_bytes,
         .checkpoint_ms = c->log_checkpoint_ms,

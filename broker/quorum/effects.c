@@ -47,7 +47,7 @@ static void save(struct quorum *q)
     m->written = *raft_state(q->raft);
     text_free(&m->text);
     text_init(&m->text, q->mem);
-    quorum_state_print(&m->text, &m->written, &q->settings.voters);
+    quorum_state_print(&m->text, &m->written, q->settings.dynamic ? NULL : &q->settings.voters);
     if (m->text.failed) {
         refused(q);
         return;
@@ -75,6 +75,8 @@ static void append_leader_change(struct quorum *q)
         ids[i] = (struct wire_leader_change_message_voter){.voter_id = voters->keys[i].id};
     metadata_batch_init(&batch, q->mem, env_wall(q->env), log_end(q->log), q->epoch);
     enum err e = metadata_batch_add_leader_change(&batch, &message);
+    if (e == ERR_NONE && q->member->out.log_count == RAFT_FIRST_RECORDS)
+        e = quorum_electors_put(quorum_electors_at(q, log_end(q->log)), &batch);
     if (e == ERR_NONE)
         e = metadata_batch_finish(&batch);
     if (e == ERR_NONE)

@@ -2,40 +2,40 @@
  * Nothing of it is believed: a batch counts when it is whole and its CRC is right. */
 #include "quorum/internal.h"
 
-/* In a quorum with static voters (kraft.version 0) no log has a record of them. */
-static bool names_voters(const struct wire_batch *head, struct bytes in)
+/* In a quorum with static voters (kraft.version 0) no log has a record of them: false, as for one
+ * that cannot be read. */
+static bool take_electors(struct quorum *q, const struct wire_batch *head, struct bytes in,
+                          const struct raft_voters **voters)
 {
-    struct wire_records it;
-    struct wire_record record;
-    int16_t type;
-    if ((head->attributes & WIRE_BATCH_CONTROL) == 0)
+    struct electors *electors;
+    *voters = NULL;
+    if (quorum_electors_read(q, head, in, head->base_offset, &electors, NULL) != ERR_NONE)
         return false;
-    enum err e = wire_records_begin(&it, head, in, NULL);
-    while (e == ERR_NONE && it.left > 0) {
-        e = wire_records_next(&it, &record, NULL);
-        if (e == ERR_NONE)
-            e = wire_control_type(record.key, &type, NULL);
-        if (e == ERR_NONE &&
-            (type == WIRE_CONTROL_KRAFT_VERSION || type == WIRE_CONTROL_KRAFT_VOTERS))
-            return true;
-    }
-    return false;
+    if (electors == NULL)
+        return true;
+    list_push_back(&q->electors_come, &electors->link);
+    *voters = &electors->keys;
+    return q->settings.dynamic;
 }
 
 int32_t quorum_fetched_read(struct quorum *q, struct bytes bytes)
 {
     struct raft_batch *batches = q->member->batches;
     struct wire_batch head;
+    const struct raft_voters *voters;
     int32_t count = 0;
+    quorum_electors_drop_come(q);
     for (size_t at = 0; count < RAFT_BATCHES_MAX; at += (size_t)head.size) {
         if (wire_batch_at(bytes, at, &head, NULL) != WIRE_AT_BATCH)
             break;
         struct bytes in = bytes_of(bytes.data + at, (size_t)head.size);
-        if (wire_batch_verify(&head, in.data, NULL) != ERR_NONE || names_voters(&head, in))
+        if (wire_batch_verify(&head, in.data, NULL) != ERR_NONE ||
+            !take_electors(q, &head, in, &voters))
             break;
         batches[count++] = (struct raft_batch){.first = head.base_offset,
                                                .end = wire_batch_last_offset(&head) + 1,
-                                               .epoch = head.leader_epoch};
+                                               .epoch = head.leader_epoch,
+                                               .voters = voters};
     }
     return count > 0 ? count : -1;
 }

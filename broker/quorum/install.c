@@ -70,6 +70,7 @@ static enum steps_flow read_whole(struct steps *steps)
     if (!install->last)
         return steps_go(steps, STEPS_END);
     arena_init(&install->arena, install->q->mem, ARENA_BYTES);
+    quorum_electors_free(install->q, install->load.electors);
     install->load =
         (struct load){.q = install->q, .edit = &install->edit, .arena = &install->arena};
     install->loaded.done = on_loaded;

@@ -22,6 +22,15 @@ struct change {
     uint32_t bytes;               /* of the log */
 };
 
+/* electors.c: a VotersRecord. */
+struct electors {
+    struct list link; /* of quorum.electors */
+    int64_t offset;   /* of the batch that says so; of a snapshot, the last that it stands for */
+    struct raft_voters keys;
+    struct wire_voters_record record;
+    struct arena arena;
+};
+
 /* ---- snapshots (KIP-630) ---- */
 
 #define QUORUM_PART_SUFFIX ".part" /* of one that is being fetched */
@@ -56,7 +65,8 @@ struct load {
     struct env_timer yield;
     struct waiter *waiter, *done;
     struct dir_get get;
-    struct errmsg msg; /* why one that was found is none */
+    struct electors *electors; /* that it names; NULL: none */
+    struct errmsg msg;         /* why one that was found is none */
     uint64_t names_size, at;
     char *names;
     struct snapshot_id found[SNAPSHOTS_SEEN_MAX]; /* the oldest first */
@@ -98,6 +108,7 @@ struct replay {
     struct dir_get get, crc;
     struct raft_state state;
     bool state_known;
+    int64_t tail_at; /* up to there the log behind the snapshot was looked at for voters */
     char state_path[ENV_PATH_MAX], crc_path[ENV_PATH_MAX];
 };
 
@@ -250,6 +261,11 @@ struct quorum {
     struct member *member; /* one of several voters; NULL: it is its own quorum */
     struct raft *raft;     /* NULL: the log is not replayed yet */
     uint64_t generation;   /* of raft's log */
+    /* kraft.version 1: what is known of who votes, in ascending order; what the step that comes
+     * may take; and what the owner was told. */
+    struct list electors, electors_come;
+    const struct electors *electors_told;
+    bool electors_changed;
     bool unsaved;  /* raft's state is to be made durable, and nothing is told to it before */
     int32_t epoch; /* raft's */
     struct metadata_image *current;       /* committed, without what an open transaction has */
@@ -297,6 +313,25 @@ void quorum_change_advance(struct quorum *q);
 void quorum_change_moved(struct log_watch *watch, enum err e);
 void quorum_change_cut(struct log_watch *watch, int64_t end);
 void quorum_op_done(struct quorum *q, enum err e);
+
+/* electors.c */
+/* What the batch says of voters, as of that offset; *out NULL: nothing. ERR_CORRUPT,
+ * ERR_UNSUPPORTED, ERR_NOMEM. */
+enum err quorum_electors_read(struct quorum *q, const struct wire_batch *head, struct bytes in,
+                              int64_t offset, struct electors **out, struct errmsg *msg) MUST_USE;
+/* Behind all that are known; takes e. */
+void quorum_electors_add(struct quorum *q, struct electors *e);
+/* The last of them below that offset; NULL: there is none. */
+const struct electors *quorum_electors_at(const struct quorum *q, int64_t offset);
+/* After each step of raft. */
+void quorum_electors_settle(struct quorum *q);
+/* Nothing of what came is taken. */
+void quorum_electors_drop_come(struct quorum *q);
+/* KRaftVersion and Voters behind what the batch has; e NULL: nothing. As metadata_batch_add. */
+enum err quorum_electors_put(const struct electors *e, struct metadata_batch *batch) MUST_USE;
+/* NULL is harmless. */
+void quorum_electors_free(struct quorum *q, struct electors *e);
+void quorum_electors_end(struct quorum *q);
 
 /* snapshot.c */
 /* Begins one, when so much has been published since the last. */
@@ -354,7 +389,8 @@ int32_t quorum_carry_epoch_before(const struct quorum *q, int64_t offset);
 struct raft_snapshot_id quorum_carry_newest_snapshot(const struct quorum *q);
 
 /* state.c */
-/* In the version of a quorum with static voters (QuorumStateData.json, version 0). */
+/* QuorumStateData.json: version 0, of a quorum whose voters are the configuration's; voters NULL:
+ * version 1, of one whose log says who votes. */
 void quorum_state_print(struct text *out, const struct raft_state *state,
                         const struct raft_voters *voters);
 /* Of version 0 or 1. False when it is no such file, or anything stands in it besides. */

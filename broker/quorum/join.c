@@ -37,6 +37,78 @@ static enum steps_flow install_on(struct steps *steps)
     return STEPS_WAIT;
 }
 
+/* ---- who votes, by the log behind the snapshot (kraft.version 1) ---- */
+
+enum { JOIN_INSTALL, JOIN_TAIL, JOIN_LOOK, JOIN_STATE, JOIN_CRC, JOIN_JUDGE, JOIN_OPEN };
+
+static void on_tail(struct log_op *op, enum err e)
+{
+    struct replay *r = CONTAINER_OF(op, struct replay, read.op);
+    waiter_tell(r->waiter, e);
+}
+
+static enum steps_flow read_tail(struct steps *steps)
+{
+    struct replay *r = replay_of(steps);
+    struct quorum *q = r->q;
+    r->tail_at = MAX(r->tail_at, MAX(q->committed->offset + 1, log_start(q->log)));
+    if (!q->settings.dynamic || r->tail_at >= log_end(q->log))
+        return steps_go(steps, JOIN_STATE);
+    r->read = (struct log_read){.offset = r->tail_at,
+                                .offset_end = log_end(q->log),
+                                .bytes_max = QUORUM_REPLAY_BYTES,
+                                .at_least_one = true};
+    r->waiter = steps_waiter(steps);
+    log_load(q->log, &r->read, on_tail);
+    return STEPS_WAIT;
+}
+
+static enum err look(struct quorum *q, struct bytes in, struct errmsg *msg)
+{
+    struct wire_batch head;
+    struct electors *electors;
+    for (size_t at = 0; at < in.size; at += (size_t)head.size) {
+        if (wire_batch_at(in, at, &head, msg) != WIRE_AT_BATCH)
+            return at > 0 ? ERR_NONE : ERR_CORRUPT;
+        enum err e = quorum_electors_read(q, &head, bytes_of(in.data + at, (size_t)head.size),
+                                          head.base_offset, &electors, msg);
+        if (e != ERR_NONE)
+            return e;
+        if (electors != NULL)
+            quorum_electors_add(q, electors);
+    }
+    return ERR_NONE;
+}
+
+static enum steps_flow look_at_tail(struct steps *steps)
+{
+    struct replay *r = replay_of(steps);
+    struct bytes in = r->read.part_count > 0
+                          ? bytes_of(r->read.parts[0].data, r->read.parts[0].size)
+                          : bytes_of(NULL, 0);
+    enum err e = look(r->q, in, &r->q->op->msg);
+    bool stands = r->read.next_offset <= r->tail_at;
+    r->tail_at = r->read.next_offset;
+    log_read_release(&r->read);
+    if (e == ERR_NONE && stands)
+        e = ERR_CORRUPT;
+    return e == ERR_NONE ? steps_go(steps, JOIN_TAIL) : steps_fail(steps, e);
+}
+
+/* Those that raft knows, the newest of them; how many. */
+static int32_t known_sets(const struct quorum *q, struct raft_voter_set *out)
+{
+    int32_t count = 0;
+    LIST_EACH (e, &q->electors, struct electors, link) {
+        if (count == RAFT_VOTER_SETS_MAX)
+            memmove(out, out + 1, (size_t)--count * sizeof *out);
+        out[count++] = (struct raft_voter_set){.offset = e->offset, .voters = e->keys};
+    }
+    if (count == 0)
+        out[count++] = (struct raft_voter_set){.offset = -1, .voters = q->settings.voters};
+    return count;
+}
+
 /* ---- quorum-state ---- */
 
 static enum steps_flow read_state(struct steps *steps)
@@ -73,6 +145,15 @@ static enum steps_flow judge_state(struct steps *steps)
 
 /* ---- raft ---- */
 
+/* By Kafka's tool, which leaves a snapshot of the voters and no log; and nothing has been done in
+ * it since, or there would be a checksum beside quorum-state. */
+static bool is_formatted(const struct replay *r)
+{
+    const struct quorum *q = r->q;
+    bool is_new = log_end(q->log) == 0 && quorum_carry_newest_snapshot(q).offset <= 0;
+    return q->settings.dynamic && is_new && !r->get.found && !r->crc.found;
+}
+
 static enum steps_flow open_raft(struct steps *steps)
 {
     struct replay *r = replay_of(steps);
@@ -84,31 +165,37 @@ static enum steps_flow open_raft(struct steps *steps)
                                      .election_backoff_ns = s->election_backoff_ns,
                                      .fetch_timeout_ns = s->fetch_timeout_ns,
                                      .retry_backoff_ns = s->retry_backoff_ns};
-    struct raft_voter_set voters = {.offset = -1, .voters = s->voters};
+    struct raft_voter_set sets[RAFT_VOTER_SETS_MAX];
+    int32_t set_count = known_sets(q, sets);
+    if (s->dynamic)
+        settings.self.directory = quorum_directory(q);
+    settings.writes_voters = s->dynamic;
     int64_t start_offset = log_start(q->log);
     struct raft_start start = {
         .now_ns = env_now(q->env),
         .chance = env_random(q->env, "quorum/raft", RAFT_EVENT_COUNT),
         .state = r->state_known ? &r->state : NULL,
-        .vote_lost = !r->state_known, /* it is as old as the log */
+        .vote_lost = !r->state_known && !is_formatted(r), /* it is as old as the log */
         .log_start = start_offset,
         .log_end = log_end(q->log),
         .log_start_epoch = start_offset > 0 ? quorum_carry_epoch_before(q, start_offset) : 0,
         .epochs = log_epochs(q->log),
         .snapshot = quorum_carry_newest_snapshot(q),
         .high_watermark = q->committed->offset + 1,
-        .voter_sets = &voters,
-        .voter_set_count = 1};
+        .voter_sets = sets,
+        .voter_set_count = set_count};
     ASSERT(log_counting_end(q->log) == log_end(q->log)); /* all that recovery left is durable */
     return steps_check(steps, raft_open(&q->raft, q->mem, &settings, &start));
 }
 
 static const struct step join_steps[] = {
-    {"reset the log of", install_on},
-    {"read", read_state},
-    {"read", read_checksum},
-    {"read", judge_state},
-    {"open", open_raft},
+    [JOIN_INSTALL] = {"reset the log of", install_on},
+    [JOIN_TAIL] = {"read the log of", read_tail},
+    [JOIN_LOOK] = {"find the voters in the log of", look_at_tail},
+    [JOIN_STATE] = {"read", read_state},
+    [JOIN_CRC] = {"read", read_checksum},
+    [JOIN_JUDGE] = {"read", judge_state},
+    [JOIN_OPEN] = {"open", open_raft},
     {NULL, NULL},
 };
 
@@ -119,8 +206,9 @@ static void joined(struct steps *steps, enum err e)
     dir_get_free(&r->get);
     dir_get_free(&r->crc);
     if (e != ERR_NONE) {
-        errmsg_set(&q->op->msg, e, "cannot %s %s: %s", steps_what(steps), r->state_path,
-                   err_text(e));
+        if (q->op->msg.text[0] == 0)
+            errmsg_set(&q->op->msg, e, "cannot %s %s: %s", steps_what(steps),
+                       r->state_path[0] == 0 ? q->settings.dir : r->state_path, err_text(e));
         quorum_replay_fail(r, e);
         return;
     }

@@ -119,6 +119,8 @@ static enum err begin_edit(struct load *load)
 {
     struct quorum *q = load->q;
     metadata_edit_abandon(load->edit);
+    quorum_electors_free(q, load->electors);
+    load->electors = NULL;
     load->at = 0;
     load->next_offset = 0;
     load->footed = false;
@@ -165,6 +167,19 @@ static enum err check_control(struct load *load, const struct wire_batch *head, 
     return e;
 }
 
+/* They count from its last record on. */
+static enum err take_electors(struct load *load, const struct wire_batch *head, struct bytes in)
+{
+    struct electors *electors;
+    enum err e =
+        quorum_electors_read(load->q, head, in, load->id.offset - 1, &electors, &load->msg);
+    if (e != ERR_NONE || electors == NULL)
+        return e;
+    quorum_electors_free(load->q, load->electors);
+    load->electors = electors;
+    return ERR_NONE;
+}
+
 static enum err apply_batch(struct load *load, const struct wire_batch *head, struct bytes in)
 {
     bool is_control = (head->attributes & WIRE_BATCH_CONTROL) != 0;
@@ -178,6 +193,8 @@ static enum err apply_batch(struct load *load, const struct wire_batch *head, st
     enum err e = wire_batch_verify(head, in.data, &load->msg);
     if (e == ERR_NONE && is_control)
         e = check_control(load, head, in);
+    if (e == ERR_NONE && load->q->settings.dynamic)
+        e = take_electors(load, head, in);
     if (e == ERR_NONE)
         e = metadata_batch_replay(load->edit, head, in, load->arena, &load->msg);
     return e;

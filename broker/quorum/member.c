@@ -40,6 +40,7 @@ void quorum_member_free(struct quorum *q)
     if (m->stepped != NULL) /* its effects were never done */
         quorum_sent_free(q, m->stepped);
     metadata_image_release(m->install.image);
+    quorum_electors_free(q, m->install.load.electors);
     text_free(&m->text);
     mem_free(q->mem, m);
     q->member = NULL;
@@ -70,6 +71,7 @@ static bool step_on(struct quorum *q)
     }
     q->generation = m->out.log_generation;
     q->epoch = raft_state(q->raft)->epoch;
+    quorum_electors_settle(q);
     quorum_told_heard(q, &event);
     quorum_effects_do(q);
     return true;
@@ -130,6 +132,11 @@ static void tell_owner(struct quorum *q)
         m->role_changed = false;
         if (q->watch != NULL && q->watch->role_changed != NULL)
             q->watch->role_changed(q->watch);
+    }
+    if (q->electors_changed) {
+        q->electors_changed = false;
+        if (q->watch != NULL && q->watch->voters_changed != NULL)
+            q->watch->voters_changed(q->watch);
     }
     if (m->stop != NULL && !m->stop_told) {
         m->stop_told = true;
@@ -270,6 +277,7 @@ void quorum_member_begin(struct quorum *q)
     m->removed_end = log_end(q->log);
     m->deadline_ns = 0; /* at once */
     q->epoch = raft_state(q->raft)->epoch;
+    quorum_electors_settle(q);
     TRACE(q->trace, QUORUM_ROLE, .epoch = q->epoch, .role = raft_role(q->raft),
           .leader_id = raft_state(q->raft)->leader_id, .voted_id = raft_state(q->raft)->voted.id,
           .end = (uint64_t)raft_end(q->raft));

@@ -10,6 +10,7 @@ void quorum_replay_free(struct replay *r)
 {
     struct quorum *q = r->q;
     metadata_edit_abandon(&r->edit);
+    quorum_electors_free(q, r->load.electors);
     arena_free(&r->arena);
     text_free(&r->text);
     text_free(&r->path);
@@ -179,6 +180,9 @@ static void on_snapshot_loaded(struct waiter *waiter, enum err e)
         return;
     }
     ASSERT(r->edit.image->offset + 1 >= log_start(q->log));
+    if (r->load.electors != NULL)
+        quorum_electors_add(q, r->load.electors);
+    r->load.electors = NULL;
     if (q->member != NULL) {
         quorum_join(r);
         return;
@@ -217,7 +221,7 @@ static bool take_birth(struct replay *r)
     struct raft_state nothing = {.leader_id = RAFT_NOBODY, .voted.id = RAFT_NOBODY};
     const struct dir_entry *entries = NULL; /* partitions were never made before this log */
     if (q->member != NULL)
-        quorum_state_print(&r->text, &nothing, &q->settings.voters);
+        quorum_state_print(&r->text, &nothing, q->settings.dynamic ? NULL : &q->settings.voters);
     else
         quorum_state_print(&r->text, &state, &alone);
     r->birth = (struct log_birth){.leader_epoch = q->member != NULL ? -1 : QUORUM_FIRST_EPOCH,

@@ -24,6 +24,8 @@ enum err quorum_new(struct quorum **out, struct env *env, struct mem *mem, struc
     list_init(&q->changes);
     list_init(&q->requests);
     list_init(&q->applying);
+    list_init(&q->electors);
+    list_init(&q->electors_come);
     quorum_chance_init(q);
     quorum_brokers_init(q);
     if (peers != NULL && quorum_member_new(q) != ERR_NONE) {
@@ -49,6 +51,7 @@ void quorum_free(struct quorum *q)
     metadata_image_release(q->tail);
     metadata_removed_free(&q->removed);
     quorum_brokers_free(q);
+    quorum_electors_end(q);
     quorum_member_free(q);
     raft_free(q->raft);
     mem_free(q->mem, q);

@@ -10,6 +10,7 @@
 #include "controller/controller.h"
 #include "log/log.h"
 #include "raft/raft.h"
+#include "steps/steps.h"
 
 #define QUORUM_SESSION_NS (9000ll * 1000000) /* of a broker, where settings say nothing */
 #define QUORUM_SEGMENT_BYTES (2 * METADATA_BATCH_BYTES_MAX)
@@ -25,6 +26,9 @@ struct quorum_settings {
     /* Who votes (controller.quorum.voters, kraft.version 0): their directories are zero. A node
      * that is none of them observes. */
     struct raft_voters voters;
+    /* kraft.version 1: the log says who votes, and settings.voters is empty. Nodes are known by
+     * their directories (KIP-853). */
+    bool dynamic;
     int32_t bootstrap_count;     /* of struct raft_settings, as those below */
     int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms */
     int64_t election_backoff_ns; /* controller.quorum.election.backoff.max.ms */
@@ -49,6 +53,29 @@ struct quorum_op {
     struct errmsg msg; /* a sentence when e is not ERR_NONE */
 };
 
+/* What a new directory is given. In place until it is done. */
+struct quorum_format {
+    struct quorum_op op;
+    /* Its own. */
+    struct steps steps;
+    struct env *env;
+    struct mem *mem;
+    struct dir *dir;
+    const struct wire_voters_record *voters;
+    struct text text;
+    int64_t record_count;
+    struct waiter *waiter;
+    struct dir_file_write write;
+    struct dir_sync sync;
+    char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
+};
+
+/* Formats a directory that was made in this life and holds nothing yet, as kafka-storage format
+ * does (KIP-853): bootstrap.checkpoint, and for a first voter (voters not NULL, borrowed until
+ * done) the snapshot 0-0 that says who votes. Errors as dir_file_put. */
+void quorum_format(struct quorum_format *f, struct env *env, struct mem *mem, struct dir *dir,
+                   const struct wire_voters_record *voters, quorum_done *done);
+
 struct quorum_watch {
     /* The current image was from and is to. The owner makes what is there agree with it, and says
      * so by quorum_applied, perhaps before this returns; nobody but who asked for that waits for
@@ -63,6 +90,8 @@ struct quorum_watch {
     /* With peers: quorum_role, quorum_epoch, quorum_leader or quorum_leads is not what it
      * was. NULL: nobody asks. */
     void (*role_changed)(struct quorum_watch *watch);
+    /* kraft.version 1: quorum_voters_record is another one. NULL: nobody asks. */
+    void (*voters_changed)(struct quorum_watch *watch);
     /* With peers: it would have to give up what is committed (K-11, KAFKA-12460). It takes
      * no part any more, and the node is to end with that sentence. */
     void (*stopped)(struct quorum_watch *watch, const char *sentence);
@@ -107,6 +136,11 @@ bool quorum_put_off(const struct quorum *q);
 void quorum_rest(struct quorum *q);
 int32_t quorum_epoch(const struct quorum *q);
 int32_t quorum_node_id(const struct quorum *q);
+#define QUORUM_KRAFT_VERSION 1 /* the newest that is served */
+/* kraft.version 1: who votes, and where each is found, as far as this node has heard; committed or
+ * not (K-16). NULL: nobody is known, or it is another version. Stays until voters_changed returns.
+ */
+const struct wire_voters_record *quorum_voters_record(const struct quorum *q);
 /* The id of the log directory that the metadata log is in. */
 struct wire_uuid quorum_directory(const struct quorum *q);
 /* The log behind it, for the checkpoint of its high watermark. */

@@ -64,6 +64,8 @@ static enum steps_flow write_header(struct steps *steps)
     init_batch(s, &batch);
     enum err e = metadata_batch_add_control(&batch, WIRE_CONTROL_SNAPSHOT_HEADER,
                                             &wire_snapshot_header_record_message, &record);
+    if (e == ERR_NONE && !KNOWN_BUG(quorum_snapshot_without_voters))
+        e = quorum_electors_put(quorum_electors_at(quorum_of(s), s->image->offset + 1), &batch);
     return steps_check(steps, add_batch(s, &batch, e));
 }
 

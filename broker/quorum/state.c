@@ -1,11 +1,20 @@
-/* state.c - the text of `quorum-state`: written in the version that a quorum with static voters
- * has (QuorumStateData.json, version 0), read in both, and nothing is read that is not whole. Pure.
- */
+/* state.c - the text of `quorum-state` (QuorumStateData.json): written in version 0 where voters
+ * are the configuration's and in version 1 where the log has them, read in both, and nothing is
+ * read that is not whole. Pure. */
 #include "quorum/internal.h"
 
 void quorum_state_print(struct text *out, const struct raft_state *state,
                         const struct raft_voters *voters)
 {
+    char directory[WIRE_UUID_TEXT_SIZE];
+    if (voters == NULL) {
+        wire_uuid_print(&state->voted.directory, directory);
+        text_printf(out,
+                    "{\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
+                    "\"votedDirectoryId\":\"%s\",\"data_version\":1}",
+                    (int)state->leader_id, (int)state->epoch, (int)state->voted.id, directory);
+        return;
+    }
     text_printf(out,
                 "{\"clusterId\":\"\",\"leaderId\":%d,\"leaderEpoch\":%d,\"votedId\":%d,"
                 "\"appliedOffset\":0,\"currentVoters\":[",

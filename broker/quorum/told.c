@@ -66,6 +66,11 @@ static bool stored(struct quorum *q, struct raft_event *event)
     event->stored.number = install->number;
     event->stored.position = install->stored_position;
     event->stored.whole = install->image != NULL;
+    if (install->load.electors != NULL) {
+        list_push_back(&q->electors_come, &install->load.electors->link);
+        event->stored.voters = &install->load.electors->keys;
+        install->load.electors = NULL;
+    }
     return true;
 }
 

@@ -24,7 +24,8 @@
     256 /* of one answer to a fetch; what is behind them is asked for again                        \
          */
 #define RAFT_MESSAGES_MAX (RAFT_VOTERS_MAX + 1)
-#define RAFT_NOBODY (-1) /* as the id of a node */
+#define RAFT_NOBODY (-1)     /* as the id of a node */
+#define RAFT_FIRST_RECORDS 3 /* LeaderChange, KRaftVersion, Voters */
 
 /* Who a voter is (KIP-853): a node whose disk was lost is another one. Where directories are not
  * known (kraft.version 0) they are zero, and equal. */
@@ -38,7 +39,8 @@ struct raft_voters {
     int32_t count;
 };
 
-/* From which offset on who votes: the record that says so stands there. -1: it is no record. */
+/* From which offset on who votes: the batch that says so begins there. -1: it is no record, and
+ * then nobody may be known to vote: a node that was told of no voters observes. */
 struct raft_voter_set {
     int64_t offset;
     struct raft_voters voters;
@@ -59,6 +61,9 @@ struct raft_snapshot_id {
 
 struct raft_settings {
     struct raft_key self;
+    /* kraft.version 1: who votes stands in the log. The first leader writes it there, behind its
+     * LeaderChange, where only the configuration says it so far (a set of offset -1). */
+    bool writes_voters;
     int32_t bootstrap_count;     /* addresses at which somebody may know the leader */
     int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms; drawn up to twice it */
     int64_t election_backoff_ns; /* controller.quorum.election.backoff.max.ms */
@@ -217,7 +222,9 @@ struct raft_event {
 
 enum raft_log_effect {
     RAFT_LOG_NONE,
-    RAFT_LOG_LEADER_CHANGE, /* append a LeaderChange batch, at log_offset in this epoch (K-7) */
+    RAFT_LOG_LEADER_CHANGE, /* append a LeaderChange batch, at log_offset in this epoch (K-7):
+                               one record, or where log_count is RAFT_FIRST_RECORDS the voters,
+                               too (KRaftVersion and Voters behind it) */
     RAFT_LOG_APPEND,        /* append what the event brought: records of the state machine at
                                log_offset; or the first log_count batches that were fetched */
     RAFT_LOG_TRUNCATE,      /* to log_offset */
@@ -272,6 +279,8 @@ int64_t raft_end(const struct raft *r);
 /* Who votes now: the last record that was appended counts, whether it is committed or not (K-16).
  */
 const struct raft_voters *raft_voters(const struct raft *r);
+/* The sets that are known, in ascending order; in force is the last. */
+const struct raft_voter_set *raft_voter_sets(const struct raft *r, int32_t *count);
 bool raft_is_voter(const struct raft *r);
 /* Whether its vote was lost and it gives none. */
 bool raft_abstains(const struct raft *r);
@@ -279,6 +288,10 @@ bool raft_abstains(const struct raft *r);
 int64_t raft_voter_end(const struct raft *r, int32_t voter_index);
 /* It has resigned, and fewer voters than could elect another leader have heard of it. */
 bool raft_hands_over(const struct raft *r);
+/* Where one of them does not say its directory they are equal. */
 bool raft_key_equal(const struct raft_key *a, const struct raft_key *b);
+/* Whether that is the replica of a voter (VoterSet.isVoter): one whose directory is known is no
+ * other directory, nor one that does not say which it is. */
+bool raft_key_votes(const struct raft_key *voter, const struct raft_key *replica);
 
 #endif

@@ -128,7 +128,14 @@ void raft_lead(struct raft *r, struct raft_effects *out)
     out->log = RAFT_LOG_LEADER_CHANGE;
     out->log_offset = r->end;
     out->log_count = 1;
-    r->end++;
+    const struct raft_voter_set *set = &r->sets[r->set_count - 1];
+    if (r->settings.writes_voters && set->offset < 0) {
+        struct raft_voters voters = set->voters;
+        bool fits = raft_voters_appended(r, r->end, &voters);
+        ASSERT(fits);
+        out->log_count = RAFT_FIRST_RECORDS;
+    }
+    r->end += out->log_count;
 }
 
 void raft_step_down(struct raft *r)

@@ -10,8 +10,22 @@ static bool is_zero(const struct wire_uuid *uuid)
 
 bool raft_key_equal(const struct raft_key *a, const struct raft_key *b)
 {
-    bool known = !is_zero(&a->directory) && !is_zero(&b->directory);
+    bool known =
+        !is_zero(&a->directory) && !is_zero(&b->directory) && !KNOWN_BUG(quorum_voter_by_id_alone);
     return a->id == b->id && (!known || wire_uuid_equal(&a->directory, &b->directory));
+}
+
+bool raft_key_votes(const struct raft_key *voter, const struct raft_key *replica)
+{
+    bool same = is_zero(&voter->directory) || KNOWN_BUG(quorum_voter_by_id_alone) ||
+                wire_uuid_equal(&voter->directory, &replica->directory);
+    return voter->id == replica->id && same;
+}
+
+const struct raft_voter_set *raft_voter_sets(const struct raft *r, int32_t *count)
+{
+    *count = r->set_count;
+    return r->sets;
 }
 
 const struct raft_voters *raft_voters(const struct raft *r)
@@ -28,7 +42,7 @@ int32_t raft_majority(const struct raft *r)
 static bool holds(const struct raft_voters *voters, const struct raft_key *key)
 {
     for (int32_t i = 0; i < voters->count; i++) {
-        if (raft_key_equal(&voters->keys[i], key))
+        if (raft_key_votes(&voters->keys[i], key))
             return true;
     }
     return false;
@@ -55,13 +69,13 @@ bool raft_has_others(const struct raft *r)
 
 bool raft_is_self(const struct raft *r, const struct raft_peer *peer)
 {
-    return raft_key_equal(&peer->key, &r->settings.self);
+    return raft_key_votes(&peer->key, &r->settings.self);
 }
 
 struct raft_peer *raft_peer_of(struct raft *r, const struct raft_key *key)
 {
     for (int32_t i = 0; i < raft_voters(r)->count; i++) {
-        if (raft_key_equal(&r->peers[i].key, key))
+        if (raft_key_votes(&r->peers[i].key, key))
             return &r->peers[i];
     }
     return NULL;
@@ -105,7 +119,7 @@ static void meet_peers(struct raft *r)
 
 bool raft_voters_appended(struct raft *r, int64_t offset, const struct raft_voters *voters)
 {
-    ASSERT(voters->count > 0);
+    ASSERT(voters->count > 0 || offset < 0);
     ASSERT(voters->count <= RAFT_VOTERS_MAX);
     ASSERT(r->set_count == 0 || offset > r->sets[r->set_count - 1].offset);
     if (r->set_count == RAFT_VOTER_SETS_MAX)

@@ -221,3 +221,32 @@ enum err talk_response(const struct raft_request *asked, int16_t version, struct
     arena_free(&arena);
     return e;
 }
+
+static bool find_node(const struct wire_fetch_response *in, int32_t id, struct talk_found *out)
+{
+    for (int32_t i = 0; i < in->node_endpoints_count; i++) {
+        const struct wire_fetch_response_node *node = &in->node_endpoints[i];
+        if (node->node_id != id || node->host.size < 1 || node->host.size >= TALK_HOST_SIZE ||
+            node->port < 1 || node->port > UINT16_MAX)
+            continue;
+        memcpy(out->host, node->host.data, (size_t)node->host.size);
+        out->host[node->host.size] = 0;
+        out->port = (uint16_t)node->port;
+        return memchr(out->host, 0, (size_t)node->host.size) == NULL;
+    }
+    return false;
+}
+
+bool talk_leader(int16_t version, struct bytes body, struct mem *mem, int32_t leader_id,
+                 struct talk_found *out)
+{
+    const struct wire_message *m = talk_api(RAFT_FETCH)->response;
+    struct arena arena;
+    arena_init(&arena, mem, TALK_ARENA_BYTES);
+    void *decoded = arena_alloc(&arena, m->size);
+    bool found = decoded != NULL && version >= TALK_FETCH_NODES_SINCE &&
+                 wire_decode(m, version, body, NULL, decoded, &arena, NULL) == ERR_NONE &&
+                 find_node(decoded, leader_id, out);
+    arena_free(&arena);
+    return found;
+}

@@ -12,6 +12,7 @@
 #define TALK_EPOCH_MAX (INT32_MAX - (1 << 20))
 #define TALK_OFFSET_MAX (INT64_MAX / 4)
 
+#define TALK_HOST_SIZE 256
 /* Listeners that a leader tells others of. */
 #define TALK_ENDPOINTS_MAX 8
 
@@ -50,6 +51,16 @@ enum err talk_request(const struct raft_request *request, const struct talk_term
 enum err talk_response(const struct raft_request *asked, int16_t version, struct bytes body,
                        struct mem *mem, struct raft_response *out, struct bytes *content,
                        struct errmsg *msg) MUST_USE;
+
+/* Where a node is found, as an answer says. */
+struct talk_found {
+    char host[TALK_HOST_SIZE];
+    uint16_t port;
+};
+
+/* Whether the answer to a Fetch says where that leader is (KIP-853: NodeEndpoints). */
+bool talk_leader(int16_t version, struct bytes body, struct mem *mem, int32_t leader_id,
+                 struct talk_found *out);
 
 /* ---- what this node is asked ---- */
 

@@ -9,6 +9,8 @@ struct seated {
     struct broker_op starting, stopping;
     struct notes notes;
     bool ended;
+    struct broker_format format;
+    char controllers[SCRIPT_ARGS_MAX];
     bool bugged; /* a known bug is on: it is for the checks to see, not for the broker's asserts */
 };
 
@@ -56,12 +58,14 @@ static void stop(struct world_seat *seat)
     broker_stop(s->broker, &s->stopping, on_stopped);
 }
 
+#define FORMAT_PREFIX "format=" /* who votes first (kraft.version 1) */
 #define LIMIT_PREFIX "limit."
 #define KEY_MAX 64
 
 struct arguments {
     struct broker_config config;
     struct broker_limits limits;
+    struct bytes format; /* a view into the arguments; empty: none */
 };
 
 /* "limit.KEY=VALUE", which is no key of a broker's file. */
@@ -97,6 +101,7 @@ static enum err read_arguments(struct bytes args, const char *name, struct argum
     size_t used = 0;
     enum err e = ERR_NONE;
     ASSERT(args.size < sizeof file);
+    out->format = bytes_of(NULL, 0);
     config_defaults(&broker_config_table, &out->config);
     config_defaults(&broker_limits_table, &out->limits);
     while (args.size > 0 && e == ERR_NONE) {
@@ -104,6 +109,12 @@ static enum err read_arguments(struct bytes args, const char *name, struct argum
         if (line.size > strlen(LIMIT_PREFIX) &&
             memcmp(line.data, LIMIT_PREFIX, strlen(LIMIT_PREFIX)) == 0) {
             e = set_limit(&out->limits, line, msg);
+            continue;
+        }
+        if (line.size > strlen(FORMAT_PREFIX) &&
+            memcmp(line.data, FORMAT_PREFIX, strlen(FORMAT_PREFIX)) == 0) {
+            out->format =
+                bytes_of(line.data + strlen(FORMAT_PREFIX), line.size - strlen(FORMAT_PREFIX));
             continue;
         }
         memcpy(file + used, line.data, line.size);
@@ -166,6 +177,14 @@ static enum err start(struct world_seat *seat)
     }
     broker_set_filtering(s->broker, script_filtering());
     broker_set_limits(s->broker, &arguments.limits);
+    /* An operator formats a disk once: one that comes in its place is left as it is. */
+    if (arguments.format.size > 0 && seat->incarnation == 0) {
+        ASSERT(arguments.format.size < sizeof s->controllers);
+        memcpy(s->controllers, arguments.format.data, arguments.format.size);
+        s->format = (struct broker_format){.kind = BROKER_FORMAT_INITIAL_CONTROLLERS,
+                                           .controllers = s->controllers};
+        broker_set_format(s->broker, &s->format);
+    }
     broker_start(s->broker, &s->starting, on_started);
     return ERR_NONE;
 }

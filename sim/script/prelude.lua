@@ -438,6 +438,19 @@ local function add_server(list, kind, args, config)
   cluster.servers[#cluster.servers + 1] = list[#list]
 end
 
+-- kraft.version 1: the voters are in no configuration, which says only where one of them may be found; who votes first is given a directory
+-- that says so, once.
+local function name_quorum(args, voters, votes)
+  args["cluster.id"] = CLUSTER_ID
+  if not cluster.kraft then
+    args["controller.quorum.voters"] = voters
+    return
+  end
+  args["controller.quorum.bootstrap.servers"] = voters:gsub("%d+@", "")
+  if votes then args["format"] = (voters .. ","):gsub("(%d+)@([^,]*),", function(id, at)
+    return string.format("%s@%s:Voter%03dAAAAAAAAAAAAAQ,", id, at, tonumber(id)) end):sub(1, -2) end
+end
+
 -- Brokers beside controllers of their own are brokers alone; several without are the controllers, too.
 local function add_brokers(count, combined, voters, config)
   for number = 1, count do
@@ -445,7 +458,7 @@ local function add_brokers(count, combined, voters, config)
     local args = { ["listeners"] = name .. ":" .. BROKERS_PORT, ["node.id"] = number }
     if voters then
       args["process.roles"] = combined and "broker,controller" or "broker"
-      args["controller.quorum.voters"], args["cluster.id"] = voters, CLUSTER_ID
+      name_quorum(args, voters, combined)
     end
     if combined then
       args["listeners"] = string.format("PLAINTEXT://%s:%d,CONTROLLER://%s:%d", name, BROKERS_PORT, name, CONTROLLERS_PORT)
@@ -466,9 +479,10 @@ end
 
 local function add_controllers(count, voters, config)
   for number = 1, count do
-    add_server(cluster.controllers, "controller", { ["listeners"] = string.format("CONTROLLER://controller%d:%d", number, CONTROLLERS_PORT),
-      ["process.roles"] = "controller", ["controller.quorum.voters"] = voters, ["cluster.id"] = CLUSTER_ID,
-      ["node.id"] = CONTROLLERS_ID + number }, config)
+    local args = { ["listeners"] = string.format("CONTROLLER://controller%d:%d", number, CONTROLLERS_PORT),
+      ["process.roles"] = "controller", ["node.id"] = CONTROLLERS_ID + number }
+    name_quorum(args, voters, true)
+    add_server(cluster.controllers, "controller", args, config)
     cluster.controllers[number].votes = true
   end
 end
@@ -487,15 +501,16 @@ end
 -- One cluster a scenario: brokers, and controllers that are nothing else; without controllers the brokers are their own, all of them.
 -- config: keys of all of them in Kafka's spelling.
 local function a_few(where, v) return check.count(where, v, 0, SERVERS_MAX) end
+local function one_or_none(where, v) return check.count(where, v, 0, 1) end
 function Cluster(options)
   local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, limits = config_of, flush = check.text,
-    hostile = check.flag })
+    hostile = check.flag, kraft = one_or_none })
   if cluster then wrong("Cluster: a scenario has one") end
   local controllers = o.controllers or 0
   local brokers = o.brokers or (controllers > 0 and 0 or 1)
   if brokers + controllers == 0 then wrong("Cluster: brokers: 0 is not 1 or more where there are no controllers either") end
   cluster = setmetatable({ brokers = {}, controllers = {}, servers = {}, topics = {}, clients = {}, producers = {}, booted = false,
-    admin = false, limits = o.limits or {} }, Cluster_)
+    admin = false, limits = o.limits or {}, kraft = o.kraft == 1 }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
   local combined = controllers == 0 and brokers > 1
@@ -547,7 +562,8 @@ end
 -- A Cluster that the seed decides: how many servers of each kind, out of those numbers, the flush policy, limits and time-outs. config:
 -- what is not to be drawn.
 function draw_cluster(options)
-  local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of, limits = config_of })
+  local o = check.options("draw_cluster", options, { brokers = some_numbers, controllers = some_numbers, config = config_of, limits = config_of,
+    kraft = one_or_none })
   local config, limits = {}, {}
   local controllers = o.controllers and one_of("controllers", o.controllers) or 0
   local brokers = o.brokers and one_of("brokers", o.brokers)
@@ -557,7 +573,7 @@ function draw_cluster(options)
   for key, value in pairs(o.limits or {}) do limits[key] = value end
   for key, value in pairs(o.config or {}) do config[key] = value end
   local flush = config["flush.policy"] or one_of("flush", { "ack", "os" })
-  return Cluster { brokers = brokers, controllers = controllers, flush = flush, config = config, limits = limits }
+  return Cluster { brokers = brokers, controllers = controllers, flush = flush, config = config, limits = limits, kraft = o.kraft }
 end
 
 -- What the script is given instead of a server that is not there.

@@ -68,6 +68,11 @@ says 64 'it takes the name of one topic' cluster elect --unclean
 says 64 'belongs to kiln cluster elect' cluster status --unclean
 says 64 'belong to kiln cluster status' cluster unregister 1 --watch
 says 64 'did you mean unregister' cluster unregistr 1
+says 64 'who votes\? one of --standalone' format
+says 64 'who votes\? one of --standalone' format --standalone --no-initial-controllers
+says 64 'controller.quorum.bootstrap.servers is missing' format --standalone
+says 64 'of which cluster\? --cluster-id' format --no-initial-controllers
+says 64 'there is no option --standalon; did you mean --standalone' format --standalon
 says 64 'there is no kiln quorum descibe; did you mean describe\?' quorum descibe
 says 64 'describe is of the whole quorum' quorum describe 1
 says 64 'there is no kiln features upgrad; did you mean upgrade\?' features upgrad a=1

@@ -99,7 +99,7 @@ static struct listener_list listeners_of(const char *file)
     enum err e = read_file(&config, file, &msg);
     assert_string_equal(msg.text, "");
     assert_ok(e);
-    assert_ok(broker_listeners_parse(&config, &list, &msg));
+    assert_ok(broker_listeners_parse(&config, false, &list, &msg));
     return list;
 }
 
@@ -335,7 +335,7 @@ TEST(a_controllers_listener_needs_no_entry_in_the_map_and_no_address)
     assert_ok(set(&config, "process.roles", "controller", &msg));
     assert_ok(set(&config, "controller.quorum.voters", "1@a:1,2@b:2", &msg));
     assert_ok(set(&config, "listeners", "CONTROLLER://:9093", &msg));
-    assert_ok(broker_listeners_parse(&config, &list, &msg));
+    assert_ok(broker_listeners_parse(&config, false, &list, &msg));
     assert_int_equal(list.count, 1);
     assert_true(list.at[0].of_quorum);
     assert_listener(&list.at[0], "CONTROLLER", "0.0.0.0", 9093, "0.0.0.0", 9093);
@@ -376,7 +376,12 @@ TEST(a_quorum_that_cannot_be_is_refused_with_a_sentence)
         {"replica.lag.time.max.ms=400\n", "is more than replica.lag.time.max.ms, which is 400"},
         {"default.replication.factor=2", "this node is a cluster of its own"},
         {"process.roles=controller\nlisteners=CONTROLLER://a:2\n", "has nobody to serve"},
-        {"controller.quorum.bootstrap.servers=a:1,b:1", "name them in controller.quorum.voters"},
+        {"controller.quorum.bootstrap.servers=a:1,b:1",
+         "names none of controller.listener.names (CONTROLLER)"},
+        {"controller.quorum.bootstrap.servers=a,b:1", "is not of the form HOST:PORT"},
+        {"controller.quorum.bootstrap.servers=a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,a:1,"
+         "a:1,a:1,a:1",
+         "names more than 15"},
     };
     struct broker_config config;
     struct errmsg msg;
@@ -393,6 +398,10 @@ TEST(a_node_of_either_role_or_both_is_served)
         "process.roles=controller\nlisteners=CONTROLLER://a:1\n" THREE_VOTERS,
         "listeners=PLAINTEXT://a:2,CONTROLLER://a:1\ndefault.replication.factor=3\n" THREE_VOTERS,
         "process.roles=broker\nnode.id=9\nlisteners=PLAINTEXT://a:1\n" THREE_VOTERS,
+        "process.roles=broker\nnode.id=9\nlisteners=PLAINTEXT://a:1\n"
+        "controller.quorum.bootstrap.servers=a:2",
+        "process.roles=controller\nlisteners=CONTROLLER://a:1\n"
+        "controller.quorum.bootstrap.servers=a:1",
     };
     struct broker_config config;
     struct errmsg msg;

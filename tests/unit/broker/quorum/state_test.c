@@ -107,3 +107,23 @@ TEST(a_torn_state_is_not_read)
         assert_false(quorum_state_parse(bytes_of(text, size), &got));
     assert_true(quorum_state_parse(bytes_of(text, sizeof text - 1), &got));
 }
+
+/* QuorumStateData.json, version 1, as FileQuorumStateStore writes it where the log has the voters.
+ */
+TEST(the_state_of_a_quorum_whose_log_has_its_voters_is_kafkas)
+{
+    struct test_mem mem;
+    struct text text;
+    struct raft_state before = {.epoch = 2, .leader_id = RAFT_NOBODY, .voted.id = 1}, after;
+    test_mem_init(&mem);
+    assert_ok(wire_uuid_parse(bytes_text("Q7Pj6OXHRlK_aQ72lS_qmA"), &before.voted.directory));
+    text_init(&text, &mem.mem);
+    quorum_state_print(&text, &before, NULL);
+    assert_string_equal(text.data,
+                        "{\"leaderId\":-1,\"leaderEpoch\":2,\"votedId\":1,\"votedDirectoryId\":"
+                        "\"Q7Pj6OXHRlK_aQ72lS_qmA\",\"data_version\":1}");
+    assert_true(quorum_state_parse(bytes_of(text.data, text.size), &after));
+    assert_true(wire_uuid_equal(&after.voted.directory, &before.voted.directory));
+    text_free(&text);
+    test_mem_done(&mem);
+}

@@ -181,6 +181,18 @@ static void something(struct model *m, struct node *n, int what)
         tick(m, n);
 }
 
+/* Of a history whose disks may be lost that happens to one that held something. */
+static void revive(struct model *m, struct node *n)
+{
+    uint64_t what = model_draw(m, 4);
+    if (what == 0 && n->disk.end > 0)
+        model_wipe(m, n);
+    if (what == 0)
+        model_lose_vote(m, n);
+    else
+        model_live(m, n);
+}
+
 /* A link, a message, a timer that fires before what is under way has come, a life. */
 static void harm(struct model *m, struct node *n, int what)
 {
@@ -191,7 +203,7 @@ static void harm(struct model *m, struct node *n, int what)
     else if (what < 8)
         disturb_links(m);
     else if (n->raft == NULL)
-        model_draw(m, 4) == 0 ? model_lose_vote(m, n) : model_live(m, n);
+        revive(m, n);
     else if (model_draw(m, 2) == 0)
         model_die(m, n);
 }

@@ -21,6 +21,8 @@ void model_die(struct model *m, struct node *n);
 void model_live(struct model *m, struct node *n);
 /* A node that is down loses its quorum-state, where that may happen. */
 void model_lose_vote(struct model *m, struct node *n);
+/* ... or its disk. */
+void model_wipe(struct model *m, struct node *n);
 /* The message is under way no more. */
 void model_land(struct model *m, int flight);
 int model_node_of(const struct model *m, int32_t id);

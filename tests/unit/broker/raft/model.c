@@ -44,8 +44,10 @@ int32_t model_voter_sets(const struct model *m, const struct model_log *log,
     int32_t count = 1;
     out[0].offset = log->start - 1;
     out[0].voters = log->snapshot_voters;
-    if (log->start == 0)
+    if (log->start == 0 && log->told)
         first_voters(m, &out[0].voters);
+    else if (log->start == 0)
+        out[0].voters.count = 0;
     for (int64_t i = log->start; i < log->end; i++) {
         if (!log->entries[i].votes)
             continue;
@@ -285,7 +287,12 @@ static void do_log(struct model *m, struct node *n, const struct raft_effects *o
     case RAFT_LOG_NONE:
         return;
     case RAFT_LOG_LEADER_CHANGE:
-        made.entries[0] = (struct entry){.epoch = raft_state(n->raft)->epoch, .id = ++m->id_last};
+        made.count = out->log_count;
+        for (int i = 0; i < made.count; i++)
+            made.entries[i] =
+                (struct entry){.epoch = raft_state(n->raft)->epoch, .id = ++m->id_last};
+        made.entries[0].votes = out->log_count == RAFT_FIRST_RECORDS;
+        made.entries[0].voters = *raft_voters(n->raft);
         append(m, n, out, &made);
         return;
     case RAFT_LOG_APPEND:
@@ -444,6 +451,7 @@ void model_live(struct model *m, struct node *n)
     static struct raft_voter_set sets[RAFT_VOTER_SETS_MAX];
     struct raft_settings settings = timing;
     settings.self = n->key;
+    settings.writes_voters = m->writes_voters;
     n->log = n->disk;
     build_epochs(m, &n->disk, &epochs);
     int64_t behind = (int64_t)model_draw(m, 4); /* a checkpoint is a little old */
@@ -484,6 +492,20 @@ void model_lose_vote(struct model *m, struct node *n)
         n->has_state = false;
 }
 
+/* An empty disk is in its place: it is another node by the same number, and was told nothing. */
+void model_wipe(struct model *m, struct node *n)
+{
+    if (m->wipes_left == 0)
+        return;
+    m->wipes_left--;
+    m->wipes++;
+    n->key.directory.b[1] = (uint8_t)m->wipes;
+    n->disk = (struct model_log){.snapshot.offset = -1};
+    n->log = n->disk;
+    n->has_state = false;
+    n->watermark = 0;
+}
+
 /* ---- a model ---- */
 
 void model_print(const struct model *m)
@@ -516,7 +538,15 @@ void model_init(struct model *m, uint64_t seed, int node_count, int voter_count)
         n->index = i;
         n->key = (struct raft_key){.id = i, .directory.b = {(uint8_t)(i + 1)}};
         n->disk.snapshot.offset = -1;
+        n->disk.told = true;
     }
+}
+
+void model_write_voters(struct model *m)
+{
+    m->writes_voters = true;
+    for (int i = m->voter_count; i < m->node_count; i++)
+        m->nodes[i].disk.told = false;
 }
 
 void model_start(struct model *m)

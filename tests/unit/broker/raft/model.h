@@ -26,6 +26,7 @@ struct entry {
 struct model_log {
     int64_t start, end;
     int32_t start_epoch;
+    bool told; /* who votes first: the directory was formatted so */
     struct entry entries[ENTRIES_MAX];
     struct raft_snapshot_id snapshot;
     struct raft_voters snapshot_voters;
@@ -105,12 +106,17 @@ struct model {
     struct entry committed[ENTRIES_MAX]; /* id 0: not yet */
     int64_t committed_end;
     int64_t steps, elections, truncations, installs, changes, abstentions, taken_back;
+    int64_t wipes;
+    int wipes_left; /* disks that may yet be lost, each with the identity of its node */
+    bool writes_voters;
     int harm;                               /* of a thousand steps */
     bool votes_lost, snapshots, changes_on; /* what this history has; before model_start */
     const char *wrong;                      /* the first thing that was not as it must be */
 };
 
 void model_init(struct model *m, uint64_t seed, int node_count, int voter_count);
+/* kraft.version 1: who does not vote is told of nobody. Before model_start. */
+void model_write_voters(struct model *m);
 void model_start(struct model *m);
 /* Where each node stands, for people. */
 void model_print(const struct model *m);
