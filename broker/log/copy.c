@@ -13,6 +13,7 @@ enum {
     COPY_SYNC_DIR,
     COPY_PLACE,
     COPY_TRUNCATE,
+    COPY_SYNC_OLD,
     COPY_END,
 };
 
@@ -131,14 +132,27 @@ static enum steps_flow copy_truncate(struct steps *steps)
     struct log_opening *o = log_opening_of(steps);
     struct log_segment *segment = log_opening_segment(o);
     if (o->overlap_at == 0 || !o->hold.held)
-        return STEPS_NEXT;
+        return steps_go(steps, COPY_END);
     segment->size = segment->disk.written = segment->disk.synced = o->overlap_at;
     env_truncate(steps->env, &steps->io, segment->disk.file->handle, o->overlap_at, steps_done);
     return STEPS_WAIT;
 }
 
+/* Once the recovery point is behind it nobody looks there again: what came back of it, and torn at
+ * that, would stand before records that are sound. */
+static enum steps_flow copy_sync_old(struct steps *steps)
+{
+    struct log_opening *o = log_opening_of(steps);
+    env_sync(steps->env, &steps->io, log_opening_segment(o)->disk.file->handle, steps_done);
+    return STEPS_TRY;
+}
+
 static enum steps_flow copy_end(struct steps *steps)
 {
+    if (steps->err != ERR_NONE && steps->err != ERR_NOSPACE)
+        dir_sync_failed(log_opening_of(steps)->log->dir, steps->err);
+    if (steps->err != ERR_NONE)
+        return STEPS_FAIL;
     dir_let_go(&log_opening_of(steps)->hold);
     return STEPS_NEXT;
 }
@@ -153,6 +167,7 @@ static const struct step copy_steps[] = {
     [COPY_SYNC_DIR] = {"write again the end of", copy_sync_dir},
     [COPY_PLACE] = {"write again the end of", copy_place},
     [COPY_TRUNCATE] = {"truncate", copy_truncate},
+    [COPY_SYNC_OLD] = {"truncate", copy_sync_old},
     [COPY_END] = {"close", copy_end},
     {NULL, NULL},
 };

@@ -48,6 +48,37 @@ TEST(a_segment_that_a_repair_removed_does_not_come_back)
     }
 }
 
+/* What is written again goes into a new segment, and the old one is cut: nobody looks for the cut
+ * tail again when the recovery point has passed it, so it must not be there again either. */
+TEST(a_tail_that_was_written_again_does_not_come_back)
+{
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rig *rig = rig_new(seed);
+        rig->config.segment_bytes = 40000;
+        rig_ok(rig, rig_boot(rig));
+        for (int i = 0; i < 3; i++)
+            rig_append(rig, 1, 5000);
+        assert_true(rig_until_durable(rig));
+        rig_run(rig, 2 * SECOND_NS);
+        for (int i = 0; i < 4; i++)
+            rig_append(rig, 1, 5000);
+        assert_true(rig_until_durable(rig));
+        rig_kill(rig); /* and no checkpoint says so */
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(rig->log->segment_count, 2);
+        uint64_t size = rig->log->segments[0]->size;
+        for (int i = 0; i < 8; i++) /* another segment begins */
+            rig_append(rig, 1, 5000);
+        assert_true(rig_until_durable(rig));
+        rig_run(rig, 2 * SECOND_NS); /* now one does */
+        rig_power(rig);
+        rig_ok(rig, rig_boot(rig));
+        assert_int_equal(rig->log->segments[0]->size, size);
+        rig_ok(rig, rig_close(rig));
+        rig_free(rig);
+    }
+}
+
 /* The life that made it has died before its entry was durable, and no byte of it is above the
  * recovery point, to be written again. */
 TEST(a_segment_that_was_found_empty_is_as_durable_as_its_records)
