@@ -168,15 +168,38 @@ static void fill(struct fetcher_request *r, int16_t version, struct draft *d,
     body->max_wait_ms = wait_ms_of(f, r->anew);
 }
 
-/* For no more than there can be. */
+static int32_t count_up_to_limit(const struct list *list, int32_t count)
+{
+    for (const struct list *at = list->next; at != list && count < FETCHER_NAMED_MAX; at = at->next)
+        count++;
+    return count;
+}
+
+/* So many name_all may name; a request that begins a session names all. */
+static int32_t count_unnamed(const struct fetcher *f)
+{
+    int32_t count = count_up_to_limit(&f->queue, 0);
+    if (f->session_epoch == 0)
+        return MIN(f->followed_count, FETCHER_NAMED_MAX);
+    LIST_EACH (p, &f->asked, struct followed, link) {
+        if (!is_stale(f, p) || count == FETCHER_NAMED_MAX)
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* For no more than there can be: most requests name one or two, and each row is cleared. */
 static bool make_draft(struct fetcher *f, struct draft *d)
 {
     struct arena *arena = &f->draft;
-    const size_t count = (size_t)MIN(f->followed_count + f->forgotten_count + 1, FETCHER_NAMED_MAX);
-    d->topics = arena_alloc(arena, count * sizeof *d->topics);
-    d->partitions = arena_alloc(arena, count * sizeof *d->partitions);
-    d->forgotten = arena_alloc(arena, count * sizeof *d->forgotten);
-    d->numbers = arena_alloc(arena, count * sizeof *d->numbers);
+    const size_t named = (size_t)count_unnamed(f) + 1;
+    const size_t left =
+        (size_t)count_up_to_limit(&f->aside, MIN(f->forgotten_count, FETCHER_NAMED_MAX)) + 1;
+    d->topics = arena_alloc(arena, named * sizeof *d->topics);
+    d->partitions = arena_alloc(arena, named * sizeof *d->partitions);
+    d->forgotten = arena_alloc(arena, left * sizeof *d->forgotten);
+    d->numbers = arena_alloc(arena, left * sizeof *d->numbers);
     return d->topics != NULL && d->partitions != NULL && d->forgotten != NULL && d->numbers != NULL;
 }
 
