@@ -90,8 +90,10 @@ static enum err encode(struct peers_request *request, int16_t version, struct wi
 static void on_lost(struct peers_request *request, enum err why)
 {
     struct way *w = CONTAINER_OF(request, struct way, request);
-    (void)why;
-    quorum_lost(w->broker->quorum, w->asked.api, w->asked.number);
+    if (why == ERR_REFUSED)
+        quorum_refused(w->broker->quorum, w->asked.api, w->asked.number);
+    else
+        quorum_lost(w->broker->quorum, w->asked.api, w->asked.number);
 }
 
 /* Of whom no record says where it is, for this node may not have the record yet. */

@@ -9,6 +9,7 @@
 #define PEERS_CLIENT_ID_MAX 64
 /* A request header: key, version, correlation id, client id, tagged fields. */
 #define PEERS_HEAD_MAX (2 + 2 + 4 + 2 + PEERS_CLIENT_ID_MAX + 1)
+#define PEERS_BACKOFF_FIRST 8         /* the first pause is that part of the one that is set */
 #define PEERS_ARENA_BYTES (256 << 10) /* that an answer to ApiVersions may decode to */
 
 struct peers_node {

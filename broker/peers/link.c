@@ -53,12 +53,14 @@ struct peers_link *peers_link_get(struct peers *p, int32_t node, enum peers_purp
 
 /* ---- down ---- */
 
-/* From the env's chance, so that nodes that lost each other do not come back in step. */
+/* From the env's chance, so that nodes that lost each other do not come back in step. The first
+ * pauses are short: of nodes that start together one is not there yet, and of one that was up it is
+ * good to know soon that nobody listens there any more. */
 static void back_off(struct peers_link *l)
 {
     const struct peers_settings *settings = &l->peers->settings;
-    int64_t pause = settings->backoff_ns;
-    for (int32_t i = 1; i < l->failure_count && pause < settings->backoff_ns_max; i++)
+    int64_t pause = settings->backoff_ns / PEERS_BACKOFF_FIRST;
+    for (int32_t i = 0; i < l->failure_count && pause < settings->backoff_ns_max; i++)
         pause *= 2;
     pause = MIN(pause, settings->backoff_ns_max);
     int64_t spread = pause / 100 * PEERS_JITTER_PERCENT;

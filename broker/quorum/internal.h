@@ -119,7 +119,7 @@ struct sent {
     struct list link;
     enum raft_api api;
     uint64_t number;
-    bool lost;
+    bool lost, refused;
     struct raft_response response;
     struct slice bytes; /* retained */
 };

@@ -220,8 +220,9 @@ bool quorum_cancel(struct quorum_request *request);
  * nothing (of the response's batches, too); of a fetched snapshot the piece, whose position and
  * size the response says. Retained as long as it is needed; size 0: none. */
 void quorum_response(struct quorum *q, const struct raft_response *response, struct slice bytes);
-/* It will have none. */
+/* It will have none; quorum_refused: because nobody listens where it was to go. */
 void quorum_lost(struct quorum *q, enum raft_api api, uint64_t number);
+void quorum_refused(struct quorum *q, enum raft_api api, uint64_t number);
 
 #define QUORUM_PIECE_BYTES_MAX (1 << 20) /* of a snapshot, that one answer brings */
 

@@ -61,13 +61,24 @@ void quorum_response(struct quorum *q, const struct raft_response *response, str
     quorum_member_go_on(q);
 }
 
-void quorum_lost(struct quorum *q, enum raft_api api, uint64_t number)
+static void lose(struct quorum *q, enum raft_api api, uint64_t number, bool refused)
 {
     struct sent *sent = q->member == NULL ? NULL : take(q, api, number);
     if (sent == NULL)
         return;
     sent->lost = true;
+    sent->refused = refused;
     quorum_member_go_on(q);
+}
+
+void quorum_lost(struct quorum *q, enum raft_api api, uint64_t number)
+{
+    lose(q, api, number, false);
+}
+
+void quorum_refused(struct quorum *q, enum raft_api api, uint64_t number)
+{
+    lose(q, api, number, true);
 }
 
 /* False: it is as good as none. */
@@ -97,6 +108,7 @@ bool quorum_sent_next(struct quorum *q, struct raft_event *event)
     event->type = RAFT_LOST;
     event->lost.api = sent->api;
     event->lost.number = sent->number;
+    event->lost.refused = sent->refused;
     return true;
 }
 

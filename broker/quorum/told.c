@@ -90,6 +90,7 @@ bool quorum_told_next(struct quorum *q, struct raft_event *event)
         event->type = RAFT_LOST;
         event->lost.api = m->lost[m->lost_count - 1].api;
         event->lost.number = m->lost[m->lost_count - 1].number;
+        event->lost.refused = false;
         return true;
     }
     if (quorum_sent_next(q, event))

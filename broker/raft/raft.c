@@ -74,13 +74,29 @@ static int32_t last_begun(const struct raft *r)
     return MAX(r->start_epoch, format_epochs_latest(&r->epochs));
 }
 
+static bool is_empty(const struct raft *r)
+{
+    return r->end == 0 && r->snapshot.offset <= 0;
+}
+
 /* A vote that is not known any more is as if it had been given to somebody else. */
 static bool vote_is_lost(const struct raft *r, const struct raft_start *start)
 {
     const struct raft_state *state = start->state;
-    bool is_new = r->end == 0 && r->snapshot.offset <= 0;
     bool older = state != NULL && state->epoch < last_begun(r);
-    return older || (state == NULL && (start->vote_lost || !is_new));
+    return older || (state == NULL && (start->vote_lost || !is_empty(r)));
+}
+
+/* When it asks whether it would be elected, should it hear of no leader. A voter that knows of no
+ * epoch and has no log is most likely one of a cluster that begins, and need not wait for a leader
+ * that was never there; where there is one, others say so to a pre-vote, which moves nobody. */
+static int64_t first_timeout(struct raft *r)
+{
+    if (r->role == RAFT_FOLLOWER)
+        return r->now_ns + r->settings.fetch_timeout_ns;
+    if (is_empty(r) && r->state.epoch == 0 && raft_has_others(r))
+        return r->now_ns + raft_draw(r, 0, r->settings.election_timeout_ns / 2);
+    return raft_election_timeout(r);
 }
 
 /* K-3. */
@@ -104,8 +120,7 @@ static void take_state(struct raft *r, const struct raft_start *start)
         r->role = RAFT_CANDIDATE;
     else
         r->role = RAFT_UNATTACHED;
-    r->timer_ns = r->role == RAFT_FOLLOWER ? r->now_ns + r->settings.fetch_timeout_ns
-                                           : raft_election_timeout(r);
+    r->timer_ns = first_timeout(r);
 }
 
 enum err raft_open(struct raft **out, struct mem *mem, const struct raft_settings *settings,
@@ -281,7 +296,21 @@ static void on_voter_response(struct raft *r, const struct raft_response *respon
         peer->told = true;
 }
 
-static void on_lost(struct raft *r, uint64_t number)
+/* Nobody listens where the leader did: who follows it need not wait until it has been silent for
+ * long, and says so to who asks. The voters go in their order, each a little later, so that one of
+ * them has the votes; whoever still hears the leader refuses a pre-vote, which moves nobody. */
+static void on_leader_refused(struct raft *r)
+{
+    int32_t rank = 0;
+    if (r->role != RAFT_FOLLOWER || !raft_may_stand(r) || r->abstains)
+        return;
+    for (int32_t i = 0; i < raft_voters(r)->count && !raft_is_self(r, &r->peers[i]); i++)
+        rank += r->peers[i].key.id != r->state.leader_id;
+    r->fetched = false;
+    r->timer_ns = MIN(r->timer_ns, r->now_ns + rank * r->settings.retry_backoff_ns);
+}
+
+static void on_lost(struct raft *r, uint64_t number, bool refused)
 {
     int64_t due_ns = r->now_ns + r->settings.retry_backoff_ns;
     struct raft_peer *peer = raft_peer_asked(r, number);
@@ -292,6 +321,8 @@ static void on_lost(struct raft *r, uint64_t number)
     if (number == r->fetching.number) {
         r->fetching.number = 0;
         r->fetching.due_ns = due_ns;
+        if (refused)
+            on_leader_refused(r);
     }
 }
 
@@ -370,7 +401,7 @@ static void on_event(struct raft *r, const struct raft_event *event, struct raft
             on_voter_response(r, &event->response);
         return;
     case RAFT_LOST:
-        on_lost(r, event->lost.number);
+        on_lost(r, event->lost.number, event->lost.refused);
         return;
     case RAFT_APPEND:
         raft_on_append(r, event, out);

@@ -65,7 +65,8 @@ struct raft_settings {
      * LeaderChange, where only the configuration says it so far (a set of offset -1). */
     bool writes_voters;
     int32_t bootstrap_count;     /* addresses at which somebody may know the leader */
-    int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms; drawn up to twice it */
+    int64_t election_timeout_ns; /* controller.quorum.election.timeout.ms; drawn up to twice it, and
+                                    up to half of it where nothing was ever written */
     int64_t election_backoff_ns; /* controller.quorum.election.backoff.max.ms */
     int64_t fetch_timeout_ns;    /* controller.quorum.fetch.timeout.ms */
     int64_t retry_backoff_ns;    /* controller.quorum.retry.backoff.ms */
@@ -190,6 +191,7 @@ struct raft_event {
         struct {
             enum raft_api api;
             uint64_t number;
+            bool refused; /* nobody listens where it was to go */
         } lost;
         struct {
             int32_t epoch; /* that the records were made in */

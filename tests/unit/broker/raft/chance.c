@@ -52,7 +52,9 @@ static void deliver(struct model *m, int i, bool again)
 
 static void lose_request(struct model *m, struct node *n, int i)
 {
-    struct raft_event event = {.type = RAFT_LOST, .lost.number = n->outstanding[i]};
+    /* It may even be refused by somebody who is there. */
+    struct raft_event event = {
+        .type = RAFT_LOST, .lost = {.number = n->outstanding[i], .refused = model_draw(m, 2) == 0}};
     (void)model_forget_number(n, n->outstanding[i]);
     model_take(m, n, &event, NULL, NULL);
 }

@@ -124,6 +124,44 @@ TEST(a_follower_grants_pre_votes_until_it_has_fetched)
     end(&o);
 }
 
+/* Which leader should it wait for? One that it knows of has had an epoch. */
+TEST(a_node_of_a_cluster_that_begins_asks_soon)
+{
+    for (int32_t epoch = 0; epoch < 2; epoch++) {
+        struct one o;
+        prepare(&o, 3);
+        o.state.epoch = epoch;
+        begin(&o);
+        assert_int_equal(raft_role(o.raft), RAFT_UNATTACHED);
+        int64_t wait_ns = o.out.deadline_ns - o.now_ns, usual_ns = o.settings.election_timeout_ns;
+        assert_true(epoch == 0 ? wait_ns <= usual_ns / 2 : wait_ns >= usual_ns);
+        end(&o);
+    }
+}
+
+TEST(a_follower_that_finds_nobody_where_its_leader_was_asks_for_pre_votes)
+{
+    for (int refused = 0; refused < 2; refused++) {
+        struct one o;
+        struct raft_request pre = vote(2, 3, 0, 0);
+        prepare(&o, 3);
+        begin(&o);
+        struct raft_request request = follows(&o, 1, 3);
+        answer(&o, &request, fetched(3, 1, 0, NULL, 0));
+        request = *sent(&o, RAFT_FETCH, 1);
+        take(&o, (struct raft_event){.type = RAFT_LOST,
+                                     .lost = {RAFT_FETCH, request.number, refused == 1}});
+        pre.pre_vote = true;
+        ask(&o, pre);
+        assert_int_equal(o.out.answer.granted, refused == 1);
+        o.now_ns += MS;
+        take(&o, (struct raft_event){.type = RAFT_TICK});
+        assert_int_equal(raft_role(o.raft), refused == 1 ? RAFT_PROSPECTIVE : RAFT_FOLLOWER);
+        assert_int_equal(raft_state(o.raft)->epoch, 3);
+        end(&o);
+    }
+}
+
 TEST(a_stranger_does_not_end_an_epoch_that_lives)
 {
     struct one o;
