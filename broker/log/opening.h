@@ -65,6 +65,7 @@ struct log_opening {
     bool no_room;               /* for a second copy: what failed is done once more, in place */
     uint64_t copy_from, copied; /* in the segment being looked at */
     struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
+    bool placing;               /* it is whole, and is put there */
     bool placed;                /* it stands behind the segment now */
     env_file copy_file;
     char copy_path[ENV_PATH_MAX];
