@@ -30,6 +30,7 @@ int cli_dev(int argc, char **argv);
 int cli_topic(int argc, char **argv);
 int cli_config(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
+int cli_join(int argc, char **argv); /* a word of cli_cluster */
 int cli_format(int argc, char **argv);
 int cli_quorum(int argc, char **argv);
 int cli_features(int argc, char **argv);

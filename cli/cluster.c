@@ -506,13 +506,15 @@ static int check(struct cluster_verb *v, const char *synopsis)
 
 static int choose(struct cluster_verb *v, const char *synopsis)
 {
-    static const char *const names[] = {"status", "elect", "unregister"};
+    static const char *const names[] = {"status", "elect", "unregister", "join"};
     const struct cli_words *words = &v->words;
     if (words->count == 0)
         return cli_complain("usage: %s", synopsis);
     for (int i = 0; i < COUNT_OF(names); i++) {
         if (strcmp(words->word[0], names[i]) != 0)
             continue;
+        if (i > WHAT_UNREGISTER)
+            return cli_complain("join stands before its options: kiln cluster join --help");
         v->what = (enum what)i;
         return check(v, synopsis);
     }
@@ -525,6 +527,8 @@ static int choose(struct cluster_verb *v, const char *synopsis)
 
 int cli_cluster(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "join") == 0) /* it becomes a broker */
+        return cli_join(argc - 1, argv + 1);
     struct cluster_verb *v = calloc(1, sizeof *v);
     if (v == NULL)
         return cli_complain("out of memory"), EXIT_FAILURE;
@@ -539,10 +543,11 @@ int cli_cluster(int argc, char **argv)
     };
     cli_session_options(&v->session, options + 3);
     const struct cli_usage usage = {
-        "kiln cluster status | elect [TOPIC] | unregister ID",
+        "kiln cluster status | elect [TOPIC] | unregister ID | join",
         "status shows who belongs to the cluster, who leads what, and how much of it serves; elect "
         "has the first replica of each partition lead it, where that is in sync; unregister "
-        "forgets a broker that will not come back.\n"
+        "forgets a broker that will not come back; join makes this a broker of it (kiln cluster "
+        "join --help).\n"
         "Exit: 0 done, and all of it serves; 1 something is offline, or a broker refused or did "
         "not answer; 64 usage.",
         options, COUNT_OF(options), NULL};

@@ -241,7 +241,8 @@ bool broker_format_begin(struct broker *b)
     enum err e = ERR_NONE;
     if (f == NULL || (!dir_is_new(b->dir) && !b->format->only))
         return false;
-    if (!dir_is_new(b->dir))
+    bool grows = b->format->kind == BROKER_FORMAT_STANDALONE && !dir_is_formatted(b->dir);
+    if (!dir_is_new(b->dir) && !grows)
         e = refuse_old(b, &msg);
     else if (b->format->kind == BROKER_FORMAT_STANDALONE)
         e = take_standalone(b, f, &msg);

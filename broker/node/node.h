@@ -114,7 +114,7 @@ void broker_set_limits(struct broker *broker, const struct broker_limits *limits
 /* How a new directory is formatted, before its first life (KIP-853). */
 enum broker_format_kind {
     BROKER_FORMAT_NONE,                /* not at all: its node is its own quorum, or observes one */
-    BROKER_FORMAT_STANDALONE,          /* it is the one voter */
+    BROKER_FORMAT_STANDALONE,          /* it is the one voter; also where it was its own quorum */
     BROKER_FORMAT_INITIAL_CONTROLLERS, /* these are */
     BROKER_FORMAT_NO_INITIAL_CONTROLLERS, /* others are, who are not known */
 };

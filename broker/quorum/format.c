@@ -2,6 +2,15 @@
  * cluster begins with, and for kraft.version 1 who votes, as a snapshot of nothing at offset 0. */
 #include "quorum/internal.h"
 
+enum {
+    FORMAT_STATE,
+    FORMAT_ALONE,
+    FORMAT_BOOTSTRAP,
+    FORMAT_FOLDER,
+    FORMAT_SYNC,
+    FORMAT_VOTERS,
+};
+
 static struct quorum_format *format_of(struct steps *steps)
 {
     return CONTAINER_OF(steps, struct quorum_format, steps);
@@ -88,6 +97,36 @@ static enum steps_flow put_file(struct quorum_format *f)
     return STEPS_WAIT;
 }
 
+/* ---- a node that was its own quorum ---- */
+
+static enum steps_flow read_state(struct steps *steps)
+{
+    struct quorum_format *f = format_of(steps);
+    char folder[ENV_PATH_MAX];
+    if (!f->grows)
+        return steps_go(steps, FORMAT_BOOTSTRAP);
+    dir_path_join(folder, f->folder, METADATA_LOG_TOPIC, "-0");
+    dir_path_join(f->path, folder, QUORUM_STATE_NAME, "");
+    dir_get(f->dir, &f->get, f->path, steps_waiter(steps));
+    return STEPS_WAIT;
+}
+
+/* Others may have voted in its log, and count on what the configuration says of voters. */
+static enum steps_flow judge_state(struct steps *steps)
+{
+    struct quorum_format *f = format_of(steps);
+    bool alone =
+        f->get.found && quorum_state_is_alone(dir_got(&f->get), f->voters->voters[0].voter_id);
+    dir_get_free(&f->get);
+    if (alone)
+        return STEPS_NEXT;
+    errmsg_set(&f->op.msg, ERR_INVALID,
+               "%s is of a quorum of several voters, which its configuration names "
+               "(controller.quorum.voters): nothing was changed. Name a new directory",
+               dir_path(f->dir));
+    return steps_fail(steps, ERR_INVALID);
+}
+
 /* ---- the steps ---- */
 
 /* First, for it says that the directory was formatted: what is cut short here votes for nobody, and
@@ -114,6 +153,8 @@ static enum steps_flow make_folder(struct steps *steps)
         return steps_go(steps, STEPS_END);
     dir_path_join(folder, f->folder, METADATA_LOG_TOPIC, "-0");
     memcpy(f->folder, folder, sizeof folder);
+    if (f->grows)
+        return steps_go(steps, FORMAT_VOTERS);
     env_make_dir(steps->env, &steps->io, f->folder, steps_done);
     return STEPS_WAIT;
 }
@@ -139,15 +180,20 @@ static enum steps_flow put_voters(struct steps *steps)
 }
 
 static const struct step format_steps[] = {
-    {"write", put_bootstrap}, {"make", make_folder}, {"sync", sync_folder},
-    {"write", put_voters},    {NULL, NULL},
+    [FORMAT_STATE] = {"read", read_state},
+    [FORMAT_ALONE] = {"read", judge_state},
+    [FORMAT_BOOTSTRAP] = {"write", put_bootstrap},
+    [FORMAT_FOLDER] = {"make", make_folder},
+    [FORMAT_SYNC] = {"sync", sync_folder},
+    [FORMAT_VOTERS] = {"write", put_voters},
+    {NULL, NULL},
 };
 
 static void ended(struct steps *steps, enum err e)
 {
     struct quorum_format *f = format_of(steps);
     text_free(&f->text);
-    if (e != ERR_NONE)
+    if (e != ERR_NONE && f->op.msg.text[0] == 0)
         errmsg_set(&f->op.msg, e, "cannot %s %s: %s", steps_what(steps), f->path, err_text(e));
     f->op.done(&f->op, e);
 }
@@ -155,8 +201,12 @@ static void ended(struct steps *steps, enum err e)
 void quorum_format(struct quorum_format *f, struct env *env, struct mem *mem, struct dir *dir,
                    const struct wire_voters_record *voters, quorum_done *done)
 {
-    *f = (struct quorum_format){
-        .op.done = done, .env = env, .mem = mem, .dir = dir, .voters = voters};
+    *f = (struct quorum_format){.op.done = done,
+                                .env = env,
+                                .mem = mem,
+                                .dir = dir,
+                                .voters = voters,
+                                .grows = !dir_is_new(dir)};
     text_init(&f->text, mem);
     ASSERT(strlen(dir_path(dir)) < sizeof f->folder);
     memcpy(f->folder, dir_path(dir), strlen(dir_path(dir)) + 1);

@@ -395,6 +395,8 @@ void quorum_state_print(struct text *out, const struct raft_state *state,
                         const struct raft_voters *voters);
 /* Of version 0 or 1. False when it is no such file, or anything stands in it besides. */
 bool quorum_state_parse(struct bytes file, struct raft_state *out);
+/* As a node that is its own quorum writes it: nobody else votes. */
+bool quorum_state_is_alone(struct bytes file, int32_t id);
 
 /* opening.c */
 void quorum_replay_free(struct replay *r);

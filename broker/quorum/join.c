@@ -39,7 +39,17 @@ static enum steps_flow install_on(struct steps *steps)
 
 /* ---- who votes, by the log behind the snapshot (kraft.version 1) ---- */
 
-enum { JOIN_INSTALL, JOIN_TAIL, JOIN_LOOK, JOIN_STATE, JOIN_CRC, JOIN_JUDGE, JOIN_OPEN };
+enum {
+    JOIN_INSTALL,
+    JOIN_TAIL,
+    JOIN_LOOK,
+    JOIN_FIRST,
+    JOIN_NAMED,
+    JOIN_STATE,
+    JOIN_CRC,
+    JOIN_JUDGE,
+    JOIN_OPEN
+};
 
 static void on_tail(struct log_op *op, enum err e)
 {
@@ -53,7 +63,7 @@ static enum steps_flow read_tail(struct steps *steps)
     struct quorum *q = r->q;
     r->tail_at = MAX(r->tail_at, MAX(q->committed->offset + 1, log_start(q->log)));
     if (!q->settings.dynamic || r->tail_at >= log_end(q->log))
-        return steps_go(steps, JOIN_STATE);
+        return steps_go(steps, JOIN_FIRST);
     r->read = (struct log_read){.offset = r->tail_at,
                                 .offset_end = log_end(q->log),
                                 .bytes_max = QUORUM_REPLAY_BYTES,
@@ -93,6 +103,46 @@ static enum steps_flow look_at_tail(struct steps *steps)
     if (e == ERR_NONE && stands)
         e = ERR_CORRUPT;
     return e == ERR_NONE ? steps_go(steps, JOIN_TAIL) : steps_fail(steps, e);
+}
+
+/* No record says who votes, but the snapshot 0-0 that kiln format has put beside the log of a node
+ * that was its own quorum. */
+static enum steps_flow read_first(struct steps *steps)
+{
+    struct replay *r = replay_of(steps);
+    struct quorum *q = r->q;
+    char folder[ENV_PATH_MAX], name[FORMAT_NAME_MAX];
+    if (!q->settings.dynamic || !list_empty(&q->electors))
+        return steps_go(steps, JOIN_STATE);
+    format_checkpoint_name(name, 0, 0);
+    dir_path_join(folder, q->settings.dir, METADATA_LOG_TOPIC, "-0");
+    dir_path_join(r->state_path, folder, name, "");
+    dir_get(q->dir, &r->get, r->state_path, steps_waiter(steps));
+    return STEPS_WAIT;
+}
+
+static enum steps_flow take_first(struct steps *steps)
+{
+    struct replay *r = replay_of(steps);
+    struct quorum *q = r->q;
+    struct bytes file = dir_got(&r->get);
+    struct wire_batch head;
+    struct electors *electors = NULL;
+    struct errmsg *msg = &q->op->msg;
+    enum err e = ERR_NONE;
+    if (r->get.found && wire_batch_at(file, 0, &head, msg) != WIRE_AT_BATCH)
+        e = ERR_CORRUPT;
+    if (r->get.found && e == ERR_NONE)
+        e = wire_batch_verify(&head, file.data, msg);
+    if (r->get.found && e == ERR_NONE)
+        e = quorum_electors_read(q, &head, bytes_of(file.data, (size_t)head.size), -1, &electors,
+                                 msg);
+    if (electors != NULL)
+        quorum_electors_add(q, electors);
+    dir_get_free(&r->get);
+    if (e != ERR_NONE)
+        errmsg_wrap(msg, e, "%s", r->state_path);
+    return steps_check(steps, e);
 }
 
 /* Those that raft knows, the newest of them; how many. */
@@ -192,6 +242,8 @@ static const struct step join_steps[] = {
     [JOIN_INSTALL] = {"reset the log of", install_on},
     [JOIN_TAIL] = {"read the log of", read_tail},
     [JOIN_LOOK] = {"find the voters in the log of", look_at_tail},
+    [JOIN_FIRST] = {"read", read_first},
+    [JOIN_NAMED] = {"read", take_first},
     [JOIN_STATE] = {"read", read_state},
     [JOIN_CRC] = {"read", read_checksum},
     [JOIN_JUDGE] = {"read", judge_state},

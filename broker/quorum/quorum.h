@@ -62,6 +62,8 @@ struct quorum_format {
     struct mem *mem;
     struct dir *dir;
     const struct wire_voters_record *voters;
+    bool grows; /* its node was its own quorum, and has a log */
+    struct dir_get get;
     struct text text;
     int64_t record_count;
     struct waiter *waiter;
@@ -70,9 +72,11 @@ struct quorum_format {
     char folder[ENV_PATH_MAX], path[ENV_PATH_MAX];
 };
 
-/* Formats a directory that was made in this life and holds nothing yet, as kafka-storage format
- * does (KIP-853): bootstrap.checkpoint, and for a first voter (voters not NULL, borrowed until
- * done) the snapshot 0-0 that says who votes. Errors as dir_file_put. */
+/* Formats a directory, as kafka-storage format does (KIP-853). It was made in this life and holds
+ * nothing yet; or its node was its own quorum (kraft.version 0), and becomes the one voter that
+ * voters names: then its first leadership writes that into its log. ERR_INVALID: it is another's.
+ * It leaves bootstrap.checkpoint, and for a first voter (voters not NULL, borrowed until done) the
+ * snapshot 0-0 that says who votes. Errors as dir_file_put, dir_get. */
 void quorum_format(struct quorum_format *f, struct env *env, struct mem *mem, struct dir *dir,
                    const struct wire_voters_record *voters, quorum_done *done);
 

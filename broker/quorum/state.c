@@ -210,3 +210,18 @@ bool quorum_state_parse(struct bytes file, struct raft_state *out)
         .voted = {.id = (int32_t)r.numbers[VOTED_ID], .directory = r.directory}};
     return true;
 }
+
+bool quorum_state_is_alone(struct bytes file, int32_t id)
+{
+    char voters[64];
+    struct raft_state state;
+    text_fit(voters, sizeof voters, "\"currentVoters\":[{\"voterId\":%d}]", (int)id);
+    size_t size = strlen(voters);
+    if (!quorum_state_parse(file, &state))
+        return false;
+    for (size_t at = 0; at + size <= file.size; at++) {
+        if (memcmp(file.data + at, voters, size) == 0)
+            return true;
+    }
+    return false;
+}

@@ -73,6 +73,9 @@ says 64 'who votes\? one of --standalone' format --standalone --no-initial-contr
 says 64 'controller.quorum.bootstrap.servers is missing' format --standalone
 says 64 'of which cluster\? --cluster-id' format --no-initial-controllers
 says 64 'there is no option --standalon; did you mean --standalone' format --standalon
+says 64 'join takes no word "x"' cluster join x
+says 64 'join stands before its options' cluster --json join
+says 64 'join asks a broker' cluster join --bootstrap-controller a:1
 says 64 'there is no kiln quorum descibe; did you mean describe\?' quorum descibe
 says 64 'describe is of the whole quorum' quorum describe 1
 says 64 'there is no kiln features upgrad; did you mean upgrade\?' features upgrad a=1
