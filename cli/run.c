@@ -33,7 +33,7 @@ struct run {
     int64_t jobs;
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
     int64_t checked_count, unjudged_count; /* of these */
-    bool json, list, verbose, progress, shrinks;
+    bool json, list, verbose, progress, shrinks, fail_fast;
     const char *junit_path; /* NULL: nobody asked */
     struct junit junit;
     bool nothing_shown; /* of the run that was looked at */
@@ -295,7 +295,7 @@ static void judge_job(struct run *r, struct job *job, struct campaign_outcome *o
 
 static bool more(const struct run *r)
 {
-    return r->next_script < r->scripts.count;
+    return r->next_script < r->scripts.count && !(r->fail_fast && r->failed > 0);
 }
 
 /* The seeds of a script, then the one on real files; a script with a mistake has none left. */
@@ -688,6 +688,8 @@ int cli_run(int argc, char **argv)
         {"--json", CLI_FLAG, &r.json, 0, 0, NULL, "one object a run, a line each"},
         {"--junit", CLI_TEXT, &r.junit_path, 0, 0, NULL,
          "write JUnit's XML to this file, for CI systems: a case a run"},
+        {"--fail-fast", CLI_FLAG, &r.fail_fast, 0, 0, NULL,
+         "begin no more runs when one has failed"},
         {"--shrink", CLI_FLAG, &r.shrinks, 0, 0, NULL,
          "of each cause of failures make the least scenario, for a minute each"},
         {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL,

@@ -48,3 +48,8 @@ wait "$parent"
 left=$(diff <(fields together.json) <(fields killed.json | grep -v ' crashed ') | grep -c '^>')
 [[ $left -eq 0 ]] || die "the other runs are not as they were"
 printf 'ok  a process that dies takes one run along\n'
+
+"$kiln" run "$here/busy.lua" --seeds 1-50 --jobs 2 --time 2s --json --fail-fast >fast.json 2>/dev/null
+[[ $? -eq 3 ]] || die "--fail-fast has another exit code"
+[[ $(fields fast.json | wc -l) -le 2 ]] || die "--fail-fast went on: $(fields fast.json)"
+printf 'ok  --fail-fast begins no more\n'
