@@ -657,6 +657,18 @@ static int run_scripts(struct run *r, int disk)
     return check_single(r) ? go(r) : CLI_USAGE;
 }
 
+static int load_and_run(struct run *r, const struct cli_words *words, int disk)
+{
+    if (r->mode.bug != NULL && !cli_knows_bug(r->mode.bug))
+        return CLI_USAGE;
+    if (!campaign_view_filter(&r->view, &r->mode.filter) ||
+        !campaign_load(&r->scripts, words->word, words->count))
+        return CLI_USAGE;
+    int exit = run_scripts(r, disk);
+    campaign_unload(&r->scripts);
+    return exit;
+}
+
 int cli_run(int argc, char **argv)
 {
     struct run r = {.files_seed = -1};
@@ -717,16 +729,8 @@ int cli_run(int argc, char **argv)
     exit = r.mode.bug != NULL ? cli_with_bugs(argc, argv) : -1;
     if (exit >= 0)
         return exit;
-    if (r.mode.bug != NULL && !cli_knows_bug(r.mode.bug))
-        return CLI_USAGE;
     if (!cli_parse_time("--time", limit, &r.mode.time_max_ns) ||
-        !cli_parse_time("--wall", wall, &r.mode.wall_max_ns))
+        !cli_parse_time("--wall", wall, &r.mode.wall_max_ns) || !parse_seeds(&r, seed, seeds))
         return CLI_USAGE;
-    if (!campaign_view_filter(&r.view, &r.mode.filter))
-        return CLI_USAGE;
-    if (!parse_seeds(&r, seed, seeds) || !campaign_load(&r.scripts, words.word, words.count))
-        return CLI_USAGE;
-    exit = run_scripts(&r, disk);
-    campaign_unload(&r.scripts);
-    return exit;
+    return load_and_run(&r, &words, disk);
 }
