@@ -155,11 +155,20 @@ static enum err read_epochs(struct inspect_check *c)
     return e == ERR_CORRUPT ? ERR_NONE : e;
 }
 
+/* kiln format, or Kafka's tool, has said who votes, and the node did not start yet. */
+static bool is_formatted(const struct inspect_check *c)
+{
+    char name[FORMAT_NAME_MAX];
+    format_checkpoint_name(name, 0, 0);
+    return c->known.recovery <= 0 && inspect_find(c->dir, name) != NULL &&
+           inspect_find(c->dir, "partition.metadata") == NULL;
+}
+
 static void read_id(struct inspect_check *c, struct inspect_root *root)
 {
     struct wire_uuid id;
     struct inspect_file *file = inspect_find(c->dir, "partition.metadata");
-    if (file == NULL && !c->alone)
+    if (file == NULL && !c->alone && !is_formatted(c))
         inspect_report(c->in, c->dir, NULL, INSPECT_FIND_ID_MISSING, -1,
                        "there is no partition.metadata");
     if (file == NULL || root == NULL || !inspect_map(c->in, c->dir, file))
@@ -177,7 +186,7 @@ static void check_ends(struct inspect_check *c)
     const struct format_epochs *epochs = &c->epochs;
     long long end = c->expected;
     if (c->segment_count == 0) {
-        if (c->known.places != NULL && inspect_is_partition(c->dir->name))
+        if (c->known.places != NULL && inspect_is_partition(c->dir->name) && !is_formatted(c))
             inspect_report(c->in, c->dir, NULL, INSPECT_FIND_SEGMENT_GONE, -1,
                            "there is no segment at all");
         return;

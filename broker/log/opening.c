@@ -17,6 +17,9 @@ enum {
     OPEN_HOLD,
     OPEN_SIZE,
     OPEN_SIZED,
+    OPEN_MAKE,
+    OPEN_MADE,
+    OPEN_ENTERED,
     OPEN_EPOCHS,
     OPEN_EPOCHS_CRC,
     OPEN_TAKE_EPOCHS,
@@ -346,8 +349,10 @@ static enum steps_flow open_hold(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    if (o->segment == log->segment_count || log->segments[o->segment]->disk.file->create)
+    if (o->segment == log->segment_count)
         return steps_go(steps, OPEN_EPOCHS);
+    if (log->segments[o->segment]->disk.file->create)
+        return steps_go(steps, OPEN_MAKE);
     dir_hold(&o->hold, log->segments[o->segment]->disk.file, steps_waiter(steps));
     return STEPS_WAIT;
 }
@@ -371,6 +376,33 @@ static enum steps_flow open_sized(struct steps *steps)
     dir_let_go(&o->hold);
     o->segment++;
     return steps_go(steps, OPEN_HOLD);
+}
+
+/* ---- a directory that somebody else has made, and no segment ---- */
+
+/* It is there before any checkpoint says that it was: what ends before its first record would be
+ * taken for a log that is lost. */
+static enum steps_flow open_make(struct steps *steps)
+{
+    struct log_opening *o = log_opening_of(steps);
+    env_open_file(steps->env, &steps->io, o->log->segments[0]->disk.file->path,
+                  ENV_OPEN_WRITE | ENV_OPEN_CREATE, steps_done);
+    return STEPS_WAIT;
+}
+
+static enum steps_flow open_made(struct steps *steps)
+{
+    env_close_file(steps->env, &steps->io, steps->n, steps_done);
+    return STEPS_WAIT;
+}
+
+static enum steps_flow open_entered(struct steps *steps)
+{
+    struct log_opening *o = log_opening_of(steps);
+    o->log->segments[0]->disk.file->create = false;
+    o->segment++;
+    dir_sync_folder(o->log->dir, &o->sync, o->log->path, steps_waiter(steps));
+    return STEPS_WAIT;
 }
 
 /* ---- leader epochs ---- */
@@ -490,6 +522,9 @@ static const struct step open_steps[] = {
     [OPEN_HOLD] = {"open", open_hold},
     [OPEN_SIZE] = {"look at", open_size},
     [OPEN_SIZED] = {"look at", open_sized},
+    [OPEN_MAKE] = {"make", open_make},
+    [OPEN_MADE] = {"make", open_made},
+    [OPEN_ENTERED] = {"sync", open_entered},
     [OPEN_EPOCHS] = {"read", open_epochs},
     [OPEN_EPOCHS_CRC] = {"read the leader epochs of", open_epochs_crc},
     [OPEN_TAKE_EPOCHS] = {"read the leader epochs of", open_take_epochs},
@@ -513,6 +548,7 @@ static const char *at_path(const struct log_opening *o)
         return o->path;
     case OPEN_HOLD:
     case OPEN_SIZE:
+    case OPEN_MAKE:
         return o->log->segments[o->segment]->disk.file->path;
     default:
         return o->log->path;
