@@ -15,6 +15,7 @@
 
 #define PROGRESS_NS 200000000ll
 #define MARKS_SEEDS_MIN 20 /* with fewer seeds a mark that was not reached is told, not judged */
+#define MARKS_RUNS_MIN 200 /* likewise of those that no claim names, with --marks */
 
 struct job {
     struct campaign_child *child;
@@ -34,6 +35,7 @@ struct run {
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
     int64_t checked_count, unjudged_count; /* of these */
     bool json, list, verbose, progress, shrinks, fail_fast;
+    bool tells_marks;
     const char *junit_path; /* NULL: nobody asked */
     struct junit junit;
     bool nothing_shown; /* of the run that was looked at */
@@ -484,6 +486,37 @@ static void print_table(struct run *r)
               (double)events / wall, wall, jobs, jobs == 1 ? "" : "es");
 }
 
+/* Of each room how many of its marks were reached, and by name those that were not. */
+static void tell_room(const char *room, const uint64_t sum[TRACE_MARK_COUNT], FILE *out)
+{
+    int reached = 0, count = 0;
+    for (int m = 0; m < TRACE_MARK_COUNT; m++) {
+        bool here = strcmp(trace_mark_rooms[m], room) == 0;
+        count += here;
+        reached += here && sum[m] > 0;
+    }
+    fprintf(out, "  %-10s %3d of %3d marks\n", room, reached, count);
+    for (int m = 0; m < TRACE_MARK_COUNT; m++) {
+        if (sum[m] == 0 && strcmp(trace_mark_rooms[m], room) == 0)
+            cli_wrapf(out, 13, "never: \"%s\"", trace_mark_texts[m]);
+    }
+}
+
+static enum cli_exit tell_marks(const struct run *r, const uint64_t sum[TRACE_MARK_COUNT],
+                                FILE *out)
+{
+    bool all = true;
+    for (int m = 0; m < TRACE_MARK_COUNT; m++) {
+        bool told = false;
+        for (int i = 0; i < m; i++)
+            told |= strcmp(trace_mark_rooms[i], trace_mark_rooms[m]) == 0;
+        if (!told)
+            tell_room(trace_mark_rooms[m], sum, out);
+        all &= sum[m] > 0;
+    }
+    return all || r->done < MARKS_RUNS_MIN ? CLI_OK : CLI_INCONCLUSIVE;
+}
+
 /* Marks are judged over the campaign: what a claim must reach by itself, and what all of them
  * together never saw. */
 static enum cli_exit judge_marks(const struct run *r, FILE *out)
@@ -505,7 +538,7 @@ static enum cli_exit judge_marks(const struct run *r, FILE *out)
         if (sum[m] == 0 && r->verbose && r->done > 1)
             cli_wrapf(out, 4, "no claim reached: \"%s\"", trace_mark_texts[m]);
     }
-    return exit;
+    return r->tells_marks ? campaign_graver(exit, tell_marks(r, sum, out)) : exit;
 }
 
 static int finish(struct run *r)
@@ -707,6 +740,8 @@ int cli_run(int argc, char **argv)
         {"--bug", CLI_TEXT, &r.mode.bug, 0, 0, NULL,
          "with this historic mistake switched on; kiln bugs lists them"},
         {"--list", CLI_FLAG, &r.list, 0, 0, NULL, "print the claims and run nothing"},
+        {"--marks", CLI_FLAG, &r.tells_marks, 0, 0, NULL,
+         "how many marks of each room were reached; of 200 runs or more each must be"},
         {"-v", CLI_FLAG, &r.verbose, 0, 0, NULL,
          "one run: a timeline on stderr; many: marks that nobody reached"},
         CAMPAIGN_VIEW_OPTIONS(r.view),

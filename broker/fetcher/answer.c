@@ -172,6 +172,7 @@ static void take_out_of_range(struct followed *p, const struct wire_fetch_respon
 {
     if (row->log_start_offset > p->asked.end) {
         bool taken = fetcher_take_place(p, row->log_start_offset, -1);
+        SOMETIMES(p->set->settings.trace, FOLLOWER_PLACED, true);
         ASSERT(taken);
         return;
     }

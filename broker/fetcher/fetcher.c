@@ -167,6 +167,7 @@ static void forget_all(struct fetcher *f)
 /* Those in aside are in no session any more, and leave the list when they are looked at. */
 void fetcher_begin_anew(struct fetcher *f)
 {
+    SOMETIMES(f->set->settings.trace, FOLLOWER_SESSION_LOST, f->session > 1);
     f->session++;
     f->session_epoch = 0;
     forget_all(f);

@@ -27,7 +27,8 @@ struct fetcher_settings {
     int32_t bytes_min, partition_bytes_max, response_bytes_max;
     /* What all answers that are on their way may come to; each leader is asked for its part. */
     int64_t bytes_max;
-    int32_t named_max; /* partitions of a request; 0: FETCHER_NAMED_MAX, which is the most */
+    int32_t named_max;   /* partitions of a request; 0: FETCHER_NAMED_MAX, which is the most */
+    struct trace *trace; /* outlives the set */
 };
 
 struct fetcher_watch {

@@ -152,6 +152,7 @@ static enum err make(struct fetchers *f)
         .response_bytes_max = (int32_t)config->replica_fetch_response_max_bytes,
         .bytes_max = bytes / FETCHERS_ANSWERS,
         .named_max = (int32_t)b->limits.fetch_partitions,
+        .trace = b->trace,
     };
     f->watch = (struct fetcher_watch){.broker_epoch = broker_epoch, .tell = tell};
     broker_budget_init(&f->budget, b->env, b->mem, bytes, BEYOND_BYTES);

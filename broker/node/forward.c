@@ -118,6 +118,7 @@ static bool may_be_sent_again(const struct way *w)
 /* It is the first of those that wait. */
 static void wait_again(struct forwards *f, struct api_forwarded *op)
 {
+    SOMETIMES(f->broker->trace, FORWARD_AGAIN, true);
     f->retry_ns = env_now(f->broker->env) + RETRY_NS;
     list_push_front(&f->waiting, &op->link);
 }
@@ -134,6 +135,7 @@ static void on_lost(struct peers_request *request, enum err why)
         wait_again(f, op);
     else
         end(op, API_FORWARD_LATE);
+    SOMETIMES(f->broker->trace, FORWARD_LATE, why != ERR_UNSUPPORTED && !again);
 }
 
 static void take(struct forwards *f, struct api_forwarded *op,

@@ -131,6 +131,7 @@ static void on_late(struct env_timer *timer)
     struct errmsg msg = {{0}};
     const char *why = m->registration.command.msg.text;
     if (m->state == MEMBERSHIP_LEAVES) {
+        SOMETIMES(b->trace, LEFT_UNANSWERED, true);
         NOTE(b->notes, LEAVE_UNANSWERED,
              "no controller says that this broker may go, and it goes all the same");
         broker_stop_left(b);
@@ -178,6 +179,7 @@ static void tell_fenced(struct broker *b, bool was_fenced)
     const struct membership *m = &b->membership;
     if (m->is_fenced == was_fenced || m->state != MEMBERSHIP_SERVES)
         return;
+    SOMETIMES(b->trace, BROKER_FENCED, m->is_fenced);
     if (m->is_fenced)
         NOTE(b->notes, FENCED,
              "the controller had not heard of this broker for too long: it leads nothing until it "

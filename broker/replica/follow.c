@@ -140,6 +140,7 @@ static void on_truncated(struct log_op *op, enum err e)
         replica_wake_all(r);
     }
     t->msg = op->msg;
+    SOMETIMES(r->trace, FOLLOWER_CUT, e == ERR_NONE);
     if (e == ERR_NONE)
         finish(t, REPLICA_TRUNCATED, e);
     else

@@ -110,8 +110,10 @@ int64_t replica_isr_watermark(const struct replica *r)
     const struct isr *isr = r->isr;
     int64_t now_ns = env_now(r->env);
     int64_t to = log_counting_end(r->log);
-    if (isr->in_sync_count < replica_min_in_sync(r) && !KNOWN_BUG(watermark_not_gated))
+    if (isr->in_sync_count < replica_min_in_sync(r) && !KNOWN_BUG(watermark_not_gated)) {
+        SOMETIMES(r->trace, WATERMARK_GATED, to > r->high_watermark);
         return r->high_watermark;
+    }
     for (int32_t i = 0; i < isr->remote_count; i++) {
         const struct remote *m = &isr->remotes[i];
         if (m->end < to && is_waited_for(r, m, now_ns))
@@ -217,6 +219,8 @@ static void commit(struct replica *r, int32_t partition_epoch)
     isr->in_sync_count = 1;
     for (int32_t i = 0; i < isr->remote_count; i++) {
         struct remote *m = &isr->remotes[i];
+        SOMETIMES(r->trace, REPLICA_JOINED, m->proposed && !m->in_sync);
+        SOMETIMES(r->trace, REPLICA_LEFT, !m->proposed && m->in_sync);
         m->in_sync = m->proposed;
         isr->in_sync_count += m->in_sync;
     }
@@ -268,6 +272,7 @@ static void take_answer(struct replica *r, int16_t code, int32_t leader_epoch,
                partition_epoch >= r->partition_epoch) {
         commit(r, partition_epoch);
     } else { /* also success in another leader epoch, of which metadata tell, too */
+        SOMETIMES(r->trace, CHANGE_OPEN, true);
         STATE_MOVE(changes, &isr->change, CHANGE_OPEN);
     }
 }
@@ -278,6 +283,7 @@ bool replica_proposal_answered(struct replica_proposal *p, int16_t code, int32_t
     struct replica *r = p->replica;
     bool over = code == WIRE_ERROR_NONE || was_refused(code) || must_be_told(code);
     bool look_again = p->is_void || code == WIRE_ERROR_NONE; /* of what it had to wait for */
+    SOMETIMES(r->trace, PROPOSAL_VOID, p->is_void);
     if (!p->is_void && !over)
         return false;
     if (!p->is_void)

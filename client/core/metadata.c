@@ -288,6 +288,7 @@ bool client_leader_hint(struct client *c, struct client_topic *topic, int32_t pa
         return false;
     p->leader = leader;
     p->leader_epoch = leader_epoch;
+    SOMETIMES(c->trace, HINT_TAKEN, true);
     return true;
 }
 

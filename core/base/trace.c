@@ -21,7 +21,13 @@ const struct trace_kind_info trace_kinds[TRACE_KIND_COUNT] = {
 };
 
 const char *const trace_mark_texts[TRACE_MARK_COUNT] = {
-#define MARK(name, text) [MARK_##name] = text,
+#define MARK(name, room, text) [MARK_##name] = text,
+#include "base/marks.def"
+#undef MARK
+};
+
+const char *const trace_mark_rooms[TRACE_MARK_COUNT] = {
+#define MARK(name, room, text) [MARK_##name] = #room,
 #include "base/marks.def"
 #undef MARK
 };

@@ -61,7 +61,7 @@ enum trace_kind {
 
 /* What a good campaign must see at least once: marks.def. */
 enum trace_mark {
-#define MARK(name, text) MARK_##name,
+#define MARK(name, room, text) MARK_##name,
 #include "base/marks.def"
 #undef MARK
     TRACE_MARK_COUNT
@@ -101,6 +101,8 @@ struct trace_kind_info {
 
 extern const struct trace_kind_info trace_kinds[TRACE_KIND_COUNT];
 extern const char *const trace_mark_texts[TRACE_MARK_COUNT];
+/* Where it stands: the last part of a folder's name. */
+extern const char *const trace_mark_rooms[TRACE_MARK_COUNT];
 
 /* ---- reading ---- */
 

@@ -1,13 +1,12 @@
 scenario "however small a broker's limits are, nothing is lost and no producer id is given out twice"
 
 -- Blocks of producer ids, pieces in which files are read, what is remembered of recent batches, indexes that stay in memory, and what is
--- appended between two snapshots of producers or two writes of an index: what takes a long run otherwise happens all the time.
+-- appended between two snapshots of producers: what takes a long run otherwise happens all the time.
 local function one_of(list) return list[random(#list)] end
 local cluster = Cluster { flush = "ack", config = { ["log.segment.bytes"] = one_of { 16384, 1 << 30 }, ["log.checkpoint.ms"] = 60000,
   ["log.index.interval.bytes"] = one_of { 256, 4096, (1 << 31) - 1 } }, limits = { ["producer.id.block"] = random(3),
   ["log.piece.bytes"] = one_of { 512, 2000, 8192 }, ["log.recent.batches"] = one_of { 2, 5, 16 },
-  ["log.index.cache.bytes"] = one_of { 1, 200 }, ["log.snapshot.bytes"] = one_of { 2000, 10000 },
-  ["log.prefix.bytes"] = one_of { 1000, 10000 } } }
+  ["log.index.cache.bytes"] = one_of { 1, 200 }, ["log.snapshot.bytes"] = one_of { 2000, 10000 } } }
 local orders = cluster:topic { name = "orders" }
 local broker = cluster:broker()
 local function produce(records)

@@ -12,6 +12,7 @@ end
 
 local function produce(records)
   return cluster:producer { acks = one_of { "all", "all", 1 }, to = one_of(topics), records = records, rate = 25 << random(3),
+    first_epoch = one_of { 0, 0, 32766 }, first_sequence = one_of { 0, (1 << 31) - random(500) },
     burst = random(20), keys = random(2) == 1 and random(30) or 0, value_bytes = 8 + random(600), in_flight = random(5),
     linger = millis(random(10) - 1), request_timeout = seconds(2 + random(8)), delivery_timeout = minutes(2) }
 end
@@ -21,6 +22,7 @@ for _ = 1, random(2) do
   cluster:consumer { from = one_of(topics), think = millis(10 + random(200)), start = one_of { "earliest", "latest" },
     seek = random(2) == 1 and millis(50 * random(20)) or nil }
 end
+local ann = cluster:another_admin { name = "ann" }
 swarm { from = seconds(2), ["until"] = seconds(25) }
 
 -- Others come and go, and brokers are restarted.
@@ -30,7 +32,20 @@ for i = 1, 8 do
   if what == 1 then
     produce(random(20))
   elseif what == 2 then
-    cluster:create_topic { name = "other-" .. i, partitions = random(3) }
+    -- Two at once, and at times the same.
+    local name = random(2) == 1 and "other-" .. i or "other"
+    spawn(function() ann:create_topic { name = name, partitions = random(3) } end)
+    spawn(function()
+      sleep(random(millis(20)))
+      local deed = random(3)
+      if deed == 1 then
+        cluster:create_topic { name = name, partitions = random(3) }
+      elseif deed == 2 then
+        cluster:delete_topic { name = name }
+      else
+        cluster:add_partitions { name = name, partitions = 3 + random(3) }
+      end
+    end)
   elseif what == 3 and random(3) == 1 and broker:alive() then
     broker:restart()
   end

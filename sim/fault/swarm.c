@@ -355,17 +355,56 @@ static enum err add_line(struct fault_plan *plan, struct draw *d, struct fault_l
     return e == ERR_NONE ? fault_plan_add(plan, line) : e;
 }
 
+/* Whose harm is found by who starts on it: the power may go a few operations later. */
+static bool may_precede(enum fault_kind kind)
+{
+    const uint64_t kinds = FAULT_BIT(SYNC_FAILS) | FAULT_BIT(WRITE_FAILS) | FAULT_BIT(READ_FAILS) |
+                           FAULT_BIT(DISK_FULL) | FAULT_BIT(DISK_SLOW) | FAULT_BIT(SLOW_SYNC) |
+                           FAULT_BIT(DISK_HANG) | FAULT_BIT(WRITEBACK);
+    return (kinds >> kind & 1) != 0;
+}
+
+static enum err add_power(struct fault_plan *plan, struct draw *d, const struct fault_line *first)
+{
+    struct fault_line power = {.kind = FAULT_POWER_LOSS, .at_ns = first->at_ns};
+    if ((d->swarm->kinds >> FAULT_POWER_LOSS & 1) == 0)
+        return ERR_NONE;
+    power.nodes = fault_node(one_of(d, first->nodes));
+    power.for_ns = MIN(magnitude(d, 10 * MS_NS, 6), d->swarm->end_ns - power.at_ns);
+    power.param[FAULT_P_OP] = magnitude(d, 1, 4);
+    power.param[FAULT_P_CHOICE] = (int64_t)(rng_next(&d->rng) >> 1 | 1);
+    return fault_plan_add(plan, &power);
+}
+
+/* Directories that cannot be synced for a while, which a rate seldom meets, and the power. */
+static enum err add_sync_dir(struct fault_plan *plan, struct draw *d)
+{
+    int64_t room_ns = d->swarm->end_ns - d->swarm->start_ns;
+    struct fault_line line = {.kind = FAULT_RATE,
+                              .nodes = fault_node(one_of(d, d->swarm->servers))};
+    line.for_ns = MIN(magnitude(d, 50 * MS_NS, 4), MAX(room_ns / 2, 1));
+    line.at_ns = d->swarm->start_ns + draw_time(d, MAX(room_ns - line.for_ns, 0));
+    line.param[FAULT_P_SITE] = FAULT_DISK_SYNC_DIR;
+    line.param[FAULT_P_RATE] = between(d, 200000, 1000000);
+    enum err e = fault_plan_add(plan, &line);
+    return e == ERR_NONE ? add_power(plan, d, &line) : e;
+}
+
 static enum err draw_kind(struct fault_plan *plan, struct draw *d, enum fault_kind kind)
 {
     int64_t count = kind == FAULT_RATE ? between(d, 1, RATED_SITES_MAX)
                                        : between(d, 1, between(d, 1, OCCURRENCES_MAX));
     for (int64_t i = 0; i < count; i++) {
         struct fault_line line = {.kind = kind};
-        enum err e = draw_line(d, &line) ? add_line(plan, d, &line) : ERR_NONE;
+        if (!draw_line(d, &line))
+            continue;
+        enum err e = add_line(plan, d, &line);
+        if (e == ERR_NONE && may_precede(kind) && chance(d, 1, 5))
+            e = add_power(plan, d, &line);
         if (e != ERR_NONE)
             return e;
     }
-    return ERR_NONE;
+    return kind == FAULT_RATE && chance(d, 1, 2) ? add_sync_dir(plan, d) : ERR_NONE;
 }
 
 /* ---- the plan ---- */
@@ -391,7 +430,7 @@ static void draw_mood(const struct fault_swarm *swarm, struct mood *mood)
 }
 
 /* Where there are too many, which lines stay is each line's own luck: one kind less moves no other
- * line, and takes none out. */
+ * line, and takes none out. What strikes at one time stays together. */
 static void keep_some(struct fault_plan *plan, int32_t from, const struct fault_swarm *swarm,
                       int32_t most)
 {
@@ -399,7 +438,7 @@ static void keep_some(struct fault_plan *plan, int32_t from, const struct fault_
         int32_t worst = from;
         uint64_t luck = 0;
         for (int32_t i = from; i < plan->count; i++) {
-            uint64_t its = hash_combine(swarm->seed, fault_line_id(&plan->lines[i]));
+            uint64_t its = hash_mix(hash_combine(swarm->seed, (uint64_t)plan->lines[i].at_ns));
             worst = its >= luck ? i : worst;
             luck = MAX(luck, its);
         }

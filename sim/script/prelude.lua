@@ -397,6 +397,8 @@ function reached(mark) return kiln.reached(check.text("reached", mark)) end
 
 local Cluster_, cluster_word, cluster_methods = check.class("cluster")
 local Topic, topic_word = check.class("topic")
+local Admin, admin_word, admin_methods = check.class("admin")
+Admin.__tostring = function(admin) return admin.node.name end
 Cluster_.__tostring = function() return "the cluster" end
 Topic.__tostring = function(topic) return "the topic " .. shown(topic.name) end
 
@@ -510,7 +512,7 @@ function Cluster(options)
   local brokers = o.brokers or (controllers > 0 and 0 or 1)
   if brokers + controllers == 0 then wrong("Cluster: brokers: 0 is not 1 or more where there are no controllers either") end
   cluster = setmetatable({ brokers = {}, controllers = {}, servers = {}, topics = {}, clients = {}, producers = {}, booted = false,
-    admin = false, limits = o.limits or {}, kraft = o.kraft == 1 }, Cluster_)
+    admin = false, admins = {}, limits = o.limits or {}, kraft = o.kraft == 1 }, Cluster_)
   local config = o.config or {}
   if o.flush then config["flush.policy"] = o.flush end
   local combined = controllers == 0 and brokers > 1
@@ -539,7 +541,6 @@ local DRAWN_LIMITS = {
   { "producer.id.block", { 1, 2, 10 } }, { "leader.epoch.first", { 127, 32766, 40000, 65535, (1 << 31) - 1000 } },
   { "isr.proposals", { 1, 2 } }, { "fetch.partitions", { 1, 2 } }, { "log.piece.bytes", { 512, 4096 } },
   { "log.recent.batches", { 2, 16 } }, { "log.index.cache.bytes", { 1, 200 } }, { "log.snapshot.bytes", { 2000, 20000 } },
-  { "log.prefix.bytes", { 1000, 20000 } },
 }
 
 local function one_of(name, choices) return choices[random("draw_cluster: " .. name, #choices)] end
@@ -619,13 +620,14 @@ heal_nodes = function(nodes)
   for i, node in ipairs(list) do ids[i] = node.id end
   for _, node in ipairs(cluster.clients) do ids[#ids + 1] = node.id end
   ids[#ids + 1] = cluster.admin.id
+  for _, admin in ipairs(cluster.admins) do ids[#ids + 1] = admin.id end
   return ids
 end
 
 -- It does one thing at a time.
-local function ask_admin(words)
+local function ask_admin(words, admin)
   while true do
-    local answer = kiln.command(cluster.admin.id, words)
+    local answer = kiln.command((admin or cluster.admin).id, words)
     if answer ~= "busy" then return answer end
     kiln.sleep(POLL)
   end
@@ -642,11 +644,11 @@ local function all_serve()
 end
 
 -- true; or nil, what was answered, and whether it will never be answered otherwise.
-local function create(name, partitions, replicas, config)
+local function create(name, partitions, replicas, config, admin)
   local words = { "create", name, tostring(partitions) }
   if replicas then words[4] = "replicas=" .. replicas end
   for k, v in pairs(config) do words[#words + 1] = k .. "=" .. tostring(v) end
-  local answer = ask_admin(table.concat(words, " "))
+  local answer = ask_admin(table.concat(words, " "), admin)
   if not answer then return nil, "no answer" end
   local code, text = answer:match("^%a+ (%-?%d+) ?(.*)")
   code = math.tointeger(tonumber(code))
@@ -714,45 +716,61 @@ local function stands(self)
   return poll_until(function() return self.booted end, BOOTED)
 end
 
+-- Another one, who gives orders beside the first: cluster:another_admin { name = "ann" }.
+cluster_word("another_admin", function(self, options)
+  local name = check.options("another_admin", options, { name = check.text }).name or "admin" .. #self.admins + 2
+  local key, addresses = bootstrap()
+  local node = new_node("admin", name, { [key] = addresses, ["client.request.timeout.ms"] = PATIENCE_MS })
+  self.admins[#self.admins + 1] = node
+  if self.booted then start_node(node) end
+  return setmetatable({ node = node }, Admin)
+end)
+
+-- A word of the cluster's and of each admin's: body is given who asks.
+local function order_word(name, body)
+  cluster_word(name, function(self, options) return body(self.admin, options) end)
+  admin_word(name, function(self, options) return body(self.node, options) end)
+end
+
 -- One attempt, once the cluster stands: true, or nil and what was answered.
-cluster_word("create_topic", function(self, options)
+order_word("create_topic", function(admin, options)
   local o = topic_options("create_topic", options)
-  if not stands(self) then return nil, NOT_YET end
-  local done, answer = create(o.name, o.partitions, o.replicas, o.config)
+  if not stands(cluster) then return nil, NOT_YET end
+  local done, answer = create(o.name, o.partitions, o.replicas, o.config, admin)
   return done, answer
 end)
 
 -- One attempt at a change of a topic: true, or nil and what was answered.
-local function change(self, words)
-  if not stands(self) then return nil, NOT_YET end
-  local answer = ask_admin(table.concat(words, " "))
+local function change(admin, words)
+  if not stands(cluster) then return nil, NOT_YET end
+  local answer = ask_admin(table.concat(words, " "), admin)
   if answer == "ok" then return true end
   return nil, answer or "no answer"
 end
 
-cluster_word("delete_topic", function(self, options)
+order_word("delete_topic", function(admin, options)
   local o = check.options("delete_topic", options, { name = topic_name })
   local partitions = PARTITIONS_MAX
-  for _, topic in ipairs(self.topics) do
+  for _, topic in ipairs(cluster.topics) do
     if topic.name == o.name then partitions = topic.partitions end
   end
-  return change(self, { "delete", o.name, tostring(partitions) })
+  return change(admin, { "delete", o.name, tostring(partitions) })
 end)
 
-cluster_word("add_partitions", function(self, options)
+order_word("add_partitions", function(admin, options)
   local o = check.options("add_partitions", options, { name = topic_name, partitions = partition_count })
   -- Whatever becomes of it, records may be there from now on.
-  for _, topic in ipairs(self.topics) do
+  for _, topic in ipairs(cluster.topics) do
     if topic.name == o.name then topic.partitions = math.max(topic.partitions, o.partitions) end
   end
-  return change(self, { "grow", o.name, tostring(o.partitions) })
+  return change(admin, { "grow", o.name, tostring(o.partitions) })
 end)
 
-cluster_word("alter_topic", function(self, options)
+order_word("alter_topic", function(admin, options)
   local o = check.options("alter_topic", options, { name = topic_name, config = config_of })
   local words = { "alter", o.name }
   for k, v in pairs(o.config) do words[#words + 1] = k .. "=" .. tostring(v) end
-  return change(self, words)
+  return change(admin, words)
 end)
 
 -- broker: its number; without it, what brokers have that set nothing themselves.
@@ -760,11 +778,11 @@ local function an_index(where, v)
   if math.type(v) ~= "integer" or v < 1 then wrong("%s: takes a broker's number, not %s", where, shown(v)) end
   return v
 end
-cluster_word("alter_brokers", function(self, options)
+order_word("alter_brokers", function(admin, options)
   local o = check.options("alter_brokers", options, { broker = an_index, config = config_of })
   local words = { "alter-broker", o.broker and tostring(o.broker) or "*" }
   for k, v in pairs(o.config) do words[#words + 1] = k .. "=" .. tostring(v) end
-  return change(self, words)
+  return change(admin, words)
 end)
 
 -- One attempt: where the partition begins now, or nil and what was answered. offset -1: behind all there is.
@@ -772,10 +790,10 @@ local function an_offset(where, v)
   if math.type(v) ~= "integer" then wrong("%s: takes a whole number, not %s", where, shown(v)) end
   return v
 end
-cluster_word("delete_records", function(self, options)
+order_word("delete_records", function(admin, options)
   local o = check.options("delete_records", options, { topic = topic_name, partition = an_offset, offset = an_offset })
-  if not stands(self) then return nil, NOT_YET end
-  local answer = ask_admin(string.format("trim %s %d %d", o.topic, o.partition or 0, o.offset or -1)) or "no answer"
+  if not stands(cluster) then return nil, NOT_YET end
+  local answer = ask_admin(string.format("trim %s %d %d", o.topic, o.partition or 0, o.offset or -1), admin) or "no answer"
   local start = answer:match("^ok (%d+)$")
   if start then return math.tointeger(tonumber(start)) end
   return nil, answer
@@ -1013,6 +1031,7 @@ end
 local function stop_all()
   for _, client in ipairs(cluster.clients) do stop_node(client) end
   stop_node(cluster.admin)
+  for _, admin in ipairs(cluster.admins) do stop_node(admin) end
   for _, server in ipairs(cluster.servers) do
     stop_node(server)
     if server:alive() then kiln.stuck(server.name .. " does not stop") end
@@ -1051,8 +1070,9 @@ function kiln.finish()
 end
 
 if kiln.heard then
-  kiln.transcribe(cluster_methods, node_methods, {
+  kiln.transcribe(cluster_methods, node_methods, admin_methods, {
     [Cluster_] = function() return "cluster" end,
+    [Admin] = function(admin) return admin.node.name end,
     [Topic] = function(topic) return topic.name end,
     [Node] = function(node) return node.name end,
   }, function() return "client" .. #cluster.clients + 1 end)

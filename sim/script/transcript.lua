@@ -116,14 +116,16 @@ local function wrap_client(methods, word, next_name)
   end
 end
 
--- Given the methods of clusters and of nodes, what each class calls its objects, and how the next client will be called.
-function kiln.transcribe(cluster_methods, node_methods, class_names, next_client)
+-- Given the methods of clusters, of nodes and of admins, what each class calls its objects, and how the next client will be called.
+function kiln.transcribe(cluster_methods, node_methods, admin_methods, class_names, next_client)
   classes = class_names
   for _, word in ipairs { "Cluster", "split", "time_limit", "leave_out", "heal", "finally" } do wrap_word(word) end
   wrap_method(cluster_methods, "topic", function(options) return type(options.name) == "string" and options.name end)
   for _, word in ipairs { "create_topic", "delete_topic", "add_partitions", "alter_topic", "alter_brokers", "delete_records" } do
     wrap_method(cluster_methods, word)
+    wrap_method(admin_methods, word)
   end
+  wrap_method(cluster_methods, "another_admin", function(options) return type(options) == "table" and options.name end)
   for _, word in ipairs { "producer", "consumer" } do wrap_client(cluster_methods, word, next_client) end
   for _, word in ipairs { "start", "stop", "restart", "send" } do wrap_method(node_methods, word) end
 end

@@ -143,6 +143,7 @@ static void lose_power(struct world_node *node, struct harm *harm)
     uint64_t choice = (uint64_t)harm->line.param[FAULT_P_CHOICE];
     if (choice == 0)
         choice = hash_combine(world->config.seed, fault_line_id(&harm->line));
+    harm->line.param[FAULT_P_CHOICE] = (int64_t)choice; /* so what fired says all of it */
     world->power_loss_count++;
     EMIT(node, POWER_LOSS, .choice = (int64_t)choice);
     world_note_struck(world, harm);

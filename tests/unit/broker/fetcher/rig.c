@@ -210,6 +210,7 @@ static enum err follower_start(struct world_seat *seat)
     assert_ok(peers_know(f->peers, 1, "first", PORT));
     assert_ok(peers_know(f->peers, 2, "second", PORT));
     f->watch = (struct fetcher_watch){.broker_epoch = broker_epoch, .tell = tell};
+    rig_current->settings.trace = seat->trace;
     assert_ok(fetcher_set_new(&f->set, seat->env, seat->mem, &f->held.mem, f->peers,
                               &rig_current->settings, &f->watch));
     f->fetching = true;

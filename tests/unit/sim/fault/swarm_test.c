@@ -16,6 +16,7 @@ struct tally {
     int32_t intact;
     uint64_t kinds;
     int32_t quiet, busy, empty, isolated, halved, of_clients, flapping, one_way, damaged_all;
+    int32_t paired, paired_dir; /* with a fault, and with one of directories, before the power */
     int64_t lines;
     uint64_t seen; /* kinds, a bit each */
 };
@@ -73,8 +74,32 @@ static void count_line(struct tally *t, const struct fault_line *line, bool *cli
         *damage |= fault_node((uint32_t)line->param[FAULT_P_WITH]);
 }
 
+/* The power goes a few operations after it, at one of its nodes. */
+static bool is_first(const struct fault_line *first, const struct fault_line *power)
+{
+    return power->kind == FAULT_POWER_LOSS && power->param[FAULT_P_OP] > 0 && first != power &&
+           power->at_ns == first->at_ns && (power->nodes & first->nodes) != 0;
+}
+
+static void count_pairs(struct tally *t, const struct fault_plan *plan)
+{
+    bool any = false, dir = false;
+    for (int32_t i = 0; i < plan->count; i++) {
+        const struct fault_line *first = &plan->lines[i];
+        bool of_dir =
+            first->kind == FAULT_RATE && first->param[FAULT_P_SITE] == FAULT_DISK_SYNC_DIR;
+        for (int32_t k = 0; k < plan->count; k++) {
+            any |= is_first(first, &plan->lines[k]);
+            dir |= of_dir && is_first(first, &plan->lines[k]);
+        }
+    }
+    t->paired += any;
+    t->paired_dir += dir;
+}
+
 static void count_plan(struct tally *t, const struct fault_plan *plan)
 {
+    count_pairs(t, plan);
     bool client = false;
     uint64_t damage = 0;
     for (int32_t i = 0; i < plan->count; i++)
@@ -138,6 +163,19 @@ TEST(a_third_of_the_seeds_is_quiet_and_some_are_not)
     assert_true(is_share(t.quiet, 33, 60));
     assert_true(is_share(t.busy, 10, 50));
     assert_true(t.seen == FAULT_SURVIVABLE);
+}
+
+/* What a fault leaves is found by who starts on it. */
+TEST(some_seeds_lose_power_a_few_operations_after_a_fault)
+{
+    struct tally t = {.servers = 3, .kinds = FAULT_SURVIVABLE};
+    draw_all(&t);
+    printf("%d pairs, %d of directories\n", t.paired, t.paired_dir);
+    assert_true(is_share(t.paired, 15, 60));
+    assert_true(is_share(t.paired_dir, 5, 40));
+    struct tally none = {.servers = 3, .kinds = FAULT_SURVIVABLE & ~FAULT_BIT(POWER_LOSS)};
+    draw_all(&none);
+    assert_int_equal(none.paired, 0);
 }
 
 TEST(clients_are_harmed_as_servers_are)
