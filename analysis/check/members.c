@@ -178,8 +178,9 @@ static void judge_epochs(struct check *c, const struct trace_row *row, const str
                    s->leader_epoch, s->isr, s->partition_epoch);
 }
 
-/* Whoever is elected was in sync, or eligible, the moment before; or the topic allows another. Of
- * changes that are told as one nobody knows what was between (P-12). */
+/* Whoever is elected was in sync, or eligible, the moment before; or the topic allows another; or
+ * nobody is left but the last leader (KIP-966). Of changes that are told as one nobody knows what
+ * was between (P-12). */
 static void judge_election(struct check *c, const struct trace_row *row, struct part *part)
 {
     const struct trace_PARTITION_STATE *is = TRACE_AS(row, PARTITION_STATE);
@@ -187,7 +188,8 @@ static void judge_election(struct check *c, const struct trace_row *row, struct 
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
     bool next =
         is->leader_epoch == s->leader_epoch + 1 && is->partition_epoch == s->partition_epoch + 1;
-    if (!next || is->leader < 0 || ((s->isr | s->elr) & bit_of(is->leader)) != 0)
+    bool last = s->isr == 0 && s->elr == 0 && s->last_known == bit_of(is->leader);
+    if (!next || is->leader < 0 || last || ((s->isr | s->elr) & bit_of(is->leader)) != 0)
         return;
     check_note(c, CHECK_UNCLEAN_ELECTION, row, about_part(part), topic != NULL && topic->unclean,
                "broker %" PRId64 " in epoch %" PRId64 ", where in sync were %" PRIx64
@@ -215,7 +217,8 @@ static void on_partition(struct check *c, const struct trace_row *row)
                              .partition_epoch = is->partition_epoch,
                              .replicas = is->replicas,
                              .isr = is->isr,
-                             .elr = is->elr};
+                             .elr = is->elr,
+                             .last_known = is->last_known};
     judge_candidates(c, row, part);
 }
 
@@ -260,7 +263,8 @@ static const struct replica *replica_on(struct check *c, const struct part *part
     return NULL;
 }
 
-/* Whoever is in sync, by the metadata log, has all that was ever shown: it may be elected (P-8). */
+/* Whoever is in sync or eligible, by the metadata log, has all that was ever shown: it may be
+ * elected (P-8, P-13). */
 static void judge_candidates(struct check *c, const struct trace_row *row, struct part *part)
 {
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
@@ -268,7 +272,7 @@ static void judge_candidates(struct check *c, const struct trace_row *row, struc
     if (!part->state.known || part->removed || to <= part->start)
         return;
     for (int64_t broker = 0; broker < TRACE_BROKER_BITS; broker++) {
-        if ((part->state.isr & bit_of(broker)) == 0)
+        if (((part->state.isr | part->state.elr) & bit_of(broker)) == 0)
             continue;
         const struct replica *r = replica_on(c, part, broker);
         uint64_t end = r == NULL ? 0 : counting_end(c, r, to);
@@ -276,7 +280,7 @@ static void judge_candidates(struct check *c, const struct trace_row *row, struc
             check_note(c, CHECK_CANDIDATE_INCOMPLETE, row,
                        (struct about){.partition = part->id, .offset = end},
                        topic != NULL && topic->unclean,
-                       "broker %" PRId64 " is in sync and has up to %" PRIu64 ", where %" PRIu64
+                       "broker %" PRId64 " may be elected and has up to %" PRIu64 ", where %" PRIu64
                        " was committed",
                        broker, end, to);
     }

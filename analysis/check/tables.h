@@ -107,7 +107,7 @@ struct part_state {
     bool moved;     /* since that was judged */
     int64_t leader; /* -1: nobody */
     int64_t leader_epoch, partition_epoch;
-    uint64_t replicas, isr, elr;
+    uint64_t replicas, isr, elr, last_known;
 };
 
 /* One partition of one topic as clients see it. Rows that do not say of which topic are taken to

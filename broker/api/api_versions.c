@@ -1,7 +1,8 @@
 /* api_versions.c - 18: what this broker speaks on the listener by which it is asked. */
 #include "api/internal.h"
 
-#define SOFTWARE_SINCE 3 /* KIP-511 */
+#define SOFTWARE_SINCE 3     /* KIP-511 */
+#define FEATURES_OFF_SINCE 4 /* KIP-1022 */
 
 static bool letter_or_digit(char c)
 {
@@ -18,6 +19,44 @@ static bool sound(struct wire_string s)
             return false;
     }
     return true;
+}
+
+struct features {
+    struct wire_api_versions_response_supported_feature supported[METADATA_FEATURES + 1];
+    struct wire_api_versions_response_finalized_feature finalized[METADATA_FEATURES + 1];
+};
+
+/* Clients that do not know version 4 take a feature that may be off for a mistake (KIP-1022). */
+static void fill_features(const struct request *r, struct features *features,
+                          struct wire_api_versions_response *body)
+{
+    const struct metadata_image *image = quorum_current(r->api->quorum);
+    body->supported_features = features->supported;
+    body->finalized_features = features->finalized;
+    body->finalized_features_epoch = image->offset;
+    for (int i = 0; i < METADATA_FEATURES; i++) {
+        const struct metadata_feature *f = &metadata_features[i];
+        int16_t level = metadata_feature_level(image, f->name);
+        if (f->oldest > 0 || api_request_version(r) >= FEATURES_OFF_SINCE)
+            features->supported[body->supported_features_count++] =
+                (struct wire_api_versions_response_supported_feature){
+                    .name = wire_text(f->name), .min_version = f->oldest, .max_version = f->newest};
+        if (level > 0 || i == 0)
+            features->finalized[body->finalized_features_count++] =
+                (struct wire_api_versions_response_finalized_feature){.name = wire_text(f->name),
+                                                                      .min_version_level = level,
+                                                                      .max_version_level = level};
+    }
+    if (quorum_voters_record(r->api->quorum) == NULL)
+        return;
+    features->supported[body->supported_features_count++] =
+        (struct wire_api_versions_response_supported_feature){.name = wire_text("kraft.version"),
+                                                              .max_version = QUORUM_KRAFT_VERSION};
+    features->finalized[body->finalized_features_count++] =
+        (struct wire_api_versions_response_finalized_feature){
+            .name = wire_text("kraft.version"),
+            .min_version_level = QUORUM_KRAFT_VERSION,
+            .max_version_level = QUORUM_KRAFT_VERSION};
 }
 
 static void begin(struct request *r)
@@ -45,27 +84,8 @@ static void begin(struct request *r)
             .max_version = wire_apis[i].request->newest,
         };
     }
-    const struct metadata_image *image = quorum_current(r->api->quorum);
-    struct wire_api_versions_response_supported_feature supported[] = {
-        {.name = wire_text("metadata.version"),
-         .min_version = METADATA_VERSION_OLDEST,
-         .max_version = METADATA_VERSION},
-        {.name = wire_text("kraft.version"), .max_version = QUORUM_KRAFT_VERSION},
-    };
-    struct wire_api_versions_response_finalized_feature finalized[] = {
-        {.name = supported[0].name,
-         .min_version_level = image->metadata_version,
-         .max_version_level = image->metadata_version},
-        {.name = supported[1].name,
-         .min_version_level = QUORUM_KRAFT_VERSION,
-         .max_version_level = QUORUM_KRAFT_VERSION},
-    };
-    bool with_voters = quorum_voters_record(r->api->quorum) != NULL;
-    body.supported_features_count = with_voters ? 2 : 1;
-    body.supported_features = supported;
-    body.finalized_features_epoch = image->offset;
-    body.finalized_features_count = body.supported_features_count;
-    body.finalized_features = finalized;
+    struct features features;
+    fill_features(r, &features, &body);
     api_request_answer(r, &body);
 }
 

@@ -83,6 +83,7 @@ static void begin(struct request *r)
     controller_register_broker_init(&s->command);
     s->command.record = &s->record;
     s->command.previous_epoch = in->previous_broker_epoch;
+    s->command.kept_epoch = in->kept_broker_epoch;
     api_command(r, &kind, &s->command.command, 0);
 }
 

@@ -51,7 +51,9 @@ struct metadata_ids controller_without(struct metadata_ids list, int32_t broker_
 /* Of the broker that goes or comes with this change, the image does not know yet. */
 static bool could_lead(const struct work *w, int32_t id)
 {
-    if (id == w->change->leaves)
+    if (id == w->change->leaves ||
+        !controller_session_can_serve(w->view->sessions, id, &w->change->topic->id,
+                                      w->change->partition))
         return false;
     return id == w->change->comes || controller_is_active(w->view, id);
 }
@@ -250,6 +252,6 @@ void controller_rules_of(const struct controller_view *view, const struct metada
     metadata_topic_configured(topic, defaults, &config);
     *out = (struct controller_rules){
         .min_insync = (int32_t)MIN(config.min_insync_replicas, INT32_MAX),
-        .elr = metadata_feature_level(view->image, CONTROLLER_FEATURE_ELR) > 0,
+        .elr = metadata_feature_level(view->image, METADATA_FEATURE_ELR) > 0,
         .unclean = unclean_allowed(view, topic)};
 }

@@ -26,7 +26,6 @@ struct controller_chance {
 
 #define CONTROLLER_NOBODY (-1) /* as the id of a broker */
 #define CONTROLLER_NO_EPOCH (-1)
-#define CONTROLLER_FEATURE_ELR "eligible.leader.replicas.version"
 
 /* Which brokers an active controller has heard of and when: it stands in no record (B-7). */
 struct controller_sessions {
@@ -280,20 +279,52 @@ struct controller_register_broker {
     /* What it says of itself; its epoch and whether it is fenced are the controller's. Borrowed. */
     const struct wire_register_broker_record *record;
     int64_t previous_epoch; /* of its last clean end; -1: it did not end cleanly, or never lived */
-    int64_t epoch;          /* out: of this registration */
+    /* Of a life that did not end well and kept what it had acknowledged; -1: none. What is found to
+     * be missing all the same is reported before the broker is unfenced. */
+    int64_t kept_epoch;
+    int64_t epoch; /* out: of this registration */
 };
 
 void controller_register_broker_init(struct controller_register_broker *c);
 
 /* ---- a broker that is there (B-3), and may want to go (B-5) ---- */
 
+/* Why a replica is not what the cluster takes it for. */
+enum controller_trouble {
+    CONTROLLER_OFFLINE = 1, /* it cannot serve now, and has what it had */
+    CONTROLLER_CORRUPT,     /* it cannot serve, and may have lost what it had acknowledged */
+    CONTROLLER_INCOMPLETE,  /* it serves, and may have lost what it had acknowledged */
+};
+
+#define CONTROLLER_REPORTS_MAX                                                                     \
+    1024 /* of one heartbeat; whoever has more of them wants to be fenced */
+
+/* A broker's word about one of its replicas. */
+struct controller_report {
+    struct wire_uuid topic_id;
+    int32_t partition;
+    int32_t leader_epoch; /* that it knew then: of an older one it says nothing */
+    enum controller_trouble trouble;
+};
+
+/* What became of the reports. */
+enum controller_taken {
+    CONTROLLER_REPORTS_UNKNOWN = -1, /* the controller does not know of reports */
+    CONTROLLER_REPORTS_LATE,         /* some are of an older leader epoch: it is to say it again */
+    CONTROLLER_REPORTS_TAKEN,        /* who was reported is in sync nowhere */
+};
+
 struct controller_heartbeat {
     struct controller_command command;
     int32_t broker_id;
     int64_t broker_epoch, metadata_offset;
     bool want_fence, want_shutdown;
+    /* All of its replicas that are in trouble; borrowed. */
+    const struct controller_report *reports;
+    int32_t report_count;
     /* out: */
     bool is_caught_up, is_fenced, may_go;
+    enum controller_taken taken;
 };
 
 void controller_heartbeat_init(struct controller_heartbeat *c);

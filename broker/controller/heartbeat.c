@@ -76,6 +76,16 @@ static enum err leave(const struct controller_view *view, const struct metadata_
     return add_change(view, broker, &turn, 0, CONTROLLER_LEAVES, batch);
 }
 
+/* Some of its replicas that could not serve can now. */
+static enum err serve_again(const struct controller_view *view,
+                            const struct metadata_broker *broker, struct metadata_batch *batch)
+{
+    struct controller_turn turn = {
+        .leaves = CONTROLLER_NOBODY, .comes = broker->id, .lost = CONTROLLER_NOBODY};
+    enum err e = controller_add_turn(view, &turn, 0, batch);
+    return e == ERR_NONE ? controller_end(batch) : e;
+}
+
 /* ---- heartbeats ---- */
 
 static enum standing standing_of(const struct metadata_broker *broker)
@@ -138,12 +148,40 @@ static enum err move(const struct controller_view *view, const struct metadata_b
     UNREACHABLE();
 }
 
+/* Where it writes what was reported, all else waits for the next heartbeat, which sees it. */
+static enum err judge_heartbeat(const struct controller_view *view, struct controller_heartbeat *c,
+                                const struct metadata_broker *broker, struct metadata_batch *batch)
+{
+    enum standing from = standing_of(broker), to = next_standing(view, c, broker);
+    enum err e =
+        controller_session_report(view->sessions, c->broker_id, c->reports, c->report_count);
+    if (e == ERR_NONE && c->report_count > 0)
+        e = controller_add_reports(view, c, batch);
+    if (e != ERR_NONE)
+        return e;
+    bool writes = metadata_batch_count(batch) > 0;
+    if (writes)
+        to = from;
+    c->is_caught_up = c->metadata_offset >= broker->epoch;
+    c->is_fenced = to == FENCED || to == GONE;
+    c->may_go = to == GONE;
+    if (c->may_go)
+        controller_session_end(view->sessions, c->broker_id);
+    if (writes)
+        return ERR_NONE;
+    bool comes = controller_session_comes(view->sessions, c->broker_id);
+    if (comes && to == from && to == UNFENCED)
+        return serve_again(view, broker, batch);
+    return move(view, broker, to, batch);
+}
+
 static void decide_heartbeat(const struct controller_view *view, struct controller_command *command,
                              struct metadata_batch *batch)
 {
     struct controller_heartbeat *c = CONTAINER_OF(command, struct controller_heartbeat, command);
     c->is_caught_up = c->may_go = false;
     c->is_fenced = true;
+    c->taken = CONTROLLER_REPORTS_LATE;
     command->rests_on_image = true;
     command->code = controller_check_epoch(view, c->broker_id, c->broker_epoch, &command->msg);
     if (command->code != WIRE_ERROR_NONE)
@@ -151,15 +189,8 @@ static void decide_heartbeat(const struct controller_view *view, struct controll
     const struct metadata_broker *broker = metadata_find_broker(view->image, c->broker_id);
     enum err e = controller_session_touch(view->sessions, c->broker_id, c->broker_epoch,
                                           c->metadata_offset, view->now_ns);
-    if (e == ERR_NONE) {
-        enum standing to = next_standing(view, c, broker);
-        c->is_caught_up = c->metadata_offset >= broker->epoch;
-        c->is_fenced = to == FENCED || to == GONE;
-        c->may_go = to == GONE;
-        if (c->may_go)
-            controller_session_end(view->sessions, c->broker_id);
-        e = move(view, broker, to, batch);
-    }
+    if (e == ERR_NONE)
+        e = judge_heartbeat(view, c, broker, batch);
     command->code = controller_code_of(e);
 }
 

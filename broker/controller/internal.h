@@ -147,6 +147,11 @@ enum err controller_add_registration_change(struct metadata_batch *batch, int32_
 int16_t controller_check_epoch(const struct controller_view *view, int32_t broker_id, int64_t epoch,
                                struct errmsg *msg);
 
+/* reports.c: who is reported is in sync nowhere; sets taken. All of it is one write, or one
+ * transaction; nothing is written where nothing changes. Errors as metadata_batch_add. */
+enum err controller_add_reports(const struct controller_view *view, struct controller_heartbeat *c,
+                                struct metadata_batch *batch) MUST_USE;
+
 /* ---- sessions.c ---- */
 
 /* The broker was heard of. A new registration is a new session. ERR_NOMEM. */
@@ -159,6 +164,16 @@ bool controller_session_is_valid(const struct controller_sessions *s, int32_t br
                                  int64_t epoch, int64_t now_ns);
 /* It is about to go since that offset, or since the one of the first call, which is given. */
 int64_t controller_session_leave(struct controller_sessions *s, int32_t broker_id, int64_t offset);
+/* All of its replicas that are in trouble: those that cannot serve are not elected. It has a
+ * session. ERR_NOMEM: what it said last still counts. */
+enum err controller_session_report(struct controller_sessions *s, int32_t broker_id,
+                                   const struct controller_report *reports, int32_t count) MUST_USE;
+/* Whether some that could not can serve now; once. */
+bool controller_session_comes(struct controller_sessions *s, int32_t broker_id);
+/* As far as its broker has said: what is in no record begins anew with each controller. s may be
+ * NULL: nobody has said anything. */
+bool controller_session_can_serve(const struct controller_sessions *s, int32_t broker_id,
+                                  const struct wire_uuid *topic_id, int32_t partition);
 /* Up to where all active brokers know the cluster; INT64_MAX: there is none. */
 int64_t controller_sessions_lowest(const struct controller_view *view);
 

@@ -12,9 +12,20 @@ void controller_register_init(struct controller_register *c)
 
 static enum err add_feature_levels(struct metadata_batch *batch)
 {
-    struct wire_feature_level_record level = {.name = wire_text("metadata.version"),
+    struct wire_feature_level_record level = {.name = wire_text(METADATA_FEATURE_VERSION),
                                               .feature_level = METADATA_VERSION};
     return metadata_batch_add(batch, &wire_feature_level_record_message, 0, &level);
+}
+
+/* A cluster of several begins with eligible leader replicas, as Kafka's do since 4.1. Who is alone
+ * has nobody else to elect. */
+static enum err add_cluster_levels(struct metadata_batch *batch)
+{
+    struct wire_feature_level_record level = {.name = wire_text(METADATA_FEATURE_ELR),
+                                              .feature_level = 1};
+    enum err e = add_feature_levels(batch);
+    return e == ERR_NONE ? metadata_batch_add(batch, &wire_feature_level_record_message, 0, &level)
+                         : e;
 }
 
 /* Registered fenced, then unfenced, as a controller does once a broker has caught up (B-3); its
@@ -130,7 +141,7 @@ static void decide_bootstrap(const struct controller_view *view, struct controll
 {
     enum err e = ERR_NONE;
     if (view->image->metadata_version == 0)
-        e = add_feature_levels(batch);
+        e = add_cluster_levels(batch);
     if (e == ERR_NONE)
         e = add_cluster_defaults(view, batch);
     command->code = controller_code_of(e);

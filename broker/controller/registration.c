@@ -3,7 +3,6 @@
  * is in sync nowhere. Pure. */
 #include "controller/internal.h"
 
-#define FEATURE_METADATA "metadata.version"
 #define ARENA_BYTES (1 << 20)
 
 static int16_t refuse(struct controller_register_broker *c, int16_t code, const char *sentence)
@@ -60,26 +59,36 @@ static int16_t check_directories(const struct controller_view *view,
     return code;
 }
 
+/* What a broker does not name it does not know. */
+static int16_t check_feature(const struct controller_view *view,
+                             struct controller_register_broker *c, const char *name)
+{
+    int16_t level = metadata_feature_level(view->image, name);
+    int16_t oldest = 0, newest = 0;
+    for (int32_t i = 0; i < c->record->features_count; i++) {
+        const struct wire_register_broker_record_feature *f = &c->record->features[i];
+        if (!wire_string_equal(f->name, wire_text(name)))
+            continue;
+        oldest = f->min_supported_version;
+        newest = f->max_supported_version;
+    }
+    if (level >= oldest && level <= newest)
+        return WIRE_ERROR_NONE;
+    errmsg_set(&c->command.msg, ERR_UNSUPPORTED,
+               "Unable to register because the broker does not support finalized version %d of "
+               "%s. The broker wants a version between %d and %d, inclusive.",
+               (int)level, name, (int)oldest, (int)newest);
+    return WIRE_ERROR_UNSUPPORTED_VERSION;
+}
+
 /* It must understand what the others write. */
 static int16_t check_features(const struct controller_view *view,
                               struct controller_register_broker *c)
 {
-    int level = view->image->metadata_version;
-    for (int32_t i = 0; i < c->record->features_count; i++) {
-        const struct wire_register_broker_record_feature *f = &c->record->features[i];
-        if (!wire_string_equal(f->name, wire_text(FEATURE_METADATA)))
-            continue;
-        if (level >= f->min_supported_version && level <= f->max_supported_version)
-            return WIRE_ERROR_NONE;
-        errmsg_set(&c->command.msg, ERR_UNSUPPORTED,
-                   "Unable to register because the broker does not support finalized version %d "
-                   "of " FEATURE_METADATA ". The broker wants a version between %d and %d, "
-                   "inclusive.",
-                   level, (int)f->min_supported_version, (int)f->max_supported_version);
-        return WIRE_ERROR_UNSUPPORTED_VERSION;
-    }
-    return refuse(c, WIRE_ERROR_UNSUPPORTED_VERSION,
-                  "Unable to register because the broker supports no " FEATURE_METADATA);
+    int16_t code = WIRE_ERROR_NONE;
+    for (int i = 0; i < METADATA_FEATURES && code == WIRE_ERROR_NONE; i++)
+        code = check_feature(view, c, metadata_features[i].name);
+    return code;
 }
 
 /* As it was registered before. */
@@ -109,8 +118,9 @@ static int16_t check_past(const struct controller_view *view, struct controller_
                   "broker's session.");
 }
 
-/* The new life of a broker is out of sync wherever the old one was, and where it does not know the
- * epoch of its last clean end it is not eligible either (B-2): in the same write as its
+/* The new life of a broker is out of sync wherever the old one was, and where it knows neither the
+ * epoch of its last clean end nor that of a life that kept what it had, it is not eligible either
+ * (B-2): in the same write as its
  * registration, or a crash between the two would elect it (KAFKA-15586). */
 static enum err add_end_of_past(const struct controller_view *view,
                                 const struct controller_register_broker *c, const struct past *past,
@@ -120,7 +130,7 @@ static enum err add_end_of_past(const struct controller_view *view,
         .leaves = CONTROLLER_NOBODY, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
     if (past->broker == NULL || past->same_life)
         return controller_expect(batch, 1, 0, "a registration");
-    if (c->previous_epoch == past->broker->epoch)
+    if (c->previous_epoch == past->broker->epoch || c->kept_epoch == past->broker->epoch)
         turn.leaves = past->broker->id;
     else
         turn.lost = past->broker->id;
@@ -174,7 +184,9 @@ static void decide(const struct controller_view *view, struct controller_command
 
 void controller_register_broker_init(struct controller_register_broker *c)
 {
-    *c = (struct controller_register_broker){.command.verb = CONTROLLER_REGISTER_BROKER};
+    *c = (struct controller_register_broker){.command.verb = CONTROLLER_REGISTER_BROKER,
+                                             .previous_epoch = CONTROLLER_NO_EPOCH,
+                                             .kept_epoch = CONTROLLER_NO_EPOCH};
 }
 
 const struct verb controller_verb_register_broker = {.decide = decide};

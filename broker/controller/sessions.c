@@ -2,6 +2,11 @@
  * and begins anew with each leadership (B-7). Pure. */
 #include "controller/internal.h"
 
+struct place {
+    struct wire_uuid topic_id;
+    int32_t partition;
+};
+
 struct controller_session {
     struct list link; /* in sessions->list, whoever was heard of longest ago first */
     int32_t broker_id;
@@ -10,6 +15,9 @@ struct controller_session {
     int64_t metadata_offset; /* that it has said it has; -1: nothing yet */
     int64_t shutdown_offset; /* it may go once all active brokers are there; -1: it does not */
     bool over;               /* it goes, and knows that it may: its next life need not wait */
+    struct place *offline;   /* its replicas that cannot serve, as it said last, in order */
+    int32_t offline_count;
+    bool comes; /* some that could not can serve now, and nobody has acted upon it */
 };
 
 void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns)
@@ -19,12 +27,20 @@ void controller_sessions_init(struct controller_sessions *s, struct mem *mem, in
     list_init(&s->list);
 }
 
+static void drop(struct controller_sessions *s, struct controller_session *session)
+{
+    list_remove(&session->link);
+    mem_free(s->mem, session->offline);
+    mem_free(s->mem, session);
+    ASSERT(s->count > 0);
+    s->count--;
+}
+
 void controller_sessions_clear(struct controller_sessions *s)
 {
-    struct list *link;
-    while ((link = list_pop_front(&s->list)) != NULL)
-        mem_free(s->mem, CONTAINER_OF(link, struct controller_session, link));
-    s->count = 0;
+    while (!list_empty(&s->list))
+        drop(s, LIST_FIRST(&s->list, struct controller_session, link));
+    ASSERT(s->count == 0);
 }
 
 /* NULL: there is none. There are as many as brokers, which are few. */
@@ -65,6 +81,7 @@ static struct controller_session *session_of(struct controller_sessions *s, int3
         list_remove(&session->link);
         if (session->epoch == epoch)
             return session;
+        mem_free(s->mem, session->offline);
     }
     *session = (struct controller_session){
         .broker_id = broker_id, .epoch = epoch, .metadata_offset = -1, .shutdown_offset = -1};
@@ -90,14 +107,6 @@ void controller_session_end(struct controller_sessions *s, int32_t broker_id)
     struct controller_session *session = find(s, broker_id);
     ASSERT(session != NULL);
     session->over = true;
-}
-
-static void drop(struct controller_sessions *s, struct controller_session *session)
-{
-    list_remove(&session->link);
-    mem_free(s->mem, session);
-    ASSERT(s->count > 0);
-    s->count--;
 }
 
 void controller_session_drop(struct controller_sessions *s, int32_t broker_id)
@@ -155,4 +164,71 @@ int64_t controller_sessions_lowest(const struct controller_view *view)
             lowest = MIN(lowest, session->metadata_offset);
     }
     return lowest;
+}
+
+/* ---- replicas that cannot serve ---- */
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = memcmp(x->topic_id.b, y->topic_id.b, sizeof x->topic_id.b);
+    return order != 0 ? order : (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+static bool is_among(const struct place *place, const struct place *sorted, int32_t count)
+{
+    int32_t first = 0;
+    for (int32_t end = count; first < end;) {
+        int32_t middle = first + (end - first) / 2;
+        if (compare_places(&sorted[middle], place) < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first < count && compare_places(&sorted[first], place) == 0;
+}
+
+enum err controller_session_report(struct controller_sessions *s, int32_t broker_id,
+                                   const struct controller_report *reports, int32_t count)
+{
+    struct controller_session *session = find(s, broker_id);
+    struct place *offline = NULL;
+    int32_t used = 0;
+    enum err e = ERR_NONE;
+    ASSERT(session != NULL);
+    if (count > 0 && (offline = mem_array(s->mem, (size_t)count, sizeof *offline)) == NULL)
+        return ERR_NOMEM;
+    for (int32_t i = 0; i < count; i++) {
+        if (reports[i].trouble != CONTROLLER_INCOMPLETE)
+            offline[used++] = (struct place){reports[i].topic_id, reports[i].partition};
+    }
+    if (used > 0)
+        e = sort_stable(s->mem, offline, (size_t)used, sizeof *offline, compare_places);
+    if (e != ERR_NONE) {
+        mem_free(s->mem, offline);
+        return e;
+    }
+    for (int32_t i = 0; i < session->offline_count && !session->comes; i++)
+        session->comes = !is_among(&session->offline[i], offline, used);
+    mem_free(s->mem, session->offline);
+    session->offline = offline;
+    session->offline_count = used;
+    return ERR_NONE;
+}
+
+bool controller_session_comes(struct controller_sessions *s, int32_t broker_id)
+{
+    struct controller_session *session = find(s, broker_id);
+    ASSERT(session != NULL);
+    bool comes = session->comes;
+    session->comes = false;
+    return comes;
+}
+
+bool controller_session_can_serve(const struct controller_sessions *s, int32_t broker_id,
+                                  const struct wire_uuid *topic_id, int32_t partition)
+{
+    const struct controller_session *session = s == NULL ? NULL : find(s, broker_id);
+    struct place place = {*topic_id, partition};
+    return session == NULL || !is_among(&place, session->offline, session->offline_count);
 }

@@ -35,8 +35,13 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     struct dir *dir = mem_zalloc(mem, sizeof *dir);
     if (dir == NULL)
         return ERR_NOMEM;
-    *dir = (struct dir){
-        .env = env, .mem = mem, .trace = trace, .config = *config, .clean_epoch = -1, .epoch = -1};
+    *dir = (struct dir){.env = env,
+                        .mem = mem,
+                        .trace = trace,
+                        .config = *config,
+                        .clean_epoch = -1,
+                        .kept_epoch = -1,
+                        .epoch = -1};
     dir->path = copy_text(mem, config->path);
     dir->config.path = dir->path;
     dir->config.cluster_id = copy_text(mem, config->cluster_id);
@@ -54,6 +59,7 @@ enum err dir_new(struct dir **out, struct env *env, struct mem *mem, struct trac
     list_init(&dir->entries_asked);
     list_init(&dir->entries_syncing);
     dir_path_join(dir->redo_path, config->path, FORMAT_REDO_NAME, "");
+    dir_path_join(dir->kept_path, config->path, FORMAT_KEPT_NAME, "");
     dir_files_init(dir);
     dir_writers_init(dir);
     dir->went_offline = dir_writers_next;
@@ -145,6 +151,35 @@ const uint8_t *dir_id(const struct dir *dir)
     return dir->directory_id.b;
 }
 
+int64_t dir_kept_epoch(const struct dir *dir)
+{
+    return dir->kept_epoch;
+}
+
+static void on_kept(struct dir_op *op, enum err e)
+{
+    struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
+    struct dir *dir = CONTAINER_OF(write, struct dir, keep);
+    struct dir_op *asked = dir->keeping;
+    dir->keeping = NULL;
+    if (e == ERR_NONE)
+        dir->kept_epoch = dir->keeping_epoch;
+    asked->msg = op->msg;
+    asked->done(asked, e);
+}
+
+void dir_keep_epoch(struct dir *dir, int64_t broker_epoch, struct dir_op *op, dir_done *done)
+{
+    ASSERT(dir->keeping == NULL);
+    *op = (struct dir_op){.done = done};
+    dir->keeping = op;
+    dir->keeping_epoch = broker_epoch;
+    format_clean_print(broker_epoch, dir->kept_text);
+    dir->keep =
+        (struct dir_file_write){.path = dir->kept_path, .bytes = bytes_text(dir->kept_text)};
+    dir_file_put(dir, &dir->keep, on_kept);
+}
+
 int64_t dir_clean_epoch(const struct dir *dir)
 {
     return dir->clean_epoch;
@@ -213,6 +248,8 @@ enum {
     OPEN_META,
     OPEN_META_CRC,
     OPEN_IDENTITY,
+    OPEN_KEPT,
+    OPEN_TAKE_KEPT,
     OPEN_MARKER,
     OPEN_UNMARK,
     OPEN_SYNC_MARK,
@@ -416,6 +453,20 @@ static enum steps_flow open_identity(struct steps *steps)
     return steps_check(steps, e);
 }
 
+static enum steps_flow open_kept(struct steps *steps)
+{
+    return get(opening_of(steps), FORMAT_KEPT_NAME);
+}
+
+static enum steps_flow open_take_kept(struct steps *steps)
+{
+    struct opening *o = opening_of(steps);
+    if (o->get.found)
+        o->dir->kept_epoch = format_clean_parse(dir_got(&o->get));
+    dir_get_free(&o->get);
+    return STEPS_NEXT;
+}
+
 static enum steps_flow open_marker(struct steps *steps)
 {
     return get(opening_of(steps), ".kafka_cleanshutdown");
@@ -573,6 +624,8 @@ static const struct step open_steps[] = {
     [OPEN_META] = {"read", open_meta},
     [OPEN_META_CRC] = {"read", open_meta_crc},
     [OPEN_IDENTITY] = {"read the identity of", open_identity},
+    [OPEN_KEPT] = {"read " FORMAT_KEPT_NAME " in", open_kept},
+    [OPEN_TAKE_KEPT] = {"read " FORMAT_KEPT_NAME " in", open_take_kept},
     [OPEN_MARKER] = {"read the marker of a clean end in", open_marker},
     [OPEN_UNMARK] = {"read the marker of a clean end in", open_unmark},
     [OPEN_SYNC_MARK] = {"remove the marker of a clean end in", open_sync_mark},

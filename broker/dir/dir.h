@@ -95,6 +95,10 @@ void dir_formatted(struct dir *dir);
 bool dir_clean(const struct dir *dir); /* the last life ended with the marker */
 /* The broker epoch that the marker said (B-2); -1: none. */
 int64_t dir_clean_epoch(const struct dir *dir);
+/* The broker epoch of the last life that keeps what it acknowledges, however it ends; -1: none. */
+int64_t dir_kept_epoch(const struct dir *dir);
+/* Which one that is from now on; -1: none. As dir_file_put; one at a time. */
+void dir_keep_epoch(struct dir *dir, int64_t broker_epoch, struct dir_op *op, dir_done *done);
 /* The one that this life's marker is to say; -1, where nobody says. */
 void dir_set_epoch(struct dir *dir, int64_t broker_epoch);
 bool dir_closing(const struct dir *dir);    /* dir_close has begun */

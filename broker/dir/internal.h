@@ -54,11 +54,16 @@ struct dir {
     struct wire_uuid directory_id;
     enum err status;
     bool opened, clean, closing;
-    int64_t clean_epoch; /* that the marker of the last life said */
-    int64_t epoch;       /* that this life's will say */
-    bool touched;        /* since dir_assert looked */
-    bool is_new;         /* meta.properties was not there */
-    bool is_formatted;   /* bootstrap.checkpoint was there */
+    int64_t clean_epoch;               /* that the marker of the last life said */
+    int64_t kept_epoch, keeping_epoch; /* that a file says; that is being written */
+    struct dir_op *keeping;            /* who asked for that; NULL: nobody */
+    struct dir_file_write keep;
+    char kept_text[FORMAT_CLEAN_SIZE];
+    char kept_path[ENV_PATH_MAX];
+    int64_t epoch;     /* that this life's will say */
+    bool touched;      /* since dir_assert looked */
+    bool is_new;       /* meta.properties was not there */
+    bool is_formatted; /* bootstrap.checkpoint was there */
     env_file lock;
     struct dir_ground ground;
     struct dir_reserve *reserve;

@@ -135,6 +135,9 @@ enum err format_crc_check(struct bytes crc_file, struct bytes file) MUST_USE;
  * follows, u32 size of the bytes, u64 position in the file, u16 size of its path, the path from the
  * log directory on, zeros up to FORMAT_REDO_HEAD, the bytes. */
 #define FORMAT_REDO_NAME ".redo"
+/* kiln's own: the epoch of a broker that keeps what it acknowledges even if it does not end well,
+ * laid out as the marker of a clean end. */
+#define FORMAT_KEPT_NAME ".kiln_kept_epoch"
 #define FORMAT_REDO_HEAD 4096        /* bytes before those that are written */
 #define FORMAT_REDO_BYTES (64 << 10) /* that are written at once, at most */
 #define FORMAT_REDO_PATH_MAX (3 * FORMAT_NAME_MAX)

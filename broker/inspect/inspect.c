@@ -40,6 +40,7 @@ static const struct {
     {"cleaner-offset-checkpoint", INSPECT_TYPE_POINTS},
     {"meta.properties", INSPECT_TYPE_META},
     {".kafka_cleanshutdown", INSPECT_TYPE_MARKER},
+    {FORMAT_KEPT_NAME, INSPECT_TYPE_MARKER},
     {".lock", INSPECT_TYPE_LOCK},
     {"quorum-state", INSPECT_TYPE_QUORUM},
     {"bootstrap.checkpoint", INSPECT_TYPE_CHECKPOINT},

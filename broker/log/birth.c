@@ -259,7 +259,7 @@ static enum steps_flow birth_consent(struct steps *steps)
 
 static enum steps_flow birth_over(struct steps *steps)
 {
-    const struct log_opening *o = log_opening_of(steps);
+    struct log_opening *o = log_opening_of(steps);
     struct notes *notes = dir_notes(o->log->dir);
     if (o->consented)
         NOTE(notes, PARTITION_LOST,
@@ -270,7 +270,7 @@ static enum steps_flow birth_over(struct steps *steps)
         NOTE(notes, PARTITION_LOST,
              "partition %s starts empty in %s: what it held is in another log directory, or lost",
              log_name(o->log), dir_path(o->log->dir));
-    (void)steps;
+    o->log->lacks = o->consented || (o->birth != NULL && o->birth->elsewhere);
     return STEPS_NEXT;
 }
 

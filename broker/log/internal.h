@@ -159,8 +159,10 @@ struct log {
     int64_t high_watermark;
     struct format_epochs epochs;
     struct format_producers producers;
-    bool clean;    /* nothing had to be recovered */
-    bool unmarked; /* nothing counts yet: log_mark */
+    int64_t soft_end; /* below it some was written before always_sync began */
+    bool clean;       /* nothing had to be recovered */
+    bool lacks;       /* log_lacks */
+    bool unmarked;    /* nothing counts yet: log_mark */
     /* The files that the last life left at its clean end are those of this end and that many
        producers; -1: not known. */
     int64_t left_end;

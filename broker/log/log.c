@@ -69,6 +69,16 @@ uint64_t log_written_bytes(const struct log *log)
     return log->written_bytes;
 }
 
+bool log_lacks(const struct log *log)
+{
+    return log->lacks && !KNOWN_BUG(cut_passed_over);
+}
+
+bool log_is_settled(const struct log *log)
+{
+    return log_waits_for_sync(log) && log->durable_end >= MIN(log->soft_end, log->end);
+}
+
 int64_t log_high_watermark(const struct log *log)
 {
     return log->high_watermark;
@@ -125,6 +135,8 @@ void log_reconfigure(struct log *log, const struct log_config *config)
     log->config = *config;
     log->config.dense = dense;
     bool begins = !waited && log_waits_for_sync(log) && log->written_end > log->durable_end;
+    if (begins)
+        log->soft_end = log->written_end;
     if (!begins || log->status != ERR_NONE || dir_status(log->dir) != ERR_NONE)
         return;
     if (KNOWN_BUG(written_before_ack_counts)) {

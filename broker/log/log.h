@@ -170,6 +170,11 @@ bool log_waits_for_sync(const struct log *log);
 /* The high watermark that is written to replication-offset-checkpoint from now on; it may go down,
  * as a truncation below it does by itself. */
 void log_note_high_watermark(struct log *log, int64_t offset);
+/* When it was opened it ended below what a checkpoint knew of it, or was made anew: what an earlier
+ * life had acknowledged may be missing. */
+bool log_lacks(const struct log *log);
+/* Nothing stands in it that was written before always_sync began and is not durable. */
+bool log_is_settled(const struct log *log);
 /* As it was noted last, in this life or an earlier one; never outside of the log. */
 int64_t log_high_watermark(const struct log *log);
 /* Counts truncations. Who waits for an offset to be durable, or holds bytes that a read gave, is

@@ -91,6 +91,11 @@ static inline struct log_segment *log_opening_segment(const struct log_opening *
 {
     return o->log->segments[o->segment];
 }
+/* The mistakes: what is bad below the recovery point is cut off. */
+static inline bool log_cuts_corruption(void)
+{
+    return KNOWN_BUG(corruption_cut_off) || KNOWN_BUG(cut_passed_over);
+}
 /* Moves on to that phase. */
 void log_opening_start(struct log_opening *o, enum log_opening_phase phase,
                        const struct step *table, void (*ended)(struct steps *steps, enum err e));

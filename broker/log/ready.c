@@ -161,6 +161,7 @@ static void set_ends(struct log_opening *o)
     log->start = log->start_next = MIN(log->start, o->end);
     log->recovery_point = log->recovery_next = MIN(o->recovery_point, o->end);
     log->clean = log->recovery_point == o->end;
+    log->lacks |= o->end < o->recovery_point || o->end < log->high_watermark;
     if (dir_clean(log->dir) && log->clean && o->index_fits && o->replay_from == o->end) {
         log->left_end = o->end;
         log->left_producer_count = log->producers.map.count;
@@ -220,7 +221,7 @@ static void ended(struct steps *steps, enum err e)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log *log = o->log;
-    if (e == ERR_NONE && o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
+    if (e == ERR_NONE && o->end < o->recovery_point && !log_cuts_corruption()) {
         const struct log_segment *active = log_active(log);
         TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
               .position = active->size, .err = ERR_CORRUPT);

@@ -39,7 +39,7 @@ static enum steps_flow gap(struct log_opening *o)
 {
     struct log *log = o->log;
     const struct log_segment *segment = log_opening_segment(o);
-    if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
+    if (o->end < o->recovery_point && !log_cuts_corruption()) {
         const struct log_segment *before = log->segments[o->segment - 1];
         TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,
               .position = before->size, .err = ERR_CORRUPT);
@@ -255,7 +255,7 @@ static enum steps_flow bad(struct log_opening *o)
     /* Of a batch larger than a piece, some may have been written again before its end was seen. */
     if (o->copying)
         o->copied = MIN(o->copied, scan->bad_at - o->copy_from);
-    if (o->end < o->recovery_point && !KNOWN_BUG(corruption_cut_off)) {
+    if (o->end < o->recovery_point && !log_cuts_corruption()) {
         log_corrupt_text(&o->op->msg, log, log_opening_segment(o)->disk.file->path, scan->bad_at,
                          scan->msg.text);
         TRACE(log->set->trace, LOG_OFFLINE, .partition = log->id, .topic_id = log->topic_trace,

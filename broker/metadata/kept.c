@@ -343,6 +343,11 @@ bool metadata_config_walk_next(struct metadata_config_walk *walk,
 
 /* ---- feature levels ---- */
 
+const struct metadata_feature metadata_features[METADATA_FEATURES] = {
+    {METADATA_FEATURE_VERSION, METADATA_VERSION_OLDEST, METADATA_VERSION},
+    {METADATA_FEATURE_ELR, 0, 1},
+};
+
 #define FEATURE_KEY_MAX 128
 
 int16_t metadata_feature_level(const struct metadata_image *image, const char *name)
@@ -350,7 +355,7 @@ int16_t metadata_feature_level(const struct metadata_image *image, const char *n
     uint8_t bytes[FEATURE_KEY_MAX];
     struct wire_bytes part = {.data = (const uint8_t *)name, .size = (int32_t)strlen(name)};
     struct wire_feature_level_record record;
-    if (bytes_equal(bytes_text(name), bytes_text("metadata.version")))
+    if (bytes_equal(bytes_text(name), bytes_text(METADATA_FEATURE_VERSION)))
         return image->metadata_version;
     ASSERT(sizeof(uint16_t) + part_size(&part) <= sizeof bytes);
     put_u16(bytes, FEATURE_TYPE);

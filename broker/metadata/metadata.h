@@ -18,6 +18,21 @@
 #define METADATA_BATCH_BYTES_MAX (8 << 20) /* KafkaRaftClient.MAX_BATCH_SIZE_BYTES */
 #define METADATA_SAME_LEADER (-2)          /* a PartitionChange that changes no leader */
 
+/* ---- features ---- */
+
+#define METADATA_FEATURE_VERSION "metadata.version"
+#define METADATA_FEATURE_ELR "eligible.leader.replicas.version" /* KIP-966 */
+
+/* A feature level that a cluster may have finalized, and this kiln can live with (KIP-584). Level
+ * 0: without it. */
+struct metadata_feature {
+    const char *name;
+    int16_t oldest, newest;
+};
+
+#define METADATA_FEATURES 2
+extern const struct metadata_feature metadata_features[METADATA_FEATURES];
+
 /* ---- settings of a topic ---- */
 
 /* The words of compression.type, in Kafka's order. */

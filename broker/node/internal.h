@@ -88,6 +88,7 @@ enum err broker_members_place(const struct broker_config *config,
                               const struct quorum_members *members,
                               const struct listener_list *listeners, struct errmsg *msg) MUST_USE;
 /* topic_log.c: what the log of the topic's partitions is to do. */
+bool broker_flushes_os(const struct metadata_topic_config *config);
 struct log_config broker_log_config(const struct metadata_topic_config *config,
                                     int64_t producer_id_expiration_ms);
 int64_t broker_config_retention_ms(const struct broker_config *config);
@@ -242,7 +243,9 @@ struct membership {
     struct wire_uuid incarnation; /* of this life (B-1) */
     int64_t epoch;                /* of the newest registration; NO_EPOCH: there was none */
     bool opened;                  /* its partitions have been, once */
-    bool is_fenced;               /* as the controller said last */
+    bool renewed; /* it counts as a life of which nothing is known: the controller could not be told
+                     what it lacks */
+    bool is_fenced; /* as the controller said last */
     struct heard heard;
     struct order order; /* one at a time: */
     struct controller_register_broker registration;
@@ -256,8 +259,26 @@ struct membership {
     /* What a registration says. */
     struct wire_register_broker_record record;
     struct wire_register_broker_record_endpoint end_points[LISTENERS_MAX];
-    struct wire_register_broker_record_feature features[2];
+    struct wire_register_broker_record_feature features[METADATA_FEATURES + 1];
     struct wire_uuid directory;
+};
+
+/* kept.c: the broker epoch that counts after a crash, too. */
+struct kept {
+    int64_t on_disk, writing; /* CONTROLLER_NO_EPOCH: none */
+    bool busy;
+    bool holds;   /* it is there, or may be: no log is written with flush.policy = os */
+    bool os_seen; /* some partition is to be */
+    struct dir_op op;
+};
+
+/* reports.c: what heartbeats say of partitions in trouble. */
+struct reports {
+    struct controller_report *rows; /* CONTROLLER_REPORTS_MAX; NULL: none yet */
+    int32_t count;
+    bool too_many;
+    bool lacking; /* some may have lost what they had acknowledged */
+    bool told;    /* and since its partitions were opened the cluster knows of all of them */
 };
 
 struct broker {
@@ -319,6 +340,8 @@ struct broker {
     struct orders *orders;                    /* to whoever leads them */
     struct fetchers *fetchers;                /* NULL: nothing is followed here */
     struct membership membership;
+    struct kept kept;
+    struct reports reports;
     int32_t told_epoch; /* of the metadata quorum, whose leader a person knows */
 
     struct forwards *forwards; /* what goes that way for clients; NULL: nothing */
@@ -373,6 +396,20 @@ void broker_membership_opened(struct broker *b);
 /* Its log directory is offline: it wants to be fenced, and answers no client any more, for it does
  * not hear who leads. Harmless on a node that is no member. */
 void broker_membership_failed(struct broker *b);
+/* Something is to be said soon. Harmless on a node that is no member. */
+void broker_membership_hurry(struct broker *b);
+/* kept.c */
+void broker_kept_open(struct broker *b);
+/* Writes down that this life keeps what it acknowledges, or that it does not, where that is another
+ * thing now. Of one that is registered, and whose partitions are open. */
+void broker_kept_look(struct broker *b);
+/* reports.c */
+void broker_reports_fill(struct broker *b, struct controller_heartbeat *beat);
+/* The heartbeat was answered. False: who answered cannot be told what this broker lacks. */
+bool broker_reports_taken(struct broker *b, const struct controller_heartbeat *beat) MUST_USE;
+/* The cluster knows what this broker lacks. */
+bool broker_reports_are_told(const struct broker *b);
+void broker_reports_free(struct broker *b);
 /* heard.c */
 /* What it goes by may have changed. self: its registration, as the image has it; NULL: not. */
 void broker_heard_look(struct broker *b, const struct metadata_broker *self);

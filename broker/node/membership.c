@@ -48,7 +48,21 @@ static void speak_now(struct broker *b)
     speak_at(b, env_now(b->env));
 }
 
+void broker_membership_hurry(struct broker *b)
+{
+    if (b->membership.state == MEMBERSHIP_SERVES)
+        speak_now(b);
+}
+
 /* ---- registration ---- */
+
+static void draw_incarnation(struct broker *b, uint64_t key)
+{
+    struct membership *m = &b->membership;
+    for (int i = 0; i < 2; i++)
+        put_u64(m->incarnation.b + 8 * i,
+                env_random(b->env, "node/incarnation", key + (uint64_t)i));
+}
 
 static void fill_record(struct broker *b)
 {
@@ -65,14 +79,16 @@ static void fill_record(struct broker *b)
         m->end_points[record->end_points_count++] = (struct wire_register_broker_record_endpoint){
             .name = wire_text(told->name), .host = wire_text(told->host), .port = told->port};
     }
-    m->features[0] = (struct wire_register_broker_record_feature){
-        .name = wire_text("metadata.version"),
-        .min_supported_version = METADATA_VERSION_OLDEST,
-        .max_supported_version = METADATA_VERSION};
-    m->features[1] = (struct wire_register_broker_record_feature){
-        .name = wire_text("kraft.version"), .max_supported_version = QUORUM_KRAFT_VERSION};
+    for (int i = 0; i < METADATA_FEATURES; i++)
+        m->features[i] = (struct wire_register_broker_record_feature){
+            .name = wire_text(metadata_features[i].name),
+            .min_supported_version = metadata_features[i].oldest,
+            .max_supported_version = metadata_features[i].newest};
     record->features = m->features;
-    record->features_count = b->members.dynamic ? 2 : 1;
+    record->features_count = METADATA_FEATURES;
+    if (b->members.dynamic)
+        m->features[record->features_count++] = (struct wire_register_broker_record_feature){
+            .name = wire_text("kraft.version"), .max_supported_version = QUORUM_KRAFT_VERSION};
     memcpy(m->directory.b, dir_id(b->dir), sizeof m->directory.b);
     record->log_dirs = &m->directory;
     record->log_dirs_count = 1;
@@ -120,7 +136,12 @@ static void register_it(struct broker *b)
     fill_record(b);
     controller_register_broker_init(&m->registration);
     m->registration.record = &m->record;
-    m->registration.previous_epoch = m->epoch >= 0 ? m->epoch : dir_clean_epoch(b->dir);
+    m->registration.previous_epoch = m->epoch;
+    m->registration.kept_epoch = CONTROLLER_NO_EPOCH;
+    if (m->epoch < 0 && !m->renewed) {
+        m->registration.previous_epoch = dir_clean_epoch(b->dir);
+        m->registration.kept_epoch = dir_kept_epoch(b->dir);
+    }
     orders_give(b->orders, &m->order, &m->registration.command, ORDERS_FOREVER, on_registered);
 }
 
@@ -188,6 +209,17 @@ static void tell_fenced(struct broker *b, bool was_fenced)
         NOTE(b->notes, UNFENCED, "this broker serves its cluster");
 }
 
+/* What this broker lacks has no words that its controller knows (one of another make). As a life of
+ * which nothing is known it is in sync nowhere, once its session is over. */
+static void renew(struct broker *b)
+{
+    struct membership *m = &b->membership;
+    m->renewed = true;
+    m->epoch = CONTROLLER_NO_EPOCH;
+    draw_incarnation(b, 2);
+    lost_registration(b);
+}
+
 static void on_beaten(struct order *order)
 {
     struct membership *m = CONTAINER_OF(order, struct membership, order);
@@ -201,6 +233,12 @@ static void on_beaten(struct order *order)
         m->is_fenced = m->beat.is_fenced;
         broker_heard_beat(b, order);
         tell_fenced(b, was_fenced);
+        if (!broker_reports_taken(b, &m->beat)) {
+            renew(b);
+            return;
+        }
+        if (m->opened && m->state == MEMBERSHIP_SERVES && broker_reports_are_told(b))
+            broker_kept_look(b);
     }
     if (m->state == MEMBERSHIP_LEAVES && m->beat.command.code == WIRE_ERROR_NONE) {
         if (m->beat.may_go) {
@@ -224,6 +262,8 @@ static void beat(struct broker *b)
     m->beat.metadata_offset = quorum_current(b->quorum)->offset;
     m->beat.want_fence = !m->opened || dir_status(b->dir) != ERR_NONE;
     m->beat.want_shutdown = m->state == MEMBERSHIP_LEAVES;
+    if (m->opened)
+        broker_reports_fill(b, &m->beat);
     orders_give(b->orders, &m->order, &m->beat.command, ORDERS_FOREVER, on_beaten);
 }
 
@@ -316,8 +356,7 @@ void broker_membership_init(struct broker *b)
 void broker_membership_begin(struct broker *b)
 {
     struct membership *m = &b->membership;
-    for (int i = 0; i < 2; i++)
-        put_u64(m->incarnation.b + 8 * i, env_random(b->env, "node/incarnation", (uint64_t)i));
+    draw_incarnation(b, 0);
     move(b, MEMBERSHIP_REGISTERS);
     env_arm(b->env, &m->deadline,
             env_now(b->env) + ENV_NS_OF_MS(b->config.initial_broker_registration_timeout_ms));

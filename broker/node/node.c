@@ -105,6 +105,7 @@ void broker_free(struct broker *b)
     broker_fetchers_free(b);
     replica_set_free(&b->replicas);
     arena_free(&b->config_texts);
+    broker_reports_free(b);
     mem_free(b->mem, b);
 }
 

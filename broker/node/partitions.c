@@ -113,6 +113,7 @@ static void on_failed(struct broker *b, struct opening *o, enum err e)
              o->op.msg.text[0] != 0 ? o->op.msg.text : err_text(e),
              over ? "" : "; it is tried again every second");
     o->told = true;
+    broker_membership_hurry(b);
     if (over) {
         broker_partitions_free_opening(o);
         return;
@@ -211,12 +212,21 @@ static void set_place(const struct broker *b, const struct metadata_partition *p
     config->made_elsewhere = !config->made_before && !wire_uuid_equal(&there, &nowhere);
 }
 
+static struct log_config log_config_of(struct broker *b,
+                                       const struct metadata_topic_config *settings)
+{
+    struct log_config config =
+        broker_log_config(settings, quorum_broker_config(b->quorum)->producer_id_expiration_ms);
+    b->kept.os_seen |= broker_flushes_os(settings);
+    config.always_sync |= b->kept.holds;
+    return config;
+}
+
 void broker_partitions_reconfigure(struct broker *b, const struct metadata_topic *topic)
 {
     struct metadata_topic_config settings;
     metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
-    struct log_config log =
-        broker_log_config(&settings, quorum_broker_config(b->quorum)->producer_id_expiration_ms);
+    struct log_config log = log_config_of(b, &settings);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct replica *r = replica_find(&b->replicas, &topic->id, i);
         if (r != NULL)
@@ -246,8 +256,7 @@ enum err broker_partitions_add(struct broker *b, const struct metadata_topic *to
     struct metadata_topic_config settings;
     metadata_topic_configured(topic, quorum_topic_defaults(b->quorum), &settings);
     struct replica_config config = {
-        .log = broker_log_config(&settings,
-                                 quorum_broker_config(b->quorum)->producer_id_expiration_ms),
+        .log = log_config_of(b, &settings),
         .min_insync_replicas = (int32_t)settings.min_insync_replicas,
     };
     struct opening *o = mem_zalloc(b->mem, sizeof *o);
@@ -371,12 +380,14 @@ void broker_partitions_tell(struct replica_watch *watch, const struct replica *r
     struct broker *b = CONTAINER_OF(watch, struct broker, replica_watch);
     if (dir_status(b->dir) != ERR_NONE)
         return;
-    if (offline)
+    if (offline) {
         NOTE(b->notes, PARTITION_OFFLINE, "partition %s-%d is offline: %s", replica_topic(r),
              (int)replica_partition(r), sentence);
-    else
+        broker_membership_hurry(b);
+    } else {
         NOTE(b->notes, PARTITION_NOTICE, "partition %s-%d: %s", replica_topic(r),
              (int)replica_partition(r), sentence);
+    }
 }
 
 /* ---- retention ---- */

@@ -135,4 +135,6 @@ void broker_reconcile(struct quorum_watch *watch, const struct metadata_image *f
     broker_partitions_pump(b);
     broker_reconcile_tried(b, application);
     broker_membership_look(b);
+    if (b->kept.os_seen && b->kept.holds)
+        broker_membership_hurry(b);
 }

@@ -105,6 +105,7 @@ static void join(struct broker *b)
     }
     broker_move(b, BROKER_JOINING);
     broker_clients_accept(b);
+    broker_kept_open(b);
     broker_membership_begin(b);
 }
 

@@ -95,6 +95,8 @@ void broker_stop_begin(struct broker *b)
 static int64_t marked_epoch(const struct broker *b)
 {
     int64_t epoch = broker_membership_epoch(b);
+    if (b->membership.opened && !broker_reports_are_told(b))
+        return CONTROLLER_NO_EPOCH; /* some of its partitions lack what they had */
     return epoch < 0 && b->controllers != NULL ? dir_clean_epoch(b->dir) : epoch;
 }
 

@@ -26,6 +26,11 @@ static int32_t level_of(const struct metadata_topic_config *config, enum wire_co
     return wire_codec_level_default(codec);
 }
 
+bool broker_flushes_os(const struct metadata_topic_config *config)
+{
+    return config->flush_policy != 0;
+}
+
 struct log_config broker_log_config(const struct metadata_topic_config *config,
                                     int64_t producer_id_expiration_ms)
 {
@@ -39,7 +44,7 @@ struct log_config broker_log_config(const struct metadata_topic_config *config,
         .codec_level = level_of(config, codec),
         .segment_bytes =
             MAX(own ? config->internal_segment_bytes : config->segment_bytes, SEGMENT_BYTES_MIN),
-        .always_sync = config->flush_policy == 0,
+        .always_sync = !broker_flushes_os(config),
         .segment_ms = config->segment_ms,
         .segment_index_bytes = MAX(config->segment_index_bytes, SEGMENT_INDEX_BYTES_MIN),
         .index_interval_bytes = config->index_interval_bytes,

@@ -77,8 +77,27 @@ static enum err make_registration(const struct making *m, const struct controlle
     body.log_dirs = r->log_dirs;
     body.log_dirs_count = r->log_dirs_count;
     body.previous_broker_epoch = c->previous_epoch;
+    body.kept_broker_epoch = c->kept_epoch;
     enum err e = fill_lists(m, r, &body);
     return e == ERR_NONE ? encode(m, command->verb, &body) : e;
+}
+
+static enum err fill_reports(const struct making *m, const struct controller_heartbeat *c,
+                             struct wire_broker_heartbeat_request *body)
+{
+    if (c->report_count == 0)
+        return ERR_NONE;
+    body->replicas = make_array(m, c->report_count, sizeof *body->replicas);
+    if (body->replicas == NULL)
+        return ERR_NOMEM;
+    body->replicas_count = c->report_count;
+    for (int32_t i = 0; i < c->report_count; i++)
+        body->replicas[i] = (struct wire_broker_heartbeat_request_replica){
+            .topic_id = c->reports[i].topic_id,
+            .partition = c->reports[i].partition,
+            .leader_epoch = c->reports[i].leader_epoch,
+            .trouble = (int8_t)c->reports[i].trouble};
+    return ERR_NONE;
 }
 
 static enum err make_heartbeat(const struct making *m, const struct controller_command *command)
@@ -92,7 +111,8 @@ static enum err make_heartbeat(const struct making *m, const struct controller_c
     body.current_metadata_offset = c->metadata_offset;
     body.want_fence = c->want_fence;
     body.want_shut_down = c->want_shutdown;
-    return encode(m, command->verb, &body);
+    enum err e = fill_reports(m, c, &body);
+    return e == ERR_NONE ? encode(m, command->verb, &body) : e;
 }
 
 /* ---- who is in sync ---- */

@@ -40,6 +40,9 @@ static enum err take_heartbeat(struct controller_command *command,
     c->is_caught_up = says->is_caught_up;
     c->is_fenced = says->is_fenced;
     c->may_go = says->should_shut_down;
+    c->taken = says->replicas_taken < 0    ? CONTROLLER_REPORTS_UNKNOWN
+               : says->replicas_taken == 0 ? CONTROLLER_REPORTS_LATE
+                                           : CONTROLLER_REPORTS_TAKEN;
     return take_code(command, says->error_code);
 }
 

@@ -65,8 +65,8 @@ static void tell_partitions(struct quorum *q, const struct metadata_topic *befor
               .leader = is->leader, .leader_epoch = is->leader_epoch,
               .partition_epoch = is->partition_epoch, .recovering = is->leader_recovery_state,
               .replicas = bits_of(is, METADATA_REPLICAS), .isr = bits_of(is, METADATA_ISR),
-              .elr = bits_of(is, METADATA_ELR), .metadata_offset = offset,
-              .topic_id = trace_topic_id(after->id.b));
+              .elr = bits_of(is, METADATA_ELR), .last_known = bits_of(is, METADATA_LAST_KNOWN_ELR),
+              .metadata_offset = offset, .topic_id = trace_topic_id(after->id.b));
     }
 }
 

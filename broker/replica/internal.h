@@ -87,6 +87,8 @@ struct replica {
     int32_t holders;      /* replica_hold */
     bool gone;            /* it is in no set: the last of them frees it */
     bool deleted;         /* its topic is no more */
+    bool tried;           /* to open it, once */
+    bool lacks;           /* what an earlier life had acknowledged, and nobody was told */
 };
 
 void replica_move(struct replica *r, enum role role);

@@ -312,6 +312,7 @@ static void on_epoch(struct log_op *op, enum err e)
 static void on_open(struct log_op *op, enum err e)
 {
     struct replica *r = replica_of(op);
+    r->tried = true;
     if (e != ERR_NONE) {
         r->log = NULL;
         r->error = e;
@@ -321,6 +322,7 @@ static void on_open(struct log_op *op, enum err e)
         return;
     }
     tell(r, false, log_notice(r->log));
+    r->lacks |= log_lacks(r->log);
     log_reconfigure(r->log, &r->config.log); /* it may have changed meanwhile */
     if (r->next.follows)
         follow(r);
@@ -503,6 +505,38 @@ static void go_offline(struct replica *r, enum err e)
         stop_leading(r);
     tell(r, true, log_status_text(r->log));
     replica_produce_fail_all(r, WIRE_ERROR_KAFKA_STORAGE_ERROR);
+}
+
+enum replica_trouble replica_trouble(const struct replica *r)
+{
+    switch (r->role) {
+    case ROLE_CLOSED:
+    case ROLE_OFFLINE:
+        if (!r->tried)
+            return REPLICA_WELL;
+        return r->error == ERR_CORRUPT ? REPLICA_CORRUPT : REPLICA_OFFLINE;
+    case ROLE_LEADER:
+    case ROLE_FOLLOWER:
+        return r->lacks ? REPLICA_INCOMPLETE : REPLICA_WELL;
+    case ROLE_OPENING: /* once more: it is what it was */
+        return r->tried ? REPLICA_OFFLINE : REPLICA_WELL;
+    case ROLE_RESIGNED:
+    case ROLE_CLOSING:
+    case ROLE_DELETING:
+    case ROLE_DELETED:
+        return REPLICA_WELL;
+    }
+    UNREACHABLE();
+}
+
+bool replica_is_settled(const struct replica *r)
+{
+    return r->log == NULL || log_is_settled(r->log);
+}
+
+void replica_excuse(struct replica *r)
+{
+    r->lacks = false;
 }
 
 static void leader_moved(struct replica *r)

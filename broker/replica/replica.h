@@ -153,6 +153,20 @@ enum err replica_status(const struct replica *r);
 int16_t replica_check(const struct replica *r, int32_t leader_epoch);
 /* Its log is open, so it must be closed before it is freed. */
 bool replica_is_open(const struct replica *r);
+
+/* What its broker has to tell the cluster of it. */
+enum replica_trouble {
+    REPLICA_WELL,
+    REPLICA_OFFLINE,    /* it cannot serve now, and has what it had */
+    REPLICA_CORRUPT,    /* it cannot serve, and may have lost what it had acknowledged */
+    REPLICA_INCOMPLETE, /* it serves, and may have lost what it had acknowledged: replica_excuse */
+};
+/* Well, until it has been tried to open it. */
+enum replica_trouble replica_trouble(const struct replica *r);
+/* The cluster knows that it is incomplete, and counts on it no more than on a new one. */
+void replica_excuse(struct replica *r);
+/* Its log is closed, or log_is_settled. */
+bool replica_is_settled(const struct replica *r);
 int64_t replica_high_watermark(const struct replica *r);
 int64_t replica_log_start(const struct replica *r);
 /* Age and size: deletes old segments, never at or above the high watermark. */

@@ -834,6 +834,16 @@ topic_word("isr", function(self, partition)
   end
   return list
 end)
+-- Those that may be elected although they are not in sync: below min.insync.replicas, they have all that is committed.
+topic_word("eligible", function(self, partition)
+  partition = check_partition("eligible", self, partition or 0)
+  local _, _, bits = kiln.state(self.name, partition)
+  local list = {}
+  for number, broker in ipairs(cluster.brokers) do
+    if (bits or 0) >> number & 1 == 1 then list[#list + 1] = broker end
+  end
+  return list
+end)
 -- That of the last leader; nothing before anybody has led it.
 topic_word("leader_epoch", function(self, partition)
   partition = check_partition("leader_epoch", self, partition or 0)

@@ -645,8 +645,8 @@ static int find_leader(lua_State *lua)
     return 3;
 }
 
-/* state(topic, partition): the broker that the metadata log has leading it (-1: none), and those in
- * sync, a bit each; nothing, where nobody has said. */
+/* state(topic, partition): the broker that the metadata log has leading it (-1: none), those in
+ * sync, and those eligible, a bit each; nothing, where nobody has said. */
 static int find_state(lua_State *lua)
 {
     const char *topic = luaL_checkstring(lua, 1);
@@ -659,7 +659,8 @@ static int find_state(lua_State *lua)
         return 0;
     lua_pushinteger(lua, state.leader);
     lua_pushinteger(lua, (lua_Integer)state.isr);
-    return 2;
+    lua_pushinteger(lua, (lua_Integer)state.elr);
+    return 3;
 }
 
 /* serves(broker): by its id, as the metadata log has it. */

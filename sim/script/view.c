@@ -108,7 +108,7 @@ static void on_state(struct view *v, const struct trace_row *row)
     const struct trace_PARTITION_STATE *is = TRACE_AS(row, PARTITION_STATE);
     struct led *led = find_or_add(v, is->partition);
     if (led != NULL && is->partition_epoch >= led->state.partition_epoch)
-        led->state = (struct view_state){is->leader, is->partition_epoch, is->isr};
+        led->state = (struct view_state){is->leader, is->partition_epoch, is->isr, is->elr};
 }
 
 static void on_broker(struct view *v, const struct trace_row *row)

@@ -27,7 +27,7 @@ struct view_controller {
 struct view_state {
     int64_t leader;          /* a broker's id; -1: nobody, or nobody has said */
     int64_t partition_epoch; /* -1: nobody has said */
-    uint64_t isr;            /* a bit for each broker, by its id modulo TRACE_BROKER_BITS */
+    uint64_t isr, elr;       /* a bit for each broker, by its id modulo TRACE_BROKER_BITS */
 };
 
 struct view;

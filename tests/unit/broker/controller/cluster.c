@@ -9,16 +9,17 @@ int64_t cluster_epoch(const struct box *box, int32_t id)
     return broker == NULL ? -1 : broker->epoch;
 }
 
-int16_t cluster_register(struct box *box, int32_t id, uint64_t life, int64_t previous_epoch,
+struct past {
+    int64_t previous_epoch, kept_epoch;
+};
+
+static int16_t registers(struct box *box, int32_t id, uint64_t life, struct past past,
                          const char *rack)
 {
     struct wire_uuid directory = {{0}};
     struct wire_register_broker_record_endpoint endpoint = {
         .name = wire_text("PLAINTEXT"), .host = wire_text("somewhere"), .port = 9092};
-    struct wire_register_broker_record_feature feature = {
-        .name = wire_text("metadata.version"),
-        .min_supported_version = METADATA_VERSION_OLDEST,
-        .max_supported_version = METADATA_VERSION};
+    struct wire_register_broker_record_feature features[METADATA_FEATURES];
     struct wire_register_broker_record record;
     struct controller_register_broker c;
     wire_defaults(&wire_register_broker_record_message, &record);
@@ -28,16 +29,36 @@ int16_t cluster_register(struct box *box, int32_t id, uint64_t life, int64_t pre
     put_u64(record.incarnation_id.b, life);
     record.rack = rack == NULL ? WIRE_NULL_STRING : wire_text(rack);
     record.end_points = &endpoint;
-    record.features = &feature;
+    for (int i = 0; i < METADATA_FEATURES; i++)
+        features[i] = (struct wire_register_broker_record_feature){
+            .name = wire_text(metadata_features[i].name),
+            .min_supported_version = metadata_features[i].oldest,
+            .max_supported_version = metadata_features[i].newest};
+    record.features = features;
+    record.features_count = METADATA_FEATURES;
     record.log_dirs = &directory;
-    record.end_points_count = record.features_count = record.log_dirs_count = 1;
+    record.end_points_count = record.log_dirs_count = 1;
     controller_register_broker_init(&c);
     c.record = &record;
-    c.previous_epoch = previous_epoch;
+    c.previous_epoch = past.previous_epoch;
+    c.kept_epoch = past.kept_epoch;
     box_decide(box, &c.command);
     if (c.command.code == WIRE_ERROR_NONE)
         assert_int_equal(c.epoch, cluster_epoch(box, id));
     return c.command.code;
+}
+
+int16_t cluster_register(struct box *box, int32_t id, uint64_t life, int64_t previous_epoch,
+                         const char *rack)
+{
+    struct past past = {.previous_epoch = previous_epoch, .kept_epoch = -1};
+    return registers(box, id, life, past, rack);
+}
+
+int16_t cluster_register_kept(struct box *box, int32_t id, uint64_t life, int64_t kept_epoch)
+{
+    struct past past = {.previous_epoch = -1, .kept_epoch = kept_epoch};
+    return registers(box, id, life, past, NULL);
 }
 
 int16_t cluster_beat(struct box *box, int32_t id)
@@ -83,7 +104,7 @@ void cluster_fence(struct box *box, int32_t id)
 
 void cluster_allow_elr(struct box *box)
 {
-    struct wire_feature_level_record record = {.name = wire_text(CONTROLLER_FEATURE_ELR),
+    struct wire_feature_level_record record = {.name = wire_text(METADATA_FEATURE_ELR),
                                                .feature_level = 1};
     struct metadata_image *next;
     metadata_batch_free(&box->batch);

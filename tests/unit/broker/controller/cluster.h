@@ -8,6 +8,8 @@
 /* Registers it, of that life, in a rack (NULL: none). The code. */
 int16_t cluster_register(struct box *box, int32_t id, uint64_t life, int64_t previous_epoch,
                          const char *rack);
+/* The same, of a life that says in which epoch it kept all that it had. */
+int16_t cluster_register_kept(struct box *box, int32_t id, uint64_t life, int64_t kept_epoch);
 /* It beats, knows all, and would serve. The code. */
 int16_t cluster_beat(struct box *box, int32_t id);
 /* Registers brokers from 1 to count, without racks, and all of them serve. */

@@ -260,6 +260,100 @@ TEST(the_last_leader_is_elected_only_where_it_is_there)
     box_done(&box);
 }
 
+/* That it kept what it had counts as that it ended well (B-2). */
+TEST(who_kept_what_it_had_stays_eligible)
+{
+    struct box box;
+    begin(&box, "3", "false");
+    cluster_allow_elr(&box);
+    int64_t epoch = cluster_epoch(&box, 3);
+    cluster_fence(&box, 3);
+    assert_int_equal(cluster_register_kept(&box, 3, 30, epoch - 1), 0);
+    ASSERT_NOBODY(&box, METADATA_ELR);
+    epoch = cluster_epoch(&box, 2);
+    cluster_fence(&box, 2);
+    assert_int_equal(cluster_register_kept(&box, 2, 20, epoch), 0);
+    ASSERT_ELR(&box, 2);
+    box_done(&box);
+}
+
+/* One of its replicas is in trouble, as it knew it in that leader epoch. What became of it. */
+static enum controller_taken report(struct box *box, int32_t id, int32_t leader_epoch,
+                                    enum controller_trouble trouble)
+{
+    struct controller_report report = {.topic_id =
+                                           metadata_find(box->image, bytes_text("orders"))->id,
+                                       .leader_epoch = leader_epoch,
+                                       .trouble = trouble};
+    struct controller_heartbeat c;
+    controller_heartbeat_init(&c);
+    c.broker_id = id;
+    c.broker_epoch = cluster_epoch(box, id);
+    c.metadata_offset = box->image->offset;
+    c.reports = &report;
+    c.report_count = 1;
+    box_decide(box, &c.command);
+    assert_int_equal(c.command.code, 0);
+    return c.taken;
+}
+
+/* As one that is fenced, with all that it had: it leads again when it can serve. */
+TEST(who_cannot_serve_is_elected_when_it_can)
+{
+    struct box box;
+    begin(&box, "3", "true");
+    cluster_allow_elr(&box);
+    cluster_fence(&box, 2);
+    cluster_fence(&box, 3);
+    assert_int_equal(report(&box, 1, 0, CONTROLLER_OFFLINE), CONTROLLER_REPORTS_TAKEN);
+    assert_int_equal(leader(&box), CONTROLLER_NOBODY);
+    ASSERT_NOBODY(&box, METADATA_ISR);
+    ASSERT_ELR(&box, 1, 3, 2);
+    int32_t epoch = cluster_partition(&box, "orders")->partition_epoch;
+    assert_int_equal(report(&box, 1, 1, CONTROLLER_OFFLINE), CONTROLLER_REPORTS_TAKEN);
+    assert_int_equal(cluster_partition(&box, "orders")->partition_epoch, epoch);
+    assert_int_equal(cluster_beat(&box, 1), 0);
+    assert_int_equal(leader(&box), 1);
+    assert_int_equal(cluster_partition(&box, "orders")->leader_recovery_state, 0);
+    box_done(&box);
+}
+
+/* Not even where an unclean election is allowed, or it is the last leader. */
+TEST(who_is_corrupt_is_not_elected)
+{
+    struct box box;
+    begin(&box, "3", "true");
+    cluster_allow_elr(&box);
+    cluster_fence(&box, 2);
+    cluster_fence(&box, 3);
+    assert_int_equal(report(&box, 1, 0, CONTROLLER_CORRUPT), CONTROLLER_REPORTS_TAKEN);
+    assert_int_equal(leader(&box), CONTROLLER_NOBODY);
+    ASSERT_ELR(&box, 3, 2);
+    assert_int_equal(cluster_beat(&box, 2), 0);
+    assert_int_equal(leader(&box), 2);
+    ASSERT_ISR(&box, 2);
+    box_done(&box);
+}
+
+/* It goes on as a follower; a word about a leader epoch that is over is to be said again. */
+TEST(who_lacks_something_is_in_sync_no_more)
+{
+    struct box box;
+    begin(&box, "3", "false");
+    cluster_allow_elr(&box);
+    cluster_fence(&box, 3);
+    cluster_fence(&box, 1);
+    ASSERT_ISR(&box, 2);
+    ASSERT_ELR(&box, 1, 3);
+    assert_int_equal(cluster_beat(&box, 1), 0);
+    assert_int_equal(report(&box, 1, 0, CONTROLLER_INCOMPLETE), CONTROLLER_REPORTS_LATE);
+    ASSERT_ELR(&box, 1, 3);
+    assert_int_equal(report(&box, 1, 1, CONTROLLER_INCOMPLETE), CONTROLLER_REPORTS_TAKEN);
+    ASSERT_ELR(&box, 3);
+    assert_int_equal(leader(&box), 2);
+    box_done(&box);
+}
+
 /* B-5: it leads nothing any more, all others know it, and then it may go. */
 TEST(who_wants_to_go_gives_its_partitions_away_first)
 {
