@@ -133,7 +133,8 @@ static bool names_check(struct bytes word, const char *name)
 static const struct {
     const char *word, *text;
 } ends[] = {{"STUCK", "the run does not come to its end"},
-            {"EXPECT", "an expect of its scenario does not hold"}};
+            {"EXPECT", "an expect of its scenario does not hold"},
+            {"CRASH", "the code under test ends, by an assertion of its own"}};
 
 static const char *text_of_end(struct bytes word)
 {
@@ -150,8 +151,13 @@ static bool is_expect(const struct script_result *result)
            strcmp(result->findings[0].code, "EXPECT") == 0;
 }
 
+/* What a run that crashed has found may be less than it would have. */
 static bool word_fits(struct bytes word, const struct campaign_outcome *o)
 {
+    if (names_check(word, "CRASH"))
+        return o->crashed && o->result.finding_count > 0;
+    if (o->crashed)
+        return false;
     if (names_check(word, "EXPECT"))
         return is_expect(&o->result);
     if (names_check(word, "STUCK"))
@@ -166,7 +172,7 @@ static bool word_fits(struct bytes word, const struct campaign_outcome *o)
 /* One of the checks that the bug's row names (words, each with a space between) has failed. */
 static bool check_fits(const char *check, const struct campaign_outcome *o)
 {
-    while (!o->crashed && *check != 0) {
+    while (*check != 0) {
         size_t size = strcspn(check, " ");
         if (word_fits(bytes_of(check, size), o))
             return true;
@@ -312,7 +318,8 @@ static int hunt(struct hunt *h, const struct script_bug *bugs, int count)
 
 /* ---- the table, and one of it ---- */
 
-/* Calls put for each word of check: its row of the checks, or NULL (STUCK and EXPECT are none). */
+/* Calls put for each word of check: its row of the checks, or NULL (STUCK, EXPECT and CRASH are
+ * none). */
 static void each_check(const char *check, void *context,
                        void (*put)(void *context, struct bytes word, const struct check_info *info))
 {

@@ -16,7 +16,7 @@ void quorum_chance_init(struct quorum *q)
 struct controller_view quorum_view(struct quorum *q)
 {
     return (struct controller_view){.settings = &q->settings.controller,
-                                    .image = q->tail,
+                                    .image = KNOWN_BUG(decides_by_committed) ? q->current : q->tail,
                                     .mem = q->mem,
                                     .chance = &q->chance,
                                     .sessions = &q->brokers.sessions,

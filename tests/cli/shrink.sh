@@ -39,6 +39,23 @@ shrinks() {
 shrinks disk/torn_tail ack_without_sync 1 A5 2
 shrinks exactly_once/duplicate_waits duplicate_before_durable 2 A5 3
 
+# A crash becomes small as well: the same assertion, by as few orders as that takes.
+for seed in $(seq 10); do
+    "$kiln" run "$scenarios/admin/several.lua" --bug decides_by_committed --seed "$seed" --disk memory >run.txt 2>&1
+    [[ $? -eq 6 ]] && break
+done
+stem=failures/admin-several-$seed-decides_by_committed
+[[ -s $stem.replay ]] || die "no seed crashes: $(cat run.txt)"
+"$kiln" shrink "$stem.replay" --for 15s >shrunk.lua 2>said.txt || die "shrink of a crash ended with $?: $(cat said.txt)"
+[[ $(grep -cE '^ *(plan \[\[ )?at ' shrunk.lua) -le 2 ]] || die "more than 2 faults: $(cat shrunk.lua)"
+at=$(sed -nE 's/^-- kiln run .* --seed ([0-9]+).*/\1/p' "$stem.shrunk.lua")
+"$kiln" run "$stem.shrunk.lua" --seed "$at" --bug decides_by_committed --disk memory >again.txt 2>&1
+[[ $? -eq 6 ]] || die "the shrunk scenario does not crash: $(cat again.txt shrunk.lua)"
+grep -oE 'broker/quorum/[a-z]+\.c:[0-9]+' run.txt | head -1 >first.txt
+grep -qF "$(cat first.txt)" again.txt || die "it crashes elsewhere: $(cat again.txt)"
+printf 'ok  a crash becomes:\n'
+cat shrunk.lua
+
 # A script that expects something is not told anew: its own lines go.
 cat >expect.lua <<'END'
 scenario "an expectation"
