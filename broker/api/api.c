@@ -39,6 +39,7 @@ static const struct handler *const handlers[] = {
     &api_handler_assign_replicas_to_dirs,
     &api_handler_envelope,
     &api_handler_unregister_broker,
+    &api_handler_controller_registration,
 };
 
 static const char over_budget[] =

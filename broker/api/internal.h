@@ -36,7 +36,8 @@ extern const struct handler api_handler_delete_records, api_handler_offset_for_l
     api_handler_end_quorum_epoch, api_handler_fetch_log, api_handler_fetch_snapshot,
     api_handler_elect_leaders, api_handler_alter_partition, api_handler_broker_registration,
     api_handler_broker_heartbeat, api_handler_allocate_producer_ids,
-    api_handler_assign_replicas_to_dirs, api_handler_envelope, api_handler_unregister_broker;
+    api_handler_assign_replicas_to_dirs, api_handler_envelope, api_handler_unregister_broker,
+    api_handler_controller_registration;
 
 /* ConfigResource.Type, of what the metadata log keeps no settings of. */
 #define API_RESOURCE_BROKER_LOGGER 8

@@ -17,6 +17,7 @@ static const struct verb *const verbs[CONTROLLER_VERB_COUNT] = {
     [CONTROLLER_ALTER_PARTITION] = &controller_verb_alter_partition,
     [CONTROLLER_ELECT_LEADERS] = &controller_verb_elect_leaders,
     [CONTROLLER_UNREGISTER] = &controller_verb_unregister,
+    [CONTROLLER_REGISTER_CONTROLLER] = &controller_verb_register_controller,
 };
 
 void controller_decide(const struct controller_view *view, struct controller_command *command,

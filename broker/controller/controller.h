@@ -73,6 +73,7 @@ enum controller_verb {
     CONTROLLER_ALTER_PARTITION,
     CONTROLLER_ELECT_LEADERS,
     CONTROLLER_UNREGISTER,
+    CONTROLLER_REGISTER_CONTROLLER,
     CONTROLLER_VERB_COUNT,
 };
 
@@ -399,6 +400,16 @@ struct controller_unregister {
 };
 
 void controller_unregister_init(struct controller_unregister *c);
+
+/* ---- a controller that says where it is (KIP-919) ---- */
+
+/* UNSUPPORTED_VERSION: metadata.version has no record of it. */
+struct controller_register_controller {
+    struct controller_command command;
+    const struct wire_register_controller_record *record;
+};
+
+void controller_register_controller_init(struct controller_register_controller *c);
 
 /* ---- a block of producer ids that nobody has been given before ---- */
 

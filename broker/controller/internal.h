@@ -30,7 +30,7 @@ extern const struct verb controller_verb_register, controller_verb_create_topics
     controller_verb_assign_directories, controller_verb_allocate_producer_ids,
     controller_verb_update_features, controller_verb_bootstrap, controller_verb_register_broker,
     controller_verb_heartbeat, controller_verb_fence, controller_verb_alter_partition,
-    controller_verb_elect_leaders, controller_verb_unregister;
+    controller_verb_elect_leaders, controller_verb_unregister, controller_verb_register_controller;
 
 /* ---- transaction.c: what is too much for one batch (KIP-868) ---- */
 

@@ -125,6 +125,7 @@ const struct wire_api wire_apis[] = {
     API("BrokerHeartbeat", 63, 0, CONTROLLER, broker_heartbeat),
     API("UnregisterBroker", 64, 0, BOTH, unregister_broker),
     API("AllocateProducerIds", 67, 0, CONTROLLER, allocate_producer_ids),
+    API("ControllerRegistration", 70, 0, CONTROLLER, controller_registration),
     API("AssignReplicasToDirs", 73, 0, CONTROLLER, assign_replicas_to_dirs),
     API("ListConfigResources", 74, 0, BROKER, list_config_resources),
     API("DescribeTopicPartitions", 75, 0, BROKER, describe_topic_partitions),

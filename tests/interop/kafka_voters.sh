@@ -137,6 +137,9 @@ done
 printf 'ok  the log was led by:%s\n' "$seen" # by whom is chance's
 "$kiln" log dump --records "$work/data1/__cluster_metadata-0"/*.log | grep -c 'kraft_voters' >/dev/null || fail "the log does not say who votes"
 
+"$kiln" log dump --records "$work/data2/__cluster_metadata-0"/*.log | grep -c 'register_controller_record' >/dev/null || fail "Kafka's controller did not register"
+printf 'ok  Kafka'"'"'s controller has registered with its leader\n'
+
 # ---- a disk is lost: its node observes
 kill -9 "${pids[1]}"
 wait "${pids[1]}" 2>/dev/null

@@ -658,6 +658,27 @@ TEST(more_replicas_than_brokers_are_refused)
     box_done(&box);
 }
 
+/* KIP-919: as it is said, each time anew. */
+TEST(a_controller_that_registers_is_written_down)
+{
+    struct box box;
+    struct wire_register_controller_record_endpoint at = {
+        .name = wire_text("CONTROLLER"), .host = wire_text("a"), .port = 9093};
+    struct wire_register_controller_record record = {
+        .controller_id = 70, .end_points = &at, .end_points_count = 1};
+    struct controller_register_controller c;
+    begin(&box, "1", "false");
+    for (int i = 0; i < 2; i++) {
+        int64_t before = box.image->offset;
+        controller_register_controller_init(&c);
+        c.record = &record;
+        box_decide(&box, &c.command);
+        assert_int_equal(c.command.code, WIRE_ERROR_NONE);
+        assert_int_equal(box.image->offset, before + 1);
+    }
+    box_done(&box);
+}
+
 static int16_t unregister(struct box *box, int32_t id)
 {
     struct controller_unregister c;

@@ -152,7 +152,7 @@ TEST(each_listener_serves_and_tells_its_own)
         assert_true((api->listeners & WIRE_ON_CONTROLLER) != 0);
         found += api->listeners == WIRE_ON_CONTROLLER;
     }
-    assert_int_equal(found, 10);
+    assert_int_equal(found, 11);
     struct wire_metadata_request metadata;
     wire_defaults(&wire_metadata_request_message, &metadata);
     help_call(&h, 3, 12, &metadata);

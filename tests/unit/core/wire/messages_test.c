@@ -651,7 +651,7 @@ TEST(produce_is_advertised_from_0_and_served_from_3)
 /* Of what Kafka 4.3.1 offers by each listener (kafka-api-versions-4.3.1.txt). */
 TEST(what_moves_votes_is_asked_on_controllers_listeners_alone)
 {
-    static const int16_t controllers_alone[] = {52, 53, 54, 56, 58, 59, 62, 63, 67, 73};
+    static const int16_t controllers_alone[] = {52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73};
     static const int16_t both[] = {1, 17, 18, 19, 20, 32, 33, 36, 37, 43, 44, 55, 57, 60, 64};
     int alone = 0;
     for (int i = 0; i < COUNT_OF(controllers_alone); i++)
