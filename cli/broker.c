@@ -173,6 +173,30 @@ static void after_event(struct posix_hook *hook)
     trace_clear(&s->trace); /* nobody reads it yet */
 }
 
+static void on_stopped(struct broker_op *op, enum err e)
+{
+    struct serving *s = CONTAINER_OF(op, struct serving, stopping);
+    if (e != ERR_NONE) {
+        NOTE(&notes, STOP_FAILED, "stopped, but not cleanly; the next start recovers: %s",
+             op->msg.text);
+        s->exit = EXIT_FAILURE;
+    } else if (s->ready) {
+        NOTE(&notes, STOPPED, "stopped in good order");
+    }
+    posix_stop(s->door);
+}
+
+/* Without its voter a node is no use to its quorum, and as a broker it would follow nobody. */
+static void look_at_quorum(struct serving *s)
+{
+    if (!broker_is_stuck(s->broker) || s->told_to_stop)
+        return;
+    s->told_to_stop = true;
+    s->told_ns = env_now(&s->door->env);
+    s->exit = EXIT_FAILURE;
+    broker_stop(s->broker, &s->stopping, on_stopped);
+}
+
 static void look_at_disk(struct serving *s)
 {
     int64_t slow_ns = posix_slow_ns(s->door);
@@ -193,24 +217,12 @@ static void on_look(struct env_timer *timer)
     struct serving *s = CONTAINER_OF(timer, struct serving, look);
     struct posix_counters *counters = &s->door->counters;
     look_at_disk(s);
+    look_at_quorum(s);
     if (counters->stall_ns_max >= STALL_NS_TOLD)
         NOTE(&notes, LOOP_STALLED, "for %" PRId64 " ms one event kept all others waiting",
              counters->stall_ns_max / 1000000);
     counters->stall_ns_max = 0;
     env_arm(&s->door->env, timer, env_now(&s->door->env) + LOOK_NS);
-}
-
-static void on_stopped(struct broker_op *op, enum err e)
-{
-    struct serving *s = CONTAINER_OF(op, struct serving, stopping);
-    if (e != ERR_NONE) {
-        NOTE(&notes, STOP_FAILED, "stopped, but not cleanly; the next start recovers: %s",
-             op->msg.text);
-        s->exit = EXIT_FAILURE;
-    } else if (s->ready) {
-        NOTE(&notes, STOPPED, "stopped in good order");
-    }
-    posix_stop(s->door);
 }
 
 static void on_signal(struct posix_signals *signals, int number)

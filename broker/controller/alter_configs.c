@@ -310,7 +310,8 @@ static enum err add_clear_elr(const struct controller_view *view, const struct r
     struct wire_clear_elr_record record = {.topic_name = r->topic != NULL ? string_of(r->name)
                                                                           : wire_text("")};
     if (!result->changes || !bytes_equal(result->key, bytes_text("min.insync.replicas")) ||
-        metadata_feature_level(view->image, METADATA_FEATURE_ELR) == 0)
+        metadata_feature_level(view->image, METADATA_FEATURE_ELR) == 0 ||
+        KNOWN_BUG(eligible_by_old_minimum))
         return ERR_NONE;
     return controller_add(batch, &wire_clear_elr_record_message, 0, &record);
 }

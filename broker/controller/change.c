@@ -72,7 +72,7 @@ static bool may_elect_last_known(const struct work *w)
 {
     struct metadata_ids last = metadata_ids(w->p, METADATA_LAST_KNOWN_ELR);
     return w->rules->elr && w->isr.count == 0 && w->elr.count == 0 && last.count == 1 &&
-           could_lead(w, last.ids[0]);
+           (could_lead(w, last.ids[0]) || KNOWN_BUG(last_leader_not_asked));
 }
 
 static int32_t elect(const struct work *w, bool *unclean)
@@ -232,14 +232,14 @@ static struct bytes topic_setting(const struct metadata_topic *topic, const char
     return bytes_of(NULL, 0);
 }
 
-/* The topic's word, then the cluster's. */
-static bool unclean_allowed(const struct controller_view *view, const struct metadata_topic *topic)
+bool controller_allows_unclean(const struct metadata_image *image,
+                               const struct metadata_topic *topic)
 {
     static const char key[] = "unclean.leader.election.enable";
     struct bytes said = topic_setting(topic, key);
     if (said.size == 0) {
-        struct wire_string all = metadata_find_config(view->image, METADATA_RESOURCE_BROKER,
-                                                      bytes_text(""), bytes_text(key));
+        struct wire_string all =
+            metadata_find_config(image, METADATA_RESOURCE_BROKER, bytes_text(""), bytes_text(key));
         said = bytes_of(all.data, (size_t)MAX(all.size, 0));
     }
     return bytes_equal(said, bytes_text("true"));
@@ -253,5 +253,5 @@ void controller_rules_of(const struct controller_view *view, const struct metada
     *out = (struct controller_rules){
         .min_insync = (int32_t)MIN(config.min_insync_replicas, INT32_MAX),
         .elr = metadata_feature_level(view->image, METADATA_FEATURE_ELR) > 0,
-        .unclean = unclean_allowed(view, topic)};
+        .unclean = controller_allows_unclean(view->image, topic)};
 }

@@ -56,7 +56,8 @@ static enum err judge(struct work *w, const struct controller_report *report,
                       struct metadata_batch *batch)
 {
     const struct metadata_topic *topic = metadata_find_id(w->view->image, &report->topic_id);
-    if (topic == NULL || report->partition < 0 || report->partition >= topic->partition_count)
+    if (topic == NULL || report->partition < 0 || report->partition >= topic->partition_count ||
+        KNOWN_BUG(trouble_passed_over))
         return ERR_NONE;
     const struct metadata_partition *p = metadata_partition(topic, report->partition);
     if (!changes(p, report, w->heartbeat->broker_id))

@@ -293,6 +293,7 @@ struct broker {
     struct env_timer start_kick, stop_kick; /* begin what start and stop asked for */
     struct broker_op *starting, *stopping;
     bool stop_wanted, disk_closing;
+    bool is_stuck;   /* broker_is_stuck */
     enum err failed; /* why starting or stopping failed */
     struct errmsg why;
     int64_t started_ns;

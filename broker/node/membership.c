@@ -140,7 +140,8 @@ static void register_it(struct broker *b)
     m->registration.kept_epoch = CONTROLLER_NO_EPOCH;
     if (m->epoch < 0 && !m->renewed) {
         m->registration.previous_epoch = dir_clean_epoch(b->dir);
-        m->registration.kept_epoch = dir_kept_epoch(b->dir);
+        if (!KNOWN_BUG(crash_is_unclean))
+            m->registration.kept_epoch = dir_kept_epoch(b->dir);
     }
     orders_give(b->orders, &m->order, &m->registration.command, ORDERS_FOREVER, on_registered);
 }

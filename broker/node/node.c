@@ -142,6 +142,11 @@ const char *broker_cluster_id(const struct broker *b)
     return b->dir == NULL ? "" : dir_cluster_id(b->dir);
 }
 
+bool broker_is_stuck(const struct broker *b)
+{
+    return b->is_stuck;
+}
+
 void broker_assert(struct broker *b, bool whole)
 {
     if (b->logs != NULL)

@@ -150,6 +150,9 @@ void broker_directory_id(const struct broker *broker, char out[BROKER_DIRECTORY_
  * An error says that the next start will recover. done is never called inside broker_stop. */
 #define BROKER_STOP_NS_MAX (5ll * 1000 * 1000 * 1000)
 void broker_stop(struct broker *broker, struct broker_op *op, broker_done *done);
+/* It would have to give up what is committed (K-11), which a note has told, and waits to be
+ * stopped: the process ends, for a person must look at its disk. */
+bool broker_is_stuck(const struct broker *broker);
 /* Asserts what must hold of it between two events; whole: all of it, which takes as long as there
  * are partitions. For the simulator, after each event. */
 void broker_assert(struct broker *broker, bool whole);

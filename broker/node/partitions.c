@@ -371,6 +371,7 @@ void broker_partitions_metadata_stopped(struct quorum_watch *watch, const char *
     struct broker *b = CONTAINER_OF(watch, struct broker, quorum_watch);
     NOTE(b->notes, QUORUM_STOPPED, "this node takes no part in the metadata quorum any more: %s",
          sentence);
+    b->is_stuck = true;
 }
 
 /* What the whole directory has is told once, by broker_partitions_metadata_failed. */

@@ -10,7 +10,8 @@ static void tell_settings(struct quorum *q, const struct metadata_topic *topic, 
     TRACE(q->trace, TOPIC_SETTINGS, .topic = hash_text(topic->name),
           .partitions = topic->partition_count, .durable = in_force.flush_policy == 0,
           .retention_ms = in_force.retention_ms, .retention_bytes = in_force.retention_bytes,
-          .min_insync = in_force.min_insync_replicas, .unclean = 0, .metadata_offset = offset,
+          .min_insync = in_force.min_insync_replicas,
+          .unclean = controller_allows_unclean(q->current, topic), .metadata_offset = offset,
           .topic_id = trace_topic_id(topic->id.b));
 }
 
