@@ -194,12 +194,14 @@ static void send(struct model *m, struct node *n, const struct raft_request *req
     f->request = *request;
 }
 
-/* What a leader sends along: some of what it has from there on. */
+/* What a leader sends along: some of what it has from there on. Who votes alone leads on in its
+ * epoch when its disk takes records back: nobody was sent what was not durable. */
 static void load(struct model *m, const struct node *n, struct flight *f)
 {
     int64_t first = f->request.end;
+    int64_t end = raft_voters(n->raft)->count > 1 ? n->log.end : MIN(n->log.end, n->disk.end);
     int64_t most = 1 + (int64_t)model_draw(m, BROUGHT_MAX - 1);
-    for (int64_t i = first; i < MIN(n->log.end, first + most); i++)
+    for (int64_t i = first; i < MIN(end, first + most); i++)
         f->brought.entries[f->brought.count++] = n->log.entries[i];
 }
 

@@ -74,7 +74,7 @@ static void histories(int count, int nodes, int voters, enum kind kind)
     if (nodes > 1)
         assert_true(t.truncations > count / 4);
     if (kind == WIPED)
-        assert_true(t.wipes > count / 2);
+        assert_true(t.wipes > count / 4);
     if (kind != PLAIN)
         assert_true(t.installs > count / 4);
 }
