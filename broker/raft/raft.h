@@ -9,8 +9,8 @@
  * - What is done to the log is done in the order of the steps. A truncation and a reset end with
  *   RAFT_LOG_DONE, appends and syncs are told by RAFT_SYNCED, both with the generation of the
  *   effects: what was synced before a truncation says nothing of what came after it (E-5).
- * - What a fetch brings is durable at the leader that gives it: who votes alone leads on in its epoch
- *   when its disk takes newer records back (RAFT_CUT), and observers may have fetched from it.
+ * - What a fetch brings is durable at the leader that gives it: who votes alone leads on in its
+ * epoch when its disk takes newer records back (RAFT_CUT), and observers may have fetched from it.
  * - Every request that it sends ends with exactly one RAFT_RESPONSE or RAFT_LOST.
  * - It steps RAFT_TICK when deadline_ns has come.
  */
