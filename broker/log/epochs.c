@@ -1,5 +1,5 @@
-/* epochs.c - leader-epoch-checkpoint: written anew whenever an epoch begins, and before the leader
- * of that epoch does anything (E-1). */
+/* epochs.c - leader-epoch-checkpoint: written anew whenever an epoch begins, and before anything of
+ * that epoch counts as durable (E-1). */
 #include "log/internal.h"
 #include <stdio.h>
 
@@ -13,6 +13,7 @@ struct writing {
 };
 
 static void start(struct log *log);
+static void write_some(struct log_set *set);
 
 /* Nobody may have waited, but what has been written in an epoch counts only with it. */
 static void on_retry(struct env_timer *timer)
@@ -34,7 +35,9 @@ static void on_written(struct dir_op *op, enum err e)
     struct dir_file_write *write = CONTAINER_OF(op, struct dir_file_write, op);
     struct writing *w = CONTAINER_OF(write, struct writing, write);
     struct log *log = w->log;
+    struct log_set *set = log->set;
     log->epochs_writing = false;
+    set->epochs_count--;
     log->epochs_durable = e == ERR_NONE && !log->epochs_changed;
     if (log->epochs_durable)
         log->epoch_durable = w->latest;
@@ -48,11 +51,13 @@ static void on_written(struct dir_op *op, enum err e)
     if (log->epochs_changed && !log->epochs_writing)
         start(log);
     log_move_durable(log);
+    write_some(set);
     log->busy--;
     log_settle(log);
 }
 
-static void start(struct log *log)
+/* False: there was no memory. */
+static bool write(struct log *log)
 {
     struct mem *mem = log->set->mem;
     struct writing *w = mem_zalloc(mem, sizeof *w);
@@ -65,9 +70,12 @@ static void start(struct log *log)
         if (w != NULL)
             text_free(&w->text);
         mem_free(mem, w);
+        log->epochs_writing = false;
         waiters_tell(&log->epoch_waits, ERR_NOMEM);
         retry_later(log);
-        return;
+        log->busy--;
+        log_settle(log);
+        return false;
     }
     w->log = log;
     w->latest = format_epochs_latest(&log->epochs);
@@ -76,9 +84,29 @@ static void start(struct log *log)
     snprintf(w->path, sizeof w->path, "%s/" LOG_EPOCHS_NAME, log->path);
     w->write = (struct dir_file_write){
         .path = w->path, .bytes = bytes_of(w->text.data, w->text.size), .checksum = true};
+    dir_file_put(log->dir, &w->write, on_written);
+    return true;
+}
+
+/* Of many logs that begin an epoch at once a few are written at a time: who appends to them wants
+ * the disk, too, and first. */
+static void write_some(struct log_set *set)
+{
+    while (set->epochs_count < LOG_EPOCHS_AT_ONCE && !list_empty(&set->epochs_waiting)) {
+        struct log *log =
+            CONTAINER_OF(list_pop_front(&set->epochs_waiting), struct log, epochs_link);
+        set->epochs_count++;
+        if (!write(log))
+            set->epochs_count--;
+    }
+}
+
+static void start(struct log *log)
+{
     log->epochs_writing = true;
     log->busy++;
-    dir_file_put(log->dir, &w->write, on_written);
+    list_push_back(&log->set->epochs_waiting, &log->epochs_link);
+    write_some(log->set);
 }
 
 void log_epochs_write(struct log *log, struct waiter *waiter)

@@ -13,19 +13,20 @@
 #define LOG_GIVE_UP "move the directory away and " LOG_START_EMPTY
 
 /* Named limits. */
-#define LOG_PIECE_BYTES (1 << 20)        /* a file is walked in pieces of this size */
-#define LOG_PIECE_SMALL (64 << 10)       /* where little is looked for */
-#define LOG_PIECE_MIN 512                /* in which a batch's head fits */
-#define LOG_OFFLOAD_BYTES (64 << 10)     /* a CRC over more than this is not the loop's work */
-#define LOG_CHECK_BYTES (256 << 10)      /* nor is it to decompress more than this */
-#define LOG_RECODE_BYTES (16 << 10)      /* or to compress more than this */
-#define LOG_RECODE_MAX (64 << 20)        /* of records, of a batch that is written anew */
-#define LOG_OPENINGS_MAX 16              /* recoveries at once in a directory */
-#define LOG_BATCHES_MAX 64               /* of one append */
-#define LOG_GAP_MAX (1 << 30)            /* offsets that may be missing within a segment */
-#define LOG_RECENT_MAX 512               /* batches whose place is remembered */
-#define LOG_TURNS_MAX 16                 /* reads with bytes in memory, in a directory */
-#define LOG_CURSORS_MAX 4                /* readers that do not remember their place themselves */
+#define LOG_PIECE_BYTES (1 << 20)    /* a file is walked in pieces of this size */
+#define LOG_PIECE_SMALL (64 << 10)   /* where little is looked for */
+#define LOG_PIECE_MIN 512            /* in which a batch's head fits */
+#define LOG_OFFLOAD_BYTES (64 << 10) /* a CRC over more than this is not the loop's work */
+#define LOG_CHECK_BYTES (256 << 10)  /* nor is it to decompress more than this */
+#define LOG_RECODE_BYTES (16 << 10)  /* or to compress more than this */
+#define LOG_RECODE_MAX (64 << 20)    /* of records, of a batch that is written anew */
+#define LOG_OPENINGS_MAX 16          /* recoveries at once in a directory */
+#define LOG_BATCHES_MAX 64           /* of one append */
+#define LOG_GAP_MAX (1 << 30)        /* offsets that may be missing within a segment */
+#define LOG_RECENT_MAX 512           /* batches whose place is remembered */
+#define LOG_TURNS_MAX 16             /* reads with bytes in memory, in a directory */
+#define LOG_CURSORS_MAX 4            /* readers that do not remember their place themselves */
+#define LOG_EPOCHS_AT_ONCE 2 /* checkpoints of leader epochs that are written at the same time */
 #define LOG_INDEX_CACHE_BYTES (16 << 20) /* of indexes of older segments, in a directory */
 #define LOG_SNAPSHOT_BYTES (32 << 20)    /* appended between two snapshots of a partition */
 #define LOG_PREFIX_BYTES (64 << 20)      /* appended until the active segment's index is saved */
@@ -209,7 +210,8 @@ struct log {
     int32_t epoch_durable;   /* the checkpoint on disk knows where all up to it begin; -1: none */
     struct env_timer epochs_retry;
     bool epochs_changed; /* since the write in flight began */
-    bool epochs_writing;
+    bool epochs_writing; /* or it waits for its turn */
+    struct list epochs_link;
     bool epochs_durable; /* the checkpoint on disk holds what memory holds, made in this life */
     struct env_timer retry;
 
@@ -243,6 +245,8 @@ struct log_set {
 
     uint64_t
         places_last; /* places of the logs: no two have the same, nor one before and after a cut */
+    int32_t epochs_count; /* checkpoints of leader epochs that are being written */
+    struct list epochs_waiting;
     int32_t turn_count; /* of those that have bytes in memory */
     struct list turns_waiting;
     bool gives_turns;

@@ -614,6 +614,7 @@ static struct log *new_log(struct log_set *set, const char *topic, int32_t parti
     list_init(&log->in_flight);
     list_init(&log->admissions);
     list_init(&log->epoch_waits);
+    list_init(&log->epochs_link);
     log->epochs.mem = set->mem;
     memcpy(log->topic_id.b, topic_id, sizeof log->topic_id.b);
     log->topic = mem_text(set->mem, topic, strlen(topic));

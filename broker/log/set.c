@@ -23,6 +23,7 @@ enum err log_set_new(struct log_set **out, struct dir *dir, enum log_flush flush
     list_init(&set->indexes);
     list_init(&set->openings_waiting);
     list_init(&set->turns_waiting);
+    list_init(&set->epochs_waiting);
     *out = set;
     return ERR_NONE;
 }

@@ -404,6 +404,28 @@ struct noting {
     struct replica *replica;
 };
 
+/* Its epoch has begun in the log. */
+static void lead_in_epoch(struct replica *r)
+{
+    if (r->shared && r->isr == NULL && r->isr_next == NULL)
+        return; /* nor may it be counted upon before it knows who else has it */
+    if (r->next.leader > r->leader_epoch || r->role == ROLE_FOLLOWER)
+        begin_epoch(r);
+    else
+        go_on_leading(r);
+    hold_no_more(r, true);
+    replica_wake_all(r);
+}
+
+/* The disk is full, and it leads already: it takes no more until the epoch is written down. */
+static void hold_again(struct replica *r)
+{
+    if (r->role != ROLE_LEADER || r->leader_epoch != r->next.leader)
+        return;
+    hold(r);
+    wait_for_room(r);
+}
+
 static void on_noted(struct log_op *op, enum err e)
 {
     struct noting *noting = CONTAINER_OF(op, struct noting, op);
@@ -413,22 +435,28 @@ static void on_noted(struct log_op *op, enum err e)
     r->noting = false;
     if (r->role != ROLE_LEADER && r->role != ROLE_FOLLOWER)
         return;
+    if (!r->holds && e == ERR_NOSPACE) {
+        hold_again(r);
+        return;
+    }
     if (!r->holds || log_latest_epoch(r->log) < r->next.leader) {
         replica_lead_on(r); /* another epoch began meanwhile, perhaps elsewhere */
         return;
     }
     if (e == ERR_NOSPACE)
         wait_for_room(r);
-    if (e != ERR_NONE)
-        return;
-    if (r->shared && r->isr == NULL && r->isr_next == NULL)
-        return; /* nor may it be counted upon before it knows who else has it */
-    if (r->next.leader > r->leader_epoch || r->role == ROLE_FOLLOWER)
-        begin_epoch(r);
-    else
-        go_on_leading(r);
-    hold_no_more(r, true);
-    replica_wake_all(r);
+    if (e == ERR_NONE)
+        lead_in_epoch(r);
+}
+
+/* P-1: the epoch is in the log at once, and durable before anything that is written in it counts as
+ * that (log_assign_epoch). So it leads at once, and who waits for acks=all waits for that, too:
+ * else a broker with a thousand partitions to take over would write a thousand files first. Where
+ * the disk was full the last time, it waits. */
+static void lead_before_noted(struct replica *r)
+{
+    if (r->noting && r->holds && !r->full && log_latest_epoch(r->log) == r->next.leader)
+        lead_in_epoch(r);
 }
 
 void replica_lead_on(struct replica *r)
@@ -443,6 +471,7 @@ void replica_lead_on(struct replica *r)
     noting->replica = r;
     r->noting = true;
     log_assign_epoch(r->log, r->next.leader, &noting->op, on_noted);
+    lead_before_noted(r);
 }
 
 /* P-1. */

@@ -105,17 +105,18 @@ struct replica_epochs {
  * replica then answers KAFKA_STORAGE_ERROR, and may be opened again. */
 void replica_open(struct replica *r, struct replica_op *op, struct log_set *logs,
                   struct replica_epochs epochs, replica_done *done);
-/* It leads, and serves what it has, but takes no records, because its leader epoch is not durable
- * (P-1). */
+/* It leads, or is to, and serves what it has, but takes no records: its leader epoch has not begun
+ * in its log, or a full disk does not take the note of it (P-1). */
 bool replica_holds(const struct replica *r);
 /* Leads, or follows, in epochs.leader from now on: the present one or a later one. Harmless on one
  * that neither leads nor follows. A leader also goes by each new partition epoch in the same leader
  * epoch, which ends what it has proposed (P-7); one that is not newer says nothing.
- * Leads (P-1): takes no records until the log has noted the epoch durably, which waits for what the
- * follower that it was is doing. When a full disk does not take it, or there is no memory, it goes
- * on holding, and this may be called again. Follows (P-2): at once, in every new epoch, also behind
- * the same leader; who waits is answered with NOT_LEADER_OR_FOLLOWER, and what was asked of a
- * leader in an epoch before is stale. */
+ * Leads (P-1): as soon as the epoch has begun in the log, which waits for what the follower that it
+ * was is doing; what is written in it counts as durable when the epoch is noted durably, too. When
+ * a full disk does not take it, or there is no memory, it goes on holding, and this may be called
+ * again. Follows (P-2): at once, in every new epoch, also behind the same leader; who waits is
+ * answered with NOT_LEADER_OR_FOLLOWER, and what was asked of a leader in an epoch before is stale.
+ */
 void replica_become(struct replica *r, struct replica_epochs epochs);
 /* What its topic sets has changed: goes by that from now on (log_reconfigure). */
 void replica_reconfigure(struct replica *r, const struct log_config *log,

@@ -358,6 +358,13 @@ static void lead_later(struct life *life)
                    (struct replica_epochs){.leader = replica_leader_epoch(life->replica) + 1});
 }
 
+static void lead_and_produce(struct life *life)
+{
+    lead_later(life);
+    assert_false(replica_holds(life->replica));
+    produce_both(life);
+}
+
 static void follow_later(struct life *life)
 {
     replica_become(life->replica,
@@ -599,10 +606,21 @@ TEST(a_partition_that_begins_an_epoch_may_be_closed)
         setup(&r, seed);
         harm(FAULT_DISK_HANG);
         order(lead_later, 1);
-        assert_true(replica_holds(r.life->replica));
+        assert_false(replica_holds(r.life->replica));
         order(lead_later, (int64_t)(seed % 3)); /* once is enough */
         teardown();
     }
+}
+
+/* P-1: a broker may have a thousand of them to take over at once, each with a file to write. */
+TEST(who_leads_anew_takes_records_before_its_epoch_is_written_down)
+{
+    struct rig r;
+    setup(&r, 81);
+    order(lead_and_produce, 100);
+    assert_int_equal(sent(0)->op.code, 0);
+    assert_int_equal(sent(1)->op.code, 0);
+    teardown();
 }
 
 TEST(who_leads_no_longer_answers_everybody)
