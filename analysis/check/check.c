@@ -8,10 +8,10 @@ const struct check_info check_infos[CHECK_CODE_COUNT] = {
 };
 
 static const struct check_rule *const rules[] = {
-    &check_rule_cluster, &check_rule_replicas, &check_rule_disk,      &check_rule_senders,
-    &check_rule_canon,   &check_rule_service,  &check_rule_records,   &check_rule_readers,
-    &check_rule_ids,     &check_rule_ends,     &check_rule_retention, &check_rule_quorum,
-    &check_rule_members, &check_rule_isr,
+    &check_rule_cluster, &check_rule_replicas, &check_rule_disk,  &check_rule_senders,
+    &check_rule_canon,   &check_rule_service,  &check_rule_times, &check_rule_records,
+    &check_rule_readers, &check_rule_ids,      &check_rule_ends,  &check_rule_retention,
+    &check_rule_quorum,  &check_rule_members,  &check_rule_isr,
 };
 
 int check_rule_count(void)

@@ -186,6 +186,12 @@ struct check_counts {
     uint64_t images_compared, images_replayed;
 };
 
+enum check_time {
+    CHECK_TIME_SEND, /* from a record's send to its success */
+    CHECK_TIME_SYNC, /* a round of syncs of a server */
+    CHECK_TIME_COUNT,
+};
+
 struct check;
 struct check_rule;
 
@@ -208,6 +214,8 @@ void check_end(struct check *check);
 /* Findings that break the contract. */
 uint64_t check_violations(const struct check *check);
 const struct check_finding *check_finding(const struct check *check, enum check_code code);
+/* In ns: so many percent of them took no longer, rounded up by 1/16 at most. -1: there was none. */
+int64_t check_took(const struct check *check, enum check_time what, int percent);
 const struct check_counts *check_counts(const struct check *check);
 /* A disk was given bytes that nobody wrote, or lost what it had. */
 bool check_disk_damaged(const struct check *check);

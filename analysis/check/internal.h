@@ -26,7 +26,7 @@ struct check_rule {
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
     check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum,
-    check_rule_members, check_rule_isr;
+    check_rule_members, check_rule_isr, check_rule_times;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -109,8 +109,10 @@ struct host {
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest, or the latest failed sync; -1: none */
     int64_t down_ns;       /* down: since then */
-    int64_t broker_id;     /* its node.id, as it says; -1: it has not */
-    bool image_told;       /* in this life: the metadata that it ends with, up to an offset */
+    int64_t sync_ns;       /* when its last round of syncs began, and in which life; 0: none did */
+    uint64_t sync_life;
+    int64_t broker_id; /* its node.id, as it says; -1: it has not */
+    bool image_told;   /* in this life: the metadata that it ends with, up to an offset */
     uint64_t image_offset, image_digest;
 };
 
@@ -194,11 +196,19 @@ struct sender {
     int64_t at_ns; /* of the last append */
 };
 
+#define CHECK_TIME_PLACES 1024
+/* How often something took so long, to 1/16 (times.c). */
+struct check_times {
+    uint64_t count;
+    uint32_t counts[CHECK_TIME_PLACES];
+};
+
 struct check {
     struct mem *mem;
     struct check_contract contract;
     struct check_finding findings[CHECK_CODE_COUNT];
     struct check_counts counts;
+    struct check_times times[CHECK_TIME_COUNT];
     struct tables tables;
     struct hmap replicas, senders, hosts;
     struct quorum quorum;

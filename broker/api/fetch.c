@@ -33,7 +33,7 @@ static void note_ends(struct fetch *s, struct fetch_item *item)
 static void count(struct fetch *s, const struct fetch_item *item)
 {
     const struct replica_fetch *f = &item->fetch;
-    s->rest |= f->some;
+    s->rest |= f->some && !item->quiet;
     if (f->read == NULL || f->read->bytes == 0)
         return;
     s->bytes += f->read->bytes;
@@ -66,9 +66,9 @@ static void post(struct request *r, int32_t index)
     item->is_new = false;
     f->isolation = in->isolation_level;
     f->mem = r->mem;
-    f->at_least_one = s->bytes == 0;
+    f->at_least_one = s->bytes == 0 && !item->quiet;
     f->bytes_max = 0;
-    if (s->part_count <= PARTS_MAX)
+    if (s->part_count <= PARTS_MAX && !item->quiet)
         f->bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->bytes_max, 0));
     api_join_hold(r);
     replica_fetch(f);
@@ -88,7 +88,7 @@ static void on_woken(struct replica_fetch *f, uint64_t bytes)
         replica_fetch_rest(f);
         return;
     }
-    s->since += bytes;
+    s->since += item->quiet ? 0 : bytes;
     if (s->phase != PHASE_WAITING)
         return;
     note_ends(s, item);
@@ -295,10 +295,22 @@ static void go_on(struct fetch *s)
 
 /* ---- the partitions ---- */
 
+/* One that asks for nothing and says how far its disk is: what it asked for before at that place
+ * stands, and what it was given since is on its way and is not given twice. */
+static void name_bytes(struct fetch_item *item, const struct wire_fetch_request_partition *in)
+{
+    bool says_end_alone = in->durable_end >= 0 && in->partition_max_bytes == 0;
+    bool stands = in->fetch_offset == item->fetch.offset &&
+                  in->current_leader_epoch == item->fetch.leader_epoch;
+    item->quiet = says_end_alone && (item->quiet || !stands);
+    if (!says_end_alone)
+        item->bytes_max = in->partition_max_bytes;
+}
+
 static void name_item(const struct fetch *s, struct fetch_item *item,
                       const struct wire_fetch_request_partition *in)
 {
-    item->bytes_max = in->partition_max_bytes;
+    name_bytes(item, in);
     item->fetch.offset = in->fetch_offset;
     item->fetch.leader_epoch = MAX(in->current_leader_epoch, -1);
     item->fetch.last_epoch = in->last_fetched_epoch;
@@ -502,7 +514,8 @@ static void queue_in_session(struct fetch *s)
     bool comes_back = before->request.conn != s->request.conn;
     s->phase = PHASE_QUEUED;
     list_push_back(&s->session->waiting, &s->queued);
-    if (!comes_back && api_fetch_follower(s->request.body).id < 0)
+    bool is_follower = api_fetch_follower(s->request.body).id >= 0;
+    if (!comes_back && (!is_follower || KNOWN_BUG(parked_fetch_kept)))
         return;
     before->superseded |= comes_back;
     before->expired = true;

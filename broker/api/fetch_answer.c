@@ -219,6 +219,7 @@ static void add_row(struct fetch *s, const struct fetch_item *item,
 static void give(struct fetch *s, struct fetch_item *item)
 {
     s->given[s->given_count++] = replica_fetch_take(&item->fetch);
+    item->quiet = item->fetch.follower.durable_end >= 0;
     if (s->incremental)
         item->order = ++s->set->order_last;
 }

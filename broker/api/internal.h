@@ -179,6 +179,9 @@ struct fetch_item {
     int32_t partition, bytes_max;
     int16_t refused; /* Kafka's code: why there is no replica to ask */
     bool is_new;     /* the replica has not been asked yet, and tells nothing */
+    /* A follower's that reads ahead: it was given what it asked for, or asked for nothing, and says
+     * since then how far its disk is. It hears of ends alone until it asks again. */
+    bool quiet;
     uint64_t
         order; /* in which they are asked; in a session, who was answered goes behind the rest */
     int64_t told_high_watermark, told_log_start; /* what the asker was told last */

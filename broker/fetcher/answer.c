@@ -62,8 +62,8 @@ static void follow_on(struct followed *p, const struct replica_take *take)
         fetcher_delay(p, false);
         return;
     case REPLICA_LATER:
-        if (ends.counting_end < ends.end)
-            fetcher_queue(p); /* when what it has counts */
+        if (ends.leader_epoch >= 0 && ends.counting_end < ends.end)
+            fetcher_move(p, FOLLOWED_SYNCING); /* when what it has counts */
         else
             fetcher_delay(p, false);
         return;

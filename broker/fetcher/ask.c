@@ -1,6 +1,6 @@
 /* ask.c - one fetch to one leader: of all that is followed behind it, in a session (KIP-227) that
- * hears only of what has changed. What is named says where the log ends, and that is what counts
- * of it, for the leader takes it as stored here. */
+ * hears only of what has changed. What is named says where the log ends, and how much of that is on
+ * the disk here: never more, for the leader takes it as stored. */
 #include "fetcher/internal.h"
 
 /* What a request is made of. */
@@ -30,8 +30,21 @@ static struct followed *next_unnamed(const struct fetcher *f)
     return p != NULL && is_stale(f, p) && !KNOWN_BUG(rest_of_session_unnamed) ? p : NULL;
 }
 
-static void name_partition(struct fetcher *f, struct followed *p, struct draft *d,
-                           struct wire_fetch_request *body)
+/* Of records that it is given next; 0: it has read too far ahead of its disk. */
+static int32_t bytes_wanted(const struct followed *p)
+{
+    const struct fetcher_settings *settings = &p->set->settings;
+    uint64_t limit = (uint64_t)settings->read_ahead_bytes;
+    if (p->asked.counting_end >= p->asked.end)
+        return settings->partition_bytes_max;
+    if (p->asked.uncounted_bytes >= limit)
+        return 0;
+    return (int32_t)MIN((uint64_t)settings->partition_bytes_max, limit - p->asked.uncounted_bytes);
+}
+
+/* bytes 0: it says how far its disk is, and what it has asked for stands. */
+static void name_partition(struct followed *p, struct draft *d, struct wire_fetch_request *body,
+                           int32_t bytes)
 {
     const struct wire_uuid *id = replica_topic_id(p->replica);
     struct wire_fetch_request_partition *row = &d->partitions[d->partition_count++];
@@ -50,7 +63,38 @@ static void name_partition(struct fetcher *f, struct followed *p, struct draft *
     if (KNOWN_BUG(epoch_of_sixteen_bits))
         row->last_fetched_epoch = (int16_t)p->asked.last_epoch;
     row->log_start_offset = p->asked.start;
-    row->partition_max_bytes = f->set->settings.partition_bytes_max;
+    row->partition_max_bytes = bytes;
+    if (!p->fetcher->reads_ahead)
+        return;
+    p->durable_told = MAX(p->durable_told, p->asked.durable_end); /* for a known bug alone */
+    row->durable_end = KNOWN_BUG(durable_end_kept) ? p->durable_told : p->asked.durable_end;
+}
+
+/* It is asked from its end on. */
+static void name_anew(struct followed *p, const struct fetcher_request *r, struct draft *d,
+                      struct wire_fetch_request *body)
+{
+    struct fetcher *f = p->fetcher;
+    int32_t bytes = bytes_wanted(p);
+    p->session = f->session;
+    p->number = r->number;
+    p->wants = bytes > 0 || f->set->settings.partition_bytes_max == 0;
+    fetcher_move(p, FOLLOWED_ASKED);
+    name_partition(p, d, body, bytes);
+}
+
+/* An answer to what it has asked for may be on its way, and is taken when it comes. */
+static void tell_durable_ends(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
+{
+    while (d->partition_count < FETCHER_NAMED_MAX && !list_empty(&f->telling)) {
+        struct followed *p = CONTAINER_OF(list_pop_front(&f->telling), struct followed, telling);
+        struct replica_ends ends;
+        replica_ends(p->replica, &ends);
+        ASSERT(p->state == FOLLOWED_ASKED);
+        ASSERT(ends.end == p->asked.end);
+        p->asked = ends;
+        name_partition(p, d, body, 0);
+    }
 }
 
 static void name_all(struct fetcher_request *r, struct draft *d, struct wire_fetch_request *body)
@@ -62,11 +106,9 @@ static void name_all(struct fetcher_request *r, struct draft *d, struct wire_fet
         fetcher_queue(p);
         if (p->state != FOLLOWED_QUEUED)
             continue; /* it cannot be asked for just now */
-        p->session = f->session;
-        p->number = r->number;
-        fetcher_move(p, FOLLOWED_ASKED);
-        name_partition(f, p, d, body);
+        name_anew(p, r, d, body);
     }
+    tell_durable_ends(f, d, body);
     body->topics = d->topics;
 }
 
@@ -125,7 +167,8 @@ static int32_t bytes_of_answer(const struct fetcher_set *set)
 static int32_t wait_ms_of(const struct fetcher *f, bool anew)
 {
     int32_t wait_ms = (int32_t)MIN(f->set->settings.wait_ms_max, INT32_MAX);
-    bool all = next_unnamed(f) == NULL && list_empty(&f->forgotten) && list_empty(&f->aside);
+    bool all = next_unnamed(f) == NULL && list_empty(&f->forgotten) && list_empty(&f->aside) &&
+               list_empty(&f->telling);
     if (f->refused)
         return wait_ms / (1 + f->followed_count / f->set->settings.named_max);
     return all && !anew ? wait_ms : 0;
@@ -151,6 +194,7 @@ static void fill(struct fetcher_request *r, int16_t version, struct draft *d,
     struct fetcher *f = r->fetcher;
     const struct fetcher_set *set = f->set;
     wire_fetch_request_defaults(body);
+    fetcher_look_ahead(f);
     enter_session(r, body);
     forget_aside(f, d, body);
     name_all(r, d, body);
@@ -257,7 +301,8 @@ bool fetcher_may_double(struct fetcher *f)
     int32_t busy_count = 0;
     for (int i = 0; i < FETCHER_REQUESTS_MAX; i++)
         busy_count += f->requests[i].busy;
-    return busy_count < FETCHER_REQUESTS_MAX && f->session_epoch > 0;
+    return f->session_epoch > 0 &&
+           busy_count < (f->reads_ahead ? FETCHER_REQUESTS_MAX : FETCHER_REQUESTS_PLAIN);
 }
 
 void fetcher_request_end(struct fetcher_request *r)
@@ -268,13 +313,19 @@ void fetcher_request_end(struct fetcher_request *r)
     r->busy = false;
 }
 
+static struct fetcher_request *free_request(struct fetcher *f)
+{
+    for (int i = 0; i < FETCHER_REQUESTS_MAX; i++) {
+        if (!f->requests[i].busy)
+            return &f->requests[i];
+    }
+    UNREACHABLE(); /* fetcher_may_double */
+}
+
 void fetcher_ask(struct fetcher *f)
 {
-    struct fetcher_request *r = &f->requests[0];
+    struct fetcher_request *r = free_request(f);
     ASSERT(!f->answering);
-    if (r->busy)
-        r = &f->requests[1];
-    ASSERT(!r->busy);
     r->busy = true;
     r->number = ++f->number;
     r->session = f->session;

@@ -62,10 +62,18 @@ static struct list *list_of(const struct followed *p)
     UNREACHABLE();
 }
 
+/* What counts here has moved since the leader was told. */
+static bool has_news(const struct followed *p, const struct replica_ends *ends)
+{
+    return p->state == FOLLOWED_ASKED && p->fetcher->reads_ahead && is_named(p) &&
+           ends->counting_end != p->asked.counting_end && !KNOWN_BUG(durable_end_not_told);
+}
+
 /* Out of its fetcher's hands, or into them. */
 static void take_out(struct followed *p)
 {
     list_remove(&p->link);
+    list_remove(&p->telling);
     if (p->delayed.queued)
         heap_remove(&p->fetcher->delayed, &p->delayed);
     p->fetcher->awaited_count -= is_awaited(p);
@@ -78,9 +86,13 @@ static void take_out(struct followed *p)
 static void put_in(struct followed *p)
 {
     struct list *list = list_of(p);
+    struct replica_ends ends;
     p->fetcher->awaited_count += is_awaited(p);
     if (list != NULL)
         list_push_back(list, &p->link);
+    replica_ends(p->replica, &ends);
+    if (has_news(p, &ends))
+        list_push_back(&p->fetcher->telling, &p->telling);
     if (p->state == FOLLOWED_DELAYED)
         heap_insert(&p->fetcher->delayed, &p->delayed);
 }
@@ -93,6 +105,23 @@ void fetcher_move(struct followed *p, enum followed_state state)
     ASSERT(p->fetcher->awaited_count >= 0);
 }
 
+/* Without a session for this broker a leader would be told of a durable end by the next fetch
+ * alone, which is parked. */
+void fetcher_look_ahead(struct fetcher *f)
+{
+    const struct fetcher_set *set = f->set;
+    f->reads_ahead = !f->refused && set->settings.read_ahead_bytes > 0 &&
+                     set->watch->takes_durable_end(set->watch, f->leader);
+}
+
+/* An offset that is asked from says that all before it counts here; to who is told the durable end
+ * besides, that it is written. */
+static bool may_ask(const struct followed *p, const struct replica_ends *ends)
+{
+    return ends->counting_end >= ends->end ||
+           (p->fetcher->reads_ahead && ends->written_end >= ends->end);
+}
+
 void fetcher_queue(struct followed *p)
 {
     struct replica_ends ends;
@@ -100,7 +129,7 @@ void fetcher_queue(struct followed *p)
     if (ends.leader_epoch < 0)
         fetcher_move(p, FOLLOWED_RESTING);
     else
-        fetcher_move(p, ends.counting_end < ends.end ? FOLLOWED_SYNCING : FOLLOWED_QUEUED);
+        fetcher_move(p, may_ask(p, &ends) ? FOLLOWED_QUEUED : FOLLOWED_SYNCING);
 }
 
 /* What has come to nothing comes to something soon, or to nothing for long. */
@@ -127,23 +156,6 @@ static bool is_due_before(const struct heap_node *a, const struct heap_node *b)
     const struct followed *x = CONTAINER_OF(a, struct followed, delayed);
     const struct followed *y = CONTAINER_OF(b, struct followed, delayed);
     return x->due_ns != y->due_ns ? x->due_ns < y->due_ns : x->sequence < y->sequence;
-}
-
-/* Its log counts further, or the replica follows no more. */
-static void on_moved(struct replica_follow_watch *watch)
-{
-    struct followed *p = CONTAINER_OF(watch, struct followed, watch);
-    struct replica_ends ends;
-    if (p->fetcher == NULL || p->state == FOLLOWED_TAKING)
-        return;
-    replica_ends(p->replica, &ends);
-    if (ends.leader_epoch < 0 && p->state != FOLLOWED_RESTING)
-        fetcher_move(p, FOLLOWED_RESTING);
-    else if (p->state == FOLLOWED_SYNCING && ends.counting_end >= ends.end)
-        fetcher_move(p, FOLLOWED_QUEUED);
-    else
-        return;
-    fetcher_go_on(p->fetcher);
 }
 
 /* ---- when the next request goes out ---- */
@@ -189,12 +201,13 @@ static void wake_delayed(struct fetcher *f)
 static int64_t ask_at_ns(struct fetcher *f)
 {
     const struct fetcher_request *before = fetcher_first_request(f);
-    bool news = !list_empty(&f->queue);
+    bool news = !list_empty(&f->queue) || !list_empty(&f->telling);
     bool some = before == NULL ? news || !list_empty(&f->asked) : news && fetcher_may_double(f);
     if (!some || f->answering)
         return INT64_MAX;
     int64_t at_ns = MAX(f->paused_until_ns, f->awaited_count > 0 ? f->settle_ns : 0);
-    return before == NULL ? at_ns : MAX(at_ns, before->sent_ns + FETCHER_PARKED_NS);
+    bool at_once = before == NULL || f->reads_ahead;
+    return at_once ? at_ns : MAX(at_ns, before->sent_ns + FETCHER_PARKED_NS);
 }
 
 static void keep_time(struct fetcher *f)
@@ -212,10 +225,36 @@ static void keep_time(struct fetcher *f)
         env_arm(env, &f->timer, MAX(at_ns, now_ns));
 }
 
+/* Its log counts further, or the replica follows no more. */
+static void on_moved(struct replica_follow_watch *watch)
+{
+    struct followed *p = CONTAINER_OF(watch, struct followed, watch);
+    struct replica_ends ends;
+    if (p->fetcher == NULL || p->state == FOLLOWED_TAKING)
+        return;
+    replica_ends(p->replica, &ends);
+    bool is_behind = p->state == FOLLOWED_SYNCING || (p->state == FOLLOWED_ASKED && !p->wants);
+    bool is_cut = p->state == FOLLOWED_ASKED && ends.end != p->asked.end;
+    if (ends.leader_epoch < 0 && p->state != FOLLOWED_RESTING)
+        fetcher_move(p, FOLLOWED_RESTING);
+    else if (ends.leader_epoch >= 0 && (is_behind || is_cut))
+        fetcher_queue(p);
+    else if (has_news(p, &ends) && !list_linked(&p->telling))
+        list_push_back(&p->fetcher->telling, &p->telling);
+    else
+        return;
+    /* As an event of its own: a round of syncs ends for many at once. */
+    if (ask_at_ns(p->fetcher) <= env_now(p->set->env))
+        env_arm(p->set->env, &p->fetcher->timer, env_now(p->set->env));
+    else
+        keep_time(p->fetcher);
+}
+
 void fetcher_go_on(struct fetcher *f)
 {
     if (f->stepping)
-        return;                   /* it comes here when it has taken what it can */
+        return; /* it comes here when it has taken what it can */
+    fetcher_look_ahead(f);
     if (f->followed_count == 0) { /* it goes, as an event of its own */
         env_arm(f->set->env, &f->step, env_now(f->set->env));
         return;
@@ -289,6 +328,7 @@ static struct fetcher *fetcher_new(struct fetcher_set *set, int32_t leader)
     list_init(&f->asked);
     list_init(&f->aside);
     list_init(&f->finding);
+    list_init(&f->telling);
     list_init(&f->forgotten);
     heap_init(&f->delayed, is_due_before);
     arena_init(&f->arena, set->held, FETCHER_ARENA_BYTES);
@@ -383,6 +423,7 @@ static struct followed *followed_new(struct fetcher_set *set, struct replica *re
     if (p == NULL)
         return NULL;
     list_init(&p->link);
+    list_init(&p->telling);
     p->set = set;
     p->replica = replica_hold(replica);
     p->watch.moved = on_moved;

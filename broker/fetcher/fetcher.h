@@ -25,6 +25,8 @@ struct fetcher_settings {
      * backoff.ms. */
     int64_t wait_ms_max, backoff_ms;
     int32_t bytes_min, partition_bytes_max, response_bytes_max;
+    /* Bytes of a partition that are read before what was read has come to count here. */
+    int64_t read_ahead_bytes;
     /* What all answers that are on their way may come to; each leader is asked for its part. */
     int64_t bytes_max;
     int32_t named_max;   /* partitions of a request; 0: FETCHER_NAMED_MAX, which is the most */
@@ -35,6 +37,9 @@ struct fetcher_watch {
     /* Of this broker, by which a leader knows that it is not one that was here before (KIP-903);
      * -1: it is not registered. */
     int64_t (*broker_epoch)(const struct fetcher_watch *watch);
+    /* That broker, as it is registered now, takes a follower's durable end: it may be read ahead
+     * from. Otherwise an offset that is asked from says what is stored here. */
+    bool (*takes_durable_end)(const struct fetcher_watch *watch, int32_t leader);
     /* Told once of each trouble of a partition or with a leader, until that has passed. */
     void (*tell)(struct fetcher_watch *watch, const char *sentence);
 };

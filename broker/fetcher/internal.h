@@ -11,17 +11,18 @@
  * further one is twice as long, up to replica.fetch.backoff.ms. */
 #define FETCHER_PAUSE_FIRST_MS 10
 /* A fetch that has not been answered for so long is parked at the leader. Another one behind it
- * brings it back from one of kiln's, and waits in line at one of Kafka's. */
+ * waits in line there; one of kiln's leaders answers the first one for it, and is asked at once. */
 #define FETCHER_PARKED_NS ENV_NS_OF_MS(5)
-#define FETCHER_REQUESTS_MAX 2 /* of a leader, that have not been answered */
+#define FETCHER_REQUESTS_MAX 4   /* of a leader, that have not been answered */
+#define FETCHER_REQUESTS_PLAIN 2 /* of one that is not kiln's */
 
 enum followed_state {
     FOLLOWED_RESTING, /* the image or its log must change before there is something to ask */
     FOLLOWED_QUEUED,  /* the next request names it */
     FOLLOWED_ASKED,   /* the leader knows from where on; its answer may come at any moment */
     FOLLOWED_TAKING,  /* an answer is on its way into the log */
-    FOLLOWED_SYNCING, /* what was taken does not count yet: to ask for more would say that it does
-                       */
+    FOLLOWED_SYNCING, /* what was taken does not count yet, or is not even written: to ask for more
+                         would say that it is */
     FOLLOWED_FINDING, /* where the leader's log begins and ends is being asked */
     FOLLOWED_DELAYED, /* something went wrong: after a pause */
 };
@@ -30,6 +31,7 @@ enum followed_state {
 struct followed {
     struct hmap_node node; /* of the set's, by topic id and partition */
     struct list link;      /* in one of its fetcher's lists */
+    struct list telling;   /* in its fetcher's, of that name */
     struct fetcher_set *set;
     struct fetcher *fetcher; /* NULL: it is followed no more, and goes when it has been taken */
     struct replica *replica; /* held */
@@ -43,7 +45,9 @@ struct followed {
     uint64_t number;           /* of the request that named it last */
     uint64_t round;            /* of the fetcher's, in which it was given something last */
     struct replica_ends asked; /* as it was named */
+    bool wants;                /* ASKED: for records too, and not only to say how far its disk is */
     bool was_empty;            /* the answer before; for a known bug alone */
+    int64_t durable_told;      /* the greatest durable end ever said; likewise */
     bool told;                 /* that it is in trouble */
 };
 
@@ -86,6 +90,8 @@ struct fetcher {
     /* queue: QUEUED. asked: ASKED, those first that were named first. aside: neither, but the
      * session has them. finding: FINDING. */
     struct list queue, asked, aside, finding;
+    struct list telling; /* ASKED: its durable end has moved since it was named */
+    bool reads_ahead; /* more is asked for before what was taken counts here, and the leader told */
     struct list forgotten; /* struct forgotten */
     int32_t forgotten_count;
     struct heap delayed;
@@ -141,6 +147,8 @@ void fetcher_queue(struct followed *p);
 void fetcher_delay(struct followed *p, bool soon);
 struct followed *fetcher_find(const struct fetcher_set *set, const struct wire_uuid *topic_id,
                               int32_t partition);
+/* As the image and the session are now. */
+void fetcher_look_ahead(struct fetcher *f);
 /* Does what is due: asks, or waits for something. The last act of an event. */
 void fetcher_go_on(struct fetcher *f);
 /* Nothing is asked for a while; soon: which is short at first. */

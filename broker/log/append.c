@@ -530,6 +530,8 @@ static void advance(struct log *log)
     log_commit(log);
     if (!log_waits_for_sync(log) || KNOWN_BUG(ack_without_sync))
         log_told(log, ERR_NONE);
+    else if (log->watch != NULL && log->watch->written != NULL)
+        log->watch->written(log->watch);
 }
 
 static void on_appended(struct env_op *op, enum err e, uint64_t n)

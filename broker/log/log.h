@@ -48,11 +48,14 @@ struct log_op {
 /* Told of what happens to a log by itself. Both may append, read and release, but not close.
  * moved: an end moved on, or (e != ERR_NONE, once) the log is offline from now on: what was not
  *   durable is not known to be stored and must never be acknowledged. The last act of an event.
+ * written: the written end has moved, and what counts has not, for it waits for the sync. The last
+ *   act of an event. NULL: nobody asks.
  * cut: a write failed (a full disk). What stood at or above end is not in the log and never will
  *   be; its offsets are given again to others. Whoever waits for one of them is refused, at once.
  *   Appends are refused until the log has repaired itself; reads go on. Or the log is truncated. */
 struct log_watch {
     void (*moved)(struct log_watch *watch, enum err e);
+    void (*written)(struct log_watch *watch);
     void (*cut)(struct log_watch *watch, int64_t end);
 };
 

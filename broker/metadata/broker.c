@@ -7,6 +7,16 @@ static void broker_free(struct metadata_object *object)
     mem_free(broker->mem, broker);
 }
 
+static int16_t replication_of(const struct wire_register_broker_record *record)
+{
+    for (int32_t i = 0; i < record->features_count; i++) {
+        const struct wire_register_broker_record_feature *f = &record->features[i];
+        if (wire_string_equal(f->name, wire_text(METADATA_FEATURE_REPLICATION)))
+            return MAX(f->max_supported_version, 0);
+    }
+    return 0;
+}
+
 /* NULL: no memory. */
 static struct metadata_broker *
 broker_new(struct mem *mem, const struct wire_register_broker_record *record, struct bytes encoded)
@@ -26,6 +36,7 @@ broker_new(struct mem *mem, const struct wire_register_broker_record *record, st
     broker->epoch = record->broker_epoch;
     broker->fenced = record->fenced;
     broker->in_controlled_shutdown = record->in_controlled_shutdown;
+    broker->replication = replication_of(record);
     if (record->end_points_count > 0) {
         const struct wire_register_broker_record_endpoint *first = &record->end_points[0];
         memcpy(broker->host, first->host.data, (size_t)MAX(first->host.size, 0));

@@ -247,13 +247,20 @@ struct metadata_topic {
 const struct metadata_partition *metadata_partition(const struct metadata_topic *topic,
                                                     int32_t number);
 
+/* A feature of registrations alone, never finalized: what a broker of kiln says of itself, and
+ * nobody else does. Level 1: as a leader it takes from a follower's fetch how far that one's disk
+ * is (the tagged field 10000 of Fetch). */
+#define METADATA_FEATURE_REPLICATION "kiln.replication"
+#define METADATA_REPLICATION 1
+
 struct metadata_broker {
     struct metadata_object object; /* key: its id, big-endian */
     struct mem *mem;
     int32_t id;
     int64_t epoch; /* offset of its registration */
     bool fenced, in_controlled_shutdown;
-    uint16_t port; /* of its first endpoint */
+    int16_t replication; /* newest level of METADATA_FEATURE_REPLICATION; 0: it has none */
+    uint16_t port;       /* of its first endpoint */
     char host[METADATA_HOST_MAX];
     uint32_t size; /* of all of it, as a RegisterBrokerRecord of the newest version */
     uint8_t record[];

@@ -89,6 +89,8 @@ static const struct config_row rows[] = {
             "10485760", "bytes of all its answer, unless one batch alone is larger"),
     INT_ROW("replica.fetch.backoff.ms", replica_fetch_backoff_ms, 0, INT32_MAX, "1000",
             "the pause before a partition is asked for again that could not be had"),
+    INT_ROW("replica.read.ahead.bytes", replica_read_ahead_bytes, 0, INT32_MAX, "8388608",
+            "bytes of one partition that a replica reads before its disk has synced them"),
     INT_ROW("replica.socket.timeout.ms", replica_socket_timeout_ms, 1, INT32_MAX, "30000",
             "how long a replica waits for its leader's answer"),
     INT_ROW("num.replica.fetchers", num_replica_fetchers, 1, INT32_MAX, "1",

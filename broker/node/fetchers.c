@@ -124,6 +124,15 @@ static int64_t broker_epoch(const struct fetcher_watch *watch)
     return broker_membership_epoch(CONTAINER_OF(watch, struct fetchers, watch)->broker);
 }
 
+/* In the image by which the partitions' epochs are known: a leader that is another one since leads
+ * in a later epoch, in which nothing is asked yet. */
+static bool takes_durable_end(const struct fetcher_watch *watch, int32_t leader)
+{
+    const struct broker *b = CONTAINER_OF(watch, struct fetchers, watch)->broker;
+    const struct metadata_broker *is = metadata_find_broker(quorum_current(b->quorum), leader);
+    return is != NULL && is->replication >= 1;
+}
+
 static void tell(struct fetcher_watch *watch, const char *sentence)
 {
     NOTE(CONTAINER_OF(watch, struct fetchers, watch)->broker->notes, REPLICATION, "%s", sentence);
@@ -150,11 +159,13 @@ static enum err make(struct fetchers *f)
         .bytes_min = (int32_t)config->replica_fetch_min_bytes,
         .partition_bytes_max = (int32_t)config->replica_fetch_max_bytes,
         .response_bytes_max = (int32_t)config->replica_fetch_response_max_bytes,
+        .read_ahead_bytes = config->replica_read_ahead_bytes,
         .bytes_max = bytes / FETCHERS_ANSWERS,
         .named_max = (int32_t)b->limits.fetch_partitions,
         .trace = b->trace,
     };
-    f->watch = (struct fetcher_watch){.broker_epoch = broker_epoch, .tell = tell};
+    f->watch = (struct fetcher_watch){
+        .broker_epoch = broker_epoch, .takes_durable_end = takes_durable_end, .tell = tell};
     broker_budget_init(&f->budget, b->env, b->mem, bytes, BEYOND_BYTES);
     enum err e = peers_new(&f->peers, b->env, &f->budget.mem, b->trace, &peers);
     if (e == ERR_NONE)

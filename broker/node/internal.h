@@ -259,7 +259,7 @@ struct membership {
     /* What a registration says. */
     struct wire_register_broker_record record;
     struct wire_register_broker_record_endpoint end_points[LISTENERS_MAX];
-    struct wire_register_broker_record_feature features[METADATA_FEATURES + 1];
+    struct wire_register_broker_record_feature features[METADATA_FEATURES + 2];
     struct wire_uuid directory;
 };
 

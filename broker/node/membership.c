@@ -89,6 +89,12 @@ static void fill_record(struct broker *b)
     if (b->members.dynamic)
         m->features[record->features_count++] = (struct wire_register_broker_record_feature){
             .name = wire_text("kraft.version"), .max_supported_version = QUORUM_KRAFT_VERSION};
+    /* From 0 on: a controller of Kafka's refuses who cannot do without a feature that it lacks. */
+    m->features[record->features_count++] = (struct wire_register_broker_record_feature){
+        .name = wire_text(METADATA_FEATURE_REPLICATION),
+        .min_supported_version = 0,
+        .max_supported_version = METADATA_REPLICATION};
+    ASSERT(record->features_count <= COUNT_OF(m->features));
     memcpy(m->directory.b, dir_id(b->dir), sizeof m->directory.b);
     record->log_dirs = &m->directory;
     record->log_dirs_count = 1;

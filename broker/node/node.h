@@ -29,7 +29,7 @@ struct broker_config {
     int64_t initial_broker_registration_timeout_ms;
     /* Replication. */
     int64_t replica_fetch_wait_max_ms, replica_fetch_min_bytes, replica_fetch_max_bytes;
-    int64_t replica_fetch_response_max_bytes, replica_fetch_backoff_ms;
+    int64_t replica_fetch_response_max_bytes, replica_fetch_backoff_ms, replica_read_ahead_bytes;
     int64_t replica_socket_timeout_ms;
     int64_t num_replica_fetchers;
     int32_t flush_policy; /* enum log_flush */

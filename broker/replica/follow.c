@@ -12,7 +12,10 @@ void replica_ends(const struct replica *r, struct replica_ends *out)
     out->start = log_start(r->log);
     out->end = log_end(r->log);
     out->last_epoch = log_latest_epoch(r->log);
+    out->written_end = log_written_end(r->log);
     out->counting_end = log_counting_end(r->log);
+    out->durable_end = KNOWN_BUG(durable_before_sync) ? out->end : log_durable_end(r->log);
+    out->uncounted_bytes = log_written_bytes(r->log) - log_counting_bytes(r->log);
     out->generation = log_generation(r->log);
 }
 

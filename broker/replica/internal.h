@@ -22,9 +22,12 @@ struct remote {
     bool in_sync;  /* committed */
     bool proposed; /* would be; where nothing is proposed, of none */
     bool known;    /* it has fetched in this leader epoch */
-    /* Of its last fetch: what counts of its log, which begins there, in which life of its broker;
-     * what counted here then; when. -1: not known. */
-    int64_t end, log_start, broker_epoch, leader_end, fetched_ns;
+    /* Of its last fetch: what counts of its log, which begins there, in which life of its broker.
+     * -1: not known. */
+    int64_t end, log_start, broker_epoch;
+    /* What counted here at an earlier fetch, and when that was: the first after it had reached what
+     * stood here before. With a fetch that reads ahead of its disk a later one says nothing yet. */
+    int64_t leader_end, fetched_ns;
     int64_t caught_up_ns; /* the last moment of which it is known that it had all that counted */
 };
 
@@ -95,6 +98,8 @@ void replica_move(struct replica *r, enum role role);
 /* The log's ends have moved, or it went offline. */
 void replica_moved(struct log_watch *watch, enum err e);
 /* isr.c */
+/* The written end has moved, and what counts has not. */
+void replica_written(struct log_watch *watch);
 /* Of an image: what replica_isr_begin will go by. ERR_NOMEM: nothing of it counts. */
 enum err replica_isr_take(struct replica *r, const struct replica_epochs *epochs) MUST_USE;
 void replica_isr_forget(struct replica *r);

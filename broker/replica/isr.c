@@ -339,17 +339,21 @@ static void learn(struct replica *r, struct remote *m, const struct replica_fetc
 {
     int64_t now_ns = env_now(r->env);
     int64_t end = end_of(r, f), leader_end = log_counting_end(r->log);
+    int64_t lag_end = KNOWN_BUG(lag_by_offset) ? f->offset : end;
     bool is_news = !m->known || end != m->end || f->follower.epoch != m->broker_epoch;
-    if (end >= leader_end)
+    bool reached = m->known && lag_end >= m->leader_end;
+    if (lag_end >= leader_end)
         m->caught_up_ns = now_ns;
-    else if (m->known && end >= m->leader_end)
+    else if (reached)
         m->caught_up_ns = MAX(m->caught_up_ns, m->fetched_ns);
+    if (!m->known || reached) {
+        m->leader_end = leader_end;
+        m->fetched_ns = now_ns;
+    }
     m->known = true;
     m->end = end;
     m->log_start = f->follower.log_start;
     m->broker_epoch = f->follower.epoch;
-    m->leader_end = leader_end;
-    m->fetched_ns = now_ns;
     if (is_news)
         tell_remote(r, m);
 }
@@ -384,6 +388,16 @@ void replica_isr_moved(struct replica *r)
     isr->written_end = written_end;
     if (wrote)
         replica_wake_followers(r);
+}
+
+/* Followers read what is written: their disks sync beside this one (P-8 waits for all of them). */
+void replica_written(struct log_watch *watch)
+{
+    struct replica *r = CONTAINER_OF(watch, struct replica, watch);
+    if (r->role == ROLE_LEADER && r->isr != NULL)
+        replica_isr_moved(r);
+    else if (r->role == ROLE_FOLLOWER)
+        replica_follow_moved(r);
 }
 
 int64_t replica_low_watermark(const struct replica *r)

@@ -122,7 +122,7 @@ enum err replica_new(struct replica **out, struct replica_set *set, struct env *
         .partition = partition,
         .config = *config,
         .error = ERR_OFFLINE,
-        .watch = {.moved = replica_moved, .cut = on_cut},
+        .watch = {.moved = replica_moved, .written = replica_written, .cut = on_cut},
         .trace_id = trace_partition(topic, partition),
         .topic_trace = trace_topic_id(topic_id->b),
         .leader_epoch = -1,

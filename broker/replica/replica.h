@@ -392,9 +392,12 @@ void replica_take(struct replica *r, struct replica_take *t, replica_take_done *
 struct replica_ends {
     int32_t leader_epoch; /* -1: it does not follow */
     int64_t start, end;   /* of the log: it asks from its end on */
+    int64_t written_end;  /* what a kill of this process leaves */
     int32_t last_epoch;   /* of its last record; -1: it has none */
     int64_t counting_end; /* what counts as its own: with flush.policy=ack the durable end */
-    uint64_t generation;  /* of the log, for which counting_end was true */
+    int64_t durable_end;  /* whatever the policy: its leader's may be another one for a moment */
+    uint64_t uncounted_bytes; /* that are in the log and do not count yet */
+    uint64_t generation;      /* of the log, for which counting_end and durable_end were true */
 };
 void replica_ends(const struct replica *r, struct replica_ends *out);
 

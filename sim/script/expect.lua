@@ -8,7 +8,7 @@ for _, word in ipairs { "and", "or", "not", "nil", "true", "false", "function", 
   KEYWORDS[word] = true
 end
 -- What may be asked once more: it only looks.
-local LOOKS = { counts = true, rows = true, reached = true, now = true, alive = true, ready = true, done = true, said = true,
+local LOOKS = { counts = true, rows = true, reached = true, took = true, now = true, alive = true, ready = true, done = true, said = true,
   controller = true, quorum_epoch = true, role = true }
 
 -- Behind the text that begins with a quote at i.

@@ -390,6 +390,11 @@ end
 
 -- How many rows of that kind the trace has so far: rows "ACK".
 function rows(kind) return kiln.rows(check.text("rows", kind)) end
+-- A time within which so many percent of the sends so far succeeded, or of the rounds of syncs ended; nil before the first.
+function took(what, percent)
+  local ns = kiln.took(check.text("took", what), percent)
+  return ns and time_of(ns)
+end
 -- How often a mark was reached so far.
 function reached(mark) return kiln.reached(check.text("reached", mark)) end
 

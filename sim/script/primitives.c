@@ -626,6 +626,20 @@ static int get_counts(lua_State *lua)
     return 1;
 }
 
+/* took(what, percent): nil where there was none. */
+static int get_took(lua_State *lua)
+{
+    static const char *const names[] = {"send", "sync", NULL};
+    int what = luaL_checkoption(lua, 1, NULL, names);
+    lua_Integer percent = luaL_checkinteger(lua, 2);
+    luaL_argcheck(lua, percent >= 1 && percent <= 100, 2, "1 to 100");
+    int64_t ns = check_took(booted(lua)->check, (enum check_time)what, (int)percent);
+    if (ns < 0)
+        return 0;
+    lua_pushinteger(lua, ns);
+    return 1;
+}
+
 /* leader(topic, partition): the number of the node that led it last, whether it does so now, and
  * the leader epoch; nothing, where nobody has. */
 static int find_leader(lua_State *lua)
@@ -758,6 +772,7 @@ void script_add_primitives(lua_State *lua)
                                          {"committed", find_committed},
                                          {"role", find_role},
                                          {"counts", get_counts},
+                                         {"took", get_took},
                                          {"print", do_print},
                                          {NULL, NULL}};
     luaL_setfuncs(lua, functions, 0);

@@ -106,6 +106,54 @@ TEST(nothing_is_said_to_be_stored_before_it_is)
     rig_end(r);
 }
 
+/* Behind a leader that takes a durable end it reads on, and says that end at once (the leader in
+ * the rig sees to it that it never says more). */
+TEST(it_reads_on_while_its_disk_syncs)
+{
+    struct rig *r = rig_settled(8, 2);
+    r->takes_durable_end = true;
+    rig_harm(r, "at 0s node 0 disk slow_sync factor=500");
+    int ahead = 0;
+    for (int i = 0; i < 20; i++) {
+        rig_produce(r, 0, 2, true);
+        rig_run(r, 20);
+        struct replica_ends ends = rig_ends(r, 0);
+        ahead += ends.end == rig_led_end(&r->led[0]) && ends.counting_end < ends.end;
+        assert_true(r->led[0].durable_end >= 0 || i == 0);
+    }
+    assert_true(ahead > 10);
+    for (int i = 0; i < 100 && rig_ends(r, 0).counting_end < rig_ends(r, 0).end; i++)
+        rig_run(r, 20);
+    rig_run(r, 20);
+    rig_assert_same(r, 0);
+    assert_int_equal(r->led[0].durable_end, rig_led_end(&r->led[0]));
+    rig_end(r);
+}
+
+TEST(it_reads_no_more_ahead_than_it_may)
+{
+    struct rig *r = rig_settled(9, 1);
+    r->takes_durable_end = true;
+    rig_harm(r, "at 0s node 0 disk slow_sync factor=1000000 for 10s");
+    int64_t before = rig_ends(r, 0).end;
+    rig_run(r, 100);
+    for (int i = 0; i < 40; i++) {
+        rig_produce(r, 0, 1, true);
+        rig_run(r, 50);
+    }
+    struct replica_ends ends = rig_ends(r, 0);
+    assert_true(ends.end > before);
+    assert_true(ends.end < rig_led_end(&r->led[0]));
+    assert_true(ends.uncounted_bytes >= (uint64_t)r->settings.read_ahead_bytes);
+    assert_true(ends.uncounted_bytes < (uint64_t)r->settings.read_ahead_bytes + BATCH_BYTES);
+    int64_t asked = r->led[0].asked_count;
+    rig_run(r, 1000);
+    assert_true(r->led[0].asked_count <= asked + 3); /* nor does it ask for nothing */
+    rig_run(r, 15000);
+    rig_assert_same(r, 0);
+    rig_end(r);
+}
+
 TEST(a_thousand_partitions_are_named_in_parts)
 {
     struct rig *r = rig_new(6, PARTITIONS_MAX);

@@ -135,7 +135,9 @@ static bool fill_row(struct leader *l, int32_t partition, struct wire_fetch_resp
             row->log_start_offset = -1;
         return true;
     }
-    row->records = records_from(led, n->offset, 4096, arena);
+    if (!n->quiet)
+        row->records = records_from(led, n->offset, 4096, arena);
+    n->quiet |= row->records.size > 0 && led->durable_end >= 0;
     bool moved = n->told_high_watermark != led->high_watermark;
     n->told_high_watermark = led->high_watermark;
     return row->records.size > 0 || moved;
@@ -209,10 +211,20 @@ static void name_row(struct leader *l, const struct wire_uuid *id,
     struct led *led = &rig_current->led[i];
     /* Whoever asks from an offset says that he has what is before it. */
     struct replica_ends ends = rig_ends(rig_current, i);
-    if (ends.leader_epoch == row->current_leader_epoch)
-        assert_true(row->fetch_offset <= ends.counting_end);
+    if (ends.leader_epoch == row->current_leader_epoch) {
+        bool says = row->durable_end >= 0;
+        assert_true(row->fetch_offset <= (says ? ends.written_end : ends.counting_end));
+        rig_current->overstated += row->durable_end > ends.durable_end;
+        assert_true(!says || rig_current->takes_durable_end);
+    }
+    bool stands = l->named[i].is && l->named[i].offset == row->fetch_offset &&
+                  l->named[i].epoch == row->current_leader_epoch;
+    bool says_end_alone = row->durable_end >= 0 && row->partition_max_bytes == 0;
+    bool quiet = says_end_alone && (!stands || l->named[i].quiet);
     l->named_count += !l->named[i].is;
+    led->durable_end = row->durable_end;
     l->named[i] = (struct named){.is = true,
+                                 .quiet = quiet,
                                  .offset = row->fetch_offset,
                                  .told_high_watermark = -1,
                                  .epoch = row->current_leader_epoch,

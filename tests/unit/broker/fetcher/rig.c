@@ -175,6 +175,13 @@ static int64_t broker_epoch(const struct fetcher_watch *watch)
     return BROKER_EPOCH;
 }
 
+static bool takes_durable_end(const struct fetcher_watch *watch, int32_t leader)
+{
+    (void)watch;
+    (void)leader;
+    return rig_current->takes_durable_end;
+}
+
 static void tell(struct fetcher_watch *watch, const char *sentence)
 {
     (void)watch;
@@ -209,7 +216,8 @@ static enum err follower_start(struct world_seat *seat)
     assert_ok(peers_new(&f->peers, seat->env, &f->held.mem, seat->trace, &settings));
     assert_ok(peers_know(f->peers, 1, "first", PORT));
     assert_ok(peers_know(f->peers, 2, "second", PORT));
-    f->watch = (struct fetcher_watch){.broker_epoch = broker_epoch, .tell = tell};
+    f->watch = (struct fetcher_watch){
+        .broker_epoch = broker_epoch, .takes_durable_end = takes_durable_end, .tell = tell};
     rig_current->settings.trace = seat->trace;
     assert_ok(fetcher_set_new(&f->set, seat->env, seat->mem, &f->held.mem, f->peers,
                               &rig_current->settings, &f->watch));
@@ -237,6 +245,7 @@ struct rig *rig_new(uint64_t seed, int32_t partition_count)
     r->settings = (struct fetcher_settings){.node_id = FOLLOWER_ID,
                                             .wait_ms_max = WAIT_MS,
                                             .backoff_ms = BACKOFF_MS,
+                                            .read_ahead_bytes = 1500,
                                             .bytes_min = 1,
                                             .partition_bytes_max = 1 << 20,
                                             .response_bytes_max = 10 << 20,
@@ -278,6 +287,7 @@ void rig_start(struct rig *r)
 
 void rig_end(struct rig *r)
 {
+    assert_true(r->overstated <= r->overstated_max);
     struct world_stats stats;
     world_heal(r->world);
     world_stop(r->world, r->follower_node);

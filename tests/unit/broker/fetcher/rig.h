@@ -40,11 +40,12 @@ struct led {
     /* What the follower has said last. */
     int64_t asked_offset, asked_count;
     int32_t asked_epoch, asked_last_epoch;
+    int64_t durable_end; /* -1: not said */
 };
 
 /* What a leader's session knows of a partition. */
 struct named {
-    bool is;
+    bool is, quiet; /* quiet: it is given nothing until it asks (broker/api/fetch.c) */
     int64_t offset, told_high_watermark;
     int32_t epoch, last_epoch;
 };
@@ -125,12 +126,14 @@ struct rig {
     bool unsynced; /* the topics have flush.policy=os */
     /* Of the leaders. */
     bool mute, babble, refuse_sessions;
+    bool takes_durable_end; /* they are kiln's */
     bool in_line; /* a fetch waits for the one before it on its connection, as Kafka has it */
     int16_t refuse_once; /* the next fetch as a whole */
     int16_t fetch_newest;
     /* Changes an answer before it leaves. */
     void (*twist)(struct leader *leader, struct wire_fetch_response *body, struct arena *arena);
-    int told, refused; /* sentences; fetcher_follow without memory */
+    int overstated, overstated_max; /* durable ends that were said and were none */
+    int told, refused;              /* sentences; fetcher_follow without memory */
     char sentence[ERRMSG_SIZE];
     uint64_t value;
 };

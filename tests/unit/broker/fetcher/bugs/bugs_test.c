@@ -70,6 +70,26 @@ static bool parts_when_idle(uint64_t seed)
     return same;
 }
 
+/* What was synced is cut, and other records come in its place, whose sync takes long. */
+static bool is_cut_while_it_syncs(uint64_t seed)
+{
+    struct rig *r = rig_settled(seed, 1);
+    int64_t end = rig_led_end(&r->led[0]);
+    r->takes_durable_end = true;
+    r->overstated_max = INT32_MAX;
+    rig_produce(r, 0, 5, false);
+    rig_run(r, WAIT_MS);
+    rig_harm(r, "at 0s node 0 disk slow_sync factor=500");
+    rig_cut(r, 0, end);
+    rig_elect(r, 0, 1);
+    rig_produce(r, 0, 7, false);
+    rig_become(r, 0);
+    rig_run(r, 3 * BACKOFF_MS);
+    bool same = r->overstated == 0;
+    rig_end(r);
+    return same;
+}
+
 static const struct {
     bool *bug;
     bool (*is_same)(uint64_t seed);
@@ -77,6 +97,7 @@ static const struct {
     {&known_bug_parted_by_offset_alone, parts_twice},
     {&known_bug_stale_answer_taken, changes_leaders},
     {&known_bug_empty_forgets_epoch, parts_when_idle},
+    {&known_bug_durable_end_kept, is_cut_while_it_syncs},
 };
 
 TEST(a_follower_with_a_historic_mistake_is_found_out)
