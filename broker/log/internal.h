@@ -504,6 +504,9 @@ bool log_truncation_comes(const struct log *log);
 
 /* seal.c: what is written in the background about segments: indexes and snapshots */
 void log_seal(struct log *log);
+/* No recovery point may pass the last batch of a full segment whose index is not on the disk yet:
+ * recovery then looks at that segment, and makes its index anew. INT64_MAX: there is none. */
+int64_t log_seal_limit(const struct log *log);
 /* A segment has begun (S-7), or so many bytes have been appended: when its turn comes, what the
  * producers have done below the log's end is written. At most one snapshot of a log is in memory;
  * what becomes due meanwhile is one more afterwards. */
