@@ -290,7 +290,8 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
     conn_receive_more(conn);
 }
 
-/* Nothing is in flight any more. */
+/* Nothing is in flight any more. Whoever is cancelled may have held up others, which come to their
+ * turn by that and may be answered at once: each look starts anew. */
 static void cancel_all(struct conn *conn, struct list *requests)
 {
     for (struct conn_request *request = LIST_FIRST(requests, struct conn_request, link);
@@ -319,9 +320,9 @@ static void on_closed(struct env_op *op, enum err e, uint64_t n)
 
 void conn_ended(struct conn *conn)
 {
-    STATE_MOVE(states, &conn->state, CONN_CLOSED);
     cancel_all(conn, &conn->asked);
     cancel_all(conn, &conn->requests);
+    STATE_MOVE(states, &conn->state, CONN_CLOSED);
     ASSERT(conn->request_count == 0);
     ASSERT(conn->request_bytes == 0);
     buf_release(conn->in);

@@ -171,7 +171,8 @@ struct conn_owner {
      */
     void (*refused)(struct conn *conn, enum conn_refusal why, int32_t size);
     /* A request that will have no answer: client side, the peer may or may not have acted on it,
-     * and the request is its owner's again; server side, nobody waits, and the request is gone. */
+     * and the request is its owner's again; server side, nobody waits, and the request is gone.
+     * Others of the connection that waited for it may be answered from here. */
     void (*cancel)(struct conn *conn, struct conn_request *request, enum err e);
 };
 
@@ -248,8 +249,8 @@ void conn_start(struct conn *conn, enum conn_role role, struct env *env, struct 
                 struct trace *trace, env_stream stream, const struct conn_limits *limits,
                 const struct conn_owner *owner);
 /* Server: sends the answer when its turn comes. answer and its parts stay until release; NULL: no
- * answer (acks=0), the turn is skipped. May be called inside the request call, and when the
- * connection closes already. */
+ * answer (acks=0), the turn is skipped. May be called inside the request call, when the connection
+ * closes already, and inside the cancel call of another. */
 void conn_answer(struct conn *conn, struct conn_request *request, struct conn_answer *answer);
 /* Client: sends a frame (its size is put before it). expects_answer: false for acks=0
  * (owner->answer is then not called; cancel is, with ERR_NONE, when it has been sent).

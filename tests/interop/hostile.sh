@@ -6,6 +6,7 @@ need python3
 
 start_broker --connections.max.idle.ms 60000
 python3 "$(dirname "$0")/hostile.py" "$port" "$broker" || die "the hostile client won"
+python3 "$(dirname "$0")/hostile_lines.py" "$port" || die "a connection that ends breaks others"
 kill -0 "$broker" || die "the broker is gone"
 if command -v kcat >/dev/null; then
     printf 'still here\n' | produce after -p 0

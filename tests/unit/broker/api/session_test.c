@@ -689,3 +689,25 @@ TEST(a_session_ends_with_the_broker_and_not_with_its_client)
     help_go(&h, 100);
     help_teardown(&h);
 }
+
+/* A connection ends while its first fetch waits: those behind it come to their turn by that, and
+ * some have their answers at once, for nobody. */
+TEST(a_line_of_fetches_ends_with_its_connection)
+{
+    struct help h;
+    struct ask a;
+    setup(&h, 22, "");
+    int32_t id = begin_session(&h, 0);
+    static const int32_t epochs[] = {1, 9, 2, 2, 3, -2};
+    for (int i = 0; i < COUNT_OF(epochs); i++) {
+        ask_init(&a, id, epochs[i]);
+        a.body.max_wait_ms = i == 2 ? 0 : 60000;
+        h.calls[help_call(&h, 1, 12, &a.body)].together = i > 0;
+    }
+    help_go(&h, 100);
+    world_stop(h.world, h.client);
+    help_run(&h, 1000);
+    h.done_count = h.sent_count;
+    begin_session(&h, 0); /* the broker serves on */
+    help_teardown(&h);
+}

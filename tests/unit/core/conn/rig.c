@@ -42,6 +42,8 @@ static void on_cancel(struct conn *conn, struct conn_request *request, enum err 
     for (int i = 0; i < rig->frame_count; i++)
         if (rig->frames[i].request == request)
             rig->frames[i].request = NULL;
+    if (rig->on_cancel != NULL)
+        rig->on_cancel(rig);
 }
 
 static void on_closed(struct conn *conn, enum err e)

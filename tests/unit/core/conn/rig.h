@@ -57,6 +57,8 @@ struct rig {
     enum err closed_err;
     /* What the request call does besides noting the frame; may be NULL. */
     void (*on_request)(struct rig *rig, struct conn_request *request);
+    /* The same of the cancel call. */
+    void (*on_cancel)(struct rig *rig);
 };
 
 /* A connection in that role; {0} is a zeroed rig. Limits are taken from rig->limits where they are

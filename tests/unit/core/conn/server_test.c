@@ -362,6 +362,27 @@ TEST(an_answer_that_comes_while_it_closes_is_let_go)
     rig_end(&rig);
 }
 
+/* All that still may be: the next in line takes its turn, and has its answer at once. */
+static void answer_the_rest(struct rig *rig)
+{
+    for (int i = 0; i < rig->frame_count; i++) {
+        if (rig->frames[i].request != NULL)
+            rig_answer(rig, i, (uint8_t)i, 10);
+    }
+}
+
+TEST(who_is_cancelled_may_bring_others_their_answers)
+{
+    struct rig rig = {.on_cancel = answer_the_rest};
+    start_with_requests(&rig, 4);
+    rig_answer(&rig, 3, 3, 10); /* its turn will never come */
+    rig_close_raw(&rig);
+    RIG_UNTIL(&rig, rig.closed_count == 1);
+    assert_int_equal(rig.cancel_count, 1);
+    assert_int_equal(rig.conn.request_count, 0);
+    rig_end(&rig);
+}
+
 static void close_at_once(struct rig *rig, struct conn_request *request)
 {
     (void)request;
