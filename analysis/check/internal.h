@@ -124,6 +124,7 @@ struct known_broker {
     int64_t epoch;     /* -1: it is not registered any more */
     int64_t greatest;  /* epoch that it ever had */
     int64_t own_epoch; /* the greatest that it knows itself; -1: none */
+    uint64_t moved_at; /* offset of the image in which its epoch became what it is */
 };
 
 struct members {

@@ -143,6 +143,8 @@ static void on_broker(struct check *c, const struct trace_row *row)
     if (begin_image(c, row, is->metadata_offset)) {
         judge_epoch(c, row, b);
         judge_unfenced(c, row, b);
+        if (is->epoch != b->epoch)
+            b->moved_at = is->metadata_offset;
         b->epoch = is->epoch;
         b->greatest = MAX(b->greatest, is->epoch);
         b->fenced = is->fenced != 0;
@@ -178,6 +180,53 @@ static void judge_epochs(struct check *c, const struct trace_row *row, const str
                    s->leader_epoch, s->isr, s->partition_epoch);
 }
 
+/* ---- what a replica has ---- */
+
+/* What of a log counts for its replica wherever it goes from here; NOTHING: nobody can know. */
+static uint64_t counting_end(struct check *c, const struct replica *r, uint64_t canon_end)
+{
+    const struct host *host = check_host(c, r->key[0]);
+    if (host == NULL || host->damaged)
+        return NOTHING;
+    if (check_is_durable(c, r->part) && canon_end > r->part->soft_end)
+        return r->kept;
+    return r->power_lost || host->power_loss_ns >= r->opened_ns ? NOTHING : r->end;
+}
+
+static const struct replica *replica_on(struct check *c, const struct part *part, int64_t broker)
+{
+    LIST_EACH (r, &part->replicas, struct replica, of_part) {
+        const struct host *host = check_host(c, r->key[0]);
+        if (host != NULL && host->broker_id == broker)
+            return r;
+    }
+    return NULL;
+}
+
+/* Of who was eligible, those who still are: a life that begins in this very image may have taken it
+ * from them in the same write (B-2), and so may a replica's own word that it lacks what it had
+ * (S-9). */
+static bool any_still_eligible(struct check *c, const struct part *part)
+{
+    for (int64_t broker = 0; broker < TRACE_BROKER_BITS; broker++) {
+        if ((part->state.elr & bit_of(broker)) == 0 ||
+            known(c, broker)->moved_at == c->members.offset)
+            continue;
+        const struct replica *r = replica_on(c, part, broker);
+        uint64_t end = r == NULL ? 0 : counting_end(c, r, part->canon_end);
+        if (end != NOTHING && end >= part->canon_end)
+            return true;
+    }
+    return false;
+}
+
+/* KIP-966: nobody is left but the last leader. */
+static bool is_last_known(struct check *c, const struct part *part, int64_t leader)
+{
+    const struct part_state *s = &part->state;
+    return s->isr == 0 && s->last_known == bit_of(leader) && !any_still_eligible(c, part);
+}
+
 /* Whoever is elected was in sync, or eligible, the moment before; or the topic allows another; or
  * nobody is left but the last leader (KIP-966). Of changes that are told as one nobody knows what
  * was between (P-12). */
@@ -188,8 +237,8 @@ static void judge_election(struct check *c, const struct trace_row *row, struct 
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
     bool next =
         is->leader_epoch == s->leader_epoch + 1 && is->partition_epoch == s->partition_epoch + 1;
-    bool last = s->isr == 0 && s->elr == 0 && s->last_known == bit_of(is->leader);
-    if (!next || is->leader < 0 || last || ((s->isr | s->elr) & bit_of(is->leader)) != 0)
+    if (!next || is->leader < 0 || ((s->isr | s->elr) & bit_of(is->leader)) != 0 ||
+        is_last_known(c, part, is->leader))
         return;
     check_note(c, CHECK_UNCLEAN_ELECTION, row, about_part(part), topic != NULL && topic->unclean,
                "broker %" PRId64 " in epoch %" PRId64 ", where in sync were %" PRIx64
@@ -240,28 +289,7 @@ static void on_lead(struct check *c, const struct trace_row *row)
                    host->broker_id, is->leader_epoch, s->leader, s->leader_epoch);
 }
 
-/* ---- what those have that may be elected ---- */
-
-/* What of a log counts for its replica wherever it goes from here; NOTHING: nobody can know. */
-static uint64_t counting_end(struct check *c, const struct replica *r, uint64_t canon_end)
-{
-    const struct host *host = check_host(c, r->key[0]);
-    if (host == NULL || host->damaged)
-        return NOTHING;
-    if (check_is_durable(c, r->part) && canon_end > r->part->soft_end)
-        return r->kept;
-    return r->power_lost || host->power_loss_ns >= r->opened_ns ? NOTHING : r->end;
-}
-
-static const struct replica *replica_on(struct check *c, const struct part *part, int64_t broker)
-{
-    LIST_EACH (r, &part->replicas, struct replica, of_part) {
-        const struct host *host = check_host(c, r->key[0]);
-        if (host != NULL && host->broker_id == broker)
-            return r;
-    }
-    return NULL;
-}
+/* ---- who may be elected ---- */
 
 /* Whoever is in sync or eligible, by the metadata log, has all that was ever shown: it may be
  * elected (P-8, P-13). */

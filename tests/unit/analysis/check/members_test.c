@@ -235,3 +235,53 @@ TEST(who_leads_before_it_was_elected_is_found)
     SAY(&r, N2, LEADER_ON, .partition = P, .leader_epoch = 1, .end = 5);
     expect_only(&r, CHECK_LED_UNASKED);
 }
+
+/* Broker 2 alone is eligible, and broker 3 was the last leader. */
+static void nobody_leads(struct run *r)
+{
+    three(r);
+    for (int64_t id = 1; id <= 3; id++)
+        broker(r, id, 9 + id, true, 30);
+    SAY(r, N1, PARTITION_STATE, .partition = P, .leader = -1, .leader_epoch = 1,
+        .partition_epoch = 1, .replicas = ALL_THREE, .elr = B2, .last_known = B3,
+        .metadata_offset = 30);
+    broker_as(r, N3, 3, 3, 35, true, 35);
+    broker(r, 3, 35, true, 35);
+    broker(r, 3, 35, false, 36);
+}
+
+static void last_leader_leads(struct run *r, uint64_t offset)
+{
+    SAY(r, N1, PARTITION_STATE, .partition = P, .leader = 3, .leader_epoch = 2,
+        .partition_epoch = 2, .recovering = 1, .replicas = ALL_THREE, .isr = B3,
+        .metadata_offset = offset);
+}
+
+/* In the write of the registration that ends broker 2's eligibility (KIP-966; B-2). */
+TEST(the_last_leader_may_be_elected_as_the_last_eligible_one_comes_back_without_what_it_had)
+{
+    struct run r;
+    nobody_leads(&r);
+    broker(&r, 2, 40, true, 40);
+    last_leader_leads(&r, 40);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+/* It has said that it lacks something: its disk was damaged. */
+TEST(the_last_leader_may_be_elected_where_the_last_eligible_one_was_damaged)
+{
+    struct run r;
+    nobody_leads(&r);
+    say(&r, N2, TRACE_FAULT, &(const struct trace_FAULT){.site = hash_text("disk lose")},
+        "disk lose");
+    last_leader_leads(&r, 40);
+    expect_only(&r, CHECK_CODE_COUNT);
+}
+
+TEST(the_last_leader_that_is_elected_while_another_is_eligible_is_found)
+{
+    struct run r;
+    nobody_leads(&r);
+    last_leader_leads(&r, 40);
+    expect_only(&r, CHECK_UNCLEAN_ELECTION);
+}

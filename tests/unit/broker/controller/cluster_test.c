@@ -260,6 +260,30 @@ TEST(the_last_leader_is_elected_only_where_it_is_there)
     box_done(&box);
 }
 
+/* It was there already when the registration of who was eligible said that nobody is any more
+ * (PartitionChangeBuilder goes by the eligible replicas that the record leaves). */
+TEST(the_last_leader_is_elected_in_the_write_that_leaves_nobody_eligible)
+{
+    struct box box;
+    begin(&box, "2", "false");
+    cluster_allow_elr(&box);
+    cluster_fence(&box, 1);
+    cluster_fence(&box, 2);
+    cluster_fence(&box, 3);
+    ASSERT_ELR(&box, 3, 2);
+    assert_int_equal(cluster_register(&box, 3, 30, -1, NULL), 0);
+    ASSERT_ELR(&box, 2);
+    assert_int_equal(cluster_beat(&box, 3), 0);
+    assert_int_equal(leader(&box), CONTROLLER_NOBODY);
+    assert_int_equal(cluster_register(&box, 2, 20, -1, NULL), 0);
+    assert_int_equal(box.batch.write_count, 1);
+    assert_int_equal(leader(&box), 3);
+    ASSERT_ISR(&box, 3);
+    ASSERT_NOBODY(&box, METADATA_ELR);
+    assert_int_equal(cluster_partition(&box, "orders")->leader_recovery_state, 1);
+    box_done(&box);
+}
+
 /* That it kept what it had counts as that it ended well (B-2). */
 TEST(who_kept_what_it_had_stays_eligible)
 {
