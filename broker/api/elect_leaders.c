@@ -11,11 +11,49 @@ struct elect_leaders {
     struct metadata_image *image; /* that all topics were taken of; NULL: they were named */
 };
 
+/* ---- a refusal: of all that was named, too, for version 0 has no code of the whole ---- */
+
+static void refuse_topic(const struct wire_elect_leaders_request_topic *in, int16_t code,
+                         struct wire_elect_leaders_response_partition *rows,
+                         struct wire_elect_leaders_response_result *topic)
+{
+    *topic =
+        (struct wire_elect_leaders_response_result){.topic = in->topic, .partition_result = rows};
+    for (; topic->partition_result_count < in->partitions_count; topic->partition_result_count++)
+        rows[topic->partition_result_count] = (struct wire_elect_leaders_response_partition){
+            .partition_id = in->partitions[topic->partition_result_count],
+            .error_code = code,
+            .error_message = wire_text(wire_error_text(code))};
+}
+
+static int64_t count_named(const struct wire_elect_leaders_request *in)
+{
+    int64_t count = 0;
+    for (int32_t i = 0; i < in->topic_partitions_count; i++)
+        count += MAX(in->topic_partitions[i].partitions_count, 0);
+    return count;
+}
+
 static void refuse(struct request *r, int16_t code)
 {
+    const struct wire_elect_leaders_request *in = r->body;
+    size_t topic_count = (size_t)MAX(in->topic_partitions_count, 0);
     struct wire_elect_leaders_response body;
     wire_defaults(&wire_elect_leaders_response_message, &body);
-    body.error_code = code;
+    struct wire_elect_leaders_response_partition *rows =
+        api_request_alloc(r, (size_t)count_named(in), sizeof *rows);
+    body.replica_election_results =
+        api_request_alloc(r, topic_count, sizeof *body.replica_election_results);
+    if (rows == NULL || body.replica_election_results == NULL) {
+        api_request_break(r, ERR_NOMEM);
+        return;
+    }
+    body.error_code = api_request_version(r) >= 1 ? code : WIRE_ERROR_NONE;
+    for (size_t i = 0; i < topic_count; i++) {
+        refuse_topic(&in->topic_partitions[i], code, rows, &body.replica_election_results[i]);
+        rows += MAX(in->topic_partitions[i].partitions_count, 0);
+    }
+    body.replica_election_results_count = (int32_t)topic_count;
     api_request_answer(r, &body);
 }
 
@@ -66,8 +104,9 @@ static void answer(struct request *r)
     struct elect_leaders *s = CONTAINER_OF(r, struct elect_leaders, commanded.request);
     struct wire_elect_leaders_response body;
     wire_defaults(&wire_elect_leaders_response_message, &body);
-    body.error_code = s->command.command.code;
-    if (body.error_code != WIRE_ERROR_NONE || fill(r, s, &body))
+    if (s->command.command.code != WIRE_ERROR_NONE)
+        refuse(r, s->command.command.code);
+    else if (fill(r, s, &body))
         api_request_answer(r, &body);
     else
         api_request_break(r, ERR_NOMEM);
@@ -84,10 +123,7 @@ static void fail(struct request *r, int16_t code)
 static bool take_named(struct request *r, struct controller_elect_leaders *c)
 {
     const struct wire_elect_leaders_request *in = r->body;
-    int64_t count = 0;
-    for (int32_t i = 0; i < in->topic_partitions_count; i++)
-        count += MAX(in->topic_partitions[i].partitions_count, 0);
-    c->elections = api_request_alloc(r, (size_t)count, sizeof *c->elections);
+    c->elections = api_request_alloc(r, (size_t)count_named(in), sizeof *c->elections);
     for (int32_t i = 0; i < in->topic_partitions_count && c->elections != NULL; i++) {
         const struct wire_elect_leaders_request_topic *topic = &in->topic_partitions[i];
         for (int32_t k = 0; k < topic->partitions_count; k++)

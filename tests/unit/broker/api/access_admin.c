@@ -96,3 +96,45 @@ int16_t access_feature_raised(struct help *h, int call)
     help_expect(h, call, &answer);
     return answer.error_code;
 }
+
+static int elect_of(struct help *h, const char *topic, int version)
+{
+    int32_t partition = 0;
+    struct wire_elect_leaders_request_topic row = {
+        .topic = wire_text(topic), .partitions = &partition, .partitions_count = 1};
+    struct wire_elect_leaders_request body = {
+        .topic_partitions = &row, .topic_partitions_count = 1, .timeout_ms = 1000};
+    return help_call(h, 43, (int16_t)version, &body);
+}
+
+int access_elect(struct help *h, const char *topic, struct wire_uuid id)
+{
+    (void)id;
+    return elect_of(h, topic, 2);
+}
+
+int access_elect_at_first(struct help *h, const char *topic, struct wire_uuid id)
+{
+    (void)id;
+    return elect_of(h, topic, 0);
+}
+
+/* Its one leader is the preferred one already, which is told of the partition. */
+int16_t access_elected(struct help *h, int call)
+{
+    struct wire_elect_leaders_response answer;
+    help_expect(h, call, &answer);
+    if (answer.error_code == WIRE_ERROR_NONE)
+        assert_int_equal(answer.replica_election_results[0].partition_result[0].error_code,
+                         WIRE_ERROR_ELECTION_NOT_NEEDED);
+    return answer.error_code;
+}
+
+/* Version 0 has no code but the partitions'. */
+int16_t access_elected_at_first(struct help *h, int call)
+{
+    struct wire_elect_leaders_response answer;
+    help_expect(h, call, &answer);
+    int16_t code = answer.replica_election_results[0].partition_result[0].error_code;
+    return code == WIRE_ERROR_ELECTION_NOT_NEEDED ? WIRE_ERROR_NONE : code;
+}

@@ -490,28 +490,6 @@ static int16_t grown(struct help *h, int call)
     return answer.results[0].error_code;
 }
 
-static int elect(struct help *h, const char *topic, struct wire_uuid id)
-{
-    int32_t partition = 0;
-    struct wire_elect_leaders_request_topic row = {
-        .topic = wire_text(topic), .partitions = &partition, .partitions_count = 1};
-    struct wire_elect_leaders_request body = {
-        .topic_partitions = &row, .topic_partitions_count = 1, .timeout_ms = 1000};
-    (void)id;
-    return help_call(h, 43, 2, &body);
-}
-
-/* Its one leader is the preferred one already, which is told of the partition. */
-static int16_t elected(struct help *h, int call)
-{
-    struct wire_elect_leaders_response answer;
-    help_expect(h, call, &answer);
-    if (answer.error_code == WIRE_ERROR_NONE)
-        assert_int_equal(answer.replica_election_results[0].partition_result[0].error_code,
-                         WIRE_ERROR_ELECTION_NOT_NEEDED);
-    return answer.error_code;
-}
-
 /* ---- what each asks ---- */
 
 /* Either of two rights is enough. code: of who has none of them. */
@@ -557,7 +535,8 @@ static const struct row {
     {33, alter_broker, altered, 31, {{API_ALTER_CONFIGS, API_CLUSTER}}},
     {35, access_look_at_dirs, access_dirs_seen, 31, {{API_DESCRIBE, API_CLUSTER}}},
     {37, grow, grown, 29, {{API_ALTER, API_TOPIC}}},
-    {43, elect, elected, 31, {{API_ALTER, API_CLUSTER}}},
+    {43, access_elect, access_elected, 31, {{API_ALTER, API_CLUSTER}}},
+    {43, access_elect_at_first, access_elected_at_first, 31, {{API_ALTER, API_CLUSTER}}},
     {44, change_topic, changed, 29, {{API_ALTER_CONFIGS, API_TOPIC}}},
     {44, change_broker, changed, 31, {{API_ALTER_CONFIGS, API_CLUSTER}}},
     {55, access_look_at_quorum, access_quorum_seen, 31, {{API_DESCRIBE, API_CLUSTER}}},
