@@ -179,13 +179,23 @@ static void enter_session(struct fetcher_request *r, struct wire_fetch_request *
 {
     struct fetcher *f = r->fetcher;
     r->anew = f->session_epoch == 0;
-    if (r->anew)
+    if (r->anew) {
         fetcher_begin_anew(f);
+        f->broker_epoch = f->set->watch->broker_epoch(f->set->watch);
+    }
     r->session = f->session;
     body->session_id = f->session_id;
     body->session_epoch = f->session_epoch;
     if (!r->anew)
         f->session_epoch = f->session_epoch == INT32_MAX ? 1 : f->session_epoch + 1;
+}
+
+/* A leader that is told only of what has changed does not learn that what is quiet is followed by
+ * another life now, and would not let it in (KIP-903): all of it is named anew. */
+static void note_life(struct fetcher *f)
+{
+    if (f->session_epoch > 0 && f->broker_epoch != f->set->watch->broker_epoch(f->set->watch))
+        f->session_epoch = 0;
 }
 
 static void fill(struct fetcher_request *r, int16_t version, struct draft *d,
@@ -326,6 +336,7 @@ void fetcher_ask(struct fetcher *f)
 {
     struct fetcher_request *r = free_request(f);
     ASSERT(!f->answering);
+    note_life(f);
     r->busy = true;
     r->number = ++f->number;
     r->session = f->session;

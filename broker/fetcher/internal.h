@@ -105,7 +105,8 @@ struct fetcher {
      * its own and no request without one has it either. */
     int32_t session_id, session_epoch; /* of the next request; epoch 0: a new one */
     uint64_t session;
-    bool refused; /* the leader gave none */
+    int64_t broker_epoch; /* in which it was begun */
+    bool refused;         /* the leader gave none */
     struct fetcher_request requests[FETCHER_REQUESTS_MAX];
     uint64_t number;    /* of the last one */
     struct arena draft; /* of one that is being written */

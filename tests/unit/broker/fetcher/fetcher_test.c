@@ -401,6 +401,27 @@ TEST(a_session_that_is_lost_is_begun_anew_at_once)
     }
 }
 
+/* A broker that was unregistered while it runs: nothing is written, and its leader is to hear by
+ * which registration it follows all the same. */
+TEST(another_registration_names_what_is_quiet)
+{
+    struct rig *r = rig_settled(72, 3);
+    int64_t asked = r->led[1].asked_count;
+    rig_run(r, 3 * WAIT_MS);
+    assert_int_equal(r->led[1].asked_count, asked);
+    r->registrations++;
+    rig_run(r, 3 * WAIT_MS);
+    assert_int_equal(rig_leader(r, 1)->full_fetches, 2);
+    for (int32_t i = 0; i < 3; i++)
+        rig_produce(r, i, 1, true);
+    assert_int_equal(r->led[1].asked_count, asked + 1);
+    rig_run(r, 300);
+    rig_assert_same(r, 1);
+    assert_int_equal(rig_leader(r, 1)->full_fetches, 2);
+    assert_int_equal(r->told, 0);
+    rig_end(r);
+}
+
 /* Whatever else is refused is asked again after a pause, and told once. */
 TEST(a_fetch_that_is_refused_is_asked_again_after_a_pause)
 {

@@ -302,7 +302,8 @@ static void on_fetch(struct leader_conn *c, struct conn_request *request,
     l->until_ns = env_now(l->seat->env) + in->max_wait_ms * MS;
     int32_t id = l->version >= 15 ? in->replica_state.replica_id : in->replica_id;
     assert_int_equal(id, FOLLOWER_ID);
-    assert_int_equal(in->replica_state.replica_epoch, l->version >= 15 ? BROKER_EPOCH : -1);
+    assert_int_equal(in->replica_state.replica_epoch,
+                     l->version >= 15 ? BROKER_EPOCH + rig_current->registrations : -1);
     assert_int_equal(in->isolation_level, 0);
     int16_t code = take_session(l, in);
     if (code == WIRE_ERROR_NONE) {

@@ -172,7 +172,7 @@ static void on_dir_open(struct dir_op *op, enum err e)
 static int64_t broker_epoch(const struct fetcher_watch *watch)
 {
     (void)watch;
-    return BROKER_EPOCH;
+    return BROKER_EPOCH + rig_current->registrations;
 }
 
 static bool takes_durable_end(const struct fetcher_watch *watch, int32_t leader)

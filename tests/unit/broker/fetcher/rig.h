@@ -134,6 +134,7 @@ struct rig {
     void (*twist)(struct leader *leader, struct wire_fetch_response *body, struct arena *arena);
     int overstated, overstated_max; /* durable ends that were said and were none */
     int told, refused;              /* sentences; fetcher_follow without memory */
+    int registrations;              /* of the follower after its first */
     char sentence[ERRMSG_SIZE];
     uint64_t value;
 };
