@@ -16,7 +16,8 @@ struct join_verb {
     int step;
     struct loop_cluster cluster;
     struct loop_quorum quorum;
-    char path[CLI_PATH_MAX]; /* of the configuration */
+    char path[CLI_PATH_MAX];  /* of the configuration */
+    char whole[CLI_PATH_MAX]; /* data, from wherever it is started later */
     char file[FILE_BYTES_MAX];
 };
 
@@ -99,7 +100,7 @@ static bool print_file(struct join_verb *v)
                       "listener.security.protocol.map=%.*s:PLAINTEXT,PLAINTEXT:PLAINTEXT\n"
                       "log.dirs=%s\n%s=",
                       v->node_id, v->cluster.cluster.id, v->listen, listener,
-                      q->replicas[0].endpoint, listener, q->replicas[0].endpoint, v->data,
+                      q->replicas[0].endpoint, listener, q->replicas[0].endpoint, v->whole,
                       dynamic ? "controller.quorum.bootstrap.servers" : "controller.quorum.voters");
     for (int32_t i = 0; i < voters(v) && at < (int)sizeof v->file; i++) {
         char id[16] = "";
@@ -200,13 +201,23 @@ static int serve(struct join_verb *v)
     return cli_broker(3, words);
 }
 
+static bool make_whole(struct join_verb *v)
+{
+    int size =
+        v->data[0] == '/' || getcwd(v->whole, sizeof v->whole) == NULL ? 0 : (int)strlen(v->whole);
+    int more = snprintf(v->whole + size, sizeof v->whole - (size_t)size, "%s%s",
+                        size == 0 ? "" : "/", v->data);
+    return size + more < (int)sizeof v->whole;
+}
+
 static int check(struct join_verb *v, const char *synopsis)
 {
     if (v->words.count > 0)
         return cli_complain("join takes no word \"%s\"; usage: %s", v->words.word[0], synopsis);
     if (v->session.controllers != NULL)
         return cli_complain("join asks a broker: --bootstrap HOST:PORT");
-    if (snprintf(v->path, sizeof v->path, "%s.properties", v->data) >= (int)sizeof v->path)
+    if (snprintf(v->path, sizeof v->path, "%s.properties", v->data) >= (int)sizeof v->path ||
+        !make_whole(v))
         return cli_complain("--data: the path is too long");
     if (access(v->path, F_OK) == 0)
         return cli_complain("%s is there already: %s broker --config %s starts that node", v->path,

@@ -430,7 +430,9 @@ static enum steps_flow open_identity(struct steps *steps)
     else if (dir->config.joins && dir->config.cluster_id == NULL)
         e = errmsg_set(&o->op->msg, ERR_INVALID,
                        "%s is new, and all voters of a quorum belong to one cluster: set "
-                       "cluster.id, the same for each of them (22 characters; any UUID in base64)",
+                       "cluster.id, the same for each of them (22 characters; any UUID in base64); "
+                       "without controller.quorum.voters each voter's directory is made by kiln "
+                       "format",
                        dir->path);
     else
         make_meta(o);

@@ -152,6 +152,16 @@ static void register_it(struct broker *b)
     orders_give(b->orders, &m->order, &m->registration.command, ORDERS_FOREVER, on_registered);
 }
 
+static const char *no_controller(const struct broker_config *config)
+{
+    return config->controller_quorum_voters[0] != 0
+               ? "no controller answers; see that most of controller.quorum.voters run, can be "
+                 "reached and have this cluster.id"
+               : "no controller leads; see that most voters run, are of this cluster.id and can be "
+                 "reached at controller.quorum.bootstrap.servers, and that they were formatted "
+                 "as such (kiln format)";
+}
+
 static void on_late(struct env_timer *timer)
 {
     struct membership *m = CONTAINER_OF(timer, struct membership, deadline);
@@ -169,10 +179,7 @@ static void on_late(struct env_timer *timer)
                "this broker could not be registered within %lld ms "
                "(initial.broker.registration.timeout.ms): %s",
                (long long)b->config.initial_broker_registration_timeout_ms,
-               m->told_code != WIRE_ERROR_NONE && why[0] != 0
-                   ? why
-                   : "no controller answers; see that most of controller.quorum.voters run and "
-                     "can be reached");
+               m->told_code != WIRE_ERROR_NONE && why[0] != 0 ? why : no_controller(&b->config));
     broker_start_failed(b, ERR_TIMEOUT, &msg);
 }
 

@@ -47,10 +47,11 @@ keys=(--listeners "PLAINTEXT://$one,CONTROLLER://127.0.0.1:${ports[1]}" --contro
 pids[1]=$!
 ready 1
 for node in 2 3; do
-    "$kiln" cluster join --bootstrap "$one" --data "$work/data$node" --listen "127.0.0.1:${ports[$node]}" 2>"$work/$node.log" &
+    (cd "$work" && exec "$kiln" cluster join --bootstrap "$one" --data "data$node" --listen "127.0.0.1:${ports[$node]}" 2>"$node.log") &
     pids[$node]=$!
     ready $node
 done
+grep -q '^log.dirs=/' "$work/data2.properties" || fail "it is another directory wherever it is started"
 status() { "$kiln" cluster status --bootstrap-server "$one" --timeout 20s "$@"; }
 same "three brokers, and one voter" "3 1" "$(status --json | python3 -c '
 import json, sys; c = json.load(sys.stdin); print(len([b for b in c["brokers"] if not b["fenced"]]), c["metadata"]["voters"])')"
