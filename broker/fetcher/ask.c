@@ -10,6 +10,7 @@ struct draft {
     struct wire_fetch_request_forgotten_topic *forgotten;
     int32_t *numbers; /* of those that are forgotten */
     int32_t partition_count, number_count;
+    int32_t partition_cap, number_cap; /* what there is room for, and what may be named */
 };
 
 /* ---- what it names ---- */
@@ -47,6 +48,7 @@ static void name_partition(struct followed *p, struct draft *d, struct wire_fetc
                            int32_t bytes)
 {
     const struct wire_uuid *id = replica_topic_id(p->replica);
+    ASSERT(d->partition_count < d->partition_cap);
     struct wire_fetch_request_partition *row = &d->partitions[d->partition_count++];
     struct wire_fetch_request_topic *topic = &d->topics[MAX(body->topics_count - 1, 0)];
     if (body->topics_count == 0 || !wire_uuid_equal(&topic->topic_id, id)) {
@@ -86,7 +88,7 @@ static void name_anew(struct followed *p, const struct fetcher_request *r, struc
 /* An answer to what it has asked for may be on its way, and is taken when it comes. */
 static void tell_durable_ends(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
 {
-    while (d->partition_count < FETCHER_NAMED_MAX && !list_empty(&f->telling)) {
+    while (d->partition_count < d->partition_cap && !list_empty(&f->telling)) {
         struct followed *p = CONTAINER_OF(list_pop_front(&f->telling), struct followed, telling);
         struct replica_ends ends;
         replica_ends(p->replica, &ends);
@@ -101,7 +103,8 @@ static void name_all(struct fetcher_request *r, struct draft *d, struct wire_fet
 {
     struct fetcher *f = r->fetcher;
     struct followed *p;
-    while (d->partition_count < f->set->settings.named_max && (p = next_unnamed(f)) != NULL) {
+    int32_t max = MIN(d->partition_cap, f->set->settings.named_max);
+    while (d->partition_count < max && (p = next_unnamed(f)) != NULL) {
         replica_ends(p->replica, &p->asked);
         fetcher_queue(p);
         if (p->state != FOLLOWED_QUEUED)
@@ -119,6 +122,7 @@ static void forget(struct draft *d, struct wire_fetch_request *body, const struc
 {
     struct wire_fetch_request_forgotten_topic *topic =
         &d->forgotten[MAX(body->forgotten_topics_data_count - 1, 0)];
+    ASSERT(d->number_count < d->number_cap);
     int32_t *number = &d->numbers[d->number_count++];
     if (body->forgotten_topics_data_count == 0 || !wire_uuid_equal(&topic->topic_id, id)) {
         topic = &d->forgotten[body->forgotten_topics_data_count++];
@@ -131,7 +135,8 @@ static void forget(struct draft *d, struct wire_fetch_request *body, const struc
 /* A session that forgets forgets last: one that has come back is not to be among them. */
 static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
 {
-    while (d->number_count < f->set->settings.named_max && !list_empty(&f->forgotten)) {
+    int32_t max = MIN(d->number_cap, f->set->settings.named_max);
+    while (d->number_count < max && !list_empty(&f->forgotten)) {
         struct forgotten *row = CONTAINER_OF(list_pop_front(&f->forgotten), struct forgotten, link);
         const struct followed *p = fetcher_find(f->set, &row->topic_id, row->partition);
         bool back = p != NULL && p->fetcher == f && p->session == f->session;
@@ -145,7 +150,8 @@ static void forget_left(struct fetcher *f, struct draft *d, struct wire_fetch_re
 /* Those that ask for nothing now, and what they had asked for would be answered. */
 static void forget_aside(struct fetcher *f, struct draft *d, struct wire_fetch_request *body)
 {
-    while (d->number_count < f->set->settings.named_max && !list_empty(&f->aside)) {
+    int32_t max = MIN(d->number_cap, f->set->settings.named_max);
+    while (d->number_count < max && !list_empty(&f->aside)) {
         struct followed *p = CONTAINER_OF(list_pop_front(&f->aside), struct followed, link);
         if (!is_stale(f, p))
             forget(d, body, replica_topic_id(p->replica), replica_partition(p->replica));
@@ -229,12 +235,13 @@ static int32_t count_up_to_limit(const struct list *list, int32_t count)
     return count;
 }
 
-/* So many name_all may name; a request that begins a session names all. */
+/* So many name_all may name, and tell_durable_ends; a request that begins a session names all. */
 static int32_t count_unnamed(const struct fetcher *f)
 {
-    int32_t count = count_up_to_limit(&f->queue, 0);
     if (f->session_epoch == 0)
         return MIN(f->followed_count, FETCHER_NAMED_MAX);
+    int32_t count = count_up_to_limit(&f->queue, 0);
+    count = count_up_to_limit(&f->telling, count);
     LIST_EACH (p, &f->asked, struct followed, link) {
         if (!is_stale(f, p) || count == FETCHER_NAMED_MAX)
             break;
@@ -243,13 +250,14 @@ static int32_t count_unnamed(const struct fetcher *f)
     return count;
 }
 
-/* For no more than there can be: most requests name one or two, and each row is cleared. */
+/* For no more than there can be: most requests name one or two, and each row is cleared. What comes
+ * meanwhile has no room, and is for the next one. */
 static bool make_draft(struct fetcher *f, struct draft *d)
 {
     struct arena *arena = &f->draft;
-    const size_t named = (size_t)count_unnamed(f) + 1;
-    const size_t left =
-        (size_t)count_up_to_limit(&f->aside, MIN(f->forgotten_count, FETCHER_NAMED_MAX)) + 1;
+    d->partition_cap = count_unnamed(f);
+    d->number_cap = count_up_to_limit(&f->aside, MIN(f->forgotten_count, FETCHER_NAMED_MAX));
+    const size_t named = (size_t)d->partition_cap + 1, left = (size_t)d->number_cap + 1;
     d->topics = arena_alloc(arena, named * sizeof *d->topics);
     d->partitions = arena_alloc(arena, named * sizeof *d->partitions);
     d->forgotten = arena_alloc(arena, left * sizeof *d->forgotten);

@@ -31,9 +31,10 @@ static void fuzz_state(struct bytes in)
 static void fuzz_fetched(struct bytes in)
 {
     static struct member member;
-    struct quorum quorum = {.member = &member};
+    struct quorum quorum = {.mem = &mem, .member = &member};
     struct wire_batch head;
     size_t at = 0;
+    list_init(&quorum.electors_come);
     int32_t count = quorum_fetched_read(&quorum, in);
     ASSERT(count == -1 || (count > 0 && count <= RAFT_BATCHES_MAX));
     for (int32_t i = 0; i < count; i++) {
@@ -45,6 +46,7 @@ static void fuzz_fetched(struct bytes in)
         at += (size_t)head.size;
     }
     ASSERT(at <= in.size);
+    quorum_electors_drop_come(&quorum);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
