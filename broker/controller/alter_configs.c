@@ -15,6 +15,7 @@ struct resource {
     const struct metadata_topic *topic; /* NULL: a broker, or all of them */
     struct setting *settings;           /* in the view's memory */
     int32_t setting_count;
+    bool unclean; /* out: the change allows unclean elections */
     char broker_name[METADATA_BROKER_NAME_SIZE];
 };
 
@@ -193,8 +194,15 @@ static enum err resolve_all(const struct controller_alter_configs *c, const stru
     return e;
 }
 
+/* Whether that key of it becomes another. */
+static bool changes(const struct results *results, const char *name)
+{
+    const struct result *result = find_result(results, bytes_text(name));
+    return result != NULL && result->changes;
+}
+
 /* What stays and what is set, together. */
-static enum err check_topic(const struct controller_view *view, const struct resource *r,
+static enum err check_topic(const struct controller_view *view, struct resource *r,
                             const struct results *results, struct errmsg *msg)
 {
     struct metadata_topic_config config;
@@ -212,6 +220,8 @@ static enum err check_topic(const struct controller_view *view, const struct res
         if (result->is_set)
             e = metadata_topic_config_set(&config, result->key, result->value, msg);
     }
+    r->unclean =
+        changes(results, CONTROLLER_UNCLEAN_KEY) && config.unclean_leader_election_enable != 0;
     return e == ERR_NONE ? metadata_topic_config_check(&config, msg) : e;
 }
 
@@ -270,7 +280,24 @@ static enum err check_topics(const struct controller_view *view,
     return e;
 }
 
-static enum err check_broker(const struct controller_view *view, const struct resource *r,
+/* That all brokers may is no news to a controller that may not, by what is set for itself. Who
+ * takes its own word back finds the others' at the next election. */
+static bool allows_unclean(const struct controller_view *view, const struct resource *r,
+                           const struct results *results,
+                           const struct metadata_topic_config *defaults)
+{
+    char self[METADATA_BROKER_NAME_SIZE];
+    const struct result *result = find_result(results, bytes_text(CONTROLLER_UNCLEAN_KEY));
+    metadata_broker_name(view->settings->node_id, self);
+    if (result == NULL || !result->changes || !result->is_set ||
+        defaults->unclean_leader_election_enable == 0)
+        return false;
+    return r->name.size > 0 || metadata_find_config(view->image, METADATA_RESOURCE_BROKER,
+                                                    bytes_text(self), result->key)
+                                       .size < 0;
+}
+
+static enum err check_broker(const struct controller_view *view, struct resource *r,
                              const struct results *results, struct errmsg *msg)
 {
     struct metadata_broker_config config;
@@ -290,6 +317,7 @@ static enum err check_broker(const struct controller_view *view, const struct re
     }
     if (e != ERR_NONE)
         return e;
+    r->unclean = allows_unclean(view, r, results, &config.topics);
     return config.topics.flush_policy != flush_policy
                ? check_topics(view, &config.topics, msg)
                : metadata_topic_config_check(&config.topics, msg);
@@ -339,7 +367,7 @@ static enum err add_records(const struct controller_view *view, const struct res
 /* ERR_INVALID, ERR_NOTFOUND, ERR_UNSUPPORTED: the resource's own; others: no record can be added.
  */
 static enum err alter(const struct controller_view *view, const struct controller_alter_configs *c,
-                      const struct resource *r, struct controller_altered *altered,
+                      struct resource *r, struct controller_altered *altered,
                       struct metadata_batch *batch)
 {
     struct results results = {0};
@@ -354,6 +382,8 @@ static enum err alter(const struct controller_view *view, const struct controlle
         e = check_broker(view, r, &results, &altered->msg);
     if (e == ERR_NONE && !c->validate_only)
         e = add_records(view, r, &results, batch);
+    if (e == ERR_NONE && !c->validate_only && r->unclean && !KNOWN_BUG(unclean_waits))
+        e = controller_add_unclean(view, r->topic, batch);
     for (int32_t i = 0; i < results.count; i++)
         text_free(&results.items[i].text);
     mem_free(view->mem, results.items);
@@ -476,6 +506,15 @@ static void measure_broker(const struct controller_view *view, struct bytes name
     }
 }
 
+static bool names_unclean(const struct controller_altered *altered)
+{
+    for (int32_t i = 0; i < altered->setting_count; i++) {
+        if (bytes_equal(altered->settings[i].key, bytes_text(CONTROLLER_UNCLEAN_KEY)))
+            return true;
+    }
+    return false;
+}
+
 /* How many records there may be, and how many bytes they may have. */
 static void measure(const struct controller_view *view, const struct controller_alter_configs *c,
                     int64_t *count, int64_t *bytes)
@@ -483,10 +522,16 @@ static void measure(const struct controller_view *view, const struct controller_
     *count = *bytes = 0;
     for (int32_t i = 0; i < c->altered_count; i++) {
         const struct controller_altered *altered = &c->altered[i];
-        const struct metadata_topic *topic = metadata_find(view->image, altered->name);
+        const struct metadata_topic *topic = altered->type == METADATA_RESOURCE_TOPIC
+                                                 ? metadata_find(view->image, altered->name)
+                                                 : NULL;
         if (altered->code != WIRE_ERROR_NONE || altered->settled)
             continue;
-        *count += altered->setting_count + 1; /* and that nobody is eligible */
+        int64_t elections = 0, election_bytes = 0;
+        if (names_unclean(altered) || (c->replaces && topic != NULL))
+            controller_measure_unclean(view, topic, &elections, &election_bytes);
+        *bytes += election_bytes;
+        *count += elections + altered->setting_count + 1; /* and that nobody is eligible */
         for (int32_t k = 0; k < altered->setting_count; k++)
             *bytes += (int64_t)(altered->name.size + altered->settings[k].key.size +
                                 altered->settings[k].value.size);

@@ -223,28 +223,6 @@ enum err controller_change_partition(const struct controller_view *view,
     return ERR_NONE;
 }
 
-static struct bytes topic_setting(const struct metadata_topic *topic, const char *key)
-{
-    for (int32_t i = 0; i < topic->setting_count; i++) {
-        if (strcmp(topic->settings[i].key, key) == 0)
-            return bytes_text(topic->settings[i].value);
-    }
-    return bytes_of(NULL, 0);
-}
-
-bool controller_allows_unclean(const struct metadata_image *image,
-                               const struct metadata_topic *topic)
-{
-    static const char key[] = "unclean.leader.election.enable";
-    struct bytes said = topic_setting(topic, key);
-    if (said.size == 0) {
-        struct wire_string all =
-            metadata_find_config(image, METADATA_RESOURCE_BROKER, bytes_text(""), bytes_text(key));
-        said = bytes_of(all.data, (size_t)MAX(all.size, 0));
-    }
-    return bytes_equal(said, bytes_text("true"));
-}
-
 void controller_rules_of(const struct controller_view *view, const struct metadata_topic *topic,
                          const struct metadata_topic_config *defaults, struct controller_rules *out)
 {
@@ -253,5 +231,5 @@ void controller_rules_of(const struct controller_view *view, const struct metada
     *out = (struct controller_rules){
         .min_insync = (int32_t)MIN(config.min_insync_replicas, INT32_MAX),
         .elr = metadata_feature_level(view->image, METADATA_FEATURE_ELR) > 0,
-        .unclean = controller_allows_unclean(view->image, topic)};
+        .unclean = config.unclean_leader_election_enable != 0};
 }

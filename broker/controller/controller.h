@@ -340,12 +340,6 @@ struct controller_fence {
 
 void controller_fence_init(struct controller_fence *c);
 
-/* ---- elections ---- */
-
-/* unclean.leader.election.enable: the topic's word, then the cluster's. */
-bool controller_allows_unclean(const struct metadata_image *image,
-                               const struct metadata_topic *topic);
-
 /* ---- who is in sync, as the leaders say (P-11) ---- */
 
 struct controller_in_sync {

@@ -121,17 +121,28 @@ enum err controller_change_partition(const struct controller_view *view,
                                      struct wire_partition_change_record *record,
                                      bool *differs) MUST_USE;
 
-/* One of them is a broker, the others are NOBODY. */
+/* One of them is a broker, the others are NOBODY; or all are, and unclean elections are allowed
+ * from now on. */
 struct controller_turn {
     int32_t leaves; /* is in sync nowhere any more, and leads nothing */
     int32_t comes;  /* may lead what nobody leads */
     int32_t lost;   /* leaves, and is not eligible either */
+    bool unclean;   /* whoever is there leads what nobody leads */
 };
 
 /* What becomes of the partitions. Up to more_count records may follow, then controller_end: all of
  * it is one write, or one transaction. O(partitions). Errors as metadata_batch_add. */
 enum err controller_add_turn(const struct controller_view *view, const struct controller_turn *turn,
                              int64_t more_count, struct metadata_batch *batch) MUST_USE;
+#define CONTROLLER_UNCLEAN_KEY "unclean.leader.election.enable"
+/* Unclean elections are allowed from now on: of that topic, or (NULL) of all that do not say
+ * themselves whether they are. Kafka looks for what nobody leads every five minutes. What this may
+ * come to, for controller_expect, and its records. O(partitions). Errors as metadata_batch_add. */
+void controller_measure_unclean(const struct controller_view *view,
+                                const struct metadata_topic *topic, int64_t *count, int64_t *bytes);
+enum err controller_add_unclean(const struct controller_view *view,
+                                const struct metadata_topic *topic,
+                                struct metadata_batch *batch) MUST_USE;
 /* O(partitions). */
 bool controller_leads_any(const struct controller_view *view, int32_t broker_id);
 

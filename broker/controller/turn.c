@@ -5,7 +5,7 @@
 static bool concerns(const struct controller_turn *turn, const struct metadata_partition *p)
 {
     struct metadata_ids isr = metadata_ids(p, METADATA_ISR);
-    if (turn->comes != CONTROLLER_NOBODY && p->leader == CONTROLLER_NOBODY)
+    if ((turn->unclean || turn->comes != CONTROLLER_NOBODY) && p->leader == CONTROLLER_NOBODY)
         return true;
     if (turn->leaves != CONTROLLER_NOBODY && controller_contains(isr, turn->leaves))
         return true;
@@ -15,20 +15,24 @@ static bool concerns(const struct controller_turn *turn, const struct metadata_p
 }
 
 /* What they could come to, for controller_expect. */
+static void measure_topic(const struct controller_turn *turn, const struct metadata_topic *topic,
+                          int64_t *count, int64_t *bytes)
+{
+    for (int32_t k = 0; k < topic->partition_count; k++) {
+        const struct metadata_partition *p = metadata_partition(topic, k);
+        if (!concerns(turn, p))
+            continue;
+        *count += 1;
+        *bytes += CONTROLLER_CHANGE_BYTES_MAX(3 * p->counts[METADATA_REPLICAS]);
+    }
+}
+
 static void measure(const struct controller_view *view, const struct controller_turn *turn,
                     int64_t *count, int64_t *bytes)
 {
     *count = *bytes = 0;
-    for (int32_t i = 0; i < view->image->topic_count; i++) {
-        const struct metadata_topic *topic = metadata_topic_at(view->image, i);
-        for (int32_t k = 0; k < topic->partition_count; k++) {
-            const struct metadata_partition *p = metadata_partition(topic, k);
-            if (!concerns(turn, p))
-                continue;
-            *count += 1;
-            *bytes += CONTROLLER_CHANGE_BYTES_MAX(3 * p->counts[METADATA_REPLICAS]);
-        }
-    }
+    for (int32_t i = 0; i < view->image->topic_count; i++)
+        measure_topic(turn, metadata_topic_at(view->image, i), count, bytes);
 }
 
 static enum err add_change(const struct controller_view *view,
@@ -63,7 +67,8 @@ static enum err turn_topic(const struct controller_view *view, const struct cont
         .leaves = turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost,
         .comes = turn->comes,
         .lost = turn->lost,
-        .election = rules.unclean ? CONTROLLER_ELECT_UNCLEAN : CONTROLLER_ELECT_ANY};
+        .election =
+            rules.unclean || turn->unclean ? CONTROLLER_ELECT_UNCLEAN : CONTROLLER_ELECT_ANY};
     for (int32_t k = 0; k < topic->partition_count && e == ERR_NONE; k++) {
         if (!concerns(turn, metadata_partition(topic, k)))
             continue;
@@ -86,6 +91,51 @@ enum err controller_add_turn(const struct controller_view *view, const struct co
     enum err e = controller_expect(batch, count + more_count, bytes, "a broker comes or goes");
     for (int32_t i = 0; i < view->image->topic_count && count > 0 && e == ERR_NONE; i++)
         e = turn_topic(view, turn, metadata_topic_at(view->image, i), &defaults, &arena, batch);
+    arena_free(&arena);
+    return e;
+}
+
+/* ---- unclean elections are allowed ---- */
+
+static const struct controller_turn allowed = {.leaves = CONTROLLER_NOBODY,
+                                               .comes = CONTROLLER_NOBODY,
+                                               .lost = CONTROLLER_NOBODY,
+                                               .unclean = true};
+
+static bool says_itself(const struct metadata_topic *topic)
+{
+    for (int32_t i = 0; i < topic->setting_count; i++) {
+        if (strcmp(topic->settings[i].key, CONTROLLER_UNCLEAN_KEY) == 0)
+            return true;
+    }
+    return false;
+}
+
+void controller_measure_unclean(const struct controller_view *view,
+                                const struct metadata_topic *topic, int64_t *count, int64_t *bytes)
+{
+    *count = *bytes = 0;
+    if (topic == NULL)
+        measure(view, &allowed, count, bytes);
+    else
+        measure_topic(&allowed, topic, count, bytes);
+}
+
+enum err controller_add_unclean(const struct controller_view *view,
+                                const struct metadata_topic *topic, struct metadata_batch *batch)
+{
+    struct metadata_topic_config defaults;
+    struct arena arena;
+    enum err e = ERR_NONE;
+    controller_topic_defaults(view, &defaults);
+    arena_init(&arena, view->mem, CONTROLLER_CHANGE_ARENA_BYTES);
+    if (topic != NULL)
+        e = turn_topic(view, &allowed, topic, &defaults, &arena, batch);
+    for (int32_t i = 0; topic == NULL && i < view->image->topic_count && e == ERR_NONE; i++) {
+        const struct metadata_topic *each = metadata_topic_at(view->image, i);
+        if (!says_itself(each))
+            e = turn_topic(view, &allowed, each, &defaults, &arena, batch);
+    }
     arena_free(&arena);
     return e;
 }

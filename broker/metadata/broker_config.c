@@ -97,6 +97,8 @@ const struct metadata_broker_key metadata_broker_keys[] = {
     FIXED("replica.read.ahead.bytes", INT),
     FIXED("replica.socket.timeout.ms", INT),
     FIXED("socket.request.max.bytes", INT),
+    ROW("unclean.leader.election.enable", BOOL, METADATA_CLUSTER_WIDE,
+        .offset = TOPICS(unclean_leader_election_enable)),
 };
 const int metadata_broker_key_count = COUNT_OF(metadata_broker_keys);
 

@@ -47,7 +47,7 @@ struct metadata_topic_config {
     int64_t segment_bytes, segment_ms, segment_index_bytes, index_interval_bytes;
     int64_t internal_segment_bytes; /* takes the place of segment_bytes, or METADATA_NOT_SET */
     int64_t retention_ms, retention_bytes, file_delete_delay_ms, max_message_bytes;
-    int64_t min_insync_replicas;
+    int64_t min_insync_replicas, unclean_leader_election_enable;
     int64_t message_timestamp_before_max_ms, message_timestamp_after_max_ms;
     int64_t message_timestamp_type; /* 0 CreateTime, 1 LogAppendTime */
     int64_t compression_type, compression_gzip_level, compression_lz4_level, compression_zstd_level;

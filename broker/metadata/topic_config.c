@@ -123,7 +123,7 @@ const struct metadata_key metadata_topic_keys[] = {
              ABOUT(NULL, "random time by which a segment ends earlier than its age says")),
     LONG_ROW("segment.ms", FIELD(segment_ms), 1, "604800000",
              ABOUT("log.roll.ms", "age of a segment before the next one begins")),
-    BOOL_ROW("unclean.leader.election.enable", KEPT,
+    BOOL_ROW("unclean.leader.election.enable", FIELD(unclean_leader_election_enable),
              ABOUT("unclean.leader.election.enable",
                    "whether a replica that lacks records may lead when no other one can")),
 };

@@ -105,6 +105,8 @@ static const struct config_row rows[] = {
             "replicas of a topic for which nobody said how many; one broker alone has one"),
     INT_ROW("min.insync.replicas", min_insync_replicas, 1, INT32_MAX, "1",
             "replicas that must have a record before acks=all is answered"),
+    BOOL_ROW("unclean.leader.election.enable", unclean_leader_election_enable, "false",
+             "whether a replica that lacks records may lead when no other one can"),
     INT_ROW("replica.lag.time.max.ms", replica_lag_time_max_ms, 1, 3600000, "30000",
             "how long a replica may lag behind its leader and stay in sync"),
     INT_ROW("log.segment.bytes", log_segment_bytes, 1024, INT32_MAX, "1073741824",
@@ -251,7 +253,7 @@ static const char *const foreign[] = {
     "telemetry.*",
     "transaction.*",
     "transactional.*",
-    "unclean.leader.election.*",
+    "unclean.leader.election.interval.ms",
     "unstable.*",
     "zookeeper.*",
 };
@@ -355,6 +357,7 @@ static void topic_defaults(const struct broker_config *config, struct metadata_t
     out->file_delete_delay_ms = config->log_segment_delete_delay_ms;
     out->max_message_bytes = config->message_max_bytes;
     out->min_insync_replicas = config->min_insync_replicas;
+    out->unclean_leader_election_enable = config->unclean_leader_election_enable;
     out->flush_policy = config->flush_policy;
     out->message_timestamp_before_max_ms = config->log_message_timestamp_before_max_ms;
     out->message_timestamp_after_max_ms = config->log_message_timestamp_after_max_ms;

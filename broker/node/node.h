@@ -33,7 +33,7 @@ struct broker_config {
     int64_t replica_socket_timeout_ms;
     int64_t num_replica_fetchers;
     int32_t flush_policy; /* enum log_flush */
-    bool auto_create_topics_enable;
+    bool auto_create_topics_enable, unclean_leader_election_enable;
     int64_t num_partitions, default_replication_factor, min_insync_replicas;
     int64_t replica_lag_time_max_ms;
     /* Defaults of topics. */

@@ -11,7 +11,7 @@ static void tell_settings(struct quorum *q, const struct metadata_topic *topic, 
           .partitions = topic->partition_count, .durable = in_force.flush_policy == 0,
           .retention_ms = in_force.retention_ms, .retention_bytes = in_force.retention_bytes,
           .min_insync = in_force.min_insync_replicas,
-          .unclean = controller_allows_unclean(q->current, topic), .metadata_offset = offset,
+          .unclean = in_force.unclean_leader_election_enable != 0, .metadata_offset = offset,
           .topic_id = trace_topic_id(topic->id.b));
 }
 
@@ -86,6 +86,18 @@ static void tell_brokers(struct quorum *q, const struct metadata_image *from,
     }
 }
 
+/* Before its partitions: what was elected with them is judged by the new defaults. */
+static void tell_all_settings(struct quorum *q, const struct metadata_image *from,
+                              const struct metadata_image *to, int64_t first)
+{
+    struct metadata_map_diff diff;
+    const struct metadata_topic *before, *after;
+    metadata_delta(&diff, from, to);
+    while (metadata_delta_next(&diff, &before, &after))
+        tell_topic(q, before, after, first);
+    quorum_tell_settings(q);
+}
+
 void quorum_tell_image(struct quorum *q, const struct metadata_image *from,
                        const struct metadata_image *to, int64_t first, bool defaults_moved)
 {
@@ -94,14 +106,15 @@ void quorum_tell_image(struct quorum *q, const struct metadata_image *from,
     bool several = q->member != NULL; /* whoever is alone has nobody to be wrong about */
     if (several)
         tell_brokers(q, from, to);
+    if (defaults_moved)
+        tell_all_settings(q, from, to, first);
     metadata_delta(&diff, from, to);
     while (metadata_delta_next(&diff, &before, &after)) {
-        tell_topic(q, before, after, first);
+        if (!defaults_moved)
+            tell_topic(q, before, after, first);
         if (after != NULL && !defaults_moved && is_set_otherwise(before, after))
             tell_settings(q, after, first);
         if (after != NULL && several)
             tell_partitions(q, before, after, to->offset);
     }
-    if (defaults_moved)
-        quorum_tell_settings(q);
 }

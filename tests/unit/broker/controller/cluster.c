@@ -121,7 +121,8 @@ void cluster_topic(struct box *box, const char *name, const int32_t *ids, int32_
 {
     struct wire_create_topics_request_config configs[] = {
         {.name = wire_text("min.insync.replicas"), .value = wire_text(min_insync)},
-        {.name = wire_text("unclean.leader.election.enable"), .value = wire_text(unclean)}};
+        {.name = wire_text("unclean.leader.election.enable"),
+         .value = wire_text(unclean == NULL ? "" : unclean)}};
     struct wire_create_topics_request_assignment assignment = {.broker_ids = (int32_t *)ids,
                                                                .broker_ids_count = count};
     struct controller_new_topic topic = {.name = bytes_text(name),
@@ -130,7 +131,7 @@ void cluster_topic(struct box *box, const char *name, const int32_t *ids, int32_
                                          .assignments = &assignment,
                                          .assignment_count = 1,
                                          .configs = configs,
-                                         .config_count = COUNT_OF(configs)};
+                                         .config_count = COUNT_OF(configs) - (unclean == NULL)};
     struct controller_create_topics c;
     controller_create_topics_init(&c);
     c.topics = &topic;

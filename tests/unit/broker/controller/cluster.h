@@ -19,7 +19,8 @@ int64_t cluster_epoch(const struct box *box, int32_t id);
 void cluster_fence(struct box *box, int32_t id);
 /* From now on brokers below the minimum leave eligible leaders behind (KIP-966). */
 void cluster_allow_elr(struct box *box);
-/* A topic of one partition on these brokers, the first of which leads. */
+/* A topic of one partition on these brokers, the first of which leads. unclean NULL: it does not
+ * say. */
 void cluster_topic(struct box *box, const char *name, const int32_t *ids, int32_t count,
                    const char *min_insync, const char *unclean);
 const struct metadata_partition *cluster_partition(const struct box *box, const char *topic);

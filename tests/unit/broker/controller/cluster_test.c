@@ -132,6 +132,59 @@ TEST(where_it_is_allowed_any_replica_leads_and_says_that_it_may_have_lost)
     box_done(&box);
 }
 
+static void set_config(struct box *box, int8_t type, const char *name, const char *key,
+                       const char *value)
+{
+    struct controller_setting setting = {
+        .key = bytes_text(key), .value = bytes_text(value), .op = CONTROLLER_CONFIG_SET};
+    struct controller_altered altered = {
+        .type = type, .name = bytes_text(name), .settings = &setting, .setting_count = 1};
+    struct controller_alter_configs c;
+    controller_alter_configs_init(&c);
+    c.altered = &altered;
+    c.altered_count = 1;
+    box_decide(box, &c.command);
+    assert_int_equal(altered.code, 0);
+}
+
+/* Nobody leads, though 2 and 3 are there. */
+static void without_leader(struct box *box)
+{
+    begin(box, "1", "false");
+    cluster_topic(box, "bills", three, 3, "1", NULL);
+    cluster_fence(box, 2);
+    cluster_fence(box, 3);
+    cluster_fence(box, 1);
+    assert_int_equal(cluster_beat(box, 2), 0);
+    assert_int_equal(cluster_beat(box, 3), 0);
+    assert_int_equal(leader(box), CONTROLLER_NOBODY);
+    assert_int_equal(cluster_partition(box, "bills")->leader, CONTROLLER_NOBODY);
+}
+
+TEST(who_allows_unclean_elections_for_a_topic_has_its_leader_at_once)
+{
+    struct box box;
+    without_leader(&box);
+    set_config(&box, METADATA_RESOURCE_TOPIC, "orders", "unclean.leader.election.enable", "true");
+    assert_int_equal(box.batch.write_count, 1);
+    assert_int_equal(leader(&box), 2);
+    ASSERT_ISR(&box, 2);
+    assert_int_equal(cluster_partition(&box, "orders")->leader_recovery_state, 1);
+    assert_int_equal(cluster_partition(&box, "bills")->leader, CONTROLLER_NOBODY);
+    box_done(&box);
+}
+
+/* A topic that says itself that it may not is not asked. */
+TEST(who_allows_unclean_elections_for_all_has_leaders_where_no_topic_forbids_it)
+{
+    struct box box;
+    without_leader(&box);
+    set_config(&box, METADATA_RESOURCE_BROKER, "", "unclean.leader.election.enable", "true");
+    assert_int_equal(leader(&box), CONTROLLER_NOBODY);
+    assert_int_equal(cluster_partition(&box, "bills")->leader, 2);
+    box_done(&box);
+}
+
 /* P-13: nothing was committed below the minimum, so whoever was in sync before has all of it. */
 TEST(below_the_minimum_who_was_in_sync_stays_eligible)
 {
@@ -163,29 +216,15 @@ TEST(below_the_minimum_who_was_in_sync_stays_eligible)
 TEST(a_change_of_the_minimum_leaves_nobody_eligible)
 {
     struct box box;
-    struct controller_setting setting = {.key = bytes_text("min.insync.replicas"),
-                                         .value = bytes_text("1"),
-                                         .op = CONTROLLER_CONFIG_SET};
-    struct controller_altered altered = {.type = METADATA_RESOURCE_TOPIC,
-                                         .name = bytes_text("orders"),
-                                         .settings = &setting,
-                                         .setting_count = 1};
-    struct controller_alter_configs c;
     begin(&box, "2", "false");
     cluster_allow_elr(&box);
     cluster_fence(&box, 3);
     cluster_fence(&box, 1);
     ASSERT_ELR(&box, 1);
-    controller_alter_configs_init(&c);
-    c.altered = &altered;
-    c.altered_count = 1;
-    setting.value = bytes_text("2"); /* as it is: nothing changes */
-    box_decide(&box, &c.command);
-    assert_int_equal(altered.code, 0);
+    /* As it is: nothing changes. */
+    set_config(&box, METADATA_RESOURCE_TOPIC, "orders", "min.insync.replicas", "2");
     ASSERT_ELR(&box, 1);
-    setting.value = bytes_text("1");
-    box_decide(&box, &c.command);
-    assert_int_equal(altered.code, 0);
+    set_config(&box, METADATA_RESOURCE_TOPIC, "orders", "min.insync.replicas", "1");
     ASSERT_NOBODY(&box, METADATA_ELR);
     ASSERT_ISR(&box, 2);
     box_done(&box);

@@ -91,6 +91,8 @@ TEST(each_key_of_a_broker_that_may_change_sets_a_field_of_its_own)
         memcpy(text, value, strcspn(value, "|"));
         if (key->key.type == METADATA_KEY_POLICY)
             memcpy(text, "delete", sizeof "delete");
+        if (key->key.type == METADATA_KEY_BOOL)
+            memcpy(text, "true", sizeof "true");
         if (key->key.min > 5)
             memcpy(text, "2000000", sizeof "2000000");
         assert_ok(metadata_broker_config_set(&config, key, bytes_text(text), NULL));
