@@ -256,6 +256,7 @@ static void free_proposal(struct replica_proposal *p)
     struct replica *r = p->replica;
     if (r->isr != NULL && r->isr->proposal == p)
         r->isr->proposal = NULL;
+    ASSERT(r->isr_next == NULL || r->isr_next->proposal != p);
     ASSERT(!list_linked(&p->link));
     mem_free(r->mem, p);
     replica_let_go(r);
@@ -595,6 +596,7 @@ void replica_isr_end(struct replica *r)
         return;
     settle(isr);
     leave_rounds(isr);
+    isr->proposal = NULL; /* it ends without this */
     r->isr = NULL;
     if (KNOWN_BUG(followers_remembered))
         r->isr_next = isr;

@@ -196,6 +196,30 @@ TEST(a_new_epoch_knows_nothing_of_its_followers)
     shows(&known_bug_followers_remembered, two_reigns, 0, 3);
 }
 
+static void refuse(void)
+{
+    assert_true(leader_answer(WIRE_ERROR_INELIGIBLE_REPLICA));
+}
+
+/* What the first reign has proposed is answered between the two. */
+static int64_t answered_between_reigns(void)
+{
+    struct leader l;
+    leader_setup(&l, 17, LOG_FLUSH_OS, IN(1) | IN(2), 1);
+    leader_order(third_has_nothing, 1);
+    leader_order(follow, 1);
+    leader_order(refuse, 1);
+    leader_order(lead_anew, 1);
+    leader_order(third_has_nothing, 1);
+    return end_with_proposed();
+}
+
+/* The mistake is what it says and no other: a proposal that has ended is in nobody's hands. */
+TEST(who_remembers_followers_does_not_remember_what_he_proposed)
+{
+    shows(&known_bug_followers_remembered, answered_between_reigns, ALL, ALL);
+}
+
 static void second_has_parted(void)
 {
     leader_hear((struct leader_said){.id = 2, .offset = 5, .last_epoch = the->epoch - 1});
