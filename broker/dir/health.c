@@ -91,11 +91,21 @@ static void on_synced(struct env_op *op, enum err e, uint64_t n)
     waiter_tell(sync->waiter, e);
 }
 
+/* A folder that is not there any more is its partition's trouble, and no failed sync. */
+static void on_folder_synced(struct env_op *op, enum err e, uint64_t n)
+{
+    struct dir_sync *sync = CONTAINER_OF(op, struct dir_sync, op);
+    (void)n;
+    if (e != ERR_NONE && e != ERR_NOTFOUND)
+        dir_sync_failed(sync->dir, e);
+    waiter_tell(sync->waiter, e);
+}
+
 void dir_sync_folder(struct dir *dir, struct dir_sync *sync, const char *path,
                      struct waiter *waiter)
 {
     *sync = (struct dir_sync){.dir = dir, .waiter = waiter};
-    env_sync_dir(dir->env, &sync->op, path, on_synced);
+    env_sync_dir(dir->env, &sync->op, path, on_folder_synced);
 }
 
 static void sync_entries(struct dir *dir);

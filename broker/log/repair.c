@@ -148,6 +148,8 @@ static void ended(struct steps *steps, enum err e)
     r->running = false;
     log->busy--;
     bool final = e == ERR_CORRUPT || e == ERR_READONLY;
+    if (e == ERR_NOTFOUND)
+        log_missing(log, log->path);
     if (final)
         log_offline(log, e, (int64_t)active->size);
     if (log->status != ERR_NONE || log->closing != NULL) {
