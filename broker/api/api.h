@@ -132,6 +132,7 @@ struct api_settings {
     const struct api_voter *voters; /* all of them; this node alone may be none */
     int32_t voter_count;
     bool auto_create_topics;
+    bool selects_by_rack;       /* replica.selector.class: consumers read in their racks */
     int64_t fetch_bytes_max;    /* fetch.max.bytes */
     int64_t fetch_sessions_max; /* max.incremental.fetch.session.cache.slots */
 };

@@ -7,6 +7,8 @@
 #define PARTS_PER_PARTITION (1 + COUNT_OF(((struct log_read *)0)->parts))
 #define PARTS_MAX (CONN_PARTS_MAX - 3 - PARTS_PER_PARTITION)
 
+#define RACK_SINCE 11 /* KIP-392: who asks since then may be answered by one that follows */
+
 /* ---- reading ---- */
 
 /* A follower goes by the ends that it is told, and must not wait for records to be told. Without a
@@ -22,7 +24,8 @@ static bool is_behind(const struct fetch_item *item)
 static void note_ends(struct fetch *s, struct fetch_item *item)
 {
     const struct replica_fetch *f = &item->fetch;
-    s->failed |= f->code != WIRE_ERROR_NONE || f->diverging_end >= 0;
+    s->failed |=
+        f->code != WIRE_ERROR_NONE || f->diverging_end >= 0 || item->lags || f->preferred >= 0;
     if (s->session == NULL && item->told_high_watermark < 0) {
         item->told_high_watermark = f->high_watermark;
         item->told_log_start = f->log_start;
@@ -66,9 +69,11 @@ static void post(struct request *r, int32_t index)
     item->is_new = false;
     f->isolation = in->isolation_level;
     f->mem = r->mem;
-    f->at_least_one = s->bytes == 0 && !item->quiet;
+    api_fetch_place(s, item);
+    bool gives = !item->quiet && !item->lags;
+    f->at_least_one = s->bytes == 0 && gives;
     f->bytes_max = 0;
-    if (s->part_count <= PARTS_MAX && !item->quiet)
+    if (s->part_count <= PARTS_MAX && gives)
         f->bytes_max = (int32_t)MIN(MAX(left, 0), MAX(item->bytes_max, 0));
     api_join_hold(r);
     replica_fetch(f);
@@ -202,6 +207,7 @@ static void ask_replica(struct fetch_item *item, struct replica *replica)
     item->fetch.leader_epoch = asked.leader_epoch;
     item->fetch.last_epoch = asked.last_epoch;
     item->fetch.follower = asked.follower;
+    item->fetch.at_follower = asked.at_follower;
     item->fetch.counts = asked.counts;
     item->fetch.done = on_fetched;
     item->fetch.woken = on_woken;
@@ -318,6 +324,8 @@ static void name_item(const struct fetch *s, struct fetch_item *item,
     item->fetch.follower.log_start = in->log_start_offset;
     item->fetch.follower.durable_end = in->durable_end;
     item->fetch.counts = true;
+    item->fetch.at_follower =
+        item->fetch.follower.id < 0 && api_request_version(&s->request) >= RACK_SINCE;
     if (!list_linked(&item->pending))
         list_push_back(&item->set->pending, &item->pending);
 }

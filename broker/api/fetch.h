@@ -49,6 +49,8 @@ bool api_fetch_is_unknown(int16_t code);
 /* The topic that the item means; NULL: there is none, and *unknown is the code for it. */
 const struct metadata_topic *api_fetch_topic(const struct fetch *s, const struct fetch_item *item,
                                              int16_t *unknown);
+/* Which replicas a consumer may ask instead of this one, or whether it has to (nearby.c). */
+void api_fetch_place(struct fetch *s, struct fetch_item *item);
 /* The rows of the answer, and what it gives. False: no memory. */
 bool api_fetch_fill(struct fetch *s) MUST_USE;
 /* The encoded bytes with the ranges of files in their gaps. False: no memory. */

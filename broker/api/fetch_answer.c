@@ -21,6 +21,8 @@ static int16_t code_of(const struct fetch *s, const struct fetch_item *item)
 {
     if (item->fetch.replica == NULL)
         return item->refused;
+    if (item->lags)
+        return WIRE_ERROR_NOT_LEADER_OR_FOLLOWER;
     return api_request_ended(&s->request, item->fetch.code);
 }
 
@@ -164,6 +166,7 @@ static void fill(const struct fetch *s, const struct fetch_item *item, struct se
     out->log_start_offset = f->log_start;
     out->diverging_epoch = (struct wire_fetch_response_epoch_end){.epoch = f->diverging_epoch,
                                                                   .end_offset = f->diverging_end};
+    out->preferred_read_replica = f->preferred;
     if (has_records(item))
         out->records.size = (int32_t)f->read->bytes;
 }
@@ -173,8 +176,8 @@ static bool is_news(const struct fetch_item *item, const struct wire_fetch_respo
 {
     if (KNOWN_BUG(session_hides_error) && out->records.size == 0)
         return false;
-    return out->records.size > 0 || out->error_code != WIRE_ERROR_NONE ||
-           out->diverging_epoch.end_offset >= 0 ||
+    return out->records.size > 0 || out->preferred_read_replica >= 0 ||
+           out->error_code != WIRE_ERROR_NONE || out->diverging_epoch.end_offset >= 0 ||
            out->high_watermark != item->told_high_watermark ||
            out->log_start_offset != item->told_log_start;
 }
@@ -182,8 +185,10 @@ static bool is_news(const struct fetch_item *item, const struct wire_fetch_respo
 /* It has been told. It stays pending where the next fetch may find something without being told. */
 static void settle(struct fetch_item *item, const struct wire_fetch_response_partition *out)
 {
+    bool again =
+        item->fetch.preferred >= 0 || item->follows; /* whom to ask may be another by then */
     bool more = out->error_code != WIRE_ERROR_NONE || out->diverging_epoch.end_offset >= 0 ||
-                out->records.size > 0 || item->fetch.some;
+                out->records.size > 0 || item->fetch.some || again;
     item->told_high_watermark = out->error_code == WIRE_ERROR_NONE ? out->high_watermark : -1;
     item->told_log_start = out->log_start_offset;
     if (!more)

@@ -182,6 +182,8 @@ struct fetch_item {
     /* A follower's that reads ahead: it was given what it asked for, or asked for nothing, and says
      * since then how far its disk is. It hears of ends alone until it asks again. */
     bool quiet;
+    bool follows; /* a consumer is served by who follows */
+    bool lags;    /* and that one is not in sync: consumers are to ask elsewhere */
     uint64_t
         order; /* in which they are asked; in a session, who was answered goes behind the rest */
     int64_t told_high_watermark, told_log_start; /* what the asker was told last */

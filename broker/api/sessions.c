@@ -352,6 +352,7 @@ void api_fetch_item_init(struct fetch_item *item, struct fetch_set *set, struct 
     item->told_high_watermark = -1;
     item->told_log_start = -1;
     item->quiet = true;
+    item->fetch.preferred = -1;
     item->order = ++set->order_last;
     list_init(&item->pending);
 }

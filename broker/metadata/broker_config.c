@@ -95,6 +95,7 @@ const struct metadata_broker_key metadata_broker_keys[] = {
     FIXED("replica.fetch.wait.max.ms", INT),
     FIXED("replica.lag.time.max.ms", LONG),
     FIXED("replica.read.ahead.bytes", INT),
+    FIXED("replica.selector.class", TEXT),
     FIXED("replica.socket.timeout.ms", INT),
     FIXED("socket.request.max.bytes", INT),
     ROW("unclean.leader.election.enable", BOOL, METADATA_CLUSTER_WIDE,

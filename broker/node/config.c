@@ -8,6 +8,9 @@
         .key = (name), .type = CONFIG_INT, .offset = AT(field), .min = (low), .max = (high),       \
         .fallback = (standard), .help = (sentence)                                                 \
     }
+#define BROKER_SELECTOR_LEADER "org.apache.kafka.common.replica.LeaderSelector"
+#define BROKER_SELECTORS                                                                           \
+    BROKER_SELECTOR_LEADER "|org.apache.kafka.common.replica.RackAwareReplicaSelector"
 #define TEXT_ROW(name, field, standard, sentence)                                                  \
     {                                                                                              \
         .key = (name), .type = CONFIG_STRING, .offset = AT(field), .fallback = (standard),         \
@@ -73,6 +76,8 @@ static const struct config_row rows[] = {
              "the listener for other brokers; it must be one of listeners"),
     TEXT_ROW("broker.rack", broker_rack, "",
              "the rack that this broker stands in; replicas are spread over racks"),
+    ENUM_ROW("replica.selector.class", replica_selector, BROKER_SELECTORS, BROKER_SELECTOR_LEADER,
+             "which replica a consumer with a client.rack is sent to"),
     INT_ROW("broker.heartbeat.interval.ms", broker_heartbeat_interval_ms, 1, INT32_MAX, "2000",
             "how often a broker of a cluster tells its controller that it is there"),
     INT_ROW("broker.session.timeout.ms", broker_session_timeout_ms, 1, INT32_MAX, "9000",
@@ -239,7 +244,6 @@ static const char *const foreign[] = {
     "quota.*",
     "remote.*",
     "replica.high.watermark.*",
-    "replica.selector.class",
     "replica.socket.receive.*",
     "replication.quota.*",
     "request.timeout.ms",

@@ -25,6 +25,7 @@ struct broker_config {
     int64_t controller_quorum_fetch_max_bytes, controller_quorum_fetch_snapshot_max_bytes;
     char inter_broker_listener_name[CONFIG_STRING_SIZE];
     char broker_rack[CONFIG_STRING_SIZE]; /* "": none */
+    int32_t replica_selector;             /* of BROKER_SELECTORS; 1: by rack */
     int64_t broker_heartbeat_interval_ms, broker_session_timeout_ms;
     int64_t initial_broker_registration_timeout_ms;
     /* Replication. */

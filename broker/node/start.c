@@ -47,6 +47,7 @@ static enum err make_api(struct broker *b)
         .voter_count = b->voter_count,
         .log_dir = b->config.log_dirs,
         .auto_create_topics = b->config.auto_create_topics_enable,
+        .selects_by_rack = b->config.replica_selector == 1,
         .fetch_bytes_max = b->config.fetch_max_bytes,
         .fetch_sessions_max = b->config.max_incremental_fetch_session_cache_slots,
     };

@@ -45,3 +45,9 @@ int16_t replica_check_readable(const struct replica *r, int32_t leader_epoch)
     bool holds = r->role == ROLE_OFFLINE && r->log != NULL;
     return holds ? WIRE_ERROR_NONE : replica_check(r, leader_epoch);
 }
+
+int16_t replica_check_follower(const struct replica *r, int32_t leader_epoch)
+{
+    bool follows = r->role == ROLE_FOLLOWER && !r->deleted;
+    return follows ? check_epoch(r, leader_epoch) : replica_check_readable(r, leader_epoch);
+}

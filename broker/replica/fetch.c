@@ -13,7 +13,8 @@ static bool is_follower(const struct replica_fetch *f)
 static int64_t readable_end(const struct replica_fetch *f)
 {
     const struct replica *r = f->replica;
-    if (is_follower(f))
+    bool shows_all = r->role == ROLE_FOLLOWER && KNOWN_BUG(follower_shows_all);
+    if (is_follower(f) || shows_all)
         return log_written_end(r->log);
     if (KNOWN_BUG(shown_before_durable))
         return MAX(log_written_end(r->log), r->high_watermark);
@@ -39,12 +40,32 @@ static int16_t look_epoch(struct replica_fetch *f)
     return WIRE_ERROR_NONE;
 }
 
+/* Who follows has less than its leader: what it has not got yet is there, or comes (V-1). */
+static int16_t look_here(struct replica_fetch *f)
+{
+    const struct replica *r = f->replica;
+    if (f->offset > r->high_watermark && f->offset >= log_start(r->log))
+        return f->offset > log_end(r->log) ? WIRE_ERROR_OFFSET_NOT_AVAILABLE : WIRE_ERROR_NONE;
+    int16_t code = look_epoch(f);
+    if (code != WIRE_ERROR_NONE || f->diverging_end >= 0)
+        return code;
+    return f->offset < log_start(r->log) ? WIRE_ERROR_OFFSET_OUT_OF_RANGE : WIRE_ERROR_NONE;
+}
+
+static int16_t check_consumer(const struct replica_fetch *f, int32_t epoch)
+{
+    return f->at_follower ? replica_check_follower(f->replica, epoch)
+                          : replica_check_readable(f->replica, epoch);
+}
+
 static int16_t look_code(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
     bool any_epoch = is_follower(f) && KNOWN_BUG(older_epoch_counts);
     int32_t epoch = any_epoch ? -1 : f->leader_epoch;
-    int16_t code = is_follower(f) ? replica_check(r, epoch) : replica_check_readable(r, epoch);
+    int16_t code = is_follower(f) ? replica_check(r, epoch) : check_consumer(f, epoch);
+    if (code == WIRE_ERROR_NONE && r->role == ROLE_FOLLOWER)
+        return look_here(f);
     if (code == WIRE_ERROR_NONE && is_follower(f))
         code = replica_isr_check(r, f);
     if (code == WIRE_ERROR_NONE)
@@ -144,7 +165,9 @@ static void on_read(struct log_op *op, enum err e)
         f->next_offset = log->next_offset;
         f->some = f->next_offset < readable_end(f);
     }
-    if (f->read != NULL && log->bytes > 0 && !is_follower(f))
+    bool to_consumer = f->read != NULL && log->bytes > 0 && !is_follower(f);
+    SOMETIMES(r->trace, FOLLOWER_SERVED, to_consumer && r->role == ROLE_FOLLOWER);
+    if (to_consumer)
         TRACE(r->trace, SERVE, .partition = r->trace_id, .topic_id = r->topic_trace,
               .from = f->offset, .to = f->next_offset, .high_watermark = f->high_watermark,
               .leader_epoch = r->leader_epoch, .isolation = f->isolation);
@@ -236,7 +259,8 @@ void replica_fetch_init(struct replica_fetch *f, struct replica *r)
                                 .last_stable_offset = -1,
                                 .log_start = -1,
                                 .diverging_epoch = -1,
-                                .diverging_end = -1};
+                                .diverging_end = -1,
+                                .preferred = -1};
     list_init(&f->link);
 }
 
@@ -253,6 +277,11 @@ static void listen_to(struct replica_fetch *f)
     look(f);
 }
 
+static bool leads_on(const struct replica_fetch *f)
+{
+    return f->replica->role == ROLE_LEADER && f->code == WIRE_ERROR_NONE && f->diverging_end < 0;
+}
+
 void replica_fetch(struct replica_fetch *f)
 {
     struct replica *r = f->replica;
@@ -262,10 +291,11 @@ void replica_fetch(struct replica_fetch *f)
     if (f->counts && is_follower(f))
         listen_to(f);
     f->counts = false;
+    f->preferred = leads_on(f) ? replica_isr_nearby(r, f) : -1;
     if (!list_linked(&f->link))
         list_push_back(&r->fetches, &f->link);
     f->bytes_seen = readable_bytes(f);
-    if (f->some && (f->bytes_max > 0 || f->at_least_one))
+    if (f->preferred < 0 && f->some && (f->bytes_max > 0 || f->at_least_one))
         read_some(f);
     else
         f->done(f);

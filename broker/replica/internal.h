@@ -150,6 +150,10 @@ void replica_wake_followers(struct replica *r);
 int16_t replica_code_of(enum err e);
 /* replica_check, but an offline log still serves what it holds (S-5 stops writes, not reads). */
 int16_t replica_check_readable(const struct replica *r, int32_t leader_epoch);
+/* The same, but one that follows serves, too. */
+int16_t replica_check_follower(const struct replica *r, int32_t leader_epoch);
+/* Whom of f's nearby its asker is to ask instead of this leader (V-1); -1: nobody. */
+int32_t replica_isr_nearby(const struct replica *r, const struct replica_fetch *f);
 /* Nobody reads any more. */
 void replica_read_last(struct replica *r);
 

@@ -373,6 +373,21 @@ void replica_isr_heard(struct replica *r, const struct replica_fetch *f)
     }
 }
 
+int32_t replica_isr_nearby(const struct replica *r, const struct replica_fetch *f)
+{
+    int32_t best = -1;
+    int64_t best_end = -1;
+    for (int32_t i = 0; r->isr != NULL && i < f->nearby_count; i++) {
+        const struct remote *m = find(r->isr, f->nearby[i]);
+        bool has = m != NULL && m->in_sync && m->known && m->log_start <= f->offset;
+        if (!has || m->end < MAX(f->offset, best_end + 1) || !may_join(r, m))
+            continue;
+        best = m->id;
+        best_end = m->end;
+    }
+    return best;
+}
+
 /* Whoever had all that counts has had it until now. */
 void replica_isr_moved(struct replica *r)
 {

@@ -258,6 +258,13 @@ struct replica_fetch {
      * (P-3), by the next replica_fetch after counts was set. */
     struct replica_follower follower;
     bool counts;
+    /* A consumer that may be answered by one that follows: up to the high watermark here, and what
+     * is not here yet is no reason to begin elsewhere (KIP-392). */
+    bool at_follower;
+    /* Brokers that stand nearer to that consumer, borrowed until done; may be NULL when there are
+     * none. */
+    const int32_t *nearby;
+    int32_t nearby_count;
     int8_t isolation; /* level, as it was asked for; for the trace */
     struct mem *mem;  /* the asker's, for what he makes us hold; NULL: the replica's */
     replica_fetch_done *done;
@@ -267,9 +274,13 @@ struct replica_fetch {
     void (*woken)(struct replica_fetch *f, uint64_t bytes);
     /* out. code: 0; FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH (also for a follower that has no
      * replica of it here yet), NOT_LEADER_OR_FOLLOWER (also for one of an earlier life),
-     * OFFSET_OUT_OF_RANGE (also for a last_epoch of which nothing is known), KAFKA_STORAGE_ERROR,
-     * CORRUPT_MESSAGE, UNKNOWN_SERVER_ERROR (no memory) */
+     * OFFSET_NOT_AVAILABLE (at_follower: the leader has it, perhaps), OFFSET_OUT_OF_RANGE (also for
+     * a last_epoch of which nothing is known), KAFKA_STORAGE_ERROR, CORRUPT_MESSAGE,
+     * UNKNOWN_SERVER_ERROR (no memory) */
     int16_t code;
+    /* The one of nearby that it is to ask instead, and it was given nothing; -1: it may stay. A
+     * leader names who is in sync, lives, has what it asks for and is farthest (V-1). */
+    int32_t preferred;
     bool some; /* it may read more than it was given */
     /* -1: it has no log open */
     int64_t high_watermark, last_stable_offset, log_start;

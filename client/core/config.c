@@ -25,6 +25,8 @@ static const struct config_row rows[] = {
     STRING("bootstrap.controllers", bootstrap_controllers, "",
            "Addresses HOST:PORT of controllers, instead of bootstrap.servers: for orders alone."),
     STRING("client.id", client_id, "kiln", "The name that brokers see."),
+    STRING("client.rack", client_rack, "",
+           "Where a consumer stands: it reads from a replica there, if brokers send it to one."),
     INT("request.timeout.ms", request_timeout_ms, 1, INT32_MAX, "30000",
         "How long an answer may take before its connection is closed."),
     INT("retry.backoff.ms", retry_backoff_ms, 0, INT32_MAX, "100",

@@ -111,6 +111,7 @@ void client_consumer_assign(struct client *c, struct client_assignment *a)
     a->of = NULL;
     a->in_session = NULL;
     a->is_asked = false;
+    a->nearby = -1;
     a->assigned = true;
     a->in_flight = false;
     a->queued_bytes = 0;

@@ -49,6 +49,7 @@ struct client_config {
     /* "": brokers are asked; else controllers alone, for what an admin orders (KIP-919). */
     char bootstrap_controllers[CONFIG_STRING_SIZE];
     char client_id[CONFIG_STRING_SIZE];
+    char client_rack[CONFIG_STRING_SIZE]; /* "": none (KIP-392) */
     int64_t request_timeout_ms;
     int64_t retry_backoff_ms, retry_backoff_ms_max;
     int64_t reconnect_backoff_ms, reconnect_backoff_ms_max;
@@ -476,6 +477,9 @@ struct client_assignment {
     int64_t told_offset;            /* with these */
     int32_t told_epoch, told_leader_epoch;
     bool is_asked; /* by the fetch that is being made */
+    /* The broker that its leader has sent it to, until that has to be asked again; -1: none. */
+    int32_t nearby;
+    int64_t nearby_until_ns;
 };
 
 /* ---- the cluster as the client knows it ----------------------------------------------------- */

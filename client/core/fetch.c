@@ -25,9 +25,25 @@ void client_chunk_free(struct client *c, struct client_chunk *chunk)
  * looked at so often instead. */
 #define LOOK_MS 100
 
+/* After a replica nearby did not answer, leaders are not told the rack for so long: who is dead is
+ * named by them until they know. */
+#define FAR_NS (10000 * MS)
+
+/* The replica that its leader has named (KIP-392), or the leader. */
+static struct client_node *source_of(struct client *c, struct client_assignment *a)
+{
+    struct client_node *nearby = NULL;
+    if (a->nearby >= 0 && c->now_ns < a->nearby_until_ns)
+        nearby = client_node_find(c, a->nearby);
+    if (nearby != NULL)
+        return nearby;
+    a->nearby = -1;
+    return client_leader(c, a->of, a->partition);
+}
+
 static bool reads_from(struct client *c, struct client_node *node, struct client_assignment *a)
 {
-    return a->state == CLIENT_AT_READING && client_leader(c, a->of, a->partition) == node;
+    return a->state == CLIENT_AT_READING && source_of(c, a) == node;
 }
 
 /* False: it is left out, since what it has queued is enough, or because it waits to try again. */
@@ -49,6 +65,8 @@ static enum err describe(struct client *c, struct client_call *call, struct clie
     request->max_wait_ms = look ? 0 : (int32_t)c->config.fetch_wait_ms_max;
     request->min_bytes = (int32_t)c->config.fetch_bytes_min;
     request->max_bytes = (int32_t)c->config.fetch_bytes_max;
+    if (c->now_ns >= c->consumer.far_until_ns)
+        request->rack_id = wire_text(c->config.client_rack);
     for (size_t i = 0; i < count; i++) {
         const struct client_assignment *a = told[i];
         parts[i] = (struct wire_fetch_request_partition){
@@ -209,9 +227,14 @@ static void on_records(struct client *c, struct client_assignment *a, struct sli
     list_push_back(&c->consumer.assignments, &a->link);
 }
 
+/* What a replica nearby says is not there its leader may have. */
 static void on_code(struct client *c, struct client_assignment *a, int16_t code)
 {
-    if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE)
+    bool was_nearby = a->nearby >= 0;
+    a->nearby = -1;
+    if (was_nearby && code == WIRE_ERROR_OFFSET_OUT_OF_RANGE)
+        client_assignment_retry(c, a, 0);
+    else if (code == WIRE_ERROR_OFFSET_OUT_OF_RANGE)
         client_assignment_reset(c, a);
     else if (code == WIRE_ERROR_CORRUPT_MESSAGE)
         client_assignment_notice(c, a, CLIENT_NOTICE_CORRUPT, a->fetch_offset, -1, code);
@@ -219,6 +242,28 @@ static void on_code(struct client *c, struct client_assignment *a, int16_t code)
         client_assignment_retry(c, a, code);
     else
         client_assignment_notice(c, a, CLIENT_NOTICE_FAILED, a->fetch_offset, -1, code);
+}
+
+/* Until the metadata are due again: by then another replica may be the nearer one. */
+static void go_nearby(struct client *c, struct client_assignment *a, int32_t node)
+{
+    if (client_node_find(c, node) == NULL) { /* its leader knows one that came since */
+        client_metadata_want(c);
+        client_assignment_retry(c, a, 0);
+        return;
+    }
+    a->nearby = node;
+    a->nearby_until_ns = c->now_ns + c->config.metadata_age_ms_max * MS;
+}
+
+void client_nearby_lost(struct client *c, int32_t node)
+{
+    LIST_EACH (a, &c->consumer.assignments, struct client_assignment, link) {
+        if (a->nearby != node)
+            continue;
+        a->nearby = -1;
+        c->consumer.far_until_ns = c->now_ns + FAR_NS;
+    }
 }
 
 static void on_partition(struct client *c, struct client_assignment *a, struct slice frame,
@@ -233,6 +278,10 @@ static void on_partition(struct client *c, struct client_assignment *a, struct s
     }
     a->high_watermark = in->high_watermark;
     a->log_start = in->log_start_offset;
+    if (in->preferred_read_replica >= 0) {
+        go_nearby(c, a, in->preferred_read_replica);
+        return;
+    }
     if (in->diverging_epoch.epoch >= 0 && in->diverging_epoch.end_offset >= 0) {
         int64_t to = MIN(in->diverging_epoch.end_offset, a->fetch_offset);
         a->leader_epoch = in->diverging_epoch.epoch;

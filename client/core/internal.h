@@ -192,7 +192,8 @@ struct client_consumer {
     struct client_poll *poll; /* in flight, or NULL */
     struct list lent;         /* chunks whose records the last poll lent out */
     int64_t queued_bytes;
-    bool dirty; /* something changed that may let a request or the poll go on */
+    int64_t far_until_ns; /* until then leaders are not told where it stands */
+    bool dirty;           /* something changed that may let a request or the poll go on */
     struct client_timer timer;
 };
 
@@ -356,6 +357,8 @@ void client_fetch_pump(struct client *c, struct client_node *node,
                        struct client_assignment **asking);
 void client_fetch_answer(struct client *c, struct client_call *call, struct slice body);
 void client_fetch_lost(struct client *c, struct client_call *call);
+/* No fetch goes to that node any more: who read there goes back to the leader. */
+void client_nearby_lost(struct client *c, int32_t node);
 void client_chunk_free(struct client *c, struct client_chunk *chunk);
 
 /* session.c: what a broker remembers of fetches */

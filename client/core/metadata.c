@@ -196,6 +196,8 @@ void client_lane_down(struct client *c, const struct client_event *ev)
     ASSERT(lane->in_flight == 0);
     *lane = (struct client_lane_state){0};
     stop_waiting(c);
+    if (ev->lane == CLIENT_LANE_FETCH)
+        client_nearby_lost(c, node->id);
     c->consumer.dirty = true;
     c->ops_dirty = true;
     if (c->metadata.has_candidate && c->metadata.candidate == node->id) {

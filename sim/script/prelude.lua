@@ -459,10 +459,11 @@ local function name_quorum(args, voters, votes)
 end
 
 -- Brokers beside controllers of their own are brokers alone; several without are the controllers, too.
-local function add_brokers(count, combined, voters, config)
+local function add_brokers(count, combined, voters, config, racks)
   for number = 1, count do
     local name = "broker" .. number
     local args = { ["listeners"] = name .. ":" .. BROKERS_PORT, ["node.id"] = number }
+    if racks then args["broker.rack"] = check.text("Cluster: racks", racks[(number - 1) % #racks + 1]) end
     if voters then
       args["process.roles"] = combined and "broker,controller" or "broker"
       name_quorum(args, voters, combined)
@@ -509,9 +510,14 @@ end
 -- config: keys of all of them in Kafka's spelling.
 local function a_few(where, v) return check.count(where, v, 0, SERVERS_MAX) end
 local function one_or_none(where, v) return check.count(where, v, 0, 1) end
+-- Brokers stand in them in turns.
+local function some_racks(where, v)
+  if type(v) ~= "table" or #v == 0 then wrong('%s: it is a list of racks, as { "a", "b" }', where) end
+  return v
+end
 function Cluster(options)
   local o = check.options("Cluster", options, { brokers = a_few, controllers = a_few, config = config_of, limits = config_of, flush = check.text,
-    hostile = check.flag, kraft = one_or_none })
+    hostile = check.flag, kraft = one_or_none, racks = some_racks })
   if cluster then wrong("Cluster: a scenario has one") end
   local controllers = o.controllers or 0
   local brokers = o.brokers or (controllers > 0 and 0 or 1)
@@ -523,7 +529,7 @@ function Cluster(options)
   local combined = controllers == 0 and brokers > 1
   local voters = voters_of(combined and "broker" or "controller", combined and brokers or controllers)
   kiln.contract(config["flush.policy"] ~= "os", o.hostile or false, combined and brokers or controllers, brokers == 0)
-  add_brokers(brokers, combined, voters, config)
+  add_brokers(brokers, combined, voters, config, o.racks)
   add_controllers(controllers, voters, config)
   local key, addresses = bootstrap()
   cluster.admin = new_node("admin", "admin", { [key] = addresses, ["client.request.timeout.ms"] = PATIENCE_MS })

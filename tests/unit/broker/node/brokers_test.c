@@ -291,7 +291,7 @@ TEST(who_asks_the_wrong_broker_is_told_of_the_right_one)
     for (int16_t v = 15; v <= 18; v++) {
         struct help_fetch f;
         help_fetch_init(&f, id, 0);
-        f.partition.partition = 1;
+        f.partition.partition = 3; /* of which it has no replica: who follows serves (KIP-392) */
         int call = help_call(&h, 1, v, &f.body);
         help_go(&h, 300);
         struct wire_fetch_response answer;

@@ -460,3 +460,63 @@ TEST(who_waits_for_them_is_told_that_another_leads)
     assert_int_equal(l.trim.code, WIRE_ERROR_NOT_LEADER_OR_FOLLOWER);
     leader_teardown();
 }
+
+/* ---- whom a consumer may ask instead (V-1) ---- */
+
+static void on_asked(struct replica_fetch *f)
+{
+    (void)f;
+}
+
+/* A consumer asks the leader for that offset, and 2 and 3 stand nearer. */
+static int32_t named_for(int64_t offset)
+{
+    static const int32_t nearby[] = {2, 3};
+    struct replica_fetch f;
+    replica_fetch_init(&f, the->replica);
+    f.offset = offset;
+    f.at_follower = true;
+    f.nearby = nearby;
+    f.nearby_count = COUNT_OF(nearby);
+    f.done = on_asked;
+    replica_fetch(&f);
+    int32_t id = f.preferred;
+    replica_fetch_end(&f);
+    return id;
+}
+
+static void nobody_is_heard(void)
+{
+    assert_int_equal(named_for(0), -1);
+}
+
+static void the_farthest_is_named(void)
+{
+    assert_int_equal(hear(2, 3), 0);
+    assert_int_equal(hear(3, 1), 0);
+    assert_int_equal(named_for(3), 2);
+    assert_int_equal(named_for(0), 2);
+    the->brokers[2].may_join = false;
+    assert_int_equal(named_for(0), 3);
+    assert_int_equal(named_for(1), 3);
+    assert_int_equal(named_for(2), -1);
+    the->brokers[2].may_join = true;
+}
+
+static void out_of_the_isr_is_nobody(void)
+{
+    leader_change(IN(1) | IN(3));
+    assert_int_equal(named_for(0), 3);
+    assert_int_equal(named_for(3), -1);
+}
+
+TEST(a_consumer_is_sent_to_who_is_in_sync_lives_and_has_what_it_asks_for)
+{
+    struct leader l;
+    leader_setup(&l, 43, LOG_FLUSH_OS, ALL, 2);
+    leader_order(produce_all, 10);
+    leader_order(nobody_is_heard, 1);
+    leader_order(the_farthest_is_named, 1);
+    leader_order(out_of_the_isr_is_nobody, 1);
+    leader_teardown();
+}

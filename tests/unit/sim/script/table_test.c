@@ -70,7 +70,7 @@ static const struct {
      "it takes no time"},
     {"Cluster { borkers = 1 }",
      "orders.lua:7: Cluster: no option borkers; did you mean brokers? there are "
-     "brokers, config, controllers, flush, hostile, kraft, limits"},
+     "brokers, config, controllers, flush, hostile, kraft, limits, racks"},
     {"finally { \"in ordre\" }",
      "orders.lua:7: finally: \"in ordre\" is none of \"everything acknowledged is "
      "read\", \"nothing acknowledged is lost\", \"in order\", \"no duplicates\", "
