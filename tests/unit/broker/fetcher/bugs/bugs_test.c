@@ -100,18 +100,23 @@ static const struct {
     {&known_bug_durable_end_kept, is_cut_while_it_syncs},
 };
 
+/* The first of so many seeds with which follower and leader end up apart; 0: none. */
+static uint64_t first_apart(int i, bool on, uint64_t seeds)
+{
+    bool apart = false;
+    uint64_t seed = 0;
+    *shown[i].bug = on;
+    while (!apart && seed < seeds)
+        apart = !shown[i].is_same(++seed);
+    *shown[i].bug = false;
+    return apart ? seed : 0;
+}
+
 TEST(a_follower_with_a_historic_mistake_is_found_out)
 {
     for (int i = 0; i < COUNT_OF(shown); i++) {
-        int differs[2] = {0};
-        for (int on = 0; on < 2; on++) {
-            for (uint64_t seed = 1; seed <= 60; seed++) {
-                *shown[i].bug = on;
-                differs[on] += !shown[i].is_same(seed);
-                *shown[i].bug = false;
-            }
-        }
-        assert_int_equal(differs[0], 0);
-        assert_true(differs[1] > 0);
+        uint64_t found = first_apart(i, true, 60);
+        assert_true(found > 0);
+        assert_int_equal(first_apart(i, false, MAX(found, 20)), 0);
     }
 }
