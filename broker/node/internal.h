@@ -472,6 +472,8 @@ bool broker_reconcile_busy(const struct broker *b);
 void broker_partitions_led(struct quorum_watch *watch);
 void broker_partitions_metadata_failed(struct quorum_watch *watch, enum err e);
 void broker_partitions_metadata_stopped(struct quorum_watch *watch, const char *sentence);
+/* Of a partition that takes no records until it is let try again. */
+void broker_partitions_held(struct replica_watch *watch);
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);

@@ -44,6 +44,7 @@ enum err broker_new(struct broker **out, struct env *env, struct mem *mem, struc
     broker_membership_init(b);
     list_init(&b->clients);
     b->replica_watch.tell = broker_partitions_tell;
+    b->replica_watch.held = broker_partitions_held;
     b->dir_watch.full = broker_partitions_full;
     if (replica_set_init(&b->replicas, mem, &b->replica_watch) != ERR_NONE ||
         broker_removals_init(b) != ERR_NONE) {

@@ -103,6 +103,11 @@ void broker_partitions_later(struct broker *b)
         env_arm(b->env, &b->reopen, env_now(b->env) + REOPEN_NS);
 }
 
+void broker_partitions_held(struct replica_watch *watch)
+{
+    broker_partitions_later(CONTAINER_OF(watch, struct broker, replica_watch));
+}
+
 /* Corruption needs a person; everything else may pass. */
 static void on_failed(struct broker *b, struct opening *o, enum err e)
 {

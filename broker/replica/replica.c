@@ -424,6 +424,8 @@ static void hold_again(struct replica *r)
         return;
     hold(r);
     wait_for_room(r);
+    if (r->set->watch != NULL && r->set->watch->held != NULL)
+        r->set->watch->held(r->set->watch);
 }
 
 static void on_noted(struct log_op *op, enum err e)

@@ -30,6 +30,9 @@ struct replica_watch {
     /* A leader wants other in-sync replicas. The owner takes the proposal to the controller, and
      * ends it, but not before this returns. NULL: nobody does. */
     void (*propose)(struct replica_watch *watch, struct replica_proposal *proposal);
+    /* One that took records takes none any more (replica_holds), until the owner lets it try again
+     * by replica_become. NULL: the owner looks by himself. */
+    void (*held)(struct replica_watch *watch);
 };
 
 struct replica_set {
