@@ -188,3 +188,10 @@ void api_command_drop(struct request *r)
 {
     env_disarm(r->api->env, &commanded_of(r)->deadline);
 }
+
+struct wire_string api_sentence(int16_t code, const struct errmsg *msg)
+{
+    if (code == WIRE_ERROR_NONE)
+        return WIRE_NULL_STRING;
+    return wire_text(msg->text[0] != 0 ? msg->text : wire_error_text(code));
+}

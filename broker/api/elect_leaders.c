@@ -63,12 +63,10 @@ static void fill_one(const struct controller_election *e,
                      struct wire_elect_leaders_response_result *topic)
 {
     topic->partition_result[topic->partition_result_count++] =
-        (struct wire_elect_leaders_response_partition){
-            .partition_id = e->partition,
-            .error_code = e->code,
-            .error_message = e->code == WIRE_ERROR_NONE ? WIRE_NULL_STRING
-                             : e->msg.text[0] != 0      ? wire_text(e->msg.text)
-                                                        : wire_text(wire_error_text(e->code))};
+        (struct wire_elect_leaders_response_partition){.partition_id = e->partition,
+                                                       .error_code = e->code,
+                                                       .error_message =
+                                                           api_sentence(e->code, &e->msg)};
 }
 
 /* Of all partitions those that had nothing to be done are not told. */

@@ -392,6 +392,9 @@ struct api_commanded {
 /* command.c. Perhaps it is answered before this returns. command stays in place until then. */
 void api_command(struct request *r, const struct api_command_kind *kind,
                  struct controller_command *command, int32_t timeout_ms);
+/* What is said beside a code: nothing beside 0, msg, or what the code itself says. Points into msg.
+ */
+struct wire_string api_sentence(int16_t code, const struct errmsg *msg);
 /* Of its handler: hurry, where it may be passed on; and drop. */
 void api_command_hurry(struct request *r);
 void api_command_drop(struct request *r);

@@ -13,9 +13,7 @@ static void answer(struct request *r)
     struct wire_unregister_broker_response body;
     wire_defaults(&wire_unregister_broker_response_message, &body);
     body.error_code = command->code;
-    body.error_message = command->code == WIRE_ERROR_NONE ? WIRE_NULL_STRING
-                         : command->msg.text[0] != 0      ? wire_text(command->msg.text)
-                                                     : wire_text(wire_error_text(command->code));
+    body.error_message = api_sentence(command->code, &command->msg);
     api_request_answer(r, &body);
 }
 
