@@ -2,6 +2,7 @@
 # brokers.sh - brokers register with the leading controller and serve what the metadata say: three nodes that are both, and two
 # brokers beside three controllers. One that is killed is fenced and comes back with a new epoch; one that is stopped says so.
 source "$(dirname "$0")/common.sh"
+patience=20
 need python3
 need kcat
 session_ms=1500
@@ -33,16 +34,6 @@ fail() { # with what the nodes said
 }
 
 # until WHAT COMMAND...: it succeeds within 20 s.
-until_so() {
-    local what=$1 i
-    shift
-    for i in $(seq 400); do
-        "$@" && return
-        sleep 0.05
-    done
-    fail "not within 20 s: $what"
-}
-
 said() { grep -q -- "$2" "$work/$1.log"; }
 said_times() { [[ $(grep -c -- "$2" "$work/$1.log") -ge $3 ]]; }
 epoch_of() { sed -n 's/.*registered with epoch \([0-9]*\).*/\1/p' "$work/$1.log" | tail -1; }

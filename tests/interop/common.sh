@@ -96,3 +96,14 @@ while len(lines) < count:
         pass
 print(*(line.getsockname()[1] for line in lines))' "$1"
 }
+
+# until_so WHAT COMMAND...: it succeeds within so many seconds, patience, or the script's fail says what did not come.
+until_so() {
+    local what=$1 i
+    shift
+    for i in $(seq $((patience * 10))); do
+        "$@" && return
+        sleep 0.1
+    done
+    fail "not within $patience s: $what"
+}

@@ -4,6 +4,7 @@
 # kafka_tools.sh; without Java 17 or them it skips aloud.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/fetch.sh"
+patience=60
 need python3
 need kcat
 fetch_kafka
@@ -15,17 +16,6 @@ trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 fail() { # with what the nodes said
     for log in "$work"/*.log; do tail -n 30 "$log" | sed "s|^|$(basename "$log"): |" >&2; done
     die "$*"
-}
-
-# until_so WHAT COMMAND...: it succeeds within 60 s.
-until_so() {
-    local what=$1 i
-    shift
-    for i in $(seq 300); do
-        "$@" && return
-        sleep 0.2
-    done
-    fail "not within 60 s: $what"
 }
 
 said() { grep -q -- "$2" "$work/$1.log"; }

@@ -4,6 +4,7 @@
 # what kiln format writes is what Kafka's tool writes. The jars come as in kafka_tools.sh; without Java 17 or them it skips aloud.
 source "$(dirname "$0")/common.sh"
 source "$(dirname "$0")/fetch.sh"
+patience=60
 need python3
 need kcat
 fetch_kafka
@@ -16,17 +17,6 @@ trap 'kill -9 "${pids[@]}" 2>/dev/null; cleanup' EXIT
 fail() { # with what the nodes said
     for log in "$work"/*.log; do tail -n 30 "$log" | sed "s|^|$(basename "$log"): |" >&2; done
     die "$*"
-}
-
-# until_so WHAT COMMAND...: it succeeds within 60 s.
-until_so() {
-    local what=$1 i
-    shift
-    for i in $(seq 300); do
-        "$@" && return
-        sleep 0.2
-    done
-    fail "not within 60 s: $what"
 }
 
 ports=($(free_ports 5))

@@ -2,6 +2,7 @@
 # nearby.sh - an unmodified kcat that names its rack (KIP-392) is served by the follower there, by its leader where none is or without
 # RackAwareReplicaSelector, and has everything once and in order when that follower is killed and comes back.
 source "$(dirname "$0")/common.sh"
+patience=30
 need kcat
 need python3
 declare -A pids
@@ -33,16 +34,6 @@ END
     pids[$1]=$!
 }
 
-# until_so WHAT COMMAND...: it succeeds within 30 s.
-until_so() {
-    local what=$1 i
-    shift
-    for i in $(seq 600); do
-        "$@" && return
-        sleep 0.05
-    done
-    fail "not within 30 s: $what"
-}
 in_sync() { timeout 10 kcat -L -b "$at" -t orders 2>/dev/null | grep -Eq 'leader [1-3],.*isrs: [1-3],[1-3],[1-3]$'; }
 stop_all() {
     local node

@@ -2,6 +2,7 @@
 # replicas.sh - three brokers over real sockets keep three replicas of each partition: what was acknowledged by all becomes the same
 # bytes in each log; a follower that is killed catches up, and when the leader of all is killed others lead with all of it.
 source "$(dirname "$0")/common.sh"
+patience=30
 need python3
 need kcat
 declare -A pids
@@ -33,16 +34,6 @@ END
 fail() { # with what the nodes said
     for log in "$work"/*.log; do sed "s|^|$(basename "$log"): |" "$log" >&2; done
     die "$*"
-}
-
-until_so() {
-    local what=$1 i
-    shift
-    for i in $(seq 300); do
-        "$@" && return
-        sleep 0.1
-    done
-    fail "not within 30 s: $what"
 }
 
 slay() {
