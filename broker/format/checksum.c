@@ -43,9 +43,11 @@ enum err format_crc_check(struct bytes crc_file, struct bytes file)
 
 void format_index_crc_print(const struct format_index_crc *crc, char out[FORMAT_INDEX_CRC_SIZE + 1])
 {
-    text_fit(out, FORMAT_INDEX_CRC_SIZE + 1, "%08x\n%08x\n%020llu\n%020llu\n%020llu\n",
-             crc->offsets, crc->times, (unsigned long long)crc->offsets_size,
-             (unsigned long long)crc->times_size, (unsigned long long)crc->log_bytes);
+    for (int i = 0; i < FORMAT_DERIVED; i++, out += 9)
+        text_fit(out, 9 + 1, "%08x\n", crc->crc[i]);
+    for (int i = 0; i < FORMAT_DERIVED; i++, out += 21)
+        text_fit(out, 21 + 1, "%020llu\n", (unsigned long long)crc->size[i]);
+    text_fit(out, 21 + 1, "%020llu\n", (unsigned long long)crc->log_bytes);
 }
 
 static bool next_hex(struct bytes *text, uint32_t *out)
@@ -66,10 +68,12 @@ static bool next_size(struct bytes *text, uint64_t *out)
 
 enum err format_index_crc_parse(struct bytes crc_file, struct format_index_crc *out)
 {
-    bool right = crc_file.size == FORMAT_INDEX_CRC_SIZE && next_hex(&crc_file, &out->offsets) &&
-                 next_hex(&crc_file, &out->times) && next_size(&crc_file, &out->offsets_size) &&
-                 next_size(&crc_file, &out->times_size) && next_size(&crc_file, &out->log_bytes) &&
-                 crc_file.size == 0;
+    bool right = crc_file.size == FORMAT_INDEX_CRC_SIZE;
+    for (int i = 0; i < FORMAT_DERIVED; i++)
+        right = right && next_hex(&crc_file, &out->crc[i]);
+    for (int i = 0; i < FORMAT_DERIVED; i++)
+        right = right && next_size(&crc_file, &out->size[i]);
+    right = right && next_size(&crc_file, &out->log_bytes) && crc_file.size == 0;
     return right ? ERR_NONE : ERR_CORRUPT;
 }
 
@@ -81,13 +85,14 @@ static bool narrow(struct bytes *file, uint64_t size, uint32_t crc)
     return crc32c(0, file->data, file->size) == crc;
 }
 
-enum err format_index_crc_check(struct bytes crc_file, struct bytes *offsets, struct bytes *times,
+enum err format_index_crc_check(struct bytes crc_file, struct bytes files[FORMAT_DERIVED],
                                 uint64_t *log_bytes)
 {
     struct format_index_crc crc;
-    if (format_index_crc_parse(crc_file, &crc) != ERR_NONE ||
-        !narrow(offsets, crc.offsets_size, crc.offsets) ||
-        !narrow(times, crc.times_size, crc.times))
+    bool right = format_index_crc_parse(crc_file, &crc) == ERR_NONE;
+    for (int i = 0; i < FORMAT_DERIVED; i++)
+        right = right && narrow(&files[i], crc.size[i], crc.crc[i]);
+    if (!right)
         return ERR_CORRUPT;
     *log_bytes = crc.log_bytes;
     return ERR_NONE;

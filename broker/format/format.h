@@ -167,24 +167,15 @@ struct format_note {
     int8_t marker; /* enum wire_control, -1: none */
 };
 
-/* <base>.index.crc: what is known to be right of .index and .timeindex. Entries that a crash left
- * behind it are passed over; what does not match is made again from the log. Its text always has
- * the same size, so that one write replaces it. */
-struct format_index_crc {
-    uint32_t offsets, times;           /* the CRCs */
-    uint64_t offsets_size, times_size; /* of how many bytes of the two files */
-    uint64_t log_bytes;                /* of which the entries are */
-};
-#define FORMAT_INDEX_CRC_SIZE (9 * 2 + 21 * 3)
-void format_index_crc_print(const struct format_index_crc *crc,
-                            char out[FORMAT_INDEX_CRC_SIZE + 1]);
-/* ERR_CORRUPT. */
-enum err format_index_crc_parse(struct bytes crc_file, struct format_index_crc *out) MUST_USE;
-/* Leaves of offsets and times what the checksum is of. ERR_CORRUPT. */
-enum err format_index_crc_check(struct bytes crc_file, struct bytes *offsets, struct bytes *times,
-                                uint64_t *log_bytes) MUST_USE;
+/* ---- what is derived from the batches of one segment: its index, by offset and by time ---- */
 
-/* ---- the index of one segment: .index and .timeindex ---- */
+/* One file each, whose entries ascend. What is the same for all of them goes by this table: how
+ * they grow, are taken back and cut, come to the disk and from it, and are proven. */
+enum format_derived {
+    FORMAT_OFFSETS, /* .index */
+    FORMAT_TIMES,   /* .timeindex */
+    FORMAT_DERIVED,
+};
 
 #define FORMAT_INDEX_ENTRY_SIZE 8
 #define FORMAT_TIME_ENTRY_SIZE 12
@@ -201,20 +192,54 @@ struct format_time_entry {
     uint32_t relative; /* last offset of the batch that has it */
 };
 
+struct format_derived_row {
+    enum format_file_kind file;
+    size_t size;      /* of an entry in the file */
+    size_t item_size; /* and in memory, */
+    size_t relative;  /* where its relative offset stands there */
+    int32_t seals;    /* entries that it gets at the segment's end (format_index_seal), at most */
+    void (*put)(uint8_t *out, const void *item);
+    void (*get)(const uint8_t *in, void *item);
+    /* It may stand behind the one before it, or first (NULL), in a segment of that many bytes. Its
+     * offset has been looked at. */
+    bool (*follows)(const void *item, const void *before, uint64_t log_size);
+};
+extern const struct format_derived_row format_derived[FORMAT_DERIVED];
+
+/* How many entries of each. */
+struct format_counts {
+    int32_t of[FORMAT_DERIVED];
+};
+
 /* What can be taken back: see format_index_return. */
 struct format_index_mark {
-    int32_t count, time_count;
+    struct format_counts counts;
     int64_t max_timestamp, max_timestamp_offset;
+};
+
+struct format_entries {
+    void *items;
+    int32_t cap;
 };
 
 struct format_index {
     struct mem *mem;
     int64_t base;
-    struct format_index_entry *entries;
-    struct format_time_entry *times;
-    int32_t count, cap, time_count, time_cap;
+    struct format_entries entries[FORMAT_DERIVED];
+    struct format_counts counts;
     int64_t max_timestamp, max_timestamp_offset; /* -1 and base - 1 before the first batch */
 };
+
+static inline struct format_index_entry *format_index_offset(const struct format_index *index,
+                                                             int32_t i)
+{
+    return (struct format_index_entry *)index->entries[FORMAT_OFFSETS].items + i;
+}
+static inline struct format_time_entry *format_index_time(const struct format_index *index,
+                                                          int32_t i)
+{
+    return (struct format_time_entry *)index->entries[FORMAT_TIMES].items + i;
+}
 
 void format_index_init(struct format_index *index, struct mem *mem, int64_t base);
 void format_index_free(struct format_index *index);
@@ -231,8 +256,10 @@ void format_index_seal(struct format_index *index);
 struct format_index_mark format_index_mark(const struct format_index *index);
 /* Forgets everything added since the mark was made. */
 void format_index_return(struct format_index *index, struct format_index_mark mark);
-/* Forgets entries whose batch begins at or behind position, and the seal. The greatest timestamp is
- * then that of the last entry: what stands behind it must be added again. */
+/* The entries of batches that begin below position, without a seal. */
+struct format_counts format_index_below(const struct format_index *index, uint64_t position);
+/* Forgets all others. The greatest timestamp is then that of the last entry: what stands behind it
+ * must be added again. */
 void format_index_cut(struct format_index *index, uint64_t position);
 /* Takes over what from has of batches that begin below position; the same of it must be added again
  * as after format_index_cut. Into an empty one of the same base. ERR_NOMEM. */
@@ -248,15 +275,31 @@ const struct format_index_entry *format_index_floor_position(const struct format
 /* The offset below which every timestamp is < timestamp: where a search by time may begin. */
 int64_t format_index_floor_time(const struct format_index *index, int64_t timestamp);
 size_t format_index_bytes(const struct format_index *index);
-/* Entries from first up to end, as in the file. */
-void format_index_encode(const struct format_index *index, int32_t first, int32_t end,
-                         uint8_t *out);
-void format_times_encode(const struct format_index *index, int32_t first, int32_t end,
-                         uint8_t *out);
-/* Takes entries while they ascend and stay within log_size bytes and below next; true when that was
- * all of them. ERR_NOMEM. An index holds no proof: what is looked up is checked against the log. */
-enum err format_index_decode(struct format_index *index, struct bytes offsets, struct bytes times,
+/* Entries from first up to end, as in the file of that kind. */
+void format_index_encode(const struct format_index *index, enum format_derived kind, int32_t first,
+                         int32_t end, uint8_t *out);
+/* Takes entries of the files while they ascend and stay within log_size bytes and below next; true
+ * when that was all of them. ERR_NOMEM. An index holds no proof: what is looked up is checked
+ * against the log. */
+enum err format_index_decode(struct format_index *index, const struct bytes files[FORMAT_DERIVED],
                              uint64_t log_size, int64_t next, bool *whole) MUST_USE;
+
+/* <base>.index.crc: what is known to be right of those files. Entries that a crash left behind it
+ * are passed over; what does not match is made again from the log. Its text always has the same
+ * size, so that one write replaces it. */
+struct format_index_crc {
+    uint32_t crc[FORMAT_DERIVED];
+    uint64_t size[FORMAT_DERIVED]; /* of how many bytes of the file */
+    uint64_t log_bytes;            /* of which the entries are */
+};
+#define FORMAT_INDEX_CRC_SIZE (9 * FORMAT_DERIVED + 21 * (FORMAT_DERIVED + 1))
+void format_index_crc_print(const struct format_index_crc *crc,
+                            char out[FORMAT_INDEX_CRC_SIZE + 1]);
+/* ERR_CORRUPT. */
+enum err format_index_crc_parse(struct bytes crc_file, struct format_index_crc *out) MUST_USE;
+/* Leaves of the files what the checksum is of. ERR_CORRUPT. */
+enum err format_index_crc_check(struct bytes crc_file, struct bytes files[FORMAT_DERIVED],
+                                uint64_t *log_bytes) MUST_USE;
 
 /* ---- producers (I-1 to I-5) ---- */
 

@@ -266,8 +266,8 @@ void inspect_check_index_crc(struct inspect_check *c, struct inspect_file *file,
     if (!inspect_map(c->in, c->dir, file))
         return;
     bool fits = format_index_crc_parse(file->bytes, &crc) == ERR_NONE &&
-                crc_fits(c, segment->index, crc.offsets_size, crc.offsets) &&
-                crc_fits(c, segment->times, crc.times_size, crc.times) &&
+                crc_fits(c, segment->index, crc.size[FORMAT_OFFSETS], crc.crc[FORMAT_OFFSETS]) &&
+                crc_fits(c, segment->times, crc.size[FORMAT_TIMES], crc.crc[FORMAT_TIMES]) &&
                 crc.log_bytes <= segment->log->bytes.size;
     inspect_unmap(c->in, file);
     if (!fits)

@@ -9,10 +9,7 @@ enum {
     COPY_TRIM,
     COPY_SYNC,
     COPY_SYNCED,
-    COPY_DROP_OFFSETS,
-    COPY_DROP_TIMES,
-    COPY_DROP_CRC,
-    COPY_DROPPED,
+    COPY_DROP,
     COPY_RENAME,
     COPY_SYNC_DIR,
     COPY_PLACE,
@@ -53,7 +50,7 @@ static enum steps_flow copy_sync(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     if (o->copy_file == 0)
-        return steps_go(steps, o->overlap_at == 0 ? COPY_END : COPY_DROP_OFFSETS);
+        return steps_go(steps, o->overlap_at == 0 ? COPY_END : COPY_DROP);
     env_sync(steps->env, &steps->io, o->copy_file, steps_done);
     return STEPS_TRY;
 }
@@ -79,40 +76,19 @@ static enum steps_flow copy_synced(struct steps *steps)
 /* The index of what is going to be cut knows batches behind the cut, and nobody may look at it
  * again before the log ends in good order. It goes with the same sync of the folder; another is
  * saved in the background. */
-static enum steps_flow drop(struct log_opening *o)
+static enum steps_flow copy_drop(struct steps *steps)
 {
-    enum err e = o->steps.err;
-    if (e != ERR_NONE && e != ERR_NOTFOUND)
+    struct log_opening *o = log_opening_of(steps);
+    if (steps->err != ERR_NONE && steps->err != ERR_NOTFOUND)
         return STEPS_FAIL;
-    env_unlink(o->steps.env, &o->steps.io, o->path, steps_done);
+    if (o->dropped == LOG_INDEX_FILES) {
+        o->dropped = 0;
+        return STEPS_NEXT;
+    }
+    log_index_path(o->log, log_opening_segment(o)->base, o->dropped++, o->path);
+    steps_then(steps, STEPS_AGAIN);
+    env_unlink(steps->env, &steps->io, o->path, steps_done);
     return STEPS_TRY;
-}
-
-static enum steps_flow copy_drop_offsets(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
-    log_segment_path(o->log, log_opening_segment(o)->base, FORMAT_KIND_INDEX, o->path);
-    return drop(o);
-}
-
-static enum steps_flow copy_drop_times(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
-    log_segment_path(o->log, log_opening_segment(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
-    return drop(o);
-}
-
-static enum steps_flow copy_drop_crc(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
-    log_index_crc_path(o->log, log_opening_segment(o)->base, o->path);
-    return drop(o);
-}
-
-static enum steps_flow copy_dropped(struct steps *steps)
-{
-    bool gone = steps->err == ERR_NONE || steps->err == ERR_NOTFOUND;
-    return gone ? STEPS_NEXT : STEPS_FAIL;
 }
 
 static enum steps_flow copy_rename(struct steps *steps)
@@ -213,10 +189,7 @@ static const struct step copy_steps[] = {
     [COPY_TRIM] = {"write again the end of", copy_trim},
     [COPY_SYNC] = {"write again the end of", copy_sync},
     [COPY_SYNCED] = {"write again the end of", copy_synced},
-    [COPY_DROP_OFFSETS] = {"remove the index of", copy_drop_offsets},
-    [COPY_DROP_TIMES] = {"remove the index of", copy_drop_times},
-    [COPY_DROP_CRC] = {"remove the index of", copy_drop_crc},
-    [COPY_DROPPED] = {"remove the index of", copy_dropped},
+    [COPY_DROP] = {"remove the index of", copy_drop},
     [COPY_RENAME] = {"write again the end of", copy_rename},
     [COPY_SYNC_DIR] = {"write again the end of", copy_sync_dir},
     [COPY_PLACE] = {"write again the end of", copy_place},

@@ -48,38 +48,81 @@ static struct log_derived_file *add_own(struct log_derived *d, size_t size)
     return own == NULL ? NULL : add(d, bytes_of(own, size), own);
 }
 
+/* The entries of one kind. ERR_NOMEM. */
+static enum err add_entries(struct log_derived *d, const struct log_segment *segment,
+                            enum format_derived kind, struct log_index_part *part)
+{
+    const struct format_derived_row *row = &format_derived[kind];
+    int32_t first = part->first.of[kind];
+    int32_t end = part->end.of[kind];
+    ASSERT(first <= end);
+    struct log_derived_file *file = add_own(d, (size_t)(end - first) * row->size);
+    if (file == NULL)
+        return ERR_NOMEM;
+    log_index_path(d->log, segment->base, kind, file->path);
+    file->offset = (uint64_t)first * row->size;
+    format_index_encode(&segment->index, kind, first, end, file->own);
+    part->crc.size[kind] = (uint64_t)end * row->size;
+    part->crc.crc[kind] =
+        crc32c(first == 0 ? 0 : segment->saved_crc[kind], file->bytes.data, file->bytes.size);
+    return ERR_NONE;
+}
+
 enum err log_derived_add_index(struct log_derived *d, const struct log_segment *segment,
                                struct log_index_part *part)
 {
-    int32_t count = part->end - part->first;
-    int32_t time_count = part->times_end - part->times_first;
-    ASSERT(count >= 0);
-    ASSERT(time_count >= 0);
-    struct log_derived_file *offsets = add_own(d, (size_t)count * FORMAT_INDEX_ENTRY_SIZE);
-    struct log_derived_file *times = add_own(d, (size_t)time_count * FORMAT_TIME_ENTRY_SIZE);
-    struct log_derived_file *crc = add_own(d, FORMAT_INDEX_CRC_SIZE);
-    if (offsets == NULL || times == NULL || crc == NULL)
+    enum err e = ERR_NONE;
+    for (int kind = 0; kind < FORMAT_DERIVED && e == ERR_NONE; kind++)
+        e = add_entries(d, segment, (enum format_derived)kind, part);
+    struct log_derived_file *proof = e == ERR_NONE ? add_own(d, FORMAT_INDEX_CRC_SIZE) : NULL;
+    if (proof == NULL)
         return ERR_NOMEM;
-    log_segment_path(d->log, segment->base, FORMAT_KIND_INDEX, offsets->path);
-    offsets->offset = (uint64_t)part->first * FORMAT_INDEX_ENTRY_SIZE;
-    format_index_encode(&segment->index, part->first, part->end, offsets->own);
-    log_segment_path(d->log, segment->base, FORMAT_KIND_TIMEINDEX, times->path);
-    times->offset = (uint64_t)part->times_first * FORMAT_TIME_ENTRY_SIZE;
-    format_times_encode(&segment->index, part->times_first, part->times_end, times->own);
-    part->crc = (struct format_index_crc){
-        .offsets = crc32c(part->first == 0 ? 0 : segment->index_crc, offsets->bytes.data,
-                          offsets->bytes.size),
-        .times = crc32c(part->times_first == 0 ? 0 : segment->times_crc, times->bytes.data,
-                        times->bytes.size),
-        .offsets_size = (uint64_t)part->end * FORMAT_INDEX_ENTRY_SIZE,
-        .times_size = (uint64_t)part->times_end * FORMAT_TIME_ENTRY_SIZE,
-        .log_bytes = segment->disk.synced,
-    };
-    log_index_crc_path(d->log, segment->base, crc->path);
-    crc->over = true;
-    format_index_crc_print(&part->crc, (char *)crc->own);
-    crc->bytes.size = strlen((char *)crc->own);
+    part->crc.log_bytes = segment->disk.synced;
+    log_index_path(d->log, segment->base, FORMAT_DERIVED, proof->path);
+    proof->over = true;
+    format_index_crc_print(&part->crc, (char *)proof->own);
+    proof->bytes.size = strlen((char *)proof->own);
     return ERR_NONE;
+}
+
+/* ---- from the disk ---- */
+
+bool log_index_all_got(const struct log_index_files *files)
+{
+    return files->count == LOG_INDEX_FILES;
+}
+
+void log_index_get_next(struct log_index_files *files, const struct log_segment *segment,
+                        struct waiter *waiter)
+{
+    ASSERT(files->count < LOG_INDEX_FILES);
+    log_index_path(segment->log, segment->base, files->count, files->path);
+    dir_get(segment->log->dir, &files->of[files->count++], files->path, waiter);
+}
+
+void log_index_files_free(struct log_index_files *files)
+{
+    for (int i = 0; i < LOG_INDEX_FILES; i++)
+        dir_get_free(&files->of[i]);
+    files->count = 0;
+}
+
+enum err log_index_take(const struct log_index_files *files, struct log_segment *segment,
+                        int64_t next, struct log_index_found *out)
+{
+    struct bytes found[LOG_INDEX_FILES];
+    *out = (struct log_index_found){.alone = true};
+    ASSERT(log_index_all_got(files));
+    for (int i = 0; i < LOG_INDEX_FILES; i++) {
+        if (!files->of[i].found || files->of[i].data == NULL)
+            return ERR_NONE;
+        found[i] = dir_got(&files->of[i]);
+    }
+    if (format_index_crc_check(found[FORMAT_DERIVED], found, &out->log_bytes) != ERR_NONE)
+        return ERR_NONE;
+    for (int i = 0; i < FORMAT_DERIVED; i++)
+        out->alone &= found[i].size == files->of[i].size;
+    return format_index_decode(&segment->index, found, segment->size, next, &out->whole);
 }
 
 /* ---- onto the disk ---- */

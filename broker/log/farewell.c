@@ -22,7 +22,7 @@ static enum err add_index(struct farewell *f)
         return e;
     ASSERT(active->disk.synced == active->size);
     format_index_seal(&active->index);
-    struct log_index_part all = {.end = active->index.count, .times_end = active->index.time_count};
+    struct log_index_part all = {.end = active->index.counts};
     return log_derived_add_index(&f->files, active, &all);
 }
 

@@ -5,18 +5,15 @@
 struct loading {
     struct steps steps;
     struct log_segment *segment;
-    struct dir_get offsets, times, crc;
+    struct log_index_files files;
     struct log_walk walk;
     struct dir_hold hold;
     struct list waiters;
     bool made; /* from the log */
-    char path[ENV_PATH_MAX];
 };
 
 enum {
-    LOAD_OFFSETS,
-    LOAD_TIMES,
-    LOAD_CRC,
+    LOAD_READ,
     LOAD_DECODE,
     LOAD_HOLD,
     LOAD_BEGIN,
@@ -31,30 +28,15 @@ static struct loading *loading_of(struct steps *steps)
 
 /* ---- from its files ---- */
 
-static enum steps_flow load_offsets(struct steps *steps)
+static enum steps_flow load_read(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
-    const struct log_segment *segment = l->segment;
-    if (segment->index_state == LOG_INDEX_WRONG)
+    if (l->segment->index_state == LOG_INDEX_WRONG)
         return steps_go(steps, LOAD_HOLD);
-    log_segment_path(segment->log, segment->base, FORMAT_KIND_INDEX, l->path);
-    dir_get(segment->log->dir, &l->offsets, l->path, steps_waiter(steps));
-    return STEPS_WAIT;
-}
-
-static enum steps_flow load_times(struct steps *steps)
-{
-    struct loading *l = loading_of(steps);
-    log_segment_path(l->segment->log, l->segment->base, FORMAT_KIND_TIMEINDEX, l->path);
-    dir_get(l->segment->log->dir, &l->times, l->path, steps_waiter(steps));
-    return STEPS_WAIT;
-}
-
-static enum steps_flow load_crc(struct steps *steps)
-{
-    struct loading *l = loading_of(steps);
-    log_index_crc_path(l->segment->log, l->segment->base, l->path);
-    dir_get(l->segment->log->dir, &l->crc, l->path, steps_waiter(steps));
+    if (log_index_all_got(&l->files))
+        return STEPS_NEXT;
+    steps_then(steps, STEPS_AGAIN);
+    log_index_get_next(&l->files, l->segment, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -63,21 +45,12 @@ static enum steps_flow load_decode(struct steps *steps)
 {
     struct loading *l = loading_of(steps);
     struct log_segment *segment = l->segment;
-    struct bytes offsets = dir_got(&l->offsets);
-    struct bytes times = dir_got(&l->times);
-    bool whole = false;
-    uint64_t log_bytes;
-    if (!l->offsets.found || !l->times.found || !l->crc.found ||
-        format_index_crc_check(dir_got(&l->crc), &offsets, &times, &log_bytes) != ERR_NONE ||
-        log_bytes != segment->size)
-        return STEPS_NEXT;
-    enum err e =
-        format_index_decode(&segment->index, offsets, times, segment->size, segment->next, &whole);
+    struct log_index_found found;
+    enum err e = log_index_take(&l->files, segment, segment->next, &found);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    if (whole)
-        return steps_go(steps, STEPS_END);
-    return STEPS_NEXT;
+    bool fits = found.whole && found.log_bytes == segment->size;
+    return steps_go(steps, fits ? STEPS_END : LOAD_HOLD);
 }
 
 /* ---- from the log ---- */
@@ -89,8 +62,7 @@ static enum steps_flow load_hold(struct steps *steps)
     TRACE(segment->log->set->trace, LOG_REBUILT, .partition = segment->log->id,
           .topic_id = segment->log->topic_trace, .what = LOG_REBUILT_INDEX, .base = segment->base);
     format_index_free(&segment->index);
-    segment->index_saved_count = segment->times_saved_count = 0;
-    segment->index_crc = segment->times_crc = 0;
+    log_index_unsave(segment);
     enum err e = log_walk_init(&l->walk, segment->log, segment->log->set->limits.piece_bytes,
                                FORMAT_NOTES_MAX);
     if (e != ERR_NONE)
@@ -144,9 +116,7 @@ static enum steps_flow load_add(struct steps *steps)
 }
 
 static const struct step load_steps[] = {
-    [LOAD_OFFSETS] = {"read the index", load_offsets},
-    [LOAD_TIMES] = {"read the index", load_times},
-    [LOAD_CRC] = {"read the index", load_crc},
+    [LOAD_READ] = {"read the index", load_read},
     [LOAD_DECODE] = {"read the index", load_decode},
     [LOAD_HOLD] = {"build the index", load_hold},
     [LOAD_BEGIN] = {"build the index", load_begin},
@@ -161,9 +131,7 @@ static void ended(struct steps *steps, enum err e)
     struct log_segment *segment = l->segment;
     struct log *log = segment->log;
     struct mem *mem = log->set->mem;
-    dir_get_free(&l->offsets);
-    dir_get_free(&l->times);
-    dir_get_free(&l->crc);
+    log_index_files_free(&l->files);
     log_walk_free(&l->walk);
     dir_let_go(&l->hold);
     segment->loading = NULL;

@@ -63,14 +63,14 @@ struct log_segment {
     int64_t touched_ns;      /* env_now of its last append in this life, or of its start */
     int64_t modified_ms;     /* wall time of its last append, -1: not known */
     struct format_index index;
-    uint8_t index_state;                          /* enum log_index_state */
-    struct loading *loading;                      /* not NULL: it is on its way into memory */
-    int32_t index_saved_count, times_saved_count; /* entries that the files hold */
-    uint32_t index_crc, times_crc;                /* of those */
-    int32_t appending;                            /* appends that the door has */
-    struct format_ranges checked;                 /* bytes whose CRCs were right in this life */
-    struct list waiting;                          /* appends not yet started */
-    struct list cached; /* in set->indexes, when its index may be dropped */
+    uint8_t index_state;                /* enum log_index_state */
+    struct loading *loading;            /* not NULL: it is on its way into memory */
+    struct format_counts saved;         /* entries that the files of its index hold */
+    uint32_t saved_crc[FORMAT_DERIVED]; /* of those */
+    int32_t appending;                  /* appends that the door has */
+    struct format_ranges checked;       /* bytes whose CRCs were right in this life */
+    struct list waiting;                /* appends not yet started */
+    struct list cached;                 /* in set->indexes, when its index may be dropped */
     int32_t readers;
     bool sealing; /* one of the readers writes its files */
     bool retired;
@@ -301,7 +301,7 @@ struct log_derived {
 };
 /* Entries [first, end) of an index; the files hold those before them. */
 struct log_index_part {
-    int32_t first, end, times_first, times_end;
+    struct format_counts first, end;
     struct format_index_crc crc; /* out: of all that the files will hold */
 };
 
@@ -314,6 +314,29 @@ void log_derived_add(struct log_derived *d, int64_t offset, enum format_file_kin
 /* The index files of a segment, and their checksums. ERR_NOMEM. */
 enum err log_derived_add_index(struct log_derived *d, const struct log_segment *segment,
                                struct log_index_part *part) MUST_USE;
+/* The files of a segment's index: enum format_derived, and behind those <base>.index.crc, which
+ * proves them. */
+#define LOG_INDEX_FILES (FORMAT_DERIVED + 1)
+/* They are read one after the other. Zeroed, or freed. */
+struct log_index_files {
+    struct dir_get of[LOG_INDEX_FILES];
+    int32_t count; /* read, or being read */
+    char path[ENV_PATH_MAX];
+};
+struct log_index_found {
+    bool whole;         /* they are there and proven, and make sense; else the index is of no use */
+    bool alone;         /* and nothing stands in them that is not proven */
+    uint64_t log_bytes; /* of which they are */
+};
+bool log_index_all_got(const struct log_index_files *files);
+/* Reads the next one. Errors as dir_get. */
+void log_index_get_next(struct log_index_files *files, const struct log_segment *segment,
+                        struct waiter *waiter);
+void log_index_files_free(struct log_index_files *files);
+/* Into the segment's index, which is empty, as far as it is proven; next: none of its offsets is
+ * further. ERR_NOMEM. */
+enum err log_index_take(const struct log_index_files *files, struct log_segment *segment,
+                        int64_t next, struct log_index_found *out) MUST_USE;
 /* One after the other; or all of them at once. Errors as dir_save. */
 bool log_derived_all_saved(const struct log_derived *d);
 void log_derived_save_next(struct log_derived *d, struct waiter *waiter);
@@ -388,8 +411,8 @@ void log_segment_free(struct log_segment *segment);
 enum err log_segments_reserve(struct log *log) MUST_USE;
 void log_segments_push(struct log *log, struct log_segment *segment);
 void log_segments_insert(struct log *log, int32_t at, struct log_segment *segment);
-/* <base>.index.crc. */
-void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX]);
+/* One of the files of its index. */
+void log_index_path(const struct log *log, int64_t base, int32_t file, char path[ENV_PATH_MAX]);
 /* Its place in log->segments: of the one whose base is the greatest <= offset; -1: none. */
 int32_t log_segment_index(const struct log *log, int64_t offset);
 void log_segment_path(const struct log *log, int64_t offset, enum format_file_kind kind,
@@ -405,6 +428,12 @@ void log_index_drop(struct log_segment *segment);
 /* It has come from its files and does not fit the log: it is made anew when it is wanted next. */
 void log_index_distrust(struct log_segment *segment);
 void log_index_move(struct log_segment *segment, enum log_index_state next);
+/* Nothing of it counts as being in its files. */
+static inline void log_index_unsave(struct log_segment *segment)
+{
+    segment->saved = (struct format_counts){0};
+    memset(segment->saved_crc, 0, sizeof segment->saved_crc);
+}
 /* It is in memory. */
 static inline bool log_index_known(const struct log_segment *segment)
 {

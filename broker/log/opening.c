@@ -32,7 +32,7 @@ void log_opening_drop_got(struct log_opening *o)
 {
     dir_get_free(&o->get);
     dir_get_free(&o->crc);
-    dir_get_free(&o->index_crc);
+    log_index_files_free(&o->index);
 }
 
 /* ---- from phase to phase ---- */

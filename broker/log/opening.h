@@ -31,7 +31,8 @@ struct log_opening {
     struct log_birth_work *birth_work;
     char *names;
     uint64_t names_size, at, size;
-    struct dir_get get, crc, index_crc;
+    struct dir_get get, crc;
+    struct log_index_files index; /* of the segment being looked at */
     struct dir_save save;
     struct dir_sync sync;
     struct dir_overwrite over;
@@ -65,6 +66,7 @@ struct log_opening {
     bool no_room;               /* for a second copy: what failed is done once more, in place */
     uint64_t copy_from, copied; /* in the segment being looked at */
     struct log_segment *fresh;  /* the one that begins there; NULL: the segment itself */
+    int32_t dropped;            /* files of its index that have been removed */
     bool placing;               /* it is whole, and is put there */
     bool placed;                /* it stands behind the segment now */
     env_file copy_file;

@@ -148,7 +148,7 @@ static void offer_index(const struct log_segment *segment, uint64_t from, uint64
             offer(best, from, limit, floor->position, index->base + floor->first);
             return;
         }
-        floor = floor == index->entries ? NULL : floor - 1;
+        floor = floor == format_index_offset(index, 0) ? NULL : floor - 1;
     }
 }
 

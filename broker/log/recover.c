@@ -8,9 +8,7 @@
 
 enum {
     RECOVER_HOLD,
-    RECOVER_OFFSETS,
-    RECOVER_TIMES,
-    RECOVER_INDEX_CRC,
+    RECOVER_INDEX,
     RECOVER_DECODE,
     RECOVER_BEGIN,
     RECOVER_READ,
@@ -74,31 +72,17 @@ static enum steps_flow recover_hold(struct steps *steps)
 
 /* ---- where in the first segment ---- */
 
-static enum steps_flow recover_offsets(struct steps *steps)
+static enum steps_flow recover_index(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log_segment *segment = log_opening_segment(o);
     o->floor_last = -1;
     if (o->end >= 0 || o->scan_from <= segment->base)
         return steps_go(steps, RECOVER_BEGIN);
-    log_segment_path(o->log, segment->base, FORMAT_KIND_INDEX, o->path);
-    dir_get(o->log->dir, &o->get, o->path, steps_waiter(steps));
-    return STEPS_TRY;
-}
-
-static enum steps_flow recover_times(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
-    log_segment_path(o->log, log_opening_segment(o)->base, FORMAT_KIND_TIMEINDEX, o->path);
-    dir_get(o->log->dir, &o->crc, o->path, steps_waiter(steps));
-    return STEPS_TRY;
-}
-
-static enum steps_flow recover_index_crc(struct steps *steps)
-{
-    struct log_opening *o = log_opening_of(steps);
-    log_index_crc_path(o->log, log_opening_segment(o)->base, o->path);
-    dir_get(o->log->dir, &o->index_crc, o->path, steps_waiter(steps));
+    if (log_index_all_got(&o->index))
+        return STEPS_NEXT;
+    steps_then(steps, STEPS_AGAIN);
+    log_index_get_next(&o->index, segment, steps_waiter(steps));
     return STEPS_TRY;
 }
 
@@ -107,20 +91,12 @@ static enum steps_flow recover_decode(struct steps *steps)
 {
     struct log_opening *o = log_opening_of(steps);
     struct log_segment *segment = log_opening_segment(o);
-    struct bytes offsets = dir_got(&o->get);
-    struct bytes times = dir_got(&o->crc);
-    bool whole = false;
-    uint64_t log_bytes = 0;
-    enum err e = ERR_NONE;
-    if (o->get.found && o->crc.found && o->index_crc.found && o->get.data != NULL &&
-        o->crc.data != NULL && o->index_crc.data != NULL &&
-        format_index_crc_check(dir_got(&o->index_crc), &offsets, &times, &log_bytes) == ERR_NONE)
-        e = format_index_decode(&segment->index, offsets, times, segment->size, INT64_MAX, &whole);
-    whole &= offsets.size == o->get.size && times.size == o->crc.size;
+    struct log_index_found found;
+    enum err e = log_index_take(&o->index, segment, INT64_MAX, &found);
     log_opening_drop_got(o);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    o->index_fits = whole && log_bytes == segment->size;
+    o->index_fits = found.whole && found.alone && found.log_bytes == segment->size;
     const struct format_index_entry *floor = format_index_floor(&segment->index, o->scan_from - 1);
     if (floor == NULL) {
         format_index_free(&segment->index);
@@ -358,9 +334,7 @@ static enum steps_flow recover_go_on(struct steps *steps)
 
 static const struct step recover_steps[] = {
     [RECOVER_HOLD] = {"recover", recover_hold},
-    [RECOVER_OFFSETS] = {"recover", recover_offsets},
-    [RECOVER_TIMES] = {"recover", recover_times},
-    [RECOVER_INDEX_CRC] = {"recover", recover_index_crc},
+    [RECOVER_INDEX] = {"recover", recover_index},
     [RECOVER_DECODE] = {"recover", recover_decode},
     [RECOVER_BEGIN] = {"recover", recover_begin},
     [RECOVER_READ] = {"recover", recover_read},

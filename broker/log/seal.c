@@ -68,25 +68,12 @@ static void let_go(struct log_sealing *s)
 /* There is an entry to be saved, and so many bytes stand behind the last one that was. */
 static bool wants_prefix(const struct log_segment *active)
 {
-    int32_t saved = active->index_saved_count;
-    if (!log_index_known(active) || saved >= active->index.count ||
-        active->index.entries[saved].position >= active->disk.synced)
+    int32_t saved = active->saved.of[FORMAT_OFFSETS];
+    if (!log_index_known(active) || saved >= active->index.counts.of[FORMAT_OFFSETS] ||
+        format_index_offset(&active->index, saved)->position >= active->disk.synced)
         return false;
-    uint64_t from = saved == 0 ? 0 : active->index.entries[saved - 1].position;
+    uint64_t from = saved == 0 ? 0 : format_index_offset(&active->index, saved - 1)->position;
     return active->disk.synced > from + (uint64_t)active->log->set->limits.prefix_bytes;
-}
-
-/* Entries of batches that will never be taken back. */
-static void count_durable(const struct log_segment *segment, int32_t *count, int32_t *time_count)
-{
-    const struct format_index *index = &segment->index;
-    *count = index->count;
-    *time_count = index->time_count;
-    while (*count > 0 && index->entries[*count - 1].position >= segment->disk.synced)
-        --*count;
-    int64_t last = *count == 0 ? -1 : (int64_t)index->entries[*count - 1].relative;
-    while (*time_count > 0 && (int64_t)index->times[*time_count - 1].relative > last)
-        --*time_count;
 }
 
 /* An index on disk is of bytes that will never change, so it cannot grow wrong. */
@@ -156,12 +143,10 @@ static enum steps_flow seal_index(struct steps *steps)
         if (e != ERR_NONE)
             return steps_fail(steps, e);
         format_index_seal(index);
-        s->part.end = index->count;
-        s->part.times_end = index->time_count;
-    } else {
-        s->part.first = segment->index_saved_count;
-        s->part.times_first = segment->times_saved_count;
-        count_durable(segment, &s->part.end, &s->part.times_end);
+        s->part.end = index->counts;
+    } else { /* entries of batches that will never be taken back */
+        s->part.first = segment->saved;
+        s->part.end = format_index_below(index, segment->disk.synced);
         segment->log->left_end = -1; /* these are not synced */
     }
     log_derived_init(&s->files, s->log, whole && !KNOWN_BUG(index_not_synced));
@@ -203,11 +188,9 @@ static enum steps_flow seal_indexed(struct steps *steps)
         return STEPS_NEXT;
     }
     if (s->target == TARGET_PREFIX) {
-        s->saved += (uint64_t)MAX(s->part.end - s->part.first, 0);
-        segment->index_saved_count = s->part.end;
-        segment->times_saved_count = s->part.times_end;
-        segment->index_crc = s->part.crc.offsets;
-        segment->times_crc = s->part.crc.times;
+        s->saved += (uint64_t)(s->part.end.of[FORMAT_OFFSETS] - s->part.first.of[FORMAT_OFFSETS]);
+        segment->saved = s->part.end;
+        memcpy(segment->saved_crc, s->part.crc.crc, sizeof segment->saved_crc);
     } else {
         s->saved++;
         log_index_move(segment, LOG_INDEX_SAVED);

@@ -11,11 +11,12 @@ void log_segment_path(const struct log *log, int64_t offset, enum format_file_ki
     ASSERT(size < ENV_PATH_MAX);
 }
 
-void log_index_crc_path(const struct log *log, int64_t base, char path[ENV_PATH_MAX])
+void log_index_path(const struct log *log, int64_t base, int32_t file, char path[ENV_PATH_MAX])
 {
-    char index[ENV_PATH_MAX];
-    log_segment_path(log, base, FORMAT_KIND_INDEX, index);
-    dir_path_join(path, NULL, index, ".crc");
+    bool proof = file == FORMAT_DERIVED;
+    log_segment_path(log, base, format_derived[proof ? FORMAT_OFFSETS : file].file, path);
+    if (proof)
+        dir_path_join(path, NULL, path, ".crc");
 }
 
 struct log_segment *log_segment_new(struct log *log, int64_t base, bool create)

@@ -13,6 +13,18 @@ static bool is_cut_off(const struct log *log, const struct log_segment *s)
            (log->repair != NULL || log->truncation != NULL || log->status != ERR_NONE);
 }
 
+/* An index in memory is of bytes that are there, and its files are of those that will stay. */
+static void assert_index(const struct log_segment *s)
+{
+    const struct format_index *index = &s->index;
+    int32_t count = index->counts.of[FORMAT_OFFSETS];
+    int32_t saved = s->saved.of[FORMAT_OFFSETS];
+    for (int kind = 0; kind < FORMAT_DERIVED; kind++)
+        ASSERT(s->saved.of[kind] <= index->counts.of[kind]);
+    ASSERT(count == 0 || format_index_offset(index, count - 1)->position < s->size);
+    ASSERT(saved == 0 || format_index_offset(index, saved - 1)->position < s->disk.synced);
+}
+
 /* Bytes are assigned, then written, then synced; what is under way has a place and an open file. */
 static void assert_segment(const struct log *log, const struct log_segment *s)
 {
@@ -26,14 +38,10 @@ static void assert_segment(const struct log *log, const struct log_segment *s)
     ASSERT(s->appending == 0 || disk->state == DIR_WRITER_HELD);
     ASSERT(disk->state != DIR_WRITER_HELD || disk->file->state == DIR_FILE_OPEN);
     ASSERT(list_empty(&s->waiting) || disk->state != DIR_WRITER_CLOSED);
-    /* An index in memory is of bytes that are there. */
-    ASSERT(!log_index_known(s) || s->index_saved_count <= s->index.count);
     ASSERT(!log_index_known(s) || s->loading == NULL);
     ASSERT(list_linked(&s->cached) == (log_index_known(s) && s->index_state != LOG_INDEX_MADE));
-    if (log_index_known(s) && s->index.count > 0)
-        ASSERT(s->index.entries[s->index.count - 1].position < s->size);
-    if (log_index_known(s) && s->index_saved_count > 0)
-        ASSERT(s->index.entries[s->index_saved_count - 1].position < disk->synced);
+    if (log_index_known(s))
+        assert_index(s);
     ASSERT(s->size > 0 || s->first_timestamp < 0);
     ASSERT(s->checked.count == 0 || s->checked.rows[s->checked.count - 1].to <= s->size);
     ASSERT(!s->sealing || s->readers > 0);

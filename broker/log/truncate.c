@@ -126,8 +126,7 @@ static void cut_segment(struct log_truncation *t)
     format_index_free(&last->index);
     last->index = t->index;
     format_index_init(&t->index, log->set->mem, last->base);
-    last->index_saved_count = last->times_saved_count = 0;
-    last->index_crc = last->times_crc = 0;
+    log_index_unsave(last);
     if (last->index_state != LOG_INDEX_MADE)
         log_index_move(last, LOG_INDEX_MADE);
 }

@@ -157,21 +157,24 @@ static void fuzz_index(struct bytes in)
     bool whole;
     size_t half = in.size / 2;
     format_index_init(&index, &mem, 1000);
-    enum err e =
-        format_index_decode(&index, bytes_of(in.data, half),
-                            bytes_of(in.data + half, in.size - half), 1 << 30, INT64_MAX, &whole);
-    ASSERT(e == ERR_NONE);
+    const struct bytes files[FORMAT_DERIVED] = {
+        [FORMAT_OFFSETS] = bytes_of(in.data, half),
+        [FORMAT_TIMES] = bytes_of(in.data + half, in.size - half),
+    };
+    ASSERT(format_index_decode(&index, files, 1 << 30, INT64_MAX, &whole) == ERR_NONE);
     uint8_t *out = malloc(in.size + 1);
-    format_index_encode(&index, 0, index.count, out);
-    ASSERT(memcmp(out, in.data, (size_t)index.count * FORMAT_INDEX_ENTRY_SIZE) == 0);
-    format_times_encode(&index, 0, index.time_count, out);
-    ASSERT(memcmp(out, in.data + half, (size_t)index.time_count * FORMAT_TIME_ENTRY_SIZE) == 0);
-    for (int32_t i = 0; i < index.count; i++) {
-        const struct format_index_entry *entry = &index.entries[i];
+    for (int kind = 0; kind < FORMAT_DERIVED; kind++) {
+        int32_t count = index.counts.of[kind];
+        format_index_encode(&index, (enum format_derived)kind, 0, count, out);
+        ASSERT(memcmp(out, files[kind].data, (size_t)count * format_derived[kind].size) == 0);
+    }
+    int32_t count = index.counts.of[FORMAT_OFFSETS];
+    for (int32_t i = 0; i < count; i++) {
+        const struct format_index_entry *entry = format_index_offset(&index, i);
         ASSERT(format_index_floor(&index, 1000 + (int64_t)entry->relative) == entry);
         ASSERT(format_index_floor_position(&index, entry->position) == entry);
     }
-    format_index_cut(&index, index.count == 0 ? 1 : index.entries[index.count / 2].position);
+    format_index_cut(&index, count == 0 ? 1 : format_index_offset(&index, count / 2)->position);
     ASSERT(format_index_floor_time(&index, INT64_MIN) == 1000);
     format_index_free(&index);
     free(out);

@@ -211,11 +211,11 @@ TEST(an_index_has_an_entry_every_interval)
         struct format_note note = note_at((uint64_t)i * 1000, 100 + i * 5, 104 + i * 5, 50 + i);
         format_index_add(&index, &note, 3000);
     }
-    assert_int_equal(index.count, 2);
-    assert_int_equal(index.entries[0].position, 4000);
-    assert_int_equal(index.entries[0].relative, 24);
-    assert_int_equal(index.entries[1].position, 8000);
-    assert_int_equal(index.time_count, 2);
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 2);
+    assert_int_equal(format_index_offset(&index, 0)->position, 4000);
+    assert_int_equal(format_index_offset(&index, 0)->relative, 24);
+    assert_int_equal(format_index_offset(&index, 1)->position, 8000);
+    assert_int_equal(index.counts.of[FORMAT_TIMES], 2);
     assert_null(format_index_floor(&index, 123));
     assert_int_equal(format_index_floor(&index, 124)->position, 4000);
     assert_int_equal(format_index_floor(&index, 1000)->position, 8000);
@@ -223,10 +223,10 @@ TEST(an_index_has_an_entry_every_interval)
     assert_int_equal(format_index_floor_time(&index, 54), 100);
     assert_int_equal(format_index_floor_time(&index, 55), 125);
     format_index_seal(&index);
-    assert_int_equal(index.time_count, 3);
-    assert_int_equal(index.times[2].timestamp, 59);
+    assert_int_equal(index.counts.of[FORMAT_TIMES], 3);
+    assert_int_equal(format_index_time(&index, 2)->timestamp, 59);
     format_index_cut(&index, 4001);
-    assert_int_equal(index.count, 1);
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 1);
     assert_int_equal(index.max_timestamp, 54);
     format_index_free(&index);
     assert_int_equal(mem.live_count, 0);
@@ -265,18 +265,29 @@ TEST(an_index_that_is_cut_and_fed_again_is_the_same)
             if (notes[i].position >= from)
                 format_index_add(&b, &notes[i], 1000);
         }
-        assert_int_equal(a.count, b.count);
-        assert_int_equal(a.time_count, b.time_count);
-        assert_memory_equal(a.entries, b.entries, (size_t)a.count * sizeof *a.entries);
-        for (int i = 0; i < a.time_count; i++) {
-            assert_int_equal(a.times[i].timestamp, b.times[i].timestamp);
-            assert_int_equal(a.times[i].relative, b.times[i].relative);
+        assert_int_equal(a.counts.of[FORMAT_OFFSETS], b.counts.of[FORMAT_OFFSETS]);
+        assert_int_equal(a.counts.of[FORMAT_TIMES], b.counts.of[FORMAT_TIMES]);
+        assert_memory_equal(a.entries[FORMAT_OFFSETS].items, b.entries[FORMAT_OFFSETS].items,
+                            (size_t)a.counts.of[FORMAT_OFFSETS] *
+                                sizeof(struct format_index_entry));
+        for (int i = 0; i < a.counts.of[FORMAT_TIMES]; i++) {
+            assert_int_equal(format_index_time(&a, i)->timestamp,
+                             format_index_time(&b, i)->timestamp);
+            assert_int_equal(format_index_time(&a, i)->relative,
+                             format_index_time(&b, i)->relative);
         }
         assert_int_equal(a.max_timestamp, b.max_timestamp);
         format_index_free(&a);
         format_index_free(&b);
     }
     assert_int_equal(mem.live_count, 0);
+}
+
+static enum err take_offsets(struct format_index *index, struct bytes offsets, uint64_t log_size,
+                             int64_t next, bool *whole)
+{
+    const struct bytes files[FORMAT_DERIVED] = {[FORMAT_OFFSETS] = offsets};
+    return format_index_decode(index, files, log_size, next, whole);
 }
 
 TEST(an_index_file_is_taken_as_far_as_it_makes_sense)
@@ -288,23 +299,19 @@ TEST(an_index_file_is_taken_as_far_as_it_makes_sense)
     bool whole;
     mem_system(&mem);
     format_index_init(&index, &mem, 100);
-    assert_ok(
-        format_index_decode(&index, bytes_of(bytes, 16), bytes_of(NULL, 0), 9000, 200, &whole));
+    assert_ok(take_offsets(&index, bytes_of(bytes, 16), 9000, 200, &whole));
     assert_true(whole);
-    assert_int_equal(index.count, 2);
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 2);
     format_index_free(&index);
-    assert_ok(format_index_decode(&index, bytes_of(bytes, sizeof bytes), bytes_of(NULL, 0), 90000,
-                                  200, &whole));
+    assert_ok(take_offsets(&index, bytes_of(bytes, sizeof bytes), 90000, 200, &whole));
     assert_false(whole);
-    assert_int_equal(index.count, 2);
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 2);
     format_index_free(&index);
-    assert_ok(
-        format_index_decode(&index, bytes_of(bytes, 16), bytes_of(NULL, 0), 5000, 200, &whole));
-    assert_int_equal(index.count, 1);
+    assert_ok(take_offsets(&index, bytes_of(bytes, 16), 5000, 200, &whole));
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 1);
     format_index_free(&index);
-    assert_ok(
-        format_index_decode(&index, bytes_of(bytes, 16), bytes_of(NULL, 0), 9000, 106, &whole));
-    assert_int_equal(index.count, 1);
+    assert_ok(take_offsets(&index, bytes_of(bytes, 16), 9000, 106, &whole));
+    assert_int_equal(index.counts.of[FORMAT_OFFSETS], 1);
     format_index_free(&index);
 }
 

@@ -194,36 +194,22 @@ void box_end_transaction(struct box *box, int64_t producer_id, bool commit, int3
 
 /* ---- segments ---- */
 
-static void put_entries(struct box *box, enum format_file_kind kind)
-{
-    uint8_t bytes[4096];
-    char name[FORMAT_NAME_MAX];
-    size_t size;
-    if (kind == FORMAT_KIND_INDEX) {
-        size = (size_t)box->index.count * FORMAT_INDEX_ENTRY_SIZE;
-        format_index_encode(&box->index, 0, box->index.count, bytes);
-    } else {
-        size = (size_t)box->index.time_count * FORMAT_TIME_ENTRY_SIZE;
-        format_times_encode(&box->index, 0, box->index.time_count, bytes);
-    }
-    assert_true(size <= sizeof bytes);
-    format_name_print(name, box->base, kind);
-    box_put(box, name, bytes, size);
-}
-
-static void put_index_crc(struct box *box)
+static void put_index(struct box *box)
 {
     char name[FORMAT_NAME_MAX];
     char text[FORMAT_INDEX_CRC_SIZE + 1];
-    format_name_print(name, box->base, FORMAT_KIND_INDEX);
-    struct bytes index = box_file(box, name)->bytes;
-    format_name_print(name, box->base, FORMAT_KIND_TIMEINDEX);
-    struct bytes times = box_file(box, name)->bytes;
-    struct format_index_crc crc = {.offsets = crc32c(0, index.data, index.size),
-                                   .times = crc32c(0, times.data, times.size),
-                                   .offsets_size = index.size,
-                                   .times_size = times.size,
-                                   .log_bytes = box->log.size};
+    struct format_index_crc crc = {.log_bytes = box->log.size};
+    for (int kind = 0; kind < FORMAT_DERIVED; kind++) {
+        uint8_t bytes[4096];
+        int32_t count = box->index.counts.of[kind];
+        size_t size = (size_t)count * format_derived[kind].size;
+        assert_true(size <= sizeof bytes);
+        format_index_encode(&box->index, (enum format_derived)kind, 0, count, bytes);
+        format_name_print(name, box->base, format_derived[kind].file);
+        box_put(box, name, bytes, size);
+        crc.crc[kind] = crc32c(0, bytes, size);
+        crc.size[kind] = size;
+    }
     format_index_crc_print(&crc, text);
     snprintf(name, sizeof name, "%020lld.index.crc", (long long)box->base);
     box_put_text(box, name, text);
@@ -250,9 +236,7 @@ void box_roll(struct box *box)
     format_index_seal(&box->index);
     format_name_print(name, box->base, FORMAT_KIND_LOG);
     box_put(box, name, box->log.data, box->log.size);
-    put_entries(box, FORMAT_KIND_INDEX);
-    put_entries(box, FORMAT_KIND_TIMEINDEX);
-    put_index_crc(box);
+    put_index(box);
     format_name_print(name, box->base, FORMAT_KIND_TXNINDEX);
     if (box->txns.size > 0)
         box_put(box, name, box->txns.data, box->txns.size);

@@ -10,19 +10,23 @@ static void check_index(struct rig *rig, const struct log_segment *segment,
 {
     const struct format_index *index = &segment->index;
     (void)rig;
-    assert_int_equal(index->count, again->count);
+    assert_int_equal(index->counts.of[FORMAT_OFFSETS], again->counts.of[FORMAT_OFFSETS]);
     assert_int_equal(index->max_timestamp, again->max_timestamp);
-    assert_true(index->time_count <= again->time_count);
-    assert_true(index->time_count + 1 >= again->time_count);
-    for (int32_t i = 0; i < index->count; i++) {
-        assert_int_equal(index->entries[i].relative, again->entries[i].relative);
-        assert_int_equal(index->entries[i].position, again->entries[i].position);
-        if (index->entries[i].first != FORMAT_FIRST_UNKNOWN)
-            assert_int_equal(index->entries[i].first, again->entries[i].first);
+    assert_true(index->counts.of[FORMAT_TIMES] <= again->counts.of[FORMAT_TIMES]);
+    assert_true(index->counts.of[FORMAT_TIMES] + 1 >= again->counts.of[FORMAT_TIMES]);
+    for (int32_t i = 0; i < index->counts.of[FORMAT_OFFSETS]; i++) {
+        const struct format_index_entry *one = format_index_offset(index, i);
+        const struct format_index_entry *other = format_index_offset(again, i);
+        assert_int_equal(one->relative, other->relative);
+        assert_int_equal(one->position, other->position);
+        if (one->first != FORMAT_FIRST_UNKNOWN)
+            assert_int_equal(one->first, other->first);
     }
-    for (int32_t i = 0; i < index->time_count; i++) {
-        assert_int_equal(index->times[i].timestamp, again->times[i].timestamp);
-        assert_int_equal(index->times[i].relative, again->times[i].relative);
+    for (int32_t i = 0; i < index->counts.of[FORMAT_TIMES]; i++) {
+        assert_int_equal(format_index_time(index, i)->timestamp,
+                         format_index_time(again, i)->timestamp);
+        assert_int_equal(format_index_time(index, i)->relative,
+                         format_index_time(again, i)->relative);
     }
 }
 

@@ -54,9 +54,10 @@ static void process_not_counted(struct log *log)
 
 static void index_beyond_the_log(struct log *log)
 {
-    struct format_index *index = &log_active(log)->index;
-    assert_true(index->count > 0);
-    index->entries[index->count - 1].position = (uint32_t)log_active(log)->size;
+    const struct format_index *index = &log_active(log)->index;
+    int32_t count = index->counts.of[FORMAT_OFFSETS];
+    assert_true(count > 0);
+    format_index_offset(index, count - 1)->position = (uint32_t)log_active(log)->size;
 }
 
 static void epoch_of_the_future(struct log *log)
@@ -74,15 +75,16 @@ static void first_time_of_nothing(struct log *log)
     struct log_segment *last = log_active(log);
     log->bytes -= last->size;
     last->size = last->disk.written = last->disk.synced = 0;
-    last->index.count = last->index_saved_count = 0;
+    last->index.counts.of[FORMAT_OFFSETS] = last->saved.of[FORMAT_OFFSETS] = 0;
     assert_true(last->first_timestamp >= 0);
 }
 
 static void index_saved_of_what_may_go(struct log *log)
 {
     struct log_segment *last = log_active(log);
-    last->index_saved_count = last->index.count;
-    last->disk.synced = last->index.entries[last->index.count - 1].position;
+    int32_t count = last->index.counts.of[FORMAT_OFFSETS];
+    last->saved.of[FORMAT_OFFSETS] = count;
+    last->disk.synced = format_index_offset(&last->index, count - 1)->position;
 }
 
 static void nobody_syncs_it(struct log *log)
