@@ -5,12 +5,8 @@
 #include "specimen/campaign.h"
 #include "support/test.h"
 
-#define MANY_SEEDS 30       /* in which a mistake must be found ... */
-#ifdef __SANITIZE_ADDRESS__ /* ... and the sound one must not fail; a sanitizer needs fewer */
-#define SOUND_SEEDS 8
-#else
-#define SOUND_SEEDS 30
-#endif
+#define MANY_SEEDS 30                  /* in which a mistake must be found ... */
+#define SOUND_SEEDS TEST_SEARCH(30, 8) /* ... and the sound one must not fail */
 #define SECOND_NS 1000000000ll
 #define ISOLATES(n) "on ACK(" #n ") do link it-register0,register1,register2 cut for 1500ms\n"
 

@@ -43,6 +43,14 @@ static inline void test_row_keep(struct test_row *kept, const struct trace_row *
 #define TEST_COLUMN(kept, kind, column)                                                            \
     (((const struct trace_##kind *)trace_columns(&(kept)->row, TRACE_##kind))->column)
 
+/* How far a search by chance goes: not as far where a sanitizer makes each step cost ten times as
+ * much, for it looks at how a step is done, and the plain build at which steps there are. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SEARCH(plain, sanitized) (sanitized)
+#else
+#define TEST_SEARCH(plain, sanitized) (plain)
+#endif
+
 #define assert_ok(expression) assert_int_equal((expression), ERR_NONE)
 
 /* Reads tests/<path> whole into malloc'ed memory; fails the test when it cannot. */

@@ -428,15 +428,21 @@ static enum err open_file(struct rig *rig, const char *path, unsigned flags)
     return ERR_NONE;
 }
 
+struct pause {
+    struct env_timer timer;
+    bool over;
+};
+
+static void on_pause(struct env_timer *timer)
+{
+    CONTAINER_OF(timer, struct pause, timer)->over = true;
+}
+
 static void run(struct rig *rig, int64_t ms)
 {
-    struct call wait = {0};
-    int64_t until_ns = env_now(rig->seat->env) + ms * 1000000;
-    while (env_now(rig->seat->env) < until_ns) { /* asks for something, so that time passes */
-        wait = (struct call){0};
-        env_space(rig->seat->env, &wait.op, "data", on_env);
-        until(rig, &wait.done);
-    }
+    struct pause pause = {.timer = {.fire = on_pause}};
+    env_arm(rig->seat->env, &pause.timer, env_now(rig->seat->env) + ms * 1000000);
+    until(rig, &pause.over);
 }
 
 /* Else the next start, which finds neither it nor a checkpoint that says so, takes it for lost. */

@@ -171,9 +171,10 @@ static void look(struct leader *l)
     arena_init(&arena, l->seat->mem, 64 << 20);
     wire_fetch_response_defaults(&body);
     body.session_id = l->session_id;
-    body.responses = arena_alloc(&arena, PARTITIONS_MAX * sizeof *body.responses);
-    struct wire_fetch_response_partition *rows = arena_alloc(&arena, PARTITIONS_MAX * sizeof *rows);
-    for (int32_t i = 0; i < rig_current->partition_count; i++) {
+    int32_t count = rig_current->partition_count;
+    body.responses = arena_alloc(&arena, (size_t)count * sizeof *body.responses);
+    struct wire_fetch_response_partition *rows = arena_alloc(&arena, (size_t)count * sizeof *rows);
+    for (int32_t i = 0; i < count; i++) {
         struct wire_fetch_response_partition *row = rows + body.responses_count;
         if (!l->named[i].is || (!fill_row(l, i, row, &arena) && !l->full))
             continue;

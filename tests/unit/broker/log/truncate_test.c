@@ -438,7 +438,7 @@ static void reset_until(struct rig *rig, int64_t start, int k, bool power, bool 
 static void die_at_every_operation_of_a_reset(int which, bool power, uint64_t seed)
 {
     bool met = true;
-    for (int k = 1; met; k++) {
+    for (int k = 1; met; k += TEST_SEARCH(1, 3)) {
         struct rig *rig = rig_of(seed + (uint64_t)k, false);
         struct leader *l = two_epochs(rig, 40, 20);
         int64_t start = some_start(l, which);

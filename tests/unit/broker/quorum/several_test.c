@@ -352,25 +352,25 @@ static void histories(int count, int voters, int observers, int64_t snapshot_byt
 
 TEST(three_nodes_agree_over_failing_disks)
 {
-    histories(100, 3, 0, INT64_MAX);
+    histories(TEST_SEARCH(100, 25), 3, 0, INT64_MAX);
 }
 
 TEST(three_nodes_with_snapshots_agree_over_failing_disks)
 {
-    histories(100, 3, 0, 600);
+    histories(TEST_SEARCH(100, 25), 3, 0, 600);
 }
 
 TEST(who_observes_knows_what_is_committed)
 {
-    histories(40, 3, 2, 1000);
+    histories(TEST_SEARCH(40, 10), 3, 2, 1000);
 }
 
 TEST(who_observes_a_quorum_of_one_knows_what_is_committed)
 {
-    histories(40, 1, 2, 1000);
+    histories(TEST_SEARCH(40, 10), 1, 2, 1000);
 }
 
 TEST(five_nodes_agree_over_failing_disks)
 {
-    histories(40, 5, 0, 1500);
+    histories(TEST_SEARCH(40, 10), 5, 0, 1500);
 }

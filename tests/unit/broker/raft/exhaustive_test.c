@@ -468,7 +468,7 @@ TEST(no_schedule_of_elections_and_a_death_elects_two)
 {
     static struct world w;
     begin(&w);
-    search_from(&w, (struct budget){.depth = 10, .timeouts = 3, .deaths = 1});
+    search_from(&w, (struct budget){.depth = TEST_SEARCH(10, 8), .timeouts = 3, .deaths = 1});
 }
 
 TEST(no_schedule_after_a_commit_loses_it)
