@@ -191,6 +191,9 @@ static void fire(struct client *c, struct client_timer *timer)
     case CLIENT_TIMER_METADATA:
         client_metadata_timer(c);
         return;
+    case CLIENT_TIMER_SEEK:
+        c->ops_dirty = true;
+        return;
     case CLIENT_TIMER_PRODUCER_ID:
         return; /* the pump asks */
     case CLIENT_TIMER_QUEUE:

@@ -263,6 +263,7 @@ void client_nearby_lost(struct client *c, int32_t node)
             continue;
         a->nearby = -1;
         c->consumer.far_until_ns = c->now_ns + FAR_NS;
+        c->consumer.dirty = true;
     }
 }
 

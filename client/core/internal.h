@@ -26,6 +26,7 @@ bool client_config_idempotent(const struct client_config *config);
 
 enum client_timer_kind {
     CLIENT_TIMER_METADATA,
+    CLIENT_TIMER_SEEK, /* for a node that may be any */
     CLIENT_TIMER_PRODUCER_ID,
     CLIENT_TIMER_QUEUE, /* linger, delivery timeout or back-off of a partition's batches */
     CLIENT_TIMER_CONSUMER,
@@ -65,8 +66,13 @@ struct client_metadata {
     int32_t controller;
     int32_t
         candidate; /* the node that is asked for what any node may answer; 0 with !has_candidate */
-    bool has_candidate, needed, in_flight;
+    bool has_candidate, needed;
+    int64_t seek_ns; /* until then the candidate alone is waited for */
+    struct client_timer seek;
     uint32_t rotation;
+    int32_t asked, asked_count; /* the node that was last; questions that are not answered */
+    bool doubted;               /* another is to be asked beside it: since doubt_ns */
+    int64_t doubt_ns;           /* INT64_MAX: never */
     int32_t failure_count;
     int64_t retry_ns;
     int64_t age_ns; /* they are asked for again then, though all looks well; INT64_MAX: never yet */
@@ -357,7 +363,7 @@ void client_fetch_pump(struct client *c, struct client_node *node,
                        struct client_assignment **asking);
 void client_fetch_answer(struct client *c, struct client_call *call, struct slice body);
 void client_fetch_lost(struct client *c, struct client_call *call);
-/* No fetch goes to that node any more: who read there goes back to the leader. */
+/* Its connection is gone, or does not come about: who read there goes back to the leader. */
 void client_nearby_lost(struct client *c, int32_t node);
 void client_chunk_free(struct client *c, struct client_chunk *chunk);
 

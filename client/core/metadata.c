@@ -3,6 +3,7 @@
 
 #define ASK_MS_MIN                                                                                 \
     100 /* between questions of who waits for a lane, whatever retry.backoff.max.ms is */
+#define ASKED_MAX 2 /* questions that are not answered: one, and one beside it that hangs */
 
 static bool topic_equal(const void *key, const struct hmap_node *node)
 {
@@ -47,6 +48,7 @@ enum err client_metadata_init(struct client *c)
     list_init(&m->nodes);
     m->controller = -1;
     m->age_ns = INT64_MAX;
+    m->doubt_ns = INT64_MAX;
     enum err e = hmap_init(&m->topics, c->mem, topic_equal);
     struct client_address addresses[CLIENT_BOOTSTRAP_MAX];
     bool controllers = client_asks_controllers(c);
@@ -80,11 +82,18 @@ void client_metadata_free(struct client *c)
     hmap_free(&m->topics);
 }
 
-/* At the next thing of the metadata's own: their age, or what a lane is waited for. */
+/* For so long whoever was asked or connected to is waited for before another one is, too. */
+static int64_t patience_ns(const struct client *c)
+{
+    return MAX(c->config.retry_backoff_ms_max, ASK_MS_MIN) * MS;
+}
+
+/* At the next thing of the metadata's own: their age, a question that hangs, or what a lane is
+ * waited for. */
 static void arm_next(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    int64_t at_ns = m->age_ns;
+    int64_t at_ns = MIN(m->age_ns, m->doubted ? INT64_MAX : m->doubt_ns);
     LIST_EACH (node, &m->nodes, struct client_node, link) {
         for (int i = 0; i < CLIENT_LANE_COUNT; i++) {
             const struct client_lane_state *lane = &node->lanes[i];
@@ -105,12 +114,15 @@ static void wait_for_lane(struct client *c, struct client_node *node,
     struct client_metadata *m = &c->metadata;
     if (lane->wanted && c->now_ns < lane->ask_ns)
         return;
-    if (lane->wanted)
+    if (lane->wanted) {
         client_metadata_want(c);
-    else
+        if (lane == &node->lanes[CLIENT_LANE_FETCH])
+            client_nearby_lost(c, node->id);
+    } else {
         m->wishes++;
+    }
     lane->wanted = true;
-    lane->ask_ns = c->now_ns + MAX(c->config.retry_backoff_ms_max, ASK_MS_MIN) * MS;
+    lane->ask_ns = c->now_ns + patience_ns(c);
     /* While metadata are asked for anyhow the timer is that question's. */
     if (node->id >= 0 && !m->needed)
         arm_next(c);
@@ -124,48 +136,88 @@ bool client_lane_ready(struct client *c, struct client_node *node, enum client_l
     return state->up;
 }
 
-/* The next node in turn after one that failed: all that are known take part, those that only
+/* The next node in turn that nobody connects to yet: all that are known take part, those that only
  * bootstrap.servers names too, because the known ones may all have moved. */
-static struct client_node *candidate_draw(struct client *c)
+static void candidate_draw(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    int32_t index = (int32_t)(m->rotation % (uint32_t)m->node_count);
-    LIST_EACH (node, &m->nodes, struct client_node, link) {
-        if (index-- == 0) {
+    for (int32_t i = 0; i < m->node_count; i++) {
+        int32_t index = (int32_t)((m->rotation + (uint32_t)i) % (uint32_t)m->node_count);
+        LIST_EACH (node, &m->nodes, struct client_node, link) {
+            const struct client_lane_state *lane = &node->lanes[CLIENT_LANE_MAIN];
+            if (index-- != 0 || lane->wanted || lane->up)
+                continue;
             m->candidate = node->id;
             m->has_candidate = true;
-            return node;
+            m->rotation += (uint32_t)i;
+            return;
         }
     }
-    UNREACHABLE();
+}
+
+/* Connects to one node after the other. One that is gone may not say so before its time-out is
+ * over, and another may be there meanwhile: it is tried beside it. */
+static void seek(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    struct client_node *node = m->has_candidate ? client_node_find(c, m->candidate) : NULL;
+    if (node != NULL && KNOWN_BUG(one_candidate))
+        m->seek_ns = INT64_MAX;
+    if (node == NULL || c->now_ns >= m->seek_ns) {
+        candidate_draw(c);
+        m->seek_ns = c->now_ns + patience_ns(c);
+        node = m->has_candidate ? client_node_find(c, m->candidate) : NULL;
+    }
+    if (node != NULL)
+        client_lane_ready(c, node, CLIENT_LANE_MAIN);
+    client_arm(c, &m->seek, CLIENT_TIMER_SEEK, m->seek_ns);
 }
 
 /* Brokers that metadata named come before addresses that only bootstrap.servers names. */
-static bool busier(const struct client_node *a, const struct client_node *b)
+static bool busier(const struct client_node *a, const struct client_node *b, enum client_lane lane)
 {
     if ((a->id < 0) != (b->id < 0))
         return a->id < 0;
-    return a->lanes[CLIENT_LANE_MAIN].in_flight > b->lanes[CLIENT_LANE_MAIN].in_flight;
+    return a->lanes[lane].in_flight > b->lanes[lane].in_flight;
+}
+
+static struct client_node *least_busy(struct client *c, enum client_lane lane,
+                                      const struct client_node *but)
+{
+    struct client_node *best = NULL;
+    LIST_EACH (node, &c->metadata.nodes, struct client_node, link) {
+        if (node != but && node->lanes[lane].up && (best == NULL || busier(best, node, lane)))
+            best = node;
+    }
+    return best;
 }
 
 struct client_node *client_any_node(struct client *c)
 {
-    struct client_metadata *m = &c->metadata;
-    struct client_node *best = NULL;
-    LIST_EACH (node, &m->nodes, struct client_node, link) {
-        if (node->lanes[CLIENT_LANE_MAIN].up && (best == NULL || busier(best, node)))
-            best = node;
-    }
-    if (best != NULL)
-        return best;
-    struct client_node *node = m->has_candidate ? client_node_find(c, m->candidate) : NULL;
-    if (node == NULL)
-        node = candidate_draw(c);
-    client_lane_ready(c, node, CLIENT_LANE_MAIN);
-    return NULL;
+    struct client_node *best = least_busy(c, CLIENT_LANE_MAIN, NULL);
+    if (best == NULL)
+        seek(c);
+    return best;
 }
 
-/* The lane is up, or who waits for it begins anew. */
+/* Whom to ask for metadata: not the one that was asked and has not answered. While connections are
+ * made the first question may go where records come from: who gives none can say at least who does.
+ */
+static struct client_node *asked_node(struct client *c, enum client_lane *lane)
+{
+    const struct client_metadata *m = &c->metadata;
+    const struct client_node *but = m->asked_count > 0 ? client_node_find(c, m->asked) : NULL;
+    *lane = CLIENT_LANE_MAIN;
+    struct client_node *best = least_busy(c, CLIENT_LANE_MAIN, but);
+    if (best != NULL)
+        return best;
+    seek(c);
+    *lane = CLIENT_LANE_FETCH;
+    bool first = m->asked_count == 0 && !KNOWN_BUG(one_candidate);
+    return first ? least_busy(c, CLIENT_LANE_FETCH, NULL) : NULL;
+}
+
+/* The lane is up, who waits for it begins anew, or a question is over. */
 static void stop_waiting(struct client *c)
 {
     if (!c->metadata.needed)
@@ -181,6 +233,8 @@ void client_lane_up(struct client *c, const struct client_event *ev)
     ASSERT(lane->in_flight == 0);
     *lane = (struct client_lane_state){.up = true};
     stop_waiting(c);
+    if (ev->lane == CLIENT_LANE_MAIN)
+        client_disarm(c, &c->metadata.seek);
     node->api_count = MIN(ev->api_count, CLIENT_APIS_MAX);
     if (node->api_count > 0)
         memcpy(node->apis, ev->apis, (size_t)node->api_count * sizeof *node->apis);
@@ -310,6 +364,9 @@ void client_metadata_timer(struct client *c)
         client_metadata_want(c);
         return;
     }
+    c->metadata.doubted = c->now_ns >= c->metadata.doubt_ns;
+    if (c->metadata.doubted)
+        return;
     c->consumer.dirty = true;
     arm_next(c);
 }
@@ -322,20 +379,30 @@ static void failed(struct client *c)
     m->retry_ns = c->now_ns + client_backoff_ns(c, m->failure_count);
 }
 
+/* A question was answered or lost. */
+static void question_over(struct client *c)
+{
+    struct client_metadata *m = &c->metadata;
+    ASSERT(m->asked_count > 0);
+    m->asked_count--;
+    m->doubted = false;
+    m->doubt_ns = INT64_MAX;
+    stop_waiting(c);
+}
+
 void client_metadata_lost(struct client *c)
 {
-    c->metadata.in_flight = false;
+    question_over(c);
     failed(c);
 }
 
 #define API_DESCRIBE_CLUSTER 60
 
 /* Controllers know of no topics (KIP-919). */
-static enum err ask_controllers(struct client *c, struct client_node *node)
+static enum err ask_controllers(struct client *c, struct client_node *node, enum client_lane lane)
 {
     struct client_call *call;
-    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, CLIENT_LANE_MAIN,
-                                 API_DESCRIBE_CLUSTER, &call);
+    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, lane, API_DESCRIBE_CLUSTER, &call);
     if (e != ERR_NONE)
         return e;
     struct wire_describe_cluster_request request;
@@ -346,11 +413,11 @@ static enum err ask_controllers(struct client *c, struct client_node *node)
     return e;
 }
 
-static enum err ask(struct client *c, struct client_node *node)
+static enum err ask(struct client *c, struct client_node *node, enum client_lane lane)
 {
     struct client_metadata *m = &c->metadata;
     struct client_call *call;
-    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, CLIENT_LANE_MAIN, 3, &call);
+    enum err e = client_call_new(c, CLIENT_CALL_METADATA, node, lane, 3, &call);
     if (e != ERR_NONE)
         return e;
     struct wire_metadata_request request;
@@ -372,29 +439,50 @@ static enum err ask(struct client *c, struct client_node *node)
     return e;
 }
 
+/* From when on a question may be asked; INT64_MAX: when one of those that were is over. */
+static int64_t may_ask_ns(const struct client_metadata *m)
+{
+    return m->asked_count == 0 ? m->retry_ns : m->doubt_ns;
+}
+
+static void asked(struct client *c, const struct client_node *node)
+{
+    struct client_metadata *m = &c->metadata;
+    m->needed = false;
+    m->doubted = false;
+    m->asked = node->id;
+    m->asked_count++;
+    ASSERT(m->asked_count <= ASKED_MAX);
+    bool alone = m->asked_count < ASKED_MAX && !KNOWN_BUG(one_candidate);
+    m->doubt_ns = alone ? c->now_ns + patience_ns(c) : INT64_MAX;
+    m->age_ns = c->now_ns + c->config.metadata_age_ms_max * MS;
+    arm_next(c);
+}
+
 void client_metadata_pump(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
-    if (!m->needed || m->in_flight || (m->topics.count == 0 && !client_asks_controllers(c)))
+    enum client_lane lane;
+    if (!m->needed && !m->doubted)
         return;
-    if (c->now_ns < m->retry_ns) {
-        client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
+    if (m->topics.count == 0 && !client_asks_controllers(c))
+        return;
+    if (c->now_ns < may_ask_ns(m)) {
+        if (may_ask_ns(m) < INT64_MAX)
+            client_arm(c, &m->timer, CLIENT_TIMER_METADATA, may_ask_ns(m));
         return;
     }
-    struct client_node *node = client_any_node(c);
+    struct client_node *node = asked_node(c, &lane);
     if (node == NULL)
         return;
-    enum err e = client_asks_controllers(c) ? ask_controllers(c, node) : ask(c, node);
+    enum err e = client_asks_controllers(c) ? ask_controllers(c, node, lane) : ask(c, node, lane);
     if (e != ERR_NONE) {
         TRACE(c->trace, CLIENT_ERROR, .code = 3, .err = e);
         failed(c);
         client_arm(c, &m->timer, CLIENT_TIMER_METADATA, m->retry_ns);
         return;
     }
-    m->needed = false;
-    m->in_flight = true;
-    m->age_ns = c->now_ns + c->config.metadata_age_ms_max * MS;
-    arm_next(c);
+    asked(c, node);
 }
 
 /* ---- learning ---- */
@@ -508,7 +596,7 @@ static void learn_controllers(struct client *c, struct client_call *call, struct
 {
     struct client_metadata *m = &c->metadata;
     struct wire_describe_cluster_response response;
-    m->in_flight = false;
+    question_over(c);
     enum err e = client_call_decode(c, call, body, &response);
     if (e != ERR_NONE || response.error_code != 0) {
         failed(c);
@@ -532,7 +620,7 @@ void client_metadata_answer(struct client *c, struct client_call *call, struct b
     }
     struct client_metadata *m = &c->metadata;
     struct wire_metadata_response response;
-    m->in_flight = false;
+    question_over(c);
     enum err e = client_call_decode(c, call, body, &response);
     if (e != ERR_NONE || response.error_code != 0) {
         failed(c);

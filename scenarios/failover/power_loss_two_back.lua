@@ -1,8 +1,6 @@
 -- What they acknowledged is on their disks, so they need nobody else: not the third one, and no unclean election.
 scenario "when all three lose power and two come back, all is led again at once, and everything acknowledged is there"
 
--- Whoever tried to connect to the one that stays away may have nothing for two time-outs of its own (seed 14).
-service_level { read = seconds(5) }
 local cluster = Cluster { brokers = 3 }
 local orders = cluster:topic { name = "orders", partitions = 4, replicas = 3, min_insync = 2 }
 cluster:producer { acks = "all", to = orders, records = 1000, rate = 50, burst = 5, keys = 50, delivery_timeout = minutes(5) }
