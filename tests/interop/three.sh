@@ -1,5 +1,5 @@
 # three.sh - three brokers that are controllers, too, each replicating all partitions of the topic orders; sourced after common.sh.
-# Whoever uses it sets partitions, and may set program[NODE]: another kiln for that node.
+# Whoever uses it sets partitions, may set program[NODE], another kiln for that node, and may say in own what else stands in its file.
 patience=30
 need python3
 need kcat
@@ -10,6 +10,8 @@ ports=($(free_ports 6))
 voters=1@127.0.0.1:${ports[3]},2@127.0.0.1:${ports[4]},3@127.0.0.1:${ports[5]}
 at=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]},127.0.0.1:${ports[2]}
 controllers=127.0.0.1:${ports[3]},127.0.0.1:${ports[4]},127.0.0.1:${ports[5]}
+
+own() { :; } # NODE
 
 start() {
     cat >"$work/$1.properties" <<END
@@ -23,6 +25,7 @@ broker.heartbeat.interval.ms=200
 default.replication.factor=3
 min.insync.replicas=2
 log.dirs=$work/data$1
+$(own "$1")
 END
     "${program[$1]:-$kiln}" broker --config "$work/$1.properties" 2>>"$work/$1.log" &
     pids[$1]=$!
@@ -65,19 +68,23 @@ are_same() {
     done
 }
 
+start_all() { for node in 1 2 3; do start $node; done; }
 begin() { # all three serve, and orders is led
-    for node in 1 2 3; do start $node; done
+    start_all
     for node in 1 2 3; do until_so "node $node serves" served $node 1; done
     "$kiln" topic create orders --partitions "$partitions" --bootstrap-controller "$controllers" --timeout 20s >/dev/null ||
         fail "no topic is made"
     until_so "orders is led" is_led
 }
 
-finish() { # all stop in good order, and leave the same
+stop_all() {
     local node
     for node in 1 2 3; do kill "${pids[$node]}"; done
     for node in 1 2 3; do wait "${pids[$node]}" || fail "node $node did not stop well"; done
     pids=()
+}
+finish() { # all stop in good order, and leave the same
+    stop_all
     are_same || fail "logs differ after the end: $(cat "$work/same")"
     for node in 1 2 3; do
         "$kiln" log check "$work/data$node" >"$work/check" 2>&1 || { cat "$work/check"; fail "what node $node left is not whole"; }
