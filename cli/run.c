@@ -22,6 +22,7 @@ struct job {
     int script;
     uint64_t seed;
     bool on_files; /* the run for --on-files */
+    bool checked;  /* kiln log check found nothing wrong with its disks */
     char replay[CAMPAIGN_PATH_MAX];
     char disks[CAMPAIGN_PATH_MAX]; /* its own directory of disks, to be removed; empty: none */
 };
@@ -33,7 +34,8 @@ struct run {
     uint64_t seed_first, seed_last;
     int64_t jobs;
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
-    int64_t checked_count, unjudged_count; /* of these */
+    bool checks_disks; /* of each run, as --disk files of a campaign has it */
+    int64_t checked_count, unjudged_count; /* runs on files */
     bool json, list, verbose, progress, shrinks, fail_fast;
     bool tells_marks;
     const char *junit_path; /* NULL: nobody asked */
@@ -77,6 +79,8 @@ static void print_json(const struct run *r, const struct job *job, const struct 
     json_put_seconds(j, "wall_s", o->wall_ns);
     json_put_uint(j, "acked", x->counts.acked);
     json_put_uint(j, "read", x->counts.read);
+    if (job->checked)
+        json_put_bool(j, "files_checked", true);
     campaign_put_findings(j, x);
     cli_json_end(&line, stdout);
 }
@@ -192,7 +196,7 @@ static void add_damage(struct campaign_outcome *o, const char *said_path)
 }
 
 /* A claim that held must leave files in good order, too, where nobody harmed them on purpose. */
-static void check_disks(struct run *r, const struct job *job, struct campaign_outcome *o)
+static void check_disks(struct run *r, struct job *job, struct campaign_outcome *o)
 {
     char said[CLI_PATH_MAX];
     glob_t found = {0};
@@ -209,10 +213,10 @@ static void check_disks(struct run *r, const struct job *job, struct campaign_ou
     int exit = CLI_OK;
     for (size_t i = 0; good && i < found.gl_pathc && exit == CLI_OK; i++)
         exit = check_dir(found.gl_pathv[i], said);
-    if (!good || exit != CLI_OK)
+    job->checked = good && exit == CLI_OK;
+    r->checked_count += job->checked;
+    if (!job->checked)
         add_damage(o, said);
-    else
-        r->checked_count++;
     globfree(&found);
     unlink(said);
 }
@@ -269,7 +273,7 @@ static void tell_end(struct run *r, const struct job *job, const struct campaign
 
 static void judge_job(struct run *r, struct job *job, struct campaign_outcome *o)
 {
-    if (job->on_files)
+    if (job->on_files || r->checks_disks)
         check_disks(r, job, o);
     enum cli_exit exit = campaign_exit(o);
     r->nothing_shown |= o->record != NULL && o->record->nothing_shown;
@@ -465,6 +469,23 @@ static void shrink_all(const struct run *r)
 
 /* ---- the table ---- */
 
+/* What kiln log check has said of those runs whose disks were real files. */
+static void print_disks(const struct run *r)
+{
+    if (r->checks_disks)
+        cli_wrapf(stdout, 0,
+                  "\nOn real segment files: kiln log check found nothing wrong with %" PRId64
+                  " of %" PRId64 " runs; %" PRId64
+                  " damaged their disks on purpose and are not judged.",
+                  r->checked_count, r->done, r->unjudged_count);
+    else if (r->files_seed >= 0)
+        cli_wrapf(stdout, 0,
+                  "\nOn real segment files, seed %" PRId64
+                  ": kiln log check found nothing wrong with %" PRId64 " of %d claims; %" PRId64
+                  " damage their disks on purpose and are not judged.",
+                  r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
+}
+
 static void print_table(struct run *r)
 {
     uint64_t events = 0;
@@ -474,12 +495,7 @@ static void print_table(struct run *r)
     table_print(&r->scripts, r->rows);
     if (!is_single(r))
         groups_print(&r->groups, &r->scripts, stdout);
-    if (r->files_seed >= 0)
-        cli_wrapf(stdout, 0,
-                  "\nOn real segment files, seed %" PRId64
-                  ": kiln log check found nothing wrong with %" PRId64 " of %d claims; %" PRId64
-                  " damage their disks on purpose and are not judged.",
-                  r->files_seed, r->checked_count, r->scripts.count, r->unjudged_count);
+    print_disks(r);
     int64_t jobs = MIN(r->jobs, r->done);
     cli_wrapf(stdout, 0,
               "\n%.0f events a second delivered, in %.1f s on %" PRId64 " process%s at once",
@@ -683,6 +699,7 @@ static int go(struct run *r)
 static int run_scripts(struct run *r, int disk)
 {
     r->mode.files = disk == 1 || r->mode.data_dir != NULL || (disk < 0 && is_single(r));
+    r->checks_disks = disk == 1 && !is_single(r) && r->mode.bug == NULL;
     r->verbose |= campaign_view_given(&r->view);
     r->mode.timeline = r->verbose && is_single(r);
     if (r->list || r->scripts.count == 0)

@@ -106,3 +106,9 @@ tr '\n' ' ' <out.txt | grep -q ' 5 of 6 claims; 1 damage' || die "it says: $(cat
 grep -q '^18 passed, 0 failed' out.txt || die "not three runs a claim: $(cat out.txt)"
 [[ $(widest out.txt) -le 80 ]] || die "wider than 80: $(cat out.txt)"
 printf 'ok  --on-files\n'
+
+"$kiln" run scenarios/exactly_once scenarios/disk/corrupt_below_recovery_point.lua --seeds 1-2 --disk files >out.txt 2>&1 ||
+    die "it ended with $?: $(cat out.txt)"
+tr '\n' ' ' <out.txt | grep -q ' 10 of 12 runs; 2 damaged' || die "it says: $(cat out.txt)"
+[[ $(find failures -name '*.disks') == "$disks" ]] || die "left behind: $(ls failures)"
+printf 'ok  --disk files of a campaign\n'
