@@ -91,17 +91,22 @@ enum { SWARM_BROKER, SWARM_QUORUM, SWARM_CLUSTER, SWARM_COUNT };
 static const char *const swarm_names[SWARM_COUNT] = {"swarm/everything", "quorum/everything",
                                                      "swarm/cluster"};
 
-/* Which of them could find a bug: by the folder of the scenario that does. */
+/* Which of them could find a bug: by where the scenario is that does. */
 static int swarm_of(const char *scenario)
 {
     static const struct {
-        const char *folder;
+        const char *place;
         int swarm;
-    } folders[] = {
-        {"quorum/", SWARM_QUORUM}, {"cluster/", SWARM_CLUSTER}, {"failover/", SWARM_CLUSTER}};
-    for (int i = 0; i < COUNT_OF(folders); i++) {
-        if (strncmp(scenario, folders[i].folder, strlen(folders[i].folder)) == 0)
-            return folders[i].swarm;
+    } places[] = {
+        {"quorum/", SWARM_QUORUM},
+        {"cluster/", SWARM_CLUSTER},
+        {"failover/", SWARM_CLUSTER},
+        {"limits/cluster", SWARM_CLUSTER},
+        {"metadata/by_way_of_any_broker", SWARM_CLUSTER},
+    };
+    for (int i = 0; i < COUNT_OF(places); i++) {
+        if (strncmp(scenario, places[i].place, strlen(places[i].place)) == 0)
+            return places[i].swarm;
     }
     return SWARM_BROKER;
 }

@@ -34,7 +34,7 @@ struct run {
     uint64_t seed_first, seed_last;
     int64_t jobs;
     int64_t files_seed; /* each claim once more with it, on real files that are checked; -1: no */
-    bool checks_disks; /* of each run, as --disk files of a campaign has it */
+    bool checks_disks;  /* of each run, as --disk files of a campaign has it */
     int64_t checked_count, unjudged_count; /* runs on files */
     bool json, list, verbose, progress, shrinks, fail_fast;
     bool tells_marks;
