@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +25,9 @@ TREE, BUILD, BASE = f"{WORK}/tree", f"{WORK}/tree/build/release", f"{WORK}/kiln-
 COLUMNS = ("name", "patch", "commit", "who", "where", "seconds")
 KINDS = ("off by one", "forgotten sync", "early answer", "stale state", "epoch compared wrongly", "lost wake-up", "order of durable steps",
          "wrong owner freed", "retry", "limit not applied", "other")
-SCENARIO_SEEDS, SWARM_SEEDS, SWARM_PIECE = 20, 1000, 50
+SCENARIO_PIECES = ((1, 4), (5, 20)) # seeds: most is found by the first ones
+SWARM_SEEDS, SWARM_PIECE = 1000, 50
+NEAR = ("failover", "cluster", "metadata", "swarm") # folders of scenarios where most is found: they are run first
 TESTS_NOT = "interop|scenario|slow|tidy|fuzz|docs"
 
 
@@ -115,27 +118,41 @@ def make_tree(commit):
 # ---- who finds it -------------------------------------------------------------------------------
 
 
-def failures(kiln, place, seeds):
-    ran = run(kiln, "run", place, "--seeds", seeds, "--fail-fast", "--json", "--wall", "60s", cwd=TREE)
+def failures(kiln, places, seeds):
+    ran = run(kiln, "run", *places, "--seeds", seeds, "--fail-fast", "--json", "--wall", "60s", cwd=TREE)
     rows = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     if not rows:
-        complain(f"kiln run {place} ended with {ran.returncode}: {ran.stderr.strip()[-300:]}")
+        complain(f"kiln run {' '.join(places)} ended with {ran.returncode}: {ran.stderr.strip()[-300:]}")
     return [row for row in rows if row["verdict"].lower() not in ("held", "inconclusive")]
 
 
-def by_runs(place, first, last):
+def folders():
+    """Of all scenarios."""
+    names = sorted(entry.name for entry in os.scandir(f"{TREE}/scenarios") if entry.is_dir())
+    return [f"scenarios/{name}" for name in sorted(names, key=lambda name: NEAR.index(name) if name in NEAR else len(NEAR))]
+
+
+def by_runs(places, first, last):
     """Where a run fails that holds without the mistake; None: nowhere."""
-    for row in failures(f"{BUILD}/kiln", place, f"{first}-{last}"):
+    for row in failures(f"{BUILD}/kiln", places, f"{first}-{last}"):
         seed = row["seed"]
-        if not failures(BASE, row["scenario"], f"{seed}-{seed}"):
+        if not failures(BASE, [row["scenario"]], f"{seed}-{seed}"):
             check = row["findings"][0]["check"] if row["findings"] else row["verdict"]
             return f"{row['scenario']} --seed {seed}: {check}"
     return None
 
 
+def by_scenarios(quick):
+    for first, last in SCENARIO_PIECES[:1] if quick else SCENARIO_PIECES:
+        where = by_runs(folders(), first, last)
+        if where is not None:
+            return where
+    return None
+
+
 def by_swarm():
     for first in range(1, SWARM_SEEDS + 1, SWARM_PIECE):
-        where = by_runs("scenarios/swarm", first, first + SWARM_PIECE - 1)
+        where = by_runs(["scenarios/swarm"], first, first + SWARM_PIECE - 1)
         if where is not None:
             return where
     return None
@@ -160,9 +177,9 @@ def judge(mistake, arguments):
         built = build("kiln")
         if built.returncode != 0:
             return "compiler", (re.findall(r"error: .*", built.stdout) or [""])[0][:80]
-        finders = [("scenarios", lambda: by_runs("scenarios", 1, SCENARIO_SEEDS))]
-        finders += [] if arguments.no_swarm else [("swarm", by_swarm)]
-        finders += [] if arguments.no_tests else [("tests", by_tests)]
+        finders = [("scenarios", lambda: by_scenarios(arguments.quick))]
+        finders += [] if arguments.no_swarm or arguments.quick else [("swarm", by_swarm)]
+        finders += [] if arguments.no_tests or arguments.quick else [("tests", by_tests)]
         for who, find in finders:
             where = find()
             if where is not None:
@@ -179,11 +196,13 @@ def main():
     parser.add_argument("--again", action="store_true", help="judge also what has a verdict")
     parser.add_argument("--no-swarm", action="store_true", help="leave the swarm out; what nobody else finds gets no verdict")
     parser.add_argument("--no-tests", action="store_true", help="likewise the tests")
+    parser.add_argument("--quick", action="store_true", help="the first seeds of the scenarios alone; what these do not find gets no verdict")
     parser.add_argument("--minutes", type=float, help="begin none behind so many")
     arguments = parser.parse_args()
     mistakes = [m for m in all_mistakes() if not arguments.names or m.name in arguments.names or m.name.split("/")[0] in arguments.names]
     if not mistakes:
         complain("there is no such mistake")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # the mistake is taken out again
     commit = run("git", "rev-parse", "--short=12", "HEAD").stdout.strip()
     make_tree(commit)
     began, bad = time.monotonic(), 0
@@ -198,7 +217,7 @@ def main():
         seconds = round(time.monotonic() - start)
         print(f"{mistake.name}: {who} {where} ({seconds} s)", flush=True)
         bad += who in ("nobody", "does not apply")
-        if who == "nobody" and (arguments.no_swarm or arguments.no_tests):
+        if who == "nobody" and (arguments.no_swarm or arguments.no_tests or arguments.quick):
             continue
         rows = read_verdicts()
         rows[mistake.name] = dict(zip(COLUMNS, (mistake.name, mistake.patch, commit, who, where, seconds)))
