@@ -11,7 +11,7 @@ static const struct check_rule *const rules[] = {
     &check_rule_cluster, &check_rule_replicas, &check_rule_disk,  &check_rule_senders,
     &check_rule_canon,   &check_rule_service,  &check_rule_times, &check_rule_records,
     &check_rule_readers, &check_rule_ids,      &check_rule_ends,  &check_rule_retention,
-    &check_rule_quorum,  &check_rule_members,  &check_rule_isr,
+    &check_rule_quorum,  &check_rule_members,  &check_rule_isr,   &check_rule_lag,
 };
 
 int check_rule_count(void)
@@ -94,6 +94,7 @@ static void free_replicas(struct check *c)
     LIST_EACH (r, &c->replicas.order, struct replica, node.order) {
         mem_free(c->mem, r->batches);
         mem_free(c->mem, r->isr);
+        mem_free(c->mem, r->lag);
     }
 }
 

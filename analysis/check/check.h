@@ -89,6 +89,11 @@ enum check_gravity {
     X(D21, DURABLE_LOST, LOSES, "what was durable is gone after a restart")                        \
     X(D23, COMMITTED_BY_TOO_FEW, RISKS, "a leader committed while fewer than the minimum had it")  \
     X(D24, UNCLEAN_ELECTION, RISKS, "a leader was elected that was neither in sync nor eligible")  \
+    X(D25, LEFT_EARLY, RULE, "a leader let a replica go that had kept up")                         \
+    X(D26, IN_SYNC_UNTOLD, RISKS, "a leader goes by others than are in sync by the metadata log")  \
+    X(D27, LAGGARD_KEPT, REORDERS, "a leader kept a replica in sync that had lagged for long")     \
+    X(D28, KEPT_OUT, REORDERS, "a leader did not let a replica in that had all it takes")          \
+    X(D29, OLDER_LIFE_HEARD, RISKS, "a leader counts what an earlier life of a replica has said")  \
     X(E1, TWO_CONTROLLERS, RISKS, "two lives of controllers led the quorum in one epoch")          \
     X(E2, VOTED_TWICE, RISKS, "a controller gave two votes in one epoch")                          \
     X(E4, COMMITTED_EARLY, RISKS, "a controller committed what no majority had on disk")           \
@@ -105,6 +110,7 @@ enum check_gravity {
     X(E18, UNFENCED_EARLY, RISKS, "a broker serves before it knows of its registration")           \
     X(E19, LED_UNASKED, RISKS, "a broker leads in an epoch that is not its own by the metadata")   \
     X(E20, NEEDLESS_ELECTION, RULE, "the quorum elected again and again although all was well")    \
+    X(E21, OFFLINE_SERVES, REORDERS, "a broker without a log directory was not fenced")            \
     X(F1, SEQUENCE_GAP, REORDERS, "a producer's batch does not follow the one before it")          \
     X(F2, APPENDED_TWICE, REPEATS, "a producer's batch was appended twice")                        \
     X(F15, NEXT_REFUSED, REORDERS, "the next of a producer's batches was refused")                 \

@@ -239,11 +239,25 @@ static bool is_damage(uint64_t fault)
     return false;
 }
 
+/* Faults that let a node's timers come late, or want of memory. */
+static bool is_delay(uint64_t fault)
+{
+    static const char *const delays[] = {"pause", "stall", "clock", "drift", "rate", "alloc"};
+    for (int i = 0; i < COUNT_OF(delays); i++) {
+        if (fault == hash_text(delays[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Two disks that are swapped: either node has another one's now. */
 static void on_fault(struct check *c, const struct trace_row *row, struct host *host)
 {
     uint64_t fault = TRACE_AS(row, FAULT)->site;
     host->damaged |= is_damage(fault);
+    if (is_delay(fault))
+        c->timers_from_ns =
+            MAX(MAX(c->timers_from_ns, row->time_ns), TRACE_AS(row, FAULT)->until_ns);
     if (fault != hash_text("disk swap"))
         return;
     LIST_EACH (other, &c->hosts.order, struct host, node.order)
@@ -298,6 +312,7 @@ static void set_offline(struct check *c, const struct trace_row *row, struct hos
 {
     harm_now(c, row);
     c->offline_count += offline && !host->dir_offline;
+    host->offline_ns = offline ? row->time_ns : 0;
     c->offline_count -= !offline && host->dir_offline;
     host->dir_offline = offline;
 }
@@ -309,6 +324,8 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         return;
     switch (row->kind) {
     case TRACE_NODE_START:
+        memset(host->epochs, 0, sizeof host->epochs);
+        host->may_join = 0;
         set_offline(c, row, host, false);
         break;
     case TRACE_BROKER_READY:
@@ -333,6 +350,7 @@ static void on_host_row(struct check *c, const struct trace_row *row)
         harm_now(c, row);
         c->core_alone = row->kind == TRACE_CORE_HEALED;
         c->harm_until_ns = 0;
+        c->timers_from_ns = MIN(c->timers_from_ns, row->time_ns);
         break;
     case TRACE_FAULT:
         harm_now(c, row);

@@ -26,7 +26,7 @@ struct check_rule {
 extern const struct check_rule check_rule_cluster, check_rule_replicas, check_rule_disk,
     check_rule_senders, check_rule_canon, check_rule_service, check_rule_records,
     check_rule_readers, check_rule_ids, check_rule_ends, check_rule_retention, check_rule_quorum,
-    check_rule_members, check_rule_isr, check_rule_times;
+    check_rule_members, check_rule_isr, check_rule_lag, check_rule_times;
 
 #define CHECK_RULES_MAX 8 /* that ask for one kind */
 
@@ -74,6 +74,7 @@ struct replica {
     int32_t lead_epoch;   /* that it led in last; -1: it never did */
     uint64_t lead_start;  /* the log's end when that began */
     struct isr_view *isr; /* what it tells of its followers, or told last; NULL: nothing */
+    struct lag_view *lag; /* how they have kept up, likewise */
     int32_t epoch;        /* of its last batch; -1: not known */
     uint64_t matched;     /* below it its records are those of the canonical log, or nobody knows */
     uint64_t agreed;      /* the same, and everybody knows */
@@ -109,9 +110,14 @@ struct host {
     bool damaged;          /* its disk was given bytes that nobody wrote, or lost what it had */
     int64_t power_loss_ns; /* the latest, or the latest failed sync; -1: none */
     int64_t down_ns;       /* down: since then */
+    int64_t offline_ns;    /* dir_offline: likewise */
     int64_t sync_ns;       /* when its last round of syncs began, and in which life; 0: none did */
     uint64_t sync_life;
     int64_t broker_id; /* its node.id, as it says; -1: it has not */
+    /* Of each broker, by its id modulo TRACE_BROKER_BITS, as this life knows it: its epoch and 1
+     * (0: it is not registered), and whether it may be in sync. */
+    int64_t epochs[TRACE_BROKER_BITS];
+    uint64_t may_join; /* bits */
     bool image_told;   /* in this life: the metadata that it ends with, up to an offset */
     uint64_t image_offset, image_digest;
 };
@@ -223,6 +229,8 @@ struct check {
     int64_t harmed_ns;                /* the latest moment at which something was amiss */
     int64_t harm_until_ns;            /* what strikes now ends by itself then */
     int64_t calm_from_ns, calm_to_ns; /* the last while in which nothing was amiss */
+    int64_t lag_looked_ns;
+    int64_t timers_from_ns; /* since then whatever a node is to do in time it can: none is paused */
     bool core_alone;        /* the rest of the servers stands still, whatever they were to do */
     uint32_t down_count;    /* brokers that have served and do not */
     uint32_t offline_count; /* brokers whose log directory is offline */

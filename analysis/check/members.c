@@ -7,6 +7,7 @@
 #include "check/internal.h"
 
 #define NOBODY (-1)
+#define OFFLINE_NS (10ll * 1000000000) /* a few heartbeats, and an election */
 
 static uint64_t bit_of(int64_t broker)
 {
@@ -131,13 +132,22 @@ static void judge_unfenced(struct check *c, const struct trace_row *row,
                    is->broker, is->epoch, b->own_epoch);
 }
 
+static void take_own_view(struct host *host, const struct trace_BROKER_STATE *is)
+{
+    bool may_join = is->epoch >= 0 && !is->fenced && !is->leaving;
+    uint64_t bit = bit_of(is->broker);
+    host->broker_id = is->by;
+    host->epochs[(uint64_t)is->broker & (TRACE_BROKER_BITS - 1)] = is->epoch + 1;
+    host->may_join = may_join ? host->may_join | bit : host->may_join & ~bit;
+}
+
 static void on_broker(struct check *c, const struct trace_row *row)
 {
     const struct trace_BROKER_STATE *is = TRACE_AS(row, BROKER_STATE);
     struct known_broker *b = known(c, is->broker);
     struct host *host = check_host(c, row->node);
     if (host != NULL)
-        host->broker_id = is->by;
+        take_own_view(host, is);
     if (!b->known)
         b->own_epoch = b->greatest = -1;
     if (begin_image(c, row, is->metadata_offset)) {
@@ -328,6 +338,24 @@ static void on_ready(struct check *c, const struct trace_row *row)
         host->broker_id = TRACE_AS(row, BROKER_READY)->broker;
 }
 
+/* Whoever has lost its log directory says so with its next heartbeats, and is fenced (B-4). Readers
+ * poll all the while. */
+static void judge_offline(struct check *c, const struct trace_row *row)
+{
+    LIST_EACH (host, &c->hosts.order, struct host, node.order) {
+        if (!host->dir_offline || host->down || host->broker_id < 0)
+            continue;
+        const struct known_broker *b = known(c, host->broker_id);
+        int64_t from_ns = MAX(host->offline_ns, c->harm_until_ns);
+        bool else_calm = c->harmed_ns <= host->offline_ns && c->down_count == 0;
+        if (else_calm && b->known && !b->fenced && b->epoch >= 0 &&
+            from_ns < row->time_ns - OFFLINE_NS)
+            check_note(c, CHECK_OFFLINE_SERVES, row, (struct about){0}, false,
+                       "broker %" PRId64 " has had none for %.3f s", host->broker_id,
+                       (double)(row->time_ns - host->offline_ns) / 1e9);
+    }
+}
+
 static void on_members_row(struct check *c, const struct trace_row *row)
 {
     if (c->members.pending && row->event != c->members.row.event)
@@ -348,6 +376,10 @@ static void on_members_row(struct check *c, const struct trace_row *row)
     case TRACE_BROKER_READY:
         on_ready(c, row);
         break;
+    case TRACE_POLL_INVOKE:
+        if (c->offline_count > 0)
+            judge_offline(c, row);
+        break;
     default:
         break;
     }
@@ -355,7 +387,7 @@ static void on_members_row(struct check *c, const struct trace_row *row)
 
 static const enum trace_kind kinds[] = {
     TRACE_BROKER_STATE,   TRACE_PARTITION_STATE, TRACE_LEADER_ON,
-    TRACE_HIGH_WATERMARK, TRACE_BROKER_READY,
+    TRACE_HIGH_WATERMARK, TRACE_BROKER_READY,    TRACE_POLL_INVOKE,
 };
 
 const struct check_rule check_rule_members = {

@@ -279,7 +279,7 @@ static void on_service_row(struct check *c, const struct trace_row *row)
 
 static const enum trace_kind kinds[] = {
     TRACE_CLIENT_LIMITS, TRACE_PRODUCE_OK, TRACE_PRODUCE_FAIL, TRACE_PRODUCE_UNKNOWN,
-    TRACE_POLL_INVOKE,   TRACE_POLL_OK,    TRACE_POLL_RECORD};
+    TRACE_POLL_INVOKE,   TRACE_POLL_OK,    TRACE_POLL_RECORD,  TRACE_NACK};
 
 const struct check_rule check_rule_service = {
     .name = "service",

@@ -274,7 +274,8 @@ static void beat(struct broker *b)
     m->beat.broker_id = m->record.broker_id;
     m->beat.broker_epoch = m->epoch;
     m->beat.metadata_offset = quorum_current(b->quorum)->offset;
-    m->beat.want_fence = !m->opened || dir_status(b->dir) != ERR_NONE;
+    m->beat.want_fence =
+        !m->opened || (dir_status(b->dir) != ERR_NONE && !KNOWN_BUG(offline_serves));
     m->beat.want_shutdown = m->state == MEMBERSHIP_LEAVES;
     if (m->opened)
         broker_reports_fill(b, &m->beat);

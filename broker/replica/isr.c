@@ -83,15 +83,19 @@ static uint64_t bit_of(int32_t id)
 void replica_isr_tell(const struct replica *r)
 {
     const struct isr *isr = r->isr;
-    uint64_t in_sync = bit_of(r->set->broker_id), maximal = in_sync;
+    uint64_t in_sync = bit_of(r->set->broker_id), maximal = in_sync, asked = in_sync;
     for (int32_t i = 0; i < isr->remote_count; i++) {
         const struct remote *m = &isr->remotes[i];
         in_sync |= m->in_sync ? bit_of(m->id) : 0;
         maximal |= m->in_sync || m->proposed ? bit_of(m->id) : 0;
+        asked |= m->proposed ? bit_of(m->id) : 0;
     }
+    if (isr->change == CHANGE_SETTLED)
+        asked = isr->proposal == NULL ? 0 : UINT64_MAX;
     TRACE(r->trace, ISR, .partition = r->trace_id, .topic_id = r->topic_trace,
           .leader_epoch = r->leader_epoch, .partition_epoch = r->partition_epoch,
-          .in_sync = in_sync, .maximal = maximal, .min_insync = replica_min_in_sync(r));
+          .in_sync = in_sync, .maximal = maximal, .min_insync = replica_min_in_sync(r),
+          .asked = asked, .lag_ms = r->set->lag_ns_max / 1000000);
 }
 
 /* ---- the high watermark (P-8) ---- */
@@ -266,6 +270,7 @@ static void take_answer(struct replica *r, int16_t code, int32_t leader_epoch,
                         int32_t partition_epoch)
 {
     struct isr *isr = r->isr;
+    isr->proposal = NULL; /* nothing is awaited any more */
     if (was_refused(code)) {
         settle(isr);
         replica_isr_tell(r);
@@ -283,7 +288,9 @@ bool replica_proposal_answered(struct replica_proposal *p, int16_t code, int32_t
 {
     struct replica *r = p->replica;
     bool over = code == WIRE_ERROR_NONE || was_refused(code) || must_be_told(code);
-    bool look_again = p->is_void || code == WIRE_ERROR_NONE; /* of what it had to wait for */
+    bool was_void = p->is_void;
+    bool look_again = was_void || code == WIRE_ERROR_NONE; /* of what it had to wait for */
+    look_again &= !KNOWN_BUG(waits_for_the_next_fetch);
     SOMETIMES(r->trace, PROPOSAL_VOID, p->is_void);
     if (!p->is_void && !over)
         return false;
@@ -295,6 +302,8 @@ bool replica_proposal_answered(struct replica_proposal *p, int16_t code, int32_t
         replica_lead_high_watermark(r); /* KAFKA-13091 */
     if (r->isr != NULL && look_again)
         propose(r, false);
+    if (r->isr != NULL && was_void && r->isr->proposal == NULL)
+        replica_isr_tell(r); /* nothing is awaited any more */
     replica_let_go(r);
     return true;
 }
@@ -397,7 +406,7 @@ void replica_isr_moved(struct replica *r)
     int64_t now_ns = env_now(r->env);
     for (int32_t i = 0; i < isr->remote_count && end != isr->counting_end; i++) {
         struct remote *m = &isr->remotes[i];
-        if (m->known && m->end >= isr->counting_end)
+        if (m->known && m->end >= isr->counting_end && !KNOWN_BUG(idle_lags))
             m->caught_up_ns = now_ns;
     }
     isr->counting_end = end;
@@ -453,7 +462,8 @@ static void on_lag(struct env_timer *timer)
     }
     if (set->shared_count > 0)
         env_arm(set->env, &set->lag,
-                env_now(set->env) + (set->shared_left > 0 ? 0 : set->lag_ns_max / 2));
+                env_now(set->env) + (set->shared_left > 0 ? 0 : set->lag_ns_max / 2) *
+                                        (KNOWN_BUG(lag_looked_for_seldom) ? 8 : 1));
 }
 
 void replica_brokers_changed(struct replica_set *set)
@@ -524,7 +534,7 @@ static void carry_over(struct isr *from, struct isr *to)
         if (before == NULL)
             continue;
         *m = *before;
-        m->in_sync = in_sync;
+        m->in_sync = in_sync || (KNOWN_BUG(set_before_counts) && before->in_sync);
         m->proposed = false;
     }
     to->proposal = from->proposal;
@@ -598,7 +608,7 @@ void replica_isr_begin(struct replica *r, bool is_new_epoch)
     }
     if (isr == NULL)
         return;
-    if (is_new_epoch || before == NULL)
+    if ((is_new_epoch || before == NULL) && !KNOWN_BUG(epoch_begins_lagging))
         begin_anew(isr, env_now(r->env));
     enter_rounds(isr);
     replica_isr_tell(r);

@@ -12,6 +12,7 @@ local function taken_over() return orders:led(0) and orders:leader(0) ~= leader 
 expect(wait_until(taken_over, seconds(20)), "nobody takes over")
 local acked = counts().acked
 expect(wait_until(function() return counts().acked > acked + 20 end, seconds(15)), "the new one acknowledges nothing")
+expect(wait_until(function() return leader:fenced() end, seconds(15)), "it can hold nothing, and is not fenced")
 leader:restart()
 expect(wait_until(function() return #orders:isr(0) == 3 end, seconds(60)), "it does not come back")
 
