@@ -120,10 +120,23 @@ static void tell_missing(struct config_verb *v)
     }
 }
 
+/* What is set for one broker only that broker can say, and it was not found. */
+static void tell_absent(const struct config_verb *v, const struct client_op *op,
+                        char message[ERRMSG_SIZE])
+{
+    if (op->outcome != CLIENT_FAILED || op->code != WIRE_ERROR_BROKER_NOT_AVAILABLE)
+        return;
+    snprintf(message, ERRMSG_SIZE,
+             "broker %s is down, or does not belong to the cluster; kiln cluster status says who "
+             "is there",
+             v->resource.name);
+}
+
 static void on_configs(struct loop_configs *op)
 {
     struct config_verb *v = CONTAINER_OF(op, struct config_verb, configs);
     struct client_configs *c = &op->configs;
+    tell_absent(v, &c->op, c->message);
     if (c->op.outcome != CLIENT_OK)
         cli_session_failed(&v->session);
     for (int32_t i = 0; c->op.outcome == CLIENT_OK && i < c->setting_count; i++) {
@@ -230,6 +243,7 @@ static void on_changed(struct loop_change_topic *op)
     const char *past = v->dry_run ? "could be changed" : "changed";
     struct cli_json line;
     char text[NAME_SIZE];
+    tell_absent(v, &op->change.op, op->change.message);
     if (op->change.op.outcome != CLIENT_OK) {
         cli_session_failed(&v->session);
     } else if (v->session.json) {

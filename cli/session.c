@@ -67,6 +67,15 @@ static const char *said(const struct cli_session *s)
     return message != NULL && message[0] != 0 ? message : wire_error_text(s->question.op->code);
 }
 
+/* Whatever else was said: that was not the one to ask. */
+static void tell_controller(const struct cli_session *s)
+{
+    fprintf(stderr,
+            "kiln: %s: a controller listens there, and no broker; name a broker, or ask "
+            "controllers with --bootstrap-controller %s\n",
+            s->question.what, s->servers);
+}
+
 void cli_session_failed(struct cli_session *s)
 {
     const struct client_op *op = s->question.op;
@@ -76,8 +85,11 @@ void cli_session_failed(struct cli_session *s)
     s->exit = EXIT_FAILURE;
     if (s->ending) /* which was told when it began */
         return;
-    fprintf(stderr, "kiln: %s: %s%s\n", s->question.what, why,
-            op->code == 0 ? "; is a broker there? --bootstrap-server says where to look" : "");
+    if (client_met_controller(s->client.core))
+        tell_controller(s);
+    else
+        fprintf(stderr, "kiln: %s: %s%s\n", s->question.what, why,
+                op->code == 0 ? "; is a broker there? --bootstrap-server says where to look" : "");
 }
 
 void cli_session_go_on(struct cli_session *s)
@@ -151,6 +163,8 @@ static void on_giving_up(struct env_timer *timer)
     s->exit = EXIT_FAILURE;
     if (nobody_there(s))
         tell_down(s, "");
+    else if (client_met_controller(s->client.core))
+        tell_controller(s);
     else if (s->question.op != NULL && s->question.op->code != 0)
         fprintf(stderr,
                 "kiln: %s: for %.3g s %s has answered: %s; look at what the broker says on its "

@@ -124,6 +124,20 @@ static int16_t check_access(const struct request *r, struct bytes name, int8_t t
     }
 }
 
+/* Of one broker, only it is asked by clients; whoever leads the controllers believes the one that
+ * passed it on. */
+static void check_broker(const struct request *r, struct controller_altered *altered)
+{
+    int64_t id;
+    int32_t self = quorum_node_id(r->api->quorum);
+    bool is_direct = r->envelope == NULL && r->caller.listener->on == WIRE_ON_BROKER;
+    if (!is_direct || text_parse_int(altered->name, &id) != ERR_NONE || id == self)
+        return;
+    altered->code = WIRE_ERROR_INVALID_REQUEST;
+    errmsg_set(&altered->msg, ERR_INVALID, "Unexpected broker id, expected %d, but received %.*s",
+               (int)self, (int)altered->name.size, (const char *)altered->name.data);
+}
+
 /* There are no loggers here whose levels could be set (ConfigAdminManager). */
 static void check_loggers(const struct request *r, struct controller_altered *altered)
 {
@@ -153,7 +167,9 @@ static void check_type(const struct request *r, struct controller_altered *alter
         return;
     switch (altered->type) {
     case METADATA_RESOURCE_TOPIC:
+        return;
     case METADATA_RESOURCE_BROKER:
+        check_broker(r, altered);
         return;
     case API_RESOURCE_CLIENT_METRICS:
     case API_RESOURCE_GROUP:

@@ -417,17 +417,14 @@ static bool find_broker(const struct controller_view *view, struct controller_al
                         struct resource *r)
 {
     int64_t id = 0;
-    struct errmsg expected = {0};
     if (altered->name.size == 0)
         return true;
     if (text_parse_int(altered->name, &id) != ERR_NONE || id != (int32_t)id) {
         refuse(altered, WIRE_ERROR_INVALID_REQUEST, "Node id must be an integer, but it is: ", "");
         return false;
     }
-    if (id != view->settings->node_id) {
-        errmsg_set(&expected, ERR_INVALID, "Unexpected broker id, expected %d, but received ",
-                   (int)view->settings->node_id);
-        refuse(altered, WIRE_ERROR_INVALID_REQUEST, expected.text, "");
+    if (id != view->settings->node_id && metadata_find_broker(view->image, (int32_t)id) == NULL) {
+        refuse(altered, WIRE_ERROR_BROKER_ID_NOT_REGISTERED, "No node with id ", " found.");
         return false;
     }
     metadata_broker_name((int32_t)id, r->broker_name);

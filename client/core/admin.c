@@ -8,6 +8,16 @@
 /* ConfigResource.Type */
 static const int8_t resource_types[] = {[CLIENT_RESOURCE_TOPIC] = 2, [CLIENT_RESOURCE_BROKER] = 4};
 
+const char *client_op_broker(const struct client_op *op)
+{
+    const struct client_configs *asked = CONTAINER_OF(op, struct client_configs, op);
+    const struct client_change_topic *change = CONTAINER_OF(op, struct client_change_topic, op);
+    bool asks = op->kind == CLIENT_CONFIGS && asked->resource == CLIENT_RESOURCE_BROKER;
+    bool changes = op->kind == CLIENT_ALTER_CONFIGS && change->resource == CLIENT_RESOURCE_BROKER;
+    const char *name = asks ? asked->topic : changes ? change->topic : "";
+    return name[0] == 0 ? NULL : name;
+}
+
 void client_take_message(char message[ERRMSG_SIZE], struct wire_string text)
 {
     int32_t size = MAX(0, MIN(text.size, ERRMSG_SIZE - 1));

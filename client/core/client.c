@@ -1,6 +1,8 @@
 /* client.c - the step: one event in, effects out. It knows who handles what, and time. */
 #include "client/core/internal.h"
 
+#define API_METADATA 3
+
 static bool timer_before(const struct heap_node *a, const struct heap_node *b)
 {
     const struct client_timer *x = CONTAINER_OF(a, struct client_timer, node);
@@ -363,6 +365,23 @@ void client_step(struct client *c, const struct client_event *ev, struct client_
                        ? INT64_MAX
                        : CONTAINER_OF(heap_min(&c->timers), struct client_timer, node)->deadline_ns;
     c->out = NULL;
+}
+
+static bool is_controller(const struct client_node *node)
+{
+    for (int32_t i = 0; i < node->api_count; i++) {
+        if (node->apis[i].api_key == API_METADATA)
+            return false;
+    }
+    return node->api_count > 0;
+}
+
+bool client_met_controller(const struct client *c)
+{
+    bool met = false;
+    LIST_EACH (node, &c->metadata.nodes, struct client_node, link)
+        met |= !client_asks_controllers(c) && is_controller(node);
+    return met;
 }
 
 uint64_t client_answer_count(const struct client *c)

@@ -600,6 +600,9 @@ uint32_t client_wishes(const struct client *c);
 /* NULL when unknown. */
 struct client_node *client_node_find(struct client *c, int32_t id);
 const struct client_config *client_config_of(const struct client *c);
+/* Whether someone whom it has met among those that are to be brokers serves no Metadata: that is a
+ * controller's listener (KIP-919). */
+bool client_met_controller(const struct client *c);
 /* How many answers have come, to whatever was asked. */
 uint64_t client_answer_count(const struct client *c);
 /* -1 when nothing is known yet. */

@@ -67,7 +67,9 @@ struct client_metadata {
     int32_t
         candidate; /* the node that is asked for what any node may answer; 0 with !has_candidate */
     bool has_candidate, needed;
-    int64_t seek_ns; /* until then the candidate alone is waited for */
+    bool nodes_wanted; /* by somebody who asks for no topic */
+    bool nodes_known;  /* they were told at least once */
+    int64_t seek_ns;   /* until then the candidate alone is waited for */
     struct client_timer seek;
     uint32_t rotation;
     int32_t asked, asked_count; /* the node that was last; questions that are not answered */
@@ -263,6 +265,8 @@ struct client_topic *client_topic_of(struct client *c, const char *name);
 struct client_topic *client_topic_find(const struct client *c, const char *name);
 /* What is known is doubtful: ask as soon as the back-off allows. */
 void client_metadata_want(struct client *c);
+/* The same of the nodes, whether or not anything is asked of a topic. */
+void client_nodes_want(struct client *c);
 /* The leader's node when it is known, else NULL (and metadata is asked). */
 struct client_node *client_leader(struct client *c, struct client_topic *topic, int32_t partition);
 /* True when the node can take a request; else it is connected to. */
@@ -404,6 +408,8 @@ typedef enum err client_op_answered(struct client *c, struct client_op *op,
                                     struct client_call *call, struct bytes body);
 /* What a broker says of an answer, as far as there is room. */
 void client_take_message(char message[ERRMSG_SIZE], struct wire_string text);
+/* The broker whose own settings the operation is about; NULL: it is about something else. */
+const char *client_op_broker(const struct client_op *op);
 client_ask client_ask_configs, client_ask_deletion, client_ask_partitions, client_ask_alteration,
     client_ask_cluster, client_ask_quorum, client_ask_dirs, client_ask_election,
     client_ask_unregistration, client_ask_features, client_ask_features_update;

@@ -371,6 +371,12 @@ void client_metadata_timer(struct client *c)
     arm_next(c);
 }
 
+void client_nodes_want(struct client *c)
+{
+    c->metadata.nodes_wanted = true;
+    client_metadata_want(c);
+}
+
 static void failed(struct client *c)
 {
     struct client_metadata *m = &c->metadata;
@@ -465,7 +471,7 @@ void client_metadata_pump(struct client *c)
     enum client_lane lane;
     if (!m->needed && !m->doubted)
         return;
-    if (m->topics.count == 0 && !client_asks_controllers(c))
+    if (m->topics.count == 0 && !m->nodes_wanted && !client_asks_controllers(c))
         return;
     if (c->now_ns < may_ask_ns(m)) {
         if (may_ask_ns(m) < INT64_MAX)
@@ -627,6 +633,8 @@ void client_metadata_answer(struct client *c, struct client_call *call, struct b
         return;
     }
     learn_nodes(c, &response);
+    m->nodes_wanted = false;
+    m->nodes_known = true;
     bool whole = true;
     for (int32_t i = 0; i < response.topics_count; i++)
         whole &= learn_topic(c, &response.topics[i]);

@@ -2,6 +2,8 @@
  * node that can answer it, again and again until its time is over. */
 #include "client/core/internal.h"
 
+#define BROKER_SOUGHT_MAX 2 /* questions who belongs to the cluster, for one that is not named */
+
 /* ---- in and out ---- */
 
 static void retry_later(struct client *c, struct client_op *op)
@@ -430,8 +432,33 @@ static const struct {
     [CLIENT_UPDATE_FEATURES] = {57, client_ask_features_update, client_features_update_answer},
 };
 
+/* What is set for one broker is that broker's to say and to check, so it is found and asked itself.
+ * It may have come since the nodes were told last; who is not there after that is in no cluster, or
+ * is down. */
+static struct client_node *broker_node(struct client *c, struct client_op *op, const char *name)
+{
+    int64_t id;
+    struct client_node *node = NULL;
+    if (text_parse_int(bytes_text(name), &id) != ERR_NONE || id < 0 || id > INT32_MAX)
+        return client_any_node(c); /* any broker says what is wrong with that */
+    node = client_node_find(c, (int32_t)id);
+    if (node != NULL)
+        return client_lane_ready(c, node, CLIENT_LANE_MAIN) ? node : NULL;
+    if (c->metadata.nodes_known && op->attempt_count == BROKER_SOUGHT_MAX) {
+        client_op_end(c, op, CLIENT_FAILED, WIRE_ERROR_BROKER_NOT_AVAILABLE, ERR_NONE);
+        return NULL;
+    }
+    client_nodes_want(c);
+    if (c->metadata.nodes_known)
+        retry_later(c, op);
+    return NULL;
+}
+
 static struct client_node *node_of(struct client *c, struct client_op *op)
 {
+    const char *broker = client_asks_controllers(c) ? NULL : client_op_broker(op);
+    if (broker != NULL)
+        return broker_node(c, op, broker);
     switch (op->kind) {
     case CLIENT_OFFSETS:
     case CLIENT_TRIM:

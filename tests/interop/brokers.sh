@@ -86,6 +86,15 @@ for node in 1 2 3; do
 done
 round orders 6 first
 
+# A controller's port in place of a broker's: it answers what it can, or says what it is.
+for port in "${ports[@]:3:3}"; do
+    "$kiln" quorum describe --status --bootstrap-server "127.0.0.1:$port" --timeout 2s >"$work/out" 2>"$work/wrong" ||
+        grep -q "a controller listens there, and no broker; .*--bootstrap-controller 127.0.0.1:$port" "$work/wrong" || fail "of a controller's port it says: $(cat "$work/wrong")"
+    "$kiln" cluster status --bootstrap-server "127.0.0.1:$port" --timeout 5s >/dev/null 2>"$work/wrong" && fail "a controller was taken for a broker"
+    grep -q "a controller listens there, and no broker" "$work/wrong" || fail "of a controller's port it says: $(cat "$work/wrong")"
+    "$kiln" quorum describe --status --bootstrap-controller "127.0.0.1:$port" --timeout 10s | grep -q "led by" || fail "no controller says who leads"
+done
+
 victim=3
 others=127.0.0.1:${ports[0]},127.0.0.1:${ports[1]}
 before=$(epoch_of $victim)

@@ -63,6 +63,18 @@ for node in 1 2 3; do
     timeout 30 kcat -b "$(at $node)" -L -t "made$node" | grep -q "with 6 partitions" || die "made$node was not given more partitions"
 done
 
+# What is set for one broker is asked of that one, whoever is named first.
+for node in 1 2 3; do
+    other=$((node % 3 + 1))
+    ask config set broker $node "message.max.bytes=$((2000000 + node))" --bootstrap-server "$(at $other)" >/dev/null
+    same "what is set for broker $node alone" "message.max.bytes = $((2000000 + node)), from broker" \
+        "$(ask config describe broker $node message.max.bytes --bootstrap-server "$(at $other)")"
+done
+same "each of them is listed" 3 "$(ask config list --bootstrap-server "$(at 2)" | grep -c '^broker [123]: message.max.bytes = 200000[123]$')"
+"$kiln" config describe broker 9 --bootstrap-server "$(at 1)" --timeout 10s >/dev/null 2>"$work/absent" && die "a broker that is not there was described"
+grep -q "broker 9 is down, or does not belong to the cluster" "$work/absent" || die "of an absent broker it says: $(cat "$work/absent")"
+for node in 1 2 3; do ask config unset broker $node message.max.bytes --bootstrap-server "$(at 1)" >/dev/null; done
+
 # The partitions of these topics are led by all three; records get to each by way of any.
 leaders=$(timeout 30 kcat -b "$(at 1)" -L -t made1 | sed -n 's/.*partition [0-9]*, leader \([0-9]*\),.*/\1/p' | sort -u | tr '\n' ' ')
 same "who leads partitions" "1 2 3 " "$leaders"

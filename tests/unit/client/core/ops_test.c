@@ -131,6 +131,19 @@ TEST(the_settings_of_a_topic_are_told_with_where_they_come_from)
     rig_done(&r);
 }
 
+static void tell_brokers(struct rig *r, int32_t id)
+{
+    struct wire_metadata_response_broker broker = {
+        .node_id = id, .host = wire_text("b"), .port = 9092, .rack = WIRE_NULL_STRING};
+    struct wire_metadata_response answer;
+    wire_defaults(&wire_metadata_response_message, &answer);
+    answer.brokers = &broker;
+    answer.brokers_count = 1;
+    struct client_request *request = rig_take(r, 3);
+    assert_non_null(request);
+    rig_answer(r, request, &answer);
+}
+
 TEST(settings_of_a_broker_are_changed_by_its_id_and_only_validated)
 {
     struct rig r;
@@ -143,6 +156,8 @@ TEST(settings_of_a_broker_are_changed_by_its_id_and_only_validated)
     rig_init(&r, NULL);
     rig_submit(&r, CLIENT_ALTER_CONFIGS, &op.op);
     rig_up(&r, -1, CLIENT_LANE_MAIN);
+    tell_brokers(&r, 7);
+    rig_up(&r, 7, CLIENT_LANE_MAIN);
     struct client_request *request = rig_take(&r, 44);
     assert_non_null(request);
     struct wire_incremental_alter_configs_request sent;
@@ -527,6 +542,52 @@ TEST(what_is_asked_after_the_close_is_cancelled)
     rig_done(&r);
 }
 
+/* ---- brokers' own settings ---- */
+
+TEST(what_is_set_for_a_broker_is_asked_of_that_broker)
+{
+    struct rig r;
+    struct client_configs asked = {.topic = "5", .resource = CLIENT_RESOURCE_BROKER};
+    struct client_topic_config config = {.key = "k", .value = "v"};
+    struct client_change_topic change = {
+        .topic = "5", .resource = CLIENT_RESOURCE_BROKER, .configs = &config, .config_count = 1};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CONFIGS, &asked.op);
+    rig_submit(&r, CLIENT_ALTER_CONFIGS, &change.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    assert_int_equal(rig_count(&r, 32), 0); /* who asks the wrong one is refused */
+    tell_brokers(&r, 5);
+    assert_true(rig_wanted(&r, 5, CLIENT_LANE_MAIN));
+    rig_up(&r, 5, CLIENT_LANE_MAIN);
+    struct client_request *describe = rig_take(&r, 32);
+    struct client_request *alter = rig_take(&r, 44);
+    assert_non_null(describe);
+    assert_non_null(alter);
+    assert_int_equal(describe->node, 5);
+    assert_int_equal(alter->node, 5);
+    rig_lose(&r, describe, true);
+    rig_lose(&r, alter, true);
+    rig_done(&r);
+}
+
+/* It may have come since the nodes were told last. */
+TEST(a_broker_that_is_not_named_is_asked_for_again_and_then_told_to_be_absent)
+{
+    struct rig r;
+    struct client_configs op = {.topic = "6", .resource = CLIENT_RESOURCE_BROKER};
+    rig_init(&r, NULL);
+    rig_submit(&r, CLIENT_CONFIGS, &op.op);
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    for (int i = 0; i < 3 && op.op.in_flight; i++) {
+        tell_brokers(&r, 5);
+        rig_pass(&r, 500);
+    }
+    assert_false(op.op.in_flight);
+    assert_int_equal(op.op.outcome, CLIENT_FAILED);
+    assert_int_equal(op.op.code, WIRE_ERROR_BROKER_NOT_AVAILABLE);
+    rig_done(&r);
+}
+
 /* ---- controllers ---- */
 
 static void tell_controllers(struct rig *r, int32_t leader)
@@ -539,6 +600,24 @@ static void tell_controllers(struct rig *r, int32_t leader)
     struct client_request *request = rig_take(r, 60);
     assert_non_null(request);
     rig_answer(r, request, &answer);
+}
+
+/* Its listener serves no Metadata. */
+TEST(a_controller_that_is_taken_for_a_broker_is_known_by_what_it_serves)
+{
+    struct rig r;
+    struct client_api_version apis[] = {{18, 0, 4}, {55, 0, 2}, {60, 0, 2}};
+    rig_init(&r, "bootstrap.servers", "a:1,b:2", NULL);
+    assert_false(client_met_controller(r.client));
+    rig_up(&r, -1, CLIENT_LANE_MAIN);
+    assert_false(client_met_controller(r.client));
+    rig_step(&r, (struct client_event){.kind = CLIENT_EV_LANE_UP,
+                                       .node = -2,
+                                       .lane = CLIENT_LANE_MAIN,
+                                       .apis = apis,
+                                       .api_count = COUNT_OF(apis)});
+    assert_true(client_met_controller(r.client));
+    rig_done(&r);
 }
 
 TEST(an_order_goes_to_the_controller_that_leads_and_follows_it)
