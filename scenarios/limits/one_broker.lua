@@ -18,7 +18,8 @@ cluster:consumer { from = orders }
 
 for _ = 1, 5 do
   sleep(millis(200) + random(millis(300)))
-  produce(random(20))
+  for _ = 1, 4 do produce(random(20)) end -- more than a block has ids
+  sleep(random(millis(100)))
   if random(2) == 1 then
     broker:power_loss { restart = millis(100) }
   else
