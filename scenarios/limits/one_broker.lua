@@ -2,6 +2,7 @@ scenario "however small a broker's limits are, nothing is lost and no producer i
 
 -- Blocks of producer ids, pieces in which files are read, what is remembered of recent batches, indexes that stay in memory, and what is
 -- appended between two snapshots of producers: what takes a long run otherwise happens all the time.
+time_limit(minutes(1)) -- it takes seconds; who never comes to what it seeks asks without end, and a day of that takes an hour
 local function one_of(list) return list[random(#list)] end
 local cluster = Cluster { flush = "ack", config = { ["log.segment.bytes"] = one_of { 16384, 1 << 30 }, ["log.checkpoint.ms"] = 60000,
   ["log.index.interval.bytes"] = one_of { 256, 4096, (1 << 31) - 1 } }, limits = { ["producer.id.block"] = random(3),

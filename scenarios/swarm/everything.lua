@@ -1,6 +1,7 @@
 scenario "whatever goes wrong: nothing acknowledged is lost, nothing is stored twice, order is kept"
 
 -- Knows nothing of any bug: the workload and the faults are the seed's.
+time_limit(minutes(30)) -- it takes minutes; a reader that asks without end makes a day of that an hour
 local function one_of(list) return list[random(#list)] end
 local segment = one_of { 4096, 16384, 65536, 1 << 30 }
 local cluster = Cluster { flush = "ack", config = {
