@@ -22,11 +22,11 @@ static void fail_all(struct producer_ids *ids, int16_t code)
 static void begin_block(struct producer_ids *ids)
 {
     int64_t first = ids->allocate.first;
-    if (ids->next >= first && ids->end > first)
-        return; /* only a broker with a known bug has begun it already */
-    ids->asked = false;
-    ids->next = first;
-    ids->end = first + ids->allocate.id_count + KNOWN_BUG(producer_id_behind_block);
+    bool begun = ids->next >= first && ids->end > first; /* only with a known bug */
+    if (!begun) {
+        ids->next = first;
+        ids->end = first + ids->allocate.id_count + KNOWN_BUG(producer_id_behind_block);
+    }
     serve(ids);
 }
 
@@ -55,6 +55,7 @@ static void on_block(struct order *order)
         return;
     }
     tell_block(ids, order->first);
+    ids->asked = false;
     begin_block(ids);
 }
 
