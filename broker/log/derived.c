@@ -68,14 +68,20 @@ static enum err add_entries(struct log_derived *d, const struct log_segment *seg
     return ERR_NONE;
 }
 
+/* What is written anew is first said to be proven by nothing that stands there: a kill in between
+ * leaves what does not match. What is added to it is proven last: until then what stood there is.
+ */
 enum err log_derived_add_index(struct log_derived *d, const struct log_segment *segment,
                                struct log_index_part *part)
 {
-    enum err e = ERR_NONE;
+    bool anew = part->first.of[FORMAT_OFFSETS] == 0;
+    struct log_derived_file *proof = anew ? add_own(d, FORMAT_INDEX_CRC_SIZE) : NULL;
+    enum err e = anew && proof == NULL ? ERR_NOMEM : ERR_NONE;
     for (int kind = 0; kind < FORMAT_DERIVED && e == ERR_NONE; kind++)
         e = add_entries(d, segment, (enum format_derived)kind, part);
-    struct log_derived_file *proof = e == ERR_NONE ? add_own(d, FORMAT_INDEX_CRC_SIZE) : NULL;
-    if (proof == NULL)
+    if (e == ERR_NONE && !anew)
+        proof = add_own(d, FORMAT_INDEX_CRC_SIZE);
+    if (e != ERR_NONE || proof == NULL)
         return ERR_NOMEM;
     part->crc.log_bytes = segment->disk.synced;
     log_index_path(d->log, segment->base, FORMAT_DERIVED, proof->path);
@@ -111,14 +117,18 @@ enum err log_index_take(const struct log_index_files *files, struct log_segment 
                         int64_t next, struct log_index_found *out)
 {
     struct bytes found[LOG_INDEX_FILES];
+    bool there[LOG_INDEX_FILES];
+    bool all = true;
     *out = (struct log_index_found){.alone = true};
     ASSERT(log_index_all_got(files));
     for (int i = 0; i < LOG_INDEX_FILES; i++) {
-        if (!files->of[i].found || files->of[i].data == NULL)
-            return ERR_NONE;
+        there[i] = files->of[i].found && files->of[i].data != NULL;
         found[i] = dir_got(&files->of[i]);
+        all &= there[i] || i == FORMAT_DERIVED;
     }
-    if (format_index_crc_check(found[FORMAT_DERIVED], found, &out->log_bytes) != ERR_NONE)
+    out->proven = all && there[FORMAT_DERIVED] &&
+                  format_index_crc_check(found[FORMAT_DERIVED], found, &out->log_bytes) == ERR_NONE;
+    if (!all || (!out->proven && files->of[FORMAT_DERIVED].found))
         return ERR_NONE;
     for (int i = 0; i < FORMAT_DERIVED; i++)
         out->alone &= found[i].size == files->of[i].size;

@@ -49,7 +49,7 @@ static enum steps_flow load_decode(struct steps *steps)
     enum err e = log_index_take(&l->files, segment, segment->next, &found);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    bool fits = found.whole && found.log_bytes == segment->size;
+    bool fits = found.whole && found.proven && found.log_bytes == segment->size;
     return steps_go(steps, fits ? STEPS_END : LOAD_HOLD);
 }
 

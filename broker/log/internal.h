@@ -324,7 +324,8 @@ struct log_index_files {
     char path[ENV_PATH_MAX];
 };
 struct log_index_found {
-    bool whole;         /* they are there and proven, and make sense; else the index is of no use */
+    bool whole;         /* they are there and make sense, */
+    bool proven;        /* and .index.crc knows them; else the index is of no use */
     bool alone;         /* and nothing stands in them that is not proven */
     uint64_t log_bytes; /* of which they are */
 };
@@ -333,8 +334,8 @@ bool log_index_all_got(const struct log_index_files *files);
 void log_index_get_next(struct log_index_files *files, const struct log_segment *segment,
                         struct waiter *waiter);
 void log_index_files_free(struct log_index_files *files);
-/* Into the segment's index, which is empty, as far as it is proven; next: none of its offsets is
- * further. ERR_NOMEM. */
+/* Into the segment's index, which is empty, as far as it is proven, or, as Kafka's is not, there is
+ * nothing that could prove it; next: none of its offsets is further. ERR_NOMEM. */
 enum err log_index_take(const struct log_index_files *files, struct log_segment *segment,
                         int64_t next, struct log_index_found *out) MUST_USE;
 /* One after the other; or all of them at once. Errors as dir_save. */
@@ -533,9 +534,6 @@ bool log_truncation_comes(const struct log *log);
 
 /* seal.c: what is written in the background about segments: indexes and snapshots */
 void log_seal(struct log *log);
-/* No recovery point may pass the last batch of a full segment whose index is not on the disk yet:
- * recovery then looks at that segment, and makes its index anew. INT64_MAX: there is none. */
-int64_t log_seal_limit(const struct log *log);
 /* A segment has begun (S-7), or so many bytes have been appended: when its turn comes, what the
  * producers have done below the log's end is written. At most one snapshot of a log is in memory;
  * what becomes due meanwhile is one more afterwards. */

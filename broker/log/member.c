@@ -110,9 +110,7 @@ static int64_t point(struct dir_member *m, enum dir_points_kind kind)
     struct log *log = log_of(m);
     switch (kind) {
     case DIR_POINTS_RECOVERY:
-        log->recovery_next = MIN(log->durable_end, log_seal_limit(log));
-        log->recovery_next = MAX(log->recovery_next, log->recovery_point);
-        log->recovery_next = MIN(log->recovery_next, log->point_limit);
+        log->recovery_next = MIN(log->durable_end, log->point_limit);
         return log->recovery_next;
     case DIR_POINTS_START:
         return MAX(log->start_next, log->start_asked);

@@ -96,8 +96,9 @@ static enum steps_flow recover_decode(struct steps *steps)
     log_opening_drop_got(o);
     if (e != ERR_NONE)
         return steps_fail(steps, e);
-    o->index_fits = found.whole && found.alone && found.log_bytes == segment->size;
-    const struct format_index_entry *floor = format_index_floor(&segment->index, o->scan_from - 1);
+    o->index_fits = found.whole && found.proven && found.alone && found.log_bytes == segment->size;
+    const struct format_index_entry *floor =
+        found.proven ? format_index_floor(&segment->index, o->scan_from - 1) : NULL;
     if (floor == NULL) {
         format_index_free(&segment->index);
         return STEPS_NEXT;

@@ -32,8 +32,8 @@ enum {
     SEAL_INDEX,
     SEAL_SNAPSHOT,
     SEAL_WRITE,
-    SEAL_INDEXED,
     SEAL_SYNC_DIR,
+    SEAL_INDEXED,
     SEAL_LISTED,
     SEAL_PRUNE,
     SEAL_PRUNE_WINDOW,
@@ -82,38 +82,27 @@ static bool wants_index(const struct log_segment *full)
     return full->index_state == LOG_INDEX_MADE;
 }
 
-/* Of a log with gaps, recovery would take one behind its point for a loss: there the index of a
- * segment that has just become full may be lost with the power, and is made when it is wanted. */
-int64_t log_seal_limit(const struct log *log)
-{
-    int64_t limit = INT64_MAX;
-    if (!log->config.dense)
-        return limit;
-    for (int32_t i = log->segment_count - 2; i >= 0 && wants_index(log->segments[i]); i--)
-        limit = MAX(log->segments[i]->next - 1, log->segments[i]->base);
-    return limit;
-}
-
+/* Of full segments the oldest first: behind the newest one whose index is proven, recovery looks
+ * for no other (open_derived). */
 static enum target choose(const struct log *log, struct log_segment **segment)
 {
+    enum target target = TARGET_NONE;
     *segment = log_active(log);
     /* Only what can no longer be taken back: a snapshot on disk is right for good. */
     if (log->snapshot.data != NULL && log->snapshot_offset <= log->durable_end)
         return TARGET_SNAPSHOT;
-    for (int32_t i = log->segment_count - 1; i >= 0; i--) {
+    if (!(*segment)->disk.file->create && wants_prefix(*segment))
+        return TARGET_PREFIX;
+    /* Those before LOG_SEAL_LOOK have been done long ago. */
+    int32_t first = MAX(log->segment_count - 1 - LOG_SEAL_LOOK, 0);
+    for (int32_t i = log->segment_count - 2; i >= first; i--) {
         struct log_segment *s = log->segments[i];
-        bool last = i == log->segment_count - 1;
+        if (s->disk.file->create || !wants_index(s))
+            continue;
         *segment = s;
-        if (s->disk.file->create)
-            continue; /* not there yet */
-        if (!last && wants_index(s) && s->disk.synced == s->size)
-            return TARGET_INDEX;
-        if (last && wants_prefix(s))
-            return TARGET_PREFIX;
-        if (i < log->segment_count - LOG_SEAL_LOOK)
-            break; /* older ones have been done long ago */
+        target = s->disk.synced == s->size ? TARGET_INDEX : TARGET_NONE;
     }
-    return TARGET_NONE;
+    return target;
 }
 
 static enum steps_flow seal_choose(struct steps *steps)
@@ -130,6 +119,13 @@ static enum steps_flow seal_choose(struct steps *steps)
 }
 
 /* ---- indexes ---- */
+
+/* What is added to a prefix may be lost: recovery scans the active segment. */
+static bool is_synced(const struct log_sealing *s)
+{
+    return s->target == TARGET_SNAPSHOT ||
+           (s->target == TARGET_INDEX && !KNOWN_BUG(index_not_synced));
+}
 
 static enum steps_flow seal_index(struct steps *steps)
 {
@@ -149,7 +145,7 @@ static enum steps_flow seal_index(struct steps *steps)
         s->part.end = format_index_below(index, segment->disk.synced);
         segment->log->left_end = -1; /* these are not synced */
     }
-    log_derived_init(&s->files, s->log, whole && !KNOWN_BUG(index_not_synced));
+    log_derived_init(&s->files, s->log, is_synced(s));
     enum err e = log_derived_add_index(&s->files, segment, &s->part);
     return e == ERR_NONE ? steps_go(steps, SEAL_WRITE) : steps_fail(steps, e);
 }
@@ -172,9 +168,18 @@ static enum steps_flow seal_write(struct steps *steps)
     struct log_sealing *s = sealing_of(steps);
     bool of_index = s->target != TARGET_SNAPSHOT;
     if (log_derived_all_saved(&s->files) || (of_index && s->segment->retired))
-        return steps_go(steps, of_index ? SEAL_INDEXED : SEAL_SYNC_DIR);
+        return steps_go(steps, is_synced(s) ? SEAL_SYNC_DIR : SEAL_INDEXED);
     steps_then(steps, STEPS_AGAIN);
     log_derived_save_next(&s->files, steps_waiter(steps));
+    return STEPS_WAIT;
+}
+
+/* What has been made has an entry that the power does not take. */
+static enum steps_flow seal_sync_dir(struct steps *steps)
+{
+    struct log_sealing *s = sealing_of(steps);
+    steps_then(steps, s->target == TARGET_SNAPSHOT ? SEAL_LISTED : SEAL_INDEXED);
+    dir_sync_folder(s->log->dir, &s->sync, s->log->path, steps_waiter(steps));
     return STEPS_WAIT;
 }
 
@@ -200,13 +205,6 @@ static enum steps_flow seal_indexed(struct steps *steps)
 }
 
 /* ---- snapshots ---- */
-
-static enum steps_flow seal_sync_dir(struct steps *steps)
-{
-    struct log_sealing *s = sealing_of(steps);
-    dir_sync_folder(s->log->dir, &s->sync, s->log->path, steps_waiter(steps));
-    return STEPS_WAIT;
-}
 
 static void take_snapshot(struct log *log);
 
@@ -281,8 +279,8 @@ static const struct step seal_steps[] = {
     [SEAL_INDEX] = {"write the index", seal_index},
     [SEAL_SNAPSHOT] = {"write a snapshot", seal_snapshot},
     [SEAL_WRITE] = {"write", seal_write},
+    [SEAL_SYNC_DIR] = {"write", seal_sync_dir},
     [SEAL_INDEXED] = {"write the index", seal_indexed},
-    [SEAL_SYNC_DIR] = {"write a snapshot", seal_sync_dir},
     [SEAL_LISTED] = {"write a snapshot", seal_listed},
     [SEAL_PRUNE] = {"remove a snapshot", seal_prune},
     [SEAL_PRUNE_WINDOW] = {"remove a snapshot", seal_prune_window},

@@ -311,7 +311,9 @@ static void die_at_every_operation(bool gaps, bool power)
         take_all(rig, l, 4);
         assert_true(rig_until_durable(rig));
         leader_check(l, rig);
-        leave(rig, l);
+        rig_close_sound(rig);
+        rig_free(rig);
+        free(l);
     }
 }
 

@@ -87,6 +87,9 @@ enum err rig_reset(struct rig *rig, int64_t start);
 enum err rig_advance(struct rig *rig, int64_t to);
 /* Clean end: directory, log, node. */
 enum err rig_close(struct rig *rig);
+/* A clean end, and the files that it leaves beside full segments are those of their logs. The node
+ * is there. */
+void rig_close_sound(struct rig *rig);
 /* The node will die at the k-th operation that it starts from now on. */
 void rig_doom(struct rig *rig, int k);
 /* The node dies, by itself or with the power. */

@@ -1,5 +1,6 @@
 /* rig_inside.c - what a log keeps beside its records is a pure function of them: the tests make it
  * anew from the files and compare. */
+#include <stdio.h>
 #include <stdlib.h>
 #include "log/internal.h"
 #include "rig.h"
@@ -92,6 +93,71 @@ void rig_check_inside(struct rig *rig)
         check_same_producers(rig, &producers);
     }
     format_producers_free(&producers);
+}
+
+/* The files of a full segment's index say what its log does, all of it, and prove it. */
+static void check_saved(struct rig *rig, int64_t base, const char *log_path)
+{
+    size_t log_size;
+    struct wire_batch batch;
+    struct format_index index;
+    struct format_index_crc crc;
+    uint8_t *bytes = rig_file(rig, log_path, &log_size);
+    assert_non_null(bytes);
+    format_index_init(&index, &rig->mem, base);
+    for (size_t at = 0; at < log_size; at += (size_t)batch.size) {
+        assert_int_equal(wire_batch_at(bytes_of(bytes, log_size), at, &batch, NULL), WIRE_AT_BATCH);
+        struct format_note note = format_note_of(&batch, at, bytes + at);
+        assert_ok(format_index_reserve(&index, 1));
+        format_index_add(&index, &note, rig->config.index_interval_bytes);
+    }
+    assert_ok(format_index_reserve(&index, 1));
+    format_index_seal(&index);
+    free(bytes);
+    for (int i = 0; i <= FORMAT_DERIVED; i++) {
+        char path[ENV_PATH_MAX];
+        size_t size;
+        snprintf(path, sizeof path, "%.*s%s", (int)(strlen(log_path) - strlen(".log")), log_path,
+                 i == 0                    ? ".index.crc"
+                 : i == FORMAT_OFFSETS + 1 ? ".index"
+                                           : ".timeindex");
+        uint8_t *file = rig_file(rig, path, &size);
+        if (file == NULL)
+            fail_msg("there is no %s", path);
+        if (i == 0) {
+            assert_ok(format_index_crc_parse(bytes_of(file, size), &crc));
+            assert_int_equal(crc.log_bytes, log_size);
+        } else {
+            uint8_t want[8192];
+            int32_t count = index.counts.of[i - 1];
+            size_t should = (size_t)count * format_derived[i - 1].size;
+            assert_true(should <= sizeof want);
+            format_index_encode(&index, (enum format_derived)(i - 1), 0, count, want);
+            assert_int_equal(size, should);
+            assert_memory_equal(file, want, size);
+            assert_int_equal(crc.size[i - 1], size);
+            assert_int_equal(crc.crc[i - 1], crc32c(0, file, size));
+        }
+        free(file);
+    }
+    format_index_free(&index);
+}
+
+void rig_close_sound(struct rig *rig)
+{
+    int32_t full = rig->log->segment_count - 1;
+    int64_t *bases = calloc((size_t)full + 1, sizeof *bases);
+    char(*paths)[ENV_PATH_MAX] = calloc((size_t)full + 1, sizeof *paths);
+    for (int32_t i = 0; i < full; i++) {
+        bases[i] = rig->log->segments[i]->base;
+        log_segment_path(rig->log, bases[i], FORMAT_KIND_LOG, paths[i]);
+    }
+    rig_ok(rig, rig_close(rig));
+    rig_start(rig);
+    for (int32_t i = 0; i < full; i++)
+        check_saved(rig, bases[i], paths[i]);
+    free(bases);
+    free(paths);
 }
 
 int32_t rig_next_sequence(struct rig *rig, int64_t producer_id)
