@@ -70,6 +70,7 @@ static void begin(struct request *r)
     s->command.metadata_offset = in->current_metadata_offset;
     s->command.want_fence = in->want_fence;
     s->command.want_shutdown = in->want_shut_down;
+    s->command.is_full = in->is_full;
     int16_t code = in->replicas_count == 0 ? WIRE_ERROR_NONE : take_reports(r, s);
     if (code != WIRE_ERROR_NONE) {
         refuse(r, code);

@@ -37,6 +37,20 @@ static bool is_eligible(const struct controller_view *view, const struct control
     return member->broker_epoch == CONTROLLER_NO_EPOCH || member->broker_epoch == broker->epoch;
 }
 
+/* Who has no room will soon lack what others wait for it to have; who is in sync goes by its own
+ * heartbeat. */
+static bool has_room(const struct controller_view *view, const struct metadata_topic *topic,
+                     const struct metadata_topic_config *defaults, int32_t partition, int32_t id)
+{
+    struct controller_rules rules;
+    struct metadata_ids isr = metadata_ids(metadata_partition(topic, partition), METADATA_ISR);
+    if (controller_session_has_room(view->sessions, id) || controller_contains(isr, id) ||
+        KNOWN_BUG(full_joins))
+        return true;
+    controller_rules_of(view, topic, defaults, &rules);
+    return !controller_goes_without(view, topic, partition, id, rules.min_insync);
+}
+
 static int16_t check_recovery(const struct metadata_partition *p,
                               const struct controller_altered_partition *a)
 {
@@ -51,9 +65,11 @@ static int16_t check_recovery(const struct metadata_partition *p,
 }
 
 static int16_t check(const struct controller_view *view, const struct controller_alter_partition *c,
-                     const struct metadata_partition *p,
+                     const struct metadata_topic *topic,
+                     const struct metadata_topic_config *defaults,
                      const struct controller_altered_partition *a)
 {
+    const struct metadata_partition *p = metadata_partition(topic, a->partition);
     /* It knows more than this one: this one does not lead any more (KAFKA-14154). */
     if (a->leader_epoch > p->leader_epoch || a->partition_epoch > p->partition_epoch)
         return WIRE_ERROR_NOT_CONTROLLER;
@@ -67,7 +83,8 @@ static int16_t check(const struct controller_view *view, const struct controller
         return WIRE_ERROR_INVALID_REQUEST;
     int16_t code = check_recovery(p, a);
     for (int32_t i = 0; i < a->isr_count && code == WIRE_ERROR_NONE; i++) {
-        if (!is_eligible(view, &a->isr[i]))
+        if (!is_eligible(view, &a->isr[i]) ||
+            !has_room(view, topic, defaults, a->partition, a->isr[i].broker_id))
             code = WIRE_ERROR_INELIGIBLE_REPLICA;
     }
     return code;
@@ -151,7 +168,7 @@ static enum err judge(const struct controller_view *view, struct controller_alte
         return ERR_NONE;
     }
     const struct metadata_partition *p = metadata_partition(topic, a->partition);
-    a->code = check(view, c, p, a);
+    a->code = check(view, c, topic, defaults, a);
     if (a->code == WIRE_ERROR_NONE)
         return alter(view, a, topic, defaults, arena, batch);
     tell(p, a, NULL);

@@ -66,6 +66,12 @@ static bool is_valid(const struct work *w, int32_t id)
     return complete && could_lead(w, id);
 }
 
+/* Who has none leads where nobody else can: then there is something to read. */
+static bool has_room(const struct work *w, int32_t id)
+{
+    return controller_session_has_room(w->view->sessions, id);
+}
+
 /* KIP-966: nobody is left but the last leader. It may have lost something, so it counts as unclean.
  * That it is there must be asked (KAFKA-19522). */
 static bool may_elect_last_known(const struct work *w)
@@ -80,10 +86,14 @@ static int32_t elect(const struct work *w, bool *unclean)
     struct metadata_ids replicas = metadata_ids(w->p, METADATA_REPLICAS);
     *unclean = false;
     if (w->change->election == CONTROLLER_ELECT_PREFERRED && replicas.count > 0 &&
-        is_valid(w, replicas.ids[0]))
+        is_valid(w, replicas.ids[0]) && has_room(w, replicas.ids[0]))
         return replicas.ids[0];
     if (is_valid(w, w->p->leader))
         return w->p->leader;
+    for (int32_t i = 0; i < replicas.count; i++) {
+        if (is_valid(w, replicas.ids[i]) && has_room(w, replicas.ids[i]))
+            return replicas.ids[i];
+    }
     for (int32_t i = 0; i < replicas.count; i++) {
         if (is_valid(w, replicas.ids[i]))
             return replicas.ids[i];

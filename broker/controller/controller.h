@@ -320,6 +320,7 @@ struct controller_heartbeat {
     int32_t broker_id;
     int64_t broker_epoch, metadata_offset;
     bool want_fence, want_shutdown;
+    bool is_full; /* its disk has no room: who is in sync and has some goes on without it */
     /* All of its replicas that are in trouble; borrowed. */
     const struct controller_report *reports;
     int32_t report_count;

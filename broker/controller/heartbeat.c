@@ -55,24 +55,24 @@ static enum err add_change(const struct controller_view *view, const struct meta
 static enum err fence(const struct controller_view *view, const struct metadata_broker *broker,
                       struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = broker->id, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
+    turn.leaves = broker->id;
     return add_change(view, broker, &turn, CONTROLLER_FENCES, 0, batch);
 }
 
 static enum err unfence(const struct controller_view *view, const struct metadata_broker *broker,
                         struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = CONTROLLER_NOBODY, .comes = broker->id, .lost = CONTROLLER_NOBODY};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
+    turn.comes = broker->id;
     return add_change(view, broker, &turn, CONTROLLER_UNFENCES, 0, batch);
 }
 
 static enum err leave(const struct controller_view *view, const struct metadata_broker *broker,
                       struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = broker->id, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
+    turn.leaves = broker->id;
     return add_change(view, broker, &turn, 0, CONTROLLER_LEAVES, batch);
 }
 
@@ -80,8 +80,19 @@ static enum err leave(const struct controller_view *view, const struct metadata_
 static enum err serve_again(const struct controller_view *view,
                             const struct metadata_broker *broker, struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = CONTROLLER_NOBODY, .comes = broker->id, .lost = CONTROLLER_NOBODY};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
+    turn.comes = broker->id;
+    enum err e = controller_add_turn(view, &turn, 0, batch);
+    return e == ERR_NONE ? controller_end(batch) : e;
+}
+
+/* It can show what it has, and stays eligible (P-13), but what is to come goes to who has room. It
+ * is in sync again when its fetches count again, and leads again when it is elected. */
+static enum err go_on_without(const struct controller_view *view,
+                              const struct metadata_broker *broker, struct metadata_batch *batch)
+{
+    struct controller_turn turn = CONTROLLER_NO_TURN;
+    turn.full = broker->id;
     enum err e = controller_add_turn(view, &turn, 0, batch);
     return e == ERR_NONE ? controller_end(batch) : e;
 }
@@ -153,6 +164,7 @@ static enum err judge_heartbeat(const struct controller_view *view, struct contr
                                 const struct metadata_broker *broker, struct metadata_batch *batch)
 {
     enum standing from = standing_of(broker), to = next_standing(view, c, broker);
+    controller_session_fill(view->sessions, c->broker_id, c->is_full);
     enum err e =
         controller_session_report(view->sessions, c->broker_id, c->reports, c->report_count);
     if (e == ERR_NONE && c->report_count > 0)
@@ -170,8 +182,11 @@ static enum err judge_heartbeat(const struct controller_view *view, struct contr
     if (writes)
         return ERR_NONE;
     bool comes = controller_session_comes(view->sessions, c->broker_id);
-    if (comes && to == from && to == UNFENCED)
+    bool serves = to == from && to == UNFENCED;
+    if (comes && serves)
         return serve_again(view, broker, batch);
+    if (c->is_full && serves && !KNOWN_BUG(full_leads_on))
+        return go_on_without(view, broker, batch);
     return move(view, broker, to, batch);
 }
 

@@ -121,14 +121,21 @@ enum err controller_change_partition(const struct controller_view *view,
                                      struct wire_partition_change_record *record,
                                      bool *differs) MUST_USE;
 
-/* One of them is a broker, the others are NOBODY; or all are, and unclean elections are allowed
- * from now on. */
+/* One of them is a broker, the others are NOBODY (CONTROLLER_NO_TURN); or all are, and unclean
+ * elections are allowed from now on. */
 struct controller_turn {
     int32_t leaves; /* is in sync nowhere any more, and leads nothing */
     int32_t comes;  /* may lead what nobody leads */
     int32_t lost;   /* leaves, and is not eligible either */
+    int32_t full;   /* leads nothing that somebody in sync who has room can lead; room.c */
     bool unclean;   /* whoever is there leads what nobody leads */
 };
+/* Nothing happens. */
+#define CONTROLLER_NO_TURN                                                                         \
+    ((struct controller_turn){.leaves = CONTROLLER_NOBODY,                                         \
+                              .comes = CONTROLLER_NOBODY,                                          \
+                              .lost = CONTROLLER_NOBODY,                                           \
+                              .full = CONTROLLER_NOBODY})
 
 /* What becomes of the partitions. Up to more_count records may follow, then controller_end: all of
  * it is one write, or one transaction. O(partitions). Errors as metadata_batch_add. */
@@ -185,8 +192,22 @@ bool controller_session_comes(struct controller_sessions *s, int32_t broker_id);
  * NULL: nobody has said anything. */
 bool controller_session_can_serve(const struct controller_sessions *s, int32_t broker_id,
                                   const struct wire_uuid *topic_id, int32_t partition);
+/* Its disk has no room, or has. It has a session. */
+void controller_session_fill(struct controller_sessions *s, int32_t broker_id, bool is_full);
+/* As above: where it has said nothing, it has room. */
+bool controller_session_has_room(const struct controller_sessions *s, int32_t broker_id);
 /* Up to where all active brokers know the cluster; INT64_MAX: there is none. */
 int64_t controller_sessions_lowest(const struct controller_view *view);
+
+/* ---- room.c ---- */
+
+/* Somebody else in sync could lead it, and take records. */
+bool controller_has_other_room(const struct controller_view *view,
+                               const struct metadata_topic *topic, int32_t partition, int32_t full);
+/* And there are minimum of them without it. Else it stays, or comes in: what is committed is shown
+ * only while there are (P-8). */
+bool controller_goes_without(const struct controller_view *view, const struct metadata_topic *topic,
+                             int32_t partition, int32_t full, int32_t minimum);
 
 /* ---- spread.c: who gets the replicas of new partitions ---- */
 

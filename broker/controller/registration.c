@@ -126,8 +126,7 @@ static enum err add_end_of_past(const struct controller_view *view,
                                 const struct controller_register_broker *c, const struct past *past,
                                 struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = CONTROLLER_NOBODY, .comes = CONTROLLER_NOBODY, .lost = CONTROLLER_NOBODY};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
     if (past->broker == NULL || past->same_life)
         return controller_expect(batch, 1, 0, "a registration");
     if (c->previous_epoch == past->broker->epoch || c->kept_epoch == past->broker->epoch)

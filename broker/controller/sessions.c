@@ -17,7 +17,8 @@ struct controller_session {
     bool over;               /* it goes, and knows that it may: its next life need not wait */
     struct place *offline;   /* its replicas that cannot serve, as it said last, in order */
     int32_t offline_count;
-    bool comes; /* some that could not can serve now, and nobody has acted upon it */
+    bool is_full; /* as it said last */
+    bool comes;   /* some that could not can serve now, and nobody has acted upon it */
 };
 
 void controller_sessions_init(struct controller_sessions *s, struct mem *mem, int64_t timeout_ns)
@@ -231,4 +232,19 @@ bool controller_session_can_serve(const struct controller_sessions *s, int32_t b
     const struct controller_session *session = s == NULL ? NULL : find(s, broker_id);
     struct place place = {*topic_id, partition};
     return session == NULL || !is_among(&place, session->offline, session->offline_count);
+}
+
+/* ---- disks without room ---- */
+
+void controller_session_fill(struct controller_sessions *s, int32_t broker_id, bool is_full)
+{
+    struct controller_session *session = find(s, broker_id);
+    ASSERT(session != NULL);
+    session->is_full = is_full;
+}
+
+bool controller_session_has_room(const struct controller_sessions *s, int32_t broker_id)
+{
+    const struct controller_session *session = s == NULL ? NULL : find(s, broker_id);
+    return session == NULL || !session->is_full;
 }

@@ -1,10 +1,20 @@
-/* turn.c - a broker comes, goes, or comes back without what it had: every partition that this
- * touches is judged anew (ReplicationControlManager.generateLeaderAndIsrUpdates). Pure. */
+/* turn.c - a broker comes, goes, comes back without what it had, or has no room: every partition
+ * that this touches is judged anew (ReplicationControlManager.generateLeaderAndIsrUpdates). Pure.
+ */
 #include "controller/internal.h"
 
-static bool concerns(const struct controller_turn *turn, const struct metadata_partition *p)
+/* minimum: of those in sync, as the topic has it. */
+static bool concerns(const struct controller_view *view, const struct controller_turn *turn,
+                     const struct metadata_topic *topic, int32_t partition, int32_t minimum)
 {
+    const struct metadata_partition *p = metadata_partition(topic, partition);
     struct metadata_ids isr = metadata_ids(p, METADATA_ISR);
+    int32_t full = turn->full;
+    if (full != CONTROLLER_NOBODY && p->leader == full)
+        return controller_has_other_room(view, topic, partition, full);
+    if (full != CONTROLLER_NOBODY)
+        return controller_contains(isr, full) &&
+               controller_goes_without(view, topic, partition, full, minimum);
     if ((turn->unclean || turn->comes != CONTROLLER_NOBODY) && p->leader == CONTROLLER_NOBODY)
         return true;
     if (turn->leaves != CONTROLLER_NOBODY && controller_contains(isr, turn->leaves))
@@ -14,13 +24,27 @@ static bool concerns(const struct controller_turn *turn, const struct metadata_p
             controller_contains(metadata_ids(p, METADATA_ELR), turn->lost));
 }
 
-/* What they could come to, for controller_expect. */
-static void measure_topic(const struct controller_turn *turn, const struct metadata_topic *topic,
-                          int64_t *count, int64_t *bytes)
+/* Of interest where a disk is full; else what it says costs more than the rest. */
+static int32_t minimum_of(const struct controller_view *view, const struct controller_turn *turn,
+                          const struct metadata_topic *topic,
+                          const struct metadata_topic_config *defaults)
 {
+    struct controller_rules rules = {0};
+    if (turn->full != CONTROLLER_NOBODY)
+        controller_rules_of(view, topic, defaults, &rules);
+    return rules.min_insync;
+}
+
+/* What they could come to, for controller_expect. */
+static void measure_topic(const struct controller_view *view, const struct controller_turn *turn,
+                          const struct metadata_topic *topic,
+                          const struct metadata_topic_config *defaults, int64_t *count,
+                          int64_t *bytes)
+{
+    int32_t minimum = minimum_of(view, turn, topic, defaults);
     for (int32_t k = 0; k < topic->partition_count; k++) {
         const struct metadata_partition *p = metadata_partition(topic, k);
-        if (!concerns(turn, p))
+        if (!concerns(view, turn, topic, k, minimum))
             continue;
         *count += 1;
         *bytes += CONTROLLER_CHANGE_BYTES_MAX(3 * p->counts[METADATA_REPLICAS]);
@@ -28,15 +52,16 @@ static void measure_topic(const struct controller_turn *turn, const struct metad
 }
 
 static void measure(const struct controller_view *view, const struct controller_turn *turn,
-                    int64_t *count, int64_t *bytes)
+                    const struct metadata_topic_config *defaults, int64_t *count, int64_t *bytes)
 {
     *count = *bytes = 0;
     for (int32_t i = 0; i < view->image->topic_count; i++)
-        measure_topic(turn, metadata_topic_at(view->image, i), count, bytes);
+        measure_topic(view, turn, metadata_topic_at(view->image, i), defaults, count, bytes);
 }
 
+/* gone: who is in sync no longer. */
 static enum err add_change(const struct controller_view *view,
-                           const struct controller_change *change,
+                           const struct controller_change *change, int32_t gone,
                            const struct controller_rules *rules, struct arena *arena,
                            struct metadata_batch *batch)
 {
@@ -44,7 +69,7 @@ static enum err add_change(const struct controller_view *view,
     struct controller_change own = *change;
     bool differs = false;
     const struct metadata_partition *p = metadata_partition(change->topic, change->partition);
-    own.isr = controller_without(metadata_ids(p, METADATA_ISR), change->leaves, arena);
+    own.isr = controller_without(metadata_ids(p, METADATA_ISR), gone, arena);
     if (own.isr.count < 0)
         return ERR_NOMEM;
     enum err e = controller_change_partition(view, &own, rules, arena, &record, &differs);
@@ -52,6 +77,13 @@ static enum err add_change(const struct controller_view *view,
         e = controller_add(batch, &wire_partition_change_record_message, PARTITION_CHANGE_VERSION,
                            &record);
     return e;
+}
+
+static int32_t leaves_of(const struct controller_turn *turn)
+{
+    if (turn->full != CONTROLLER_NOBODY)
+        return turn->full;
+    return turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost;
 }
 
 static enum err turn_topic(const struct controller_view *view, const struct controller_turn *turn,
@@ -62,18 +94,22 @@ static enum err turn_topic(const struct controller_view *view, const struct cont
     struct controller_rules rules;
     enum err e = ERR_NONE;
     controller_rules_of(view, topic, defaults, &rules);
-    struct controller_change change = {
-        .topic = topic,
-        .leaves = turn->leaves != CONTROLLER_NOBODY ? turn->leaves : turn->lost,
-        .comes = turn->comes,
-        .lost = turn->lost,
-        .election =
-            rules.unclean || turn->unclean ? CONTROLLER_ELECT_UNCLEAN : CONTROLLER_ELECT_ANY};
+    struct controller_change change = {.topic = topic,
+                                       .leaves = leaves_of(turn),
+                                       .comes = turn->comes,
+                                       .lost = turn->lost,
+                                       .election = rules.unclean || turn->unclean
+                                                       ? CONTROLLER_ELECT_UNCLEAN
+                                                       : CONTROLLER_ELECT_ANY};
     for (int32_t k = 0; k < topic->partition_count && e == ERR_NONE; k++) {
-        if (!concerns(turn, metadata_partition(topic, k)))
+        if (!concerns(view, turn, topic, k, rules.min_insync))
             continue;
         change.partition = k;
-        e = add_change(view, &change, &rules, arena, batch);
+        int32_t gone = change.leaves;
+        if (turn->full != CONTROLLER_NOBODY &&
+            !controller_goes_without(view, topic, k, turn->full, rules.min_insync))
+            gone = CONTROLLER_NOBODY; /* others lead, and what is committed can be shown */
+        e = add_change(view, &change, gone, &rules, arena, batch);
         arena_reset(arena);
     }
     return e;
@@ -85,8 +121,8 @@ enum err controller_add_turn(const struct controller_view *view, const struct co
     struct metadata_topic_config defaults;
     struct arena arena;
     int64_t count, bytes;
-    measure(view, turn, &count, &bytes);
     controller_topic_defaults(view, &defaults);
+    measure(view, turn, &defaults, &count, &bytes);
     arena_init(&arena, view->mem, CONTROLLER_CHANGE_ARENA_BYTES);
     enum err e = controller_expect(batch, count + more_count, bytes, "a broker comes or goes");
     for (int32_t i = 0; i < view->image->topic_count && count > 0 && e == ERR_NONE; i++)
@@ -100,6 +136,7 @@ enum err controller_add_turn(const struct controller_view *view, const struct co
 static const struct controller_turn allowed = {.leaves = CONTROLLER_NOBODY,
                                                .comes = CONTROLLER_NOBODY,
                                                .lost = CONTROLLER_NOBODY,
+                                               .full = CONTROLLER_NOBODY,
                                                .unclean = true};
 
 static bool says_itself(const struct metadata_topic *topic)
@@ -114,11 +151,13 @@ static bool says_itself(const struct metadata_topic *topic)
 void controller_measure_unclean(const struct controller_view *view,
                                 const struct metadata_topic *topic, int64_t *count, int64_t *bytes)
 {
+    struct metadata_topic_config defaults;
     *count = *bytes = 0;
+    controller_topic_defaults(view, &defaults);
     if (topic == NULL)
-        measure(view, &allowed, count, bytes);
+        measure(view, &allowed, &defaults, count, bytes);
     else
-        measure_topic(&allowed, topic, count, bytes);
+        measure_topic(view, &allowed, topic, &defaults, count, bytes);
 }
 
 enum err controller_add_unclean(const struct controller_view *view,

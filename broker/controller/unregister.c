@@ -22,10 +22,10 @@ static int16_t check(const struct controller_view *view, struct controller_unreg
 static enum err forget(const struct controller_view *view, const struct metadata_broker *broker,
                        struct metadata_batch *batch)
 {
-    struct controller_turn turn = {
-        .leaves = CONTROLLER_NOBODY, .comes = CONTROLLER_NOBODY, .lost = broker->id};
+    struct controller_turn turn = CONTROLLER_NO_TURN;
     struct wire_unregister_broker_record record = {.broker_id = broker->id,
                                                    .broker_epoch = broker->epoch};
+    turn.lost = broker->id;
     enum err e = controller_add_turn(view, &turn, 1, batch);
     if (e == ERR_NONE)
         e = controller_add(batch, &wire_unregister_broker_record_message, UNREGISTER_VERSION,

@@ -16,7 +16,8 @@ struct dir_member;
 #define DIR_ROUND_MEMBERS 128                     /* that one round of syncs takes in */
 #define DIR_FAREWELLS_MAX 16                      /* members that leave at once at a clean end */
 #define DIR_FAREWELL_FILES 5                      /* that one of them leaves at most */
-#define DIR_SHORT_MS 20 /* until what found no descriptor or memory is tried again */
+#define DIR_ROOM_BYTES (256 << 10) /* that must be free before a full disk is tried again */
+#define DIR_SHORT_MS 20            /* until what found no descriptor or memory is tried again */
 
 /* Told of what concerns the whole directory. full: the disk has no room any more; once, until it
  * had some again. */
@@ -37,7 +38,7 @@ struct dir_config {
     int64_t flush_ms;            /* ... or so long: what a loss of power may take */
     struct notes *notes;         /* what a person should know of the disk; may be NULL */
     struct dir_watch *watch;     /* may be NULL */
-    bool reserve; /* keeps half a MiB, so that a start on a full disk can show what is there */
+    bool reserve;                /* keeps half a MiB for a full disk: dir_reserve_is_given */
 };
 
 /* How an operation of this module ends. msg holds a sentence when e is not ERR_NONE. done may be
@@ -448,6 +449,11 @@ void dir_found_short(struct dir *dir);
 /* A member begins, or ceases, to wait for room: a person is told once for all. */
 void dir_full_begin(struct dir *dir);
 void dir_full_end(struct dir *dir, bool room);
+/* Some do. */
+bool dir_waits_for_room(const struct dir *dir);
+/* The disk is full, and what was kept for that is free now: for what the node's part in its cluster
+ * takes (the metadata log, small files), and not for records. */
+bool dir_reserve_is_given(const struct dir *dir);
 
 /* Writes over bytes of a file in place, durably: a crash at any moment leaves them, once the
  * directory has been opened again, as they were or as they are given, although a write that the

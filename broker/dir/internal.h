@@ -8,9 +8,10 @@
 
 /* Named limits. */
 #define DIR_FAREWELLS_MS 1500        /* that all of them may take, but for the last ones */
-#define DIR_RESERVE_FILES 8          /* kept for a start on a full disk: inodes, and ... */
+#define DIR_RESERVE_FILES 8          /* kept for a full disk: inodes, and ... */
 #define DIR_RESERVE_BYTES (64 << 10) /* ... bytes of each */
 #define DIR_RESERVE_MS 50            /* until they are made */
+#define DIR_ROOM_MS 500              /* between two looks whether there is room for them again */
 
 /* One of the checkpoints: one write at a time, which answers all who asked before it began. */
 struct dir_points_file {
@@ -67,9 +68,10 @@ struct dir {
     env_file lock;
     struct dir_ground ground;
     struct dir_reserve *reserve;
-    bool short_of_room; /* there is no room for a second copy of anything */
-    bool full;          /* told so */
-    int32_t full_count; /* members that wait for room */
+    bool short_of_room;                  /* there is no room for a second copy of anything */
+    bool full;                           /* told so */
+    int32_t full_count;                  /* members that wait for room */
+    void (*found_full)(struct dir *dir); /* something small has found none; NULL: no reserve */
     struct dir_entry *entries;
     int32_t entry_count, entry_cap;
     struct list members;

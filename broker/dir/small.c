@@ -393,6 +393,8 @@ static void put_ended(struct steps *steps, enum err e)
         errmsg_set(&write->op.msg, e, "cannot %s %s: %s%s", steps_what(steps), write->path,
                    err_text(e), dir_advice(e));
     mem_free(dir->mem, put);
+    if (e == ERR_NOSPACE && dir->found_full != NULL)
+        dir->found_full(dir);
     write->op.done(&write->op, e); /* the directory stays while it is busy */
     dir_work_ends(dir);
 }

@@ -30,10 +30,11 @@ static void on_took(struct followed *p, bool records)
         fetcher_queue(p);
 }
 
-/* What a person is to know; a log that is offline has been told of by its replica. */
+/* What a person is to know; a log that is offline has been told of by its replica, and a full disk
+ * by its directory. */
 static void tell_failed(struct followed *p, const struct replica_take *take)
 {
-    if (take->err == ERR_OFFLINE)
+    if (take->err == ERR_OFFLINE || take->err == ERR_NOSPACE)
         return;
     fetcher_tell(p->set, &p->told,
                  "partition %s-%d takes nothing from broker %d, which leads it: %s; it asks again",

@@ -383,7 +383,8 @@ static void assign(struct log *log, struct log_append *append, const struct log_
 
 bool log_takes(const struct log *log)
 {
-    return log->status == ERR_NONE && log->state == LOG_OPEN && !dir_closing(log->dir);
+    return log->status == ERR_NONE && log->state == LOG_OPEN && !dir_closing(log->dir) &&
+           !log_must_spare(log);
 }
 
 static bool check_open(const struct log *log, struct log_appended *out)

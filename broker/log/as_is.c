@@ -116,6 +116,11 @@ static enum err wait_for_end(const struct log *log, const struct log_incoming *i
                       (long long)in->notes[0].base, (long long)log->end);
 }
 
+static bool lacks_room(const struct log *log)
+{
+    return log->status == ERR_NONE && (log_must_spare(log) || log_waits_for_room(log));
+}
+
 enum err log_append_as_is(struct log *log, struct slice batches, int32_t leader_epoch,
                           struct log_taken *out, struct errmsg *msg)
 {
@@ -130,7 +135,8 @@ enum err log_append_as_is(struct log *log, struct slice batches, int32_t leader_
     enum err e = ERR_NONE;
     *out = (struct log_taken){.first = -1, .last = -1};
     if (!log_takes(log))
-        return errmsg_set(msg, ERR_OFFLINE, "%s takes no records now", log_name(log));
+        return errmsg_set(msg, lacks_room(log) ? ERR_NOSPACE : ERR_OFFLINE,
+                          "%s takes no records now", log_name(log));
     while (e == ERR_NONE && !l.over) {
         e = gather(&l, batches, &in);
         if (in.count == 0)

@@ -36,7 +36,7 @@
 #define LOG_PRODUCERS_MAX (1 << 20)      /* remembered, of all logs of a directory */
 #define LOG_SNAPSHOTS_KEPT 2             /* below the recovery point */
 #define LOG_RETRY_MS 500                 /* until what failed in the background is tried again */
-#define LOG_REPAIR_BYTES (256 << 10)     /* that must be free before a full disk is tried again */
+#define LOG_SPARE_BYTES (16 << 10)       /* the same of one that spends the reserve */
 #define LOG_LOOK_MS 1000                 /* between two looks at the files of a busy log */
 #define LOG_SETTLE_MS 600000             /* a wall clock that jumped ahead is believed after it */
 
@@ -481,6 +481,8 @@ static inline bool log_is_far(const struct log *log, const struct log_incoming *
 enum err log_enter(struct log *log, const struct log_incoming *in) MUST_USE;
 /* It takes records. */
 bool log_takes(const struct log *log);
+/* What is free on the disk is not for its records. */
+bool log_must_spare(const struct log *log);
 /* Begins a segment at base, which is the log's end, or more than LOG_GAP_MAX behind it; its file is
  * made by log_segment_open. ERR_NOMEM. */
 enum err log_roll(struct log *log, int64_t base) MUST_USE;

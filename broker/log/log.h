@@ -27,6 +27,7 @@ struct log_config {
     int64_t timestamp_before_max_ms, timestamp_after_max_ms;
     bool always_sync; /* LOG_FLUSH_ACK for this log, whatever the directory's policy: the metadata
                          log, whose answers wait for a sync always */
+    bool spends_reserve; /* it takes records while dir_reserve_is_given: the metadata log */
     int64_t producer_id_expiration_ms;
     /* Each batch begins where the one before it ends, so that an offset that is missing is damage.
      * False for what was ever compacted, wherever that was: then offsets only ascend. Of a log that
@@ -234,7 +235,8 @@ struct log_taken {
  * begins below the log's end, or, in a dense log, behind it; that of a log which is empty because
  * its start lies inside of that batch is taken after log_reset to where it begins. ERR_INVALID: an
  * epoch goes back: the logs have parted, and this one has to be truncated first. ERR_OFFLINE:
- * the log takes none now (log_status, a full disk, a truncation). ERR_BUSY: so many offsets are
+ * the log takes none now (log_status, a truncation). ERR_NOSPACE: none before there is room.
+ * ERR_BUSY: so many offsets are
  * missing before the first batch that all below it must be durable first. ERR_NOMEM. */
 enum err log_append_as_is(struct log *log, struct slice batches, int32_t leader_epoch,
                           struct log_taken *out, struct errmsg *msg) MUST_USE;

@@ -114,7 +114,7 @@ static enum steps_flow ask_space(struct steps *steps)
 static enum steps_flow decide(struct steps *steps)
 {
     struct log_repair *r = repair_of(steps);
-    r->full = steps->n < r->bytes;
+    r->full = r->cause == ERR_NOSPACE && (steps->n < r->bytes || log_must_spare(r->log));
     return STEPS_NEXT;
 }
 
@@ -200,6 +200,12 @@ bool log_waits_for_room(const struct log *log)
     return log->repair != NULL && log->repair->cause == ERR_NOSPACE;
 }
 
+bool log_must_spare(const struct log *log)
+{
+    return !log->config.spends_reserve && dir_reserve_is_given(log->dir) &&
+           !KNOWN_BUG(records_take_reserve);
+}
+
 bool log_repair_runs(const struct log *log)
 {
     return log->repair != NULL && log->repair->running;
@@ -259,7 +265,7 @@ void log_repair_begin(struct log *log, enum err e)
     log->repair->log = log;
     log->repair_next = repair_next;
     log->repair->cause = e;
-    log->repair->bytes = LOG_REPAIR_BYTES;
+    log->repair->bytes = log->config.spends_reserve ? LOG_SPARE_BYTES : DIR_ROOM_BYTES;
     log->repair->timer.fire = on_timer;
     if (e == ERR_NOSPACE)
         dir_full_begin(log->dir);

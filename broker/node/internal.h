@@ -277,8 +277,10 @@ struct reports {
     struct controller_report *rows; /* CONTROLLER_REPORTS_MAX; NULL: none yet */
     int32_t count;
     bool too_many;
-    bool lacking; /* some may have lost what they had acknowledged */
-    bool told;    /* and since its partitions were opened the cluster knows of all of them */
+    bool lacking;    /* some may have lost what they had acknowledged */
+    bool told;       /* and since its partitions were opened the cluster knows of all of them */
+    int64_t full_ns; /* when somebody waited for room on its disk, as far as it was looked at; 0:
+                        never */
 };
 
 struct broker {
@@ -411,6 +413,8 @@ bool broker_reports_taken(struct broker *b, const struct controller_heartbeat *b
 /* The cluster knows what this broker lacks. */
 bool broker_reports_are_told(const struct broker *b);
 void broker_reports_free(struct broker *b);
+/* Its disk has no room: somebody has found that just now. Harmless on a node that is no member. */
+void broker_reports_full(struct broker *b);
 /* heard.c */
 /* What it goes by may have changed. self: its registration, as the image has it; NULL: not. */
 void broker_heard_look(struct broker *b, const struct metadata_broker *self);
@@ -477,7 +481,7 @@ void broker_partitions_held(struct replica_watch *watch);
 void broker_partitions_tell(struct replica_watch *watch, const struct replica *r, bool offline,
                             const char *sentence);
 void broker_partitions_begin_retention(struct broker *b);
-/* Of the directory: its disk is full. Retention begins at once. */
+/* Of the directory: its disk is full. Retention begins at once, and others are to lead. */
 void broker_partitions_full(struct dir_watch *watch);
 /* Nothing new is opened or deleted from now on. */
 void broker_partitions_rest(struct broker *b);

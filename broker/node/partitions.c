@@ -414,6 +414,7 @@ static void on_retention(struct env_timer *timer)
 void broker_partitions_full(struct dir_watch *watch)
 {
     struct broker *b = CONTAINER_OF(watch, struct broker, dir_watch);
+    broker_reports_full(b);
     if (broker_serves(b) && !b->resting)
         env_arm(b->env, &b->retention, env_now(b->env));
 }

@@ -1,7 +1,11 @@
 /* reports.c - which partitions of this broker cannot serve, or lack what they had acknowledged
  * (S-9): its heartbeats say it until they can again, or until it is known, and a broker that lacks
- * something is not let in before. */
+ * something is not let in before. And that its disk is full, so that others lead. */
 #include "node/internal.h"
+
+/* So long after somebody last waited for room it is still said to be full: a disk that has a little
+ * now and then does not move leaders to and fro. */
+#define FULL_SETTLE_NS ENV_NS_OF_MS(10000)
 
 static enum controller_trouble trouble_of(const struct replica *r)
 {
@@ -46,6 +50,25 @@ static void add(struct broker *b, const struct replica *r)
                                    .trouble = trouble};
 }
 
+/* ---- room ---- */
+
+void broker_reports_full(struct broker *b)
+{
+    b->reports.full_ns = env_now(b->env);
+    broker_membership_hurry(b);
+}
+
+static bool is_full(struct broker *b)
+{
+    struct reports *reports = &b->reports;
+    int64_t now_ns = env_now(b->env);
+    if (dir_waits_for_room(b->dir))
+        reports->full_ns = now_ns;
+    return reports->full_ns != 0 && now_ns - reports->full_ns < FULL_SETTLE_NS;
+}
+
+/* ---- heartbeats ---- */
+
 void broker_reports_fill(struct broker *b, struct controller_heartbeat *beat)
 {
     struct reports *reports = &b->reports;
@@ -60,6 +83,7 @@ void broker_reports_fill(struct broker *b, struct controller_heartbeat *beat)
         reports->told = true;
     beat->reports = reports->rows;
     beat->report_count = reports->count;
+    beat->is_full = is_full(b);
     beat->want_fence |= reports->too_many || !reports->told;
 }
 

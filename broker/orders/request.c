@@ -111,6 +111,7 @@ static enum err make_heartbeat(const struct making *m, const struct controller_c
     body.current_metadata_offset = c->metadata_offset;
     body.want_fence = c->want_fence;
     body.want_shut_down = c->want_shutdown;
+    body.is_full = c->is_full;
     enum err e = fill_reports(m, c, &body);
     return e == ERR_NONE ? encode(m, command->verb, &body) : e;
 }

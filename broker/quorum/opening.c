@@ -268,6 +268,7 @@ void quorum_open(struct quorum *q, struct quorum_op *op, const struct quorum_sta
         .timestamp_before_max_ms = INT64_MAX,
         .timestamp_after_max_ms = INT64_MAX,
         .always_sync = true,
+        .spends_reserve = true,
         .producer_id_expiration_ms = INT64_MAX,
         .dense = true,
     };

@@ -22,6 +22,7 @@ struct remote {
     bool in_sync;  /* committed */
     bool proposed; /* would be; where nothing is proposed, of none */
     bool known;    /* it has fetched in this leader epoch */
+    bool refused;  /* by the controller, since it last had all that counted */
     /* Of its last fetch: what counts of its log, which begins there, in which life of its broker.
      * -1: not known. */
     int64_t end, log_start, broker_epoch;

@@ -100,12 +100,14 @@ void replica_isr_tell(const struct replica *r)
 
 /* ---- the high watermark (P-8) ---- */
 
-/* One that is about to join is waited for, or it would never get there; one that may not join is
- * not (KAFKA-15021). */
+/* One that is about to join is waited for, or it would never get there; one that may not join, or
+ * was refused, is not (KAFKA-15021). */
 static bool is_waited_for(const struct replica *r, const struct remote *m, int64_t now_ns)
 {
     if (is_maximal(m))
         return true;
+    if (m->refused)
+        return false;
     return has_caught_up(r, m, now_ns) && (may_join(r, m) || KNOWN_BUG(waits_for_ineligible));
 }
 
@@ -255,6 +257,17 @@ static bool must_be_told(int16_t code)
     }
 }
 
+/* Of whom the controller knows what metadata do not say (a full disk): it is waited for again when
+ * it has all that counts. */
+static void wait_no_more(struct isr *isr)
+{
+    for (int32_t i = 0; i < isr->remote_count && !KNOWN_BUG(waits_for_ineligible); i++) {
+        struct remote *m = &isr->remotes[i];
+        if (m->proposed && !m->in_sync)
+            m->refused = true;
+    }
+}
+
 static void free_proposal(struct replica_proposal *p)
 {
     struct replica *r = p->replica;
@@ -272,6 +285,8 @@ static void take_answer(struct replica *r, int16_t code, int32_t leader_epoch,
     struct isr *isr = r->isr;
     isr->proposal = NULL; /* nothing is awaited any more */
     if (was_refused(code)) {
+        if (code == WIRE_ERROR_INELIGIBLE_REPLICA)
+            wait_no_more(isr);
         settle(isr);
         replica_isr_tell(r);
     } else if (code == WIRE_ERROR_NONE && leader_epoch == r->leader_epoch &&
@@ -352,6 +367,7 @@ static void learn(struct replica *r, struct remote *m, const struct replica_fetc
     int64_t lag_end = KNOWN_BUG(lag_by_offset) ? f->offset : end;
     bool is_news = !m->known || end != m->end || f->follower.epoch != m->broker_epoch;
     bool reached = m->known && lag_end >= m->leader_end;
+    m->refused &= lag_end < leader_end;
     if (lag_end >= leader_end)
         m->caught_up_ns = now_ns;
     else if (reached)
