@@ -20,7 +20,7 @@ struct lag_remote {
     uint64_t mark;    /* counted at mark_ns, and it has not come so far yet */
     int64_t mark_ns;
     int64_t fit_ns; /* since when it has what it takes to be in sync; INT64_MAX: it lacks it */
-    bool refused;   /* by the controller, of which the metadata log is to tell the cause */
+    bool awaited;   /* not heard since it left, or since the controller refused it */
 };
 
 /* Of one leader's epoch. */
@@ -134,7 +134,7 @@ static void judge_leaving(struct check *c, const struct trace_row *row, const st
 static bool is_fit(const struct replica *r, const struct host *leader, uint64_t broker)
 {
     const struct lag_remote *m = &r->lag->remotes[broker];
-    return !m->refused && !is_in(r->lag->in_sync, broker) && m->end >= r->watermark &&
+    return !m->awaited && !is_in(r->lag->in_sync, broker) && m->end >= r->watermark &&
            m->end >= r->lead_start && is_in(leader->may_join, broker) &&
            leader->epochs[broker] == m->broker_epoch + 1;
 }
@@ -200,7 +200,7 @@ static void settle(struct lag_view *v, const struct trace_ISR *is, int64_t now_n
         return;
     v->settled_ns = now_ns;
     EACH_BIT (i, v->heard)
-        v->remotes[i].refused = !looks_again;
+        v->remotes[i].awaited = !looks_again;
 }
 
 static void on_isr(struct check *c, const struct trace_row *row, struct replica *r)
@@ -220,6 +220,8 @@ static void on_isr(struct check *c, const struct trace_row *row, struct replica 
     bool asks = is->asked != 0 && is->asked != v->asked;
     EACH_BIT (i, joined)
         mark(v, &v->remotes[i], row->time_ns);
+    EACH_BIT (i, v->in_sync & ~is->in_sync) /* the controller may know why, as of a full disk */
+        v->remotes[i].awaited = true;
     if (asks) {
         judge_leaving(c, row, r, v->in_sync & ~is->asked);
         judge_joining(c, row, r);
@@ -255,7 +257,7 @@ static void on_replica_end(struct check *c, const struct trace_row *row, struct 
     judge_life(c, row, r, broker);
     struct lag_remote *m = &v->remotes[broker];
     v->heard |= 1ull << broker;
-    m->refused = false;
+    m->awaited = false;
     m->end = is->end;
     m->broker_epoch = is->broker_epoch;
     m->whole = m->end >= v->counting;
