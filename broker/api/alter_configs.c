@@ -131,7 +131,9 @@ static void check_broker(const struct request *r, struct controller_altered *alt
     int64_t id;
     int32_t self = quorum_node_id(r->api->quorum);
     bool is_direct = r->envelope == NULL && r->caller.listener->on == WIRE_ON_BROKER;
-    if (!is_direct || text_parse_int(altered->name, &id) != ERR_NONE || id == self)
+    /* What is no number of a broker at all is refused by whoever leads, with its own words. */
+    if (!is_direct || text_parse_int(altered->name, &id) != ERR_NONE || id != (int32_t)id ||
+        id == self)
         return;
     altered->code = WIRE_ERROR_INVALID_REQUEST;
     errmsg_set(&altered->msg, ERR_INVALID, "Unexpected broker id, expected %d, but received %.*s",

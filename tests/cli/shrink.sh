@@ -36,7 +36,7 @@ shrinks() {
     printf 'ok  %s with %s becomes:\n' "$claim" "$bug"
     cat shrunk.lua
 }
-shrinks disk/torn_tail ack_without_sync 5 A5 2
+shrinks disk/torn_tail ack_without_sync 1 A5 2
 shrinks exactly_once/duplicate_waits duplicate_before_durable 2 A5 3
 
 # A crash becomes small as well: the same assertion, by as few orders as that takes.
@@ -91,7 +91,7 @@ says() {
     grep -qE -- "$pattern" <<<"$said" || die "kiln $* does not say \"$pattern\": $said"
     printf 'ok  %s\n' "$*"
 }
-replay=failures/disk-torn_tail-5-ack_without_sync.replay
+replay=failures/disk-torn_tail-1-ack_without_sync.replay
 says 64 'which replay file' shrink
 says 64 'none.replay' shrink none.replay
 says 64 'expect.lua' shrink expect.lua
