@@ -320,9 +320,8 @@ static void forget_marks(const struct replica *r)
 static bool is_last_in_sync(struct check *c, const struct replica *r)
 {
     const struct part_state *s = &r->part->state;
-    const struct host *host = check_host(c, r->key[0]);
-    return s->known && host != NULL && host->broker_id >= 0 && s->elr == 0 &&
-           s->isr == 1ull << ((uint64_t)host->broker_id & (TRACE_BROKER_BITS - 1));
+    uint64_t own = check_own_bit(c, r);
+    return s->known && own != 0 && s->elr == 0 && s->isr == own;
 }
 
 /* It lost power, and with it so many others that nobody may have kept what was acknowledged. */

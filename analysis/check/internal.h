@@ -277,6 +277,19 @@ static inline struct about check_about_log(const struct replica *r, uint64_t off
     return (struct about){.partition = r->part->id, .offset = offset};
 }
 
+/* How trace rows name a broker in a set. */
+static inline uint64_t check_broker_bit(int64_t broker)
+{
+    return 1ull << ((uint64_t)broker & (TRACE_BROKER_BITS - 1));
+}
+
+/* The broker whose replica it is; 0: not known. */
+static inline uint64_t check_own_bit(struct check *c, const struct replica *r)
+{
+    const struct host *host = check_host(c, r->key[0]);
+    return host == NULL || host->broker_id < 0 ? 0 : check_broker_bit(host->broker_id);
+}
+
 /* quorum.c. False: memory is out. */
 bool check_quorum_init(struct check *c);
 bool check_is_metadata(const struct check *c, const struct part *part);

@@ -13,24 +13,12 @@ struct isr_view {
     uint64_t ends[TRACE_BROKER_BITS];
 };
 
-static uint64_t bit_of(int64_t broker)
-{
-    return 1ull << ((uint64_t)broker & (TRACE_BROKER_BITS - 1));
-}
-
 static int64_t count_bits(uint64_t bits)
 {
     int64_t count = 0;
     for (; bits != 0; bits &= bits - 1)
         count++;
     return count;
-}
-
-/* The leader itself; 0: not known. */
-static uint64_t own_bit(struct check *c, const struct replica *r)
-{
-    const struct host *host = check_host(c, r->key[0]);
-    return host == NULL || host->broker_id < 0 ? 0 : bit_of(host->broker_id);
 }
 
 static uint64_t end_of(const struct isr_view *v, int broker)
@@ -98,7 +86,7 @@ static void on_end(const struct trace_row *row, struct replica *r)
     struct isr_view *v = r->isr;
     if (v == NULL || v->leader_epoch != is->leader_epoch)
         return;
-    v->heard |= bit_of(is->broker);
+    v->heard |= check_broker_bit(is->broker);
     v->ends[(uint64_t)is->broker & (TRACE_BROKER_BITS - 1)] = is->end;
 }
 
@@ -106,7 +94,7 @@ static void on_watermark(struct check *c, const struct trace_row *row, struct re
 {
     const struct trace_HIGH_WATERMARK *is = TRACE_AS(row, HIGH_WATERMARK);
     struct isr_view *v = r->isr;
-    uint64_t self = own_bit(c, r);
+    uint64_t self = check_own_bit(c, r);
     bool judged = v != NULL && r->leading && v->leader_epoch == is->leader_epoch && self != 0 &&
                   is->offset > v->watermark;
     if (!judged)

@@ -103,19 +103,11 @@ static void judge_late(struct check *c, const struct trace_row *row, const struc
                    (double)v->lag_ns / 1e9);
 }
 
-static uint64_t own_bit(struct check *c, const struct replica *r)
-{
-    const struct host *host = check_host(c, r->key[0]);
-    return host == NULL || host->broker_id < 0
-               ? 0
-               : 1ull << ((uint64_t)host->broker_id & (TRACE_BROKER_BITS - 1));
-}
-
 /* While the controller has not answered nothing else can be asked for. */
 static void judge_laggards(struct check *c, const struct trace_row *row, const struct replica *r)
 {
     const struct lag_view *v = r->lag;
-    EACH_BIT (i, v->asked == 0 ? v->in_sync & ~own_bit(c, r) : 0)
+    EACH_BIT (i, v->asked == 0 ? v->in_sync & ~check_own_bit(c, r) : 0)
         judge_late(c, row, r, i);
 }
 
@@ -256,7 +248,7 @@ static void on_replica_end(struct check *c, const struct trace_row *row, struct 
     uint64_t broker = (uint64_t)is->broker & (TRACE_BROKER_BITS - 1);
     judge_life(c, row, r, broker);
     struct lag_remote *m = &v->remotes[broker];
-    v->heard |= 1ull << broker;
+    v->heard |= check_broker_bit(is->broker);
     m->awaited = false;
     m->end = is->end;
     m->broker_epoch = is->broker_epoch;

@@ -9,11 +9,6 @@
 #define NOBODY (-1)
 #define OFFLINE_NS (10ll * 1000000000) /* a few heartbeats, and an election */
 
-static uint64_t bit_of(int64_t broker)
-{
-    return 1ull << ((uint64_t)broker & (TRACE_BROKER_BITS - 1));
-}
-
 static struct about about_part(const struct part *part)
 {
     return (struct about){.partition = part->id, .offset = CHECK_NO_OFFSET};
@@ -58,11 +53,11 @@ static void judge_fenced(struct check *c, const struct part *part, uint64_t fenc
     const struct part_state *s = &part->state;
     if (s->leader < 0)
         return;
-    if ((s->isr & bit_of(s->leader)) == 0)
+    if ((s->isr & check_broker_bit(s->leader)) == 0)
         check_note(c, CHECK_LEADER_NOT_IN_SYNC, &c->members.row, about_part(part), false,
                    "broker %" PRId64 " leads in epoch %" PRId64 "; in sync are %" PRIx64 " (bits)",
                    s->leader, s->leader_epoch, s->isr);
-    if ((fenced & bit_of(s->leader)) != 0 || !is_registered(c, s->leader))
+    if ((fenced & check_broker_bit(s->leader)) != 0 || !is_registered(c, s->leader))
         check_note(c, CHECK_FENCED_LEADS, &c->members.row, about_part(part), false,
                    "broker %" PRId64 " leads in epoch %" PRId64 " and is fenced", s->leader,
                    s->leader_epoch);
@@ -135,7 +130,7 @@ static void judge_unfenced(struct check *c, const struct trace_row *row,
 static void take_own_view(struct host *host, const struct trace_BROKER_STATE *is)
 {
     bool may_join = is->epoch >= 0 && !is->fenced && !is->leaving;
-    uint64_t bit = bit_of(is->broker);
+    uint64_t bit = check_broker_bit(is->broker);
     host->broker_id = is->by;
     host->epochs[(uint64_t)is->broker & (TRACE_BROKER_BITS - 1)] = is->epoch + 1;
     host->may_join = may_join ? host->may_join | bit : host->may_join & ~bit;
@@ -219,7 +214,7 @@ static const struct replica *replica_on(struct check *c, const struct part *part
 static bool any_still_eligible(struct check *c, const struct part *part)
 {
     for (int64_t broker = 0; broker < TRACE_BROKER_BITS; broker++) {
-        if ((part->state.elr & bit_of(broker)) == 0 ||
+        if ((part->state.elr & check_broker_bit(broker)) == 0 ||
             known(c, broker)->moved_at == c->members.offset)
             continue;
         const struct replica *r = replica_on(c, part, broker);
@@ -234,7 +229,7 @@ static bool any_still_eligible(struct check *c, const struct part *part)
 static bool is_last_known(struct check *c, const struct part *part, int64_t leader)
 {
     const struct part_state *s = &part->state;
-    return s->isr == 0 && s->last_known == bit_of(leader) && !any_still_eligible(c, part);
+    return s->isr == 0 && s->last_known == check_broker_bit(leader) && !any_still_eligible(c, part);
 }
 
 /* Whoever is elected was in sync, or eligible, the moment before; or the topic allows another; or
@@ -247,7 +242,7 @@ static void judge_election(struct check *c, const struct trace_row *row, struct 
     const struct topic *topic = check_tables_topic_of_part(&c->tables, part);
     bool next =
         is->leader_epoch == s->leader_epoch + 1 && is->partition_epoch == s->partition_epoch + 1;
-    if (!next || is->leader < 0 || ((s->isr | s->elr) & bit_of(is->leader)) != 0 ||
+    if (!next || is->leader < 0 || ((s->isr | s->elr) & check_broker_bit(is->leader)) != 0 ||
         is_last_known(c, part, is->leader))
         return;
     check_note(c, CHECK_UNCLEAN_ELECTION, row, about_part(part), topic != NULL && topic->unclean,
@@ -310,7 +305,7 @@ static void judge_candidates(struct check *c, const struct trace_row *row, struc
     if (!part->state.known || part->removed || to <= part->start)
         return;
     for (int64_t broker = 0; broker < TRACE_BROKER_BITS; broker++) {
-        if (((part->state.isr | part->state.elr) & bit_of(broker)) == 0)
+        if (((part->state.isr | part->state.elr) & check_broker_bit(broker)) == 0)
             continue;
         const struct replica *r = replica_on(c, part, broker);
         uint64_t end = r == NULL ? 0 : counting_end(c, r, to);
